@@ -1,0 +1,270 @@
+import { fsDecode, fsEncode } from "./fsencoding.ts";
+
+/**
+ * How values of one C type lie in memory. Little endian, as all supported machines are.
+ * Sizes and alignments are in bytes.
+ */
+export interface Codec<A> {
+  /** The C name of the type, for messages. */
+  readonly name: string;
+  /** The size, when it is the same for all values. */
+  readonly size: number | undefined;
+  /** What the address of a value must be a multiple of. */
+  readonly alignment: number;
+  /** The size of this value. */
+  sizeOf(value: A): number;
+  /** Writes the value to the start of `into`, which has room for at least `sizeOf(value)`. */
+  encode(value: A, into: Uint8Array): void;
+  /** Reads a value that starts where `bytes` start; the result does not share their memory. */
+  decode(bytes: Uint8Array): A;
+}
+
+/** A codec of values that all have the same size. */
+export interface FixedCodec<A> extends Codec<A> {
+  readonly size: number;
+}
+
+/** A codec of values with several forms, of which `decode` gives one. */
+export interface NormalizingCodec<A, Normal extends A> extends Codec<A> {
+  decode(bytes: Uint8Array): Normal;
+}
+
+/** The type of the values of a codec. */
+export type ValueOf<C> = C extends Codec<infer A> ? A : never;
+
+/** `size` rounded up to a multiple of `alignment`; both in bytes. */
+export const alignTo = (size: number, alignment: number): number =>
+  Math.ceil(size / alignment) * alignment;
+
+const viewOf = (bytes: Uint8Array) =>
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+const fixed = <A>(
+  name: string,
+  size: number,
+  alignment: number,
+  encode: (value: A, into: Uint8Array) => void,
+  decode: (bytes: Uint8Array) => A,
+): FixedCodec<A> => ({ name, size, alignment, sizeOf: () => size, encode, decode });
+
+const scalar = <A>(
+  name: string,
+  size: number,
+  encode: (value: A, into: DataView) => void,
+  decode: (from: DataView) => A,
+): FixedCodec<A> =>
+  fixed(
+    name,
+    size,
+    size,
+    (value, into) => encode(value, viewOf(into)),
+    (bytes) => decode(viewOf(bytes)),
+  );
+
+const within = (name: string, value: number, least: number, most: number): number => {
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new RangeError(`${value} is not a value of ${name}`);
+};
+
+const safe = (name: string, value: number | bigint): number => {
+  const number = Number(value);
+  if (Number.isSafeInteger(number)) return number;
+  throw new RangeError(`${value} as ${name} is not a safe integer`);
+};
+
+/** Bytes as they are. */
+export const Bytes: Codec<Uint8Array> = {
+  name: "bytes",
+  size: undefined,
+  alignment: 1,
+  sizeOf: (value) => value.length,
+  encode: (value, into) => into.set(value),
+  decode: (bytes) => new Uint8Array(bytes),
+};
+
+const withoutNul = (value: string | Uint8Array): Uint8Array => {
+  const bytes = fsEncode(value);
+  if (bytes.includes(0)) throw new RangeError("a C string cannot contain a NUL");
+  return bytes;
+};
+
+const untilNul = (bytes: Uint8Array): string => {
+  const end = bytes.indexOf(0);
+  return fsDecode(end < 0 ? bytes : bytes.subarray(0, end));
+};
+
+/** A NUL terminated string, converted by {@link fsEncode} and {@link fsDecode}. */
+export const CString: NormalizingCodec<string | Uint8Array, string> = {
+  name: "char[]",
+  size: undefined,
+  alignment: 1,
+  sizeOf: (value) => fsEncode(value).length + 1,
+  encode: (value, into) => {
+    const bytes = withoutNul(value);
+    into.set(bytes);
+    into.set([0], bytes.length);
+  },
+  decode: untilNul,
+};
+
+/** A NUL terminated string in an array of `size` bytes, zeros behind it. */
+export const fixedCString = (size: number): FixedCodec<string> =>
+  fixed(
+    `char[${size}]`,
+    size,
+    1,
+    (value, into) => {
+      const bytes = withoutNul(value);
+      if (bytes.length >= size) throw new RangeError(`${value} does not fit in char[${size}]`);
+      into.fill(0, 0, size).set(bytes);
+    },
+    (bytes) => untilNul(bytes.subarray(0, size)),
+  );
+
+/** `uint8_t`. */
+export const Uint8: FixedCodec<number> = scalar(
+  "uint8_t",
+  1,
+  (value, into) => into.setUint8(0, within("uint8_t", value, 0, 0xff)),
+  (from) => from.getUint8(0),
+);
+
+/** `uint16_t`. */
+export const Uint16: FixedCodec<number> = scalar(
+  "uint16_t",
+  2,
+  (value, into) => into.setUint16(0, within("uint16_t", value, 0, 0xffff), true),
+  (from) => from.getUint16(0, true),
+);
+
+/** `int32_t`. */
+export const Int32: FixedCodec<number> = scalar(
+  "int32_t",
+  4,
+  (value, into) => into.setInt32(0, within("int32_t", value, -(2 ** 31), 2 ** 31 - 1), true),
+  (from) => from.getInt32(0, true),
+);
+
+/**
+ * `uint32_t`. Flags that JavaScript's bit operators made negative, as `EPOLL.IN | EPOLL.ET` is,
+ * are taken as the bits that they are; decoded values are never negative.
+ */
+export const Uint32: FixedCodec<number> = scalar(
+  "uint32_t",
+  4,
+  (value, into) => into.setUint32(0, within("uint32_t", value, -(2 ** 31), 2 ** 32 - 1), true),
+  (from) => from.getUint32(0, true),
+);
+
+/** `int64_t` as a number: both ways a RangeError when it is not a safe integer. */
+export const Int64: FixedCodec<number> = scalar(
+  "int64_t",
+  8,
+  (value, into) => into.setBigInt64(0, BigInt(safe("int64_t", value)), true),
+  (from) => safe("int64_t", from.getBigInt64(0, true)),
+);
+
+/** `uint64_t`. */
+export const Uint64: FixedCodec<bigint> = scalar(
+  "uint64_t",
+  8,
+  (value, into) => {
+    if (BigInt.asUintN(64, value) !== value) {
+      throw new RangeError(`${value} is not a value of uint64_t`);
+    }
+    into.setBigUint64(0, value, true);
+  },
+  (from) => from.getBigUint64(0, true),
+);
+
+/** An array of any length, its elements each at a multiple of the element's alignment. */
+export const listOf = <A>(element: Codec<A>): Codec<ReadonlyArray<A>> => {
+  const { name, size, alignment } = element;
+  if (size === undefined) throw new TypeError(`the elements of ${name}[] differ in size`);
+  const stride = alignTo(size, alignment);
+  return {
+    name: `${name}[]`,
+    size: undefined,
+    alignment,
+    sizeOf: (values) => values.length * stride,
+    encode: (values, into) => {
+      values.forEach((value, i) => {
+        element.encode(value, into.subarray(i * stride, (i + 1) * stride));
+      });
+    },
+    decode: (bytes) => {
+      if (bytes.length % stride !== 0) {
+        throw new RangeError(`${bytes.length} bytes are not a whole number of ${name}`);
+      }
+      return Array.from({ length: bytes.length / stride }, (_, i) =>
+        element.decode(bytes.subarray(i * stride, (i + 1) * stride)),
+      );
+    },
+  };
+};
+
+/** A field of a {@link struct} that is zero and not part of the record. */
+export interface Reserved extends FixedCodec<undefined> {
+  readonly reserved: true;
+}
+
+/** `size` bytes of explicit padding in a {@link struct}. */
+export const reserved = (size: number, alignment = 1): Reserved => ({
+  ...fixed<undefined>(
+    "reserved",
+    size,
+    alignment,
+    () => {},
+    () => undefined,
+  ),
+  reserved: true,
+});
+
+/** The record that the fields of a {@link struct} make. */
+export type RecordOf<Fields> = {
+  readonly [K in keyof Fields as Fields[K] extends Reserved ? never : K]: ValueOf<Fields[K]>;
+};
+
+/**
+ * A C struct of these fields in this order, each at the next multiple of its alignment; with
+ * `packed`, without any padding. Padding is written as zeros.
+ */
+export const struct = <const Fields extends Readonly<Record<string, FixedCodec<unknown>>>>(
+  name: string,
+  fields: Fields,
+  options: { readonly packed?: boolean } = {},
+): FixedCodec<RecordOf<Fields>> => {
+  const alignmentOf = (codec: FixedCodec<unknown>) => (options.packed ? 1 : codec.alignment);
+  let end = 0;
+  let alignment = 1;
+  const members: Array<{ field: string; codec: FixedCodec<unknown>; offset: number }> = [];
+  for (const [field, codec] of Object.entries<FixedCodec<unknown>>(fields)) {
+    const offset = alignTo(end, alignmentOf(codec));
+    end = offset + codec.size;
+    alignment = Math.max(alignment, alignmentOf(codec));
+    if (!("reserved" in codec)) members.push({ field, codec, offset });
+  }
+  const size = alignTo(end, alignment);
+  return fixed<RecordOf<Fields>>(
+    name,
+    size,
+    alignment,
+    (value, into) => {
+      const record = value as Readonly<Record<string, unknown>>;
+      into.fill(0, 0, size);
+      for (const { field, codec, offset } of members) {
+        codec.encode(record[field], into.subarray(offset, offset + codec.size));
+      }
+    },
+    (bytes) => {
+      if (bytes.length < size) {
+        throw new RangeError(`${name} has ${size} bytes, not ${bytes.length}`);
+      }
+      const entries = members.map(({ field, codec, offset }) => [
+        field,
+        codec.decode(bytes.subarray(offset, offset + codec.size)),
+      ]);
+      return Object.fromEntries(entries) as RecordOf<Fields>;
+    },
+  );
+};

@@ -1,0 +1,8 @@
+/** Flags of memfd_create(2). */
+export const MFD = {
+  CLOEXEC: 0x01,
+  ALLOW_SEALING: 0x02,
+  HUGETLB: 0x04,
+  NOEXEC_SEAL: 0x08,
+  EXEC: 0x10,
+} as const;

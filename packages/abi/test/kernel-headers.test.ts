@@ -1,0 +1,350 @@
+import { assert, describe, it } from "vitest";
+import type { Codec } from "../src/Codec.ts";
+import * as abi from "../src/index.ts";
+import { encoded } from "./bytes.ts";
+import { numbersOf, run, valuesOf, works } from "./c.ts";
+
+const noCompiler = works("cc") ? "" : "there is no C compiler";
+const otherMachine = process.arch === "x64" ? "" : "this machine is not x86_64";
+const reason = noCompiler || otherMachine;
+const title = (text: string) => (reason ? `${text} (skipped: ${reason})` : text);
+
+const prefixed = (prefix: string, table: Readonly<Record<string, number>>, suffix = "") =>
+  Object.entries(table).map(([name, value]) => [`${prefix}${name}${suffix}`, value] as const);
+
+const constants = new Map<string, number>([
+  ...prefixed("", abi.Errno),
+  ...prefixed("O_", abi.O),
+  ...prefixed("AT_", abi.AT),
+  ...prefixed("F_", abi.F),
+  ...prefixed("FD_", abi.FD),
+  ...prefixed("F_SEAL_", abi.F_SEAL),
+  ...prefixed("SIG", abi.SIG),
+  ...prefixed("SA_", abi.SA),
+  ...prefixed("SIG_", abi.SigHow),
+  ...prefixed("SIG_", { DFL: abi.SIG_DFL, IGN: abi.SIG_IGN }),
+  ...prefixed("POLL", abi.POLL),
+  ...prefixed("SEEK_", abi.SEEK),
+  ...prefixed("", abi.ACCESS, "_OK"),
+  ...prefixed("EX_", abi.EX),
+  ...prefixed("AF_", abi.AF),
+  ...prefixed("SOCK_", abi.SOCK),
+  ...prefixed("SOL_", abi.SOL),
+  ...prefixed("SO_", abi.SO),
+  ...prefixed("MSG_", abi.MSG),
+  ...prefixed("SHUT_", abi.SHUT),
+  ...prefixed("SCM_", abi.SCM),
+  ...prefixed("EPOLL", abi.EPOLL),
+  ...prefixed("EPOLL_CTL_", abi.EPOLL_CTL),
+  ...prefixed("EPOLL_", { CLOEXEC: abi.EPOLL_CLOEXEC }),
+  ...prefixed("PROT_", abi.PROT),
+  ...prefixed("MAP_", abi.MAP),
+  ...prefixed("MADV_", abi.MADV),
+  ...prefixed("MFD_", abi.MFD),
+  ...prefixed("S_IF", { ...abi.S_IF, MT: abi.S_IFMT, IFO: abi.S_IF.FIFO }),
+  ...prefixed("DT_", abi.DT),
+]);
+constants.delete("S_IFFIFO"); // S_IFIFO in C
+constants.delete("SIGRTMAX"); // a function in the C library, and hidden by the kernel
+
+/** Names that mean something else in the C library than to the kernel. */
+const kernelOnly = new Set(["O_LARGEFILE", "SIGRTMIN"]);
+
+/** Headers that go into one program. The kernel's do not go with the C library's. */
+const programs: ReadonlyArray<ReadonlyArray<string>> = [
+  [
+    "dirent.h",
+    "errno.h",
+    "fcntl.h",
+    "netinet/in.h",
+    "netinet/tcp.h",
+    "netinet/udp.h",
+    "poll.h",
+    "signal.h",
+    "sys/epoll.h",
+    "sys/mman.h",
+    "sys/socket.h",
+    "sys/stat.h",
+    "sysexits.h",
+    "unistd.h",
+  ],
+  ["asm/mman.h"],
+  ["asm/signal.h"],
+  ["asm/socket.h"],
+  ["linux/fcntl.h"],
+  ["linux/memfd.h"],
+];
+
+describe.skipIf(reason)(title("constants"), () => {
+  it("are those of the C headers", () => {
+    const seen = new Set<string>();
+    for (const headers of programs) {
+      const isLibrary = headers.includes("unistd.h");
+      const names = [...constants.keys()].filter((name) => !isLibrary || !kernelOnly.has(name));
+      for (const [name, value] of valuesOf(headers, names)) {
+        assert.equal(constants.get(name), value, `${name} of ${headers}`);
+        seen.add(name);
+      }
+    }
+    for (const name of ["O_LARGEFILE", "SIGRTMIN", "SA_RESTORER"]) assert(seen.has(name), name);
+    const unseen = [...constants.keys()].filter((name) => !seen.has(name));
+    assert.isBelow(unseen.length, constants.size / 20, unseen.join(" "));
+  });
+
+  it("have the words of strerror", () => {
+    const errors = Object.entries(abi.Errno) as Array<[abi.ErrnoName, number]>;
+    const lines = run(
+      ["string.h"],
+      errors.map(([, number]) => `printf("%s\\n", strerror(${number}));`),
+    );
+    assert.deepEqual(
+      errors.map(([name]) => abi.errnoMessage(name)),
+      lines,
+    );
+  });
+});
+
+/** All that the headers number are ours. Newer headers may have more, and older ones less. */
+const agree = (ours: Readonly<Record<string, number>>, theirs: ReadonlyMap<string, number>) => {
+  assert.isAbove(theirs.size, 250);
+  const newest = Math.max(...Object.values(ours));
+  for (const [name, number] of theirs) {
+    const isNewer = number > newest || (number > 334 && number < 424);
+    if (!isNewer) assert.equal(ours[name], number, name);
+  }
+  const last = Math.max(...theirs.values());
+  for (const [name, number] of Object.entries(ours)) {
+    if (number <= last) assert.equal(number, theirs.get(name), name);
+  }
+};
+
+describe.skipIf(reason)(title("system calls"), () => {
+  it("have the numbers of x86_64", () => {
+    agree(abi.x86_64.syscalls, numbersOf("cc", "asm/unistd_64.h"));
+  });
+
+  it("have the numbers of aarch64", () => {
+    const compiler = "aarch64-linux-gnu-gcc";
+    if (works(compiler)) {
+      agree(abi.aarch64.syscalls, numbersOf(compiler, "asm/unistd.h"));
+    } else {
+      const wants = [
+        "MEMFD_SECRET",
+        "NEW_STAT",
+        "RENAMEAT",
+        "SET_GET_RLIMIT",
+        "SYS_CLONE3",
+        "TIME32_SYSCALLS",
+      ].map((want) => `-D__ARCH_WANT_${want}`); // as arch/arm64/include/uapi/asm/unistd.h says
+      agree(abi.aarch64.syscalls, numbersOf("cc", "asm-generic/unistd.h", wants));
+    }
+  });
+});
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+
+/** An assignment in C for each number, string and set of the value, by the paths to them. */
+const assignments = (
+  value: unknown,
+  members: Readonly<Record<string, string>>,
+  path = "",
+): Array<string> => {
+  const member = `s.${members[path]}`;
+  if (typeof value === "string") return [`__builtin_strcpy(${member}, ${JSON.stringify(value)});`];
+  if (value instanceof Set) {
+    const bits = [...value].map((signal) => `1ul << ${signal} - 1`);
+    return [`${member} = ${bits.join(" | ")};`];
+  }
+  if (typeof value === "number" || typeof value === "bigint") {
+    const literal = value < 0 ? `${value}ll` : `${value}ull`;
+    return [`${member} = (__typeof__(${member}))${literal};`];
+  }
+  return Object.entries(value as object).flatMap(([field, inner]) =>
+    assignments(inner, members, path === "" ? field : `${path}.${field}`),
+  );
+};
+
+/** That C has this value in the same bytes; `members` are C's names for the parts of the value. */
+const itIsAsInC = <A>(
+  header: string,
+  codec: Codec<A>,
+  value: A,
+  members: Readonly<Record<string, string>>,
+) => {
+  it(`${codec.name} is that of <${header}>`, () => {
+    const [bytes = ""] = run(
+      [header],
+      [
+        `${codec.name} s;`,
+        "__builtin_memset(&s, 0, sizeof s);",
+        ...assignments(value, members),
+        "dump(&s, sizeof s);",
+      ],
+    );
+    assert.equal(hex(encoded(codec, value)), bytes);
+    assert.deepEqual(codec.decode(Buffer.from(bytes, "hex")), value);
+  });
+};
+
+describe.skipIf(reason)(title("layouts"), () => {
+  const time = (n: number) => ({ seconds: n * 0x01_0203_0405, nanoseconds: n * 0x0101_0101 });
+  const status: abi.Stat = {
+    dev: 0xf1f2_f3f4_f5f6_f7f8n,
+    ino: 0xe1e2_e3e4_e5e6_e7e8n,
+    mode: 0x8001_0203,
+    nlink: 0x0d0e_0f10,
+    uid: 0xfffe_fdfc,
+    gid: 0xfbfa_f9f8,
+    rdev: 0xd1d2_d3d4_d5d6_d7d8n,
+    size: 0x0001_0203_0405_0607,
+    blksize: 0x1122_3344,
+    blocks: 0x0002_0406_0708_090a,
+    atime: time(1),
+    mtime: time(2),
+    ctime: time(3),
+  };
+  const statusMembers = {
+    ...Object.fromEntries(Object.keys(status).map((field) => [field, `st_${field}`])),
+    "atime.seconds": "st_atime",
+    "atime.nanoseconds": "st_atime_nsec",
+    "mtime.seconds": "st_mtime",
+    "mtime.nanoseconds": "st_mtime_nsec",
+    "ctime.seconds": "st_ctime",
+    "ctime.nanoseconds": "st_ctime_nsec",
+  };
+  itIsAsInC("asm/stat.h", abi.x86_64.stat, status, statusMembers);
+  itIsAsInC("asm-generic/stat.h", abi.aarch64.stat, status, statusMembers);
+
+  const event = { events: 0x8000_0001, data: 0x0001_0203_0405_0607 };
+  itIsAsInC("sys/epoll.h", abi.x86_64.epollEvent, event, { events: "events", data: "data.u64" });
+
+  itIsAsInC(
+    "time.h",
+    abi.Timespec,
+    { seconds: -2, nanoseconds: 999_999_999 },
+    { seconds: "tv_sec", nanoseconds: "tv_nsec" },
+  );
+  itIsAsInC(
+    "poll.h",
+    abi.PollFd,
+    { fd: -2, events: 0x2001, revents: 0x0102 },
+    { fd: "fd", events: "events", revents: "revents" },
+  );
+  itIsAsInC(
+    "sys/socket.h",
+    abi.Ucred,
+    { pid: 0x0102_0304, uid: 0xffff_fffe, gid: 0xf1f2_f3f4 },
+    { pid: "pid", uid: "uid", gid: "gid" },
+  );
+  itIsAsInC(
+    "sys/socket.h",
+    abi.Msghdr,
+    {
+      name: 0x7fff_0102_0304,
+      nameLength: 110,
+      iov: 0x7fff_1112_1314,
+      iovLength: 0x21_2223_2425,
+      control: 0x7fff_3132_3334,
+      controlLength: 0x41_4243_4445,
+      flags: 0x4000_0020,
+    },
+    {
+      name: "msg_name",
+      nameLength: "msg_namelen",
+      iov: "msg_iov",
+      iovLength: "msg_iovlen",
+      control: "msg_control",
+      controlLength: "msg_controllen",
+      flags: "msg_flags",
+    },
+  );
+  itIsAsInC(
+    "sys/socket.h",
+    abi.Cmsghdr,
+    { length: 0x21_2223_2425, level: 0x0102_0304, type: -2 },
+    { length: "cmsg_len", level: "cmsg_level", type: "cmsg_type" },
+  );
+  itIsAsInC(
+    "sys/uio.h",
+    abi.Iovec,
+    { base: 0x7fff_0102_0304, length: 0x21_2223_2425 },
+    { base: "iov_base", length: "iov_len" },
+  );
+  const utsname = {
+    sysname: "Linux",
+    nodename: "a".repeat(64),
+    release: "6.1.0",
+    version: "#1",
+    machine: "x86_64",
+    domainname: "",
+  };
+  const own = Object.fromEntries(Object.keys(utsname).map((field) => [field, field]));
+  itIsAsInC("sys/utsname.h", abi.Utsname, utsname, own);
+  itIsAsInC(
+    "asm/signal.h",
+    abi.Sigaction,
+    {
+      handler: 0x7fff_0102_0304,
+      flags: 0x8400_0004,
+      restorer: 0x7fff_1112_1314,
+      mask: new Set([1, 33, 64]),
+    },
+    { handler: "sa_handler", flags: "sa_flags", restorer: "sa_restorer", mask: "sa_mask" },
+  );
+
+  it("struct sockaddr_un is that of <sys/un.h>", () => {
+    const [bytes = "", room] = run(
+      ["sys/un.h", "sys/socket.h"],
+      [
+        "struct sockaddr_un s = { .sun_family = AF_UNIX };",
+        '__builtin_strcpy(s.sun_path, "/run/x");',
+        'dump(&s, __builtin_offsetof(struct sockaddr_un, sun_path) + sizeof "/run/x");',
+        'printf("%zu\\n", sizeof s.sun_path);',
+      ],
+    );
+    assert.equal(hex(encoded(abi.SockaddrUn, { path: "/run/x" })), bytes);
+    assert.equal(Number(room), abi.SOCKADDR_UN_PATH_MAX);
+  });
+
+  it("control messages are those of <sys/socket.h>", () => {
+    const fds = [3, 0x0102_0304, 5];
+    const [bytes = "", ...spaces] = run(
+      ["sys/socket.h"],
+      [
+        `int fds[] = { ${fds} };`,
+        "_Alignas(8) unsigned char room[CMSG_SPACE(sizeof fds)] = { 0 };",
+        "struct cmsghdr *c = (void *)room;",
+        "c->cmsg_len = CMSG_LEN(sizeof fds);",
+        "c->cmsg_level = SOL_SOCKET;",
+        "c->cmsg_type = SCM_RIGHTS;",
+        "__builtin_memcpy(CMSG_DATA(c), fds, sizeof fds);",
+        "dump(room, sizeof room);",
+        'for (int n = 0; n < 20; n++) printf("%zu\\n", (unsigned long)CMSG_SPACE(n));',
+      ],
+    );
+    assert.equal(hex(abi.encodeScmRights(fds)), bytes);
+    assert.deepEqual(
+      spaces.map(Number),
+      spaces.map((_, n) => abi.cmsgSpace(n)),
+    );
+  });
+
+  it("directory entries are those of <dirent.h>", () => {
+    const [bytes = ""] = run(
+      ["dirent.h"],
+      [
+        "struct dirent64 s = { .d_ino = 0xf1f2f3f4f5f6f7f8, .d_off = 0x7172737475767778,",
+        '  .d_reclen = 32, .d_type = DT_LNK, .d_name = "name" };',
+        "dump(&s, 32);",
+      ],
+    );
+    assert.deepEqual(abi.decodeDirents(Buffer.from(bytes, "hex")), [
+      {
+        ino: 0xf1f2_f3f4_f5f6_f7f8n,
+        offset: 0x7172_7374_7576_7778n,
+        type: abi.DT.LNK,
+        name: "name",
+      },
+    ]);
+  });
+});

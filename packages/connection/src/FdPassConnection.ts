@@ -1,0 +1,83 @@
+import { AF, MSG, SOCK } from "@rsyscall/abi";
+import type { Epoller } from "@rsyscall/epoller";
+import { type FileDescriptor, type HandleFailure, Socket, type Task } from "@rsyscall/handle";
+import { Effect, type Scope, Semaphore } from "effect";
+import { openAsyncChannels } from "./channels.ts";
+import type { Connection } from "./Connection.ts";
+
+/** The kernel passes at most 253 descriptors in one message (SCM_MAX_FD). */
+const FDS_AT_MOST = 253;
+
+/** A connection over a Unix socket pair, through which descriptors are passed (SCM_RIGHTS). */
+export class FdPassConnection implements Connection {
+  readonly accessTask: Task;
+  readonly accessEpoller: Epoller;
+  readonly #access: Socket;
+  readonly #task: Socket;
+  /** A message and the call that takes it must not be parted by those of another fiber. */
+  readonly #lock = Semaphore.makeUnsafe(1);
+
+  /**
+   * @param access the end in the access task
+   * @param task the end in the task
+   */
+  constructor(access: Socket, accessEpoller: Epoller, task: Socket) {
+    this.accessTask = access.task;
+    this.accessEpoller = accessEpoller;
+    this.#access = access;
+    this.#task = task;
+  }
+
+  openChannels(count: number) {
+    return Effect.gen({ self: this }, function* () {
+      const pairs = yield* Effect.replicateEffect(
+        Socket.pair(this.accessTask, AF.UNIX, SOCK.STREAM),
+        count,
+      );
+      const passed = yield* this.passTo(pairs.map(([, far]) => far));
+      yield* Effect.forEach(pairs, ([, far]) => far.close, { discard: true });
+      return yield* Effect.forEach(pairs, ([access], i) =>
+        Effect.map(
+          (passed[i] as FileDescriptor).reclassify(Socket),
+          (far): [Socket, Socket] => [access, far],
+        ),
+      );
+    });
+  }
+
+  openAsyncChannels(count: number) {
+    return openAsyncChannels(this, count);
+  }
+
+  passTo(fds: ReadonlyArray<FileDescriptor>) {
+    return this.#pass(this.#access, this.#task, fds);
+  }
+
+  passFrom(fds: ReadonlyArray<FileDescriptor>) {
+    return this.#pass(this.#task, this.#access, fds);
+  }
+
+  #pass(
+    from: Socket,
+    to: Socket,
+    fds: ReadonlyArray<FileDescriptor>,
+  ): Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope> {
+    if (fds.length === 0) return Effect.succeed([]);
+    const batches = Array.from({ length: Math.ceil(fds.length / FDS_AT_MOST) }, (_, i) =>
+      fds.slice(i * FDS_AT_MOST, (i + 1) * FDS_AT_MOST),
+    );
+    const passBatch = (batch: ReadonlyArray<FileDescriptor>) =>
+      Effect.map(
+        Effect.andThen(
+          from.sendFds(new Uint8Array(1), batch),
+          to.receiveFds(1, batch.length, MSG.WAITALL),
+        ),
+        (received) => received.fds,
+      );
+    return Effect.uninterruptible(
+      this.#lock.withPermits(1)(
+        Effect.map(Effect.forEach(batches, passBatch), (passed) => passed.flat()),
+      ),
+    );
+  }
+}

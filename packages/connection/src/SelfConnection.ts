@@ -1,0 +1,32 @@
+import type { Epoller } from "@rsyscall/epoller";
+import { type FileDescriptor, Socket, type Task } from "@rsyscall/handle";
+import { Effect } from "effect";
+import { openAsyncChannels } from "./channels.ts";
+import type { Connection } from "./Connection.ts";
+
+/** The connection of a task with itself: a channel is a socket pair. */
+export class SelfConnection implements Connection {
+  readonly accessTask: Task;
+  readonly accessEpoller: Epoller;
+
+  constructor(task: Task, epoller: Epoller) {
+    this.accessTask = task;
+    this.accessEpoller = epoller;
+  }
+
+  openChannels(count: number) {
+    return Effect.replicateEffect(Socket.pair(this.accessTask), count);
+  }
+
+  openAsyncChannels(count: number) {
+    return openAsyncChannels(this, count);
+  }
+
+  passTo(fds: ReadonlyArray<FileDescriptor>) {
+    return Effect.forEach(fds, (fd) => fd.dup());
+  }
+
+  passFrom(fds: ReadonlyArray<FileDescriptor>) {
+    return Effect.forEach(fds, (fd) => fd.dup());
+  }
+}

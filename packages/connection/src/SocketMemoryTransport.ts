@@ -1,0 +1,180 @@
+import { isError } from "@rsyscall/near";
+import type { AsyncFileDescriptor } from "@rsyscall/epoller";
+import type { HandleFailure, Socket } from "@rsyscall/handle";
+import type { MemoryTransport } from "@rsyscall/memory";
+import {
+  type Address,
+  type ConnectionError,
+  type Fd,
+  SyscallError,
+  type Word,
+} from "@rsyscall/near";
+import { Effect } from "effect";
+import { Queue } from "./internal/Queue.ts";
+import { OP_RECV_ALL, OP_SEND_ALL } from "./requests.ts";
+import type { SyscallConnection } from "./SyscallConnection.ts";
+
+/** Bytes that go through the memory of our end at a time. */
+const PART_SIZE = 256 * 1024;
+
+/** A read whose bytes have not all arrived. */
+interface Incoming {
+  readonly bytes: Uint8Array;
+  readonly onFilled: () => void;
+}
+
+/**
+ * Memory of a task over a data socket beside its syscall connection. For every transfer a request
+ * tells the server to receive so many bytes, or to send them; the server always moves exactly that
+ * many, so both ends agree about where the next transfer begins. Both directions are pumped in the
+ * background, whatever the task is doing: neither end can wait for the other in a circle.
+ */
+export class SocketMemoryTransport implements MemoryTransport {
+  readonly #connection: SyscallConnection;
+  readonly #socket: AsyncFileDescriptor<Socket>;
+  readonly #serverFd: Fd;
+  readonly #outgoing = new Queue<Uint8Array>();
+  readonly #incoming = new Queue<Incoming>();
+  #sending = false;
+  #receiving = false;
+
+  /**
+   * @param socket our end of the data socket
+   * @param serverFd the server's end, as it numbers it
+   */
+  constructor(
+    connection: SyscallConnection,
+    socket: AsyncFileDescriptor<Socket>,
+    serverFd: Fd,
+  ) {
+    this.#connection = connection;
+    this.#socket = socket;
+    this.#serverFd = serverFd;
+  }
+
+  write(address: Address, bytes: Uint8Array): Effect.Effect<void, ConnectionError> {
+    if (bytes.length === 0) return Effect.void;
+    return Effect.suspend(() => {
+      let refused: Effect.Effect<Word, ConnectionError> | undefined;
+      this.#connection.submit(
+        OP_RECV_ALL,
+        [this.#serverFd, address, bytes.length],
+        (result) => {
+          refused = result;
+          this.#checkWritten(result);
+        },
+      );
+      if (refused !== undefined) return Effect.asVoid(refused);
+      this.#outgoing.push(bytes);
+      if (!this.#sending) {
+        this.#sending = true;
+        this.#run(this.#send);
+      }
+      return Effect.void;
+    });
+  }
+
+  /** Nobody waits for a write, and later calls rely on it: if it failed, they must not happen. */
+  #checkWritten(result: Effect.Effect<Word, ConnectionError>): void {
+    Effect.runFork(
+      Effect.matchEffect(result, {
+        onFailure: () => Effect.void,
+        onSuccess: (word) =>
+          Effect.sync(() => {
+            if (isError(word)) this.#connection.fail(SyscallError.from("memory write", word));
+          }),
+      }),
+    );
+  }
+
+  read(
+    address: Address,
+    length: number,
+  ): Effect.Effect<Uint8Array, ConnectionError | SyscallError> {
+    if (length === 0) return Effect.succeed(new Uint8Array(0));
+    return Effect.uninterruptible(
+      Effect.callback<Uint8Array, ConnectionError | SyscallError>((resume) => {
+        const bytes = new Uint8Array(length);
+        let outcome: Effect.Effect<Word, ConnectionError> | undefined;
+        let filled = false;
+        const finish = () => {
+          if (outcome === undefined) return;
+          resume(
+            Effect.flatMap(outcome, (word) =>
+              isError(word)
+                ? Effect.fail(SyscallError.from("memory read", word, `address ${address}`))
+                : Effect.succeed(bytes),
+            ),
+          );
+        };
+        this.#connection.submit(OP_SEND_ALL, [this.#serverFd, address, length], (result) => {
+          outcome = result;
+          if (filled || this.#connection.hasEnded) finish();
+        });
+        if (outcome !== undefined) return;
+        this.#incoming.push({
+          bytes,
+          onFilled: () => {
+            filled = true;
+            finish();
+          },
+        });
+        if (!this.#receiving) {
+          this.#receiving = true;
+          this.#run(this.#receive);
+        }
+      }),
+    );
+  }
+
+  /** Runs a pump. When it fails the data socket is gone, and the connection is of no use. */
+  #run(pump: Effect.Effect<void, HandleFailure>): void {
+    Effect.runFork(
+      Effect.raceFirst(
+        Effect.catch(pump, (cause) => Effect.sync(() => this.#connection.fail(cause))),
+        this.#connection.ended,
+      ),
+    );
+  }
+
+  readonly #send: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {
+    const bytes = this.#outgoing.shift();
+    if (bytes === undefined) {
+      this.#sending = false;
+      return Effect.void;
+    }
+    const sendFrom = (offset: number): Effect.Effect<void, HandleFailure> =>
+      offset < bytes.length
+        ? Effect.andThen(
+            this.#socket.sendAllBytes(bytes.subarray(offset, offset + PART_SIZE)),
+            Effect.suspend(() => sendFrom(offset + PART_SIZE)),
+          )
+        : this.#send;
+    return sendFrom(0);
+  });
+
+  readonly #receive: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {
+    const incoming = this.#incoming.first;
+    if (incoming === undefined) {
+      this.#receiving = false;
+      return Effect.void;
+    }
+    const { bytes, onFilled } = incoming;
+    const fillFrom = (offset: number): Effect.Effect<void, HandleFailure> => {
+      if (offset === bytes.length) {
+        this.#incoming.shift();
+        onFilled();
+        return this.#receive;
+      }
+      return Effect.flatMap(
+        this.#socket.readBytes(Math.min(bytes.length - offset, PART_SIZE)),
+        (part) => {
+          if (part.length === 0) return Effect.sync(() => this.#connection.fail(undefined));
+          bytes.set(part, offset);
+          return fillFrom(offset + part.length);
+        },
+      );
+    };
+    return fillFrom(0);
+  });
+}

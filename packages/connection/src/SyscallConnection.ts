@@ -1,0 +1,245 @@
+import { type Abi, promptSyscalls } from "@rsyscall/abi";
+import type { AsyncFileDescriptor } from "@rsyscall/epoller";
+import type { HandleFailure, Socket } from "@rsyscall/handle";
+import type { MemoryTransport } from "@rsyscall/memory";
+import {
+  type Address,
+  type ConnectionError,
+  type Fd,
+  SyscallHangup,
+  type SyscallInterface,
+  SyscallSendError,
+  type Word,
+} from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+import { Queue } from "./internal/Queue.ts";
+import {
+  decodeResult,
+  encodeRequest,
+  OP_RECV_ALL,
+  OP_SEND_ALL,
+  REQUEST_PROMPT,
+  REQUEST_SIZE,
+  RESULT_SIZE,
+} from "./requests.ts";
+
+/** Bytes of results that one read takes. */
+const READ_SIZE = 4096;
+
+/** Gets the result of a request, or the reason why there will be none. */
+export type OnResult = (result: Effect.Effect<Word, ConnectionError>) => void;
+
+interface Pending {
+  readonly number: number;
+  readonly onResult: OnResult;
+}
+
+/**
+ * System calls over a stream socket, at whose other end a task runs the server loop.
+ *
+ * Requests go out in the order in which they are made, and results come back in that order, with any
+ * number in flight: what is submitted in one turn of the event loop leaves in one write.
+ */
+export class SyscallConnection implements SyscallInterface {
+  readonly abi: Abi;
+  readonly activityFd: Fd;
+  readonly #socket: AsyncFileDescriptor<Socket>;
+  readonly #prompt: ReadonlySet<number>;
+  readonly #memory: MemoryTransport;
+
+  /** Requests whose results have not come, oldest first. */
+  readonly #pending = new Queue<Pending>();
+  /** Requests that are encoded and not yet given to the socket. */
+  #outgoing = new DataView(new ArrayBuffer(64 * REQUEST_SIZE));
+  #outgoingCount = 0;
+  #flushing = false;
+  /** Why the connection has ended. */
+  #end: { readonly cause: unknown } | undefined;
+  readonly #onEnd = new Set<() => void>();
+
+  private constructor(
+    abi: Abi,
+    socket: AsyncFileDescriptor<Socket>,
+    activityFd: Fd,
+    memory: (connection: SyscallConnection) => MemoryTransport,
+  ) {
+    this.abi = abi;
+    this.#socket = socket;
+    this.activityFd = activityFd;
+    this.#prompt = new Set(
+      [...promptSyscalls].flatMap((name) => abi.syscallNumber(name) ?? []),
+    );
+    this.#memory = memory(this);
+  }
+
+  /**
+   * @param socket our end
+   * @param serverFd the server's end, as it numbers it
+   * @param memory how bytes travel; it may use the connection
+   */
+  static make(
+    abi: Abi,
+    socket: AsyncFileDescriptor<Socket>,
+    serverFd: Fd,
+    memory: (connection: SyscallConnection) => MemoryTransport,
+  ): Effect.Effect<SyscallConnection, HandleFailure, Scope.Scope> {
+    return Effect.gen(function* () {
+      const connection = new SyscallConnection(abi, socket, serverFd, memory);
+      yield* Effect.addFinalizer(() => connection.close);
+      yield* Effect.forkScoped(connection.#receive);
+      return connection;
+    });
+  }
+
+  /** Whether calls can no longer be made. */
+  get hasEnded(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** Completes when the connection ends, from whichever side. */
+  readonly ended: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    if (this.#end !== undefined) return resume(Effect.void);
+    const onEnd = () => resume(Effect.void);
+    this.#onEnd.add(onEnd);
+    return Effect.sync(() => this.#onEnd.delete(onEnd));
+  });
+
+  syscall(
+    number: number,
+    a: Word = 0,
+    b: Word = 0,
+    c: Word = 0,
+    d: Word = 0,
+    e: Word = 0,
+    f: Word = 0,
+  ): Effect.Effect<Word, ConnectionError> {
+    return Effect.uninterruptible(
+      Effect.callback<Word, ConnectionError>((resume) =>
+        this.submit(number, [a, b, c, d, e, f], resume),
+      ),
+    );
+  }
+
+  read(address: Address, length: number) {
+    return this.#memory.read(address, length);
+  }
+
+  write(address: Address, bytes: Uint8Array) {
+    return this.#memory.write(address, bytes);
+  }
+
+  /** Results come in order, so it is done when a call that does nothing is. */
+  readonly barrier: Effect.Effect<void, ConnectionError> = Effect.suspend(() =>
+    Effect.asVoid(this.syscall(this.abi.syscallNumber("getpid") as number)),
+  );
+
+  readonly close: Effect.Effect<void> = Effect.sync(() => this.fail(undefined));
+
+  /** Submits a request now. `onResult` is called exactly once. */
+  submit(number: number, words: ReadonlyArray<Word>, onResult: OnResult): void {
+    if (this.#end !== undefined) {
+      onResult(Effect.fail(this.#sendError(number)));
+      return;
+    }
+    const at = this.#outgoingCount * REQUEST_SIZE;
+    if (at === this.#outgoing.byteLength) this.#growOutgoing();
+    const flags = this.#prompt.has(number) ? REQUEST_PROMPT : 0;
+    encodeRequest(this.#outgoing, at, number, flags, words);
+    this.#outgoingCount++;
+    this.#pending.push({ number, onResult });
+    if (!this.#flushing) {
+      this.#flushing = true;
+      // After what runs now, so that its other requests go out in the same write.
+      queueMicrotask(() => Effect.runFork(this.#flush));
+    }
+  }
+
+  #growOutgoing(): void {
+    const larger = new Uint8Array(2 * this.#outgoing.byteLength);
+    larger.set(new Uint8Array(this.#outgoing.buffer));
+    this.#outgoing = new DataView(larger.buffer);
+  }
+
+  readonly #flush: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.#outgoingCount === 0 || this.#end !== undefined) {
+      this.#flushing = false;
+      return Effect.void;
+    }
+    const bytes = new Uint8Array(this.#outgoing.buffer).slice(
+      0,
+      this.#outgoingCount * REQUEST_SIZE,
+    );
+    this.#outgoingCount = 0;
+    return Effect.matchEffect(this.#socket.sendAllBytes(bytes), {
+      onSuccess: () => this.#flush,
+      onFailure: (cause) => Effect.sync(() => this.fail(cause)),
+    });
+  });
+
+  /** Reads results and hands them out, until the other side hangs up. */
+  readonly #receive: Effect.Effect<void> = Effect.suspend(() => {
+    const { task } = this.#socket.handle;
+    let carried = new Uint8Array(0);
+    const loop = (buffer: Address): Effect.Effect<void, HandleFailure> =>
+      Effect.flatMap(this.#socket.readInto(buffer, READ_SIZE), (count) => {
+        if (count === 0) return Effect.void;
+        return Effect.flatMap(task.sysif.read(buffer, count), (bytes) => {
+          carried = this.#deliver(carried.length === 0 ? bytes : concat(carried, bytes));
+          return loop(buffer);
+        });
+      });
+    return Effect.matchEffect(task.withMemory(READ_SIZE, 8, loop), {
+      onSuccess: () => Effect.sync(() => this.fail(undefined)),
+      onFailure: (cause) => Effect.sync(() => this.fail(cause)),
+    });
+  });
+
+  /** Hands out whole results; gives back the bytes of one that is not whole yet. */
+  #deliver(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    let at = 0;
+    for (; at + RESULT_SIZE <= bytes.length; at += RESULT_SIZE) {
+      const pending = this.#pending.shift();
+      if (pending === undefined) {
+        this.fail(new Error("the server sent a result that nobody asked for"));
+        break;
+      }
+      pending.onResult(Effect.succeed(decodeResult(view, at)));
+    }
+    return bytes.slice(at);
+  }
+
+  /** Ends the connection: nothing more is sent, and nobody waits any longer. */
+  fail(cause: unknown): void {
+    if (this.#end !== undefined) return;
+    this.#end = { cause };
+    // The server hears of it too; the socket itself belongs to whoever made it.
+    Effect.runFork(Effect.ignore(this.#socket.handle.shutdown(2 /* SHUT_RDWR */)));
+    let sent = this.#pending.length - this.#outgoingCount;
+    for (let pending = this.#pending.shift(); pending; pending = this.#pending.shift()) {
+      const error =
+        sent-- > 0
+          ? new SyscallHangup({ syscall: this.#name(pending.number), cause })
+          : this.#sendError(pending.number);
+      pending.onResult(Effect.fail(error));
+    }
+    for (const onEnd of this.#onEnd) onEnd();
+    this.#onEnd.clear();
+  }
+
+  #sendError(number: number): SyscallSendError {
+    return new SyscallSendError({ syscall: this.#name(number), cause: this.#end?.cause });
+  }
+
+  #name(number: number): string {
+    if (number === OP_RECV_ALL) return "memory write";
+    return number === OP_SEND_ALL ? "memory read" : this.abi.syscallName(number);
+  }
+}
+
+const concat = (first: Uint8Array, second: Uint8Array): Uint8Array => {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+};

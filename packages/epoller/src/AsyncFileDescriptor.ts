@@ -1,0 +1,174 @@
+import { EPOLL, Errno, MSG, SOCK } from "@rsyscall/abi";
+import type { FileDescriptor, HandleFailure, Pointer, ReadablePointer, Socket } from "@rsyscall/handle";
+import { type Address, catchErrno, isError, SyscallError, type Word } from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+import type { Epoller } from "./Epoller.ts";
+import type { Readiness } from "./Readiness.ts";
+
+type Events = typeof EPOLL.IN | typeof EPOLL.OUT;
+
+/**
+ * A descriptor whose operations wait without blocking their task: other calls of the task go on, and
+ * a fiber that waits can be interrupted at once, without losing a byte.
+ */
+export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> {
+  readonly handle: A;
+  readonly #readiness: Readiness;
+
+  private constructor(handle: A, readiness: Readiness) {
+    this.handle = handle;
+    this.#readiness = readiness;
+  }
+
+  /** Registers a descriptor and makes it non-blocking, which holds for all who share the open file. */
+  static make<A extends FileDescriptor>(
+    epoller: Epoller,
+    fd: A,
+  ): Effect.Effect<AsyncFileDescriptor<A>, HandleFailure, Scope.Scope> {
+    return Effect.map(
+      Effect.andThen(fd.setNonblock, epoller.register(fd)),
+      (readiness) => new AsyncFileDescriptor(fd, readiness),
+    );
+  }
+
+  /**
+   * Repeats an operation until it does not answer EAGAIN, waiting for the event in between. Only the
+   * waits are interruptible: what was read is not lost.
+   */
+  #retry<B, E, R>(
+    event: Events,
+    operation: Effect.Effect<B | "EAGAIN", E, R>,
+  ): Effect.Effect<B, E, R> {
+    return Effect.uninterruptibleMask((restore) => {
+      const attempt: Effect.Effect<B, E, R> = Effect.suspend(() => {
+        const edges = this.#readiness.edges(event);
+        return Effect.flatMap(operation, (result) => {
+          if (result !== "EAGAIN") return Effect.succeed(result);
+          this.#readiness.fell(event, edges);
+          return waitAndAttempt;
+        });
+      });
+      const waitAndAttempt = Effect.andThen(restore(this.#readiness.wait(event)), attempt);
+      return waitAndAttempt;
+    });
+  }
+
+  /** A system call on this descriptor, without the cost of an error object for every EAGAIN. */
+  #call(
+    name: "read" | "write" | "recvfrom" | "sendto",
+    address: Address,
+    size: number,
+    flags: number,
+  ): Effect.Effect<number | "EAGAIN", HandleFailure> {
+    const { sysif } = this.handle.task;
+    return Effect.flatMap(this.handle.borrow, (fd) =>
+      Effect.flatMap(
+        sysif.syscall(sysif.abi.syscallNumber(name) as number, fd, address, size, flags, 0, 0),
+        (result: Word): Effect.Effect<number | "EAGAIN", SyscallError> => {
+          if (!isError(result)) return Effect.succeed(Number(result));
+          return result === -Errno.EAGAIN
+            ? Effect.succeed("EAGAIN")
+            : Effect.fail(SyscallError.from(name, result, `fd ${fd}`));
+        },
+      ),
+    );
+  }
+
+  /** read(2) into memory of the descriptor's task: how many bytes, 0 at the end. */
+  readInto(address: Address, size: number): Effect.Effect<number, HandleFailure> {
+    return this.#retry(EPOLL.IN, this.#call("read", address, size, 0));
+  }
+
+  /** write(2) from memory of the descriptor's task: how many bytes. */
+  writeFrom(address: Address, size: number): Effect.Effect<number, HandleFailure> {
+    return this.#retry(EPOLL.OUT, this.#call("write", address, size, 0));
+  }
+
+  /** send(2) from memory of the descriptor's task, without SIGPIPE: how many bytes. */
+  sendFrom(address: Address, size: number): Effect.Effect<number, HandleFailure> {
+    return this.#retry(EPOLL.OUT, this.#call("sendto", address, size, MSG.NOSIGNAL));
+  }
+
+  /** read(2) into a buffer, which is consumed: what was read, and the rest. Empty at the end. */
+  read(
+    buffer: Pointer<Uint8Array>,
+  ): Effect.Effect<
+    [used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
+    HandleFailure
+  > {
+    return Effect.flatMap(buffer.borrow(this.handle.task), (address) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(restore(this.readInto(address, buffer.size)), (count) =>
+          buffer.readableSplit(count),
+        ),
+      ),
+    );
+  }
+
+  /** At most `size` bytes, as soon as there are some. Empty at the end. */
+  readBytes(size = 65536): Effect.Effect<Uint8Array, HandleFailure> {
+    const { task } = this.handle;
+    return task.withMemory(size, 1, (address) =>
+      this.#retry(
+        EPOLL.IN,
+        Effect.flatMap(
+          this.#call("read", address, size, 0),
+          (count): Effect.Effect<Uint8Array | "EAGAIN", HandleFailure> =>
+            count === "EAGAIN"
+              ? Effect.succeed(count)
+              : count === 0
+                ? Effect.succeed(new Uint8Array(0))
+                : task.sysif.read(address, count),
+        ),
+      ),
+    );
+  }
+
+  /** Writes a buffer that is already in the task's memory, all of it. */
+  writeAllFrom(address: Address, size: number): Effect.Effect<void, HandleFailure> {
+    return Effect.flatMap(this.writeFrom(address, size), (count) =>
+      count < size
+        ? this.writeAllFrom((address + count) as Address, size - count)
+        : Effect.void,
+    );
+  }
+
+  /** Writes all of the bytes. Raises SIGPIPE in the task like write(2); see `sendAllBytes`. */
+  writeAllBytes(bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
+    return bytes.length === 0
+      ? Effect.void
+      : this.handle.task.withBytes(bytes, (address) => this.writeAllFrom(address, bytes.length));
+  }
+
+  /** Sends all of the bytes, on a socket. A peer that is gone is EPIPE. */
+  sendAllBytes(
+    this: AsyncFileDescriptor<Socket>,
+    bytes: Uint8Array,
+  ): Effect.Effect<void, HandleFailure> {
+    const sendFrom = (address: Address, size: number): Effect.Effect<void, HandleFailure> =>
+      Effect.flatMap(this.sendFrom(address, size), (count) =>
+        count < size ? sendFrom((address + count) as Address, size - count) : Effect.void,
+      );
+    return bytes.length === 0
+      ? Effect.void
+      : this.handle.task.withBytes(bytes, (address) => sendFrom(address, bytes.length));
+  }
+
+  /** accept4(2), waiting for a connection. */
+  accept(
+    this: AsyncFileDescriptor<Socket>,
+    flags = 0,
+  ): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
+    return this.#retry(
+      EPOLL.IN,
+      this.handle
+        .accept(flags | SOCK.CLOEXEC)
+        .pipe(catchErrno("EAGAIN", () => Effect.succeed("EAGAIN" as const))),
+    );
+  }
+
+  /** Waits until the other end has stopped writing, or is gone. */
+  get waitForRdhup(): Effect.Effect<void> {
+    return this.#readiness.wait(EPOLL.RDHUP);
+  }
+}

@@ -1,0 +1,168 @@
+import { EPOLL, EPOLL_CTL, type EpollEvent } from "@rsyscall/abi";
+import { type Epoll, type FileDescriptor, type HandleFailure, pollNow } from "@rsyscall/handle";
+import { POLL } from "@rsyscall/abi";
+import { Effect, type Scope } from "effect";
+import { Readiness, type WaitableEvent } from "./Readiness.ts";
+
+/** How many events one epoll_wait takes. */
+const BATCH = 64;
+
+/** Tells when an epoll instance may have events: the event loop that it hangs in. */
+export interface Wakeup {
+  /** Calls back whenever the epoll instance becomes readable, until the scope closes. */
+  readonly subscribe: (onReadable: () => void) => Effect.Effect<void, HandleFailure, Scope.Scope>;
+  /** Somebody waits: the loop must go on. Every call is followed by one of `letGo`. */
+  readonly hold: () => void;
+  readonly letGo: () => void;
+}
+
+/**
+ * One epoll instance: readiness of the descriptors of one task.
+ *
+ * The descriptors are registered through the task that has them; events may be taken through another
+ * task that has the same epoll instance, so that no call waits in the first. It never blocks in
+ * epoll_wait: another event loop tells when to look (a subsidiary epoller).
+ */
+export class Epoller {
+  /** The epoll instance in the task whose descriptors are registered. */
+  readonly #registrar: Epoll;
+  /** The same instance where its events are taken. */
+  readonly #waiter: Epoll;
+  readonly #wakeup: Wakeup;
+  /** Ids are never used twice, so an event for a descriptor that was deleted finds nobody. */
+  readonly #registrations = new Map<number, Readiness>();
+  #lastId = 0;
+  #draining = false;
+  #wokenWhileDraining = false;
+
+  private constructor(registrar: Epoll, waiter: Epoll, wakeup: Wakeup) {
+    this.#registrar = registrar;
+    this.#waiter = waiter;
+    this.#wakeup = wakeup;
+  }
+
+  /**
+   * An epoller whose events are taken through `waiter`, whenever `wakeup` says so. `registrar` is a
+   * handle of the same epoll instance in the task whose descriptors are to be registered.
+   */
+  static makeSubsidiary(
+    registrar: Epoll,
+    waiter: Epoll,
+    wakeup: Wakeup,
+  ): Effect.Effect<Epoller, HandleFailure, Scope.Scope> {
+    const epoller = new Epoller(registrar, waiter, wakeup);
+    const endAll = Effect.sync(() => {
+      for (const readiness of epoller.#registrations.values()) readiness.end();
+    });
+    return Effect.as(
+      Effect.andThen(
+        Effect.addFinalizer(() => endAll),
+        wakeup.subscribe(() => epoller.#onReadable()),
+      ),
+      epoller,
+    );
+  }
+
+  /** A wakeup for an epoll instance that is itself registered here: its readiness is an event. */
+  nested(inner: Epoll): Wakeup {
+    return {
+      subscribe: (onReadable) => {
+        const readiness = new (class extends Readiness {
+          override rose() {
+            onReadable();
+          }
+        })(this.#wakeup.hold, this.#wakeup.letGo);
+        return this.#add(inner, EPOLL.IN | EPOLL.ET, readiness);
+      },
+      hold: this.#wakeup.hold,
+      letGo: this.#wakeup.letGo,
+    };
+  }
+
+  /** Registers a descriptor, edge-triggered, until the scope closes. */
+  register(fd: FileDescriptor): Effect.Effect<Readiness, HandleFailure, Scope.Scope> {
+    const readiness = new Readiness(this.#wakeup.hold, this.#wakeup.letGo);
+    const events = EPOLL.IN | EPOLL.OUT | EPOLL.RDHUP | EPOLL.PRI | EPOLL.ET;
+    return Effect.as(this.#add(fd, events, readiness), readiness);
+  }
+
+  /**
+   * Waits until a descriptor may be read or written without blocking. For those on which we may not
+   * set O_NONBLOCK, because strangers share the open file: stdin, a terminal, an inherited pipe.
+   * Files that are always ready (regular ones, which epoll does not take) are ready at once.
+   */
+  waitFor(
+    fd: FileDescriptor,
+    event: typeof EPOLL.IN | typeof EPOLL.OUT,
+  ): Effect.Effect<void, HandleFailure> {
+    const now = Effect.map(
+      pollNow(fd, event === EPOLL.IN ? POLL.IN : POLL.OUT),
+      (events) => events !== 0,
+    );
+    return Effect.flatMap(now, (ready) => {
+      if (ready) return Effect.void;
+      const readiness = new Readiness(this.#wakeup.hold, this.#wakeup.letGo);
+      readiness.fell(event, 0);
+      // EPOLL_CTL_ADD looks at the descriptor, so what came since the poll is not missed.
+      return Effect.scoped(
+        Effect.andThen(
+          this.#add(fd, event | EPOLL.ONESHOT, readiness),
+          readiness.wait(event),
+        ),
+      );
+    });
+  }
+
+  #add(
+    fd: FileDescriptor,
+    events: number,
+    readiness: Readiness,
+  ): Effect.Effect<void, HandleFailure, Scope.Scope> {
+    const id = ++this.#lastId;
+    return Effect.acquireRelease(
+      Effect.suspend(() => {
+        this.#registrations.set(id, readiness);
+        return Effect.tapError(
+          this.#registrar.set(EPOLL_CTL.ADD, fd, { events, data: id }),
+          () => Effect.sync(() => this.#registrations.delete(id)),
+        );
+      }),
+      () =>
+        Effect.suspend(() => {
+          this.#registrations.delete(id);
+          readiness.end();
+          // A descriptor that was closed is gone from the epoll instance already.
+          return Effect.ignore(this.#registrar.delete(fd));
+        }),
+    );
+  }
+
+  #onReadable(): void {
+    if (this.#draining) this.#wokenWhileDraining = true;
+    else Effect.runFork(this.#drain);
+  }
+
+  readonly #drain: Effect.Effect<void> = Effect.suspend(() => {
+    this.#draining = true;
+    this.#wokenWhileDraining = false;
+    return Effect.matchEffect(this.#waiter.wait(BATCH, 0), {
+      onSuccess: (events) => {
+        this.#dispatch(events);
+        this.#draining = false;
+        return events.length === BATCH || this.#wokenWhileDraining ? this.#drain : Effect.void;
+      },
+      // The task that takes the events is gone; what waits for them must not wait for ever.
+      onFailure: () =>
+        Effect.sync(() => {
+          this.#draining = false;
+          for (const readiness of this.#registrations.values()) readiness.end();
+        }),
+    });
+  });
+
+  #dispatch(events: ReadonlyArray<EpollEvent>): void {
+    for (const event of events) this.#registrations.get(event.data)?.rose(event.events);
+  }
+}
+
+export type { WaitableEvent };

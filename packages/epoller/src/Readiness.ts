@@ -1,0 +1,94 @@
+import { EPOLL } from "@rsyscall/abi";
+import { Effect } from "effect";
+
+/** Events of which a descriptor is believed to be capable, each with its history. */
+class Flag {
+  /** How many rising edges there were. */
+  count = 0;
+  ready = true;
+  readonly waiters = new Set<() => void>();
+}
+
+/**
+ * What is known of one edge-triggered descriptor: a flag rises with an epoll event and falls with
+ * EAGAIN. To miss a fall costs one EAGAIN; to miss a rise is a deadlock.
+ *
+ * An event may overtake the EAGAIN of a call that was made before it, because the two come by
+ * different ways. So a fall only counts if no edge came since the call was made: whoever calls takes
+ * `edges` before and hands it to `fell`.
+ *
+ * Starts out ready, so that a use in the wrong direction fails at once instead of waiting for ever.
+ */
+export class Readiness {
+  readonly #in = new Flag();
+  readonly #out = new Flag();
+  readonly #rdhup = new Flag();
+  readonly #hold: () => void;
+  readonly #letGo: () => void;
+  #ended = false;
+
+  /** `hold` and `letGo` bracket every wait. */
+  constructor(hold: () => void, letGo: () => void) {
+    this.#hold = hold;
+    this.#letGo = letGo;
+    this.#rdhup.ready = false;
+  }
+
+  #flag(event: WaitableEvent): Flag {
+    return event === EPOLL.IN ? this.#in : event === EPOLL.OUT ? this.#out : this.#rdhup;
+  }
+
+  /** How often the event has come. */
+  edges(event: WaitableEvent): number {
+    return this.#flag(event).count;
+  }
+
+  /** EAGAIN, from a call that was made when `edges` gave this number. */
+  fell(event: WaitableEvent, edges: number): void {
+    const flag = this.#flag(event);
+    if (flag.count === edges && !this.#ended) flag.ready = false;
+  }
+
+  /** Events from epoll. After an error or hang-up every call returns at once, with the reason. */
+  rose(events: number): void {
+    const ended = (events & (EPOLL.ERR | EPOLL.HUP)) !== 0;
+    if (ended || events & (EPOLL.IN | EPOLL.RDHUP)) this.#rise(this.#in);
+    if (ended || events & EPOLL.OUT) this.#rise(this.#out);
+    if (ended || events & EPOLL.RDHUP) this.#rise(this.#rdhup);
+  }
+
+  #rise(flag: Flag): void {
+    flag.count++;
+    flag.ready = true;
+    for (const wake of [...flag.waiters]) wake();
+  }
+
+  /** Ends all waits, now and later: what was waited for will never be told. */
+  end(): void {
+    this.#ended = true;
+    this.rose(EPOLL.HUP);
+  }
+
+  /** Waits until the event may be there. Interruptible at once. */
+  wait(event: WaitableEvent): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const flag = this.#flag(event);
+      if (flag.ready) return Effect.void;
+      return Effect.callback<void>((resume) => {
+        const stop = () => {
+          if (flag.waiters.delete(wake)) this.#letGo();
+        };
+        const wake = () => {
+          stop();
+          resume(Effect.void);
+        };
+        flag.waiters.add(wake);
+        this.#hold();
+        return Effect.sync(stop);
+      });
+    });
+  }
+}
+
+/** What a descriptor can be waited for. */
+export type WaitableEvent = typeof EPOLL.IN | typeof EPOLL.OUT | typeof EPOLL.RDHUP;

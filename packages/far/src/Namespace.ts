@@ -1,0 +1,34 @@
+/** The kinds of namespaces that the kernel numbers, as `/proc/self/ns` names them. */
+export const namespaceKinds = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"] as const;
+
+export type NamespaceKind = (typeof namespaceKinds)[number];
+
+/**
+ * A kernel namespace. Its id is the inode number in nsfs, unique on one host while the namespace
+ * lives; without /proc it is unknown, and then the namespace is only ever the same as itself.
+ */
+export class Namespace<K extends NamespaceKind = NamespaceKind> {
+  readonly kind: K;
+  readonly id: bigint | undefined;
+
+  constructor(kind: K, id?: bigint) {
+    this.kind = kind;
+    this.id = id;
+  }
+
+  /** Whether both are certainly the same namespace. */
+  is(other: Namespace): boolean {
+    return (
+      this === other || (this.id !== undefined && this.kind === other.kind && this.id === other.id)
+    );
+  }
+}
+
+/** Which namespace of each kind a task is in. */
+export type Namespaces = { readonly [K in NamespaceKind]: Namespace<K> };
+
+/** Namespaces from their ids; those that are not given are unknown. */
+export const makeNamespaces = (
+  ids: Partial<Record<NamespaceKind, bigint>>,
+): Namespaces =>
+  Object.fromEntries(namespaceKinds.map((kind) => [kind, new Namespace(kind, ids[kind])])) as Namespaces;

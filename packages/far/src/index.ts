@@ -1,0 +1,11 @@
+export { AddressSpace } from "./AddressSpace.ts";
+export { NamespaceMismatchError } from "./errors.ts";
+export { FdTable } from "./FdTable.ts";
+export {
+  makeNamespaces,
+  Namespace,
+  type NamespaceKind,
+  namespaceKinds,
+  type Namespaces,
+} from "./Namespace.ts";
+export type { Task } from "./Task.ts";

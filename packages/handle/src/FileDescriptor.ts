@@ -1,0 +1,285 @@
+import { Bytes, F, FD, O, S_IF, S_IFMT, type Stat } from "@rsyscall/abi";
+import { NamespaceMismatchError } from "@rsyscall/far";
+import * as near from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+import { type HandleFailure, UseAfterFreeError, WrongKindError } from "./errors.ts";
+import type { Pointer, ReadablePointer } from "./Pointer.ts";
+import { encode, type Task } from "./Task.ts";
+
+/** A class of file descriptor handles. */
+export type FdClass<A extends FileDescriptor> = new (task: Task, near: near.Fd) => A;
+
+/**
+ * A file descriptor in some task, of any kind: what can be done with all of them is here, and the
+ * rest in the classes that extend this one. The scope that made a handle closes it, if it still owns
+ * the descriptor then.
+ */
+export class FileDescriptor {
+  readonly task: Task;
+  /** The number. Using it past the handle is at your own risk; see `borrow`. */
+  readonly near: near.Fd;
+  #valid = true;
+
+  /** Takes the number for a descriptor of the task's table. Does not own it: see {@link acquire}. */
+  constructor(task: Task, near: near.Fd) {
+    this.task = task;
+    this.near = near;
+    task.fdTable.add(this);
+  }
+
+  /** Makes a handle of what a system call of the task returns; the scope closes it. */
+  static acquire<A extends FileDescriptor, E, R>(
+    kind: FdClass<A>,
+    task: Task,
+    open: Effect.Effect<near.Fd, E, R>,
+  ): Effect.Effect<A, E, R | Scope.Scope> {
+    return Effect.acquireRelease(
+      Effect.map(open, (fd) => new kind(task, fd)),
+      (handle) => handle.release,
+    );
+  }
+
+  /** Whether the handle was neither closed nor moved. */
+  get isValid(): boolean {
+    return this.#valid;
+  }
+
+  /** The number, for use in a system call of the handle's task, as long as the handle is good. */
+  get borrow(): Effect.Effect<near.Fd, UseAfterFreeError> {
+    return this.use(Effect.succeed);
+  }
+
+  /** Runs with the number, as long as the handle is good. */
+  protected use<A, E, R>(
+    operation: (fd: near.Fd) => Effect.Effect<A, E, R>,
+  ): Effect.Effect<A, E | UseAfterFreeError, R> {
+    return Effect.suspend((): Effect.Effect<A, E | UseAfterFreeError, R> =>
+      this.#valid
+        ? operation(this.near)
+        : Effect.fail(new UseAfterFreeError({ subject: `fd ${this.near}` })),
+    );
+  }
+
+  /** close(2), now. The handle must be good. The descriptor lives on if there is another handle. */
+  get close(): Effect.Effect<void, HandleFailure> {
+    return this.use((fd) =>
+      this.#invalidate() ? near.close(this.task.sysif, fd) : Effect.void,
+    );
+  }
+
+  /** Gives the handle up, whatever state it is in: what a scope does at its end. */
+  get release(): Effect.Effect<void> {
+    return Effect.ignore(this.close);
+  }
+
+  /** The descriptor now belongs to somebody else: nothing is closed. */
+  disown(): void {
+    this.#invalidate();
+  }
+
+  /** Whether this was the last handle. */
+  #invalidate(): boolean {
+    this.#valid = false;
+    return this.task.fdTable.remove(this);
+  }
+
+  /** Another handle for the same descriptor, used through a task in the same table. */
+  forTask(
+    task: Task,
+  ): Effect.Effect<this, UseAfterFreeError | NamespaceMismatchError, Scope.Scope> {
+    return this.use((fd) =>
+      task.fdTable === this.task.fdTable
+        ? FileDescriptor.acquire(
+            this.constructor as FdClass<this>,
+            task,
+            Effect.succeed(fd),
+          )
+        : Effect.fail(
+            new NamespaceMismatchError({
+              namespace: "file descriptor table",
+              subject: `fd ${fd}`,
+            }),
+          ),
+    );
+  }
+
+  /** As `forTask`, and this handle is gone: its scope has nothing left to close. */
+  move(
+    task: Task,
+  ): Effect.Effect<this, UseAfterFreeError | NamespaceMismatchError, Scope.Scope> {
+    return Effect.tap(this.forTask(task), () => Effect.sync(() => this.#invalidate()));
+  }
+
+  /** read(2) into a buffer, which is consumed: what was read, and the rest. Empty at the end. */
+  read(
+    buffer: Pointer<Uint8Array>,
+  ): Effect.Effect<
+    [used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
+    HandleFailure
+  > {
+    return this.use((fd) =>
+      Effect.flatMap(buffer.borrow(this.task), (address) =>
+        Effect.flatMap(near.read(this.task.sysif, fd, address, buffer.size), (count) =>
+          buffer.readableSplit(count),
+        ),
+      ),
+    );
+  }
+
+  /** read(2) of at most `size` bytes. Empty at the end. */
+  readBytes(size = 65536): Effect.Effect<Uint8Array, HandleFailure> {
+    return this.use((fd) =>
+      this.task.withMemory(size, 1, (address) =>
+        Effect.flatMap(near.read(this.task.sysif, fd, address, size), (count) =>
+          count === 0
+            ? Effect.succeed(new Uint8Array(0))
+            : this.task.sysif.read(address, count),
+        ),
+      ),
+    );
+  }
+
+  /** write(2) of a buffer: what was written, and the rest. */
+  write(
+    buffer: Pointer<Uint8Array>,
+  ): Effect.Effect<
+    [written: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
+    HandleFailure
+  > {
+    return this.use((fd) =>
+      Effect.flatMap(buffer.borrow(this.task), (address) =>
+        Effect.flatMap(near.write(this.task.sysif, fd, address, buffer.size), (count) =>
+          buffer.readableSplit(count),
+        ),
+      ),
+    );
+  }
+
+  /** write(2), as often as it takes. */
+  writeAllBytes(bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
+    if (bytes.length === 0) return this.use(() => Effect.void);
+    return this.use((fd) =>
+      this.task.withBytes(bytes, (address) => {
+        const writeFrom = (offset: number): Effect.Effect<void, near.SyscallFailure> =>
+          Effect.flatMap(
+            near.write(
+              this.task.sysif,
+              fd,
+              near.Address(address + offset),
+              bytes.length - offset,
+            ),
+            (count) =>
+              offset + count < bytes.length ? writeFrom(offset + count) : Effect.void,
+          );
+        return writeFrom(0);
+      }),
+    );
+  }
+
+  /** write(2) of text in UTF-8, as often as it takes. */
+  writeAllText(text: string): Effect.Effect<void, HandleFailure> {
+    return this.writeAllBytes(encode(Bytes, new TextEncoder().encode(text)));
+  }
+
+  /** fcntl(2). Commands whose argument is a pointer take an address of the task's. */
+  fcntl(command: number, argument: near.Word = 0): Effect.Effect<number, HandleFailure> {
+    return this.use((fd) => near.fcntl(this.task.sysif, fd, command, argument));
+  }
+
+  /** The file status flags, as our `O` constants. */
+  get statusFlags(): Effect.Effect<number, HandleFailure> {
+    return Effect.map(this.fcntl(F.GETFL), (flags) =>
+      this.task.abi.openFlagsFromTarget(flags),
+    );
+  }
+
+  /** Sets O_NONBLOCK and leaves the other flags. It holds for whoever shares the open file. */
+  get setNonblock(): Effect.Effect<void, HandleFailure> {
+    return Effect.flatMap(this.statusFlags, (flags) =>
+      flags & O.NONBLOCK
+        ? Effect.void
+        : Effect.asVoid(
+            this.fcntl(F.SETFL, this.task.abi.openFlagsToTarget(flags | O.NONBLOCK)),
+          ),
+    );
+  }
+
+  /** Whether an exec closes the descriptor. Every descriptor that we make starts so. */
+  setCloexec(closeOnExec: boolean): Effect.Effect<void, HandleFailure> {
+    return Effect.asVoid(this.fcntl(F.SETFD, closeOnExec ? FD.CLOEXEC : 0));
+  }
+
+  /** fstat(2) */
+  get fstat(): Effect.Effect<Stat, HandleFailure> {
+    return this.use((fd) =>
+      this.task.withResult(this.task.abi.stat, (status) =>
+        near.fstat(this.task.sysif, fd, status),
+      ),
+    );
+  }
+
+  /** fchmod(2): the mode as it is given, whatever the umask. */
+  chmod(mode: number): Effect.Effect<void, HandleFailure> {
+    return this.use((fd) => near.fchmod(this.task.sysif, fd, mode));
+  }
+
+  /** A new descriptor for the same open file, by F_DUPFD_CLOEXEC: the lowest from `least` on. */
+  dup(least = 0): Effect.Effect<this, HandleFailure, Scope.Scope> {
+    return this.use((fd) =>
+      FileDescriptor.acquire(
+        this.constructor as FdClass<this>,
+        this.task,
+        Effect.map(
+          near.fcntl(this.task.sysif, fd, F.DUPFD_CLOEXEC, least),
+          near.Fd,
+        ),
+      ),
+    );
+  }
+
+  /** As a handle of another class, where its kind is known. This handle is gone. */
+  reclassify<A extends FileDescriptor>(
+    kind: FdClass<A>,
+  ): Effect.Effect<A, UseAfterFreeError, Scope.Scope> {
+    return Effect.tap(FileDescriptor.acquire(kind, this.task, this.borrow), () =>
+      Effect.sync(() => this.#invalidate()),
+    );
+  }
+
+  /** `reclassify`, once the kernel confirms the type of the file. */
+  protected narrow<A extends FileDescriptor>(
+    kind: FdClass<A>,
+    type: number,
+    expected: string,
+  ): Effect.Effect<A, HandleFailure | WrongKindError, Scope.Scope> {
+    return Effect.flatMap(this.fstat, ({ mode }): Effect.Effect<
+      A,
+      WrongKindError | UseAfterFreeError,
+      Scope.Scope
+    > =>
+      (mode & S_IFMT) === type
+        ? this.reclassify(kind)
+        : Effect.fail(
+            new WrongKindError({
+              subject: `fd ${this.near}`,
+              expected,
+              actual: fileTypes[mode & S_IFMT] ?? "file of unknown type",
+            }),
+          ),
+    );
+  }
+
+  toString(): string {
+    return `fd ${this.near} of process ${this.task.pid}`;
+  }
+}
+
+const fileTypes: Readonly<Record<number, string>> = {
+  [S_IF.SOCK]: "socket",
+  [S_IF.LNK]: "symbolic link",
+  [S_IF.REG]: "regular file",
+  [S_IF.BLK]: "block device",
+  [S_IF.DIR]: "directory",
+  [S_IF.CHR]: "character device",
+  [S_IF.FIFO]: "pipe",
+};

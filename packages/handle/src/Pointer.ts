@@ -1,0 +1,186 @@
+import type { Codec } from "@rsyscall/abi";
+import { NamespaceMismatchError } from "@rsyscall/far";
+import type { Allocation } from "@rsyscall/memory";
+import { Address, type ConnectionError, type SyscallError } from "@rsyscall/near";
+import { Effect } from "effect";
+import { SizeError, UseAfterFreeError } from "./errors.ts";
+import type { Task } from "./Task.ts";
+
+/**
+ * Memory in a task that holds, or is to hold, an `A`. Its size is what the kernel is told.
+ *
+ * Operations that change what is known about the memory consume the pointer and give a new one. The
+ * scope that allocated the memory frees it, however it was cut and put together since.
+ */
+export class Pointer<out A> {
+  readonly task: Task;
+  readonly type: Codec<unknown>;
+  /** In bytes. */
+  readonly size: number;
+  readonly #allocation: Allocation;
+  readonly #offset: number;
+  #consumed = false;
+
+  protected constructor(from: Pointer<unknown> | Place, offset: number, size: number) {
+    this.task = from.task;
+    this.type = from.type;
+    this.#allocation = from instanceof Pointer ? from.#allocation : from.allocation;
+    this.#offset = offset;
+    this.size = size;
+  }
+
+  static make<A>(task: Task, type: Codec<A>, allocation: Allocation): Pointer<A> {
+    return new Pointer<A>({ task, type: type as Codec<unknown>, allocation }, 0, allocation.size);
+  }
+
+  /** The address, for use in a system call of the pointer's task and of no other. */
+  borrow(task: Task): Effect.Effect<Address, UseAfterFreeError | NamespaceMismatchError> {
+    // Writes are ordered among the operations of one task: another one, even in the same address
+    // space, might look before they have arrived.
+    if (task !== this.task)
+      return Effect.fail(
+        new NamespaceMismatchError({ namespace: "task", subject: this.#subject }),
+      );
+    return this.address;
+  }
+
+  /** The address, as long as the pointer is good. */
+  get address(): Effect.Effect<Address, UseAfterFreeError> {
+    return Effect.suspend(() =>
+      this.isValid
+        ? Effect.succeed(Address(this.#allocation.address + this.#offset))
+        : Effect.fail(new UseAfterFreeError({ subject: this.#subject })),
+    );
+  }
+
+  /** Whether the pointer was neither freed nor consumed. */
+  get isValid(): boolean {
+    return !this.#consumed && !this.#allocation.isFreed;
+  }
+
+  /** Reads the whole range and decodes it. */
+  read(): Effect.Effect<A, UseAfterFreeError | ConnectionError | SyscallError> {
+    return Effect.map(
+      Effect.flatMap(this.address, (address) => this.task.sysif.read(address, this.size)),
+      (bytes) => this.type.decode(bytes) as A,
+    );
+  }
+
+  /** Writes a value, which may be shorter than the range. Consumes the pointer. */
+  write<B extends A>(
+    value: B,
+  ): Effect.Effect<WrittenPointer<B>, UseAfterFreeError | ConnectionError | SizeError> {
+    return Effect.andThen(this.address, this.writeUnchecked(value));
+  }
+
+  /** `write` for who has just allocated the pointer. */
+  writeUnchecked<B>(value: B): Effect.Effect<WrittenPointer<B>, ConnectionError | SizeError> {
+    return Effect.suspend((): Effect.Effect<
+      WrittenPointer<B>,
+      ConnectionError | SizeError
+    > => {
+      const needed = this.type.sizeOf(value);
+      if (needed > this.size)
+        return Effect.fail(
+          new SizeError({ subject: this.#subject, needed, available: this.size }),
+        );
+      const bytes = new Uint8Array(needed);
+      this.type.encode(value, bytes);
+      const address = Address(this.#allocation.address + this.#offset);
+      return Effect.map(this.task.sysif.write(address, bytes), () => {
+        this.#consumed = true;
+        return new WrittenPointer<B>(this as Pointer<unknown>, this.#offset, this.size, value);
+      });
+    });
+  }
+
+  /** Cuts the range in two after `size` bytes. Consumes the pointer. */
+  split(
+    size: number,
+  ): Effect.Effect<
+    [first: Pointer<A>, rest: Pointer<A>],
+    UseAfterFreeError | SizeError
+  > {
+    return Effect.flatMap(this.#consume(size), () =>
+      Effect.succeed<[Pointer<A>, Pointer<A>]>([
+        new Pointer<A>(this, this.#offset, size),
+        new Pointer<A>(this, this.#offset + size, this.size - size),
+      ]),
+    );
+  }
+
+  /** As `split`, after a system call that filled in the first `size` bytes. */
+  readableSplit(
+    size: number,
+  ): Effect.Effect<
+    [used: ReadablePointer<A>, rest: Pointer<A>],
+    UseAfterFreeError | SizeError
+  > {
+    return Effect.flatMap(this.#consume(size), () =>
+      Effect.succeed<[ReadablePointer<A>, Pointer<A>]>([
+        new ReadablePointer<A>(this, this.#offset, size),
+        new Pointer<A>(this, this.#offset + size, this.size - size),
+      ]),
+    );
+  }
+
+  /** Puts together what `split` cut. Consumes both; they must be neighbours, this one first. */
+  merge(right: Pointer<unknown>): Effect.Effect<Pointer<A>, UseAfterFreeError | SizeError> {
+    return Effect.suspend(() => {
+      if (right.#allocation !== this.#allocation || right.#offset !== this.#offset + this.size)
+        return Effect.fail(
+          new SizeError({
+            subject: `the neighbour of ${this.#subject}`,
+            needed: this.#offset + this.size,
+            available: right.#offset,
+          }),
+        );
+      return Effect.map(
+        Effect.andThen(this.#consume(0), right.#consume(0)),
+        () => new Pointer<A>(this, this.#offset, this.size + right.size),
+      );
+    });
+  }
+
+  /** Frees the allocation that this pointer is of, before its scope does. */
+  readonly free: Effect.Effect<void> = Effect.suspend(() => this.#allocation.free);
+
+  #consume(size: number): Effect.Effect<void, UseAfterFreeError | SizeError> {
+    return Effect.suspend((): Effect.Effect<void, UseAfterFreeError | SizeError> => {
+      if (!this.isValid) return Effect.fail(new UseAfterFreeError({ subject: this.#subject }));
+      if (size > this.size)
+        return Effect.fail(
+          new SizeError({ subject: this.#subject, needed: size, available: this.size }),
+        );
+      this.#consumed = true;
+      return Effect.void;
+    });
+  }
+
+  get #subject(): string {
+    return `pointer to ${this.type.name}`;
+  }
+}
+
+interface Place {
+  readonly task: Task;
+  readonly type: Codec<unknown>;
+  readonly allocation: Allocation;
+}
+
+/** Memory with a value that we wrote. */
+export class WrittenPointer<out A> extends Pointer<A> {
+  readonly value: A;
+
+  constructor(from: Pointer<unknown>, offset: number, size: number, value: A) {
+    super(from, offset, size);
+    this.value = value;
+  }
+}
+
+/** Memory that the kernel has filled in. */
+export class ReadablePointer<out A> extends Pointer<A> {
+  constructor(from: Pointer<unknown>, offset: number, size: number) {
+    super(from, offset, size);
+  }
+}

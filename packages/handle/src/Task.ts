@@ -1,0 +1,173 @@
+import type { Abi, Codec, FixedCodec } from "@rsyscall/abi";
+import { Bytes, CString } from "@rsyscall/abi";
+import type * as far from "@rsyscall/far";
+import type { Allocation, Allocator, OutOfSpaceError } from "@rsyscall/memory";
+import {
+  type Address,
+  type Pid,
+  type PathLike,
+  pathBytes,
+  pathText,
+  pipelined,
+  SyscallError,
+  type SyscallFailure,
+  type SyscallInterface,
+} from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+import type { SizeError } from "./errors.ts";
+import type { FdTable } from "./FdTable.ts";
+import { Pointer, type WrittenPointer } from "./Pointer.ts";
+
+/** What malloc can fail with. */
+export type MallocFailure = SyscallFailure | OutOfSpaceError;
+
+/**
+ * A kernel task under our control, through which handles are used: a way to make system calls, what
+ * its numbers mean, and memory in its address space.
+ */
+export class Task implements far.Task {
+  readonly sysif: SyscallInterface;
+  readonly pid: Pid;
+  readonly fdTable: FdTable;
+  readonly addressSpace: far.AddressSpace;
+  namespaces: far.Namespaces;
+  readonly allocator: Allocator;
+  /** Bytes of a page of memory. */
+  readonly pageSize: number;
+  /** The signals that are blocked. */
+  sigmask: ReadonlySet<number>;
+
+  constructor(fields: {
+    readonly sysif: SyscallInterface;
+    readonly pid: Pid;
+    readonly fdTable: FdTable;
+    readonly addressSpace: far.AddressSpace;
+    readonly namespaces: far.Namespaces;
+    readonly allocator: Allocator;
+    readonly pageSize: number;
+    readonly sigmask: ReadonlySet<number>;
+  }) {
+    this.sysif = fields.sysif;
+    this.pid = fields.pid;
+    this.fdTable = fields.fdTable;
+    this.addressSpace = fields.addressSpace;
+    this.namespaces = fields.namespaces;
+    this.allocator = fields.allocator;
+    this.pageSize = fields.pageSize;
+    this.sigmask = fields.sigmask;
+  }
+
+  /** Numbers and layouts of the machine that the task runs on. */
+  get abi(): Abi {
+    return this.sysif.abi;
+  }
+
+  /**
+   * Allocates memory in the task. Its content is undefined.
+   *
+   * @param size in bytes; may be left out when all values of the type have the same
+   */
+  malloc<A>(
+    type: Codec<A>,
+    ...size: Codec<A>["size"] extends number ? [] : [size?: number]
+  ): Effect.Effect<Pointer<A>, MallocFailure, Scope.Scope> {
+    const bytes = size[0] ?? type.size ?? 0;
+    return Effect.map(
+      Effect.acquireRelease(this.allocator.malloc(bytes, type.alignment), (a) => a.free),
+      (allocation) => Pointer.make(this, type, allocation),
+    );
+  }
+
+  /**
+   * Puts a value into the task's memory. Text gets a final NUL; other values than text and bytes
+   * need their codec.
+   */
+  ptr(value: string): Effect.Effect<WrittenPointer<string | Uint8Array>, PtrFailure, Scope.Scope>;
+  ptr(value: Uint8Array): Effect.Effect<WrittenPointer<Uint8Array>, PtrFailure, Scope.Scope>;
+  ptr<A>(value: A, type: Codec<A>): Effect.Effect<WrittenPointer<A>, PtrFailure, Scope.Scope>;
+  ptr<A>(value: A, type?: Codec<A>): Effect.Effect<WrittenPointer<A>, PtrFailure, Scope.Scope> {
+    const codec =
+      type ?? ((value instanceof Uint8Array ? Bytes : CString) as unknown as Codec<A>);
+    return Effect.flatMap(
+      Effect.acquireRelease(
+        this.allocator.malloc(codec.sizeOf(value), codec.alignment),
+        (a) => a.free,
+      ),
+      (allocation) => Pointer.make(this, codec, allocation).writeUnchecked(value),
+    );
+  }
+
+  /** Memory for the length of one operation, without the cost of a scope. */
+  withMemory<A, E, R>(
+    size: number,
+    alignment: number,
+    use: (address: Address) => Effect.Effect<A, E, R>,
+  ): Effect.Effect<A, E | MallocFailure, R> {
+    return Effect.acquireUseRelease(
+      this.allocator.malloc(size, alignment),
+      (allocation: Allocation) => use(allocation.address),
+      (allocation) => allocation.free,
+    );
+  }
+
+  /** Bytes in memory for the length of one operation. */
+  withBytes<A, E, R>(
+    bytes: Uint8Array,
+    use: (address: Address) => Effect.Effect<A, E, R>,
+    alignment = 1,
+  ): Effect.Effect<A, E | MallocFailure, R> {
+    return this.withMemory(bytes.length, alignment, (address) =>
+      Effect.andThen(this.sysif.write(address, bytes), use(address)),
+    );
+  }
+
+  /** A value in memory for the length of one operation. */
+  withValue<A, B, E, R>(
+    type: Codec<A>,
+    value: A,
+    use: (address: Address) => Effect.Effect<B, E, R>,
+  ): Effect.Effect<B, E | MallocFailure, R> {
+    return this.withBytes(encode(type, value), use, type.alignment);
+  }
+
+  /**
+   * Memory that a system call fills in with a value. The read is submitted right behind the call,
+   * so both take one round trip.
+   */
+  withResult<A, R0, E>(
+    type: FixedCodec<A>,
+    fill: (address: Address) => Effect.Effect<R0, E>,
+  ): Effect.Effect<A, E | MallocFailure> {
+    const { size } = type;
+    return this.withMemory(size, type.alignment, (address) =>
+      Effect.map(
+        pipelined([fill(address), this.sysif.read(address, size)]),
+        ([, bytes]) => type.decode(bytes),
+      ),
+    );
+  }
+
+  /** A path in memory for the length of one operation. */
+  withPath<A, E, R>(
+    syscall: string,
+    path: PathLike,
+    use: (address: Address) => Effect.Effect<A, E, R>,
+  ): Effect.Effect<A, E | MallocFailure, R> {
+    const bytes = pathBytes(path);
+    // The kernel would stop at the NUL, and act on another file.
+    if (bytes.includes(0)) return Effect.fail(SyscallError.of(syscall, "EINVAL", pathText(path)));
+    const terminated = new Uint8Array(bytes.length + 1);
+    terminated.set(bytes);
+    return this.withBytes(terminated, use);
+  }
+}
+
+/** What ptr can fail with. */
+export type PtrFailure = MallocFailure | SizeError;
+
+/** A value as the bytes that the kernel sees. */
+export const encode = <A>(type: Codec<A>, value: A): Uint8Array => {
+  const bytes = new Uint8Array(type.sizeOf(value));
+  type.encode(value, bytes);
+  return bytes;
+};

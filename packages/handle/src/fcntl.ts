@@ -1,0 +1,23 @@
+import { AT, O } from "@rsyscall/abi";
+import { openat, type PathLike, pathText } from "@rsyscall/near";
+import type { Effect, Scope } from "effect";
+import { FileDescriptor } from "./FileDescriptor.ts";
+import type { MallocFailure, Task } from "./Task.ts";
+
+/**
+ * open(2), always close-on-exec. `mode` holds for files that it creates. What kind of file it is,
+ * only the kernel knows: see `Socket.from` and the like.
+ */
+export const open = (
+  task: Task,
+  path: PathLike,
+  flags: number,
+  mode = 0o666,
+): Effect.Effect<FileDescriptor, MallocFailure, Scope.Scope> =>
+  FileDescriptor.acquire(
+    FileDescriptor,
+    task,
+    task.withPath("open", path, (address) =>
+      openat(task.sysif, AT.FDCWD, address, flags | O.CLOEXEC, mode, pathText(path)),
+    ),
+  );

@@ -1,0 +1,34 @@
+import { MFD } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import type { Effect, Scope } from "effect";
+import type { HandleFailure } from "../errors.ts";
+import { FileDescriptor } from "../FileDescriptor.ts";
+import type { MallocFailure, Task } from "../Task.ts";
+
+/** Memory that is a file: linux/memfd.h. */
+export class Memfd extends FileDescriptor {
+  /** memfd_create(2), close-on-exec. The name is what /proc shows. */
+  static create(
+    task: Task,
+    name: string,
+    flags = 0,
+  ): Effect.Effect<Memfd, MallocFailure, Scope.Scope> {
+    return FileDescriptor.acquire(
+      Memfd,
+      task,
+      task.withPath("memfd_create", name, (address) =>
+        near.memfdCreate(task.sysif, address, flags | MFD.CLOEXEC, name),
+      ),
+    );
+  }
+
+  /** ftruncate(2): the size in bytes. */
+  truncate(size: number): Effect.Effect<void, HandleFailure> {
+    return this.use((fd) => near.ftruncate(this.task.sysif, fd, size));
+  }
+
+  /** lseek(2): the new offset. */
+  lseek(offset: number, whence: number): Effect.Effect<number, HandleFailure> {
+    return this.use((fd) => near.lseek(this.task.sysif, fd, offset, whence));
+  }
+}

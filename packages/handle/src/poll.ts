@@ -1,0 +1,32 @@
+import { PollFd, Timespec } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect } from "effect";
+import type { HandleFailure } from "./errors.ts";
+import type { FileDescriptor } from "./FileDescriptor.ts";
+import { encode } from "./Task.ts";
+
+/**
+ * poll(2) of one descriptor without waiting: which of `events` (`POLL`) are there now, and ERR, HUP
+ * and NVAL.
+ */
+export const pollNow = (
+  fd: FileDescriptor,
+  events: number,
+): Effect.Effect<number, HandleFailure> => {
+  const { task } = fd;
+  const size = PollFd.size;
+  return Effect.flatMap(fd.borrow, (number) =>
+    task.withMemory(size + Timespec.size, 8, (address) => {
+      const timeout = near.Address(address + size);
+      return Effect.map(
+        near.pipelined([
+          task.sysif.write(address, encode(PollFd, { fd: number, events, revents: 0 })),
+          task.sysif.write(timeout, encode(Timespec, { seconds: 0, nanoseconds: 0 })),
+          near.ppoll(task.sysif, address, 1, timeout),
+          task.sysif.read(address, size),
+        ]),
+        ([, , , bytes]) => PollFd.decode(bytes).revents,
+      );
+    }),
+  );
+};

@@ -1,0 +1,58 @@
+import { EPOLL_CLOEXEC, EPOLL_CTL, type EpollEvent, listOf } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+import type { HandleFailure } from "../errors.ts";
+import { FileDescriptor } from "../FileDescriptor.ts";
+import type { Task } from "../Task.ts";
+
+/** An epoll instance: sys/epoll.h. */
+export class Epoll extends FileDescriptor {
+  /** epoll_create1(2), close-on-exec. */
+  static make(task: Task): Effect.Effect<Epoll, near.SyscallFailure, Scope.Scope> {
+    return FileDescriptor.acquire(Epoll, task, near.epollCreate1(task.sysif, EPOLL_CLOEXEC));
+  }
+
+  /** epoll_ctl(2) with EPOLL_CTL.ADD or MOD. */
+  set(
+    operation: typeof EPOLL_CTL.ADD | typeof EPOLL_CTL.MOD,
+    fd: FileDescriptor,
+    event: EpollEvent,
+  ): Effect.Effect<void, HandleFailure> {
+    return this.use((epoll) =>
+      Effect.flatMap(fd.borrow, (number) =>
+        this.task.withValue(this.task.abi.epollEvent, event, (address) =>
+          near.epollCtl(this.task.sysif, epoll, operation, number, address),
+        ),
+      ),
+    );
+  }
+
+  /** epoll_ctl(2) with EPOLL_CTL.DEL. */
+  delete(fd: FileDescriptor): Effect.Effect<void, HandleFailure> {
+    return this.use((epoll) =>
+      Effect.flatMap(fd.borrow, (number) =>
+        near.epollCtl(this.task.sysif, epoll, EPOLL_CTL.DEL, number, near.NULL),
+      ),
+    );
+  }
+
+  /** epoll_wait(2) for at most `most` events; `timeout` in milliseconds, -1 for ever. */
+  wait(most: number, timeout: number): Effect.Effect<ReadonlyArray<EpollEvent>, HandleFailure> {
+    const events = listOf(this.task.abi.epollEvent);
+    const size = this.task.abi.epollEvent.size * most;
+    return this.use((epoll) =>
+      this.task.withMemory(size, 8, (address) =>
+        Effect.flatMap(
+          near.epollWait(this.task.sysif, epoll, address, most, timeout),
+          (count) =>
+            count === 0
+              ? Effect.succeed([])
+              : Effect.map(
+                  this.task.sysif.read(address, (size / most) * count),
+                  (bytes) => events.decode(bytes),
+                ),
+        ),
+      ),
+    );
+  }
+}

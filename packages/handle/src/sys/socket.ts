@@ -1,0 +1,263 @@
+import {
+  AF,
+  decodeControl,
+  encodeScmRights,
+  Int32,
+  Iovec,
+  Msghdr,
+  MSG,
+  S_IF,
+  SCM,
+  SO,
+  SOCK,
+  SOL,
+  Uint32,
+  Ucred,
+  cmsgSpace,
+  listOf,
+} from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+import type { HandleFailure, UseAfterFreeError, WrongKindError } from "../errors.ts";
+import { FileDescriptor } from "../FileDescriptor.ts";
+import type { Pointer, ReadablePointer } from "../Pointer.ts";
+import { encode, type MallocFailure, type Task } from "../Task.ts";
+
+/** Descriptors and bytes that came in one message. */
+export interface Received {
+  readonly bytes: Uint8Array;
+  /** In the receiving task's table, close-on-exec. */
+  readonly fds: ReadonlyArray<FileDescriptor>;
+}
+
+const fdPair = listOf(Int32);
+
+/** A socket: sys/socket.h. Close-on-exec, as all that we make. */
+export class Socket extends FileDescriptor {
+  /** socket(2). `type` may have SOCK.NONBLOCK. */
+  static make(
+    task: Task,
+    domain: number,
+    type: number,
+    protocol = 0,
+  ): Effect.Effect<Socket, near.SyscallFailure, Scope.Scope> {
+    return FileDescriptor.acquire(
+      Socket,
+      task,
+      near.socket(task.sysif, domain, type | SOCK.CLOEXEC, protocol),
+    );
+  }
+
+  /** socketpair(2) */
+  static pair(
+    task: Task,
+    domain: number = AF.UNIX,
+    type: number = SOCK.STREAM,
+  ): Effect.Effect<[Socket, Socket], MallocFailure, Scope.Scope> {
+    return Effect.acquireRelease(
+      Effect.map(
+        task.withMemory(8, 4, (fds) =>
+          Effect.andThen(
+            near.socketpair(task.sysif, domain, type | SOCK.CLOEXEC, 0, fds),
+            task.sysif.read(fds, 8),
+          ),
+        ),
+        (bytes): [Socket, Socket] => {
+          const [first, second] = fdPair.decode(bytes) as [number, number];
+          return [new Socket(task, near.Fd(first)), new Socket(task, near.Fd(second))];
+        },
+      ),
+      ([first, second]) => Effect.andThen(first.release, second.release),
+    );
+  }
+
+  /** A descriptor of unknown kind as a socket, if the kernel says so. */
+  static from(
+    fd: FileDescriptor,
+  ): Effect.Effect<Socket, HandleFailure | WrongKindError, Scope.Scope> {
+    return fd["narrow"](Socket, S_IF.SOCK, "socket");
+  }
+
+  /** bind(2) to an encoded address; for paths see `bindUnix`. */
+  bind(address: Uint8Array, subject?: string): Effect.Effect<void, HandleFailure> {
+    return this.use((fd) =>
+      this.task.withBytes(address, (at) =>
+        near.bind(this.task.sysif, fd, at, address.length, subject),
+      ),
+    );
+  }
+
+  /** connect(2) to an encoded address; for paths see `connectUnix`. */
+  connect(address: Uint8Array, subject?: string): Effect.Effect<void, HandleFailure> {
+    return this.use((fd) =>
+      this.task.withBytes(address, (at) =>
+        near.connect(this.task.sysif, fd, at, address.length, subject),
+      ),
+    );
+  }
+
+  /** listen(2) */
+  listen(backlog: number): Effect.Effect<void, HandleFailure> {
+    return this.use((fd) => near.listen(this.task.sysif, fd, backlog));
+  }
+
+  /** accept4(2) */
+  accept(flags = 0): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
+    return FileDescriptor.acquire(
+      Socket,
+      this.task,
+      this.use((fd) => near.accept4(this.task.sysif, fd, flags | SOCK.CLOEXEC)),
+    );
+  }
+
+  /** shutdown(2) */
+  shutdown(how: number): Effect.Effect<void, HandleFailure> {
+    return this.use((fd) => near.shutdown(this.task.sysif, fd, how));
+  }
+
+  /** send(2) of a buffer: what was sent, and the rest. Never raises SIGPIPE. */
+  send(
+    buffer: Pointer<Uint8Array>,
+    flags = 0,
+  ): Effect.Effect<
+    [sent: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
+    HandleFailure
+  > {
+    return this.use((fd) =>
+      Effect.flatMap(buffer.borrow(this.task), (address) =>
+        Effect.flatMap(
+          near.send(this.task.sysif, fd, address, buffer.size, flags | MSG.NOSIGNAL),
+          (count) => buffer.readableSplit(count),
+        ),
+      ),
+    );
+  }
+
+  /** recv(2) into a buffer: what was received, and the rest. Empty at the end of a stream. */
+  recv(
+    buffer: Pointer<Uint8Array>,
+    flags = 0,
+  ): Effect.Effect<
+    [received: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
+    HandleFailure
+  > {
+    return this.use((fd) =>
+      Effect.flatMap(buffer.borrow(this.task), (address) =>
+        Effect.flatMap(
+          near.recv(this.task.sysif, fd, address, buffer.size, flags),
+          (count) => buffer.readableSplit(count),
+        ),
+      ),
+    );
+  }
+
+  /**
+   * sendmsg(2) of bytes with descriptors (SCM_RIGHTS), which stay open here. Gives the number of
+   * bytes sent; the descriptors go with the first.
+   */
+  sendFds(
+    bytes: Uint8Array,
+    fds: ReadonlyArray<FileDescriptor>,
+    flags = 0,
+  ): Effect.Effect<number, HandleFailure> {
+    const borrowed: Effect.Effect<Array<near.Fd>, UseAfterFreeError> = Effect.forEach(
+      fds,
+      (fd) => fd.borrow,
+    );
+    return this.use((fd) =>
+      Effect.flatMap(borrowed, (numbers) => {
+        const rights = encodeScmRights(numbers);
+        return this.#withMessage(bytes, rights, (message) =>
+          near.sendmsg(this.task.sysif, fd, message, flags | MSG.NOSIGNAL),
+        );
+      }),
+    );
+  }
+
+  /**
+   * recvmsg(2): at most `size` bytes and `mostFds` descriptors. More descriptors than that are
+   * closed by the kernel.
+   */
+  receiveFds(
+    size: number,
+    mostFds: number,
+    flags = 0,
+  ): Effect.Effect<Received, HandleFailure, Scope.Scope> {
+    const controlSize = cmsgSpace(4 * mostFds);
+    const receive = this.use((fd) =>
+      this.#withMessage(new Uint8Array(size), new Uint8Array(controlSize), (message, data) =>
+        Effect.gen({ self: this }, function* () {
+          const count = yield* near.recvmsg(
+            this.task.sysif,
+            fd,
+            message,
+            flags | MSG.CMSG_CLOEXEC,
+          );
+          const filled = Msghdr.decode(
+            yield* this.task.sysif.read(message, Msghdr.size),
+          );
+          const control = yield* this.task.sysif.read(
+            near.Address(filled.control),
+            filled.controlLength,
+          );
+          const fds = decodeControl(control)
+            .filter(({ level, type }) => level === SOL.SOCKET && type === SCM.RIGHTS)
+            .flatMap(({ data: numbers }) => fdPair.decode(numbers))
+            .map((number) => new FileDescriptor(this.task, near.Fd(number)));
+          return { bytes: yield* this.task.sysif.read(data, count), fds };
+        }),
+      ),
+    );
+    return Effect.acquireRelease(receive, ({ fds }) =>
+      Effect.forEach(fds, (fd) => fd.release, { discard: true }),
+    );
+  }
+
+  /** One block of memory with a message of one part, its control data and its bytes. */
+  #withMessage<A, E>(
+    bytes: Uint8Array,
+    control: Uint8Array,
+    use: (message: near.Address, data: near.Address) => Effect.Effect<A, E>,
+  ): Effect.Effect<A, E | MallocFailure> {
+    const iovAt = Msghdr.size;
+    const controlAt = iovAt + Iovec.size;
+    const dataAt = controlAt + control.length;
+    return this.task.withMemory(dataAt + bytes.length, 8, (address) => {
+      const block = new Uint8Array(dataAt + bytes.length);
+      const data = near.Address(address + dataAt);
+      block.set(
+        encode(Msghdr, {
+          name: 0,
+          nameLength: 0,
+          iov: address + iovAt,
+          iovLength: 1,
+          control: control.length === 0 ? 0 : address + controlAt,
+          controlLength: control.length,
+          flags: 0,
+        }),
+      );
+      block.set(encode(Iovec, { base: data, length: bytes.length }), iovAt);
+      block.set(control, controlAt);
+      block.set(bytes, dataAt);
+      return Effect.andThen(this.task.sysif.write(address, block), use(address, data));
+    });
+  }
+
+  /** SO_PEERCRED: who connected or listened at the other end of a Unix socket, when it did. */
+  get peerCredentials(): Effect.Effect<Ucred, HandleFailure> {
+    const size = Ucred.size;
+    return this.use((fd) =>
+      this.task.withMemory(size + 4, 4, (value) => {
+        const length = near.Address(value + size);
+        return Effect.map(
+          near.pipelined([
+            this.task.sysif.write(length, encode(Uint32, size)),
+            near.getsockopt(this.task.sysif, fd, SOL.SOCKET, SO.PEERCRED, value, length),
+            this.task.sysif.read(value, size),
+          ]),
+          ([, , bytes]) => Ucred.decode(bytes),
+        );
+      }),
+    );
+  }
+}

@@ -1,0 +1,26 @@
+import { AT, type Stat } from "@rsyscall/abi";
+import { fstatat, mkdirat, type PathLike, pathText } from "@rsyscall/near";
+import type { Effect } from "effect";
+import type { MallocFailure, Task } from "../Task.ts";
+
+/** stat(2), or lstat(2) with AT.SYMLINK_NOFOLLOW. */
+export const stat = (
+  task: Task,
+  path: PathLike,
+  flags = 0,
+): Effect.Effect<Stat, MallocFailure> =>
+  task.withPath("stat", path, (address) =>
+    task.withResult(task.abi.stat, (status) =>
+      fstatat(task.sysif, AT.FDCWD, address, status, flags, pathText(path)),
+    ),
+  );
+
+/** mkdir(2). The mode is cut by the process's umask. */
+export const mkdir = (
+  task: Task,
+  path: PathLike,
+  mode = 0o777,
+): Effect.Effect<void, MallocFailure> =>
+  task.withPath("mkdir", path, (address) =>
+    mkdirat(task.sysif, AT.FDCWD, address, mode, pathText(path)),
+  );

@@ -1,0 +1,121 @@
+import { ACCESS, AT, Int32, listOf } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { fsDecode } from "@rsyscall/abi";
+import { Effect, type Scope } from "effect";
+import { FileDescriptor } from "./FileDescriptor.ts";
+import type { MallocFailure, Task } from "./Task.ts";
+
+/** The read end of a pipe. */
+export class PipeReader extends FileDescriptor {
+  /** Nothing else is a read end. */
+  readonly pipeEnd = "read";
+}
+
+/** The write end of a pipe. */
+export class PipeWriter extends FileDescriptor {
+  /** Nothing else is a write end. */
+  readonly pipeEnd = "write";
+}
+
+const fdPair = listOf(Int32);
+
+/** pipe2(2), close-on-exec. `flags` may have O.NONBLOCK. */
+export const pipe = (
+  task: Task,
+  flags = 0,
+): Effect.Effect<[PipeReader, PipeWriter], MallocFailure, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.map(
+      task.withMemory(8, 4, (fds) =>
+        Effect.andThen(
+          near.pipe2(task.sysif, fds, task.abi.openFlagsToTarget(flags) | 0o2000000),
+          task.sysif.read(fds, 8),
+        ),
+      ),
+      (bytes): [PipeReader, PipeWriter] => {
+        const [read, write] = fdPair.decode(bytes) as [number, number];
+        return [new PipeReader(task, near.Fd(read)), new PipeWriter(task, near.Fd(write))];
+      },
+    ),
+    ([read, write]) => Effect.andThen(read.release, write.release),
+  );
+
+/** unlink(2) */
+export const unlink = (task: Task, path: near.PathLike): Effect.Effect<void, MallocFailure> =>
+  task.withPath("unlink", path, (address) =>
+    near.unlinkat(task.sysif, AT.FDCWD, address, 0, near.pathText(path)),
+  );
+
+/** rmdir(2) */
+export const rmdir = (task: Task, path: near.PathLike): Effect.Effect<void, MallocFailure> =>
+  task.withPath("rmdir", path, (address) =>
+    near.unlinkat(task.sysif, AT.FDCWD, address, AT.REMOVEDIR, near.pathText(path)),
+  );
+
+/** symlink(2): `path` becomes a link to `target`. */
+export const symlink = (
+  task: Task,
+  target: near.PathLike,
+  path: near.PathLike,
+): Effect.Effect<void, MallocFailure> =>
+  task.withPath("symlink", target, (to) =>
+    task.withPath("symlink", path, (address) =>
+      near.symlinkat(task.sysif, to, AT.FDCWD, address, near.pathText(path)),
+    ),
+  );
+
+/** rename(2), with renameat2's flags. */
+export const rename = (
+  task: Task,
+  from: near.PathLike,
+  to: near.PathLike,
+  flags = 0,
+): Effect.Effect<void, MallocFailure> =>
+  task.withPath("rename", from, (source) =>
+    task.withPath("rename", to, (target) =>
+      near.renameat2(
+        task.sysif,
+        AT.FDCWD,
+        source,
+        AT.FDCWD,
+        target,
+        flags,
+        `${near.pathText(from)} to ${near.pathText(to)}`,
+      ),
+    ),
+  );
+
+/** readlink(2): what the link says, which need not exist. */
+export const readlink = (
+  task: Task,
+  path: near.PathLike,
+): Effect.Effect<near.Path, MallocFailure> =>
+  task.withPath("readlink", path, (address) =>
+    task.withMemory(4096, 1, (buffer) =>
+      Effect.flatMap(
+        near.readlinkat(task.sysif, AT.FDCWD, address, buffer, 4096, near.pathText(path)),
+        (length) =>
+          Effect.map(task.sysif.read(buffer, length), (bytes) => near.Path.make(bytes)),
+      ),
+    ),
+  );
+
+/** access(2): fails unless the process's real ids may do all of `mode` (`ACCESS`). */
+export const access = (
+  task: Task,
+  path: near.PathLike,
+  mode: number = ACCESS.F,
+): Effect.Effect<void, MallocFailure> =>
+  task.withPath("access", path, (address) =>
+    near.faccessat(task.sysif, AT.FDCWD, address, mode, near.pathText(path)),
+  );
+
+/** getcwd(2) */
+export const getcwd = (task: Task): Effect.Effect<near.Path, MallocFailure> =>
+  task.withMemory(4096, 1, (buffer) =>
+    Effect.flatMap(near.getcwd(task.sysif, buffer, 4096), (length) =>
+      Effect.map(task.sysif.read(buffer, length), (bytes) =>
+        near.Path.make(fsDecode(bytes.subarray(0, length - 1))),
+      ),
+    ),
+  );

@@ -1,0 +1,16 @@
+import type { Address, ConnectionError, SyscallError } from "@rsyscall/near";
+import type { Effect } from "effect";
+
+/**
+ * How bytes get into the memory of a task and out of it, in the order of its system calls: the
+ * memory half of a SyscallInterface, chosen when a task is bootstrapped.
+ */
+export interface MemoryTransport {
+  /** See `SyscallInterface.read`. */
+  readonly read: (
+    address: Address,
+    length: number,
+  ) => Effect.Effect<Uint8Array, ConnectionError | SyscallError>;
+  /** See `SyscallInterface.write`. */
+  readonly write: (address: Address, bytes: Uint8Array) => Effect.Effect<void, ConnectionError>;
+}

@@ -1,0 +1,71 @@
+import { fsDecode, fsEncode } from "@rsyscall/abi";
+
+/** What names a file: text, the raw bytes, or a {@link Path}. */
+export type PathLike = string | Uint8Array | Path;
+
+/**
+ * A POSIX path, a near identifier too: it means something only in one mount namespace, with one root
+ * and working directory. Immutable, and no I/O. Bytes that are not UTF-8 survive: see `fsDecode`.
+ *
+ * @example
+ * ```ts
+ * Path.make("/tmp", "mail").join("new").toString(); // "/tmp/mail/new"
+ * ```
+ */
+export class Path {
+  /** As text; bytes that are not UTF-8 are lone surrogates. */
+  readonly text: string;
+
+  private constructor(text: string) {
+    this.text = text;
+  }
+
+  /** Joins the parts as a shell would: an absolute part starts over. */
+  static make(first: PathLike, ...rest: ReadonlyArray<PathLike>): Path {
+    return new Path(pathText(first)).join(...rest);
+  }
+
+  join(...parts: ReadonlyArray<PathLike>): Path {
+    const text = parts.map(pathText).reduce((path, part) => {
+      if (part.startsWith("/") || path === "") return part;
+      return path.endsWith("/") ? path + part : `${path}/${part}`;
+    }, this.text);
+    return new Path(text);
+  }
+
+  /** The last part, or "" of the root. */
+  get name(): string {
+    return trimmed(this.text).split("/").at(-1) as string;
+  }
+
+  /** All but the last part; "." of a bare name, and "/" of the root. */
+  get parent(): Path {
+    const text = trimmed(this.text);
+    const slash = text.lastIndexOf("/");
+    if (slash < 0) return new Path(text === "" ? "/" : ".");
+    return new Path(trimmed(text.slice(0, slash)) || "/");
+  }
+
+  get isAbsolute(): boolean {
+    return this.text.startsWith("/");
+  }
+
+  /** As the kernel sees it, without the final NUL. */
+  get bytes(): Uint8Array {
+    return fsEncode(this.text);
+  }
+
+  toString(): string {
+    return this.text;
+  }
+}
+
+const trimmed = (text: string): string => text.replace(/\/+$/, "");
+
+/** A path as text, for messages and for joining. */
+export const pathText = (path: PathLike): string =>
+  typeof path === "string" ? path : path instanceof Path ? path.text : fsDecode(path);
+
+/** A path as the bytes that the kernel sees, without the final NUL. */
+export const pathBytes = (path: PathLike): Uint8Array =>
+  path instanceof Uint8Array ? path : fsEncode(pathText(path));

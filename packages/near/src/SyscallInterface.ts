@@ -1,0 +1,57 @@
+import type { Abi } from "@rsyscall/abi";
+import type { Word } from "@rsyscall/native";
+import type { Effect } from "effect";
+import type { ConnectionError, SyscallError } from "./errors.ts";
+import type { Address, Fd } from "./identifiers.ts";
+
+export type { Word } from "@rsyscall/native";
+
+/**
+ * The one seam under everything: a way to make system calls in some task and to reach its memory.
+ *
+ * Operations are performed in the order in which they were submitted, and complete in that order.
+ * Any number may be in flight. An operation that was submitted is waited for, whatever happens to
+ * the fiber that waits, so no result is ever lost.
+ */
+export interface SyscallInterface {
+  /** Numbers and layouts of the machine that the task runs on. */
+  readonly abi: Abi;
+
+  /**
+   * Makes a system call and gives what the kernel returned, `-errno` included. `call` in this
+   * package turns that into a {@link SyscallError}.
+   */
+  readonly syscall: (
+    number: number,
+    a?: Word,
+    b?: Word,
+    c?: Word,
+    d?: Word,
+    e?: Word,
+    f?: Word,
+  ) => Effect.Effect<Word, ConnectionError>;
+
+  /** Copies `length` bytes out of the task's memory. */
+  readonly read: (
+    address: Address,
+    length: number,
+  ) => Effect.Effect<Uint8Array, ConnectionError | SyscallError>;
+
+  /**
+   * Copies bytes into the task's memory. Completes as soon as it is submitted: every later operation
+   * on this interface sees the bytes. The caller must not change `bytes` before `barrier`.
+   */
+  readonly write: (address: Address, bytes: Uint8Array) => Effect.Effect<void, ConnectionError>;
+
+  /** Completes when all that was submitted before has been performed. */
+  readonly barrier: Effect.Effect<void, ConnectionError>;
+
+  /** Ends the interface. Pending calls fail with SyscallHangup, later ones with SyscallSendError. */
+  readonly close: Effect.Effect<void>;
+
+  /**
+   * A descriptor in the task that is readable while requests wait for it: whoever makes a blocking
+   * call in the task on behalf of others must watch it too. None where calls are made directly.
+   */
+  readonly activityFd: Fd | undefined;
+}

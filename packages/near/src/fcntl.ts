@@ -1,0 +1,27 @@
+import { call } from "./call.ts";
+import { type Address, Fd } from "./identifiers.ts";
+import type { SyscallInterface, Word } from "./SyscallInterface.ts";
+import { Effect } from "effect";
+
+/** openat(2). `flags` have our values (`O`); the target's are made of them here. */
+export const openat = (
+  sysif: SyscallInterface,
+  directory: Fd | number,
+  path: Address,
+  flags: number,
+  mode: number,
+  subject?: string,
+) =>
+  Effect.map(
+    call(sysif, "openat", subject, directory, path, sysif.abi.openFlagsToTarget(flags), mode),
+    Fd,
+  );
+
+/** fcntl(2) */
+export const fcntl = (
+  sysif: SyscallInterface,
+  fd: Fd,
+  command: number,
+  argument: Word = 0,
+  subject = `fd ${fd}`,
+) => call(sysif, "fcntl", subject, fd, command, argument);

@@ -1,0 +1,20 @@
+/**
+ * Near identifiers: bare numbers that mean something only inside one namespace of one task, like
+ * near pointers inside a segment. The brands keep an fd from being taken for a pid.
+ */
+import type { Brand } from "effect";
+
+/** A file descriptor number: an index into one file descriptor table. */
+export type Fd = number & Brand.Brand<"rsyscall/near/Fd">;
+export const Fd = (number: number): Fd => number as Fd;
+
+/** An address in one address space. User addresses are below 2^47 on both machines: exact. */
+export type Address = number & Brand.Brand<"rsyscall/near/Address">;
+export const Address = (number: number): Address => number as Address;
+
+/** A process id in one pid namespace. */
+export type Pid = number & Brand.Brand<"rsyscall/near/Pid">;
+export const Pid = (number: number): Pid => number as Pid;
+
+/** The null pointer. */
+export const NULL = Address(0);

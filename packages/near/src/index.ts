@@ -1,0 +1,24 @@
+export { call, isError } from "./call.ts";
+export {
+  catchErrno,
+  type ConnectionError,
+  SyscallError,
+  type SyscallFailure,
+  SyscallHangup,
+  SyscallSendError,
+} from "./errors.ts";
+export * from "./fcntl.ts";
+export { Address, Fd, NULL, Pid } from "./identifiers.ts";
+export { LocalSyscallInterface, localAbi } from "./LocalSyscallInterface.ts";
+export * from "./linux/memfd.ts";
+export { Path, type PathLike, pathBytes, pathText } from "./Path.ts";
+export { pipelined } from "./pipelined.ts";
+export * from "./poll.ts";
+export * from "./signal.ts";
+export type { SyscallInterface, Word } from "./SyscallInterface.ts";
+export * from "./sys/epoll.ts";
+export * from "./sys/mman.ts";
+export * from "./sys/socket.ts";
+export * from "./sys/stat.ts";
+export * from "./sys/utsname.ts";
+export * from "./unistd.ts";

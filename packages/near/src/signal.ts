@@ -1,0 +1,23 @@
+import { Effect } from "effect";
+import { call } from "./call.ts";
+import { type Address, type Pid, NULL } from "./identifiers.ts";
+import type { SyscallInterface } from "./SyscallInterface.ts";
+
+/** The size of the kernel's signal set, which these calls ask for. */
+const SIGSET_SIZE = 8;
+
+/** rt_sigprocmask(2). Either set may be NULL. */
+export const sigprocmask = (sysif: SyscallInterface, how: number, set: Address, old: Address) =>
+  Effect.asVoid(call(sysif, "rt_sigprocmask", undefined, how, set, old, SIGSET_SIZE));
+
+/** rt_sigaction(2). */
+export const sigaction = (
+  sysif: SyscallInterface,
+  signal: number,
+  action: Address,
+  old: Address = NULL,
+) => Effect.asVoid(call(sysif, "rt_sigaction", `signal ${signal}`, signal, action, old, SIGSET_SIZE));
+
+/** kill(2) */
+export const kill = (sysif: SyscallInterface, pid: Pid | number, signal: number) =>
+  Effect.asVoid(call(sysif, "kill", `pid ${pid}`, pid, signal));

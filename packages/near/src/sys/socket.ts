@@ -1,0 +1,73 @@
+import { Effect } from "effect";
+import { call } from "../call.ts";
+import { type Address, Fd, NULL } from "../identifiers.ts";
+import type { SyscallInterface } from "../SyscallInterface.ts";
+
+/** socket(2) */
+export const socket = (sysif: SyscallInterface, domain: number, type: number, protocol = 0) =>
+  Effect.map(call(sysif, "socket", undefined, domain, type, protocol), Fd);
+
+/** socketpair(2): writes two 32-bit descriptors. */
+export const socketpair = (
+  sysif: SyscallInterface,
+  domain: number,
+  type: number,
+  protocol: number,
+  fds: Address,
+) => Effect.asVoid(call(sysif, "socketpair", undefined, domain, type, protocol, fds));
+
+/** bind(2) */
+export const bind = (
+  sysif: SyscallInterface,
+  fd: Fd,
+  address: Address,
+  length: number,
+  subject = `fd ${fd}`,
+) => Effect.asVoid(call(sysif, "bind", subject, fd, address, length));
+
+/** connect(2) */
+export const connect = (
+  sysif: SyscallInterface,
+  fd: Fd,
+  address: Address,
+  length: number,
+  subject = `fd ${fd}`,
+) => Effect.asVoid(call(sysif, "connect", subject, fd, address, length));
+
+/** listen(2) */
+export const listen = (sysif: SyscallInterface, fd: Fd, backlog: number) =>
+  Effect.asVoid(call(sysif, "listen", `fd ${fd}`, fd, backlog));
+
+/** accept4(2), without the peer's address. */
+export const accept4 = (sysif: SyscallInterface, fd: Fd, flags: number) =>
+  Effect.map(call(sysif, "accept4", `fd ${fd}`, fd, NULL, NULL, flags), Fd);
+
+/** shutdown(2) */
+export const shutdown = (sysif: SyscallInterface, fd: Fd, how: number) =>
+  Effect.asVoid(call(sysif, "shutdown", `fd ${fd}`, fd, how));
+
+/** send(2): sendto without an address. */
+export const send = (sysif: SyscallInterface, fd: Fd, from: Address, length: number, flags: number) =>
+  call(sysif, "sendto", `fd ${fd}`, fd, from, length, flags, NULL, 0);
+
+/** recv(2): recvfrom without an address. */
+export const recv = (sysif: SyscallInterface, fd: Fd, to: Address, length: number, flags: number) =>
+  call(sysif, "recvfrom", `fd ${fd}`, fd, to, length, flags, NULL, NULL);
+
+/** sendmsg(2) */
+export const sendmsg = (sysif: SyscallInterface, fd: Fd, message: Address, flags: number) =>
+  call(sysif, "sendmsg", `fd ${fd}`, fd, message, flags);
+
+/** recvmsg(2) */
+export const recvmsg = (sysif: SyscallInterface, fd: Fd, message: Address, flags: number) =>
+  call(sysif, "recvmsg", `fd ${fd}`, fd, message, flags);
+
+/** getsockopt(2): `length` points to a 32-bit value and result. */
+export const getsockopt = (
+  sysif: SyscallInterface,
+  fd: Fd,
+  level: number,
+  option: number,
+  value: Address,
+  length: Address,
+) => Effect.asVoid(call(sysif, "getsockopt", `fd ${fd}`, fd, level, option, value, length));

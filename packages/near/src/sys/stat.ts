@@ -1,0 +1,27 @@
+import { Effect } from "effect";
+import { call } from "../call.ts";
+import type { Address, Fd } from "../identifiers.ts";
+import type { SyscallInterface } from "../SyscallInterface.ts";
+
+/** fstat(2): the layout is `abi.stat` of the task. */
+export const fstat = (sysif: SyscallInterface, fd: Fd, status: Address) =>
+  Effect.asVoid(call(sysif, "fstat", `fd ${fd}`, fd, status));
+
+/** newfstatat, the system call behind fstatat(2). */
+export const fstatat = (
+  sysif: SyscallInterface,
+  directory: Fd | number,
+  path: Address,
+  status: Address,
+  flags: number,
+  subject?: string,
+) => Effect.asVoid(call(sysif, "newfstatat", subject, directory, path, status, flags));
+
+/** mkdirat(2) */
+export const mkdirat = (
+  sysif: SyscallInterface,
+  directory: Fd | number,
+  path: Address,
+  mode: number,
+  subject?: string,
+) => Effect.asVoid(call(sysif, "mkdirat", subject, directory, path, mode));

@@ -1,0 +1,66 @@
+import { fsDecode, type Ucred } from "@rsyscall/abi";
+import type { Fd, Path, Pid } from "@rsyscall/near";
+import type { Thread } from "@rsyscall/thread";
+import type { Description } from "./hello.ts";
+
+/** The environment variables that are ours and not the caller's. */
+const ARGV0 = "RSYSCALL_UNIX_STUB_ARGV0=";
+const OURS = [ARGV0, "RSYSCALL_UNIX_STUB_SOCK_PATH=", "RSYSCALL_UNIX_STUB_SOCK="];
+
+const isOurs = (text: Uint8Array): boolean =>
+  OURS.some((prefix) => startsWith(text, prefix));
+
+const startsWith = (text: Uint8Array, prefix: string): boolean =>
+  text.length >= prefix.length && [...prefix].every((c, i) => text[i] === c.charCodeAt(0));
+
+/** The caller's environment, without what led the stub to us. */
+export const callerEnvironment = (description: Description): ReadonlyArray<Uint8Array> =>
+  description.environment.filter((text) => !isOurs(text));
+
+/** The caller's arguments. A wrapper script cannot pass argv[0] on but in a variable. */
+export const callerArgv = ({ argv, environment }: Description): ReadonlyArray<Uint8Array> => {
+  const argv0 = environment.find((text) => startsWith(text, ARGV0));
+  return argv0 === undefined ? argv : [argv0.subarray(ARGV0.length), ...argv.slice(1)];
+};
+
+/** A program called us: what it said, and the process that it started, which is now ours. */
+export class StubCall {
+  /**
+   * The arguments as the caller gave them; argv[0] is the name. What is not UTF-8 is decoded as
+   * `fsDecode` does, and can be passed on as it is.
+   */
+  readonly argv: ReadonlyArray<string>;
+  /** The arguments as bytes. */
+  readonly argvBytes: ReadonlyArray<Uint8Array>;
+  /** The process: it is the caller's child, with its stdin, stdout, directory and ids. */
+  readonly thread: Thread;
+  /** The working directory; undefined when it was removed. */
+  readonly cwd: Path | undefined;
+  /** The path by which the caller executed us. */
+  readonly execfn: Path | undefined;
+  /** The process's pid in its own pid namespace. */
+  readonly pid: Pid;
+  /** The pid of the process that waits for this one; 0 when it is in another pid namespace. */
+  readonly ppid: Pid;
+  /** Real user and group id. */
+  readonly uid: number;
+  readonly gid: number;
+  /** Pid and effective ids as the kernel reports them in the server's namespaces. */
+  readonly peer: Ucred;
+  /** Descriptors that the caller left open; undefined when the process cannot see its /proc. */
+  readonly fds: ReadonlyArray<Fd> | undefined;
+
+  constructor(description: Description, peer: Ucred, thread: Thread) {
+    this.argvBytes = callerArgv(description);
+    this.argv = this.argvBytes.map(fsDecode);
+    this.thread = thread;
+    this.cwd = description.cwd;
+    this.execfn = description.execfn;
+    this.pid = description.pid;
+    this.ppid = description.ppid;
+    this.uid = description.uid;
+    this.gid = description.gid;
+    this.peer = peer;
+    this.fds = description.fds;
+  }
+}

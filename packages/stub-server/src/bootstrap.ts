@@ -1,0 +1,130 @@
+import { Sigset } from "@rsyscall/abi";
+import {
+  type Connection,
+  FdPassConnection,
+  SocketMemoryTransport,
+  SyscallConnection,
+} from "@rsyscall/connection";
+import { AsyncFileDescriptor, Epoller } from "@rsyscall/epoller";
+import { AddressSpace, makeNamespaces } from "@rsyscall/far";
+import {
+  Epoll,
+  FdTable,
+  FileDescriptor,
+  type HandleFailure,
+  Socket,
+  Task,
+} from "@rsyscall/handle";
+import { Allocator } from "@rsyscall/memory";
+import { Fd } from "@rsyscall/near";
+import { Environment, NativeLoader, Thread } from "@rsyscall/thread";
+import { Effect, Exit, Scope } from "effect";
+import { HandshakeError } from "./errors.ts";
+import type { Greeted } from "./handshake.ts";
+import { callerEnvironment, StubCall } from "./StubCall.ts";
+import { accepted } from "./welcome.ts";
+
+/** The signal by which the kernel tells a stub that its lifeline has closed. */
+const LIFELINE_SIGNAL = 64;
+
+/**
+ * Makes a Thread of a client that has passed its checks: opens its channels, sends it their far ends
+ * and builds what is needed to use them. Waits for nothing: the first system calls may follow the
+ * welcome before the stub has read it.
+ *
+ * @param connection of the thread that does the bootstrap, and from which the channels come
+ * @param socket the accepted connection, in that thread
+ */
+export const bootstrap = (
+  connection: Connection,
+  socket: Socket,
+  { abi, peer, description }: Greeted,
+): Effect.Effect<StubCall, HandleFailure | HandshakeError, Scope.Scope> =>
+  Effect.gen(function* () {
+    // The channels close with the caller's scope, or as soon as the process is gone.
+    const scope = yield* Scope.fork(yield* Effect.scope);
+    return yield* Effect.gen(function* () {
+      const channels = yield* connection.openChannels(4);
+      const [[syscalls], [data], [passing]] = channels as Channels;
+      const far = channels.map(([, end]) => end);
+      const sent = yield* socket.sendFds(accepted, far);
+      if (sent !== accepted.length)
+        return yield* new HandshakeError({ problem: "the stub does not take its welcome" });
+      yield* Effect.forEach(far, (end) => end.close, { discard: true });
+
+      const { accessEpoller } = connection;
+      const syscallSocket = yield* AsyncFileDescriptor.make(accessEpoller, syscalls);
+      const dataSocket = yield* AsyncFileDescriptor.make(accessEpoller, data);
+      const sysif = yield* SyscallConnection.make(
+        abi,
+        syscallSocket,
+        description.syscallFd,
+        (syscallConnection) =>
+          new SocketMemoryTransport(syscallConnection, dataSocket, description.dataFd),
+      );
+      // A scope cannot be closed by a fiber of its own.
+      yield* Effect.sync(() =>
+        Effect.runFork(Effect.andThen(sysif.ended, Scope.close(scope, Exit.void))),
+      );
+
+      const sigmask = new Uint8Array(8);
+      new DataView(sigmask.buffer).setBigUint64(0, description.sigmask, true);
+      const blocked = Sigset.decode(sigmask);
+      const task = new Task({
+        sysif,
+        pid: description.pid,
+        fdTable: new FdTable(description.pid),
+        addressSpace: new AddressSpace(description.pid),
+        namespaces: makeNamespaces(description.namespaces),
+        allocator: new Allocator(sysif, description.pageSize),
+        pageSize: description.pageSize,
+        sigmask: new Set([...blocked].filter((signal) => signal !== LIFELINE_SIGNAL)),
+      });
+      // Handles of what we use ourselves, so that nobody takes the numbers for something else.
+      for (const fd of [description.syscallFd, description.dataFd, description.lifelineFd])
+        new FileDescriptor(task, fd);
+      const taskConnection = new FdPassConnection(
+        passing,
+        accessEpoller,
+        new Socket(task, description.connectionFd),
+      );
+      const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
+      const thread = new Thread({
+        task,
+        connection: taskConnection,
+        loader: NativeLoader.makeFromSymbols(task, { server: description.serverSymbol }),
+        epoller: yield* Effect.cached(Scope.provide(makeEpoller(task, taskConnection), scope)),
+        environ: new Environment(callerEnvironment(description)),
+        stdin: stdio(0),
+        stdout: stdio(1),
+        stderr: stdio(2),
+      });
+      return new StubCall(description, peer, thread);
+    }).pipe(
+      Scope.provide(scope),
+      Effect.onError(() => Scope.close(scope, Exit.void)),
+    );
+  });
+
+type Channels = ReadonlyArray<[Socket, Socket]> & [
+  [Socket, Socket],
+  [Socket, Socket],
+  [Socket, Socket],
+  [Socket, Socket],
+];
+
+/** An epoll instance in the task whose events are taken here: no call waits in the task. */
+const makeEpoller = (
+  task: Task,
+  connection: Connection,
+): Effect.Effect<Epoller, HandleFailure, Scope.Scope> =>
+  Effect.gen(function* () {
+    const registrar = yield* Epoll.make(task);
+    const [passed] = yield* connection.passFrom([registrar]);
+    const waiter = yield* (passed as FileDescriptor).reclassify(Epoll);
+    return yield* Epoller.makeSubsidiary(
+      registrar,
+      waiter,
+      connection.accessEpoller.nested(waiter),
+    );
+  });

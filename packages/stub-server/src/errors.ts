@@ -1,0 +1,77 @@
+import type { HandleFailure } from "@rsyscall/handle";
+import { Data } from "effect";
+
+/** Why a server could not be set up. */
+export type StubServerErrorReason =
+  | "DirectoryMissing"
+  | "NotWritable"
+  | "NameInvalid"
+  | "NameTaken"
+  | "StubMissing"
+  | "StubNotExecutable"
+  | "StubWrongMachine";
+
+/** A stub server could not be set up; the message says what to do about it. */
+export class StubServerError extends Data.TaggedError("StubServerError")<{
+  readonly reason: StubServerErrorReason;
+  /** The path that it is about. */
+  readonly subject: string;
+  readonly problem: string;
+  readonly remedy: string;
+  readonly cause?: HandleFailure;
+}> {
+  override get message(): string {
+    return `${this.subject} ${this.problem}: ${this.remedy}`;
+  }
+}
+
+/** A client was turned away before it became a call. Nobody else notices; it is only logged. */
+export class HandshakeError extends Data.TaggedError("HandshakeError")<{
+  /** What the client is told, if it still listens. */
+  readonly problem: string;
+  readonly cause?: unknown;
+}> {
+  override get message(): string {
+    return this.problem;
+  }
+}
+
+const step = (reason: StubServerErrorReason, problem: string, remedy: string) => ({
+  reason,
+  problem,
+  remedy,
+});
+
+const byErrno = {
+  ENOENT: step("DirectoryMissing", "is in a directory that does not exist", "create it first"),
+  ENOTDIR: step(
+    "DirectoryMissing",
+    "is below something that is no directory",
+    "give the path of a directory",
+  ),
+  EACCES: step("NotWritable", "cannot be created", "make the directory writable, or use another"),
+  EPERM: step("NotWritable", "cannot be created", "make the directory writable, or use another"),
+  EROFS: step(
+    "NotWritable",
+    "is on a read-only file system",
+    "use a directory that can be written to",
+  ),
+  EEXIST: step("NameTaken", "is there already", "remove it, or choose another name"),
+  EADDRINUSE: step(
+    "NameTaken",
+    "is there already",
+    "if no other server listens there, remove it; else choose another name",
+  ),
+  ENAMETOOLONG: step("NameInvalid", "is too long for the file system", "choose a shorter name"),
+} as const;
+
+/** What went wrong when something was created at a path; other errors stay as they are. */
+export const creationError =
+  (subject: string) =>
+  (cause: HandleFailure): HandleFailure | StubServerError => {
+    const known =
+      cause._tag === "SyscallError" && cause.errno in byErrno
+        ? byErrno[cause.errno as keyof typeof byErrno]
+        : undefined;
+    return known === undefined ? cause : new StubServerError({ ...known, subject, cause });
+  };

@@ -1,0 +1,173 @@
+import { type FixedCodec, fsDecode, Int32, listOf, struct, Uint32, Uint64 } from "@rsyscall/abi";
+import { type NamespaceKind, namespaceKinds } from "@rsyscall/far";
+import { Fd, Pid, Address, Path } from "@rsyscall/near";
+import { HandshakeError } from "./errors.ts";
+
+/*
+ * What a stub says of itself: struct rsyscall_hello in stub-c/include/rsyscall/protocol.h, and what
+ * follows it. Nothing in it can be believed before it is checked.
+ */
+
+export const MAGIC = new TextEncoder().encode("rsyscall");
+export const VERSION = 1;
+
+/** The part that no version will change. */
+export const HelloPrefix = struct("struct rsyscall_hello (prefix)", {
+  magic: Uint64,
+  version: Uint32,
+  machine: Uint32,
+  size: Uint32,
+});
+
+/** Bytes of the prefix; the rest of the structure follows without padding. */
+export const HELLO_PREFIX_SIZE = 20;
+
+/** Bytes of the structure in this version. Later versions may append to it. */
+export const HELLO_SIZE = 176;
+
+/** More than this no version will need. */
+export const HELLO_SIZE_AT_MOST = 4096;
+
+const FDS_UNKNOWN = 0xffffffff;
+
+const Hello = struct("struct rsyscall_hello", {
+  magic: Uint64,
+  version: Uint32,
+  machine: Uint32,
+  size: Uint32,
+  argc: Uint32,
+  envc: Uint32,
+  fdCount: Uint32,
+  argvSize: Uint64,
+  envpSize: Uint64,
+  cwdSize: Uint32,
+  execfnSize: Uint32,
+  sigmask: Uint64,
+  pageSize: Uint32,
+  pid: Int32,
+  ppid: Int32,
+  uid: Uint32,
+  gid: Uint32,
+  syscallFd: Int32,
+  dataFd: Int32,
+  connectionFd: Int32,
+  lifelineFd: Int32,
+  reserved: Uint32,
+  cgroup: Uint64,
+  ipc: Uint64,
+  mnt: Uint64,
+  net: Uint64,
+  pidNamespace: Uint64,
+  time: Uint64,
+  user: Uint64,
+  uts: Uint64,
+  serverSymbol: Uint64,
+});
+
+type HelloFields = typeof Hello extends FixedCodec<infer A> ? A : never;
+
+/** A stub's description of its process, checked. */
+export interface Description {
+  readonly argv: ReadonlyArray<Uint8Array>;
+  readonly environment: ReadonlyArray<Uint8Array>;
+  readonly cwd: Path | undefined;
+  /** The path by which the program was executed. */
+  readonly execfn: Path | undefined;
+  /** Descriptors that the caller left open; undefined when nobody knows. */
+  readonly fds: ReadonlyArray<Fd> | undefined;
+  readonly pid: Pid;
+  readonly ppid: Pid;
+  readonly uid: number;
+  readonly gid: number;
+  readonly pageSize: number;
+  readonly sigmask: bigint;
+  readonly namespaces: Partial<Record<NamespaceKind, bigint>>;
+  readonly syscallFd: Fd;
+  readonly dataFd: Fd;
+  readonly connectionFd: Fd;
+  readonly lifelineFd: Fd;
+  readonly serverSymbol: Address;
+}
+
+/** The fixed part, with what it announces checked against the limit. */
+export interface Header {
+  readonly fields: HelloFields;
+  /** Bytes that follow. */
+  readonly rest: number;
+}
+
+/** Decodes the fixed part. Throws HandshakeError: see `checked`. */
+export const decodeHeader = (bytes: Uint8Array, limit: number): Header => {
+  const fields = Hello.decode(bytes);
+  const fdsSize = fields.fdCount === FDS_UNKNOWN ? 0 : 4 * fields.fdCount;
+  // Every part is small enough for exact arithmetic before they are added up.
+  const parts = [Number(fields.argvSize), Number(fields.envpSize), fields.cwdSize, fields.execfnSize];
+  const rest = parts.reduce((sum, part) => sum + part, fdsSize);
+  if (rest > limit)
+    throw new HandshakeError({
+      problem: `arguments and environment of ${rest} bytes are more than the ${limit} that this server takes`,
+    });
+  return { fields, rest };
+};
+
+/** NUL-terminated strings, one behind the other; exactly as many as were announced. */
+const decodeStrings = (what: string, bytes: Uint8Array, count: number): Array<Uint8Array> => {
+  const strings: Array<Uint8Array> = [];
+  for (let start = 0; start < bytes.length; ) {
+    const end = bytes.indexOf(0, start);
+    if (end < 0) throw new HandshakeError({ problem: `${what} without an end` });
+    strings.push(bytes.subarray(start, end));
+    start = end + 1;
+  }
+  if (strings.length !== count)
+    throw new HandshakeError({
+      problem: `${count} strings of ${what} announced, and ${strings.length} sent`,
+    });
+  return strings;
+};
+
+const fdNumber = (number: number): Fd => {
+  if (number < 0) throw new HandshakeError({ problem: `descriptor ${number} in the hello` });
+  return Fd(number);
+};
+
+/** Decodes all of it; `rest` is what follows the fixed part. Throws HandshakeError. */
+export const decodeDescription = ({ fields }: Header, rest: Uint8Array): Description => {
+  let at = 0;
+  const take = (size: number | bigint) => rest.subarray(at, (at += Number(size)));
+  const argv = decodeStrings("argv", take(fields.argvSize), fields.argc);
+  const environment = decodeStrings("environment", take(fields.envpSize), fields.envc);
+  const path = (bytes: Uint8Array) => (bytes.length === 0 ? undefined : Path.make(fsDecode(bytes)));
+  const cwd = path(take(fields.cwdSize));
+  const execfn = path(take(fields.execfnSize));
+  const fds =
+    fields.fdCount === FDS_UNKNOWN
+      ? undefined
+      : listOf(Int32).decode(take(4 * fields.fdCount)).map(fdNumber);
+  if (fields.pid <= 0) throw new HandshakeError({ problem: `pid ${fields.pid} in the hello` });
+  const { pageSize } = fields;
+  if (pageSize < 4096 || pageSize > 1 << 20 || (pageSize & (pageSize - 1)) !== 0)
+    throw new HandshakeError({ problem: `page size ${pageSize} in the hello` });
+  const ids = { ...fields, pid: fields.pidNamespace };
+  return {
+    argv,
+    environment,
+    cwd,
+    execfn,
+    fds,
+    pid: Pid(fields.pid),
+    ppid: Pid(fields.ppid),
+    uid: fields.uid,
+    gid: fields.gid,
+    pageSize,
+    sigmask: fields.sigmask,
+    namespaces: Object.fromEntries(
+      namespaceKinds.filter((kind) => ids[kind] !== 0n).map((kind) => [kind, ids[kind]]),
+    ),
+    syscallFd: fdNumber(fields.syscallFd),
+    dataFd: fdNumber(fields.dataFd),
+    connectionFd: fdNumber(fields.connectionFd),
+    lifelineFd: fdNumber(fields.lifelineFd),
+    serverSymbol: Address(Number(fields.serverSymbol)),
+  };
+};

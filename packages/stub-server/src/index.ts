@@ -1,0 +1,9 @@
+export { HandshakeError, StubServerError, type StubServerErrorReason } from "./errors.ts";
+export type { LinkMode } from "./executable.ts";
+export { StubCall } from "./StubCall.ts";
+export {
+  type ListenOptions,
+  type ServerFailure,
+  StubServer,
+  type StubServerOptions,
+} from "./StubServer.ts";

@@ -1,0 +1,151 @@
+import { readFileSync } from "node:fs";
+import { SigHow, Utsname } from "@rsyscall/abi";
+import { SelfConnection } from "@rsyscall/connection";
+import { Epoller, type Wakeup } from "@rsyscall/epoller";
+import {
+  AddressSpace,
+  makeNamespaces,
+  type NamespaceKind,
+  namespaceKinds,
+  type Namespaces,
+} from "@rsyscall/far";
+import {
+  Epoll,
+  FdTable,
+  FileDescriptor,
+  type HandleFailure,
+  sigprocmask,
+  stat,
+  Task,
+} from "@rsyscall/handle";
+import { Allocator } from "@rsyscall/memory";
+import { symbols, watch } from "@rsyscall/native";
+import {
+  Address,
+  Fd,
+  LocalSyscallInterface,
+  localAbi,
+  Pid,
+  type SyscallFailure,
+  uname,
+} from "@rsyscall/near";
+import { Context, Effect, Layer, type Scope } from "effect";
+import { Environment } from "./Environment.ts";
+import { checkKernel, KernelTooOldError, UnsupportedMachineError } from "./kernel.ts";
+import { NativeLoader } from "./NativeLoader.ts";
+import { Thread } from "./Thread.ts";
+
+/** Why there is no Thread of this process. */
+export type LocalThreadFailure = HandleFailure | KernelTooOldError | UnsupportedMachineError;
+
+/**
+ * The Thread of this process. Its system calls run on Node's main thread, and one that blocks stops
+ * everything.
+ *
+ * @example
+ * ```ts
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const thread = yield* LocalThread;
+ *   yield* thread.spit("/tmp/hello", "hello\n");
+ * });
+ * await Effect.runPromise(program.pipe(Effect.provide(LocalThread.layer)));
+ * ```
+ */
+export class LocalThread extends Context.Service<LocalThread, Thread>()(
+  "@rsyscall/thread/LocalThread",
+) {
+  static readonly layer: Layer.Layer<LocalThread, LocalThreadFailure> = Layer.effect(
+    LocalThread,
+    Effect.suspend(() => makeLocalThread),
+  );
+}
+
+const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = Effect.gen(
+  function* () {
+    const abi = localAbi();
+    if (abi === undefined)
+      return yield* new UnsupportedMachineError({ machine: process.arch });
+    const sysif = new LocalSyscallInterface(abi);
+    const pageSize = auxv(AT_PAGESZ) ?? 4096;
+    const allocator = new Allocator(sysif, pageSize);
+    yield* Effect.addFinalizer(() => allocator.close);
+    const task = new Task({
+      sysif,
+      pid: Pid(process.pid),
+      fdTable: new FdTable(process.pid),
+      addressSpace: new AddressSpace(process.pid),
+      namespaces: makeNamespaces({}),
+      allocator,
+      pageSize,
+      sigmask: new Set(),
+    });
+    const { release } = yield* task.withResult(Utsname, (buffer) => uname(sysif, buffer));
+    yield* checkKernel(release);
+    task.namespaces = yield* namespacesOf(task);
+    task.sigmask = yield* sigprocmask(task, SigHow.BLOCK, new Set());
+
+    const epoll = yield* Epoll.make(task);
+    const epoller = yield* Epoller.makeSubsidiary(epoll, epoll, inEventLoop(epoll));
+    const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
+    return new Thread({
+      task,
+      connection: new SelfConnection(task, epoller),
+      loader: NativeLoader.makeFromSymbols(task, { server: Address(symbols.server) }),
+      epoller: Effect.succeed(epoller),
+      environ: Environment.fromRecord(process.env),
+      stdin: stdio(0),
+      stdout: stdio(1),
+      stderr: stdio(2),
+    });
+  },
+);
+
+/** Hangs an epoll instance in Node's event loop, which goes on only while somebody waits. */
+const inEventLoop = (epoll: Epoll): Wakeup => {
+  let waits = 0;
+  let watching: ReturnType<typeof watch> | undefined;
+  return {
+    subscribe: (onReadable) =>
+      Effect.asVoid(
+        Effect.acquireRelease(
+          Effect.map(epoll.borrow, (fd) => (watching = watch(fd, onReadable))),
+          (watching) => Effect.sync(() => watching.close()),
+        ),
+      ),
+    hold: () => {
+      if (waits++ === 0) watching?.ref();
+    },
+    letGo: () => {
+      if (--waits === 0) watching?.unref();
+    },
+  };
+};
+
+/** The namespaces of a task on this host, by /proc; those that cannot be seen are unknown. */
+const namespacesOf = (task: Task): Effect.Effect<Namespaces, SyscallFailure> =>
+  Effect.map(
+    Effect.forEach(namespaceKinds, (kind) =>
+      Effect.match(stat(task, `/proc/self/ns/${kind}`), {
+        onFailure: (): Partial<Record<NamespaceKind, bigint>> => ({}),
+        onSuccess: ({ ino }) => ({ [kind]: ino }),
+      }),
+    ),
+    (ids) => makeNamespaces(Object.assign({}, ...ids)),
+  );
+
+const AT_PAGESZ = 6;
+
+/** A value of the auxiliary vector of this process: getauxval(3). */
+const auxv = (type: number): number | undefined => {
+  try {
+    const words = new BigUint64Array(new Uint8Array(readFileSync("/proc/self/auxv")).buffer);
+    for (let i = 0; i + 1 < words.length; i += 2)
+      if (words[i] === BigInt(type)) return Number(words[i + 1]);
+  } catch {
+    // Without /proc: the caller knows what is usual.
+  }
+  return undefined;
+};

@@ -1,0 +1,213 @@
+import { type Codec, EPOLL, O, SIG, SigHow } from "@rsyscall/abi";
+import type { Connection } from "@rsyscall/connection";
+import { AsyncFileDescriptor, type Epoller } from "@rsyscall/epoller";
+import {
+  type FileDescriptor,
+  type HandleFailure,
+  type MallocFailure,
+  open,
+  pipe,
+  type PipeReader,
+  type PipeWriter,
+  type Pointer,
+  type PtrFailure,
+  resetSignal,
+  sigprocmask,
+  Socket,
+  type Task,
+  type WrittenPointer,
+} from "@rsyscall/handle";
+import {
+  exitGroup,
+  kill,
+  type PathLike,
+  pipelined,
+  SyscallError,
+  type SyscallFailure,
+} from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+import type { Environment } from "./Environment.ts";
+import type { NativeLoader } from "./NativeLoader.ts";
+
+/** Bytes that `readToEof` asks for at a time. */
+const READ_SIZE = 256 * 1024;
+
+/**
+ * A process under our control, with all that makes it comfortable: every system call that is made
+ * through it happens in that process.
+ */
+export class Thread {
+  readonly task: Task;
+  readonly connection: Connection;
+  readonly loader: NativeLoader;
+  /** Waits for the process's descriptors. Made when it is first asked for. */
+  readonly epoller: Effect.Effect<Epoller, HandleFailure>;
+  readonly environ: Environment;
+  /** Descriptors 0, 1 and 2. Nothing is known of them; they may even be closed. */
+  readonly stdin: FileDescriptor;
+  readonly stdout: FileDescriptor;
+  readonly stderr: FileDescriptor;
+
+  constructor(fields: {
+    readonly task: Task;
+    readonly connection: Connection;
+    readonly loader: NativeLoader;
+    readonly epoller: Effect.Effect<Epoller, HandleFailure>;
+    readonly environ: Environment;
+    readonly stdin: FileDescriptor;
+    readonly stdout: FileDescriptor;
+    readonly stderr: FileDescriptor;
+  }) {
+    this.task = fields.task;
+    this.connection = fields.connection;
+    this.loader = fields.loader;
+    this.epoller = fields.epoller;
+    this.environ = fields.environ;
+    this.stdin = fields.stdin;
+    this.stdout = fields.stdout;
+    this.stderr = fields.stderr;
+  }
+
+  /** Puts text or bytes into the process's memory; other values with their codec. */
+  ptr(value: string): Effect.Effect<WrittenPointer<string | Uint8Array>, PtrFailure, Scope.Scope>;
+  ptr(value: Uint8Array): Effect.Effect<WrittenPointer<Uint8Array>, PtrFailure, Scope.Scope>;
+  ptr<A>(value: A, type: Codec<A>): Effect.Effect<WrittenPointer<A>, PtrFailure, Scope.Scope>;
+  ptr<A>(value: A, type?: Codec<A>) {
+    return this.task.ptr(value, type as Codec<A>);
+  }
+
+  /** Allocates memory in the process; `size` in bytes, for types that need one. */
+  malloc<A>(
+    type: Codec<A>,
+    ...size: Codec<A>["size"] extends number ? [] : [size?: number]
+  ): Effect.Effect<Pointer<A>, MallocFailure, Scope.Scope> {
+    return this.task.malloc(type, ...size);
+  }
+
+  /** open(2), close-on-exec */
+  open(
+    path: PathLike,
+    flags: number = O.RDONLY,
+    mode?: number,
+  ): Effect.Effect<FileDescriptor, MallocFailure, Scope.Scope> {
+    return open(this.task, path, flags, mode);
+  }
+
+  /** socket(2), close-on-exec */
+  socket(
+    domain: number,
+    type: number,
+    protocol?: number,
+  ): Effect.Effect<Socket, SyscallFailure, Scope.Scope> {
+    return Socket.make(this.task, domain, type, protocol);
+  }
+
+  /** pipe2(2), close-on-exec */
+  pipe(
+    flags?: number,
+  ): Effect.Effect<[PipeReader, PipeWriter], MallocFailure, Scope.Scope> {
+    return pipe(this.task, flags);
+  }
+
+  /** Makes a descriptor of the process asynchronous. It becomes non-blocking for all who share it. */
+  makeAfd<A extends FileDescriptor>(
+    fd: A,
+  ): Effect.Effect<AsyncFileDescriptor<A>, HandleFailure, Scope.Scope> {
+    return Effect.flatMap(this.epoller, (epoller) => AsyncFileDescriptor.make(epoller, fd));
+  }
+
+  /**
+   * Reads a descriptor to its end. While nothing is there to read, other calls of the process go on,
+   * and the fiber can be interrupted; the flags of the descriptor stay as they are.
+   */
+  readToEof(fd: FileDescriptor): Effect.Effect<Uint8Array, HandleFailure> {
+    return Effect.flatMap(this.epoller, (epoller) => {
+      const parts: Array<Uint8Array> = [];
+      const loop: Effect.Effect<Uint8Array, HandleFailure> = Effect.flatMap(
+        Effect.andThen(epoller.waitFor(fd, EPOLL.IN), fd.readBytes(READ_SIZE)),
+        (bytes) => {
+          if (bytes.length === 0) return Effect.succeed(concat(parts));
+          parts.push(bytes);
+          return loop;
+        },
+      );
+      return loop;
+    });
+  }
+
+  /** Reads a descriptor to its end, as UTF-8. */
+  readTextToEof(fd: FileDescriptor): Effect.Effect<string, HandleFailure> {
+    return Effect.map(this.readToEof(fd), (bytes) => new TextDecoder().decode(bytes));
+  }
+
+  /** Writes a whole file, created if need be; `mode` is cut by the process's umask. */
+  spit(
+    path: PathLike,
+    content: string | Uint8Array,
+    mode = 0o644,
+  ): Effect.Effect<void, HandleFailure> {
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    return Effect.scoped(
+      Effect.flatMap(this.open(path, O.WRONLY | O.CREAT | O.TRUNC, mode), (file) =>
+        file.writeAllBytes(bytes),
+      ),
+    );
+  }
+
+  /** Reads a whole file. */
+  slurp(path: PathLike): Effect.Effect<Uint8Array, HandleFailure> {
+    return Effect.scoped(
+      Effect.flatMap(this.open(path), (file) => {
+        const parts: Array<Uint8Array> = [];
+        const loop: Effect.Effect<Uint8Array, HandleFailure> = Effect.flatMap(
+          file.readBytes(READ_SIZE),
+          (bytes) => {
+            if (bytes.length === 0) return Effect.succeed(concat(parts));
+            parts.push(bytes);
+            return loop;
+          },
+        );
+        return loop;
+      }),
+    );
+  }
+
+  /** exit_group(2): ends the process with a status from 0 to 255. */
+  exit(status: number): Effect.Effect<void, SyscallFailure> {
+    if (!Number.isInteger(status) || status < 0 || status > 255)
+      return Effect.fail(SyscallError.of("exit_group", "EINVAL", `status ${status}`));
+    return hangupIsSuccess(exitGroup(this.task.sysif, status));
+  }
+
+  /**
+   * Ends the process by a signal, as if it had never been blocked, ignored or caught: its parent
+   * sees that the signal killed it. Signals that do not kill (SIGCHLD, SIGSTOP...) do what they do,
+   * and the process lives. The kernel spares the init of a pid namespace.
+   */
+  raise(signal: number): Effect.Effect<void, MallocFailure> {
+    const { task } = this;
+    const uncatchable = signal === SIG.KILL || signal === SIG.STOP;
+    return hangupIsSuccess(
+      pipelined([
+        uncatchable ? Effect.void : resetSignal(task, signal),
+        sigprocmask(task, SigHow.UNBLOCK, new Set([signal])),
+        kill(task.sysif, task.pid, signal),
+      ]),
+    );
+  }
+}
+
+/** When a process ends itself there is nobody left to send a result. */
+const hangupIsSuccess = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+): Effect.Effect<void, Exclude<E, { readonly _tag: "SyscallHangup" }>, R> =>
+  Effect.asVoid(
+    Effect.catchIf(
+      self,
+      (error): error is Extract<E, { readonly _tag: "SyscallHangup" }> =>
+        (error as { _tag?: unknown })._tag === "SyscallHangup",
+      () => Effect.void,
+    ),
+  ) as never;
+
+const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts));

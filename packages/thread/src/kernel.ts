@@ -1,0 +1,35 @@
+import { Data, Effect } from "effect";
+
+/** The oldest kernel that has all that is used here: close_range, pidfds, faccessat2. */
+export const requiredKernel = "5.10";
+
+/** The kernel lacks system calls that are needed. */
+export class KernelTooOldError extends Data.TaggedError("KernelTooOldError")<{
+  /** As `uname -r` says it. */
+  readonly release: string;
+  readonly required: string;
+}> {
+  override get message(): string {
+    return `This kernel is Linux ${this.release}; rsyscall needs ${this.required} or newer: upgrade the kernel, or run on a host that has one`;
+  }
+}
+
+/** The machine has no ABI here. */
+export class UnsupportedMachineError extends Data.TaggedError("UnsupportedMachineError")<{
+  /** As `uname -m` says it, or a number of elf(5). */
+  readonly machine: string;
+}> {
+  override get message(): string {
+    return `rsyscall does not know the machine ${this.machine}; it knows x86_64 and aarch64`;
+  }
+}
+
+/** Refuses releases (as `uname -r` says them) that are older than required. */
+export const checkKernel = (release: string): Effect.Effect<void, KernelTooOldError> => {
+  const [major = 0, minor = 0] = release.split(/[.-]/).map(Number);
+  const [requiredMajor = 0, requiredMinor = 0] = requiredKernel.split(".").map(Number);
+  const recent = major > requiredMajor || (major === requiredMajor && minor >= requiredMinor);
+  return recent
+    ? Effect.void
+    : Effect.fail(new KernelTooOldError({ release, required: requiredKernel }));
+};

@@ -1,0 +1,53 @@
+/* x86-64: how to enter the kernel, and the numbers and structures that differ from other machines. */
+#ifndef RSYSCALL_ARCH_SYSCALL_H
+#define RSYSCALL_ARCH_SYSCALL_H
+
+#define RSYSCALL_MACHINE 62u /* EM_X86_64 */
+
+/* The kernel destroys rcx and r11, and keeps the rest. */
+static inline long syscall6(long number, long a, long b, long c, long d, long e, long f)
+{
+	long result;
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return result;
+}
+
+enum {
+	SYS_read = 0,
+	SYS_write = 1,
+	SYS_close = 3,
+	SYS_rt_sigaction = 13,
+	SYS_rt_sigprocmask = 14,
+	SYS_getpid = 39,
+	SYS_socket = 41,
+	SYS_connect = 42,
+	SYS_sendto = 44,
+	SYS_recvfrom = 45,
+	SYS_sendmsg = 46,
+	SYS_recvmsg = 47,
+	SYS_fcntl = 72,
+	SYS_getcwd = 79,
+	SYS_getuid = 102,
+	SYS_getgid = 104,
+	SYS_getppid = 110,
+	SYS_getdents64 = 217,
+	SYS_exit_group = 231,
+	SYS_openat = 257,
+	SYS_newfstatat = 262,
+	SYS_readlinkat = 267,
+	SYS_ppoll = 271,
+	SYS_dup3 = 292,
+};
+
+#define O_DIRECTORY 0200000
+
+/* rt_sigaction(2) wants code of ours to leave a handler with. Defined in start.S. */
+void rsyscall_sigreturn(void);
+
+#endif

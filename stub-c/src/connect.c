@@ -1,0 +1,117 @@
+/* Finds the server's socket and connects to it. */
+#include "connect.h"
+#include "ending.h"
+#include "kernel.h"
+#include "text.h"
+
+#define PATH_SIZE 4096
+#define LINKS_AT_MOST 40 /* as many as the kernel follows */
+
+/* Shells keep the numbers below 10 for redirections and put their own just above; so far up nobody
+ * expects a number to be free. A low RLIMIT_NOFILE refuses it, and then any but stdio must do. */
+#define SET_ASIDE_FROM 100
+
+int set_aside(int fd)
+{
+	long aside = sys_fcntl(fd, F_DUPFD_CLOEXEC, SET_ASIDE_FROM);
+	if (aside < 0)
+		aside = sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (aside < 0)
+		fail("no descriptor is left", 0, -aside);
+	return (int)aside;
+}
+
+const char *environment_value(char **environment, const char *prefix)
+{
+	for (; *environment; environment++)
+		if (starts_with(*environment, prefix))
+			return *environment + length_of(prefix);
+	return 0;
+}
+
+static long connect_address(int fd, const char *path)
+{
+	struct sockaddr_un address = {AF_UNIX, {0}};
+	if (!append(address.path, sizeof address.path, path))
+		return -ENOENT;
+	return syscall6(SYS_connect, fd, (long)&address, sizeof address, 0, 0, 0);
+}
+
+/* A socket's address holds 107 bytes of path. A longer one is reached by a descriptor for it. */
+static long connect_path(int fd, const char *path)
+{
+	char through[32] = "/proc/self/fd/";
+	if (length_of(path) < sizeof((struct sockaddr_un *)0)->path)
+		return connect_address(fd, path);
+	long found = sys_openat(path, O_PATH | O_CLOEXEC);
+	if (found < 0)
+		return found;
+	append_number(through, sizeof through, (u64)found);
+	long result = connect_address(fd, through);
+	sys_close((int)found);
+	return result;
+}
+
+/* Replaces path by what it links to. Returns 0 when it is no link. */
+static int follow(char *path)
+{
+	char target[PATH_SIZE];
+	long length = syscall6(SYS_readlinkat, AT_FDCWD, (long)path, (long)target, sizeof target - 1, 0, 0);
+	if (length <= 0)
+		return 0;
+	target[length] = 0;
+	if (target[0] == '/') {
+		path[0] = 0;
+	} else {
+		u64 directory = length_of(path);
+		while (directory && path[directory - 1] != '/')
+			directory--;
+		path[directory] = 0;
+	}
+	return append(path, PATH_SIZE, target);
+}
+
+/* Tries PATH.sock for the path that was executed and for each link on its way to this program, so
+ * that a link to a link works too, and so does an exec by descriptor (/dev/fd/N). */
+static long connect_beside(int fd, const char *execfn)
+{
+	char path[PATH_SIZE] = "";
+	char beside[PATH_SIZE + sizeof ".sock"];
+	if (!append(path, sizeof path, execfn))
+		return -ENOENT;
+	for (int links = 0; links < LINKS_AT_MOST; links++) {
+		beside[0] = 0;
+		append(beside, sizeof beside, path);
+		append(beside, sizeof beside, ".sock");
+		long result = connect_path(fd, beside);
+		if (result >= 0)
+			return result;
+		if (result != -ENOENT && result != -ENOTDIR)
+			fail("cannot connect to", beside, -result);
+		if (!follow(path))
+			break;
+	}
+	return -ENOENT;
+}
+
+int connect_to_server(const char *execfn, char **environment)
+{
+	const char *named = environment_value(environment, "RSYSCALL_UNIX_STUB_SOCK_PATH=");
+	long first = syscall6(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, 0, 0, 0);
+	if (first < 0)
+		fail("cannot make a socket", 0, -first);
+	int fd = set_aside((int)first);
+	sys_close((int)first);
+
+	if (!named)
+		named = environment_value(environment, "RSYSCALL_UNIX_STUB_SOCK=");
+	if (execfn && connect_beside(fd, execfn) >= 0)
+		return fd;
+	if (!named)
+		fail("no server: RSYSCALL_UNIX_STUB_SOCK_PATH is not set, and there is no socket beside",
+		     execfn ? execfn : "this program", 0);
+	long result = connect_path(fd, named);
+	if (result < 0)
+		fail("cannot connect to", named, -result);
+	return fd;
+}

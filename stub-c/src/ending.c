@@ -1,0 +1,102 @@
+/* How a stub ends when nobody told it to. */
+#include "ending.h"
+#include "kernel.h"
+#include "text.h"
+
+/* The last real-time signal: the one that is least likely to mean something to anybody else. */
+#define LIFELINE_SIGNAL 64
+
+static const char *program_name = "stub";
+static int lifeline_fd = -1;
+
+void name_program(const char *argv0)
+{
+	const char *last = argv0;
+	for (const char *at = argv0; *at; at++)
+		if (*at == '/' && at[1])
+			last = at + 1;
+	if (*last)
+		program_name = last;
+}
+
+static const char *error_text(long error)
+{
+	switch (error) {
+	case 1:
+		return "operation not permitted";
+	case ENOENT:
+		return "no such file or directory";
+	case 13:
+		return "permission denied";
+	case ENOTDIR:
+		return "not a directory";
+	case 24:
+		return "too many open files";
+	case EPIPE:
+	case 104:
+		return "the other side hung up";
+	case 111:
+		return "connection refused; its server is gone";
+	default:
+		return 0;
+	}
+}
+
+void fail(const char *what, const char *subject, long error)
+{
+	char line[1024];
+	line[0] = 0;
+	append(line, 256, program_name);
+	append(line, sizeof line - 300, ": rsyscall: ");
+	append(line, sizeof line - 300, what);
+	if (subject) {
+		append(line, sizeof line - 80, " ");
+		append(line, sizeof line - 80, subject);
+	}
+	if (error) {
+		const char *text = error_text(error);
+		append(line, sizeof line - 1, ": ");
+		append(line, sizeof line - 1, text ? text : "errno ");
+		if (!text)
+			append_number(line, sizeof line - 1, (u64)error);
+	}
+	append(line, sizeof line, "\n");
+
+	/* A full pipe or a stopped terminal must not keep the process from ending. */
+	struct pollfd poll = {2, POLLOUT, 0};
+	struct timespec now = {0, 0};
+	if (sys_ppoll(&poll, 1, &now) == 1 && poll.revents == POLLOUT)
+		sys_write(2, line, length_of(line));
+	syscall6(SYS_exit_group, RSYSCALL_STATUS_UNAVAILABLE, 0, 0, 0, 0, 0);
+	__builtin_unreachable();
+}
+
+static void on_lifeline(int signal)
+{
+	(void)signal;
+	struct pollfd poll = {lifeline_fd, 0, 0};
+	struct timespec now = {0, 0};
+	/* Anybody may send this signal; only the kernel can close the other end. */
+	if (sys_ppoll(&poll, 1, &now) == 1 && poll.revents & POLLHUP)
+		fail("the controller is gone", 0, 0);
+}
+
+void watch_lifeline(int lifeline)
+{
+	struct {
+		void (*handler)(int);
+		u64 flags;
+		void (*restorer)(void);
+		u64 mask;
+	} action = {on_lifeline, SA_RESTORER | SA_RESTART, rsyscall_sigreturn, ~0ul};
+	u64 unblock = 1ul << (LIFELINE_SIGNAL - 1);
+
+	lifeline_fd = lifeline;
+	syscall6(SYS_rt_sigaction, LIFELINE_SIGNAL, (long)&action, 0, sizeof unblock, 0, 0);
+	syscall6(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&unblock, 0, sizeof unblock, 0, 0);
+	sys_fcntl(lifeline, F_SETOWN, syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0));
+	sys_fcntl(lifeline, F_SETSIG, LIFELINE_SIGNAL);
+	sys_fcntl(lifeline, F_SETFL, O_ASYNC | O_NONBLOCK);
+	/* It may have closed before the kernel was asked to tell. */
+	on_lifeline(LIFELINE_SIGNAL);
+}

@@ -1,0 +1,18 @@
+#ifndef RSYSCALL_ENDING_H
+#define RSYSCALL_ENDING_H
+
+/* EX_UNAVAILABLE of <sysexits.h>: what the caller sees whenever the stub could not do its work.
+ * Never 0: a caller must not believe that its mail was sent. */
+#define RSYSCALL_STATUS_UNAVAILABLE 69
+
+/* The name that messages begin with, as programs do: the last part of argv[0]. */
+void name_program(const char *argv0);
+
+/* Prints "NAME: rsyscall: WHAT SUBJECT: reason" and exits. Subject and error (an errno) may be 0. */
+__attribute__((noreturn)) void fail(const char *what, const char *subject, long error);
+
+/* Exits like fail, and at once, whatever system call this process is in, when the other end of
+ * lifeline closes. The kernel tells it by a signal, which no call can hold back. */
+void watch_lifeline(int lifeline);
+
+#endif

@@ -1,0 +1,195 @@
+/* The handshake: who we are, and whether we are wanted. */
+#include "hello.h"
+#include "ending.h"
+#include "kernel.h"
+#include "rsyscall/server.h"
+#include "text.h"
+
+#define FDS_AT_MOST 1024
+#define PATH_SIZE 4096
+
+static int is_control(const struct control_fds *fds, int fd)
+{
+	return fd == fds->handshake || fd == fds->syscall || fd == fds->data || fd == fds->connection || fd == fds->lifeline;
+}
+
+/* Lists what the caller left open. More than fits in the list, like no /proc, is "unknown". */
+static u32 list_fds(const struct control_fds *control, i32 *fds)
+{
+	struct {
+		u64 inode;
+		i64 offset;
+		u16 length;
+		u8 type;
+		char name[];
+	} *entry;
+	char buffer[4096];
+	u32 count = 0;
+	long directory = sys_openat("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory < 0)
+		return RSYSCALL_FDS_UNKNOWN;
+	for (;;) {
+		long got = syscall6(SYS_getdents64, directory, (long)buffer, sizeof buffer, 0, 0, 0);
+		if (got <= 0)
+			break;
+		for (long at = 0; at < got; at += entry->length) {
+			int fd = 0;
+			entry = (void *)(buffer + at);
+			if (entry->name[0] == '.')
+				continue;
+			for (const char *digit = entry->name; *digit; digit++)
+				fd = fd * 10 + (*digit - '0');
+			if (fd == directory || is_control(control, fd))
+				continue;
+			if (count == FDS_AT_MOST) {
+				sys_close((int)directory);
+				return RSYSCALL_FDS_UNKNOWN;
+			}
+			fds[count++] = fd;
+		}
+	}
+	sys_close((int)directory);
+	return count;
+}
+
+static u64 namespace_id(const char *name)
+{
+	/* struct stat begins with st_dev and st_ino, 8 bytes each, on every 64-bit machine. */
+	u64 status[32];
+	char path[32] = "/proc/self/ns/";
+	append(path, sizeof path, name);
+	return syscall6(SYS_newfstatat, AT_FDCWD, (long)path, (long)status, 0, 0, 0) < 0 ? 0 : status[1];
+}
+
+/* The strings of argv and of the environment lie one behind the other, as execve(2) laid them out.
+ * Sent from where they are: 2 MB of environment need no memory here. */
+static u64 strings_size(char **strings, u32 *count)
+{
+	char **last = strings;
+	if (!*strings)
+		return 0;
+	while (last[1])
+		last++;
+	*count = (u32)(last - strings) + 1;
+	return (u64)(*last - *strings) + length_of(*last) + 1;
+}
+
+static void send_hello(int fd, struct iovec *parts, u64 count)
+{
+	while (count) {
+		struct msghdr message = {0, 0, parts, count, 0, 0, 0};
+		long sent = syscall6(SYS_sendmsg, fd, (long)&message, MSG_NOSIGNAL, 0, 0, 0);
+		if (sent == -EINTR)
+			continue;
+		/* A server that refuses closes before it has read everything; its answer says why. */
+		if (sent == -EPIPE)
+			return;
+		if (sent < 0)
+			fail("cannot say hello to the server", 0, -sent);
+		while (count && (u64)sent >= parts->length) {
+			sent -= (long)parts->length;
+			parts++;
+			count--;
+		}
+		if (count) {
+			parts->base = (const u8 *)parts->base + sent;
+			parts->length -= (u64)sent;
+		}
+	}
+}
+
+void say_hello(const struct control_fds *control, const struct launch *launch)
+{
+	i32 fds[FDS_AT_MOST];
+	char cwd[PATH_SIZE];
+	long cwd_size = syscall6(SYS_getcwd, (long)cwd, sizeof cwd, 0, 0, 0, 0); /* with its NUL */
+	struct rsyscall_hello hello = {
+		.magic = {'r', 's', 'y', 's', 'c', 'a', 'l', 'l'},
+		.version = RSYSCALL_VERSION,
+		.machine = RSYSCALL_MACHINE,
+		.size = sizeof hello,
+		.fd_count = list_fds(control, fds),
+		.cwd_size = cwd_size > 0 ? (u32)cwd_size - 1 : 0,
+		.execfn_size = launch->execfn ? (u32)length_of(launch->execfn) : 0,
+		.page_size = launch->page_size,
+		.pid = (i32)syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0),
+		.ppid = (i32)syscall6(SYS_getppid, 0, 0, 0, 0, 0, 0),
+		.uid = (u32)syscall6(SYS_getuid, 0, 0, 0, 0, 0, 0),
+		.gid = (u32)syscall6(SYS_getgid, 0, 0, 0, 0, 0, 0),
+		.syscall_fd = control->syscall,
+		.data_fd = control->data,
+		.connection_fd = control->connection,
+		.lifeline_fd = control->lifeline,
+		.namespaces = {
+			[RSYSCALL_NS_CGROUP] = namespace_id("cgroup"),
+			[RSYSCALL_NS_IPC] = namespace_id("ipc"),
+			[RSYSCALL_NS_MNT] = namespace_id("mnt"),
+			[RSYSCALL_NS_NET] = namespace_id("net"),
+			[RSYSCALL_NS_PID] = namespace_id("pid"),
+			[RSYSCALL_NS_TIME] = namespace_id("time"),
+			[RSYSCALL_NS_USER] = namespace_id("user"),
+			[RSYSCALL_NS_UTS] = namespace_id("uts"),
+		},
+		.server_symbol = (u64)rsyscall_server,
+	};
+	hello.argv_size = strings_size(launch->argv, &hello.argc);
+	hello.envp_size = strings_size(launch->environment, &hello.envc);
+	syscall6(SYS_rt_sigprocmask, 0, 0, (long)&hello.sigmask, sizeof hello.sigmask, 0, 0);
+
+	struct iovec parts[] = {
+		{&hello, sizeof hello},
+		{launch->argv[0], hello.argv_size},
+		{launch->environment[0], hello.envp_size},
+		{cwd, hello.cwd_size},
+		{launch->execfn, hello.execfn_size},
+		{fds, hello.fd_count == RSYSCALL_FDS_UNKNOWN ? 0 : hello.fd_count * sizeof fds[0]},
+	};
+	send_hello(control->handshake, parts, sizeof parts / sizeof parts[0]);
+}
+
+static void put(int from, int to)
+{
+	long result = syscall6(SYS_dup3, from, to, O_CLOEXEC, 0, 0, 0);
+	if (result < 0)
+		fail("cannot place a descriptor of the server's", 0, -result);
+	sys_close(from);
+}
+
+void await_welcome(const struct control_fds *control)
+{
+	struct rsyscall_welcome welcome;
+	char text[256];
+	struct {
+		struct cmsghdr header;
+		i32 fds[4];
+	} rights;
+	struct iovec part = {&welcome, sizeof welcome};
+	struct msghdr message = {0, 0, &part, 1, &rights, sizeof rights, 0};
+	long got;
+
+	do
+		got = syscall6(SYS_recvmsg, control->handshake, (long)&message, MSG_WAITALL | MSG_CMSG_CLOEXEC, 0,
+			       0, 0);
+	while (got == -EINTR);
+	if (got < 0)
+		fail("no answer from the server", 0, -got);
+	if (got != sizeof welcome)
+		fail("the server hung up before it answered", 0, 0);
+	for (u32 i = 0; i < sizeof welcome.magic; i++)
+		if (welcome.magic[i] != (u8)RSYSCALL_MAGIC[i])
+			fail("what answers on the socket is no rsyscall server", 0, 0);
+	if (welcome.status != RSYSCALL_ACCEPTED) {
+		u64 size = welcome.message_size < sizeof text ? welcome.message_size : sizeof text - 1;
+		got = sys_recv(control->handshake, text, size);
+		text[got > 0 ? got : 0] = 0;
+		fail("the server refused this call:", text, 0);
+	}
+	if (welcome.version != RSYSCALL_VERSION || message.control_length < sizeof rights.header + sizeof rights.fds ||
+	    rights.header.level != SOL_SOCKET || rights.header.type != SCM_RIGHTS)
+		fail("the server's welcome is not one that this stub understands", 0, 0);
+	put(rights.fds[0], control->syscall);
+	put(rights.fds[1], control->data);
+	put(rights.fds[2], control->connection);
+	put(rights.fds[3], control->lifeline);
+	sys_close(control->handshake);
+}

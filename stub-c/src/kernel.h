@@ -1,0 +1,116 @@
+/* What the kernel defines alike on every machine, and typed names for the calls that are used here.
+ * Written out because nothing here may include a libc header. */
+#ifndef RSYSCALL_KERNEL_H
+#define RSYSCALL_KERNEL_H
+
+#include "rsyscall/protocol.h"
+#include "syscall.h"
+
+#define AT_FDCWD -100
+#define O_RDONLY 0
+#define O_PATH 010000000
+#define O_CLOEXEC 02000000
+#define AF_UNIX 1
+#define SOCK_STREAM 1
+#define SOCK_CLOEXEC 02000000
+#define SOL_SOCKET 1
+#define SCM_RIGHTS 1
+#define MSG_WAITALL 0x100
+#define MSG_NOSIGNAL 0x4000
+#define MSG_CMSG_CLOEXEC 0x40000000
+#define F_SETFL 4
+#define F_SETOWN 8
+#define F_SETSIG 10
+#define F_DUPFD_CLOEXEC 1030
+#define O_NONBLOCK 04000
+#define O_ASYNC 020000
+#define POLLOUT 4
+#define POLLHUP 16
+#define SA_RESTORER 0x04000000
+#define SA_RESTART 0x10000000
+#define SIG_UNBLOCK 1
+#define EINTR 4
+#define ENOENT 2
+#define EFAULT 14
+#define ENOTDIR 20
+#define EPIPE 32
+
+struct iovec {
+	const void *base;
+	u64 length;
+};
+
+struct msghdr {
+	void *name;
+	u32 name_length;
+	struct iovec *iov;
+	u64 iov_length;
+	void *control;
+	u64 control_length;
+	u32 flags;
+};
+
+struct cmsghdr {
+	u64 length;
+	i32 level;
+	i32 type;
+};
+
+struct pollfd {
+	i32 fd;
+	short events;
+	short revents;
+};
+
+struct timespec {
+	i64 seconds;
+	i64 nanoseconds;
+};
+
+struct sockaddr_un {
+	u16 family;
+	char path[108];
+};
+
+static inline long sys_read(int fd, void *to, u64 length)
+{
+	return syscall6(SYS_read, fd, (long)to, (long)length, 0, 0, 0);
+}
+
+static inline long sys_write(int fd, const void *from, u64 length)
+{
+	return syscall6(SYS_write, fd, (long)from, (long)length, 0, 0, 0);
+}
+
+/* send(2) to a peer that is gone: EPIPE, and no SIGPIPE that would end the process in our name. */
+static inline long sys_send(int fd, const void *from, u64 length)
+{
+	return syscall6(SYS_sendto, fd, (long)from, (long)length, MSG_NOSIGNAL, 0, 0);
+}
+
+static inline long sys_recv(int fd, void *to, u64 length)
+{
+	return syscall6(SYS_recvfrom, fd, (long)to, (long)length, MSG_WAITALL, 0, 0);
+}
+
+static inline long sys_close(int fd)
+{
+	return syscall6(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+static inline long sys_openat(const char *path, int flags)
+{
+	return syscall6(SYS_openat, AT_FDCWD, (long)path, flags, 0, 0, 0);
+}
+
+static inline long sys_fcntl(int fd, int command, long argument)
+{
+	return syscall6(SYS_fcntl, fd, command, argument, 0, 0, 0);
+}
+
+static inline long sys_ppoll(struct pollfd *fds, u64 count, const struct timespec *timeout)
+{
+	return syscall6(SYS_ppoll, (long)fds, (long)count, (long)timeout, 0, 0, 0);
+}
+
+#endif
