@@ -13,11 +13,7 @@ export interface Connection {
   /** New stream sockets, connected to each other: our end and the task's. Both block. */
   readonly openChannels: (
     count: number,
-  ) => Effect.Effect<
-    ReadonlyArray<[access: Socket, task: Socket]>,
-    HandleFailure,
-    Scope.Scope
-  >;
+  ) => Effect.Effect<ReadonlyArray<[access: Socket, task: Socket]>, HandleFailure, Scope.Scope>;
 
   /** As `openChannels`, and our ends are non-blocking and registered. */
   readonly openAsyncChannels: (

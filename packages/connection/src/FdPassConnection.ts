@@ -2,8 +2,8 @@ import { AF, MSG, SOCK } from "@rsyscall/abi";
 import type { Epoller } from "@rsyscall/epoller";
 import { type FileDescriptor, type HandleFailure, Socket, type Task } from "@rsyscall/handle";
 import { Effect, type Scope, Semaphore } from "effect";
-import { openAsyncChannels } from "./channels.ts";
 import type { Connection } from "./Connection.ts";
+import { openAsyncChannels } from "./channels.ts";
 
 /** The kernel passes at most 253 descriptors in one message (SCM_MAX_FD). */
 const FDS_AT_MOST = 253;
@@ -37,10 +37,10 @@ export class FdPassConnection implements Connection {
       const passed = yield* this.passTo(pairs.map(([, far]) => far));
       yield* Effect.forEach(pairs, ([, far]) => far.close, { discard: true });
       return yield* Effect.forEach(pairs, ([access], i) =>
-        Effect.map(
-          (passed[i] as FileDescriptor).reclassify(Socket),
-          (far): [Socket, Socket] => [access, far],
-        ),
+        Effect.map((passed[i] as FileDescriptor).reclassify(Socket), (far): [Socket, Socket] => [
+          access,
+          far,
+        ]),
       );
     });
   }

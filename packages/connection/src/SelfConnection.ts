@@ -1,8 +1,8 @@
 import type { Epoller } from "@rsyscall/epoller";
 import { type FileDescriptor, Socket, type Task } from "@rsyscall/handle";
 import { Effect } from "effect";
-import { openAsyncChannels } from "./channels.ts";
 import type { Connection } from "./Connection.ts";
+import { openAsyncChannels } from "./channels.ts";
 
 /** The connection of a task with itself: a channel is a socket pair. */
 export class SelfConnection implements Connection {

@@ -1,4 +1,3 @@
-import { isError } from "@rsyscall/near";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
 import type { MemoryTransport } from "@rsyscall/memory";
@@ -6,6 +5,7 @@ import {
   type Address,
   type ConnectionError,
   type Fd,
+  isError,
   SyscallError,
   type Word,
 } from "@rsyscall/near";
@@ -42,11 +42,7 @@ export class SocketMemoryTransport implements MemoryTransport {
    * @param socket our end of the data socket
    * @param serverFd the server's end, as it numbers it
    */
-  constructor(
-    connection: SyscallConnection,
-    socket: AsyncFileDescriptor<Socket>,
-    serverFd: Fd,
-  ) {
+  constructor(connection: SyscallConnection, socket: AsyncFileDescriptor<Socket>, serverFd: Fd) {
     this.#connection = connection;
     this.#socket = socket;
     this.#serverFd = serverFd;
@@ -56,14 +52,10 @@ export class SocketMemoryTransport implements MemoryTransport {
     if (bytes.length === 0) return Effect.void;
     return Effect.suspend(() => {
       let refused: Effect.Effect<Word, ConnectionError> | undefined;
-      this.#connection.submit(
-        OP_RECV_ALL,
-        [this.#serverFd, address, bytes.length],
-        (result) => {
-          refused = result;
-          this.#checkWritten(result);
-        },
-      );
+      this.#connection.submit(OP_RECV_ALL, [this.#serverFd, address, bytes.length], (result) => {
+        refused = result;
+        this.#checkWritten(result);
+      });
       if (refused !== undefined) return Effect.asVoid(refused);
       this.#outgoing.push(bytes);
       if (!this.#sending) {

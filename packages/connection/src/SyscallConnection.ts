@@ -66,9 +66,7 @@ export class SyscallConnection implements SyscallInterface {
     this.abi = abi;
     this.#socket = socket;
     this.activityFd = activityFd;
-    this.#prompt = new Set(
-      [...promptSyscalls].flatMap((name) => abi.syscallNumber(name) ?? []),
-    );
+    this.#prompt = new Set([...promptSyscalls].flatMap((name) => abi.syscallNumber(name) ?? []));
     this.#memory = memory(this);
   }
 

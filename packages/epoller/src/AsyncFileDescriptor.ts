@@ -1,5 +1,11 @@
 import { EPOLL, Errno, MSG, SOCK } from "@rsyscall/abi";
-import type { FileDescriptor, HandleFailure, Pointer, ReadablePointer, Socket } from "@rsyscall/handle";
+import type {
+  FileDescriptor,
+  HandleFailure,
+  Pointer,
+  ReadablePointer,
+  Socket,
+} from "@rsyscall/handle";
 import { type Address, catchErrno, isError, SyscallError, type Word } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { Epoller } from "./Epoller.ts";
@@ -92,10 +98,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   /** read(2) into a buffer, which is consumed: what was read, and the rest. Empty at the end. */
   read(
     buffer: Pointer<Uint8Array>,
-  ): Effect.Effect<
-    [used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
-    HandleFailure
-  > {
+  ): Effect.Effect<[used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>], HandleFailure> {
     return Effect.flatMap(buffer.borrow(this.handle.task), (address) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(restore(this.readInto(address, buffer.size)), (count) =>
@@ -127,9 +130,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   /** Writes a buffer that is already in the task's memory, all of it. */
   writeAllFrom(address: Address, size: number): Effect.Effect<void, HandleFailure> {
     return Effect.flatMap(this.writeFrom(address, size), (count) =>
-      count < size
-        ? this.writeAllFrom((address + count) as Address, size - count)
-        : Effect.void,
+      count < size ? this.writeAllFrom((address + count) as Address, size - count) : Effect.void,
     );
   }
 

@@ -77,15 +77,15 @@ export class AsyncReadBuffer {
     limit: number,
     reading = "a length-prefixed string",
   ): Effect.Effect<Uint8Array, ReadFailure | TooLongError> {
-    return Effect.flatMap(this.readLength(8, reading), (prefix): Effect.Effect<
-      Uint8Array,
-      ReadFailure | TooLongError
-    > => {
-      const length = Uint64.decode(prefix);
-      return length <= BigInt(limit)
-        ? this.readLength(Number(length), reading)
-        : Effect.fail(new TooLongError({ reading, limit }));
-    });
+    return Effect.flatMap(
+      this.readLength(8, reading),
+      (prefix): Effect.Effect<Uint8Array, ReadFailure | TooLongError> => {
+        const length = Uint64.decode(prefix);
+        return length <= BigInt(limit)
+          ? this.readLength(Number(length), reading)
+          : Effect.fail(new TooLongError({ reading, limit }));
+      },
+    );
   }
 
   /** So many strings, each with its 64-bit length; together at most `limit` bytes. */
@@ -139,9 +139,8 @@ export class AsyncReadBuffer {
 
   /** A line without its newline, as text. Undefined at the end. */
   get readLine(): Effect.Effect<string | undefined, ReadFailure | TooLongError> {
-    return Effect.map(
-      this.readUntilDelimiter(newline, undefined, "a line"),
-      (bytes) => (bytes === undefined ? undefined : fsDecode(bytes)),
+    return Effect.map(this.readUntilDelimiter(newline, undefined, "a line"), (bytes) =>
+      bytes === undefined ? undefined : fsDecode(bytes),
     );
   }
 }

@@ -1,6 +1,5 @@
-import { EPOLL, EPOLL_CTL, type EpollEvent } from "@rsyscall/abi";
+import { EPOLL, EPOLL_CTL, type EpollEvent, POLL } from "@rsyscall/abi";
 import { type Epoll, type FileDescriptor, type HandleFailure, pollNow } from "@rsyscall/handle";
-import { POLL } from "@rsyscall/abi";
 import { Effect, type Scope } from "effect";
 import { Readiness, type WaitableEvent } from "./Readiness.ts";
 
@@ -105,10 +104,7 @@ export class Epoller {
       readiness.fell(event, 0);
       // EPOLL_CTL_ADD looks at the descriptor, so what came since the poll is not missed.
       return Effect.scoped(
-        Effect.andThen(
-          this.#add(fd, event | EPOLL.ONESHOT, readiness),
-          readiness.wait(event),
-        ),
+        Effect.andThen(this.#add(fd, event | EPOLL.ONESHOT, readiness), readiness.wait(event)),
       );
     });
   }
@@ -122,9 +118,8 @@ export class Epoller {
     return Effect.acquireRelease(
       Effect.suspend(() => {
         this.#registrations.set(id, readiness);
-        return Effect.tapError(
-          this.#registrar.set(EPOLL_CTL.ADD, fd, { events, data: id }),
-          () => Effect.sync(() => this.#registrations.delete(id)),
+        return Effect.tapError(this.#registrar.set(EPOLL_CTL.ADD, fd, { events, data: id }), () =>
+          Effect.sync(() => this.#registrations.delete(id)),
         );
       }),
       () =>

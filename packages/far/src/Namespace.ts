@@ -1,5 +1,14 @@
 /** The kinds of namespaces that the kernel numbers, as `/proc/self/ns` names them. */
-export const namespaceKinds = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"] as const;
+export const namespaceKinds = [
+  "cgroup",
+  "ipc",
+  "mnt",
+  "net",
+  "pid",
+  "time",
+  "user",
+  "uts",
+] as const;
 
 export type NamespaceKind = (typeof namespaceKinds)[number];
 
@@ -28,7 +37,7 @@ export class Namespace<K extends NamespaceKind = NamespaceKind> {
 export type Namespaces = { readonly [K in NamespaceKind]: Namespace<K> };
 
 /** Namespaces from their ids; those that are not given are unknown. */
-export const makeNamespaces = (
-  ids: Partial<Record<NamespaceKind, bigint>>,
-): Namespaces =>
-  Object.fromEntries(namespaceKinds.map((kind) => [kind, new Namespace(kind, ids[kind])])) as Namespaces;
+export const makeNamespaces = (ids: Partial<Record<NamespaceKind, bigint>>): Namespaces =>
+  Object.fromEntries(
+    namespaceKinds.map((kind) => [kind, new Namespace(kind, ids[kind])]),
+  ) as Namespaces;

@@ -5,7 +5,7 @@ export {
   makeNamespaces,
   Namespace,
   type NamespaceKind,
-  namespaceKinds,
   type Namespaces,
+  namespaceKinds,
 } from "./Namespace.ts";
 export type { Task } from "./Task.ts";

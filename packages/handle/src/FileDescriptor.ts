@@ -53,18 +53,17 @@ export class FileDescriptor {
   protected use<A, E, R>(
     operation: (fd: near.Fd) => Effect.Effect<A, E, R>,
   ): Effect.Effect<A, E | UseAfterFreeError, R> {
-    return Effect.suspend((): Effect.Effect<A, E | UseAfterFreeError, R> =>
-      this.#valid
-        ? operation(this.near)
-        : Effect.fail(new UseAfterFreeError({ subject: `fd ${this.near}` })),
+    return Effect.suspend(
+      (): Effect.Effect<A, E | UseAfterFreeError, R> =>
+        this.#valid
+          ? operation(this.near)
+          : Effect.fail(new UseAfterFreeError({ subject: `fd ${this.near}` })),
     );
   }
 
   /** close(2), now. The handle must be good. The descriptor lives on if there is another handle. */
   get close(): Effect.Effect<void, HandleFailure> {
-    return this.use((fd) =>
-      this.#invalidate() ? near.close(this.task.sysif, fd) : Effect.void,
-    );
+    return this.use((fd) => (this.#invalidate() ? near.close(this.task.sysif, fd) : Effect.void));
   }
 
   /** Gives the handle up, whatever state it is in: what a scope does at its end. */
@@ -89,11 +88,7 @@ export class FileDescriptor {
   ): Effect.Effect<this, UseAfterFreeError | NamespaceMismatchError, Scope.Scope> {
     return this.use((fd) =>
       task.fdTable === this.task.fdTable
-        ? FileDescriptor.acquire(
-            this.constructor as FdClass<this>,
-            task,
-            Effect.succeed(fd),
-          )
+        ? FileDescriptor.acquire(this.constructor as FdClass<this>, task, Effect.succeed(fd))
         : Effect.fail(
             new NamespaceMismatchError({
               namespace: "file descriptor table",
@@ -104,19 +99,14 @@ export class FileDescriptor {
   }
 
   /** As `forTask`, and this handle is gone: its scope has nothing left to close. */
-  move(
-    task: Task,
-  ): Effect.Effect<this, UseAfterFreeError | NamespaceMismatchError, Scope.Scope> {
+  move(task: Task): Effect.Effect<this, UseAfterFreeError | NamespaceMismatchError, Scope.Scope> {
     return Effect.tap(this.forTask(task), () => Effect.sync(() => this.#invalidate()));
   }
 
   /** read(2) into a buffer, which is consumed: what was read, and the rest. Empty at the end. */
   read(
     buffer: Pointer<Uint8Array>,
-  ): Effect.Effect<
-    [used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
-    HandleFailure
-  > {
+  ): Effect.Effect<[used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>], HandleFailure> {
     return this.use((fd) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
         Effect.flatMap(near.read(this.task.sysif, fd, address, buffer.size), (count) =>
@@ -131,9 +121,7 @@ export class FileDescriptor {
     return this.use((fd) =>
       this.task.withMemory(size, 1, (address) =>
         Effect.flatMap(near.read(this.task.sysif, fd, address, size), (count) =>
-          count === 0
-            ? Effect.succeed(new Uint8Array(0))
-            : this.task.sysif.read(address, count),
+          count === 0 ? Effect.succeed(new Uint8Array(0)) : this.task.sysif.read(address, count),
         ),
       ),
     );
@@ -162,14 +150,8 @@ export class FileDescriptor {
       this.task.withBytes(bytes, (address) => {
         const writeFrom = (offset: number): Effect.Effect<void, near.SyscallFailure> =>
           Effect.flatMap(
-            near.write(
-              this.task.sysif,
-              fd,
-              near.Address(address + offset),
-              bytes.length - offset,
-            ),
-            (count) =>
-              offset + count < bytes.length ? writeFrom(offset + count) : Effect.void,
+            near.write(this.task.sysif, fd, near.Address(address + offset), bytes.length - offset),
+            (count) => (offset + count < bytes.length ? writeFrom(offset + count) : Effect.void),
           );
         return writeFrom(0);
       }),
@@ -188,9 +170,7 @@ export class FileDescriptor {
 
   /** The file status flags, as our `O` constants. */
   get statusFlags(): Effect.Effect<number, HandleFailure> {
-    return Effect.map(this.fcntl(F.GETFL), (flags) =>
-      this.task.abi.openFlagsFromTarget(flags),
-    );
+    return Effect.map(this.fcntl(F.GETFL), (flags) => this.task.abi.openFlagsFromTarget(flags));
   }
 
   /** Sets O_NONBLOCK and leaves the other flags. It holds for whoever shares the open file. */
@@ -198,9 +178,7 @@ export class FileDescriptor {
     return Effect.flatMap(this.statusFlags, (flags) =>
       flags & O.NONBLOCK
         ? Effect.void
-        : Effect.asVoid(
-            this.fcntl(F.SETFL, this.task.abi.openFlagsToTarget(flags | O.NONBLOCK)),
-          ),
+        : Effect.asVoid(this.fcntl(F.SETFL, this.task.abi.openFlagsToTarget(flags | O.NONBLOCK))),
     );
   }
 
@@ -212,9 +190,7 @@ export class FileDescriptor {
   /** fstat(2) */
   get fstat(): Effect.Effect<Stat, HandleFailure> {
     return this.use((fd) =>
-      this.task.withResult(this.task.abi.stat, (status) =>
-        near.fstat(this.task.sysif, fd, status),
-      ),
+      this.task.withResult(this.task.abi.stat, (status) => near.fstat(this.task.sysif, fd, status)),
     );
   }
 
@@ -229,10 +205,7 @@ export class FileDescriptor {
       FileDescriptor.acquire(
         this.constructor as FdClass<this>,
         this.task,
-        Effect.map(
-          near.fcntl(this.task.sysif, fd, F.DUPFD_CLOEXEC, least),
-          near.Fd,
-        ),
+        Effect.map(near.fcntl(this.task.sysif, fd, F.DUPFD_CLOEXEC, least), near.Fd),
       ),
     );
   }
@@ -252,20 +225,18 @@ export class FileDescriptor {
     type: number,
     expected: string,
   ): Effect.Effect<A, HandleFailure | WrongKindError, Scope.Scope> {
-    return Effect.flatMap(this.fstat, ({ mode }): Effect.Effect<
-      A,
-      WrongKindError | UseAfterFreeError,
-      Scope.Scope
-    > =>
-      (mode & S_IFMT) === type
-        ? this.reclassify(kind)
-        : Effect.fail(
-            new WrongKindError({
-              subject: `fd ${this.near}`,
-              expected,
-              actual: fileTypes[mode & S_IFMT] ?? "file of unknown type",
-            }),
-          ),
+    return Effect.flatMap(
+      this.fstat,
+      ({ mode }): Effect.Effect<A, WrongKindError | UseAfterFreeError, Scope.Scope> =>
+        (mode & S_IFMT) === type
+          ? this.reclassify(kind)
+          : Effect.fail(
+              new WrongKindError({
+                subject: `fd ${this.near}`,
+                expected,
+                actual: fileTypes[mode & S_IFMT] ?? "file of unknown type",
+              }),
+            ),
     );
   }
 

@@ -38,9 +38,7 @@ export class Pointer<out A> {
     // Writes are ordered among the operations of one task: another one, even in the same address
     // space, might look before they have arrived.
     if (task !== this.task)
-      return Effect.fail(
-        new NamespaceMismatchError({ namespace: "task", subject: this.#subject }),
-      );
+      return Effect.fail(new NamespaceMismatchError({ namespace: "task", subject: this.#subject }));
     return this.address;
   }
 
@@ -75,15 +73,10 @@ export class Pointer<out A> {
 
   /** `write` for who has just allocated the pointer. */
   writeUnchecked<B>(value: B): Effect.Effect<WrittenPointer<B>, ConnectionError | SizeError> {
-    return Effect.suspend((): Effect.Effect<
-      WrittenPointer<B>,
-      ConnectionError | SizeError
-    > => {
+    return Effect.suspend((): Effect.Effect<WrittenPointer<B>, ConnectionError | SizeError> => {
       const needed = this.type.sizeOf(value);
       if (needed > this.size)
-        return Effect.fail(
-          new SizeError({ subject: this.#subject, needed, available: this.size }),
-        );
+        return Effect.fail(new SizeError({ subject: this.#subject, needed, available: this.size }));
       const bytes = new Uint8Array(needed);
       this.type.encode(value, bytes);
       const address = Address(this.#allocation.address + this.#offset);
@@ -97,10 +90,7 @@ export class Pointer<out A> {
   /** Cuts the range in two after `size` bytes. Consumes the pointer. */
   split(
     size: number,
-  ): Effect.Effect<
-    [first: Pointer<A>, rest: Pointer<A>],
-    UseAfterFreeError | SizeError
-  > {
+  ): Effect.Effect<[first: Pointer<A>, rest: Pointer<A>], UseAfterFreeError | SizeError> {
     return Effect.flatMap(this.#consume(size), () =>
       Effect.succeed<[Pointer<A>, Pointer<A>]>([
         new Pointer<A>(this, this.#offset, size),
@@ -112,10 +102,7 @@ export class Pointer<out A> {
   /** As `split`, after a system call that filled in the first `size` bytes. */
   readableSplit(
     size: number,
-  ): Effect.Effect<
-    [used: ReadablePointer<A>, rest: Pointer<A>],
-    UseAfterFreeError | SizeError
-  > {
+  ): Effect.Effect<[used: ReadablePointer<A>, rest: Pointer<A>], UseAfterFreeError | SizeError> {
     return Effect.flatMap(this.#consume(size), () =>
       Effect.succeed<[ReadablePointer<A>, Pointer<A>]>([
         new ReadablePointer<A>(this, this.#offset, size),

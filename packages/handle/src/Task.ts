@@ -4,8 +4,8 @@ import type * as far from "@rsyscall/far";
 import type { Allocation, Allocator, OutOfSpaceError } from "@rsyscall/memory";
 import {
   type Address,
-  type Pid,
   type PathLike,
+  type Pid,
   pathBytes,
   pathText,
   pipelined,
@@ -86,8 +86,7 @@ export class Task implements far.Task {
   ptr(value: Uint8Array): Effect.Effect<WrittenPointer<Uint8Array>, PtrFailure, Scope.Scope>;
   ptr<A>(value: A, type: Codec<A>): Effect.Effect<WrittenPointer<A>, PtrFailure, Scope.Scope>;
   ptr<A>(value: A, type?: Codec<A>): Effect.Effect<WrittenPointer<A>, PtrFailure, Scope.Scope> {
-    const codec =
-      type ?? ((value instanceof Uint8Array ? Bytes : CString) as unknown as Codec<A>);
+    const codec = type ?? ((value instanceof Uint8Array ? Bytes : CString) as unknown as Codec<A>);
     return Effect.flatMap(
       Effect.acquireRelease(
         this.allocator.malloc(codec.sizeOf(value), codec.alignment),
@@ -140,9 +139,8 @@ export class Task implements far.Task {
   ): Effect.Effect<A, E | MallocFailure> {
     const { size } = type;
     return this.withMemory(size, type.alignment, (address) =>
-      Effect.map(
-        pipelined([fill(address), this.sysif.read(address, size)]),
-        ([, bytes]) => type.decode(bytes),
+      Effect.map(pipelined([fill(address), this.sysif.read(address, size)]), ([, bytes]) =>
+        type.decode(bytes),
       ),
     );
   }

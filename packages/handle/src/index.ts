@@ -4,9 +4,9 @@ export {
   UseAfterFreeError,
   WrongKindError,
 } from "./errors.ts";
-export { open } from "./fcntl.ts";
 export { FdTable } from "./FdTable.ts";
 export { type FdClass, FileDescriptor } from "./FileDescriptor.ts";
+export { open } from "./fcntl.ts";
 export { Memfd } from "./linux/memfd.ts";
 export { Pointer, ReadablePointer, WrittenPointer } from "./Pointer.ts";
 export { pollNow } from "./poll.ts";
@@ -19,9 +19,9 @@ export { encode, type MallocFailure, type PtrFailure, Task } from "./Task.ts";
 export {
   access,
   getcwd,
-  pipe,
   PipeReader,
   PipeWriter,
+  pipe,
   readlink,
   rename,
   rmdir,

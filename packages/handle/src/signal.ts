@@ -1,4 +1,4 @@
-import { SigHow, Sigaction, Sigset } from "@rsyscall/abi";
+import { Sigaction, SigHow, Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode, type MallocFailure, type Task } from "./Task.ts";

@@ -1,6 +1,5 @@
-import { ACCESS, AT, Int32, listOf } from "@rsyscall/abi";
+import { ACCESS, AT, fsDecode, Int32, listOf } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
-import { fsDecode } from "@rsyscall/abi";
 import { Effect, type Scope } from "effect";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import type { MallocFailure, Task } from "./Task.ts";
@@ -94,8 +93,7 @@ export const readlink = (
     task.withMemory(4096, 1, (buffer) =>
       Effect.flatMap(
         near.readlinkat(task.sysif, AT.FDCWD, address, buffer, 4096, near.pathText(path)),
-        (length) =>
-          Effect.map(task.sysif.read(buffer, length), (bytes) => near.Path.make(bytes)),
+        (length) => Effect.map(task.sysif.read(buffer, length), (bytes) => near.Path.make(bytes)),
       ),
     ),
   );

@@ -1,6 +1,6 @@
 import { MAP, PROT } from "@rsyscall/abi";
-import { Address, catchErrno, mmap, munmap, NULL } from "@rsyscall/near";
 import type { SyscallFailure, SyscallInterface } from "@rsyscall/near";
+import { Address, catchErrno, mmap, munmap, NULL } from "@rsyscall/near";
 import { Effect } from "effect";
 import { OutOfSpaceError } from "./errors.ts";
 import { FreeList } from "./FreeList.ts";
@@ -71,10 +71,7 @@ export class Allocator {
   }
 
   /** Takes `size` bytes (0 is as good as 1) at an address that is a multiple of `alignment`. */
-  malloc(
-    size: number,
-    alignment = 1,
-  ): Effect.Effect<Allocation, OutOfSpaceError | SyscallFailure> {
+  malloc(size: number, alignment = 1): Effect.Effect<Allocation, OutOfSpaceError | SyscallFailure> {
     const length = Math.max(size, 1);
     if (length <= this.#chunkSize / 4) {
       for (const chunk of this.#chunks) {
@@ -113,7 +110,10 @@ export class Allocator {
     return Effect.void;
   }
 
-  #map(length: number, requested: number): Effect.Effect<Address, OutOfSpaceError | SyscallFailure> {
+  #map(
+    length: number,
+    requested: number,
+  ): Effect.Effect<Address, OutOfSpaceError | SyscallFailure> {
     const outOfSpace = (cause?: unknown) =>
       Effect.fail(new OutOfSpaceError({ requested, limit: this.#limit, cause }));
     if (this.#mapped + length > this.#limit) return outOfSpace();

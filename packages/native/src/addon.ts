@@ -37,8 +37,7 @@ export class NativeLoadError extends Error {
 }
 
 /** The path of a file that the build put into this package. */
-const built = (file: string): string =>
-  fileURLToPath(new URL(`../build/${file}`, import.meta.url));
+const built = (file: string): string => fileURLToPath(new URL(`../build/${file}`, import.meta.url));
 
 const load = (): Addon => {
   const path = built("rsyscall.node");
@@ -76,12 +75,10 @@ export const viewMemory = addon.view;
  *
  * @throws Error when the kernel cannot wait for this kind of file (a regular file, for one).
  */
-export const watch = (fd: number, onReadable: () => void): Watch =>
-  new addon.Watch(fd, onReadable);
+export const watch = (fd: number, onReadable: () => void): Watch => new addon.Watch(fd, onReadable);
 
 /** Addresses of native functions in this process. */
 export const symbols = addon.symbols;
 
 /** The path of the stub executable that comes with this package. */
 export const stubPath: string = built("rsyscall-unix-stub");
-

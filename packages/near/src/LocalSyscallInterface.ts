@@ -22,7 +22,15 @@ export class LocalSyscallInterface implements SyscallInterface {
     this.abi = abi;
   }
 
-  syscall(number: number, a: Word = 0, b: Word = 0, c: Word = 0, d: Word = 0, e: Word = 0, f: Word = 0) {
+  syscall(
+    number: number,
+    a: Word = 0,
+    b: Word = 0,
+    c: Word = 0,
+    d: Word = 0,
+    e: Word = 0,
+    f: Word = 0,
+  ) {
     return Effect.sync(() => native.syscall(number, a, b, c, d, e, f));
   }
 

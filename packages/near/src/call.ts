@@ -1,6 +1,6 @@
 import type { SyscallName } from "@rsyscall/abi";
 import { Effect } from "effect";
-import { type SyscallFailure, SyscallError } from "./errors.ts";
+import { SyscallError, type SyscallFailure } from "./errors.ts";
 import type { SyscallInterface, Word } from "./SyscallInterface.ts";
 
 /** The kernel's results from -4095 to -1 are errnos. */

@@ -1,4 +1,4 @@
-import { type ErrnoName, Errno, errnoMessage, errnoName } from "@rsyscall/abi";
+import { Errno, type ErrnoName, errnoMessage, errnoName } from "@rsyscall/abi";
 import { Data, Effect } from "effect";
 
 /**

@@ -1,7 +1,7 @@
+import { Effect } from "effect";
 import { call } from "./call.ts";
 import { type Address, Fd } from "./identifiers.ts";
 import type { SyscallInterface, Word } from "./SyscallInterface.ts";
-import { Effect } from "effect";
 
 /** openat(2). `flags` have our values (`O`); the target's are made of them here. */
 export const openat = (

@@ -1,7 +1,7 @@
 export { call, isError } from "./call.ts";
 export {
-  catchErrno,
   type ConnectionError,
+  catchErrno,
   SyscallError,
   type SyscallFailure,
   SyscallHangup,
@@ -14,8 +14,8 @@ export * from "./linux/memfd.ts";
 export { Path, type PathLike, pathBytes, pathText } from "./Path.ts";
 export { pipelined } from "./pipelined.ts";
 export * from "./poll.ts";
-export * from "./signal.ts";
 export type { SyscallInterface, Word } from "./SyscallInterface.ts";
+export * from "./signal.ts";
 export * from "./sys/epoll.ts";
 export * from "./sys/mman.ts";
 export * from "./sys/socket.ts";

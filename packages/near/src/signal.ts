@@ -1,6 +1,6 @@
 import { Effect } from "effect";
 import { call } from "./call.ts";
-import { type Address, type Pid, NULL } from "./identifiers.ts";
+import { type Address, NULL, type Pid } from "./identifiers.ts";
 import type { SyscallInterface } from "./SyscallInterface.ts";
 
 /** The size of the kernel's signal set, which these calls ask for. */
@@ -16,7 +16,8 @@ export const sigaction = (
   signal: number,
   action: Address,
   old: Address = NULL,
-) => Effect.asVoid(call(sysif, "rt_sigaction", `signal ${signal}`, signal, action, old, SIGSET_SIZE));
+) =>
+  Effect.asVoid(call(sysif, "rt_sigaction", `signal ${signal}`, signal, action, old, SIGSET_SIZE));
 
 /** kill(2) */
 export const kill = (sysif: SyscallInterface, pid: Pid | number, signal: number) =>

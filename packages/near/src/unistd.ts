@@ -87,10 +87,7 @@ export const renameat2 = (
   to: Address,
   flags: number,
   subject?: string,
-) =>
-  Effect.asVoid(
-    call(sysif, "renameat2", subject, fromDirectory, from, toDirectory, to, flags),
-  );
+) => Effect.asVoid(call(sysif, "renameat2", subject, fromDirectory, from, toDirectory, to, flags));
 
 /** faccessat(2), which has no flags: the real ids are checked. */
 export const faccessat = (

@@ -7,8 +7,7 @@ import type { Description } from "./hello.ts";
 const ARGV0 = "RSYSCALL_UNIX_STUB_ARGV0=";
 const OURS = [ARGV0, "RSYSCALL_UNIX_STUB_SOCK_PATH=", "RSYSCALL_UNIX_STUB_SOCK="];
 
-const isOurs = (text: Uint8Array): boolean =>
-  OURS.some((prefix) => startsWith(text, prefix));
+const isOurs = (text: Uint8Array): boolean => OURS.some((prefix) => startsWith(text, prefix));
 
 const startsWith = (text: Uint8Array, prefix: string): boolean =>
   text.length >= prefix.length && [...prefix].every((c, i) => text[i] === c.charCodeAt(0));

@@ -1,21 +1,14 @@
-import { AF, EX, SOCK, S_IF, S_IFMT, type Ucred } from "@rsyscall/abi";
+import { AF, EX, S_IF, S_IFMT, SOCK, type Ucred } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
-import {
-  bindUnix,
-  getcwd,
-  type HandleFailure,
-  Socket,
-  stat,
-  unlink,
-} from "@rsyscall/handle";
+import { bindUnix, getcwd, type HandleFailure, Socket, stat, unlink } from "@rsyscall/handle";
 import { stubPath } from "@rsyscall/native";
 import { geteuid, Path, type PathLike, SyscallError } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Cause, type Duration, Effect, Exit, Queue, Scope, Semaphore, Stream } from "effect";
 import { bootstrap } from "./bootstrap.ts";
-import { creationError, HandshakeError, StubServerError } from "./errors.ts";
+import { creationError, type HandshakeError, StubServerError } from "./errors.ts";
 import { type LinkMode, placeExecutable } from "./executable.ts";
-import { type Greeted, handshake, type HandshakePolicy } from "./handshake.ts";
+import { type Greeted, type HandshakePolicy, handshake } from "./handshake.ts";
 import type { StubCall } from "./StubCall.ts";
 
 export interface ListenOptions {
@@ -76,11 +69,7 @@ export class StubServer {
   readonly path: Path;
   readonly #waiting: Queue.Queue<Waiting, ServerFailure>;
 
-  private constructor(
-    thread: Thread,
-    path: Path,
-    waiting: Queue.Queue<Waiting, ServerFailure>,
-  ) {
+  private constructor(thread: Thread, path: Path, waiting: Queue.Queue<Waiting, ServerFailure>) {
     this.thread = thread;
     this.path = path;
     this.#waiting = waiting;
@@ -184,9 +173,7 @@ export class StubServer {
         }),
       );
     return Effect.forever(
-      Effect.flatMap(Queue.take(this.#waiting), (waiting) =>
-        Effect.forkChild(handleOne(waiting)),
-      ),
+      Effect.flatMap(Queue.take(this.#waiting), (waiting) => Effect.forkChild(handleOne(waiting))),
     ) as Effect.Effect<never, ServerFailure, Exclude<R, Scope.Scope>>;
   }
 
@@ -206,10 +193,7 @@ export class StubServer {
   }
 
   /** The accepted connection where the thread can use it. */
-  #socketIn(
-    thread: Thread,
-    socket: Socket,
-  ): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
+  #socketIn(thread: Thread, socket: Socket): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
     if (thread.task === socket.task) return Effect.succeed(socket);
     if (thread.task.fdTable === socket.task.fdTable) return socket.forTask(thread.task);
     return Effect.gen({ self: this }, function* () {
@@ -249,9 +233,7 @@ const acceptClients = (
       });
       yield* Effect.forkIn(
         Scope.provide(greet, scope).pipe(
-          Effect.catchCause((cause) =>
-            Effect.andThen(finish, logDropped(Cause.squash(cause))),
-          ),
+          Effect.catchCause((cause) => Effect.andThen(finish, logDropped(Cause.squash(cause)))),
         ),
         serverScope,
       );
@@ -299,10 +281,7 @@ const handleCall = <E, R>(
   );
 };
 
-const absolutePath = (
-  thread: Thread,
-  path: PathLike,
-): Effect.Effect<Path, HandleFailure> => {
+const absolutePath = (thread: Thread, path: PathLike): Effect.Effect<Path, HandleFailure> => {
   const given = Path.make(path);
   return given.isAbsolute
     ? Effect.succeed(given)

@@ -7,14 +7,7 @@ import {
 } from "@rsyscall/connection";
 import { AsyncFileDescriptor, Epoller } from "@rsyscall/epoller";
 import { AddressSpace, makeNamespaces } from "@rsyscall/far";
-import {
-  Epoll,
-  FdTable,
-  FileDescriptor,
-  type HandleFailure,
-  Socket,
-  Task,
-} from "@rsyscall/handle";
+import { Epoll, FdTable, FileDescriptor, type HandleFailure, Socket, Task } from "@rsyscall/handle";
 import { Allocator } from "@rsyscall/memory";
 import { Fd } from "@rsyscall/near";
 import { Environment, NativeLoader, Thread } from "@rsyscall/thread";
@@ -106,12 +99,8 @@ export const bootstrap = (
     );
   });
 
-type Channels = ReadonlyArray<[Socket, Socket]> & [
-  [Socket, Socket],
-  [Socket, Socket],
-  [Socket, Socket],
-  [Socket, Socket],
-];
+type Channels = ReadonlyArray<[Socket, Socket]> &
+  [[Socket, Socket], [Socket, Socket], [Socket, Socket], [Socket, Socket]];
 
 /** An epoll instance in the task whose events are taken here: no call waits in the task. */
 const makeEpoller = (

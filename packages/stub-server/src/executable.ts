@@ -1,6 +1,6 @@
-import { ACCESS, O, S_IF, S_IFMT, fsEncode } from "@rsyscall/abi";
+import { ACCESS, fsEncode, O, S_IF, S_IFMT } from "@rsyscall/abi";
 import { access, type HandleFailure, rename, stat, symlink, unlink } from "@rsyscall/handle";
-import { catchErrno, Path } from "@rsyscall/near";
+import { catchErrno, type Path } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { creationError, StubServerError } from "./errors.ts";

@@ -1,6 +1,6 @@
 import { type FixedCodec, fsDecode, Int32, listOf, struct, Uint32, Uint64 } from "@rsyscall/abi";
 import { type NamespaceKind, namespaceKinds } from "@rsyscall/far";
-import { Fd, Pid, Address, Path } from "@rsyscall/near";
+import { Address, Fd, Path, Pid } from "@rsyscall/near";
 import { HandshakeError } from "./errors.ts";
 
 /*
@@ -101,7 +101,12 @@ export const decodeHeader = (bytes: Uint8Array, limit: number): Header => {
   const fields = Hello.decode(bytes);
   const fdsSize = fields.fdCount === FDS_UNKNOWN ? 0 : 4 * fields.fdCount;
   // Every part is small enough for exact arithmetic before they are added up.
-  const parts = [Number(fields.argvSize), Number(fields.envpSize), fields.cwdSize, fields.execfnSize];
+  const parts = [
+    Number(fields.argvSize),
+    Number(fields.envpSize),
+    fields.cwdSize,
+    fields.execfnSize,
+  ];
   const rest = parts.reduce((sum, part) => sum + part, fdsSize);
   if (rest > limit)
     throw new HandshakeError({
@@ -134,7 +139,11 @@ const fdNumber = (number: number): Fd => {
 /** Decodes all of it; `rest` is what follows the fixed part. Throws HandshakeError. */
 export const decodeDescription = ({ fields }: Header, rest: Uint8Array): Description => {
   let at = 0;
-  const take = (size: number | bigint) => rest.subarray(at, (at += Number(size)));
+  const take = (size: number | bigint) => {
+    const start = at;
+    at += Number(size);
+    return rest.subarray(start, at);
+  };
   const argv = decodeStrings("argv", take(fields.argvSize), fields.argc);
   const environment = decodeStrings("environment", take(fields.envpSize), fields.envc);
   const path = (bytes: Uint8Array) => (bytes.length === 0 ? undefined : Path.make(fsDecode(bytes)));
@@ -143,7 +152,9 @@ export const decodeDescription = ({ fields }: Header, rest: Uint8Array): Descrip
   const fds =
     fields.fdCount === FDS_UNKNOWN
       ? undefined
-      : listOf(Int32).decode(take(4 * fields.fdCount)).map(fdNumber);
+      : listOf(Int32)
+          .decode(take(4 * fields.fdCount))
+          .map(fdNumber);
   if (fields.pid <= 0) throw new HandshakeError({ problem: `pid ${fields.pid} in the hello` });
   const { pageSize } = fields;
   if (pageSize < 4096 || pageSize > 1 << 20 || (pageSize & (pageSize - 1)) !== 0)

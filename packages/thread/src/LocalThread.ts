@@ -6,8 +6,8 @@ import {
   AddressSpace,
   makeNamespaces,
   type NamespaceKind,
-  namespaceKinds,
   type Namespaces,
+  namespaceKinds,
 } from "@rsyscall/far";
 import {
   Epoll,
@@ -31,7 +31,7 @@ import {
 } from "@rsyscall/near";
 import { Context, Effect, Layer, type Scope } from "effect";
 import { Environment } from "./Environment.ts";
-import { checkKernel, KernelTooOldError, UnsupportedMachineError } from "./kernel.ts";
+import { checkKernel, type KernelTooOldError, UnsupportedMachineError } from "./kernel.ts";
 import { NativeLoader } from "./NativeLoader.ts";
 import { Thread } from "./Thread.ts";
 
@@ -66,8 +66,7 @@ export class LocalThread extends Context.Service<LocalThread, Thread>()(
 const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = Effect.gen(
   function* () {
     const abi = localAbi();
-    if (abi === undefined)
-      return yield* new UnsupportedMachineError({ machine: process.arch });
+    if (abi === undefined) return yield* new UnsupportedMachineError({ machine: process.arch });
     const sysif = new LocalSyscallInterface(abi);
     const pageSize = auxv(AT_PAGESZ) ?? 4096;
     const allocator = new Allocator(sysif, pageSize);

@@ -6,14 +6,14 @@ import {
   type HandleFailure,
   type MallocFailure,
   open,
-  pipe,
   type PipeReader,
   type PipeWriter,
   type Pointer,
   type PtrFailure,
+  pipe,
   resetSignal,
-  sigprocmask,
   Socket,
+  sigprocmask,
   type Task,
   type WrittenPointer,
 } from "@rsyscall/handle";
@@ -103,9 +103,7 @@ export class Thread {
   }
 
   /** pipe2(2), close-on-exec */
-  pipe(
-    flags?: number,
-  ): Effect.Effect<[PipeReader, PipeWriter], MallocFailure, Scope.Scope> {
+  pipe(flags?: number): Effect.Effect<[PipeReader, PipeWriter], MallocFailure, Scope.Scope> {
     return pipe(this.task, flags);
   }
 
@@ -210,4 +208,5 @@ const hangupIsSuccess = <A, E, R>(
     ),
   ) as never;
 
-const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts));
+const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array =>
+  new Uint8Array(Buffer.concat(parts));

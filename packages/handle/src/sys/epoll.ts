@@ -42,15 +42,12 @@ export class Epoll extends FileDescriptor {
     const size = this.task.abi.epollEvent.size * most;
     return this.use((epoll) =>
       this.task.withMemory(size, 8, (address) =>
-        Effect.flatMap(
-          near.epollWait(this.task.sysif, epoll, address, most, timeout),
-          (count) =>
-            count === 0
-              ? Effect.succeed([])
-              : Effect.map(
-                  this.task.sysif.read(address, (size / most) * count),
-                  (bytes) => events.decode(bytes),
-                ),
+        Effect.flatMap(near.epollWait(this.task.sysif, epoll, address, most, timeout), (count) =>
+          count === 0
+            ? Effect.succeed([])
+            : Effect.map(this.task.sysif.read(address, (size / most) * count), (bytes) =>
+                events.decode(bytes),
+              ),
         ),
       ),
     );

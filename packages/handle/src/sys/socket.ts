@@ -1,20 +1,20 @@
 import {
   AF,
+  cmsgSpace,
   decodeControl,
   encodeScmRights,
   Int32,
   Iovec,
-  Msghdr,
+  listOf,
   MSG,
+  Msghdr,
   S_IF,
   SCM,
   SO,
   SOCK,
   SOL,
-  Uint32,
   Ucred,
-  cmsgSpace,
-  listOf,
+  Uint32,
 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
@@ -119,10 +119,7 @@ export class Socket extends FileDescriptor {
   send(
     buffer: Pointer<Uint8Array>,
     flags = 0,
-  ): Effect.Effect<
-    [sent: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
-    HandleFailure
-  > {
+  ): Effect.Effect<[sent: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>], HandleFailure> {
     return this.use((fd) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
         Effect.flatMap(
@@ -143,9 +140,8 @@ export class Socket extends FileDescriptor {
   > {
     return this.use((fd) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
-        Effect.flatMap(
-          near.recv(this.task.sysif, fd, address, buffer.size, flags),
-          (count) => buffer.readableSplit(count),
+        Effect.flatMap(near.recv(this.task.sysif, fd, address, buffer.size, flags), (count) =>
+          buffer.readableSplit(count),
         ),
       ),
     );
@@ -187,15 +183,8 @@ export class Socket extends FileDescriptor {
     const receive = this.use((fd) =>
       this.#withMessage(new Uint8Array(size), new Uint8Array(controlSize), (message, data) =>
         Effect.gen({ self: this }, function* () {
-          const count = yield* near.recvmsg(
-            this.task.sysif,
-            fd,
-            message,
-            flags | MSG.CMSG_CLOEXEC,
-          );
-          const filled = Msghdr.decode(
-            yield* this.task.sysif.read(message, Msghdr.size),
-          );
+          const count = yield* near.recvmsg(this.task.sysif, fd, message, flags | MSG.CMSG_CLOEXEC);
+          const filled = Msghdr.decode(yield* this.task.sysif.read(message, Msghdr.size));
           const control = yield* this.task.sysif.read(
             near.Address(filled.control),
             filled.controlLength,

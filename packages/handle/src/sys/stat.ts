@@ -4,11 +4,7 @@ import type { Effect } from "effect";
 import type { MallocFailure, Task } from "../Task.ts";
 
 /** stat(2), or lstat(2) with AT.SYMLINK_NOFOLLOW. */
-export const stat = (
-  task: Task,
-  path: PathLike,
-  flags = 0,
-): Effect.Effect<Stat, MallocFailure> =>
+export const stat = (task: Task, path: PathLike, flags = 0): Effect.Effect<Stat, MallocFailure> =>
   task.withPath("stat", path, (address) =>
     task.withResult(task.abi.stat, (status) =>
       fstatat(task.sysif, AT.FDCWD, address, status, flags, pathText(path)),

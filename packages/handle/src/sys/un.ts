@@ -17,10 +17,7 @@ const fits = (path: PathLike): boolean => pathBytes(path).length < SOCKADDR_UN_P
 const address = (path: PathLike): Uint8Array => encode(SockaddrUn, { path: pathBytes(path) });
 
 /** connect(2) to a Unix socket at a path of any length that the file system takes. */
-export const connectUnix = (
-  socket: Socket,
-  path: PathLike,
-): Effect.Effect<void, HandleFailure> =>
+export const connectUnix = (socket: Socket, path: PathLike): Effect.Effect<void, HandleFailure> =>
   fits(path)
     ? socket.connect(address(path), Path.make(path).text)
     : Effect.scoped(

@@ -12,12 +12,20 @@ export const mmap = (
   flags: number,
   fd: Fd | number,
   offset: number,
-) => Effect.map(call(sysif, "mmap", undefined, address, length, protection, flags, fd, offset), Address);
+) =>
+  Effect.map(
+    call(sysif, "mmap", undefined, address, length, protection, flags, fd, offset),
+    Address,
+  );
 
 /** munmap(2) */
 export const munmap = (sysif: SyscallInterface, address: Address, length: number) =>
   Effect.asVoid(call(sysif, "munmap", undefined, address, length));
 
 /** madvise(2) */
-export const madvise = (sysif: SyscallInterface, address: Address, length: number, advice: number) =>
-  Effect.asVoid(call(sysif, "madvise", undefined, address, length, advice));
+export const madvise = (
+  sysif: SyscallInterface,
+  address: Address,
+  length: number,
+  advice: number,
+) => Effect.asVoid(call(sysif, "madvise", undefined, address, length, advice));

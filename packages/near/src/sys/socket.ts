@@ -47,8 +47,13 @@ export const shutdown = (sysif: SyscallInterface, fd: Fd, how: number) =>
   Effect.asVoid(call(sysif, "shutdown", `fd ${fd}`, fd, how));
 
 /** send(2): sendto without an address. */
-export const send = (sysif: SyscallInterface, fd: Fd, from: Address, length: number, flags: number) =>
-  call(sysif, "sendto", `fd ${fd}`, fd, from, length, flags, NULL, 0);
+export const send = (
+  sysif: SyscallInterface,
+  fd: Fd,
+  from: Address,
+  length: number,
+  flags: number,
+) => call(sysif, "sendto", `fd ${fd}`, fd, from, length, flags, NULL, 0);
 
 /** recv(2): recvfrom without an address. */
 export const recv = (sysif: SyscallInterface, fd: Fd, to: Address, length: number, flags: number) =>

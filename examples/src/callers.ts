@@ -1,0 +1,54 @@
+import { StubServer } from "@rsyscall/stub-server";
+import type { Thread } from "@rsyscall/thread";
+import { Effect } from "effect";
+import { printCall } from "./printCall.ts";
+import { runProgram } from "./runProgram.ts";
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+const script = `sendmail -t -i <<MAIL
+To: root
+From: nightly@example.com
+Subject: backup finished
+
+All files were copied.
+MAIL
+echo "the script goes on; sendmail's exit status was $?"
+`;
+
+/** A POSIX shell script that mails. */
+export const shellScript = (env: Env) => runProgram("sh", ["-c", script], { env });
+
+/**
+ * git, whose editor is a function: it acts as the process that git started, and writes the message
+ * into the file that git names, through that process.
+ */
+export const gitCommit = (thread: Thread, directory: string, env: Env) =>
+  Effect.gen(function* () {
+    const editor = yield* StubServer.make(thread, directory, "editor");
+    yield* Effect.forkScoped(
+      editor.serve((call) =>
+        Effect.gen(function* () {
+          const file = call.argv[1] ?? "";
+          yield* call.thread.spit(file, "Written by a TypeScript callback\n");
+          yield* printCall(call, { wrote: file, status: 0 });
+        }),
+      ),
+    );
+    const options = {
+      cwd: directory,
+      env: {
+        ...env,
+        GIT_EDITOR: "editor",
+        GIT_CONFIG_GLOBAL: "/dev/null",
+        GIT_CONFIG_SYSTEM: "/dev/null",
+        GIT_AUTHOR_NAME: "Somebody",
+        GIT_AUTHOR_EMAIL: "somebody@example.com",
+        GIT_COMMITTER_NAME: "Somebody",
+        GIT_COMMITTER_EMAIL: "somebody@example.com",
+      },
+    };
+    const initialised = yield* runProgram("git", ["init", "--quiet", "repository"], options);
+    if (initialised !== 0) return initialised;
+    return yield* runProgram("git", ["-C", "repository", "commit", "--allow-empty"], options);
+  }).pipe(Effect.scoped);

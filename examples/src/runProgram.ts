@@ -1,0 +1,24 @@
+import { type SpawnOptions, spawn } from "node:child_process";
+import { constants } from "node:os";
+import { Effect } from "effect";
+
+/**
+ * Runs a program with our stdio, by Node's own means, and gives its exit status as a shell does: 127
+ * when it is not found, 126 when it cannot be executed, 128 + N when signal N ended it.
+ */
+export const runProgram = (
+  command: string,
+  args: ReadonlyArray<string>,
+  options: SpawnOptions,
+): Effect.Effect<number> =>
+  Effect.callback((resume) => {
+    const child = spawn(command, args, { stdio: "inherit", ...options });
+    child.on("error", (error: NodeJS.ErrnoException) => {
+      process.stderr.write(`Cannot run ${command}: ${error.message}\n`);
+      resume(Effect.succeed(error.code === "ENOENT" ? 127 : 126));
+    });
+    child.on("exit", (status, signal) =>
+      resume(Effect.succeed(signal === null ? (status ?? 1) : 128 + constants.signals[signal])),
+    );
+    return Effect.sync(() => void child.kill());
+  });

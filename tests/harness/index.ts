@@ -1,0 +1,3 @@
+export { it, run } from "./effect.ts";
+export { type Ended, execute, type Running, type RunOptions, start } from "./spawn.ts";
+export { tempDirectory } from "./temp.ts";

@@ -1,0 +1,88 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { afterAll, assert, beforeAll } from "vitest";
+import { liveFibers } from "./effect.ts";
+import { TEMP_PREFIX } from "./temp.ts";
+
+/*
+ * Every test file ends with what it began with: descriptors, children (zombies too), stub processes,
+ * temporary directories, fibers. Runs in each test process, before and after its one file.
+ */
+
+const read = (path: string): string => {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
+};
+
+const link = (path: string): string => {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
+};
+
+/** The open descriptors that a test could have made, as "number -> what". */
+const descriptors = (): Array<string> =>
+  readdirSync("/proc/self/fd")
+    .map((fd) => `${fd} -> ${link(`/proc/self/fd/${fd}`)}`)
+    // What readdirSync itself has open, and files that the runner loads.
+    .filter((text) => !text.endsWith("/fd") && !text.endsWith("-> "))
+    .filter((text) => !text.includes("/node_modules/") && !text.includes("/packages/"));
+
+const children = (): Array<string> =>
+  readdirSync("/proc/self/task")
+    .flatMap((thread) => read(`/proc/self/task/${thread}/children`).split(" "))
+    .filter((pid) => pid.trim() !== "")
+    .map((pid) => `${pid} ${read(`/proc/${pid}/cmdline`).replaceAll("\0", " ")}`)
+    // vitest's transform service.
+    .filter((text) => !text.includes("esbuild"));
+
+/** Stub processes on this machine that a server in this process's temporary directories made. */
+const stubs = (): Array<string> =>
+  readdirSync("/proc")
+    .filter((pid) => /^\d+$/.test(pid))
+    .filter((pid) => link(`/proc/${pid}/exe`).includes("rsyscall-unix-stub"))
+    .filter((pid) => read(`/proc/${pid}/environ`).includes(`RSYSCALL_TEST=${process.pid}\0`));
+
+const temporary = (): Array<string> =>
+  readdirSync(tmpdir()).filter((name) => name.startsWith(`${TEMP_PREFIX}${process.pid}-`));
+
+let before: ReturnType<typeof snapshot>;
+
+const snapshot = () => ({
+  descriptors: descriptors(),
+  children: children(),
+  stubs: stubs(),
+  temporary: temporary(),
+});
+
+const leaked = () => {
+  const now = snapshot();
+  return {
+    descriptors: now.descriptors.filter((text) => !before.descriptors.includes(text)),
+    children: now.children.filter((text) => !before.children.includes(text)),
+    stubs: now.stubs.filter((text) => !before.stubs.includes(text)),
+    temporary: now.temporary,
+    fibers: liveFibers(),
+  };
+};
+
+const nothing = { descriptors: [], children: [], stubs: [], temporary: [], fibers: 0 };
+
+beforeAll(() => {
+  // Callers inherit it, and so do the stubs that they start.
+  process.env["RSYSCALL_TEST"] = String(process.pid);
+  before = snapshot();
+});
+
+afterAll(async () => {
+  // A process that was told to end, and a handle that libuv is closing, need the loop to turn.
+  const deadline = Date.now() + 5000;
+  while (JSON.stringify(leaked()) !== JSON.stringify(nothing) && Date.now() < deadline)
+    await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(leaked(), nothing, "what this file left behind");
+});
