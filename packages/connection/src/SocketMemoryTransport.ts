@@ -51,12 +51,14 @@ export class SocketMemoryTransport implements MemoryTransport {
   write(address: Address, bytes: Uint8Array): Effect.Effect<void, ConnectionError> {
     if (bytes.length === 0) return Effect.void;
     return Effect.suspend(() => {
-      let refused: Effect.Effect<Word, ConnectionError> | undefined;
+      let refused: ConnectionError | undefined;
       this.#connection.submit(OP_RECV_ALL, [this.#serverFd, address, bytes.length], (result) => {
-        refused = result;
-        this.#checkWritten(result);
+        if (typeof result === "object") refused = result;
+        // Nobody waits for a write, and later calls rely on it: if it failed, they must not happen.
+        else if (isError(result))
+          this.#connection.fail(SyscallError.from("memory write", result, `address ${address}`));
       });
-      if (refused !== undefined) return Effect.asVoid(refused);
+      if (refused !== undefined) return Effect.fail(refused);
       this.#outgoing.push(bytes);
       if (!this.#sending) {
         this.#sending = true;
@@ -64,19 +66,6 @@ export class SocketMemoryTransport implements MemoryTransport {
       }
       return Effect.void;
     });
-  }
-
-  /** Nobody waits for a write, and later calls rely on it: if it failed, they must not happen. */
-  #checkWritten(result: Effect.Effect<Word, ConnectionError>): void {
-    Effect.runFork(
-      Effect.matchEffect(result, {
-        onFailure: () => Effect.void,
-        onSuccess: (word) =>
-          Effect.sync(() => {
-            if (isError(word)) this.#connection.fail(SyscallError.from("memory write", word));
-          }),
-      }),
-    );
   }
 
   read(
@@ -87,23 +76,27 @@ export class SocketMemoryTransport implements MemoryTransport {
     return Effect.uninterruptible(
       Effect.callback<Uint8Array, ConnectionError | SyscallError>((resume) => {
         const bytes = new Uint8Array(length);
-        let outcome: Effect.Effect<Word, ConnectionError> | undefined;
+        let result: Word | undefined;
         let filled = false;
         const finish = () => {
-          if (outcome === undefined) return;
+          if (!filled || result === undefined) return;
           resume(
-            Effect.flatMap(outcome, (word) =>
-              isError(word)
-                ? Effect.fail(SyscallError.from("memory read", word, `address ${address}`))
-                : Effect.succeed(bytes),
-            ),
+            isError(result)
+              ? Effect.fail(SyscallError.from("memory read", result, `address ${address}`))
+              : Effect.succeed(bytes),
           );
         };
-        this.#connection.submit(OP_SEND_ALL, [this.#serverFd, address, length], (result) => {
-          outcome = result;
-          if (filled || this.#connection.hasEnded) finish();
+        let ended = false;
+        this.#connection.submit(OP_SEND_ALL, [this.#serverFd, address, length], (outcome) => {
+          if (typeof outcome === "object") {
+            ended = true;
+            resume(Effect.fail(outcome));
+          } else {
+            result = outcome;
+            finish();
+          }
         });
-        if (outcome !== undefined) return;
+        if (ended) return;
         this.#incoming.push({
           bytes,
           onFilled: () => {
@@ -119,14 +112,12 @@ export class SocketMemoryTransport implements MemoryTransport {
     );
   }
 
-  /** Runs a pump. When it fails the data socket is gone, and the connection is of no use. */
+  /**
+   * Runs a pump. When it fails the data socket is gone, and the connection is of no use; at the
+   * latest it does so when the socket's scope closes.
+   */
   #run(pump: Effect.Effect<void, HandleFailure>): void {
-    Effect.runFork(
-      Effect.raceFirst(
-        Effect.catch(pump, (cause) => Effect.sync(() => this.#connection.fail(cause))),
-        this.#connection.ended,
-      ),
-    );
+    Effect.runFork(Effect.catch(pump, (cause) => Effect.sync(() => this.#connection.fail(cause))));
   }
 
   readonly #send: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {

@@ -27,7 +27,7 @@ import {
 const READ_SIZE = 4096;
 
 /** Gets the result of a request, or the reason why there will be none. */
-export type OnResult = (result: Effect.Effect<Word, ConnectionError>) => void;
+export type OnResult = (result: Word | ConnectionError) => void;
 
 interface Pending {
   readonly number: number;
@@ -113,7 +113,9 @@ export class SyscallConnection implements SyscallInterface {
   ): Effect.Effect<Word, ConnectionError> {
     return Effect.uninterruptible(
       Effect.callback<Word, ConnectionError>((resume) =>
-        this.submit(number, [a, b, c, d, e, f], resume),
+        this.submit(number, [a, b, c, d, e, f], (result) =>
+          resume(typeof result === "object" ? Effect.fail(result) : Effect.succeed(result)),
+        ),
       ),
     );
   }
@@ -136,7 +138,7 @@ export class SyscallConnection implements SyscallInterface {
   /** Submits a request now. `onResult` is called exactly once. */
   submit(number: number, words: ReadonlyArray<Word>, onResult: OnResult): void {
     if (this.#end !== undefined) {
-      onResult(Effect.fail(this.#sendError(number)));
+      onResult(this.#sendError(number));
       return;
     }
     const at = this.#outgoingCount * REQUEST_SIZE;
@@ -202,7 +204,7 @@ export class SyscallConnection implements SyscallInterface {
         this.fail(new Error("the server sent a result that nobody asked for"));
         break;
       }
-      pending.onResult(Effect.succeed(decodeResult(view, at)));
+      pending.onResult(decodeResult(view, at));
     }
     return bytes.slice(at);
   }
@@ -219,7 +221,7 @@ export class SyscallConnection implements SyscallInterface {
         sent-- > 0
           ? new SyscallHangup({ syscall: this.#name(pending.number), cause })
           : this.#sendError(pending.number);
-      pending.onResult(Effect.fail(error));
+      pending.onResult(error);
     }
     for (const onEnd of this.#onEnd) onEnd();
     this.#onEnd.clear();

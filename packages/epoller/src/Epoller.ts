@@ -1,5 +1,6 @@
-import { EPOLL, EPOLL_CTL, type EpollEvent, POLL } from "@rsyscall/abi";
-import { type Epoll, type FileDescriptor, type HandleFailure, pollNow } from "@rsyscall/handle";
+import { EPOLL, EPOLL_CTL, type EpollEvent } from "@rsyscall/abi";
+import type { Epoll, FileDescriptor, HandleFailure } from "@rsyscall/handle";
+import { catchErrno } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { Readiness, type WaitableEvent } from "./Readiness.ts";
 
@@ -88,25 +89,22 @@ export class Epoller {
   /**
    * Waits until a descriptor may be read or written without blocking. For those on which we may not
    * set O_NONBLOCK, because strangers share the open file: stdin, a terminal, an inherited pipe.
-   * Files that are always ready (regular ones, which epoll does not take) are ready at once.
    */
   waitFor(
     fd: FileDescriptor,
     event: typeof EPOLL.IN | typeof EPOLL.OUT,
   ): Effect.Effect<void, HandleFailure> {
-    const now = Effect.map(
-      pollNow(fd, event === EPOLL.IN ? POLL.IN : POLL.OUT),
-      (events) => events !== 0,
-    );
-    return Effect.flatMap(now, (ready) => {
-      if (ready) return Effect.void;
-      const readiness = new Readiness(this.#wakeup.hold, this.#wakeup.letGo);
-      readiness.fell(event, 0);
-      // EPOLL_CTL_ADD looks at the descriptor, so what came since the poll is not missed.
-      return Effect.scoped(
-        Effect.andThen(this.#add(fd, event | EPOLL.ONESHOT, readiness), readiness.wait(event)),
-      );
-    });
+    const readiness = new Readiness(this.#wakeup.hold, this.#wakeup.letGo);
+    readiness.fell(event, 0);
+    // A duplicate, because a number can be registered only once, and others may wait for it too; not
+    // one that passes for stdio. EPOLL_CTL_ADD tells what is there already, so nothing is missed.
+    return Effect.scoped(
+      Effect.gen({ self: this }, function* () {
+        yield* this.#add(yield* fd.dup(3), event | EPOLL.ONESHOT, readiness);
+        yield* readiness.wait(event);
+      }),
+      // Files that epoll does not take, such as regular ones, are always ready.
+    ).pipe(catchErrno("EPERM", () => Effect.void));
   }
 
   #add(

@@ -137,13 +137,16 @@ export class StubServer {
    * @param thread does the bootstrap, in place of the server's own
    */
   accept(thread?: Thread): Effect.Effect<StubCall, ServerFailure, Scope.Scope> {
-    const next: Effect.Effect<StubCall, ServerFailure, Scope.Scope> = Effect.flatMap(
-      Queue.take(this.#waiting),
-      (waiting) =>
-        Effect.catch(this.#welcome(waiting, thread ?? this.thread), (error) =>
-          // Its death is its own affair: the next one is as good.
-          Effect.andThen(logDropped(error), next),
+    const next: Effect.Effect<StubCall, ServerFailure, Scope.Scope> = Effect.uninterruptibleMask(
+      (restore) =>
+        Effect.flatMap(restore(Queue.take(this.#waiting)), (waiting) =>
+          restore(this.#welcome(waiting, thread ?? this.thread)).pipe(
+            Effect.ensuring(waiting.finish),
+          ),
         ),
+    ).pipe(
+      // A client's death is its own affair: the next one is as good.
+      Effect.catchTag("HandshakeError", (error) => Effect.andThen(logDropped(error), next)),
     );
     return next;
   }
@@ -167,19 +170,25 @@ export class StubServer {
   ): Effect.Effect<never, ServerFailure, Exclude<R, Scope.Scope>> {
     const handleOne = (waiting: Waiting) =>
       Effect.scoped(
-        Effect.matchEffect(this.#welcome(waiting, this.thread), {
-          onSuccess: (call) => handleCall(call, handler),
-          onFailure: logDropped,
-        }),
+        Effect.ensuring(this.#welcome(waiting, this.thread), waiting.finish).pipe(
+          Effect.matchEffect({
+            onSuccess: (call) => handleCall(call, handler),
+            onFailure: logDropped,
+          }),
+        ),
       );
     return Effect.forever(
-      Effect.flatMap(Queue.take(this.#waiting), (waiting) => Effect.forkChild(handleOne(waiting))),
+      Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(restore(Queue.take(this.#waiting)), (waiting) =>
+          Effect.forkChild(handleOne(waiting), { startImmediately: true }),
+        ),
+      ),
     ) as Effect.Effect<never, ServerFailure, Exclude<R, Scope.Scope>>;
   }
 
-  /** Makes a call of a client, through a thread, and closes the connection of its handshake. */
+  /** Makes a call of a client, through a thread. */
   #welcome(
-    { socket, greeted, finish }: Waiting,
+    { socket, greeted }: Waiting,
     thread: Thread,
   ): Effect.Effect<StubCall, HandleFailure | HandshakeError, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
@@ -189,7 +198,7 @@ export class StubServer {
           Scope.provide(bootstrap(thread.connection, inThread, greeted), outer),
         ),
       );
-    }).pipe(Effect.ensuring(finish));
+    });
   }
 
   /** The accepted connection where the thread can use it. */

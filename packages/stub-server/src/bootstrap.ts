@@ -9,7 +9,7 @@ import { AsyncFileDescriptor, Epoller } from "@rsyscall/epoller";
 import { AddressSpace, makeNamespaces } from "@rsyscall/far";
 import { Epoll, FdTable, FileDescriptor, type HandleFailure, Socket, Task } from "@rsyscall/handle";
 import { Allocator } from "@rsyscall/memory";
-import { Fd } from "@rsyscall/near";
+import { catchErrno, Fd } from "@rsyscall/near";
 import { Environment, NativeLoader, Thread } from "@rsyscall/thread";
 import { Effect, Exit, Scope } from "effect";
 import { HandshakeError } from "./errors.ts";
@@ -40,7 +40,9 @@ export const bootstrap = (
       const channels = yield* connection.openChannels(4);
       const [[syscalls], [data], [passing]] = channels as Channels;
       const far = channels.map(([, end]) => end);
-      const sent = yield* socket.sendFds(accepted, far);
+      const sent = yield* socket
+        .sendFds(accepted, far)
+        .pipe(catchErrno(["EPIPE", "ECONNRESET"], () => Effect.succeed(0)));
       if (sent !== accepted.length)
         return yield* new HandshakeError({ problem: "the stub does not take its welcome" });
       yield* Effect.forEach(far, (end) => end.close, { discard: true });

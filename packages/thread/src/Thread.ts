@@ -1,4 +1,4 @@
-import { type Codec, EPOLL, O, SIG, SigHow } from "@rsyscall/abi";
+import { type Codec, EPOLL, O, POLL, SIG, SigHow } from "@rsyscall/abi";
 import type { Connection } from "@rsyscall/connection";
 import { AsyncFileDescriptor, type Epoller } from "@rsyscall/epoller";
 import {
@@ -11,20 +11,14 @@ import {
   type Pointer,
   type PtrFailure,
   pipe,
+  pollNow,
   resetSignal,
   Socket,
   sigprocmask,
   type Task,
   type WrittenPointer,
 } from "@rsyscall/handle";
-import {
-  exitGroup,
-  kill,
-  type PathLike,
-  pipelined,
-  SyscallError,
-  type SyscallFailure,
-} from "@rsyscall/near";
+import { exitGroup, kill, type PathLike, SyscallError, type SyscallFailure } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { Environment } from "./Environment.ts";
 import type { NativeLoader } from "./NativeLoader.ts";
@@ -119,18 +113,12 @@ export class Thread {
    * and the fiber can be interrupted; the flags of the descriptor stay as they are.
    */
   readToEof(fd: FileDescriptor): Effect.Effect<Uint8Array, HandleFailure> {
-    return Effect.flatMap(this.epoller, (epoller) => {
-      const parts: Array<Uint8Array> = [];
-      const loop: Effect.Effect<Uint8Array, HandleFailure> = Effect.flatMap(
-        Effect.andThen(epoller.waitFor(fd, EPOLL.IN), fd.readBytes(READ_SIZE)),
-        (bytes) => {
-          if (bytes.length === 0) return Effect.succeed(concat(parts));
-          parts.push(bytes);
-          return loop;
-        },
-      );
-      return loop;
-    });
+    const wait = Effect.flatMap(pollNow(fd, POLL.IN), (events) =>
+      events !== 0
+        ? Effect.void
+        : Effect.flatMap(this.epoller, (epoller) => epoller.waitFor(fd, EPOLL.IN)),
+    );
+    return readAll(Effect.andThen(wait, fd.readBytes(READ_SIZE)));
   }
 
   /** Reads a descriptor to its end, as UTF-8. */
@@ -155,18 +143,7 @@ export class Thread {
   /** Reads a whole file. */
   slurp(path: PathLike): Effect.Effect<Uint8Array, HandleFailure> {
     return Effect.scoped(
-      Effect.flatMap(this.open(path), (file) => {
-        const parts: Array<Uint8Array> = [];
-        const loop: Effect.Effect<Uint8Array, HandleFailure> = Effect.flatMap(
-          file.readBytes(READ_SIZE),
-          (bytes) => {
-            if (bytes.length === 0) return Effect.succeed(concat(parts));
-            parts.push(bytes);
-            return loop;
-          },
-        );
-        return loop;
-      }),
+      Effect.flatMap(this.open(path), (file) => readAll(file.readBytes(READ_SIZE))),
     );
   }
 
@@ -186,11 +163,11 @@ export class Thread {
     const { task } = this;
     const uncatchable = signal === SIG.KILL || signal === SIG.STOP;
     return hangupIsSuccess(
-      pipelined([
-        uncatchable ? Effect.void : resetSignal(task, signal),
-        sigprocmask(task, SigHow.UNBLOCK, new Set([signal])),
-        kill(task.sysif, task.pid, signal),
-      ]),
+      Effect.gen(function* () {
+        if (!uncatchable) yield* resetSignal(task, signal);
+        yield* sigprocmask(task, SigHow.UNBLOCK, new Set([signal]));
+        yield* kill(task.sysif, task.pid, signal);
+      }),
     );
   }
 }
@@ -208,5 +185,14 @@ const hangupIsSuccess = <A, E, R>(
     ),
   ) as never;
 
-const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array =>
-  new Uint8Array(Buffer.concat(parts));
+/** Repeats a read until it gives nothing. */
+const readAll = <E, R>(read: Effect.Effect<Uint8Array, E, R>): Effect.Effect<Uint8Array, E, R> =>
+  Effect.suspend(() => {
+    const parts: Array<Uint8Array> = [];
+    const loop: Effect.Effect<Uint8Array, E, R> = Effect.flatMap(read, (bytes) => {
+      if (bytes.length === 0) return Effect.succeed(new Uint8Array(Buffer.concat(parts)));
+      parts.push(bytes);
+      return loop;
+    });
+    return loop;
+  });
