@@ -9,7 +9,9 @@ export type PathLike = string | Uint8Array | Path;
  *
  * @example
  * ```ts
- * Path.make("/tmp", "mail").join("new").toString(); // "/tmp/mail/new"
+ * import { Path } from "@rsyscall/near";
+ *
+ * console.log(String(Path.make("/tmp", "mail").join("new"))); // /tmp/mail/new
  * ```
  */
 export class Path {

@@ -6,9 +6,12 @@ import { Data, Effect } from "effect";
  *
  * @example
  * ```ts
- * import { catchErrno } from "@rsyscall/near";
+ * import { catchErrno, SyscallError } from "@rsyscall/near";
+ * import { Effect } from "effect";
  *
- * thread.open("/etc/motd").pipe(catchErrno("ENOENT", () => thread.open("/etc/issue")));
+ * const missing = Effect.fail(SyscallError.of("open", "ENOENT", "/etc/motd"));
+ * const text = missing.pipe(catchErrno("ENOENT", (error) => Effect.succeed(error.message)));
+ * console.log(Effect.runSync(text)); // open(/etc/motd): ENOENT: No such file or directory
  * ```
  */
 export class SyscallError extends Data.TaggedError("SyscallError")<{
