@@ -14,8 +14,9 @@ export const runProgram = (
   Effect.callback((resume) => {
     const child = spawn(command, args, { stdio: "inherit", ...options });
     child.on("error", (error: NodeJS.ErrnoException) => {
-      process.stderr.write(`Cannot run ${command}: ${error.message}\n`);
-      resume(Effect.succeed(error.code === "ENOENT" ? 127 : 126));
+      const found = error.code !== "ENOENT";
+      process.stderr.write(`${command}: ${found ? error.message : "command not found"}\n`);
+      resume(Effect.succeed(found ? 126 : 127));
     });
     child.on("exit", (status, signal) =>
       resume(Effect.succeed(signal === null ? (status ?? 1) : 128 + constants.signals[signal])),
