@@ -20,9 +20,4 @@ export class FdTable extends far.FdTable {
     if (handles === undefined || !handles.delete(handle) || handles.size > 0) return false;
     return this.#handles.delete(handle.near);
   }
-
-  /** How many handles there are for a number. */
-  count(near: number): number {
-    return this.#handles.get(near)?.size ?? 0;
-  }
 }

@@ -37,16 +37,19 @@ export class Task implements far.Task {
   /** The signals that are blocked. */
   sigmask: ReadonlySet<number>;
 
-  constructor(fields: {
-    readonly sysif: SyscallInterface;
-    readonly pid: Pid;
-    readonly fdTable: FdTable;
-    readonly addressSpace: far.AddressSpace;
-    readonly namespaces: far.Namespaces;
-    readonly allocator: Allocator;
-    readonly pageSize: number;
-    readonly sigmask: ReadonlySet<number>;
-  }) {
+  constructor(
+    fields: Pick<
+      Task,
+      | "sysif"
+      | "pid"
+      | "fdTable"
+      | "addressSpace"
+      | "namespaces"
+      | "allocator"
+      | "pageSize"
+      | "sigmask"
+    >,
+  ) {
     this.sysif = fields.sysif;
     this.pid = fields.pid;
     this.fdTable = fields.fdTable;

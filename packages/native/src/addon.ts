@@ -4,6 +4,9 @@ import { fileURLToPath } from "node:url";
 /** An argument or result of a system call: a number where it is exact, else a bigint. */
 export type Word = number | bigint;
 
+/** The arguments of a system call: it takes six words, and ignores those that it has no use for. */
+export type Words = [a?: Word, b?: Word, c?: Word, d?: Word, e?: Word, f?: Word];
+
 /** Calls back whenever a descriptor is readable, in the loop that Node itself waits in. */
 export interface Watch {
   /** Keeps the event loop running, and so the process. A new watch does not. */
@@ -15,15 +18,7 @@ export interface Watch {
 }
 
 interface Addon {
-  readonly syscall: (
-    number: Word,
-    a?: Word,
-    b?: Word,
-    c?: Word,
-    d?: Word,
-    e?: Word,
-    f?: Word,
-  ) => Word;
+  readonly syscall: (number: Word, ...words: Words) => Word;
   readonly read: (address: number, length: number) => Uint8Array;
   readonly write: (address: number, bytes: Uint8Array) => void;
   readonly view: (address: number, length: number) => ArrayBuffer;

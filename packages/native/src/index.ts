@@ -7,6 +7,7 @@ export {
   viewMemory,
   type Watch,
   type Word,
+  type Words,
   watch,
   writeMemory,
 } from "./addon.ts";

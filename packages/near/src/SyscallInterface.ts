@@ -1,10 +1,10 @@
 import type { Abi } from "@rsyscall/abi";
-import type { Word } from "@rsyscall/native";
+import type { Word, Words } from "@rsyscall/native";
 import type { Effect } from "effect";
 import type { ConnectionError, SyscallError } from "./errors.ts";
 import type { Address, Fd } from "./identifiers.ts";
 
-export type { Word } from "@rsyscall/native";
+export type { Word, Words } from "@rsyscall/native";
 
 /**
  * The one seam under everything: a way to make system calls in some task and to reach its memory.
@@ -21,15 +21,7 @@ export interface SyscallInterface {
    * Makes a system call and gives what the kernel returned, `-errno` included. `call` in this
    * package turns that into a {@link SyscallError}.
    */
-  readonly syscall: (
-    number: number,
-    a?: Word,
-    b?: Word,
-    c?: Word,
-    d?: Word,
-    e?: Word,
-    f?: Word,
-  ) => Effect.Effect<Word, ConnectionError>;
+  readonly syscall: (number: number, ...words: Words) => Effect.Effect<Word, ConnectionError>;
 
   /** Copies `length` bytes out of the task's memory. */
   readonly read: (

@@ -14,7 +14,7 @@ export * from "./linux/memfd.ts";
 export { Path, type PathLike, pathBytes, pathText } from "./Path.ts";
 export { pipelined } from "./pipelined.ts";
 export * from "./poll.ts";
-export type { SyscallInterface, Word } from "./SyscallInterface.ts";
+export type { SyscallInterface, Word, Words } from "./SyscallInterface.ts";
 export * from "./signal.ts";
 export * from "./sys/epoll.ts";
 export * from "./sys/mman.ts";

@@ -42,16 +42,12 @@ export class Thread {
   readonly stdout: FileDescriptor;
   readonly stderr: FileDescriptor;
 
-  constructor(fields: {
-    readonly task: Task;
-    readonly connection: Connection;
-    readonly loader: NativeLoader;
-    readonly epoller: Effect.Effect<Epoller, HandleFailure>;
-    readonly environ: Environment;
-    readonly stdin: FileDescriptor;
-    readonly stdout: FileDescriptor;
-    readonly stderr: FileDescriptor;
-  }) {
+  constructor(
+    fields: Pick<
+      Thread,
+      "task" | "connection" | "loader" | "epoller" | "environ" | "stdin" | "stdout" | "stderr"
+    >,
+  ) {
     this.task = fields.task;
     this.connection = fields.connection;
     this.loader = fields.loader;
