@@ -71,13 +71,14 @@ static int follow(char *path)
 	return append(path, PATH_SIZE, target);
 }
 
-/* Tries PATH.sock for the path that was executed and for each link on its way to this program, so
+/* Tries PATH.sock for a path by which this program was executed and for each link on its way, so
  * that a link to a link works too, and so does an exec by descriptor (/dev/fd/N). */
-static long connect_beside(int fd, const char *execfn)
+static long connect_beside(int fd, const char *executed)
 {
-	char path[PATH_SIZE] = "";
+	char path[PATH_SIZE];
 	char beside[PATH_SIZE + sizeof ".sock"];
-	if (!append(path, sizeof path, execfn))
+	path[0] = 0;
+	if (!append(path, sizeof path, executed))
 		return -ENOENT;
 	for (int links = 0; links < LINKS_AT_MOST; links++) {
 		beside[0] = 0;
@@ -86,7 +87,8 @@ static long connect_beside(int fd, const char *execfn)
 		long result = connect_path(fd, beside);
 		if (result >= 0)
 			return result;
-		if (result != -ENOENT && result != -ENOTDIR)
+		/* Beside the longest of names there is no room for a socket's. */
+		if (result != -ENOENT && result != -ENOTDIR && result != -ENAMETOOLONG)
 			fail("cannot connect to", beside, -result);
 		if (!follow(path))
 			break;
@@ -106,6 +108,9 @@ int connect_to_server(const char *execfn, char **environment)
 	if (!named)
 		named = environment_value(environment, "RSYSCALL_UNIX_STUB_SOCK=");
 	if (execfn && connect_beside(fd, execfn) >= 0)
+		return fd;
+	/* After fexecve(3) of a descriptor that closes on exec, only the kernel knows what was executed. */
+	if (connect_beside(fd, "/proc/self/exe") >= 0)
 		return fd;
 	if (!named)
 		fail("no server: RSYSCALL_UNIX_STUB_SOCK_PATH is not set, and there is no socket beside",

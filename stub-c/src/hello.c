@@ -103,6 +103,9 @@ void say_hello(const struct control_fds *control, const struct launch *launch)
 	i32 fds[FDS_AT_MOST];
 	char cwd[PATH_SIZE];
 	long cwd_size = syscall6(SYS_getcwd, (long)cwd, sizeof cwd, 0, 0, 0, 0); /* with its NUL */
+	/* Outside of our root the kernel writes "(unreachable)" before a path that names nothing here. */
+	if (cwd_size > 0 && cwd[0] != '/')
+		cwd_size = 0;
 	struct rsyscall_hello hello = {
 		.magic = {'r', 's', 'y', 's', 'c', 'a', 'l', 'l'},
 		.version = RSYSCALL_VERSION,
@@ -184,6 +187,9 @@ void await_welcome(const struct control_fds *control)
 		text[got > 0 ? got : 0] = 0;
 		fail("the server refused this call:", text, 0);
 	}
+	/* The kernel drops descriptors for which a low RLIMIT_NOFILE leaves no number. */
+	if (message.flags & MSG_CTRUNC)
+		fail("no descriptor is left", 0, 0);
 	if (welcome.version != RSYSCALL_VERSION || message.control_length < sizeof rights.header + sizeof rights.fds ||
 	    rights.header.level != SOL_SOCKET || rights.header.type != SCM_RIGHTS)
 		fail("the server's welcome is not one that this stub understands", 0, 0);

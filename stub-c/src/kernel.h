@@ -15,6 +15,7 @@
 #define SOCK_CLOEXEC 02000000
 #define SOL_SOCKET 1
 #define SCM_RIGHTS 1
+#define MSG_CTRUNC 0x8
 #define MSG_WAITALL 0x100
 #define MSG_NOSIGNAL 0x4000
 #define MSG_CMSG_CLOEXEC 0x40000000
@@ -34,6 +35,7 @@
 #define EFAULT 14
 #define ENOTDIR 20
 #define EPIPE 32
+#define ENAMETOOLONG 36
 
 struct iovec {
 	const void *base;

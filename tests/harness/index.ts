@@ -1,3 +1,17 @@
+export {
+  describeUnless,
+  type Mock,
+  type MockOptions,
+  missing,
+  mock,
+  mounted,
+  notRoot,
+  program,
+  python,
+  quietly,
+  seen,
+  shell,
+} from "./callers.ts";
 export { it, run } from "./effect.ts";
 export { type Ended, execute, type Running, type RunOptions, start } from "./spawn.ts";
 export { tempDirectory } from "./temp.ts";

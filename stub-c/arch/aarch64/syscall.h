@@ -1,0 +1,56 @@
+/* arm64: how to enter the kernel, and the numbers and structures that differ from other machines. */
+#ifndef RSYSCALL_ARCH_SYSCALL_H
+#define RSYSCALL_ARCH_SYSCALL_H
+
+#define RSYSCALL_MACHINE 183u /* EM_AARCH64 */
+
+/* The kernel keeps every register but the one with the result. */
+static inline long syscall6(long number, long a, long b, long c, long d, long e, long f)
+{
+	register long x8 __asm__("x8") = number;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = e;
+	register long x5 __asm__("x5") = f;
+	__asm__ volatile("svc #0"
+			 : "+r"(x0)
+			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+			 : "memory");
+	return x0;
+}
+
+enum {
+	SYS_getcwd = 17,
+	SYS_dup3 = 24,
+	SYS_fcntl = 25,
+	SYS_openat = 56,
+	SYS_close = 57,
+	SYS_getdents64 = 61,
+	SYS_read = 63,
+	SYS_write = 64,
+	SYS_ppoll = 73,
+	SYS_readlinkat = 78,
+	SYS_newfstatat = 79,
+	SYS_exit_group = 94,
+	SYS_rt_sigaction = 134,
+	SYS_rt_sigprocmask = 135,
+	SYS_getpid = 172,
+	SYS_getppid = 173,
+	SYS_getuid = 174,
+	SYS_getgid = 176,
+	SYS_socket = 198,
+	SYS_connect = 203,
+	SYS_sendto = 206,
+	SYS_recvfrom = 207,
+	SYS_sendmsg = 211,
+	SYS_recvmsg = 212,
+};
+
+#define O_DIRECTORY 040000
+
+/* rt_sigaction(2) wants code of ours to leave a handler with. Defined in start.S. */
+void rsyscall_sigreturn(void);
+
+#endif

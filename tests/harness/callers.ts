@@ -1,0 +1,146 @@
+import { spawn } from "node:child_process";
+import { accessSync, constants, statSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type ServerFailure,
+  type StubCall,
+  StubServer,
+  type StubServerError,
+  type StubServerOptions,
+} from "@rsyscall/stub-server";
+import { LocalThread } from "@rsyscall/thread";
+import { Effect, References, type Scope } from "effect";
+import { describe } from "vitest";
+import { type Ended, execute, type RunOptions } from "./spawn.ts";
+import { tempDirectory } from "./temp.ts";
+
+/*
+ * Programs that call a stub, and know nothing of it.
+ */
+
+/** A program by its absolute path. The system's own comes before wrappers that PATH may have. */
+const which = (program: string): string | undefined =>
+  ["/usr/bin", "/bin", "/usr/sbin", "/sbin", ...(process.env["PATH"] ?? "").split(":")]
+    .map((directory) => join(directory, program))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return statSync(path).isFile();
+      } catch {
+        return false;
+      }
+    });
+
+/** Why a test cannot run here: a program is not installed. */
+export const missing = (...programs: ReadonlyArray<string>): string | undefined => {
+  const absent = programs.filter((program) => which(program) === undefined);
+  return absent.length === 0 ? undefined : `not installed: ${absent.join(", ")}`;
+};
+
+/** Why a test cannot run here: it does what only root may. */
+export const notRoot: string | undefined = process.getuid?.() === 0 ? undefined : "needs root";
+
+/** As `describe`, with a reason to skip it all, which is shown. */
+export const describeUnless = (
+  reason: string | undefined,
+  name: string,
+  tests: () => void,
+): void => {
+  describe.skipIf(reason !== undefined)(reason ? `${name} (skipped: ${reason})` : name, tests);
+};
+
+/** Runs an installed program to its end. */
+export const program = (
+  name: string,
+  args: ReadonlyArray<string>,
+  options?: RunOptions,
+): Effect.Effect<Ended> => execute(which(name) ?? name, args, options);
+
+/** Runs Python statements, with `os`, `sys` and `p` for `sys.argv[1]`. */
+export const python = (
+  code: string,
+  args: ReadonlyArray<string>,
+  options?: RunOptions,
+): Effect.Effect<Ended> =>
+  program("python3", ["-ISc", `import os, sys\np = sys.argv[1]\n${code}`, ...args], options);
+
+/** Runs a script for dash, or for sh where there is none; the arguments are $1 and so on. */
+export const shell = (
+  code: string,
+  args: ReadonlyArray<string> = [],
+  options?: RunOptions,
+): Effect.Effect<Ended> =>
+  program(which("dash") ? "dash" : "sh", ["-c", code, "sh", ...args], options);
+
+/** A program that is mocked: where it lies. */
+export interface Mock {
+  readonly directory: string;
+  readonly path: string;
+  readonly server: StubServer;
+}
+
+export interface MockOptions extends StubServerOptions {
+  /** Where the program lies. Default: a temporary directory. */
+  readonly directory?: string;
+  readonly name?: string;
+}
+
+/** Handles every call of a program in a directory of its own, until the scope closes. */
+export const mock = <E>(
+  handler: (call: StubCall) => Effect.Effect<number | void, E, Scope.Scope>,
+  { directory: given, name = "mail", ...options }: MockOptions = {},
+): Effect.Effect<Mock, StubServerError | ServerFailure, Scope.Scope | LocalThread> =>
+  Effect.gen(function* () {
+    const directory = given ?? (yield* tempDirectory);
+    const server = yield* StubServer.make(yield* LocalThread, directory, name, options);
+    yield* Effect.forkScoped(server.serve(handler));
+    return { directory, path: join(directory, name), server };
+  });
+
+/** Without logs, where handlers fail because the test says so. */
+export const quietly = <A, E, Q>(effect: Effect.Effect<A, E, Q>): Effect.Effect<A, E, Q> =>
+  Effect.provideService(effect, References.MinimumLogLevel, "None");
+
+/** What a caller sees of a mocked program, as text. */
+export const seen = ({ status, signal, stdout, stderr }: Ended) => ({
+  status: signal ?? status,
+  stdout: stdout.toString(),
+  stderr: stderr.toString(),
+});
+
+/**
+ * A directory on a temporary file system with mount options of its own, which nobody else on this
+ * machine sees: it is mounted in the namespace of a process that waits, and reached through it.
+ */
+export const mounted = (options: string): Effect.Effect<string, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const directory = yield* tempDirectory;
+    const holder = yield* Effect.acquireRelease(
+      Effect.promise(
+        () =>
+          new Promise<ReturnType<typeof spawn>>((resolve, reject) => {
+            const child = spawn(
+              "unshare",
+              [
+                ...["-m", "--propagation", "private", "sh", "-c"],
+                'mount -t tmpfs -o "$1" none "$2" && echo ready && read wait',
+                ...["sh", options, directory],
+              ],
+              { stdio: ["pipe", "pipe", "inherit"] },
+            );
+            child.once("error", reject);
+            child.stdout.once("data", () => resolve(child));
+            child.once("close", (status) => reject(new Error(`mount ended with ${status}`)));
+          }),
+      ),
+      (child) =>
+        Effect.promise(
+          () =>
+            new Promise<void>((resolve) => {
+              child.once("close", () => resolve());
+              child.stdin?.end();
+            }),
+        ),
+    );
+    return `/proc/${holder.pid}/root${directory}`;
+  });
