@@ -1,4 +1,4 @@
-import { type Abi, promptSyscalls } from "@rsyscall/abi";
+import { type Abi, Bytes, promptSyscalls } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
 import type { MemoryTransport } from "@rsyscall/memory";
@@ -22,6 +22,9 @@ import {
   REQUEST_SIZE,
   RESULT_SIZE,
 } from "./requests.ts";
+
+/** Requests that one write takes: as many as the server reads at a time. */
+const SEND_AT_MOST = 64;
 
 /** Bytes of results that one read takes. */
 const READ_SIZE = 4096;
@@ -53,6 +56,9 @@ export class SyscallConnection implements SyscallInterface {
   #outgoing = new DataView(new ArrayBuffer(64 * REQUEST_SIZE));
   #outgoingCount = 0;
   #flushing = false;
+  #delivering = false;
+  /** Memory of our end's task from which requests are sent. */
+  readonly #sendBuffer: Address;
   /** Why the connection has ended. */
   #end: { readonly cause: unknown } | undefined;
   readonly #onEnd = new Set<() => void>();
@@ -61,9 +67,11 @@ export class SyscallConnection implements SyscallInterface {
     abi: Abi,
     socket: AsyncFileDescriptor<Socket>,
     activityFd: Fd,
+    sendBuffer: Address,
     memory: (connection: SyscallConnection) => MemoryTransport,
   ) {
     this.abi = abi;
+    this.#sendBuffer = sendBuffer;
     this.#socket = socket;
     this.activityFd = activityFd;
     this.#prompt = new Set([...promptSyscalls].flatMap((name) => abi.syscallNumber(name) ?? []));
@@ -82,7 +90,9 @@ export class SyscallConnection implements SyscallInterface {
     memory: (connection: SyscallConnection) => MemoryTransport,
   ): Effect.Effect<SyscallConnection, HandleFailure, Scope.Scope> {
     return Effect.gen(function* () {
-      const connection = new SyscallConnection(abi, socket, serverFd, memory);
+      const buffer = yield* socket.handle.task.malloc(Bytes, SEND_AT_MOST * REQUEST_SIZE);
+      const sendBuffer = yield* buffer.address;
+      const connection = new SyscallConnection(abi, socket, serverFd, sendBuffer, memory);
       yield* Effect.addFinalizer(() => connection.close);
       yield* Effect.forkScoped(connection.#receive);
       return connection;
@@ -147,9 +157,9 @@ export class SyscallConnection implements SyscallInterface {
     encodeRequest(this.#outgoing, at, number, flags, words);
     this.#outgoingCount++;
     this.#pending.push({ number, onResult });
-    if (!this.#flushing) {
+    // After what runs now, so that its other requests go out in the same write.
+    if (!this.#delivering && !this.#flushing) {
       this.#flushing = true;
-      // After what runs now, so that its other requests go out in the same write.
       queueMicrotask(() => Effect.runFork(this.#flush));
     }
   }
@@ -165,16 +175,27 @@ export class SyscallConnection implements SyscallInterface {
       this.#flushing = false;
       return Effect.void;
     }
-    const bytes = new Uint8Array(this.#outgoing.buffer).slice(
-      0,
-      this.#outgoingCount * REQUEST_SIZE,
-    );
-    this.#outgoingCount = 0;
-    return Effect.matchEffect(this.#socket.sendAllBytes(bytes), {
+    const count = Math.min(this.#outgoingCount, SEND_AT_MOST);
+    const bytes = new Uint8Array(this.#outgoing.buffer, 0, count * REQUEST_SIZE).slice();
+    new Uint8Array(this.#outgoing.buffer).copyWithin(0, bytes.length);
+    this.#outgoingCount -= count;
+    return Effect.matchEffect(this.#send(bytes), {
       onSuccess: () => this.#flush,
       onFailure: (cause) => Effect.sync(() => this.fail(cause)),
     });
   });
+
+  #send(bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
+    const sendFrom = (offset: number): Effect.Effect<void, HandleFailure> =>
+      Effect.flatMap(
+        this.#socket.sendFrom((this.#sendBuffer + offset) as Address, bytes.length - offset),
+        (count) => (offset + count < bytes.length ? sendFrom(offset + count) : Effect.void),
+      );
+    return Effect.andThen(
+      this.#socket.handle.task.sysif.write(this.#sendBuffer, bytes),
+      sendFrom(0),
+    );
+  }
 
   /** Reads results and hands them out, until the other side hangs up. */
   readonly #receive: Effect.Effect<void> = Effect.suspend(() => {
@@ -198,6 +219,7 @@ export class SyscallConnection implements SyscallInterface {
   #deliver(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let at = 0;
+    this.#delivering = true;
     for (; at + RESULT_SIZE <= bytes.length; at += RESULT_SIZE) {
       const pending = this.#pending.shift();
       if (pending === undefined) {
@@ -205,6 +227,12 @@ export class SyscallConnection implements SyscallInterface {
         break;
       }
       pending.onResult(decodeResult(view, at));
+    }
+    this.#delivering = false;
+    // Whoever got a result has made its next request by now.
+    if (this.#outgoingCount > 0 && !this.#flushing) {
+      this.#flushing = true;
+      Effect.runFork(this.#flush);
     }
     return bytes.slice(at);
   }

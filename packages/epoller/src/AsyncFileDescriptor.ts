@@ -39,23 +39,28 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
 
   /**
    * Repeats an operation until it does not answer EAGAIN, waiting for the event in between. Only the
-   * waits are interruptible: what was read is not lost.
+   * waits are interruptible: what was read is not lost. A result that `exhausts` the descriptor, as a
+   * short read does a stream (epoll(7)), saves the call that would only answer EAGAIN.
    */
   #retry<B, E, R>(
     event: Events,
     operation: Effect.Effect<B | "EAGAIN", E, R>,
+    exhausts: (result: B) => boolean = () => false,
   ): Effect.Effect<B, E, R> {
     return Effect.uninterruptibleMask((restore) => {
       const attempt: Effect.Effect<B, E, R> = Effect.suspend(() => {
         const edges = this.#readiness.edges(event);
         return Effect.flatMap(operation, (result) => {
-          if (result !== "EAGAIN") return Effect.succeed(result);
+          if (result !== "EAGAIN") {
+            if (exhausts(result)) this.#readiness.exhausted(event, edges);
+            return Effect.succeed(result);
+          }
           this.#readiness.fell(event, edges);
           return waitAndAttempt;
         });
       });
       const waitAndAttempt = Effect.andThen(restore(this.#readiness.wait(event)), attempt);
-      return waitAndAttempt;
+      return this.#readiness.isReady(event) ? attempt : waitAndAttempt;
     });
   }
 
@@ -82,7 +87,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
 
   /** read(2) into memory of the descriptor's task: how many bytes, 0 at the end. */
   readInto(address: Address, size: number): Effect.Effect<number, HandleFailure> {
-    return this.#retry(EPOLL.IN, this.#call("read", address, size, 0));
+    return this.#retry(EPOLL.IN, this.#call("read", address, size, 0), (count) => count < size);
   }
 
   /** write(2) from memory of the descriptor's task: how many bytes. */

@@ -81,9 +81,11 @@ export class Epoller {
 
   /** Registers a descriptor, edge-triggered, until the scope closes. */
   register(fd: FileDescriptor): Effect.Effect<Readiness, HandleFailure, Scope.Scope> {
-    const readiness = new Readiness(this.#wakeup.hold, this.#wakeup.letGo);
-    const events = EPOLL.IN | EPOLL.OUT | EPOLL.RDHUP | EPOLL.PRI | EPOLL.ET;
-    return Effect.as(this.#add(fd, events, readiness), readiness);
+    return Effect.suspend(() => {
+      const readiness = new Readiness(this.#wakeup.hold, this.#wakeup.letGo);
+      const events = EPOLL.IN | EPOLL.OUT | EPOLL.RDHUP | EPOLL.PRI | EPOLL.ET;
+      return Effect.as(this.#add(fd, events, readiness), readiness);
+    });
   }
 
   /**
@@ -94,12 +96,12 @@ export class Epoller {
     fd: FileDescriptor,
     event: typeof EPOLL.IN | typeof EPOLL.OUT,
   ): Effect.Effect<void, HandleFailure> {
-    const readiness = new Readiness(this.#wakeup.hold, this.#wakeup.letGo);
-    readiness.fell(event, 0);
     // A duplicate, because a number can be registered only once, and others may wait for it too; not
     // one that passes for stdio. EPOLL_CTL_ADD tells what is there already, so nothing is missed.
     return Effect.scoped(
       Effect.gen({ self: this }, function* () {
+        const readiness = new Readiness(this.#wakeup.hold, this.#wakeup.letGo);
+        readiness.fell(event, 0);
         yield* this.#add(yield* fd.dup(3), event | EPOLL.ONESHOT, readiness);
         yield* readiness.wait(event);
       }),
@@ -112,21 +114,23 @@ export class Epoller {
     events: number,
     readiness: Readiness,
   ): Effect.Effect<void, HandleFailure, Scope.Scope> {
-    const id = ++this.#lastId;
-    return Effect.acquireRelease(
-      Effect.suspend(() => {
-        this.#registrations.set(id, readiness);
-        return Effect.tapError(this.#registrar.set(EPOLL_CTL.ADD, fd, { events, data: id }), () =>
-          Effect.sync(() => this.#registrations.delete(id)),
-        );
-      }),
-      () =>
+    const register = Effect.suspend(() => {
+      const id = ++this.#lastId;
+      this.#registrations.set(id, readiness);
+      return this.#registrar.set(EPOLL_CTL.ADD, fd, { events, data: id }).pipe(
+        Effect.tapError(() => Effect.sync(() => this.#registrations.delete(id))),
+        Effect.as(id),
+      );
+    });
+    return Effect.asVoid(
+      Effect.acquireRelease(register, (id) =>
         Effect.suspend(() => {
           this.#registrations.delete(id);
           readiness.end();
           // A descriptor that was closed is gone from the epoll instance already.
           return Effect.ignore(this.#registrar.delete(fd));
         }),
+      ),
     );
   }
 

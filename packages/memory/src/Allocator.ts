@@ -72,24 +72,26 @@ export class Allocator {
 
   /** Takes `size` bytes (0 is as good as 1) at an address that is a multiple of `alignment`. */
   malloc(size: number, alignment = 1): Effect.Effect<Allocation, OutOfSpaceError | SyscallFailure> {
-    const length = Math.max(size, 1);
-    if (length <= this.#chunkSize / 4) {
-      for (const chunk of this.#chunks) {
-        const offset = chunk.list.allocate(length, alignment);
-        if (offset !== undefined) return Effect.succeed(this.#allocation(chunk, offset, length));
+    return Effect.suspend((): Effect.Effect<Allocation, OutOfSpaceError | SyscallFailure> => {
+      const length = Math.max(size, 1);
+      if (length <= this.#chunkSize / 4) {
+        for (const chunk of this.#chunks) {
+          const offset = chunk.list.allocate(length, alignment);
+          if (offset !== undefined) return Effect.succeed(this.#allocation(chunk, offset, length));
+        }
+        return Effect.map(this.#map(this.#chunkSize, size), (address) => {
+          const chunk = { address, list: new FreeList(this.#chunkSize) };
+          this.#chunks.add(chunk);
+          return this.#allocation(chunk, chunk.list.allocate(length, alignment) as number, length);
+        });
       }
-      return Effect.map(this.#map(this.#chunkSize, size), (address) => {
-        const chunk = { address, list: new FreeList(this.#chunkSize) };
-        this.#chunks.add(chunk);
-        return this.#allocation(chunk, chunk.list.allocate(length, alignment) as number, length);
-      });
-    }
-    // Mappings begin at a page, which is alignment enough for anything but huge pages.
-    const mapped = this.#roundToPages(length);
-    return Effect.map(
-      this.#map(mapped, size),
-      (address) => new Allocation(address, length, this.#unmap(address, mapped)),
-    );
+      // Mappings begin at a page, which is alignment enough for anything but huge pages.
+      const mapped = this.#roundToPages(length);
+      return Effect.map(
+        this.#map(mapped, size),
+        (address) => new Allocation(address, length, this.#unmap(address, mapped)),
+      );
+    });
   }
 
   #allocation(chunk: Chunk, offset: number, size: number): Allocation {

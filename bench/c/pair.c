@@ -1,0 +1,102 @@
+/* The floor of remote calls and memory: two C processes and a socket pair, doing the least.
+ *   pair calls COUNT DEPTH CPU CPU   nanoseconds of COUNT rounds of DEPTH requests of 56 bytes, each
+ *                                    answered with 8 bytes after a getpid; per request, a line a round
+ *   pair echo COUNT SIZE CPU CPU     nanoseconds of COUNT rounds of SIZE bytes there and back
+ * The client runs on the first CPU, the server on the second: a wake-up across CPUs costs several
+ * times what it costs on one, and only alike compares with alike. */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+#define REQUEST 56
+#define RESULT 8
+
+static void send_all(int fd, const char *from, size_t length)
+{
+	while (length) {
+		ssize_t sent = send(fd, from, length, MSG_NOSIGNAL);
+		if (sent <= 0)
+			_exit(1);
+		from += sent;
+		length -= (size_t)sent;
+	}
+}
+
+static int recv_all(int fd, char *to, size_t length)
+{
+	while (length) {
+		ssize_t got = recv(fd, to, length, 0);
+		if (got <= 0)
+			return 0;
+		to += got;
+		length -= (size_t)got;
+	}
+	return 1;
+}
+
+static void serve_calls(int fd)
+{
+	char request[REQUEST];
+	while (recv_all(fd, request, sizeof request)) {
+		long result = syscall(SYS_getpid);
+		send_all(fd, (char *)&result, sizeof result);
+	}
+}
+
+static void serve_echo(int fd, size_t size)
+{
+	char *bytes = malloc(size);
+	while (recv_all(fd, bytes, size))
+		send_all(fd, bytes, size);
+}
+
+static void pin(const char *cpu)
+{
+	cpu_set_t set;
+	CPU_ZERO(&set);
+	CPU_SET(atoi(cpu), &set);
+	sched_setaffinity(0, sizeof set, &set);
+}
+
+int main(int argc, char **argv)
+{
+	int fds[2];
+	if (argc != 6 || socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0) {
+		fprintf(stderr, "usage: pair calls COUNT DEPTH CPU CPU | pair echo COUNT SIZE CPU CPU\n");
+		return 64;
+	}
+	int echo = strcmp(argv[1], "echo") == 0;
+	long count = atol(argv[2]);
+	size_t number = (size_t)atol(argv[3]);
+	if (fork() == 0) {
+		close(fds[0]);
+		pin(argv[5]);
+		if (echo)
+			serve_echo(fds[1], number);
+		else
+			serve_calls(fds[1]);
+		_exit(0);
+	}
+	close(fds[1]);
+	pin(argv[4]);
+	size_t out = echo ? number : number * REQUEST;
+	size_t in = echo ? number : number * RESULT;
+	char *bytes = calloc(1, out);
+	for (long i = 0; i < count; i++) {
+		long long start = now();
+		send_all(fds[0], bytes, out);
+		recv_all(fds[0], bytes, in);
+		printf("%.1f\n", (double)(now() - start) / (double)(echo ? 1 : number));
+	}
+	close(fds[0]);
+	wait(NULL);
+	return 0;
+}
