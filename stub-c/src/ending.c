@@ -78,7 +78,7 @@ static void on_lifeline(int signal)
 	struct timespec now = {0, 0};
 	/* Anybody may send this signal; only the kernel can close the other end. */
 	if (sys_ppoll(&poll, 1, &now) == 1 && poll.revents & POLLHUP)
-		fail("the controller is gone", 0, 0);
+		fail(CONTROLLER_GONE, 0, 0);
 }
 
 void watch_lifeline(int lifeline)

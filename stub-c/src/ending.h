@@ -5,6 +5,9 @@
  * Never 0: a caller must not believe that its mail was sent. */
 #define RSYSCALL_STATUS_UNAVAILABLE 69
 
+/* The syscall socket and the lifeline close together, and either may be noticed first. */
+#define CONTROLLER_GONE "the controller is gone, and gave no exit status"
+
 /* The name that messages begin with, as programs do: the last part of argv[0]. */
 void name_program(const char *argv0);
 

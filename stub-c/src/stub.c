@@ -42,5 +42,5 @@ __attribute__((noreturn, used)) void rsyscall_stub_main(u64 *start)
 	watch_lifeline(fds.lifeline);
 
 	long error = -rsyscall_server(fds.syscall, fds.syscall);
-	fail("the controller let go of this process without giving it an exit status", 0, error);
+	fail(CONTROLLER_GONE, 0, error);
 }

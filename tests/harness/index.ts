@@ -14,4 +14,5 @@ export {
 } from "./callers.ts";
 export { it, run } from "./effect.ts";
 export { type Ended, execute, type Running, type RunOptions, start } from "./spawn.ts";
+export { launchStub } from "./stub.ts";
 export { tempDirectory } from "./temp.ts";

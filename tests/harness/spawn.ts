@@ -15,6 +15,8 @@ export interface Running {
   readonly kill: (signal: NodeJS.Signals) => Effect.Effect<void>;
   readonly stdin: NodeJS.WritableStream | null;
   readonly ended: Effect.Effect<Ended>;
+  /** Waits until a line of stdout, now or later, is as wanted. */
+  readonly line: (wanted: (line: string) => boolean) => Effect.Effect<void>;
 }
 
 export interface RunOptions extends SpawnOptions {
@@ -53,7 +55,7 @@ export const start = (
         );
       });
       ended.catch(() => {});
-      return { child, ended };
+      return { child, ended, stdout };
     }),
     ({ child, ended }) =>
       Effect.promise(() => {
@@ -64,11 +66,21 @@ export const start = (
         );
       }),
   ).pipe(
-    Effect.map(({ child, ended }) => ({
+    Effect.map(({ child, ended, stdout }) => ({
       pid: child.pid ?? 0,
       kill: (signal) => Effect.sync(() => void child.kill(signal)),
       stdin: child.stdin,
       ended: Effect.promise(() => ended),
+      line: (wanted) =>
+        Effect.callback<void>((resume) => {
+          const look = () => {
+            const lines = Buffer.concat(stdout).toString().split("\n").slice(0, -1);
+            if (lines.some(wanted)) resume(Effect.void);
+          };
+          child.stdout?.on("data", look);
+          look();
+          return Effect.sync(() => void child.stdout?.off("data", look));
+        }),
     })),
   );
 

@@ -1,8 +1,8 @@
-import { AF, EX, S_IF, S_IFMT, SOCK, type Ucred } from "@rsyscall/abi";
+import { AF, AT, EX, S_IF, S_IFMT, SOCK, type Ucred } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { bindUnix, getcwd, type HandleFailure, Socket, stat, unlink } from "@rsyscall/handle";
 import { stubPath } from "@rsyscall/native";
-import { geteuid, Path, type PathLike, SyscallError } from "@rsyscall/near";
+import { geteuid, Path, type PathLike, SyscallError, call as syscall } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Cause, type Duration, Effect, Exit, Queue, Scope, Semaphore, Stream } from "effect";
 import { bootstrap } from "./bootstrap.ts";
@@ -90,12 +90,13 @@ export class StubServer {
         descriptionLimit: options.descriptionLimit ?? 8 * 1024 * 1024,
       };
       const socket = yield* Socket.make(thread.task, AF.UNIX, SOCK.STREAM | SOCK.NONBLOCK);
-      // bind(2) gives the file the mode of the socket, cut by the umask.
-      yield* socket.chmod(options.allow === undefined ? 0o600 : 0o666);
+      // bind(2) gives the file the mode of the socket, cut by the umask: it is never open to more.
+      yield* socket.chmod(0o600);
       yield* Effect.acquireRelease(
         Effect.mapError(bindUnix(socket, absolute), creationError(absolute.text)),
         () => Effect.ignore(unlink(thread.task, absolute)),
       );
+      if (options.allow !== undefined) yield* openToAll(thread, absolute);
       yield* socket.listen(LISTEN_BACKLOG);
       const listening = yield* thread.makeAfd(socket);
       const waiting = yield* Effect.acquireRelease(
@@ -122,11 +123,19 @@ export class StubServer {
     return Effect.gen(function* () {
       const path = yield* executablePath(thread, directory, name);
       const socketPath = Path.make(`${path.text}.sock`);
-      const stub = Path.make(options.stub ?? stubPath);
-      // The socket first: no caller finds the executable before somebody listens.
-      const server = yield* StubServer.listenOn(thread, socketPath, options);
-      yield* placeExecutable(thread, path, socketPath, stub, options.link ?? "symlink");
-      return server;
+      // A link is relative to where it lies, and not to where we are.
+      const stub = yield* absolutePath(thread, options.stub ?? stubPath);
+      // The socket first: no caller finds the executable before somebody listens. When there can be
+      // no executable, the name must be free again for whoever catches the error.
+      const scope = yield* Scope.fork(yield* Effect.scope);
+      return yield* Effect.gen(function* () {
+        const server = yield* StubServer.listenOn(thread, socketPath, options);
+        yield* placeExecutable(thread, path, socketPath, stub, options.link ?? "symlink");
+        return server;
+      }).pipe(
+        Scope.provide(scope),
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+      );
     });
   }
 
@@ -274,7 +283,9 @@ const handleCall = <E, R>(
   call: StubCall,
   handler: (call: StubCall) => Effect.Effect<number | void, E, R>,
 ): Effect.Effect<void, never, R> => {
-  const exit = (status: number) => call.thread.exit(status);
+  // A process that has ended already needs no status.
+  const exit = (status: number) =>
+    Effect.catchTag(call.thread.exit(status), "SyscallSendError", () => Effect.void);
   return handler(call).pipe(
     Effect.flatMap((status) => exit(status ?? EX.OK)),
     Effect.catchCauseIf(
@@ -285,10 +296,15 @@ const handleCall = <E, R>(
           exit(EX.SOFTWARE),
         ),
     ),
-    // A process that has ended already needs no status.
     Effect.ignore,
   );
 };
+
+/** Whoever connects needs the right to write, of which the umask leaves nothing to others. */
+const openToAll = (thread: Thread, { bytes, text }: Path): Effect.Effect<void, HandleFailure> =>
+  thread.task.withPath("chmod", bytes, (address) =>
+    Effect.asVoid(syscall(thread.task.sysif, "fchmodat", text, AT.FDCWD, address, 0o666)),
+  );
 
 const absolutePath = (thread: Thread, path: PathLike): Effect.Effect<Path, HandleFailure> => {
   const given = Path.make(path);
@@ -304,7 +320,7 @@ const executablePath = (
 ): Effect.Effect<Path, HandleFailure | StubServerError> =>
   Effect.gen(function* () {
     const file = Path.make(name).text;
-    if (file === "" || file === "." || file === ".." || file.includes("/"))
+    if (file === "" || file === "." || file === ".." || /[/\0]/.test(file))
       return yield* new StubServerError({
         reason: "NameInvalid",
         subject: JSON.stringify(file),

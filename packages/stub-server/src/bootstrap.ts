@@ -1,4 +1,4 @@
-import { Sigset } from "@rsyscall/abi";
+import { EPOLL_CLOEXEC, F, Sigset } from "@rsyscall/abi";
 import {
   type Connection,
   FdPassConnection,
@@ -9,7 +9,7 @@ import { AsyncFileDescriptor, Epoller } from "@rsyscall/epoller";
 import { AddressSpace, makeNamespaces } from "@rsyscall/far";
 import { Epoll, FdTable, FileDescriptor, type HandleFailure, Socket, Task } from "@rsyscall/handle";
 import { Allocator } from "@rsyscall/memory";
-import { catchErrno, Fd } from "@rsyscall/near";
+import { catchErrno, close, epollCreate1, Fd, fcntl, type SyscallFailure } from "@rsyscall/near";
 import { Environment, NativeLoader, Thread } from "@rsyscall/thread";
 import { Effect, Exit, Scope } from "effect";
 import { HandshakeError } from "./errors.ts";
@@ -104,13 +104,24 @@ export const bootstrap = (
 type Channels = ReadonlyArray<[Socket, Socket]> &
   [[Socket, Socket], [Socket, Socket], [Socket, Socket], [Socket, Socket]];
 
+/** epoll_create1(2), and not where stdio belongs: of a caller that closed it, it would pass for it. */
+const createEpoll = (task: Task): Effect.Effect<Fd, SyscallFailure> =>
+  Effect.flatMap(epollCreate1(task.sysif, EPOLL_CLOEXEC), (fd) =>
+    fd > 2
+      ? Effect.succeed(fd)
+      : Effect.ensuring(
+          Effect.map(fcntl(task.sysif, fd, F.DUPFD_CLOEXEC, 3), Fd),
+          Effect.ignore(close(task.sysif, fd)),
+        ),
+  );
+
 /** An epoll instance in the task whose events are taken here: no call waits in the task. */
 const makeEpoller = (
   task: Task,
   connection: Connection,
 ): Effect.Effect<Epoller, HandleFailure, Scope.Scope> =>
   Effect.gen(function* () {
-    const registrar = yield* Epoll.make(task);
+    const registrar = yield* FileDescriptor.acquire(Epoll, task, createEpoll(task));
     const [passed] = yield* connection.passFrom([registrar]);
     const waiter = yield* (passed as FileDescriptor).reclassify(Epoll);
     return yield* Epoller.makeSubsidiary(

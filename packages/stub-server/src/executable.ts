@@ -45,7 +45,7 @@ const createExecutable = (
   thread: Thread,
   path: Path,
   content: Uint8Array,
-): Effect.Effect<void, HandleFailure> => {
+): Effect.Effect<void, HandleFailure | StubServerError> => {
   const { task } = thread;
   const temporary = path.parent.join(`.rsyscall-${crypto.randomUUID()}`);
   const write = Effect.scoped(
@@ -55,9 +55,22 @@ const createExecutable = (
       yield* file.chmod(0o755);
     }),
   );
+  const checkExecutable = Effect.mapError(access(task, temporary, ACCESS.X), (cause) =>
+    cause._tag === "SyscallError" && cause.errno === "EACCES"
+      ? new StubServerError({
+          reason: "StubNotExecutable",
+          subject: path.text,
+          problem: "could not be executed on this file system",
+          remedy: 'use link: "symlink", or a directory that is not mounted noexec',
+          cause,
+        })
+      : cause,
+  );
   // The descriptor is closed before the name is there: the kernel executes no file that is open for
   // writing (ETXTBSY).
-  return Effect.andThen(write, rename(task, temporary, path, RENAME_NOREPLACE)).pipe(
+  return write.pipe(
+    Effect.andThen(checkExecutable),
+    Effect.andThen(rename(task, temporary, path, RENAME_NOREPLACE)),
     Effect.tapError(() => Effect.ignore(unlink(task, temporary))),
   );
 };
@@ -67,9 +80,10 @@ const RENAME_NOREPLACE = 1;
 /** Everything is literal between single quotes, but a single quote. */
 const quoted = (path: Path): string => `'${path.text.replaceAll("'", `'\\''`)}'`;
 
+/** "-" ends the shell's options: what follows is our path, which may begin with one. */
 const script = (stub: Path, socketPath: Path): Uint8Array =>
   fsEncode(
-    `#!/bin/sh
+    `#!/bin/sh -
 RSYSCALL_UNIX_STUB_SOCK_PATH=${quoted(socketPath)} RSYSCALL_UNIX_STUB_ARGV0="$0" exec ${quoted(stub)} "$@"
 `,
   );

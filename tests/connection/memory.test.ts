@@ -1,0 +1,93 @@
+import { Bytes } from "@rsyscall/abi";
+import { Address, getpid, SyscallError, SyscallHangup } from "@rsyscall/near";
+import { Effect, Fiber } from "effect";
+import { assert, describe } from "vitest";
+import { it, launchStub } from "../harness/index.ts";
+
+/** Bytes in which every shift or swap shows. */
+const pattern = (size: number, seed = 1): Uint8Array => {
+  const words = new Uint32Array(Math.ceil(size / 4));
+  for (let i = 0; i < words.length; i++) words[i] = Math.imul(i + seed, 2654435761);
+  return new Uint8Array(words.buffer, 0, size);
+};
+
+const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
+
+describe("memory of a stub", () => {
+  for (const size of [1, 64, 4095, 4096, 4097, 65_537, 2 ** 20, 2 ** 26])
+    it(`takes ${size} bytes there and back`, function* () {
+      const { call } = yield* launchStub;
+      const bytes = pattern(size);
+      const pointer = yield* call.thread.ptr(bytes);
+      assert.isTrue(same(yield* pointer.read(), bytes));
+    });
+
+  it("keeps many reads and writes apart that are under way together", function* () {
+    const { call } = yield* launchStub;
+    yield* Effect.forEach(
+      Array.from({ length: 50 }, (_, i) => i),
+      (i) =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            const bytes = pattern(1 + i * 5003, i);
+            const pointer = yield* call.thread.ptr(bytes);
+            const other = yield* call.thread.malloc(Bytes, 100);
+            const written = yield* other.write(pattern(100, -i));
+            const [first, second] = yield* Effect.all([pointer.read(), written.read()], {
+              concurrency: "unbounded",
+            });
+            assert.isTrue(same(first, bytes));
+            assert.isTrue(same(second, pattern(100, -i)));
+          }),
+        ),
+      { concurrency: "unbounded" },
+    );
+  });
+
+  it("does not lose step when the stub is stopped and continued in the middle", function* () {
+    const { call } = yield* launchStub;
+    const bytes = pattern(2 ** 25);
+    const transfer = Effect.gen(function* () {
+      const pointer = yield* call.thread.ptr(bytes);
+      return yield* pointer.read();
+    });
+    const running = yield* Effect.forkChild(Effect.scoped(transfer), { startImmediately: true });
+    let stops = 0;
+    while (running.pollUnsafe() === undefined) {
+      process.kill(call.pid, "SIGSTOP");
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
+      process.kill(call.pid, "SIGCONT");
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 1)));
+      stops++;
+    }
+    assert.isAbove(stops, 3);
+    assert.isTrue(same(yield* Fiber.join(running), bytes));
+    assert.equal(yield* getpid(call.thread.task.sysif), call.pid);
+  });
+
+  it("answers EFAULT to a read of memory that is not there, and goes on", function* () {
+    const { call } = yield* launchStub;
+    const { sysif } = call.thread.task;
+    const error = yield* Effect.flip(sysif.read(Address(16), 100_000));
+    assert.instanceOf(error, SyscallError);
+    assert.equal((error as SyscallError).errno, "EFAULT");
+    const pointer = yield* call.thread.ptr("still there");
+    assert.equal(yield* pointer.read(), "still there");
+  });
+
+  it("ends when a write fails, because later calls would see other memory", function* () {
+    const { call, caller } = yield* launchStub;
+    const { sysif } = call.thread.task;
+    yield* sysif.write(Address(16), pattern(100));
+    assert.instanceOf(yield* Effect.flip(sysif.barrier), SyscallHangup);
+    assert.equal((yield* caller.ended).status, 69);
+  });
+
+  it("fails pending transfers when the stub dies", function* () {
+    const { call } = yield* launchStub;
+    const pointer = yield* call.thread.ptr(pattern(2 ** 25));
+    const reading = yield* Effect.forkChild(pointer.read(), { startImmediately: true });
+    process.kill(call.pid, "SIGKILL");
+    assert.instanceOf(yield* Effect.flip(Fiber.join(reading)), SyscallHangup);
+  });
+});

@@ -1,0 +1,190 @@
+import { readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { fileURLToPath } from "node:url";
+import { pipe } from "@rsyscall/handle";
+import { type SyscallError, SyscallHangup } from "@rsyscall/near";
+import { type StubCall, StubServer } from "@rsyscall/stub-server";
+import { LocalThread } from "@rsyscall/thread";
+import { Effect, Logger, type Scope } from "effect";
+import { assert, describe } from "vitest";
+import { execute, it, launchStub, missing, start, tempDirectory } from "../harness/index.ts";
+
+/** Serves a handler under the name "stub", and gives its path. */
+const serving = <E>(handler: (call: StubCall) => Effect.Effect<number | void, E, Scope.Scope>) =>
+  Effect.gen(function* () {
+    const directory = yield* tempDirectory;
+    const server = yield* StubServer.make(yield* LocalThread, directory, "stub");
+    yield* Effect.forkScoped(server.serve(handler));
+    return `${directory}/stub`;
+  });
+
+describe("the caller sees", () => {
+  it("every exit status that is asked for", function* () {
+    const path = yield* serving((call) => Effect.succeed(Number(call.argv[1])));
+    const statuses = Array.from({ length: 256 }, (_, i) => i);
+    const seen = yield* Effect.forEach(
+      statuses,
+      (status) => Effect.map(execute(path, [String(status)]), (ended) => ended.status),
+      { concurrency: 8 },
+    );
+    assert.deepEqual(seen, statuses);
+  });
+
+  const names = Object.entries(constants.signals).filter(
+    ([name]) =>
+      // These do not end a process, or have another name for the same number.
+      !/SIG(CHLD|CONT|STOP|TSTP|TTIN|TTOU|URG|WINCH|IOT|POLL|UNUSED)$/.test(name),
+  );
+
+  it("every signal that is asked for", function* () {
+    const path = yield* serving((call) => call.thread.raise(Number(call.argv[1])));
+    const seen = yield* Effect.forEach(
+      names,
+      ([, number]) => Effect.map(execute(path, [String(number)]), (ended) => ended.signal),
+      { concurrency: 8 },
+    );
+    assert.deepEqual(
+      seen,
+      names.map(([name]) => name as NodeJS.Signals),
+    );
+  });
+
+  it.skipIf(missing("perl"))(
+    "the signal, although it had it ignored and blocked; real-time signals too",
+    function* () {
+      const path = yield* serving((call) => call.thread.raise(Number(call.argv[1])));
+      const launch = `
+        use POSIX;
+        my $number = shift; my $path = shift;
+        $SIG{TERM} = "IGNORE";
+        sigprocmask(SIG_BLOCK, POSIX::SigSet->new(15, 34, 63, 64, 17));
+        my $pid = fork;
+        if (!$pid) { exec $path, $number }
+        waitpid $pid, 0;
+        print $? & 127;`;
+      for (const signal of [15, 34, 63, 64]) {
+        const { stdout } = yield* execute("perl", ["-e", launch, String(signal), path]);
+        assert.equal(stdout.toString(), String(signal));
+      }
+    },
+  );
+
+  it("70 when the handler fails, dies or gives no status, and the next call is served", function* () {
+    const logged: Array<string> = [];
+    const logger = Logger.make(({ message }) => void logged.push(String(message)));
+    const outcomes: Record<string, Effect.Effect<number, Error>> = {
+      fails: Effect.fail(new Error("as expected")),
+      dies: Effect.die(new Error("as expected")),
+      throws: Effect.sync(() => {
+        throw new Error("as expected");
+      }),
+      "256": Effect.succeed(256),
+      "-1": Effect.succeed(-1),
+      "1.5": Effect.succeed(1.5),
+      good: Effect.succeed(3),
+    };
+    const path = yield* serving((call) => outcomes[call.argv[1] ?? ""] ?? Effect.void).pipe(
+      Effect.provide(Logger.layer([logger])),
+    );
+    for (const name of Object.keys(outcomes)) {
+      const { status } = yield* execute(path, [name]);
+      assert.equal(status, name === "good" ? 3 : 70, name);
+    }
+    assert.equal(logged.length, 6);
+    assert.isTrue(logged.every((message) => message.includes("failed")));
+  });
+
+  it("69 when the scope of its call closes without a word", function* () {
+    const directory = yield* tempDirectory;
+    const server = yield* StubServer.make(yield* LocalThread, directory, "stub");
+    const caller = yield* start(`${directory}/stub`);
+    yield* Effect.scoped(server.accept());
+    const { status, stderr } = yield* caller.ended;
+    assert.equal(status, 69);
+    assert.match(
+      stderr.toString(),
+      /^stub: rsyscall: the controller is gone, and gave no exit status\n$/,
+    );
+  });
+
+  it("69 and the path of the socket when nobody listens", function* () {
+    const directory = yield* tempDirectory;
+    yield* Effect.scoped(StubServer.make(yield* LocalThread, directory, "gone"));
+    const { stubPath } = yield* Effect.promise(() => import("@rsyscall/native"));
+    const { status, stderr } = yield* execute(stubPath, [], {
+      env: { RSYSCALL_UNIX_STUB_SOCK_PATH: `${directory}/gone.sock` },
+    });
+    assert.equal(status, 69);
+    assert.include(stderr.toString(), `${directory}/gone.sock: no such file or directory`);
+    const alone = yield* execute(stubPath, [], { env: {} });
+    assert.equal(alone.status, 69);
+    assert.include(alone.stderr.toString(), "RSYSCALL_UNIX_STUB_SOCK_PATH is not set");
+  });
+
+  it("an error, not a status, for what is no exit status", function* () {
+    const { call, caller } = yield* launchStub;
+    const error = yield* Effect.flip(call.thread.exit(256));
+    assert.equal((error as SyscallError).errno, "EINVAL");
+    yield* call.thread.exit(255);
+    assert.equal((yield* caller.ended).status, 255);
+  });
+});
+
+describe("when the stub is killed", () => {
+  it("the handler's pending call fails with SyscallHangup, its scope closes, others go on", function* () {
+    const seen: Array<unknown> = [];
+    let closed = 0;
+    const path = yield* serving((call) =>
+      Effect.gen(function* () {
+        yield* Effect.addFinalizer(() => Effect.sync(() => closed++));
+        if (call.argv[1] === "well") return 5;
+        const [reader] = yield* pipe(call.thread.task);
+        process.nextTick(() => process.kill(call.pid, "SIGKILL"));
+        seen.push(yield* Effect.flip(reader.readBytes(1)));
+        return 0;
+      }),
+    );
+    assert.equal((yield* execute(path)).signal, "SIGKILL");
+    assert.equal((yield* execute(path, ["well"])).status, 5);
+    assert.instanceOf(seen[0], SyscallHangup);
+    assert.equal(closed, 2);
+  });
+});
+
+const fixture = fileURLToPath(new URL("../fixtures/controller.mjs", import.meta.url));
+
+/** A controller in a process of its own, ready to be called. */
+const controller = (directory: string, mode: "idle" | "blocked") =>
+  Effect.gen(function* () {
+    const running = yield* start(process.execPath, [fixture, directory, mode]);
+    yield* running.line((line) => line === "ready");
+    return running;
+  });
+
+describe("when the controller is killed", () => {
+  for (const mode of ["idle", "blocked"] as const)
+    for (const signal of ["SIGKILL", "SIGINT"] as const)
+      it(`by ${signal}, its stubs that are ${mode} exit at once with 69 and one line`, function* () {
+        const directory = yield* tempDirectory;
+        const running = yield* controller(directory, mode);
+        const callers = yield* Effect.replicateEffect(start(`${directory}/stub`), 5);
+        for (const caller of callers) yield* running.line((line) => line === String(caller.pid));
+        if (mode === "blocked")
+          // The kernel says when a stub is inside read(2), whose number is 0.
+          yield* Effect.promise(async () => {
+            for (const { pid } of callers)
+              while (!readFileSync(`/proc/${pid}/syscall`, "utf8").startsWith("0 "))
+                await new Promise((resolve) => setImmediate(resolve));
+          });
+        yield* running.kill(signal);
+        for (const caller of callers) {
+          const { status, stderr } = yield* caller.ended;
+          assert.equal(status, 69);
+          assert.match(
+            stderr.toString(),
+            /^stub: rsyscall: the controller is gone, and gave no exit status\n$/,
+          );
+        }
+        assert.equal((yield* running.ended).signal, signal);
+      });
+});

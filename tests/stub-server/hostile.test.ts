@@ -1,0 +1,193 @@
+import { readdirSync } from "node:fs";
+import { connect, type Socket as NetSocket } from "node:net";
+import { AF, EPOLL, MSG, SOCK } from "@rsyscall/abi";
+import { connectUnix, Socket } from "@rsyscall/handle";
+import { StubServer, type StubServerOptions } from "@rsyscall/stub-server";
+import { LocalThread } from "@rsyscall/thread";
+import { Effect, Fiber } from "effect";
+import { assert, describe } from "vitest";
+import { execute, it, tempDirectory } from "../harness/index.ts";
+
+const HELLO_SIZE = 176;
+
+/** A hello that would be accepted, but for what `change` does to it. */
+const hello = (change: (view: DataView) => void = () => {}): Uint8Array => {
+  const strings = new TextEncoder().encode("name\0argument\0A=1\0");
+  const bytes = new Uint8Array(HELLO_SIZE + strings.length);
+  bytes.set(new TextEncoder().encode("rsyscall"));
+  bytes.set(strings, HELLO_SIZE);
+  const view = new DataView(bytes.buffer);
+  const u32 = (at: number, value: number) => view.setUint32(at, value, true);
+  u32(8, 1); // version
+  u32(12, 62); // machine
+  u32(16, HELLO_SIZE);
+  u32(20, 2); // argc
+  u32(24, 1); // environment strings
+  u32(28, 0xffffffff); // descriptors unknown
+  view.setBigUint64(32, 14n, true); // bytes of argv
+  view.setBigUint64(40, 4n, true); // bytes of environment
+  u32(64, 4096); // page size
+  u32(68, 12345); // pid
+  for (const [i, at] of [84, 88, 92, 96].entries()) u32(at, 100 + i);
+  change(view);
+  return bytes;
+};
+
+const serve = (options: StubServerOptions = {}) =>
+  Effect.gen(function* () {
+    const directory = yield* tempDirectory;
+    const server = yield* StubServer.make(yield* LocalThread, directory, "stub", options);
+    yield* Effect.forkScoped(server.serve(() => Effect.succeed(3)));
+    return { path: `${directory}/stub`, socket: `${directory}/stub.sock` };
+  });
+
+/** A client by Node's own means: sends bytes, and gives what it got when the server hangs up. */
+const client = (socket: string, bytes: Uint8Array, end = false) =>
+  Effect.callback<Buffer>((resume) => {
+    const connection: NetSocket = connect(socket);
+    const parts: Array<Buffer> = [];
+    connection.on("error", () => {});
+    connection.on("data", (part) => parts.push(part));
+    connection.on("close", () => resume(Effect.succeed(Buffer.concat(parts))));
+    connection.write(bytes);
+    if (end) connection.end();
+    return Effect.sync(() => connection.destroy());
+  });
+
+/** What the server says to a client that it turns away: the text of its welcome. */
+const refusal = (answer: Buffer): string => {
+  assert.equal(answer.subarray(0, 8).toString(), "rsyscall");
+  assert.equal(answer.readUInt32LE(12), 1, "refused");
+  assert.equal(answer.length, 24 + answer.readUInt32LE(16));
+  return answer.subarray(24).toString();
+};
+
+const openFds = () => readdirSync("/proc/self/fd").length;
+
+/** Real callers are still served, and nothing stayed open. */
+const stillServes = (path: string, fdsBefore: number) =>
+  Effect.gen(function* () {
+    assert.equal((yield* execute(path)).status, 3);
+    const deadline = Date.now() + 5000;
+    while (openFds() > fdsBefore && Date.now() < deadline)
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
+    assert.isAtMost(openFds(), fdsBefore);
+  });
+
+describe("a client that is no stub", () => {
+  const lies: Record<string, [change: (view: DataView) => void, answer: RegExp]> = {
+    "rubbish for a magic": [(v) => v.setUint8(0, 0), /no rsyscall stub/],
+    "another version": [(v) => v.setUint32(8, 2, true), /version 2/],
+    "another machine": [(v) => v.setUint32(12, 243, true), /ELF machine 243/],
+    "a short structure": [(v) => v.setUint32(16, 100, true), /hello of 100 bytes/],
+    "a huge structure": [(v) => v.setUint32(16, 2 ** 31, true), /hello of 2147483648 bytes/],
+    "1 TiB of arguments": [(v) => v.setBigUint64(32, 2n ** 40n, true), /1099511627780 bytes/],
+    "2^64 - 1 bytes of environment": [
+      (v) => v.setBigUint64(40, 2n ** 64n - 1n, true),
+      /more than the 8388608/,
+    ],
+    "4 billion descriptors": [(v) => v.setUint32(28, 2 ** 32 - 2, true), /more than the 8388608/],
+    "more arguments than it sends": [(v) => v.setUint32(20, 3, true), /3 strings of argv/],
+    "fewer environment strings": [(v) => v.setUint32(24, 0, true), /0 strings of environment/],
+    "a string without an end": [(v) => v.setUint8(HELLO_SIZE + 13, 65), /without an end/],
+    "pid 0": [(v) => v.setUint32(68, 0, true), /pid 0/],
+    "pages of 3 bytes": [(v) => v.setUint32(64, 3, true), /page size 3/],
+    "a negative descriptor": [(v) => v.setInt32(84, -1, true), /descriptor -1/],
+  };
+  for (const [name, [change, answer]] of Object.entries(lies))
+    it(`is told why it is dropped: ${name}`, function* () {
+      const { path, socket } = yield* serve();
+      const before = openFds();
+      assert.match(refusal(yield* client(socket, hello(change))), answer);
+      yield* stillServes(path, before);
+    });
+
+  it("may hang up after any number of bytes", function* () {
+    const { path, socket } = yield* serve();
+    const before = openFds();
+    const whole = hello();
+    yield* Effect.forEach(
+      Array.from({ length: whole.length + 1 }, (_, length) => length),
+      (length) => client(socket, whole.subarray(0, length), true),
+      { concurrency: 16 },
+    );
+    yield* stillServes(path, before);
+  });
+
+  it("may take its descriptors and vanish, in the middle of a call", function* () {
+    const { path, socket } = yield* serve();
+    const before = openFds();
+    const local = (yield* LocalThread).task;
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const connection = yield* Socket.make(local, AF.UNIX, SOCK.STREAM);
+        yield* connectUnix(connection, socket);
+        yield* connection.writeAllBytes(hello());
+        const { bytes, fds } = yield* waitForMessage(connection);
+        assert.equal(bytes.length, 24);
+        assert.equal(fds.length, 4);
+      }),
+    );
+    yield* stillServes(path, before);
+  });
+
+  it("gets no descriptor before it has passed", function* () {
+    const { socket } = yield* serve();
+    const local = (yield* LocalThread).task;
+    const connection = yield* Socket.make(local, AF.UNIX, SOCK.STREAM);
+    yield* connectUnix(connection, socket);
+    yield* connection.writeAllBytes(hello((view) => view.setUint32(8, 9, true)));
+    const { fds } = yield* waitForMessage(connection);
+    assert.equal(fds.length, 0);
+  });
+
+  it("is dropped at the deadline when it stalls, and hundreds of it hold up nobody", function* () {
+    const { path, socket } = yield* serve({ handshakeTimeout: "300 millis" });
+    const before = openFds();
+    const stallers = yield* Effect.forkChild(
+      Effect.forEach(
+        Array.from({ length: 300 }, (_, i) => i),
+        (i) => client(socket, hello().subarray(0, i % HELLO_SIZE)),
+        { concurrency: "unbounded" },
+      ),
+      { startImmediately: true },
+    );
+    assert.equal((yield* execute(path)).status, 3);
+    for (const answer of yield* Fiber.join(stallers))
+      assert.match(refusal(answer), /no complete hello within 300ms/);
+    yield* stillServes(path, before);
+  });
+
+  it("waits in the kernel when too many are pending, and real callers get their turn", function* () {
+    const { path, socket } = yield* serve({ handshakeTimeout: "200 millis", pendingLimit: 2 });
+    const before = openFds();
+    const clients = Effect.forEach(
+      Array.from({ length: 10 }, (_, i) => i),
+      () => client(socket, new Uint8Array(0)),
+      { concurrency: "unbounded" },
+    );
+    const [answers, caller] = yield* Effect.all([clients, execute(path)], { concurrency: 2 });
+    for (const answer of answers) assert.match(refusal(answer), /no complete hello within/);
+    assert.equal(caller.status, 3);
+    yield* stillServes(path, before);
+  });
+
+  it("is refused by its user id, as the kernel reports it", function* () {
+    const uid = process.getuid?.();
+    const { path } = yield* serve({ allow: (peer) => peer.uid !== uid });
+    const { status, stderr } = yield* execute(path);
+    assert.equal(status, 69);
+    assert.equal(
+      stderr.toString(),
+      `stub: rsyscall: the server refused this call: user ${uid} may not call this server\n`,
+    );
+  });
+});
+
+/** recvmsg(2) once the server has answered; the loop must turn meanwhile, for it is in this process. */
+const waitForMessage = (socket: Socket) =>
+  Effect.gen(function* () {
+    const epoller = yield* (yield* LocalThread).epoller;
+    yield* epoller.waitFor(socket, EPOLL.IN);
+    return yield* socket.receiveFds(4096, 10, MSG.DONTWAIT);
+  });
