@@ -68,15 +68,16 @@ export class Task implements far.Task {
   /**
    * Allocates memory in the task. Its content is undefined.
    *
-   * @param size in bytes; may be left out when all values of the type have the same
+   * @param size in bytes, for types whose values differ in size
    */
+  malloc<A>(type: FixedCodec<A>): Effect.Effect<Pointer<A>, MallocFailure, Scope.Scope>;
+  malloc<A>(type: Codec<A>, size: number): Effect.Effect<Pointer<A>, MallocFailure, Scope.Scope>;
   malloc<A>(
     type: Codec<A>,
-    ...size: Codec<A>["size"] extends number ? [] : [size?: number]
+    size = type.size ?? 0,
   ): Effect.Effect<Pointer<A>, MallocFailure, Scope.Scope> {
-    const bytes = size[0] ?? type.size ?? 0;
     return Effect.map(
-      Effect.acquireRelease(this.allocator.malloc(bytes, type.alignment), (a) => a.free),
+      Effect.acquireRelease(this.allocator.malloc(size, type.alignment), (a) => a.free),
       (allocation) => Pointer.make(this, type, allocation),
     );
   }

@@ -1,4 +1,4 @@
-import { type Codec, EPOLL, O, POLL, SIG, SigHow } from "@rsyscall/abi";
+import { type Codec, EPOLL, type FixedCodec, O, POLL, SIG, SigHow } from "@rsyscall/abi";
 import type { Connection } from "@rsyscall/connection";
 import { AsyncFileDescriptor, type Epoller } from "@rsyscall/epoller";
 import {
@@ -66,12 +66,11 @@ export class Thread {
     return this.task.ptr(value, type as Codec<A>);
   }
 
-  /** Allocates memory in the process; `size` in bytes, for types that need one. */
-  malloc<A>(
-    type: Codec<A>,
-    ...size: Codec<A>["size"] extends number ? [] : [size?: number]
-  ): Effect.Effect<Pointer<A>, MallocFailure, Scope.Scope> {
-    return this.task.malloc(type, ...size);
+  /** Allocates memory in the process; `size` in bytes, for types whose values differ in size. */
+  malloc<A>(type: FixedCodec<A>): Effect.Effect<Pointer<A>, MallocFailure, Scope.Scope>;
+  malloc<A>(type: Codec<A>, size: number): Effect.Effect<Pointer<A>, MallocFailure, Scope.Scope>;
+  malloc<A>(type: Codec<A>, size = type.size ?? 0) {
+    return this.task.malloc(type, size);
   }
 
   /** open(2), close-on-exec */

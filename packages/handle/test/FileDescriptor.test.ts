@@ -1,0 +1,205 @@
+import {
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  writeFileSync,
+} from "node:fs";
+import { AF, Bytes, F, FD, O, SOCK } from "@rsyscall/abi";
+import { NamespaceMismatchError } from "@rsyscall/far";
+import { catchErrno, type Fd, SyscallError } from "@rsyscall/near";
+import { LocalThread } from "@rsyscall/thread";
+import { Effect, Exit, Fiber, Scope } from "effect";
+import { assert, describe } from "vitest";
+import { it, launchStub, tempDirectory } from "../../../tests/harness/index.ts";
+import {
+  Epoll,
+  FileDescriptor,
+  Memfd,
+  open,
+  type PipeReader,
+  pipe,
+  pollNow,
+  Socket,
+  UseAfterFreeError,
+  WrongKindError,
+} from "../src/index.ts";
+
+const isOpen = (fd: Fd): boolean => readdirSync("/proc/self/fd").includes(String(fd));
+
+describe("FileDescriptor", () => {
+  it("is closed by its scope, and by nobody twice", function* () {
+    const { task } = yield* LocalThread;
+    const scope = yield* Scope.make();
+    const [reader, writer] = yield* Scope.provide(pipe(task), scope);
+    yield* reader.close;
+    assert.isFalse(isOpen(reader.near));
+    // The number belongs to somebody else now.
+    const other = yield* Memfd.create(task, "other");
+    assert.equal(other.near, reader.near);
+    assert.instanceOf(yield* Effect.flip(reader.readBytes(1)), UseAfterFreeError);
+    assert.instanceOf(yield* Effect.flip(reader.close), UseAfterFreeError);
+    yield* Scope.close(scope, Exit.void);
+    assert.isFalse(isOpen(writer.near));
+    assert.isTrue(isOpen(other.near));
+  });
+
+  it("makes only descriptors that an exec closes", function* () {
+    const { task } = yield* LocalThread;
+    const [socket, second] = yield* Socket.pair(task);
+    const made = [
+      ...(yield* pipe(task)),
+      socket,
+      second,
+      yield* Socket.make(task, AF.UNIX, SOCK.STREAM),
+      yield* Epoll.make(task),
+      yield* Memfd.create(task, "name"),
+      yield* open(task, "/dev/null", O.RDONLY),
+      yield* socket.dup(),
+    ];
+    for (const fd of made) assert.equal(yield* fd.fcntl(F.GETFD), FD.CLOEXEC, String(fd));
+    yield* socket.sendFds(Uint8Array.of(1), [second]);
+    const { fds } = yield* second.receiveFds(1, 1);
+    assert.equal(yield* (fds[0] as FileDescriptor).fcntl(F.GETFD), FD.CLOEXEC);
+    yield* socket.setCloexec(false);
+    assert.equal(yield* socket.fcntl(F.GETFD), 0);
+  });
+
+  it("lives as long as one of its handles", function* () {
+    const { task } = yield* LocalThread;
+    const memfd = yield* Memfd.create(task, "shared");
+    const scope = yield* Scope.make();
+    const second = yield* Scope.provide(memfd.forTask(task), scope);
+    assert.instanceOf(second, Memfd);
+    yield* Scope.close(scope, Exit.void);
+    assert.isTrue(isOpen(memfd.near));
+    const moved = yield* memfd.move(task);
+    assert.instanceOf(yield* Effect.flip(memfd.fstat), UseAfterFreeError);
+    yield* moved.writeAllText("still there");
+    yield* moved.close;
+    assert.isFalse(isOpen(moved.near));
+  });
+
+  it("is refused by tasks with another table", function* () {
+    const { task } = yield* LocalThread;
+    const { call } = yield* launchStub;
+    const memfd = yield* Memfd.create(task, "ours");
+    assert.instanceOf(yield* Effect.flip(memfd.forTask(call.thread.task)), NamespaceMismatchError);
+  });
+
+  it("is narrowed to what the kernel says it is", function* () {
+    const { task } = yield* LocalThread;
+    const [first] = yield* Socket.pair(task);
+    const unknown = new FileDescriptor(task, (yield* first.dup()).near);
+    assert.instanceOf(yield* Socket.from(unknown), Socket);
+    const [reader] = yield* pipe(task);
+    const error = yield* Effect.flip(Socket.from(reader));
+    assert.instanceOf(error, WrongKindError);
+    assert.equal(error.message, `fd ${reader.near} is a pipe, not a socket`);
+    const misuse = (end: PipeReader) => {
+      // @ts-expect-error a pipe has no address
+      end.bind(new Uint8Array(2));
+      // @ts-expect-error the other end is of another kind
+      const writer: import("../src/index.ts").PipeWriter = end;
+      return writer;
+    };
+    assert.isFunction(misuse);
+  });
+
+  it("sets O_NONBLOCK and leaves the other flags", function* () {
+    const { task } = yield* LocalThread;
+    const path = `${yield* tempDirectory}/file`;
+    const file = yield* open(task, path, O.WRONLY | O.CREAT | O.APPEND, 0o600);
+    yield* file.setNonblock;
+    const flags = yield* file.statusFlags;
+    assert.equal(flags & (O.NONBLOCK | O.APPEND | O.WRONLY), O.NONBLOCK | O.APPEND | O.WRONLY);
+  });
+
+  it("reads, writes, and knows what the kernel knows of the file", function* () {
+    const { task } = yield* LocalThread;
+    const path = `${yield* tempDirectory}/file`;
+    writeFileSync(path, "0123456789", { mode: 0o640 });
+    const file = yield* open(task, path, O.RDWR);
+    const [used, rest] = yield* file.read(yield* task.malloc(Bytes, 16));
+    assert.equal(used.size, 10);
+    assert.equal(rest.size, 6);
+    assert.equal(new TextDecoder().decode(yield* used.read()), "0123456789");
+    assert.equal((yield* file.readBytes()).length, 0);
+    const [, unwritten] = yield* file.write(yield* task.ptr(Uint8Array.of(97, 98)));
+    assert.equal(unwritten.size, 0);
+    assert.equal(readFileSync(path, "utf8"), "0123456789ab");
+    const status = yield* file.fstat;
+    assert.equal(status.size, 12);
+    assert.equal(status.mode & 0o7777, 0o640);
+    yield* file.chmod(0o600);
+    assert.equal((yield* file.fstat).mode & 0o7777, 0o600);
+  });
+
+  it("writes all of it, however little the kernel takes at a time", function* () {
+    const { call } = yield* launchStub;
+    const { task } = call.thread;
+    const [reader, writer] = yield* pipe(task);
+    const bytes = new Uint8Array(1_000_000).map((_, i) => i % 251);
+    const end = openSync(
+      `/proc/${call.pid}/fd/${reader.near}`,
+      constants.O_RDONLY | constants.O_NONBLOCK,
+    );
+    const writing = yield* Effect.forkChild(writer.writeAllBytes(bytes), {
+      startImmediately: true,
+    });
+    const got = Buffer.alloc(bytes.length);
+    yield* Effect.promise(async () => {
+      for (let at = 0; at < got.length; ) {
+        await new Promise((resolve) => setImmediate(resolve));
+        try {
+          at += readSync(end, got, at, 4000, null);
+        } catch (error) {
+          // Nothing there yet; the bytes come through this very event loop.
+          if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+        }
+      }
+    });
+    yield* Fiber.join(writing);
+    closeSync(end);
+    assert.equal(Buffer.compare(got, bytes), 0);
+  });
+
+  it("tells what is there to read without waiting", function* () {
+    const { task } = yield* LocalThread;
+    const [reader, writer] = yield* pipe(task);
+    assert.equal(yield* pollNow(reader, 1), 0);
+    yield* writer.writeAllText("x");
+    assert.equal(yield* pollNow(reader, 1), 1);
+    yield* writer.close;
+    assert.equal(yield* pollNow(reader, 1), 1 | 16);
+  });
+
+  it("reports errors with the call, the errno and the descriptor", function* () {
+    const { task } = yield* LocalThread;
+    const [, writer] = yield* pipe(task);
+    const error = (yield* Effect.flip(writer.readBytes(1))) as SyscallError;
+    assert.instanceOf(error, SyscallError);
+    assert.deepInclude(
+      { ...error },
+      { syscall: "read", errno: "EBADF", number: 9, subject: `fd ${writer.near}` },
+    );
+    const recovered = yield* writer
+      .readBytes(1)
+      .pipe(catchErrno(["EBADF", "EINVAL"], ({ errno }) => Effect.succeed(errno)));
+    assert.equal(recovered, "EBADF");
+    const missing = (yield* Effect.flip(open(task, "/a\0b", O.RDONLY))) as SyscallError;
+    assert.equal(missing.errno, "EINVAL");
+  });
+
+  it("has a memfd whose name /proc shows", function* () {
+    const { task } = yield* LocalThread;
+    const memfd = yield* Memfd.create(task, "named");
+    assert.include(readlinkSync(`/proc/self/fd/${memfd.near}`), "memfd:named");
+    yield* memfd.truncate(10_000);
+    assert.equal((yield* memfd.fstat).size, 10_000);
+    assert.equal(yield* memfd.lseek(-100, 2), 9_900);
+  });
+});
