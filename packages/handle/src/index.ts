@@ -13,7 +13,7 @@ export { pollNow } from "./poll.ts";
 export { resetSignal, sigprocmask } from "./signal.ts";
 export { Epoll } from "./sys/epoll.ts";
 export { type Received, Socket } from "./sys/socket.ts";
-export { mkdir, stat } from "./sys/stat.ts";
+export { chmod, mkdir, stat } from "./sys/stat.ts";
 export { bindUnix, connectUnix } from "./sys/un.ts";
 export { encode, type MallocFailure, type PtrFailure, Task } from "./Task.ts";
 export {

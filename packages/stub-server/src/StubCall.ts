@@ -5,7 +5,8 @@ import type { Description } from "./hello.ts";
 
 /** The environment variables that are ours and not the caller's. */
 const ARGV0 = "RSYSCALL_UNIX_STUB_ARGV0=";
-const OURS = [ARGV0, "RSYSCALL_UNIX_STUB_SOCK_PATH=", "RSYSCALL_UNIX_STUB_SOCK="];
+const SOCKET_PATH = "RSYSCALL_UNIX_STUB_SOCK_PATH=";
+const OURS = [ARGV0, SOCKET_PATH, "RSYSCALL_UNIX_STUB_SOCK="];
 
 const isOurs = (text: Uint8Array): boolean => OURS.some((prefix) => startsWith(text, prefix));
 
@@ -16,9 +17,10 @@ const startsWith = (text: Uint8Array, prefix: string): boolean =>
 export const callerEnvironment = (description: Description): ReadonlyArray<Uint8Array> =>
   description.environment.filter((text) => !isOurs(text));
 
-/** The caller's arguments. A wrapper script cannot pass argv[0] on but in a variable. */
+/** The caller's arguments. The wrapper script passes argv[0] on in a variable, beside the socket's. */
 export const callerArgv = ({ argv, environment }: Description): ReadonlyArray<Uint8Array> => {
-  const argv0 = environment.find((text) => startsWith(text, ARGV0));
+  const fromScript = environment.some((text) => startsWith(text, SOCKET_PATH));
+  const argv0 = fromScript ? environment.find((text) => startsWith(text, ARGV0)) : undefined;
   return argv0 === undefined ? argv : [argv0.subarray(ARGV0.length), ...argv.slice(1)];
 };
 

@@ -1,8 +1,16 @@
-import { AF, AT, EX, S_IF, S_IFMT, SOCK, type Ucred } from "@rsyscall/abi";
+import { AF, EX, S_IF, S_IFMT, SOCK, type Ucred } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
-import { bindUnix, getcwd, type HandleFailure, Socket, stat, unlink } from "@rsyscall/handle";
+import {
+  bindUnix,
+  chmod,
+  getcwd,
+  type HandleFailure,
+  Socket,
+  stat,
+  unlink,
+} from "@rsyscall/handle";
 import { stubPath } from "@rsyscall/native";
-import { geteuid, Path, type PathLike, SyscallError, call as syscall } from "@rsyscall/near";
+import { geteuid, Path, type PathLike, SyscallError } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Cause, type Duration, Effect, Exit, Queue, Scope, Semaphore, Stream } from "effect";
 import { bootstrap } from "./bootstrap.ts";
@@ -96,7 +104,8 @@ export class StubServer {
         Effect.mapError(bindUnix(socket, absolute), creationError(absolute.text)),
         () => Effect.ignore(unlink(thread.task, absolute)),
       );
-      if (options.allow !== undefined) yield* openToAll(thread, absolute);
+      // Whoever connects needs the right to write, of which the umask leaves nothing to others.
+      if (options.allow !== undefined) yield* chmod(thread.task, absolute, 0o666);
       yield* socket.listen(LISTEN_BACKLOG);
       const listening = yield* thread.makeAfd(socket);
       const waiting = yield* Effect.acquireRelease(
@@ -299,12 +308,6 @@ const handleCall = <E, R>(
     Effect.ignore,
   );
 };
-
-/** Whoever connects needs the right to write, of which the umask leaves nothing to others. */
-const openToAll = (thread: Thread, { bytes, text }: Path): Effect.Effect<void, HandleFailure> =>
-  thread.task.withPath("chmod", bytes, (address) =>
-    Effect.asVoid(syscall(thread.task.sysif, "fchmodat", text, AT.FDCWD, address, 0o666)),
-  );
 
 const absolutePath = (thread: Thread, path: PathLike): Effect.Effect<Path, HandleFailure> => {
   const given = Path.make(path);

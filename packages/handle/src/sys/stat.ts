@@ -1,5 +1,5 @@
 import { AT, type Stat } from "@rsyscall/abi";
-import { fstatat, mkdirat, type PathLike, pathText } from "@rsyscall/near";
+import { fchmodat, fstatat, mkdirat, type PathLike, pathText } from "@rsyscall/near";
 import type { Effect } from "effect";
 import type { MallocFailure, Task } from "../Task.ts";
 
@@ -19,4 +19,14 @@ export const mkdir = (
 ): Effect.Effect<void, MallocFailure> =>
   task.withPath("mkdir", path, (address) =>
     mkdirat(task.sysif, AT.FDCWD, address, mode, pathText(path)),
+  );
+
+/** chmod(2): the mode as it is given, whatever the umask. */
+export const chmod = (
+  task: Task,
+  path: PathLike,
+  mode: number,
+): Effect.Effect<void, MallocFailure> =>
+  task.withPath("chmod", path, (address) =>
+    fchmodat(task.sysif, AT.FDCWD, address, mode, pathText(path)),
   );

@@ -1,5 +1,5 @@
 import { AT, O, SOCKADDR_UN_PATH_MAX, SockaddrUn } from "@rsyscall/abi";
-import { Path, type PathLike, pathBytes, renameat2 } from "@rsyscall/near";
+import { Path, type PathLike, pathBytes, pathText, renameat2, SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { HandleFailure } from "../errors.ts";
 import { open } from "../fcntl.ts";
@@ -12,12 +12,24 @@ import type { Socket } from "./socket.ts";
  * descriptor, as /proc/self/fd/N: of the socket itself to connect, of its directory to bind.
  */
 
+/** The kernel would stop at a NUL, and take another path; an address that begins with one is abstract. */
+const check = (syscall: string, path: PathLike): Effect.Effect<void, SyscallError> =>
+  pathBytes(path).includes(0)
+    ? Effect.fail(SyscallError.of(syscall, "EINVAL", pathText(path)))
+    : Effect.void;
+
 const fits = (path: PathLike): boolean => pathBytes(path).length < SOCKADDR_UN_PATH_MAX;
 
 const address = (path: PathLike): Uint8Array => encode(SockaddrUn, { path: pathBytes(path) });
 
 /** connect(2) to a Unix socket at a path of any length that the file system takes. */
 export const connectUnix = (socket: Socket, path: PathLike): Effect.Effect<void, HandleFailure> =>
+  Effect.andThen(
+    check("connect", path),
+    Effect.suspend(() => connectChecked(socket, path)),
+  );
+
+const connectChecked = (socket: Socket, path: PathLike): Effect.Effect<void, HandleFailure> =>
   fits(path)
     ? socket.connect(address(path), Path.make(path).text)
     : Effect.scoped(
@@ -27,7 +39,13 @@ export const connectUnix = (socket: Socket, path: PathLike): Effect.Effect<void,
       );
 
 /** bind(2) to a path of any length that the file system takes. Creates a socket there. */
-export const bindUnix = (socket: Socket, path: PathLike): Effect.Effect<void, HandleFailure> => {
+export const bindUnix = (socket: Socket, path: PathLike): Effect.Effect<void, HandleFailure> =>
+  Effect.andThen(
+    check("bind", path),
+    Effect.suspend(() => bindChecked(socket, path)),
+  );
+
+const bindChecked = (socket: Socket, path: PathLike): Effect.Effect<void, HandleFailure> => {
   const { parent, name, text } = Path.make(path);
   if (fits(path)) return socket.bind(address(path), text);
   return Effect.scoped(

@@ -70,6 +70,13 @@ describe("Socket", () => {
         assert.equal(new TextDecoder().decode(yield* accepted.readBytes()), "through");
       });
 
+  it("refuses a path with a NUL in it", function* () {
+    const { task } = yield* LocalThread;
+    const socket = yield* Socket.make(task, AF.UNIX, SOCK.STREAM);
+    for (const use of [bindUnix, connectUnix])
+      assert.include((yield* Effect.flip(use(socket, "/tmp/a\0b"))).message, "EINVAL");
+  });
+
   it("does not take a name that is there, whatever its length", function* () {
     const { task } = yield* LocalThread;
     const directory = yield* tempDirectory;

@@ -25,3 +25,12 @@ export const mkdirat = (
   mode: number,
   subject?: string,
 ) => Effect.asVoid(call(sysif, "mkdirat", subject, directory, path, mode));
+
+/** fchmodat(2), which has no flags: links are followed. */
+export const fchmodat = (
+  sysif: SyscallInterface,
+  directory: Fd | number,
+  path: Address,
+  mode: number,
+  subject?: string,
+) => Effect.asVoid(call(sysif, "fchmodat", subject, directory, path, mode));

@@ -1,0 +1,145 @@
+import { connect } from "node:net";
+import { AF, SOCK, Uint32 } from "@rsyscall/abi";
+import { bindUnix, pipe, Socket } from "@rsyscall/handle";
+import { LocalThread } from "@rsyscall/thread";
+import { Effect, Exit, Fiber } from "effect";
+import { assert, describe } from "vitest";
+import { it, tempDirectory } from "../../../tests/harness/index.ts";
+import { AsyncReadBuffer, EndOfFileError, TooLongError } from "../src/index.ts";
+
+const asyncPipe = Effect.gen(function* () {
+  const thread = yield* LocalThread;
+  const [reader, writer] = yield* pipe(thread.task);
+  return { reader: yield* thread.makeAfd(reader), writer: yield* thread.makeAfd(writer) };
+});
+
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+describe("AsyncFileDescriptor", () => {
+  it("waits for what is not there yet, and sees the end", function* () {
+    const { reader, writer } = yield* asyncPipe;
+    const reading = yield* Effect.forkChild(reader.readBytes(), { startImmediately: true });
+    assert.isUndefined(reading.pollUnsafe());
+    yield* writer.writeAllBytes(new TextEncoder().encode("later"));
+    assert.equal(text(yield* Fiber.join(reading)), "later");
+    yield* writer.handle.close;
+    assert.equal((yield* reader.readBytes()).length, 0);
+  });
+
+  it("carries 8 MiB through a pipe that holds 64 KiB", function* () {
+    const { reader, writer } = yield* asyncPipe;
+    const sent = new Uint8Array(8 * 1024 * 1024).map((_, i) => i % 253);
+    const writing = yield* Effect.forkChild(
+      Effect.andThen(writer.writeAllBytes(sent), writer.handle.close),
+    );
+    const parts: Array<Uint8Array> = [];
+    for (;;) {
+      const part = yield* reader.readBytes();
+      if (part.length === 0) break;
+      parts.push(part);
+    }
+    yield* Fiber.join(writing);
+    assert.equal(Buffer.compare(Buffer.concat(parts), sent), 0);
+  });
+
+  it("fails at once in the wrong direction", function* () {
+    const { reader, writer } = yield* asyncPipe;
+    assert.include((yield* Effect.flip(writer.readBytes())).message, "EBADF");
+    assert.include((yield* Effect.flip(reader.writeAllBytes(Uint8Array.of(1)))).message, "EBADF");
+  });
+
+  it("can be interrupted while it waits, and loses nothing", function* () {
+    const { reader, writer } = yield* asyncPipe;
+    for (let i = 0; i < 10; i++) {
+      const reading = yield* Effect.forkChild(reader.readBytes(), { startImmediately: true });
+      yield* Fiber.interrupt(reading);
+      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(reading)));
+    }
+    yield* writer.writeAllBytes(new TextEncoder().encode("all"));
+    assert.equal(text(yield* reader.readBytes()), "all");
+  });
+
+  it("accepts connections when they come", function* () {
+    const thread = yield* LocalThread;
+    const path = `${yield* tempDirectory}/socket`;
+    const socket = yield* Socket.make(thread.task, AF.UNIX, SOCK.STREAM);
+    yield* bindUnix(socket, path);
+    yield* socket.listen(5);
+    const listening = yield* thread.makeAfd(socket);
+    const accepting = yield* Effect.forkScoped(
+      Effect.replicateEffect(
+        Effect.flatMap(listening.accept(), (accepted) => thread.makeAfd(accepted)),
+        3,
+      ),
+      { startImmediately: true },
+    );
+    const clients = [1, 2, 3].map((i) => connect(path).end(`client ${i}`));
+    const accepted = yield* Fiber.join(accepting);
+    const heard = yield* Effect.forEach(accepted, (afd) => Effect.map(afd.readBytes(), text));
+    assert.sameMembers(heard, ["client 1", "client 2", "client 3"]);
+    for (const client of clients) client.destroy();
+  });
+});
+
+describe("AsyncReadBuffer", () => {
+  it("reads lengths, structures, strings and lines, wherever the stream is cut", function* () {
+    const { reader, writer } = yield* asyncPipe;
+    const buffer = new AsyncReadBuffer(reader);
+    const prefix = (length: number) => [length, 0, 0, 0, 0, 0, 0, 0];
+    const stream = Uint8Array.from([
+      ...[1, 2, 3],
+      ...[0x78, 0x56, 0x34, 0x12],
+      ...prefix(2),
+      ...[104, 105],
+      ...prefix(1),
+      ...[97],
+      ...prefix(0),
+      ...new TextEncoder().encode("first line\nsecond\n"),
+    ]);
+    yield* Effect.forkChild(
+      Effect.andThen(
+        Effect.forEach(stream, (byte) =>
+          Effect.andThen(writer.writeAllBytes(Uint8Array.of(byte)), Effect.yieldNow),
+        ),
+        writer.handle.close,
+      ),
+    );
+    assert.deepEqual(yield* buffer.readLength(3), Uint8Array.of(1, 2, 3));
+    assert.equal(yield* buffer.readStruct(Uint32), 0x12345678);
+    assert.equal(text(yield* buffer.readLengthPrefixed(10)), "hi");
+    assert.deepEqual((yield* buffer.readLengthPrefixedArray(2, 10)).map(text), ["a", ""]);
+    assert.equal(yield* buffer.readLine, "first line");
+    assert.equal(yield* buffer.readLine, "second");
+    assert.isUndefined(yield* buffer.readLine);
+  });
+
+  it("says what was being read when the stream ends in it", function* () {
+    const { reader, writer } = yield* asyncPipe;
+    const buffer = new AsyncReadBuffer(reader);
+    yield* writer.writeAllBytes(Uint8Array.of(1, 2, 3));
+    yield* writer.handle.close;
+    const error = yield* Effect.flip(buffer.readLength(10, "the header"));
+    assert.instanceOf(error, EndOfFileError);
+    assert.equal(error.message, "The stream ended after 3 bytes of the header");
+  });
+
+  it("takes nothing that is longer than its limit", function* () {
+    const { reader, writer } = yield* asyncPipe;
+    const buffer = new AsyncReadBuffer(reader);
+    yield* writer.writeAllBytes(new Uint8Array(8).fill(255));
+    assert.instanceOf(yield* Effect.flip(buffer.readLengthPrefixed(1000)), TooLongError);
+    yield* writer.writeAllBytes(new Uint8Array(2000).fill(65));
+    const line = buffer.readUntilDelimiter(Uint8Array.of(10), 1000);
+    assert.instanceOf(yield* Effect.flip(line), TooLongError);
+  });
+
+  it("keeps what has arrived when it is interrupted", function* () {
+    const { reader, writer } = yield* asyncPipe;
+    const buffer = new AsyncReadBuffer(reader);
+    yield* writer.writeAllBytes(Uint8Array.of(1, 2));
+    const reading = yield* Effect.forkChild(buffer.readLength(4), { startImmediately: true });
+    yield* Fiber.interrupt(reading);
+    yield* writer.writeAllBytes(Uint8Array.of(3, 4));
+    assert.deepEqual(yield* buffer.readLength(4), Uint8Array.of(1, 2, 3, 4));
+  });
+});

@@ -1,0 +1,55 @@
+import { readlinkSync } from "node:fs";
+import { Effect } from "effect";
+import { assert, describe } from "vitest";
+import { execute, it, tempDirectory } from "../../../tests/harness/index.ts";
+import { checkKernel, KernelTooOldError, LocalThread } from "../src/index.ts";
+
+describe("LocalThread", () => {
+  it("is this process", function* () {
+    const { task, environ } = yield* LocalThread;
+    assert.equal(task.pid, process.pid);
+    assert.equal(environ.get("PATH"), process.env["PATH"]);
+    for (const [kind, { id }] of Object.entries(task.namespaces))
+      assert.equal(readlinkSync(`/proc/self/ns/${kind}`), `${kind}:[${id}]`);
+  });
+
+  it("writes and reads whole files", function* () {
+    const thread = yield* LocalThread;
+    const path = `${yield* tempDirectory}/file`;
+    yield* thread.spit(path, "long enough to be cut");
+    yield* thread.spit(path, "short");
+    assert.equal(new TextDecoder().decode(yield* thread.slurp(path)), "short");
+    const error = yield* Effect.flip(thread.slurp(`${path}/below`));
+    assert.include(error.message, "ENOTDIR");
+  });
+
+  it("can be made again and again, and a program that has finished exits", function* () {
+    const program = `
+      import { LocalThread } from "@rsyscall/thread";
+      import { Effect } from "effect";
+      const use = Effect.scoped(Effect.flatMap(LocalThread, (thread) => Effect.gen(function* () {
+        const [reader] = yield* thread.pipe();
+        yield* Effect.timeoutOption((yield* thread.makeAfd(reader)).readBytes(), "5 millis");
+      })));
+      for (let i = 0; i < 20; i++)
+        await Effect.runPromise(use.pipe(Effect.provide(LocalThread.layer)));
+    `;
+    const { status, stderr } = yield* execute(process.execPath, ["--input-type=module"], {
+      input: program,
+    });
+    assert.equal(status, 0, stderr.toString());
+  });
+});
+
+describe("checkKernel", () => {
+  it("refuses what is too old, and says what to do", function* () {
+    for (const release of ["4.19.0-27-amd64", "5.9.16", "3.10.0-1160.el7.x86_64"]) {
+      const error = yield* Effect.flip(checkKernel(release));
+      assert.instanceOf(error, KernelTooOldError);
+      assert.include(error.message, release);
+      assert.include(error.message, "5.10 or newer");
+    }
+    for (const release of ["5.10.0", "5.15.0-1-cloud", "6.18.44-fc", "10.0"])
+      yield* checkKernel(release);
+  });
+});
