@@ -11,7 +11,7 @@ import { localCall } from "./local.ts";
 import { remoteCalls, remoteMemory } from "./remote.ts";
 import { json, table } from "./table.ts";
 
-const usage = `Usage: pnpm bench [--quick] [--json]
+const usage = `Usage: npm run bench [-- --quick] [-- --json]
 
 Measures, and holds every number against a floor that is measured in the same run.
 
