@@ -151,6 +151,21 @@ describe("when the stub is killed", () => {
   });
 });
 
+describe("call.ended", () => {
+  it("tells a handler that waits for something else that its process is gone", function* () {
+    let told = false;
+    const path = yield* serving((call) =>
+      Effect.gen(function* () {
+        process.nextTick(() => process.kill(call.pid, "SIGKILL"));
+        yield* Effect.raceFirst(Effect.never, call.ended);
+        told = true;
+      }),
+    );
+    assert.equal((yield* execute(path)).signal, "SIGKILL");
+    while (!told) yield* Effect.yieldNow;
+  });
+});
+
 const fixture = fileURLToPath(new URL("../fixtures/controller.mjs", import.meta.url));
 
 /** A controller in a process of its own, ready to be called. */

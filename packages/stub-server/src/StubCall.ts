@@ -1,6 +1,7 @@
 import { fsDecode, type Ucred } from "@rsyscall/abi";
 import type { Fd, Path, Pid } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
+import type { Effect } from "effect";
 import type { Description } from "./hello.ts";
 
 /** The environment variables that are ours and not the caller's. */
@@ -51,7 +52,13 @@ export class StubCall {
   /** Descriptors that the caller left open; undefined when the process cannot see its /proc. */
   readonly fds: ReadonlyArray<Fd> | undefined;
 
-  constructor(description: Description, peer: Ucred, thread: Thread) {
+  /**
+   * Completes when the process has ended, or is out of reach. A handler that waits for other things
+   * than its process can race them with it.
+   */
+  readonly ended: Effect.Effect<void>;
+
+  constructor(description: Description, peer: Ucred, thread: Thread, ended: Effect.Effect<void>) {
     this.argvBytes = callerArgv(description);
     this.argv = this.argvBytes.map(fsDecode);
     this.thread = thread;
@@ -63,5 +70,6 @@ export class StubCall {
     this.gid = description.gid;
     this.peer = peer;
     this.fds = description.fds;
+    this.ended = ended;
   }
 }

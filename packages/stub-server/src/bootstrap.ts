@@ -94,7 +94,7 @@ export const bootstrap = (
         stdout: stdio(1),
         stderr: stdio(2),
       });
-      return new StubCall(description, peer, thread);
+      return new StubCall(description, peer, thread, sysif.ended);
     }).pipe(
       Scope.provide(scope),
       Effect.onError(() => Scope.close(scope, Exit.void)),
