@@ -63,7 +63,10 @@ static void pin(const char *cpu)
 	cpu_set_t set;
 	CPU_ZERO(&set);
 	CPU_SET(atoi(cpu), &set);
-	sched_setaffinity(0, sizeof set, &set);
+	if (sched_setaffinity(0, sizeof set, &set) < 0) {
+		perror("pair: sched_setaffinity");
+		_exit(1);
+	}
 }
 
 int main(int argc, char **argv)
@@ -93,7 +96,10 @@ int main(int argc, char **argv)
 	for (long i = 0; i < count; i++) {
 		long long start = now();
 		send_all(fds[0], bytes, out);
-		recv_all(fds[0], bytes, in);
+		if (!recv_all(fds[0], bytes, in)) {
+			fprintf(stderr, "pair: the server is gone\n");
+			return 1;
+		}
 		printf("%.1f\n", (double)(now() - start) / (double)(echo ? 1 : number));
 	}
 	close(fds[0]);

@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { readFileSync } from "node:fs";
 import { call } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
@@ -6,11 +6,26 @@ import { Effect } from "effect";
 /** Where the driving process runs, and where the one that is driven does. */
 export type Cpus = readonly [client: number, server: number];
 
+/** The CPUs that we may run on, as the kernel lists them: 0-3,7. */
+const allowed = (
+  /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "0"
+)
+  .split(",")
+  .flatMap((range) => {
+    const [first = 0, last = first] = range.split("-").map(Number);
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+
+const [one = 0, other = one] = allowed;
+
 /** Two CPUs, where there are two. */
-export const apart: Cpus = [0, Math.min(1, availableParallelism() - 1)];
+export const apart: Cpus = [one, other];
 
 /** One CPU for both. */
-export const together: Cpus = [0, 0];
+export const together: Cpus = [one, one];
+
+/** Whether there are two. */
+export const areTwo = one !== other;
 
 /** sched_setaffinity(2) of a process's main thread: these CPUs only. */
 const setAffinity = (thread: Thread, cpus: bigint) => {
@@ -21,7 +36,7 @@ const setAffinity = (thread: Thread, cpus: bigint) => {
   );
 };
 
-/** Runs with both processes on their CPUs, and lets them go wherever they like afterwards. */
+/** Runs with both processes on their CPUs, and lets them go wherever they may afterwards. */
 export const pinned = <A, E, R>(
   threads: readonly [client: Thread, server: Thread],
   cpus: Cpus,
@@ -32,6 +47,7 @@ export const pinned = <A, E, R>(
     setAffinity(client, 1n << BigInt(cpus[0])),
     setAffinity(server, 1n << BigInt(cpus[1])),
   );
-  const unpin = Effect.andThen(setAffinity(client, ~0n), setAffinity(server, ~0n));
+  const all = allowed.reduce((mask, cpu) => mask | (1n << BigInt(cpu)), 0n);
+  const unpin = Effect.andThen(setAffinity(client, all), setAffinity(server, all));
   return Effect.andThen(pin, Effect.ensuring(use, Effect.ignore(unpin)));
 };

@@ -3,20 +3,25 @@ import { Effect } from "effect";
 /** Batches of each; the machines are noisy, and what disturbs one must disturb the other too. */
 const BATCHES = 10;
 
-/** Measures two things in turn. The first batch of each is to warm up. */
-export const interleaved = <E, R>(
-  measure: Effect.Effect<ReadonlyArray<number>, E, R>,
+/** As long as each pair runs unmeasured: V8 optimizes by use, and a few hundred calls are not enough. */
+const WARM_UP_MS = 750;
+
+/** Measures two things in turn, once both are warm. */
+export const interleaved = <A, E, R>(
+  measure: Effect.Effect<ReadonlyArray<A>, E, R>,
   measureFloor: () => ReadonlyArray<number>,
-): Effect.Effect<{ samples: Array<number>; floor: Array<number> }, E, R> =>
+): Effect.Effect<{ samples: Array<A>; floor: Array<number> }, E, R> =>
   Effect.gen(function* () {
-    const samples: Array<number> = [];
+    const samples: Array<A> = [];
     const floor: Array<number> = [];
-    for (let batch = 0; batch <= BATCHES; batch++) {
-      const measured = yield* measure;
-      const measuredFloor = measureFloor();
-      if (batch === 0) continue;
-      samples.push(...measured);
-      floor.push(...measuredFloor);
+    const warm = performance.now() + WARM_UP_MS;
+    do {
+      yield* measure;
+      measureFloor();
+    } while (performance.now() < warm);
+    for (let batch = 0; batch < BATCHES; batch++) {
+      samples.push(...(yield* measure));
+      floor.push(...measureFloor());
     }
     return { samples, floor };
   });

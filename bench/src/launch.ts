@@ -22,9 +22,12 @@ const parse = (output: string): Array<Launch> =>
       return { pid: Number(pid), start: BigInt(start), end: BigInt(end) };
     });
 
+/** What the stub exits with when it finds no server. */
+const UNAVAILABLE = 69;
+
 const launch = (count: number, path: string): Effect.Effect<Array<Launch>> =>
   Effect.callback((resume) => {
-    execFile(program("launch"), [String(count), path], (error, stdout) =>
+    execFile(program("launch"), [String(count), "0", path], (error, stdout) =>
       resume(error === null ? Effect.succeed(parse(stdout)) : Effect.die(error)),
     );
   });
@@ -32,7 +35,7 @@ const launch = (count: number, path: string): Effect.Effect<Array<Launch>> =>
 /** The stub alone: it finds no server, and exits. */
 const launchBare = (count: number): Array<number> =>
   parse(
-    execFileSync(program("launch"), [String(count), stubPath], {
+    execFileSync(program("launch"), [String(count), String(UNAVAILABLE), stubPath], {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "ignore"],
     }),
@@ -49,12 +52,13 @@ export const stubLaunch = (thread: Thread, directory: string, scale: number) =>
       ),
     );
     const count = 20 * scale;
-    const toHandler: Array<number> = [];
     const { samples, floor } = yield* interleaved(
       Effect.map(launch(count, `${directory}/launched`), (launches) =>
         launches.map(({ pid, start, end }) => {
-          toHandler.push(Number((handlerStart.get(pid) ?? end) - start));
-          return Number(end - start);
+          const handler = handlerStart.get(pid);
+          if (handler === undefined) throw new Error(`the launch of ${pid} reached no handler`);
+          handlerStart.delete(pid);
+          return { toHandler: Number(handler - start), toExit: Number(end - start) };
         }),
       ),
       () => launchBare(count),
@@ -63,12 +67,15 @@ export const stubLaunch = (thread: Thread, directory: string, scale: number) =>
     const rows: Array<Row> = [
       {
         name: "stub launch to handler start",
-        // The first batch was to warm up.
-        samples: toHandler.slice(count),
+        samples: samples.map(({ toHandler }) => toHandler),
         floor: bare,
         aim: { nanoseconds: 2e6 },
       },
-      { name: "stub launch to the caller's exit", samples, floor: bare },
+      {
+        name: "stub launch to the caller's exit",
+        samples: samples.map(({ toExit }) => toExit),
+        floor: bare,
+      },
     ];
     return rows;
   });

@@ -1,7 +1,7 @@
 import { getpid } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
-import { apart, type Cpus, pinned, together } from "./cpus.ts";
+import { apart, areTwo, type Cpus, pinned, together } from "./cpus.ts";
 import { pairCalls, pairEcho } from "./floors.ts";
 import { interleaved, timed } from "./interleaved.ts";
 import type { Row } from "./Row.ts";
@@ -39,7 +39,7 @@ export const remoteCalls = (threads: Threads, scale: number) =>
     );
     const rows: Array<Row> = [
       {
-        name: "remote getpid, two CPUs",
+        name: `remote getpid, ${areTwo ? "two CPUs" : "no second CPU"}`,
         samples: twoCpus.samples,
         floor: { name: "C pair over a socketpair, likewise", samples: twoCpus.floor },
         aim: { ratio: 1.5 },

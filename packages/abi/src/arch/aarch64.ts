@@ -1,6 +1,7 @@
 import type { Abi } from "../Abi.ts";
 import { Int32, Int64, reserved, struct, Uint32, Uint64 } from "../Codec.ts";
 import { O } from "../fcntl.ts";
+import { epollEventWithDataAt } from "../sys/epoll.ts";
 import { Timespec } from "../time.ts";
 import { syscalls } from "./aarch64/syscalls.ts";
 import { lookup } from "./lookup.ts";
@@ -23,8 +24,6 @@ const stat = struct("struct stat", {
   unused: reserved(8),
 });
 
-const epollEvent = struct("struct epoll_event", { events: Uint32, data: Int64 });
-
 /** The open flags whose value is not that of x86_64 (Linux: arch/arm64/include/uapi/asm/fcntl.h). */
 const openFlags = [
   { ours: O.DIRECTORY, target: 0o040000 },
@@ -45,7 +44,7 @@ export const aarch64: Abi = {
   elfMachine: 183,
   ...lookup(syscalls),
   stat,
-  epollEvent,
+  epollEvent: epollEventWithDataAt(8),
   openFlagsToTarget: (flags) => translate(flags, "ours", "target"),
   openFlagsFromTarget: (flags) => translate(flags, "target", "ours"),
 };

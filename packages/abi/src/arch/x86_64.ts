@@ -1,5 +1,6 @@
 import type { Abi } from "../Abi.ts";
 import { Int64, reserved, struct, Uint32, Uint64 } from "../Codec.ts";
+import { epollEventWithDataAt } from "../sys/epoll.ts";
 import { Timespec } from "../time.ts";
 import { lookup } from "./lookup.ts";
 import { syscalls } from "./x86_64/syscalls.ts";
@@ -21,15 +22,13 @@ const stat = struct("struct stat", {
   unused: reserved(24),
 });
 
-const epollEvent = struct("struct epoll_event", { events: Uint32, data: Int64 }, { packed: true });
-
 /** Linux on 64-bit x86. The constants of this package are this machine's. */
 export const x86_64: Abi = {
   machine: "x86_64",
   elfMachine: 62,
   ...lookup(syscalls),
   stat,
-  epollEvent,
+  epollEvent: epollEventWithDataAt(4),
   openFlagsToTarget: (flags) => flags,
   openFlagsFromTarget: (flags) => flags,
 };

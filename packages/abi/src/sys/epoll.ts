@@ -1,3 +1,5 @@
+import type { FixedCodec } from "../Codec.ts";
+
 /** Events and flags of epoll_ctl(2), as positive numbers. */
 export const EPOLL = {
   IN: 0x00000001,
@@ -30,3 +32,27 @@ export interface EpollEvent {
   /** 64 bits that the kernel gives back with the event; here, a safe integer. */
   readonly data: number;
 }
+
+/**
+ * `struct epoll_event` with its data at this offset: packed on x86-64, aligned elsewhere. Written out
+ * and not composed, because every wake-up decodes some.
+ */
+export const epollEventWithDataAt = (offset: 4 | 8): FixedCodec<EpollEvent> => ({
+  name: "struct epoll_event",
+  size: offset + 8,
+  alignment: offset === 4 ? 1 : 8,
+  sizeOf: () => offset + 8,
+  encode: ({ events, data }, into) => {
+    if (!Number.isSafeInteger(data)) throw new RangeError(`${data} is not a safe integer`);
+    const view = new DataView(into.buffer, into.byteOffset, offset + 8);
+    view.setUint32(0, events, true);
+    view.setUint32(offset, data, true);
+    view.setInt32(offset + 4, Math.floor(data / 2 ** 32), true);
+  },
+  decode: (bytes) => {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, offset + 8);
+    const data = view.getInt32(offset + 4, true) * 2 ** 32 + view.getUint32(offset, true);
+    if (!Number.isSafeInteger(data)) throw new RangeError(`${data} is not a safe integer`);
+    return { events: view.getUint32(0, true), data };
+  },
+});
