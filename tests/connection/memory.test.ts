@@ -1,8 +1,11 @@
 import { Bytes } from "@rsyscall/abi";
+import { OutOfSpaceError } from "@rsyscall/memory";
 import { Address, getpid, SyscallError, SyscallHangup } from "@rsyscall/near";
-import { Effect, Fiber } from "effect";
+import { StubServer } from "@rsyscall/stub-server";
+import { LocalThread } from "@rsyscall/thread";
+import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../harness/index.ts";
+import { it, launchStub, start, tempDirectory } from "../harness/index.ts";
 
 /** Bytes in which every shift or swap shows. */
 const pattern = (size: number, seed = 1): Uint8Array => {
@@ -46,7 +49,7 @@ describe("memory of a stub", () => {
 
   it("does not lose step when the stub is stopped and continued in the middle", function* () {
     const { call } = yield* launchStub;
-    const bytes = pattern(2 ** 25);
+    const bytes = pattern(2 ** 26);
     const transfer = Effect.gen(function* () {
       const pointer = yield* call.thread.ptr(bytes);
       return yield* pointer.read();
@@ -83,11 +86,46 @@ describe("memory of a stub", () => {
     assert.equal((yield* caller.ended).status, 69);
   });
 
+  it("refuses what its allocator may not map, and goes on", function* () {
+    const { call } = yield* launchStub;
+    const error = yield* Effect.flip(call.thread.malloc(Bytes, 2 ** 31));
+    assert.instanceOf(error, OutOfSpaceError);
+    assert.equal(error.requested, 2 ** 31);
+    const pointer = yield* call.thread.ptr("room enough");
+    assert.equal(yield* pointer.read(), "room enough");
+  });
+
+  it("refuses what the kernel does not give, and goes on", function* () {
+    const directory = yield* tempDirectory;
+    const server = yield* StubServer.make(yield* LocalThread, directory, "stub");
+    // 16 MiB of address space.
+    yield* start("sh", ["-c", 'ulimit -v 16384; exec "$0"', `${directory}/stub`]);
+    const { thread } = yield* server.accept();
+    const error = yield* Effect.flip(thread.ptr(pattern(2 ** 26)));
+    assert.instanceOf(error, OutOfSpaceError);
+    assert.equal((error.cause as SyscallError).errno, "ENOMEM");
+    const pointer = yield* thread.ptr(pattern(2 ** 20));
+    assert.isTrue(same(yield* pointer.read(), pattern(2 ** 20)));
+  });
+
   it("fails pending transfers when the stub dies", function* () {
     const { call } = yield* launchStub;
     const pointer = yield* call.thread.ptr(pattern(2 ** 25));
     const reading = yield* Effect.forkChild(pointer.read(), { startImmediately: true });
     process.kill(call.pid, "SIGKILL");
     assert.instanceOf(yield* Effect.flip(Fiber.join(reading)), SyscallHangup);
+  });
+
+  it("gives every read an end when the stub exits behind it", function* () {
+    // Result, bytes and the end of both sockets come together, in whichever order epoll tells.
+    for (const size of [1, 4096, 100_000]) {
+      const { call } = yield* launchStub;
+      const pointer = yield* call.thread.ptr(pattern(size));
+      const reading = yield* Effect.forkChild(pointer.read(), { startImmediately: true });
+      yield* call.thread.exit(0);
+      const exit = yield* Fiber.await(reading);
+      if (Exit.isSuccess(exit)) assert.isTrue(same(exit.value, pattern(size)));
+      else assert.instanceOf(yield* Effect.flip(exit), SyscallHangup);
+    }
   });
 });

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { O, SIG } from "@rsyscall/abi";
-import { Memfd, open, pipe, Socket } from "@rsyscall/handle";
+import { O } from "@rsyscall/abi";
+import { Memfd, open, pipe } from "@rsyscall/handle";
 import { call, getpid, SyscallError, SyscallHangup, SyscallSendError } from "@rsyscall/near";
-import { Effect, Exit, Fiber } from "effect";
+import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
 import { it, launchStub } from "../harness/index.ts";
 
@@ -95,52 +95,5 @@ describe("system calls in a stub", () => {
       assert.equal(yield* sysif.syscall(lseek, fd, offset, 0), offset);
     assert.equal(yield* sysif.syscall(lseek, fd, 2n ** 62n + 1n, 0), 2n ** 62n + 1n);
     assert.equal(yield* sysif.syscall(lseek, fd, -1, 0), -22);
-  });
-
-  it("opens channels in the stub, and passes descriptors both ways, hundreds at once", function* () {
-    const { call: stub } = yield* launchStub;
-    const { connection, task } = stub.thread;
-    for (const [access, far] of yield* connection.openChannels(10)) {
-      yield* far.writeAllText("from the stub");
-      assert.equal(new TextDecoder().decode(yield* access.readBytes(100)), "from the stub");
-    }
-    const [local] = yield* Socket.pair(connection.accessTask);
-    const many = yield* Effect.replicateEffect(local.dup(), 300);
-    const there = yield* connection.passTo(many);
-    assert.equal(there.length, 300);
-    assert.equal(new Set(there.map((fd) => fd.near)).size, 300);
-    assert.isTrue(there.every((fd) => fd.task === task));
-    const back = yield* connection.passFrom(there);
-    const { ino } = yield* local.fstat;
-    for (const fd of back) assert.equal((yield* fd.fstat).ino, ino);
-  });
-
-  it("reads to the end without blocking other calls, interruptibly, and leaves the flags", function* () {
-    const { call: stub, caller } = yield* launchStub;
-    const { thread } = stub;
-    const flags = yield* thread.stdin.statusFlags;
-    const reading = yield* Effect.forkChild(thread.readToEof(thread.stdin), {
-      startImmediately: true,
-    });
-    assert.equal(yield* getpid(thread.task.sysif), stub.pid);
-    yield* Fiber.interrupt(reading);
-    assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(reading)));
-    assert.equal(yield* thread.stdin.statusFlags, flags);
-    const again = yield* Effect.forkChild(thread.readTextToEof(thread.stdin));
-    caller.stdin?.end("not lost");
-    assert.equal(yield* Fiber.join(again), "not lost");
-  });
-
-  it("waits for the stub's own descriptors while the stub serves other calls", function* () {
-    const { call: stub } = yield* launchStub;
-    const { thread } = stub;
-    const [reader, writer] = yield* pipe(thread.task);
-    const afd = yield* thread.makeAfd(reader);
-    const reading = yield* Effect.forkChild(afd.readBytes(100), { startImmediately: true });
-    for (let i = 0; i < 20; i++) assert.equal(yield* getpid(thread.task.sysif), stub.pid);
-    assert.isUndefined(reading.pollUnsafe());
-    yield* writer.writeAllText("ready");
-    assert.equal(new TextDecoder().decode(yield* Fiber.join(reading)), "ready");
-    yield* thread.raise(SIG.TERM);
   });
 });

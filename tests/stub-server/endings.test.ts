@@ -1,13 +1,22 @@
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
+import { SIG } from "@rsyscall/abi";
 import { pipe } from "@rsyscall/handle";
 import { type SyscallError, SyscallHangup } from "@rsyscall/near";
 import { type StubCall, StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Logger, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { execute, it, launchStub, missing, start, tempDirectory } from "../harness/index.ts";
+import {
+  execute,
+  it,
+  launchStub,
+  missing,
+  python,
+  start,
+  tempDirectory,
+} from "../harness/index.ts";
 
 /** Serves a handler under the name "stub", and gives its path. */
 const serving = <E>(handler: (call: StubCall) => Effect.Effect<number | void, E, Scope.Scope>) =>
@@ -49,25 +58,41 @@ describe("the caller sees", () => {
     );
   });
 
-  it.skipIf(missing("perl"))(
-    "the signal, although it had it ignored and blocked; real-time signals too",
+  it.skipIf(missing("python3"))(
+    "every signal, although it had all of them ignored and blocked; real-time signals too",
     function* () {
       const path = yield* serving((call) => call.thread.raise(Number(call.argv[1])));
-      const launch = `
-        use POSIX;
-        my $number = shift; my $path = shift;
-        $SIG{TERM} = "IGNORE";
-        sigprocmask(SIG_BLOCK, POSIX::SigSet->new(15, 34, 63, 64, 17));
-        my $pid = fork;
-        if (!$pid) { exec $path, $number }
-        waitpid $pid, 0;
-        print $? & 127;`;
-      for (const signal of [15, 34, 63, 64]) {
-        const { stdout } = yield* execute("perl", ["-e", launch, String(signal), path]);
-        assert.equal(stdout.toString(), String(signal));
-      }
+      const numbers = [...new Set(names.map(([, number]) => number)), 34, 63, 64];
+      const code = `
+import resource, signal
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+everything = set(range(1, 65)) - {32, 33}
+for number in everything - {signal.SIGKILL, signal.SIGSTOP}:
+    # Of a child that is ignored nobody learns how it ended.
+    if number != signal.SIGCHLD: signal.signal(number, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, everything)
+for number in sys.argv[2:]:
+    pid = os.spawnv(os.P_NOWAIT, p, [p, number])
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`;
+      const { stdout, stderr } = yield* python(code, [path, ...numbers.map(String)]);
+      assert.equal(stderr.toString(), "");
+      assert.deepEqual(
+        stdout.toString().trim().split("\n").map(Number),
+        numbers.map((number) => -number),
+      );
     },
   );
+
+  it("nothing of a signal that does not kill: the process lives", function* () {
+    const path = yield* serving((call) =>
+      Effect.gen(function* () {
+        for (const signal of [SIG.CHLD, SIG.CONT, SIG.URG, SIG.WINCH])
+          yield* call.thread.raise(signal);
+        return 9;
+      }),
+    );
+    assert.equal((yield* execute(path)).status, 9);
+  });
 
   it("70 when the handler fails, dies or gives no status, and the next call is served", function* () {
     const logged: Array<string> = [];
@@ -178,7 +203,7 @@ const controller = (directory: string, mode: "idle" | "blocked") =>
 
 describe("when the controller is killed", () => {
   for (const mode of ["idle", "blocked"] as const)
-    for (const signal of ["SIGKILL", "SIGINT"] as const)
+    for (const signal of ["SIGKILL", "SIGINT", "SIGTERM"] as const)
       it(`by ${signal}, its stubs that are ${mode} exit at once with 69 and one line`, function* () {
         const directory = yield* tempDirectory;
         const running = yield* controller(directory, mode);

@@ -1,12 +1,12 @@
 import { readdirSync } from "node:fs";
 import { connect, type Socket as NetSocket } from "node:net";
 import { AF, EPOLL, MSG, SOCK } from "@rsyscall/abi";
-import { connectUnix, Socket } from "@rsyscall/handle";
+import { connectUnix, type FileDescriptor, pipe, Socket } from "@rsyscall/handle";
 import { StubServer, type StubServerOptions } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { execute, it, tempDirectory } from "../harness/index.ts";
+import { execute, it, quietly, tempDirectory } from "../harness/index.ts";
 
 const HELLO_SIZE = 176;
 
@@ -54,6 +54,16 @@ const client = (socket: string, bytes: Uint8Array, end = false) =>
     return Effect.sync(() => connection.destroy());
   });
 
+/** A client that passes: the connection, and what it got with its welcome. */
+const passing = (socket: string, bytes: Uint8Array = hello()) =>
+  Effect.gen(function* () {
+    const local = (yield* LocalThread).task;
+    const connection = yield* Socket.make(local, AF.UNIX, SOCK.STREAM);
+    yield* connectUnix(connection, socket);
+    yield* connection.writeAllBytes(bytes);
+    return { connection, ...(yield* waitForMessage(connection)) };
+  });
+
 /** What the server says to a client that it turns away: the text of its welcome. */
 const refusal = (answer: Buffer): string => {
   assert.equal(answer.subarray(0, 8).toString(), "rsyscall");
@@ -81,12 +91,13 @@ describe("a client that is no stub", () => {
     "another machine": [(v) => v.setUint32(12, 243, true), /ELF machine 243/],
     "a short structure": [(v) => v.setUint32(16, 100, true), /hello of 100 bytes/],
     "a huge structure": [(v) => v.setUint32(16, 2 ** 31, true), /hello of 2147483648 bytes/],
-    "1 TiB of arguments": [(v) => v.setBigUint64(32, 2n ** 40n, true), /1099511627780 bytes/],
+    "1 TiB of arguments": [(v) => v.setBigUint64(32, 2n ** 40n, true), /1099511627804 bytes/],
     "2^64 - 1 bytes of environment": [
       (v) => v.setBigUint64(40, 2n ** 64n - 1n, true),
       /more than the 8388608/,
     ],
     "4 billion descriptors": [(v) => v.setUint32(28, 2 ** 32 - 2, true), /more than the 8388608/],
+    "4 billion arguments": [(v) => v.setUint32(20, 2 ** 32 - 1, true), /more than the 8388608/],
     "more arguments than it sends": [(v) => v.setUint32(20, 3, true), /3 strings of argv/],
     "fewer environment strings": [(v) => v.setUint32(24, 0, true), /0 strings of environment/],
     "a string without an end": [(v) => v.setUint8(HELLO_SIZE + 13, 65), /without an end/],
@@ -117,13 +128,9 @@ describe("a client that is no stub", () => {
   it("may take its descriptors and vanish, in the middle of a call", function* () {
     const { path, socket } = yield* serve();
     const before = openFds();
-    const local = (yield* LocalThread).task;
     yield* Effect.scoped(
       Effect.gen(function* () {
-        const connection = yield* Socket.make(local, AF.UNIX, SOCK.STREAM);
-        yield* connectUnix(connection, socket);
-        yield* connection.writeAllBytes(hello());
-        const { bytes, fds } = yield* waitForMessage(connection);
+        const { bytes, fds } = yield* passing(socket);
         assert.equal(bytes.length, 24);
         assert.equal(fds.length, 4);
       }),
@@ -131,14 +138,126 @@ describe("a client that is no stub", () => {
     yield* stillServes(path, before);
   });
 
+  it("may pass and then never answer: others are served meanwhile", function* () {
+    const { path, socket } = yield* serve();
+    const before = openFds();
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        yield* passing(socket);
+        assert.equal((yield* execute(path)).status, 3);
+      }),
+    );
+    yield* stillServes(path, before);
+  });
+
+  it("may pass and answer what nobody asked: it is dropped", function* () {
+    const { path, socket } = yield* quietly(serve());
+    const before = openFds();
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const { fds } = yield* passing(socket);
+        const [syscalls] = fds;
+        const end = yield* (yield* LocalThread).makeAfd(syscalls as FileDescriptor);
+        yield* end.writeAllBytes(new Uint8Array(8 * 1000).fill(255));
+        yield* end.waitForRdhup;
+      }),
+    );
+    yield* stillServes(path, before);
+  });
+
+  it("may send more than its hello: nobody reads it", function* () {
+    const { socket } = yield* serve();
+    const { fds } = yield* passing(socket, new Uint8Array([...hello(), ...hello()]));
+    assert.equal(fds.length, 4);
+  });
+
+  it("cannot put descriptors into the server", function* () {
+    const { path, socket } = yield* serve();
+    const before = openFds();
+    const local = (yield* LocalThread).task;
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const connection = yield* Socket.make(local, AF.UNIX, SOCK.STREAM);
+        yield* connectUnix(connection, socket);
+        const [reader, writer] = yield* pipe(local);
+        yield* connection.sendFds(hello(), Array(250).fill(writer));
+        assert.equal((yield* waitForMessage(connection)).fds.length, 4);
+        yield* writer.close;
+        // The kernel has closed what was sent: no writer is left, so this is the end of the pipe.
+        assert.equal((yield* reader.readBytes()).length, 0);
+      }),
+    );
+    yield* stillServes(path, before);
+  });
+
   it("gets no descriptor before it has passed", function* () {
     const { socket } = yield* serve();
+    const lying = hello((view) => view.setUint32(8, 9, true));
+    assert.equal((yield* passing(socket, lying)).fds.length, 0);
+  });
+
+  it("does not have to read why it is dropped", function* () {
+    const { path, socket } = yield* serve();
+    const before = openFds();
     const local = (yield* LocalThread).task;
-    const connection = yield* Socket.make(local, AF.UNIX, SOCK.STREAM);
-    yield* connectUnix(connection, socket);
-    yield* connection.writeAllBytes(hello((view) => view.setUint32(8, 9, true)));
-    const { fds } = yield* waitForMessage(connection);
-    assert.equal(fds.length, 0);
+    const deaf = yield* Socket.make(local, AF.UNIX, SOCK.STREAM);
+    yield* connectUnix(deaf, socket);
+    yield* deaf.writeAllBytes(new Uint8Array(100));
+    // Its own end, which stays open, is the one more.
+    yield* stillServes(path, before + 1);
+  });
+
+  it("counts millions of empty arguments, which cost next to nothing", function* () {
+    const { path, socket } = yield* serve();
+    const before = openFds();
+    const many = 8_000_000;
+    const lie = (argc: number) => {
+      const bytes = new Uint8Array(HELLO_SIZE + many);
+      bytes.set(
+        hello((view) => {
+          view.setUint32(20, argc, true);
+          view.setUint32(24, 0, true);
+          view.setBigUint64(32, BigInt(many), true);
+          view.setBigUint64(40, 0n, true);
+        }).subarray(0, HELLO_SIZE),
+      );
+      return bytes;
+    };
+    assert.match(refusal(yield* client(socket, lie(1))), /1 strings of argv announced, and more/);
+    assert.match(refusal(yield* client(socket, lie(many))), /72000\d* bytes are more than/);
+    yield* stillServes(path, before);
+  });
+
+  it("has its time in all, however often it sends a byte", function* () {
+    const { path, socket } = yield* serve({ handshakeTimeout: "200 millis" });
+    const before = openFds();
+    const answer = yield* Effect.callback<Buffer>((resume) => {
+      const connection = connect(socket);
+      const parts: Array<Buffer> = [];
+      let sent = 0;
+      const timer = setInterval(() => connection.write(hello().subarray(sent, ++sent)), 20);
+      connection.on("error", () => {});
+      connection.on("data", (part) => parts.push(part));
+      connection.on("close", () => {
+        clearInterval(timer);
+        resume(Effect.succeed(Buffer.concat(parts)));
+      });
+    });
+    assert.match(refusal(answer), /no complete hello within 200ms/);
+    yield* stillServes(path, before);
+  });
+
+  it("may be refused by a rule that throws: the server goes on", function* () {
+    const uid = process.getuid?.();
+    let asked = 0;
+    const { path } = yield* serve({
+      allow: (peer) => {
+        if (asked++ === 0) throw new Error("as expected");
+        return peer.uid === uid;
+      },
+    });
+    assert.equal((yield* execute(path)).status, 69);
+    assert.equal((yield* execute(path)).status, 3);
   });
 
   it("is dropped at the deadline when it stalls, and hundreds of it hold up nobody", function* () {

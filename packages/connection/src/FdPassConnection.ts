@@ -1,7 +1,8 @@
 import { AF, MSG, SOCK } from "@rsyscall/abi";
 import type { Epoller } from "@rsyscall/epoller";
 import { type FileDescriptor, type HandleFailure, Socket, type Task } from "@rsyscall/handle";
-import { Effect, type Scope, Semaphore } from "effect";
+import { SyscallError } from "@rsyscall/near";
+import { Effect, Exit, Scope, Semaphore } from "effect";
 import type { Connection } from "./Connection.ts";
 import { openAsyncChannels } from "./channels.ts";
 
@@ -29,7 +30,7 @@ export class FdPassConnection implements Connection {
   }
 
   openChannels(count: number) {
-    return Effect.gen({ self: this }, function* () {
+    const open = Effect.gen({ self: this }, function* () {
       const pairs = yield* Effect.replicateEffect(
         Socket.pair(this.accessTask, AF.UNIX, SOCK.STREAM),
         count,
@@ -43,6 +44,7 @@ export class FdPassConnection implements Connection {
         ]),
       );
     });
+    return allOrNothing(open);
   }
 
   openAsyncChannels(count: number) {
@@ -67,17 +69,39 @@ export class FdPassConnection implements Connection {
       fds.slice(i * FDS_AT_MOST, (i + 1) * FDS_AT_MOST),
     );
     const passBatch = (batch: ReadonlyArray<FileDescriptor>) =>
-      Effect.map(
+      Effect.flatMap(
         Effect.andThen(
           from.sendFds(new Uint8Array(1), batch),
           to.receiveFds(1, batch.length, MSG.WAITALL),
         ),
-        (received) => received.fds,
+        // The kernel drops those for which RLIMIT_NOFILE leaves no number, and calls it a success.
+        ({ fds }) =>
+          fds.length === batch.length
+            ? Effect.succeed(fds)
+            : Effect.fail(
+                SyscallError.of(
+                  "recvmsg",
+                  "EMFILE",
+                  `${fds.length} of ${batch.length} descriptors`,
+                ),
+              ),
       );
     return Effect.uninterruptible(
       this.#lock.withPermits(1)(
-        Effect.map(Effect.forEach(batches, passBatch), (passed) => passed.flat()),
+        allOrNothing(Effect.map(Effect.forEach(batches, passBatch), (passed) => passed.flat())),
       ),
     );
   }
 }
+
+/** What is acquired belongs to the scope, unless not all of it can be had: then it is given back. */
+const allOrNothing = <A, E>(
+  acquire: Effect.Effect<A, E, Scope.Scope>,
+): Effect.Effect<A, E, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.fork(yield* Effect.scope);
+    return yield* acquire.pipe(
+      Scope.provide(scope),
+      Effect.onError(() => Scope.close(scope, Exit.void)),
+    );
+  });

@@ -1,3 +1,4 @@
+import { Errno } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
 import type { MemoryTransport } from "@rsyscall/memory";
@@ -7,6 +8,7 @@ import {
   type Fd,
   isError,
   SyscallError,
+  SyscallHangup,
   type Word,
 } from "@rsyscall/near";
 import { Effect } from "effect";
@@ -14,13 +16,15 @@ import { Queue } from "./internal/Queue.ts";
 import { OP_RECV_ALL, OP_SEND_ALL } from "./requests.ts";
 import type { SyscallConnection } from "./SyscallConnection.ts";
 
-/** Bytes that go through the memory of our end at a time. */
-const PART_SIZE = 256 * 1024;
+/** Bytes that go through the memory of our end at a time: what its allocator has at hand without mapping. */
+const PART_SIZE = 64 * 1024;
 
 /** A read whose bytes have not all arrived. */
 interface Incoming {
   readonly bytes: Uint8Array;
   readonly onFilled: () => void;
+  /** They never will. */
+  readonly onLost: (cause: unknown) => void;
 }
 
 /**
@@ -91,10 +95,14 @@ export class SocketMemoryTransport implements MemoryTransport {
           if (typeof outcome === "object") {
             ended = true;
             resume(Effect.fail(outcome));
-          } else {
-            result = outcome;
-            finish();
+            return;
           }
+          result = outcome;
+          finish();
+          // In place of memory that is not there the server sends zeros. After any other error it has
+          // sent less than was asked for, and nobody knows where the next transfer begins.
+          if (isError(outcome) && outcome !== -Errno.EFAULT)
+            this.#fail(SyscallError.from("memory read", outcome, `address ${address}`));
         });
         if (ended) return;
         this.#incoming.push({
@@ -103,6 +111,8 @@ export class SocketMemoryTransport implements MemoryTransport {
             filled = true;
             finish();
           },
+          onLost: (cause) =>
+            resume(Effect.fail(new SyscallHangup({ syscall: "memory read", cause }))),
         });
         if (!this.#receiving) {
           this.#receiving = true;
@@ -113,11 +123,18 @@ export class SocketMemoryTransport implements MemoryTransport {
   }
 
   /**
-   * Runs a pump. When it fails the data socket is gone, and the connection is of no use; at the
-   * latest it does so when the socket's scope closes.
+   * Runs a pump. When it fails the data socket is gone; at the latest it does so when the socket's
+   * scope closes.
    */
   #run(pump: Effect.Effect<void, HandleFailure>): void {
-    Effect.runFork(Effect.catch(pump, (cause) => Effect.sync(() => this.#connection.fail(cause))));
+    Effect.runFork(Effect.catch(pump, (cause) => Effect.sync(() => this.#fail(cause))));
+  }
+
+  /** Without the data socket the connection is of no use, and no more bytes will come. */
+  #fail(cause: unknown): void {
+    this.#connection.fail(cause);
+    // The connection has forgotten those whose results were here before their bytes.
+    for (let lost = this.#incoming.shift(); lost; lost = this.#incoming.shift()) lost.onLost(cause);
   }
 
   readonly #send: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {
@@ -152,7 +169,7 @@ export class SocketMemoryTransport implements MemoryTransport {
       return Effect.flatMap(
         this.#socket.readBytes(Math.min(bytes.length - offset, PART_SIZE)),
         (part) => {
-          if (part.length === 0) return Effect.sync(() => this.#connection.fail(undefined));
+          if (part.length === 0) return Effect.sync(() => this.#fail(undefined));
           bytes.set(part, offset);
           return fillFrom(offset + part.length);
         },

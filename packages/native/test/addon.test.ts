@@ -6,10 +6,12 @@ import { readMemory, stubPath, syscall, viewMemory, watch, writeMemory } from ".
 
 const SYS = {
   close: 3,
-  mmap: 9,
+  fstat: 5,
   lseek: 8,
+  mmap: 9,
   getpid: 39,
   munmap: 11,
+  rt_sigpending: 127,
   memfd_create: 319,
   eventfd2: 290,
   write: 1,
@@ -20,6 +22,21 @@ describe("syscall", () => {
     assert.equal(syscall(SYS.getpid), process.pid);
     assert.equal(syscall(SYS.close, -1), -9);
     assert.throws(() => syscall(SYS.close, "1" as never), TypeError);
+    assert.throws(() => syscall(SYS.close, undefined as never), TypeError);
+    // A number that no kernel has.
+    assert.equal(syscall(100_000), -38);
+    // What is missing is 0, as descriptor 0 is here.
+    assert.equal(syscall(SYS.fstat), -14);
+  });
+
+  it("passes six words, each in its place, and ignores a seventh", () => {
+    const words = (...args: ReadonlyArray<number>) =>
+      syscall(SYS.mmap, ...(args as [number, number, number, number, number, number]));
+    // The sixth is the offset, which must be a multiple of a page.
+    assert.equal(words(0, 4096, 3, 0x22, -1, 1), -22);
+    const page = words(0, 4096, 3, 0x22, -1, 0, 1) as number;
+    assert.isAbove(page, 0);
+    assert.equal(syscall(SYS.munmap, page, 4096), 0);
   });
 
   it("takes and gives bigints where numbers are not exact", () => {
@@ -28,7 +45,24 @@ describe("syscall", () => {
     const memfd = syscall(SYS.memfd_create, page, 1) as number;
     assert.equal(syscall(SYS.lseek, memfd, 2n ** 62n, 0), 2n ** 62n);
     assert.equal(syscall(SYS.lseek, memfd, 2 ** 52, 0), 2 ** 52);
+    // Beyond 2^63 the bits are the same as those of a negative number.
+    assert.equal(syscall(SYS.lseek, memfd, 2n ** 64n - 1n, 0), -22);
+    assert.equal(syscall(SYS.lseek, memfd, -1, 0), -22);
+    // Around the last number that is exact.
+    for (const offset of [2n ** 53n - 1n, 2n ** 53n, 2n ** 53n + 1n]) {
+      const expected = offset < 2n ** 53n ? Number(offset) : offset;
+      assert.equal(syscall(SYS.lseek, memfd, offset, 0), expected);
+    }
     syscall(SYS.close, memfd);
+    syscall(SYS.munmap, page, 4096);
+  });
+
+  it("carries masks of 64 bits to memory that the kernel fills in", () => {
+    const page = syscall(SYS.mmap, 0, 4096, 3, 0x22, -1, 0) as number;
+    // sigpending(2) has nothing; what was there before is gone, in all 8 bytes and in no more.
+    writeMemory(page, new Uint8Array(16).fill(255));
+    assert.equal(syscall(SYS.rt_sigpending, page, 8), 0);
+    assert.deepEqual([...readMemory(page, 16)], [...Array(8).fill(0), ...Array(8).fill(255)]);
     syscall(SYS.munmap, page, 4096);
   });
 });
@@ -44,7 +78,32 @@ describe("memory", () => {
     assert.equal(copy[7], 9);
     view[7] = 10;
     assert.equal(copy[7], 9, "a copy");
+    // As often as one likes.
+    assert.equal(new Uint8Array(viewMemory(page, 8))[7], 10);
+    assert.equal(new Uint8Array(viewMemory(page + 7, 1))[0], 10);
+    assert.equal(readMemory(page, 0).length, 0);
+    writeMemory(page, new Uint8Array(0));
+    // The part of a larger buffer that a view shows, and no other.
+    writeMemory(page, Uint8Array.of(1, 2, 3, 4).subarray(1, 3));
+    assert.deepEqual([...readMemory(page, 4)], [2, 3, 2, 3]);
     syscall(SYS.munmap, page, 4096);
+  });
+
+  it("is given back by its copies, and left alone by its views, when they are collected", () => {
+    const addon = fileURLToPath(new URL("../build/rsyscall.node", import.meta.url));
+    const program = `
+      const { syscall, read, view } = require(${JSON.stringify(addon)});
+      const size = 2 ** 24;
+      const block = syscall(9, 0, size, 3, 0x22, -1, 0);
+      for (let i = 0; i < 100; i++) { read(block, size)[0] = 1; gc(); }
+      if (process.memoryUsage().rss > 500e6) throw new Error("copies are kept");
+      let seen = new Uint8Array(view(block, size));
+      seen[5] = 6;
+      seen = undefined;
+      gc();
+      if (read(block, 6)[5] !== 6) throw new Error("the memory is gone");`;
+    const { status, stderr } = spawnSync(process.execPath, ["--expose-gc", "-e", program]);
+    assert.equal(status, 0, stderr.toString());
   });
 });
 
@@ -74,6 +133,30 @@ describe("watch", () => {
     watching.close();
     syscall(SYS.munmap, page, 4096);
     syscall(SYS.close, fd);
+  });
+
+  it("lives without anybody holding it, and what it throws is uncaught, not lost", () => {
+    const addon = fileURLToPath(new URL("../build/rsyscall.node", import.meta.url));
+    const program = `
+      const { Watch, syscall, write } = require(${JSON.stringify(addon)});
+      const page = syscall(9, 0, 4096, 3, 0x22, -1, 0);
+      const fd = syscall(290, 0, 0);
+      write(page, Uint8Array.of(1));
+      let order = "";
+      process.on("uncaughtException", (error) => {
+        process.exitCode = error.message === "as expected" && order === "callback microtask" ? 0 : 1;
+        process.exit();
+      });
+      new Watch(fd, () => {
+        order = "callback";
+        queueMicrotask(() => { order += " microtask"; throw new Error("as expected"); });
+      }).ref();
+      gc();
+      setImmediate(() => { gc(); syscall(1, fd, page, 8); });`;
+    const { status, stderr } = spawnSync(process.execPath, ["--expose-gc", "-e", program], {
+      timeout: 10_000,
+    });
+    assert.equal(status, 0, stderr.toString());
   });
 
   it("names what it cannot watch", () => {

@@ -27,7 +27,10 @@ export interface ListenOptions {
    * id; for all others the socket's mode is closed then, too.
    */
   readonly allow?: (peer: Ucred) => boolean;
-  /** Bytes of arguments and environment that a caller may have. Default 8 MiB, more than execve takes. */
+  /**
+   * Bytes of arguments and environment that a caller may have, and 8 for each string, as execve(2)
+   * counts them. Default 8 MiB, more than execve takes.
+   */
   readonly descriptionLimit?: number;
   /** Clients that may be in their handshake or wait for `accept`; more wait in the kernel. Default 1024. */
   readonly pendingLimit?: number;

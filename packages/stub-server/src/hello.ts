@@ -30,6 +30,8 @@ export const HELLO_SIZE_AT_MOST = 4096;
 
 const FDS_UNKNOWN = 0xffffffff;
 
+const POINTER_SIZE = 8;
+
 const Hello = struct("struct rsyscall_hello", {
   magic: Uint64,
   version: Uint32,
@@ -108,9 +110,11 @@ export const decodeHeader = (bytes: Uint8Array, limit: number): Header => {
     fields.execfnSize,
   ];
   const rest = parts.reduce((sum, part) => sum + part, fdsSize);
-  if (rest > limit)
+  // Each string counts as much more as execve(2) lets it: empty ones are a byte there, and an object here.
+  const total = rest + POINTER_SIZE * (fields.argc + fields.envc);
+  if (total > limit)
     throw new HandshakeError({
-      problem: `arguments and environment of ${rest} bytes are more than the ${limit} that this server takes`,
+      problem: `arguments and environment of ${total} bytes are more than the ${limit} that this server takes`,
     });
   return { fields, rest };
 };
@@ -118,16 +122,16 @@ export const decodeHeader = (bytes: Uint8Array, limit: number): Header => {
 /** NUL-terminated strings, one behind the other; exactly as many as were announced. */
 const decodeStrings = (what: string, bytes: Uint8Array, count: number): Array<Uint8Array> => {
   const strings: Array<Uint8Array> = [];
+  const miscounted = (sent: string | number) =>
+    new HandshakeError({ problem: `${count} strings of ${what} announced, and ${sent} sent` });
   for (let start = 0; start < bytes.length; ) {
+    if (strings.length === count) throw miscounted("more");
     const end = bytes.indexOf(0, start);
     if (end < 0) throw new HandshakeError({ problem: `${what} without an end` });
     strings.push(bytes.subarray(start, end));
     start = end + 1;
   }
-  if (strings.length !== count)
-    throw new HandshakeError({
-      problem: `${count} strings of ${what} announced, and ${strings.length} sent`,
-    });
+  if (strings.length !== count) throw miscounted(strings.length);
   return strings;
 };
 

@@ -156,6 +156,8 @@ export class Thread {
    */
   raise(signal: number): Effect.Effect<void, MallocFailure> {
     const { task } = this;
+    if (!Number.isInteger(signal) || signal < 1 || signal > SIG.RTMAX)
+      return Effect.fail(SyscallError.of("kill", "EINVAL", `signal ${signal}`));
     const uncatchable = signal === SIG.KILL || signal === SIG.STOP;
     return hangupIsSuccess(
       Effect.gen(function* () {

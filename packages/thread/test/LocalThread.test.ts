@@ -1,5 +1,5 @@
-import { readlinkSync } from "node:fs";
-import { Effect } from "effect";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { Effect, Layer } from "effect";
 import { assert, describe } from "vitest";
 import { execute, it, tempDirectory } from "../../../tests/harness/index.ts";
 import { checkKernel, KernelTooOldError, LocalThread } from "../src/index.ts";
@@ -7,6 +7,7 @@ import { checkKernel, KernelTooOldError, LocalThread } from "../src/index.ts";
 describe("LocalThread", () => {
   it("is this process", function* () {
     const { task, environ } = yield* LocalThread;
+    assert.equal(Object.keys(task.namespaces).length, 8);
     assert.equal(task.pid, process.pid);
     assert.equal(environ.get("PATH"), process.env["PATH"]);
     for (const [kind, { id }] of Object.entries(task.namespaces))
@@ -38,6 +39,32 @@ describe("LocalThread", () => {
       input: program,
     });
     assert.equal(status, 0, stderr.toString());
+  });
+});
+
+describe("LocalThread.layer", () => {
+  const openFds = () => readdirSync("/proc/self/fd").length;
+  const mappings = () => readFileSync("/proc/self/maps", "latin1").split("\n").length;
+
+  it("leaves no descriptor and no memory, whatever was done and however it ended", function* () {
+    const use = Effect.gen(function* () {
+      const thread = yield* LocalThread;
+      const [reader, writer] = yield* thread.pipe();
+      const afd = yield* thread.makeAfd(reader);
+      yield* thread.ptr(new Uint8Array(1_000_000));
+      yield* writer.writeAllText("text");
+      yield* afd.readBytes();
+      return yield* Effect.fail("as expected" as const);
+    });
+    const once = Effect.flip(
+      Effect.scoped(use).pipe(Effect.provide(Layer.fresh(LocalThread.layer))),
+    );
+    yield* once;
+    const before = { fds: openFds(), mappings: mappings() };
+    for (let i = 0; i < 50; i++) assert.equal(yield* once, "as expected");
+    assert.equal(openFds(), before.fds);
+    // V8 maps memory of its own, but not twice for each.
+    assert.isBelow(mappings() - before.mappings, 50);
   });
 });
 

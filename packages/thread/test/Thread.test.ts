@@ -1,0 +1,87 @@
+import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { SIG, SigHow } from "@rsyscall/abi";
+import { sigprocmask } from "@rsyscall/handle";
+import { getpid, type SyscallError, call as syscall } from "@rsyscall/near";
+import { Effect } from "effect";
+import { assert, describe } from "vitest";
+import { it, launchStub } from "../../../tests/harness/index.ts";
+import { LocalThread } from "../src/index.ts";
+
+describe("the Thread of a stub", () => {
+  it("is that process: its ids and namespaces are what /proc says", function* () {
+    const { call, caller } = yield* launchStub;
+    const { task } = call.thread;
+    assert.equal(task.pid, caller.pid);
+    const kinds = Object.entries(task.namespaces);
+    assert.equal(kinds.length, 8);
+    for (const [kind, { id }] of kinds)
+      assert.equal(readlinkSync(`/proc/${caller.pid}/ns/${kind}`), `${kind}:[${id}]`);
+    const local = (yield* LocalThread).task;
+    assert.isTrue(task.namespaces.mnt.is(local.namespaces.mnt));
+    assert.isFalse(task.fdTable === local.fdTable);
+  });
+
+  it("writes files as that process does: cut by its umask, in its directory", function* () {
+    const { call, directory } = yield* launchStub;
+    const { thread } = call;
+    yield* syscall(thread.task.sysif, "umask", undefined, 0o027);
+    const bytes = Uint8Array.from({ length: 600_000 }, (_, i) => (i * 31) % 256);
+    yield* thread.spit(`${directory}/binary`, bytes, 0o666);
+    assert.equal(statSync(`${directory}/binary`).mode & 0o777, 0o640);
+    assert.equal(Buffer.compare(readFileSync(`${directory}/binary`), bytes), 0);
+    assert.equal(Buffer.compare(yield* thread.slurp(`${directory}/binary`), bytes), 0);
+    yield* thread.spit(`${directory}/binary`, "");
+    assert.equal(statSync(`${directory}/binary`).size, 0);
+    assert.equal((yield* thread.slurp(`${directory}/binary`)).length, 0);
+    const before = readdirSync(`/proc/${call.pid}/fd`);
+    // A file that says it has no size.
+    const status = new TextDecoder().decode(yield* thread.slurp("/proc/self/status"));
+    assert.match(status, new RegExp(`^Pid:\\s${call.pid}$`, "m"));
+    assert.deepEqual(readdirSync(`/proc/${call.pid}/fd`), before);
+  });
+
+  it("tells of files that are not to be had, by call, errno and path", function* () {
+    const { call, directory } = yield* launchStub;
+    writeFileSync(`${directory}/file`, "");
+    const cases: ReadonlyArray<[path: string, errno: string]> = [
+      [`${directory}/missing/file`, "ENOENT"],
+      [`${directory}/file/below`, "ENOTDIR"],
+      [`${directory}/with\0NUL`, "EINVAL"],
+      [directory, "EISDIR"],
+    ];
+    for (const [path, errno] of cases) {
+      const error = (yield* Effect.flip(call.thread.spit(path, "x"))) as SyscallError;
+      assert.equal(error.errno, errno);
+      assert.equal(error.subject, path);
+      assert.include(error.message, path);
+    }
+    assert.deepEqual(readdirSync(directory).toSorted(), ["file", "stub", "stub.sock"]);
+  });
+
+  for (const status of [-1, 256, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 32])
+    it(`does not exit with ${status}, and lives`, function* () {
+      const { call, caller } = yield* launchStub;
+      const error = (yield* Effect.flip(call.thread.exit(status))) as SyscallError;
+      assert.deepInclude(error, { syscall: "exit_group", errno: "EINVAL" });
+      assert.equal(yield* getpid(call.thread.task.sysif), caller.pid);
+      yield* call.thread.exit(255);
+      assert.equal((yield* caller.ended).status, 255);
+    });
+
+  it("ends by a signal that it has blocked itself", function* () {
+    const { call, caller } = yield* launchStub;
+    yield* sigprocmask(call.thread.task, SigHow.BLOCK, new Set([SIG.TERM, SIG.USR1]));
+    yield* call.thread.raise(SIG.USR1);
+    assert.equal((yield* caller.ended).signal, "SIGUSR1");
+  });
+
+  it("refuses a signal that there is not", function* () {
+    const { call, caller } = yield* launchStub;
+    for (const signal of [-1, 0, 65, 1000, 1.5]) {
+      const error = (yield* Effect.flip(call.thread.raise(signal))) as SyscallError;
+      assert.deepInclude(error, { syscall: "kill", errno: "EINVAL", subject: `signal ${signal}` });
+    }
+    assert.equal(yield* getpid(call.thread.task.sysif), caller.pid);
+    yield* call.thread.exit(0);
+  });
+});
