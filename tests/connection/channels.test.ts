@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { O } from "@rsyscall/abi";
+import { Bytes, O } from "@rsyscall/abi";
 import { type FileDescriptor, Memfd, pipe } from "@rsyscall/handle";
+import { OutOfSpaceError } from "@rsyscall/memory";
 import { getpid, SyscallError } from "@rsyscall/near";
 import { type StubCall, StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
@@ -27,12 +28,12 @@ const flagsOf = (pid: number, fd: number): number =>
 /** What a descriptor of a process is of. */
 const inode = (pid: number, { near }: FileDescriptor) => statSync(`/proc/${pid}/fd/${near}`).ino;
 
-/** A stub that may have so many descriptors. */
-const limitedStub = (limit: number) =>
+/** A stub that has a limit of the shell's ulimit: n for descriptors, v for KiB of memory. */
+const limitedStub = (resource: "n" | "v", limit: number) =>
   Effect.gen(function* () {
     const directory = yield* tempDirectory;
     const server = yield* StubServer.make(yield* LocalThread, directory, "stub");
-    yield* start("sh", ["-c", `ulimit -n ${limit}; exec "$0"`, `${directory}/stub`]);
+    yield* start("sh", ["-c", `ulimit -${resource} ${limit}; exec "$0"`, `${directory}/stub`]);
     return yield* server.accept();
   });
 
@@ -86,7 +87,7 @@ describe("channels to a stub", () => {
   });
 
   it("that the stub has no room for are refused as a whole, and leave nothing open", function* () {
-    const call = yield* limitedStub(120);
+    const call = yield* limitedStub("n", 120);
     const { connection } = call.thread;
     const before = yield* openFds(call);
     const error = yield* Effect.flip(connection.openChannels(150));
@@ -145,7 +146,7 @@ describe("descriptors are passed", () => {
   });
 
   it("all or none of them: where there is no room it is EMFILE", function* () {
-    const call = yield* limitedStub(120);
+    const call = yield* limitedStub("n", 120);
     const { connection } = call.thread;
     const fds = yield* Effect.replicateEffect(
       Memfd.create((yield* LocalThread).task, "too many"),
@@ -159,6 +160,23 @@ describe("descriptors are passed", () => {
     }
     const [one] = yield* connection.passTo(fds.slice(7, 8));
     assert.equal(inode(call.pid, one as FileDescriptor), inode(process.pid, fds[7] as Memfd));
+  });
+
+  it("and none is taken for another, after the stub had no memory to receive one", function* () {
+    const call = yield* limitedStub("v", 8192);
+    const { connection, task } = call.thread;
+    const local = (yield* LocalThread).task;
+    const [lost, next] = [yield* Memfd.create(local, "lost"), yield* Memfd.create(local, "next")];
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        // Large pieces first, then what is left between them.
+        for (const size of [65_536, 1024, 8])
+          yield* Effect.flip(Effect.forever(task.malloc(Bytes, size)));
+        assert.instanceOf(yield* Effect.flip(connection.passTo([lost])), OutOfSpaceError);
+      }),
+    );
+    const [there] = yield* connection.passTo([next]);
+    assert.equal(inode(call.pid, there as FileDescriptor), inode(process.pid, next));
   });
 
   it("only while they are open", function* () {

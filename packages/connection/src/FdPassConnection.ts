@@ -1,6 +1,12 @@
-import { AF, MSG, SOCK } from "@rsyscall/abi";
+import { AF, MSG, SOCK, Uint32 } from "@rsyscall/abi";
 import type { Epoller } from "@rsyscall/epoller";
-import { type FileDescriptor, type HandleFailure, Socket, type Task } from "@rsyscall/handle";
+import {
+  encode,
+  type FileDescriptor,
+  type HandleFailure,
+  Socket,
+  type Task,
+} from "@rsyscall/handle";
 import { SyscallError } from "@rsyscall/near";
 import { Effect, Exit, Scope, Semaphore } from "effect";
 import type { Connection } from "./Connection.ts";
@@ -17,6 +23,8 @@ export class FdPassConnection implements Connection {
   readonly #task: Socket;
   /** A message and the call that takes it must not be parted by those of another fiber. */
   readonly #lock = Semaphore.makeUnsafe(1);
+  /** Every message has its number, for when there was no memory to take the one before. */
+  #lastId = 0;
 
   /**
    * @param access the end in the access task
@@ -69,28 +77,39 @@ export class FdPassConnection implements Connection {
       fds.slice(i * FDS_AT_MOST, (i + 1) * FDS_AT_MOST),
     );
     const passBatch = (batch: ReadonlyArray<FileDescriptor>) =>
-      Effect.flatMap(
-        Effect.andThen(
-          from.sendFds(new Uint8Array(1), batch),
-          to.receiveFds(1, batch.length, MSG.WAITALL),
-        ),
-        // The kernel drops those for which RLIMIT_NOFILE leaves no number, and calls it a success.
-        ({ fds }) =>
-          fds.length === batch.length
-            ? Effect.succeed(fds)
-            : Effect.fail(
-                SyscallError.of(
-                  "recvmsg",
-                  "EMFILE",
-                  `${fds.length} of ${batch.length} descriptors`,
-                ),
-              ),
-      );
+      Effect.suspend(() => {
+        const id = ++this.#lastId;
+        return Effect.andThen(
+          from.sendFds(encode(Uint32, id), batch),
+          this.#receive(to, id, batch.length),
+        );
+      });
     return Effect.uninterruptible(
       this.#lock.withPermits(1)(
         allOrNothing(Effect.map(Effect.forEach(batches, passBatch), (passed) => passed.flat())),
       ),
     );
+  }
+
+  /** Takes the message with an id. Those before it were sent and never taken: they are dropped. */
+  #receive(
+    to: Socket,
+    id: number,
+    count: number,
+  ): Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope> {
+    return Effect.flatMap(to.receiveFds(Uint32.size, count, MSG.WAITALL), ({ bytes, fds }) => {
+      if (bytes.length === Uint32.size && Uint32.decode(bytes) !== id)
+        return Effect.andThen(
+          Effect.forEach(fds, (fd) => fd.release, { discard: true }),
+          this.#receive(to, id, count),
+        );
+      // The kernel drops those for which RLIMIT_NOFILE leaves no number, and calls it a success.
+      return fds.length === count
+        ? Effect.succeed(fds)
+        : Effect.fail(
+            SyscallError.of("recvmsg", "EMFILE", `${fds.length} of ${count} descriptors`),
+          );
+    });
   }
 }
 
