@@ -6,7 +6,7 @@ import { pipe } from "@rsyscall/handle";
 import { type SyscallError, SyscallHangup } from "@rsyscall/near";
 import { type StubCall, StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
-import { Effect, Logger, type Scope } from "effect";
+import { Effect, Fiber, Logger, type Scope } from "effect";
 import { assert, describe } from "vitest";
 import {
   execute,
@@ -188,6 +188,34 @@ describe("call.ended", () => {
     );
     assert.equal((yield* execute(path)).signal, "SIGKILL");
     while (!told) yield* Effect.yieldNow;
+  });
+});
+
+describe("a server that is interrupted", () => {
+  it("ends although a process of its is inside a call that blocks", function* () {
+    const directory = yield* tempDirectory;
+    const server = yield* StubServer.make(yield* LocalThread, directory, "stub");
+    const entered: Array<number> = [];
+    const finalized: Array<string> = [];
+    const serving = yield* Effect.forkChild(
+      server.serve((call) =>
+        Effect.gen(function* () {
+          yield* Effect.addFinalizer(() => Effect.sync(() => finalized.push(call.argv[1] ?? "")));
+          const [reader] = yield* pipe(call.thread.task);
+          entered.push(call.pid);
+          if (call.argv[1] === "blocked") yield* reader.readBytes(1);
+          yield* Effect.never;
+        }),
+      ),
+    );
+    const callers = [
+      yield* start(`${directory}/stub`, ["blocked"]),
+      yield* start(`${directory}/stub`, ["idle"]),
+    ];
+    while (entered.length < callers.length) yield* Effect.yieldNow;
+    yield* Fiber.interrupt(serving);
+    for (const caller of callers) assert.equal((yield* caller.ended).status, 69);
+    assert.sameMembers(finalized, ["blocked", "idle"]);
   });
 });
 

@@ -12,7 +12,7 @@ import {
 import { stubPath } from "@rsyscall/native";
 import { geteuid, Path, type PathLike, SyscallError } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
-import { Cause, type Duration, Effect, Exit, Queue, Scope, Semaphore, Stream } from "effect";
+import { Cause, type Duration, Effect, Exit, Fiber, Queue, Scope, Semaphore, Stream } from "effect";
 import { bootstrap } from "./bootstrap.ts";
 import { creationError, type HandshakeError, StubServerError } from "./errors.ts";
 import { type LinkMode, placeExecutable } from "./executable.ts";
@@ -184,7 +184,8 @@ export class StubServer {
   /**
    * Handles every call in a fiber of its own, for as long as it runs. What the handler gives is the
    * caller's exit status; nothing is 0. A handler that fails ends its call with EX_SOFTWARE (70) and
-   * is logged; the server goes on.
+   * is logged; the server goes on. Handlers that are interrupted with it have a second to give back
+   * what they hold in their processes.
    */
   serve<E, R>(
     handler: (call: StubCall) => Effect.Effect<number | void, E, R>,
@@ -291,6 +292,30 @@ const logDropped = (error: unknown): Effect.Effect<void> =>
     `A client was dropped: ${error instanceof Error ? error.message : String(error)}`,
   );
 
+/** How long a handler that is interrupted may take to give back what it holds in its process. */
+const GRACE = "1 second";
+
+/**
+ * A call that was sent is waited for, even by a fiber that is interrupted. If the process does not
+ * answer, because its call blocks or because it lies, only hanging up ends the wait.
+ */
+const interruptibly = <A, E, R>(
+  call: StubCall,
+  handler: Effect.Effect<A, E, R>,
+): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.forkChild(restore(handler), { startImmediately: true }), (fiber) =>
+      Effect.onInterrupt(restore(Fiber.join(fiber)), () =>
+        Effect.gen(function* () {
+          const hangUp = Effect.andThen(Effect.sleep(GRACE), call.thread.task.sysif.close);
+          const timer = yield* Effect.forkDetach(hangUp);
+          yield* Fiber.interrupt(fiber);
+          yield* Fiber.interrupt(timer);
+        }),
+      ),
+    ),
+  );
+
 const handleCall = <E, R>(
   call: StubCall,
   handler: (call: StubCall) => Effect.Effect<number | void, E, R>,
@@ -298,7 +323,7 @@ const handleCall = <E, R>(
   // A process that has ended already needs no status.
   const exit = (status: number) =>
     Effect.catchTag(call.thread.exit(status), "SyscallSendError", () => Effect.void);
-  return handler(call).pipe(
+  return interruptibly(call, handler(call)).pipe(
     Effect.flatMap((status) => exit(status ?? EX.OK)),
     Effect.catchCauseIf(
       (cause) => !Cause.hasInterrupts(cause),
