@@ -72,7 +72,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     flags: number,
   ): Effect.Effect<number | "EAGAIN", HandleFailure> {
     const { sysif } = this.handle.task;
-    return Effect.flatMap(this.handle.borrow, (fd) =>
+    return Effect.flatMap(this.handle.borrow(this.handle.task), (fd) =>
       Effect.flatMap(
         sysif.syscall(sysif.abi.syscallNumber(name) as number, fd, address, size, flags, 0, 0),
         (result: Word): Effect.Effect<number | "EAGAIN", SyscallError> => {

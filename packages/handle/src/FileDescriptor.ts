@@ -44,9 +44,15 @@ export class FileDescriptor {
     return this.#valid;
   }
 
-  /** The number, for use in a system call of the handle's task, as long as the handle is good. */
-  get borrow(): Effect.Effect<near.Fd, UseAfterFreeError> {
-    return this.use(Effect.succeed);
+  /** The number, for use in a system call of a task in the same table, while the handle is good. */
+  borrow(task: Task): Effect.Effect<near.Fd, UseAfterFreeError | NamespaceMismatchError> {
+    return this.use((fd) =>
+      task.fdTable === this.task.fdTable
+        ? Effect.succeed(fd)
+        : Effect.fail(
+            new NamespaceMismatchError({ namespace: "file descriptor table", subject: `fd ${fd}` }),
+          ),
+    );
   }
 
   /** Runs with the number, as long as the handle is good. */
@@ -86,16 +92,7 @@ export class FileDescriptor {
   forTask(
     task: Task,
   ): Effect.Effect<this, UseAfterFreeError | NamespaceMismatchError, Scope.Scope> {
-    return this.use((fd) =>
-      task.fdTable === this.task.fdTable
-        ? FileDescriptor.acquire(this.constructor as FdClass<this>, task, Effect.succeed(fd))
-        : Effect.fail(
-            new NamespaceMismatchError({
-              namespace: "file descriptor table",
-              subject: `fd ${fd}`,
-            }),
-          ),
-    );
+    return FileDescriptor.acquire(this.constructor as FdClass<this>, task, this.borrow(task));
   }
 
   /** As `forTask`, and this handle is gone: its scope has nothing left to close. */
@@ -214,7 +211,7 @@ export class FileDescriptor {
   reclassify<A extends FileDescriptor>(
     kind: FdClass<A>,
   ): Effect.Effect<A, UseAfterFreeError, Scope.Scope> {
-    return Effect.tap(FileDescriptor.acquire(kind, this.task, this.borrow), () =>
+    return Effect.tap(FileDescriptor.acquire(kind, this.task, this.use(Effect.succeed)), () =>
       Effect.sync(() => this.#invalidate()),
     );
   }

@@ -15,7 +15,7 @@ export const pollNow = (
 ): Effect.Effect<number, HandleFailure> => {
   const { task } = fd;
   const size = PollFd.size;
-  return Effect.flatMap(fd.borrow, (number) =>
+  return Effect.flatMap(fd.borrow(fd.task), (number) =>
     task.withMemory(size + Timespec.size, 8, (address) => {
       const timeout = near.Address(address + size);
       return Effect.map(

@@ -1,4 +1,4 @@
-import { Sigaction, SigHow, Sigset } from "@rsyscall/abi";
+import { SIG, Sigaction, SigHow, Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode, type MallocFailure, type Task } from "./Task.ts";
@@ -35,9 +35,12 @@ const applied = (
   before: ReadonlySet<number>,
   signals: ReadonlySet<number>,
 ): ReadonlySet<number> => {
-  if (how === SigHow.SETMASK) return new Set(signals);
-  if (how === SigHow.BLOCK) return new Set([...before, ...signals]);
-  return new Set([...before].filter((signal) => !signals.has(signal)));
+  if (how === SigHow.UNBLOCK) return new Set([...before].filter((signal) => !signals.has(signal)));
+  const blocked = new Set(how === SigHow.BLOCK ? [...before, ...signals] : signals);
+  // The kernel passes over these two without a word.
+  blocked.delete(SIG.KILL);
+  blocked.delete(SIG.STOP);
+  return blocked;
 };
 
 /** sigaction(2), back to what the kernel does by itself (SIG_DFL). */

@@ -110,7 +110,7 @@ const inEventLoop = (epoll: Epoll): Wakeup => {
     subscribe: (onReadable) =>
       Effect.asVoid(
         Effect.acquireRelease(
-          Effect.map(epoll.borrow, (fd) => (watching = watch(fd, onReadable))),
+          Effect.map(epoll.borrow(epoll.task), (fd) => (watching = watch(fd, onReadable))),
           (watching) => Effect.sync(() => watching.close()),
         ),
       ),

@@ -19,7 +19,7 @@ export class Epoll extends FileDescriptor {
     event: EpollEvent,
   ): Effect.Effect<void, HandleFailure> {
     return this.use((epoll) =>
-      Effect.flatMap(fd.borrow, (number) =>
+      Effect.flatMap(fd.borrow(this.task), (number) =>
         this.task.withValue(this.task.abi.epollEvent, event, (address) =>
           near.epollCtl(this.task.sysif, epoll, operation, number, address),
         ),
@@ -30,7 +30,7 @@ export class Epoll extends FileDescriptor {
   /** epoll_ctl(2) with EPOLL_CTL.DEL. */
   delete(fd: FileDescriptor): Effect.Effect<void, HandleFailure> {
     return this.use((epoll) =>
-      Effect.flatMap(fd.borrow, (number) =>
+      Effect.flatMap(fd.borrow(this.task), (number) =>
         near.epollCtl(this.task.sysif, epoll, EPOLL_CTL.DEL, number, near.NULL),
       ),
     );

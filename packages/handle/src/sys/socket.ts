@@ -18,7 +18,7 @@ import {
 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import type { HandleFailure, UseAfterFreeError, WrongKindError } from "../errors.ts";
+import type { HandleFailure, WrongKindError } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
 import { encode, type MallocFailure, type Task } from "../Task.ts";
@@ -156,17 +156,16 @@ export class Socket extends FileDescriptor {
     fds: ReadonlyArray<FileDescriptor>,
     flags = 0,
   ): Effect.Effect<number, HandleFailure> {
-    const borrowed: Effect.Effect<Array<near.Fd>, UseAfterFreeError> = Effect.forEach(
-      fds,
-      (fd) => fd.borrow,
-    );
     return this.use((fd) =>
-      Effect.flatMap(borrowed, (numbers) => {
-        const rights = encodeScmRights(numbers);
-        return this.#withMessage(bytes, rights, (message) =>
-          near.sendmsg(this.task.sysif, fd, message, flags | MSG.NOSIGNAL),
-        );
-      }),
+      Effect.flatMap(
+        Effect.forEach(fds, (each) => each.borrow(this.task)),
+        (numbers) => {
+          const rights = encodeScmRights(numbers);
+          return this.#withMessage(bytes, rights, (message) =>
+            near.sendmsg(this.task.sysif, fd, message, flags | MSG.NOSIGNAL),
+          );
+        },
+      ),
     );
   }
 
