@@ -1,6 +1,7 @@
 /* How a stub ends when nobody told it to. */
 #include "ending.h"
 #include "kernel.h"
+#include "rsyscall/server.h"
 #include "text.h"
 
 /* The last real-time signal: the one that is least likely to mean something to anybody else. */

@@ -1,10 +1,6 @@
 #ifndef RSYSCALL_ENDING_H
 #define RSYSCALL_ENDING_H
 
-/* EX_UNAVAILABLE of <sysexits.h>: what the caller sees whenever the stub could not do its work.
- * Never 0: a caller must not believe that its mail was sent. */
-#define RSYSCALL_STATUS_UNAVAILABLE 69
-
 /* The syscall socket and the lifeline close together, and either may be noticed first. */
 #define CONTROLLER_GONE "the controller is gone, and gave no exit status"
 

@@ -36,6 +36,7 @@
 #define ENOTDIR 20
 #define EPIPE 32
 #define ENAMETOOLONG 36
+#define ENOSYS 38
 
 struct iovec {
 	const void *base;

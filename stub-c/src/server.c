@@ -4,6 +4,7 @@
  * libc, no thread-local storage and no global state: everything is on the stack it was given. */
 #include "rsyscall/server.h"
 #include "kernel.h"
+#include "rsyscall/child.h"
 
 #define BATCH 64
 
@@ -48,13 +49,28 @@ static long recv_all(int fd, u8 *to, u64 length)
 	return (long)length;
 }
 
-static long perform(const struct rsyscall_request *request)
+long rsyscall_operation(u32 number, const u64 a[6])
+{
+	switch (number) {
+	case RSYSCALL_OP_SEND_ALL:
+		return send_all((int)a[0], (const u8 *)a[1], a[2]);
+	case RSYSCALL_OP_RECV_ALL:
+		return recv_all((int)a[0], (u8 *)a[1], a[2]);
+	case RSYSCALL_OP_CLONE:
+		return rsyscall_clone((const struct rsyscall_clone_args *)a[0], (struct rsyscall_child *)a[1]);
+	case RSYSCALL_OP_COPY:
+		copy_memory((void *)a[0], (const void *)a[1], a[2]);
+		return 0;
+	default:
+		return -ENOSYS;
+	}
+}
+
+long rsyscall_perform(const struct rsyscall_request *request)
 {
 	const u64 *a = request->args;
-	if (request->number == RSYSCALL_OP_SEND_ALL)
-		return send_all((int)a[0], (const u8 *)a[1], a[2]);
-	if (request->number == RSYSCALL_OP_RECV_ALL)
-		return recv_all((int)a[0], (u8 *)a[1], a[2]);
+	if (request->number >= RSYSCALL_OP_FIRST)
+		return rsyscall_operation(request->number, a);
 	return syscall6((long)request->number, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4],
 			(long)a[5]);
 }
@@ -89,7 +105,7 @@ long rsyscall_server(int infd, int outfd)
 				if (sent < 0)
 					return sent;
 			}
-			results.values[results.count++] = perform(&requests[i]);
+			results.values[results.count++] = rsyscall_perform(&requests[i]);
 		}
 		if (results.count) {
 			long sent = flush(&results);

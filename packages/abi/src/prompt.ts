@@ -34,10 +34,12 @@ export const promptSyscalls: ReadonlySet<SyscallName> = new Set<SyscallName>([
   "getpgid",
   "getpgrp",
   "getsid",
+  "capget",
   "getcpu",
   "uname",
   // What the kernel keeps for it.
   "umask",
+  "getpriority",
   "getrlimit",
   "setrlimit",
   "prlimit64",

@@ -40,6 +40,19 @@ export const SIG = {
   RTMAX: 64,
 } as const;
 
+const signalNames = new Map<number, string>(
+  Object.entries(SIG)
+    .filter(([name]) => !["IOT", "POLL", "RTMAX"].includes(name))
+    .map(([name, number]) => [number, `SIG${name}`]),
+);
+
+/** The name of a signal, for messages: `SIGTERM`, `SIGRTMIN+3`. */
+export const signalName = (signal: number): string =>
+  signalNames.get(signal) ??
+  (signal > SIG.RTMIN && signal <= SIG.RTMAX
+    ? `SIGRTMIN+${signal - SIG.RTMIN}`
+    : `signal ${signal}`);
+
 /** Flags of sigaction(2). */
 export const SA = {
   NOCLDSTOP: 0x00000001,
@@ -63,6 +76,21 @@ export const SIG_DFL = 0;
 
 /** As a handler: ignore the signal. */
 export const SIG_IGN = 1;
+
+/** Who sent a signal, where its `code` does not say what happened. See sigaction(2). */
+export const SI = {
+  /** kill(2) */
+  USER: 0,
+  KERNEL: 0x80,
+  /** sigqueue(3) */
+  QUEUE: -1,
+  TIMER: -2,
+  MESGQ: -3,
+  ASYNCIO: -4,
+  SIGIO: -5,
+  /** tgkill(2) */
+  TKILL: -6,
+} as const;
 
 /** A set of signal numbers, 1 to 64; the kernel's sigset_t of 8 bytes. See sigsetops(3). */
 export type Sigset = ReadonlySet<number>;

@@ -41,6 +41,14 @@ const constants = new Map<string, number>([
   ...prefixed("MAP_", abi.MAP),
   ...prefixed("MADV_", abi.MADV),
   ...prefixed("MFD_", abi.MFD),
+  ...prefixed("SI_", abi.SI),
+  ...prefixed("RLIMIT_", abi.RLIMIT),
+  ...prefixed("PRIO_", abi.PRIO),
+  ...prefixed("PR_", abi.PR),
+  ...prefixed("PR_CAP_AMBIENT_", abi.PR_CAP_AMBIENT),
+  ...prefixed("CAP_", abi.CAP),
+  ...prefixed("_", { LINUX_CAPABILITY_VERSION_3: abi.LINUX_CAPABILITY_VERSION_3 }),
+  ...prefixed("SFD_", abi.SFD),
   ...prefixed("S_IF", { ...abi.S_IF, MT: abi.S_IFMT, IFO: abi.S_IF.FIFO }),
   ...prefixed("DT_", abi.DT),
 ]);
@@ -63,6 +71,9 @@ const programs: ReadonlyArray<ReadonlyArray<string>> = [
     "signal.h",
     "sys/epoll.h",
     "sys/mman.h",
+    "sys/prctl.h",
+    "sys/resource.h",
+    "sys/signalfd.h",
     "sys/socket.h",
     "sys/stat.h",
     "sysexits.h",
@@ -71,6 +82,7 @@ const programs: ReadonlyArray<ReadonlyArray<string>> = [
   ["asm/mman.h"],
   ["asm/signal.h"],
   ["asm/socket.h"],
+  ["linux/capability.h"],
   ["linux/fcntl.h"],
   ["linux/memfd.h"],
 ];
@@ -291,6 +303,78 @@ describe.skipIf(reason)(title("layouts"), () => {
     },
     { handler: "sa_handler", flags: "sa_flags", restorer: "sa_restorer", mask: "sa_mask" },
   );
+
+  itIsAsInC(
+    "sys/resource.h",
+    abi.Rlimit,
+    { cur: 0xf1f2_f3f4_f5f6_f7f8n, max: abi.RLIM_INFINITY },
+    { cur: "rlim_cur", max: "rlim_max" },
+  );
+  itIsAsInC(
+    "linux/capability.h",
+    abi.CapHeader,
+    { version: abi.LINUX_CAPABILITY_VERSION_3, pid: -2 },
+    { version: "version", pid: "pid" },
+  );
+  const signal: abi.SignalfdSiginfo = {
+    signo: 0xf001_0203,
+    errno: -2,
+    code: -6,
+    pid: 0xf004_0506,
+    uid: 0xffff_fffe,
+    fd: -3,
+    tid: 0xf007_0809,
+    band: 0xf00a_0b0c,
+    overrun: 0xf00d_0e0f,
+    trapno: 0xf010_1112,
+    status: -4,
+    int: -5,
+    ptr: 0xf1f2_f3f4_f5f6_f7f8n,
+    utime: 0xe1e2_e3e4_e5e6_e7e8n,
+    stime: 0xd1d2_d3d4_d5d6_d7d8n,
+    addr: 0xc1c2_c3c4_c5c6_c7c8n,
+    addrLsb: 0xfefd,
+    syscall: -7,
+    callAddr: 0xb1b2_b3b4_b5b6_b7b8n,
+    arch: 0xc000_003e,
+  };
+  itIsAsInC("linux/signalfd.h", abi.SignalfdSiginfo, signal, {
+    ...Object.fromEntries(Object.keys(signal).map((field) => [field, `ssi_${field}`])),
+    addrLsb: "ssi_addr_lsb",
+    callAddr: "ssi_call_addr",
+  });
+
+  it("limits, capability data and CPU sets are those of the C headers", () => {
+    const [infinity, high = "", cpus = ""] = run(
+      ["sched.h", "sys/resource.h", "linux/capability.h"],
+      [
+        'printf("%llu\\n", (unsigned long long)RLIM_INFINITY);',
+        "struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3] = { 0 };",
+        "d[CAP_TO_INDEX(CAP_KILL)].effective |= CAP_TO_MASK(CAP_KILL);",
+        "d[CAP_TO_INDEX(CAP_SETFCAP)].permitted |= CAP_TO_MASK(CAP_SETFCAP);",
+        "d[CAP_TO_INDEX(CAP_SYSLOG)].permitted |= CAP_TO_MASK(CAP_SYSLOG);",
+        "d[CAP_TO_INDEX(CAP_BPF)].inheritable |= CAP_TO_MASK(CAP_BPF);",
+        "dump(d, sizeof d);",
+        "cpu_set_t *s = CPU_ALLOC(8192);",
+        "unsigned long n = CPU_ALLOC_SIZE(8192);",
+        "CPU_ZERO_S(n, s);",
+        "for (int i = 0; i < 8192; i += 1 + i / 2) CPU_SET_S(i, n, s);",
+        "dump(s, n);",
+      ],
+    );
+    assert.equal(infinity, String(abi.RLIM_INFINITY));
+    const capabilities = {
+      effective: new Set([abi.CAP.KILL]),
+      permitted: new Set([abi.CAP.SETFCAP, abi.CAP.SYSLOG]),
+      inheritable: new Set([abi.CAP.BPF]),
+    };
+    assert.equal(hex(encoded(abi.CapData, capabilities)), high);
+    assert.deepEqual(abi.CapData.decode(Buffer.from(high, "hex")), capabilities);
+    const set = new Set<number>();
+    for (let i = 0; i < 8192; i += 1 + Math.floor(i / 2)) set.add(i);
+    assert.equal(hex(encoded(abi.CpuSet, set)), cpus);
+    assert.deepEqual(abi.CpuSet.decode(Buffer.from(cpus, "hex")), set);
+  });
 
   it("struct sockaddr_un is that of <sys/un.h>", () => {
     const [bytes = "", room] = run(

@@ -10,7 +10,10 @@ export interface Connection {
   readonly accessTask: Task;
   readonly accessEpoller: Epoller;
 
-  /** New stream sockets, connected to each other: our end and the task's. Both block. */
+  /**
+   * New stream sockets, connected to each other: our end, which is close-on-fork, and the task's.
+   * Both block.
+   */
   readonly openChannels: (
     count: number,
   ) => Effect.Effect<ReadonlyArray<[access: Socket, task: Socket]>, HandleFailure, Scope.Scope>;

@@ -40,7 +40,10 @@ export class FdPassConnection implements Connection {
   openChannels(count: number) {
     const open = Effect.gen({ self: this }, function* () {
       const pairs = yield* Effect.replicateEffect(
-        Socket.pair(this.accessTask, AF.UNIX, SOCK.STREAM),
+        Effect.map(Socket.pair(this.accessTask, AF.UNIX, SOCK.STREAM), (pair) => {
+          for (const end of pair) end.closeOnFork = true;
+          return pair;
+        }),
         count,
       );
       const passed = yield* this.passTo(pairs.map(([, far]) => far));

@@ -15,7 +15,11 @@ export class SelfConnection implements Connection {
   }
 
   openChannels(count: number) {
-    return Effect.replicateEffect(Socket.pair(this.accessTask), count);
+    const channel = Effect.map(Socket.pair(this.accessTask), (pair) => {
+      pair[0].closeOnFork = true;
+      return pair;
+    });
+    return Effect.replicateEffect(channel, count);
   }
 
   openAsyncChannels(count: number) {

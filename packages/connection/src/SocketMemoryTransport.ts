@@ -7,13 +7,14 @@ import {
   type ConnectionError,
   type Fd,
   isError,
+  OP_RECV_ALL,
+  OP_SEND_ALL,
   SyscallError,
   SyscallHangup,
   type Word,
 } from "@rsyscall/near";
 import { Effect } from "effect";
 import { Queue } from "./internal/Queue.ts";
-import { OP_RECV_ALL, OP_SEND_ALL } from "./requests.ts";
 import type { SyscallConnection } from "./SyscallConnection.ts";
 
 /** Bytes that go through the memory of our end at a time: what its allocator has at hand without mapping. */

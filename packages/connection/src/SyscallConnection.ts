@@ -5,7 +5,16 @@ import type { MemoryTransport } from "@rsyscall/memory";
 import {
   type Address,
   type ConnectionError,
+  decodeResult,
+  encodeRequest,
   type Fd,
+  OP_CLONE,
+  OP_COPY,
+  OP_RECV_ALL,
+  OP_SEND_ALL,
+  REQUEST_PROMPT,
+  REQUEST_SIZE,
+  RESULT_SIZE,
   SyscallHangup,
   type SyscallInterface,
   SyscallSendError,
@@ -13,15 +22,6 @@ import {
 } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { Queue } from "./internal/Queue.ts";
-import {
-  decodeResult,
-  encodeRequest,
-  OP_RECV_ALL,
-  OP_SEND_ALL,
-  REQUEST_PROMPT,
-  REQUEST_SIZE,
-  RESULT_SIZE,
-} from "./requests.ts";
 
 /** Requests that one write takes: as many as the server reads at a time. */
 const SEND_AT_MOST = 64;
@@ -74,7 +74,7 @@ export class SyscallConnection implements SyscallInterface {
     this.#sendBuffer = sendBuffer;
     this.#socket = socket;
     this.activityFd = activityFd;
-    this.#prompt = new Set([...promptSyscalls].flatMap((name) => abi.syscallNumber(name) ?? []));
+    this.#prompt = promptNumbers(abi);
     this.#memory = memory(this);
   }
 
@@ -102,6 +102,11 @@ export class SyscallConnection implements SyscallInterface {
   /** Whether calls can no longer be made. */
   get hasEnded(): boolean {
     return this.#end !== undefined;
+  }
+
+  /** Whether there are calls without a result. */
+  get hasPending(): boolean {
+    return this.#pending.length > 0;
   }
 
   /** Completes when the connection ends, from whichever side. */
@@ -260,10 +265,29 @@ export class SyscallConnection implements SyscallInterface {
   }
 
   #name(number: number): string {
-    if (number === OP_RECV_ALL) return "memory write";
-    return number === OP_SEND_ALL ? "memory read" : this.abi.syscallName(number);
+    return operationNames.get(number) ?? this.abi.syscallName(number);
   }
 }
+
+const promptNumbersOf = new Map<Abi, ReadonlySet<number>>();
+
+/** Numbers of the requests that wait for nothing. */
+const promptNumbers = (abi: Abi): ReadonlySet<number> => {
+  let numbers = promptNumbersOf.get(abi);
+  if (numbers === undefined) {
+    const calls = [...promptSyscalls].flatMap((name) => abi.syscallNumber(name) ?? []);
+    numbers = new Set([...calls, OP_COPY]);
+    promptNumbersOf.set(abi, numbers);
+  }
+  return numbers;
+};
+
+const operationNames: ReadonlyMap<number, string> = new Map([
+  [OP_SEND_ALL, "memory read"],
+  [OP_RECV_ALL, "memory write"],
+  [OP_CLONE, "clone"],
+  [OP_COPY, "memory copy"],
+]);
 
 const concat = (first: Uint8Array, second: Uint8Array): Uint8Array => {
   const both = new Uint8Array(first.length + second.length);

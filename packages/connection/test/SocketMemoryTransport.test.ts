@@ -1,9 +1,16 @@
 import { Errno } from "@rsyscall/abi";
-import { Address, getpid, SyscallError, SyscallHangup, SyscallSendError } from "@rsyscall/near";
+import {
+  Address,
+  getpid,
+  OP_RECV_ALL,
+  OP_SEND_ALL,
+  SyscallError,
+  SyscallHangup,
+  SyscallSendError,
+} from "@rsyscall/near";
 import { Effect, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
 import { it } from "../../../tests/harness/index.ts";
-import { OP_RECV_ALL, OP_SEND_ALL } from "../src/index.ts";
 import { begin, connect, DATA_FD, failure, receive, requests, result } from "./peer.ts";
 
 const at = Address(0x5000);

@@ -1,9 +1,14 @@
 import { x86_64 } from "@rsyscall/abi";
-import { getpid, SyscallHangup, SyscallSendError } from "@rsyscall/near";
+import {
+  getpid,
+  REQUEST_PROMPT,
+  REQUEST_SIZE,
+  SyscallHangup,
+  SyscallSendError,
+} from "@rsyscall/near";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
 import { it } from "../../../tests/harness/index.ts";
-import { REQUEST_PROMPT, REQUEST_SIZE } from "../src/index.ts";
 import { begin, connect, failure, receive, requests, result } from "./peer.ts";
 
 describe("SyscallConnection", () => {

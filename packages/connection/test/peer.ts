@@ -1,10 +1,10 @@
 import { x86_64 } from "@rsyscall/abi";
 import { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { Socket } from "@rsyscall/handle";
-import { Fd } from "@rsyscall/near";
+import { Fd, REQUEST_SIZE } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber } from "effect";
-import { REQUEST_SIZE, SocketMemoryTransport, SyscallConnection } from "../src/index.ts";
+import { SocketMemoryTransport, SyscallConnection } from "../src/index.ts";
 
 /** The number that the server is said to have its end of the data socket at. */
 export const DATA_FD = 77;

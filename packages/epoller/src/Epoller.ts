@@ -79,6 +79,27 @@ export class Epoller {
     };
   }
 
+  /** Keeps the event loop going for as long as the effect waits. */
+  holding<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.acquireUseRelease(
+      Effect.sync(this.#wakeup.hold),
+      () => effect,
+      () => Effect.sync(this.#wakeup.letGo),
+    );
+  }
+
+  /**
+   * Registers a descriptor for reading in the background: whoever waits for it does not keep the
+   * event loop going. It starts out not ready.
+   */
+  watch(fd: FileDescriptor): Effect.Effect<Readiness, HandleFailure, Scope.Scope> {
+    return Effect.suspend(() => {
+      const readiness = new Readiness(nothing, nothing);
+      readiness.fell(EPOLL.IN, 0);
+      return Effect.as(this.#add(fd, EPOLL.IN | EPOLL.ET, readiness), readiness);
+    });
+  }
+
   /** Registers a descriptor, edge-triggered, until the scope closes. */
   register(fd: FileDescriptor): Effect.Effect<Readiness, HandleFailure, Scope.Scope> {
     return Effect.suspend(() => {
@@ -161,5 +182,7 @@ export class Epoller {
     for (const event of events) this.#registrations.get(event.data)?.rose(event.events);
   }
 }
+
+const nothing = () => {};
 
 export type { WaitableEvent };

@@ -84,6 +84,11 @@ export class Readiness {
     this.rose(EPOLL.HUP);
   }
 
+  /** Whether nothing will be told any more. */
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
   /** Waits until the event may be there. Interruptible at once. */
   wait(event: WaitableEvent): Effect.Effect<void> {
     return Effect.suspend(() => {

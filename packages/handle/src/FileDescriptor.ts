@@ -18,6 +18,11 @@ export class FileDescriptor {
   readonly task: Task;
   /** The number. Using it past the handle is at your own risk; see `borrow`. */
   readonly near: near.Fd;
+  /**
+   * As FD_CLOFORK of POSIX, which Linux lacks: children that do not share the table close it before
+   * all else, and cannot inherit it.
+   */
+  closeOnFork = false;
   #valid = true;
 
   /** Takes the number for a descriptor of the task's table. Does not own it: see {@link acquire}. */
@@ -72,9 +77,15 @@ export class FileDescriptor {
     return this.use((fd) => (this.#invalidate() ? near.close(this.task.sysif, fd) : Effect.void));
   }
 
-  /** Gives the handle up, whatever state it is in: what a scope does at its end. */
+  /**
+   * Gives the handle up, whatever state it is in: what a scope does at its end. If its task is gone,
+   * another task of the table closes the descriptor.
+   */
   get release(): Effect.Effect<void> {
-    return Effect.ignore(this.close);
+    return Effect.suspend(() => {
+      const { fdTable } = this.task;
+      return this.#valid && this.#invalidate() ? fdTable.close(this.near) : Effect.void;
+    });
   }
 
   /** The descriptor now belongs to somebody else: nothing is closed. */
@@ -92,7 +103,31 @@ export class FileDescriptor {
   forTask(
     task: Task,
   ): Effect.Effect<this, UseAfterFreeError | NamespaceMismatchError, Scope.Scope> {
-    return FileDescriptor.acquire(this.constructor as FdClass<this>, task, this.borrow(task));
+    return this.#another(task, this.borrow(task));
+  }
+
+  /**
+   * The copy of the descriptor in a child of the task, which had this handle when it made the child;
+   * what has become of the handle since does not matter. Or as `forTask`, if the two share a table.
+   */
+  inherit(
+    task: Task,
+  ): Effect.Effect<this, UseAfterFreeError | NamespaceMismatchError, Scope.Scope> {
+    return Effect.suspend(() =>
+      task.fdTable.inherited(this)
+        ? this.#another(task, Effect.succeed(this.near))
+        : this.forTask(task),
+    );
+  }
+
+  #another<E>(task: Task, near: Effect.Effect<near.Fd, E>): Effect.Effect<this, E, Scope.Scope> {
+    return Effect.map(
+      FileDescriptor.acquire(this.constructor as FdClass<this>, task, near),
+      (handle) => {
+        handle.closeOnFork = this.closeOnFork;
+        return handle;
+      },
+    );
   }
 
   /** As `forTask`, and this handle is gone: its scope has nothing left to close. */
@@ -207,12 +242,33 @@ export class FileDescriptor {
     );
   }
 
+  /**
+   * dup3(2): the number of `target` becomes a duplicate of this descriptor, and what it was is
+   * closed. The target's handles go on. Not close-on-exec unless the flags have O.CLOEXEC: this is how
+   * a program gets its stdin.
+   */
+  dup3(target: FileDescriptor, flags = 0): Effect.Effect<void, HandleFailure> {
+    return this.use((from) =>
+      Effect.flatMap(
+        target.borrow(this.task),
+        (to): Effect.Effect<unknown, HandleFailure> =>
+          from === to
+            ? // dup3(2) refuses this, where dup2(2) does nothing, not even clear the flag.
+              this.setCloexec((flags & O.CLOEXEC) !== 0)
+            : near.dup3(this.task.sysif, from, to, flags),
+      ),
+    ).pipe(Effect.asVoid);
+  }
+
   /** As a handle of another class, where its kind is known. This handle is gone. */
   reclassify<A extends FileDescriptor>(
     kind: FdClass<A>,
   ): Effect.Effect<A, UseAfterFreeError, Scope.Scope> {
-    return Effect.tap(FileDescriptor.acquire(kind, this.task, this.use(Effect.succeed)), () =>
-      Effect.sync(() => this.#invalidate()),
+    return Effect.tap(FileDescriptor.acquire(kind, this.task, this.use(Effect.succeed)), (handle) =>
+      Effect.sync(() => {
+        handle.closeOnFork = this.closeOnFork;
+        this.#invalidate();
+      }),
     );
   }
 

@@ -28,7 +28,8 @@ export type MallocFailure = SyscallFailure | OutOfSpaceError;
 export class Task implements far.Task {
   readonly sysif: SyscallInterface;
   readonly pid: Pid;
-  readonly fdTable: FdTable;
+  /** Changes when the task gets a table of its own: `unshareFiles`. */
+  fdTable: FdTable;
   readonly addressSpace: far.AddressSpace;
   namespaces: far.Namespaces;
   readonly allocator: Allocator;
@@ -36,6 +37,7 @@ export class Task implements far.Task {
   readonly pageSize: number;
   /** The signals that are blocked. */
   sigmask: ReadonlySet<number>;
+  readonly #finalizers: Array<Effect.Effect<void>> = [];
 
   constructor(
     fields: Pick<
@@ -53,12 +55,31 @@ export class Task implements far.Task {
     this.sysif = fields.sysif;
     this.pid = fields.pid;
     this.fdTable = fields.fdTable;
+    this.fdTable.join(this);
     this.addressSpace = fields.addressSpace;
     this.namespaces = fields.namespaces;
     this.allocator = fields.allocator;
     this.pageSize = fields.pageSize;
     this.sigmask = fields.sigmask;
   }
+
+  /** Runs when the task is gone: see `leave`. */
+  atLeave(finalizer: Effect.Effect<void>): void {
+    this.#finalizers.push(finalizer);
+  }
+
+  /**
+   * The process has ended or become another program: its descriptors are closed where they are not
+   * its own alone, and its memory is left to those who share it. Doing it again does nothing.
+   */
+  readonly leave: Effect.Effect<void> = Effect.suspend(() => {
+    this.allocator.leave();
+    const finalizers = this.#finalizers.splice(0);
+    return Effect.andThen(
+      this.fdTable.leave(this),
+      Effect.forEach(finalizers, (finalizer) => finalizer, { discard: true }),
+    );
+  });
 
   /** Numbers and layouts of the machine that the task runs on. */
   get abi(): Abi {

@@ -1,20 +1,72 @@
+export { type Cloned, type CloneOptions, clone, type Step } from "./clone.ts";
+export {
+  getegid,
+  geteuid,
+  getgid,
+  getgroups,
+  getpgid,
+  getpgrp,
+  getpid,
+  getppid,
+  getresgid,
+  getresuid,
+  getsid,
+  gettid,
+  getuid,
+  type Ids,
+  setgid,
+  setgroups,
+  setpgid,
+  setregid,
+  setresgid,
+  setresuid,
+  setreuid,
+  setsid,
+  setuid,
+} from "./credentials.ts";
 export {
   type HandleFailure,
   SizeError,
   UseAfterFreeError,
   WrongKindError,
 } from "./errors.ts";
-export { FdTable } from "./FdTable.ts";
+export { type ExecOptions, execve, execveat, unshareFiles } from "./exec.ts";
+export { type FdRange, FdTable, type FdTableOptions } from "./FdTable.ts";
 export { type FdClass, FileDescriptor } from "./FileDescriptor.ts";
 export { open } from "./fcntl.ts";
+export { capget, capset } from "./linux/capability.ts";
 export { Memfd } from "./linux/memfd.ts";
 export { Pointer, ReadablePointer, WrittenPointer } from "./Pointer.ts";
 export { pollNow } from "./poll.ts";
-export { resetSignal, sigprocmask } from "./signal.ts";
+export { schedGetaffinity, schedSetaffinity } from "./sched.ts";
+export {
+  kill,
+  killpg,
+  type NewSigaction,
+  resetSignal,
+  SignalBlock,
+  sigaction,
+  sigpending,
+  sigprocmask,
+  tgkill,
+} from "./signal.ts";
+export { type SpawnOptions, spawn } from "./spawn.ts";
 export { Epoll } from "./sys/epoll.ts";
+export { Pidfd } from "./sys/pidfd.ts";
+export * as prctl from "./sys/prctl.ts";
+export {
+  getpriority,
+  getrlimit,
+  type NewRlimit,
+  prlimit,
+  setpriority,
+  setrlimit,
+} from "./sys/resource.ts";
+export { Signalfd } from "./sys/signalfd.ts";
 export { type Received, Socket } from "./sys/socket.ts";
-export { chmod, mkdir, stat } from "./sys/stat.ts";
+export { chmod, mkdir, stat, umask } from "./sys/stat.ts";
 export { bindUnix, connectUnix } from "./sys/un.ts";
+export { ChildState } from "./sys/wait.ts";
 export { encode, type MallocFailure, type PtrFailure, Task } from "./Task.ts";
 export {
   access,

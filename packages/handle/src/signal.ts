@@ -1,6 +1,7 @@
 import { SIG, Sigaction, SigHow, Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
-import { Effect } from "effect";
+import { Effect, type Scope, Semaphore } from "effect";
+import { checked, encoded, isInt } from "./internal/checked.ts";
 import { encode, type MallocFailure, type Task } from "./Task.ts";
 
 const SIGSET_SIZE = Sigset.size;
@@ -14,21 +15,25 @@ export const sigprocmask = (
   how: (typeof SigHow)[keyof typeof SigHow],
   signals: ReadonlySet<number>,
 ): Effect.Effect<ReadonlySet<number>, MallocFailure> =>
-  task.withMemory(2 * SIGSET_SIZE, 8, (set) => {
-    const old = near.Address(set + SIGSET_SIZE);
-    return Effect.map(
-      near.pipelined([
-        task.sysif.write(set, encode(Sigset, signals)),
-        near.sigprocmask(task.sysif, how, set, old),
-        task.sysif.read(old, SIGSET_SIZE),
-      ]),
-      ([, , bytes]) => {
-        const before = Sigset.decode(bytes);
-        task.sigmask = applied(how, before, signals);
-        return before;
-      },
-    );
-  });
+  Effect.flatMap(
+    encoded("rt_sigprocmask", undefined, () => encode(Sigset, signals)),
+    (bytes) =>
+      task.withMemory(2 * SIGSET_SIZE, 8, (set) => {
+        const old = near.Address(set + SIGSET_SIZE);
+        return Effect.map(
+          near.pipelined([
+            task.sysif.write(set, bytes),
+            near.sigprocmask(task.sysif, how, set, old),
+            task.sysif.read(old, SIGSET_SIZE),
+          ]),
+          ([, , bytes]) => {
+            const before = Sigset.decode(bytes);
+            task.sigmask = applied(how, before, signals);
+            return before;
+          },
+        );
+      }),
+  );
 
 const applied = (
   how: number,
@@ -43,10 +48,187 @@ const applied = (
   return blocked;
 };
 
+/** The blocks of one task. */
+interface Blocks {
+  /** One change at a time: what a signal's first block finds decides what its last one does. */
+  readonly lock: Semaphore.Semaphore;
+  /** How many blocks have a signal. */
+  readonly holders: Map<number, number>;
+  /** The signals that were not blocked before their first block. */
+  readonly added: Set<number>;
+}
+
+const blocksOf = new WeakMap<Task, Blocks>();
+
+/**
+ * Signals that are blocked in a task until the scope closes. Blocks may overlap in any order: a signal
+ * is unblocked with the last block that has it, and one that was blocked before the first stays so.
+ *
+ * It is for one task: a child starts with the mask as it is, and keeps it. In a process with other
+ * threads, such as Node, a signal for the process is not held back: it goes to a thread that does not
+ * block it.
+ */
+export class SignalBlock {
+  readonly task: Task;
+  readonly signals: ReadonlySet<number>;
+  readonly #blocks: Blocks;
+  #isHeld = true;
+
+  private constructor(task: Task, signals: ReadonlySet<number>, blocks: Blocks) {
+    this.task = task;
+    this.signals = signals;
+    this.#blocks = blocks;
+  }
+
+  /** Blocks the signals, as sigprocmask(2) does it: SIGKILL and SIGSTOP cannot be. */
+  static make(
+    task: Task,
+    signals: ReadonlySet<number>,
+  ): Effect.Effect<SignalBlock, MallocFailure, Scope.Scope> {
+    return Effect.acquireRelease(
+      Effect.suspend(() => {
+        const blocks = blocksOf.get(task) ?? {
+          lock: Semaphore.makeUnsafe(1),
+          holders: new Map(),
+          added: new Set(),
+        };
+        blocksOf.set(task, blocks);
+        const wanted = new Set(signals);
+        return blocks.lock.withPermit(
+          Effect.map(sigprocmask(task, SigHow.BLOCK, wanted), (before) => {
+            for (const signal of wanted) {
+              const holders = blocks.holders.get(signal) ?? 0;
+              blocks.holders.set(signal, holders + 1);
+              if (holders === 0 && !before.has(signal)) blocks.added.add(signal);
+            }
+            return new SignalBlock(task, wanted, blocks);
+          }),
+        );
+      }),
+      (block) => Effect.ignore(block.unblock),
+    );
+  }
+
+  /** Ends the block, before its scope does. Doing it again does nothing. */
+  get unblock(): Effect.Effect<void, MallocFailure> {
+    const { lock, holders, added } = this.#blocks;
+    return lock
+      .withPermit(
+        Effect.suspend((): Effect.Effect<void, MallocFailure> => {
+          if (!this.#isHeld) return Effect.void;
+          this.#isHeld = false;
+          const free = new Set<number>();
+          for (const signal of this.signals) {
+            const left = (holders.get(signal) ?? 1) - 1;
+            if (left > 0) holders.set(signal, left);
+            else {
+              holders.delete(signal);
+              if (added.delete(signal)) free.add(signal);
+            }
+          }
+          return free.size === 0
+            ? Effect.void
+            : Effect.asVoid(sigprocmask(this.task, SigHow.UNBLOCK, free));
+        }),
+      )
+      .pipe(Effect.uninterruptible);
+  }
+}
+
+/** sigpending(2): the signals that wait because they are blocked, for the task or for its process. */
+export const sigpending = (task: Task): Effect.Effect<ReadonlySet<number>, MallocFailure> =>
+  task.withResult(Sigset, (set) => near.sigpending(task.sysif, set));
+
+/** What a signal is to do; `flags` of `SA`, and without `mask` nothing more is blocked. */
+export type NewSigaction = Pick<Sigaction, "handler"> & Partial<Sigaction>;
+
+/**
+ * sigaction(2): what the task's process does with a signal, which may be changed; gives what it did
+ * before, which can be set again.
+ *
+ * A handler other than SIG_DFL and SIG_IGN is the address of code in the task. On x86_64 it needs
+ * SA.RESTORER and the address of code that makes the system call rt_sigreturn: without it, the signal
+ * ends the process with SIGSEGV.
+ */
+export const sigaction = (
+  task: Task,
+  signal: number,
+  action?: NewSigaction,
+): Effect.Effect<Sigaction, MallocFailure> => {
+  const subject = `signal ${signal}`;
+  const { size, alignment } = Sigaction;
+  const bytes =
+    action === undefined
+      ? Effect.succeed(undefined)
+      : encoded("rt_sigaction", subject, () =>
+          encode(Sigaction, { flags: 0, restorer: 0, mask: new Set(), ...action }),
+        );
+  return checked(
+    isInt(signal),
+    "rt_sigaction",
+    subject,
+    Effect.flatMap(bytes, (bytes) =>
+      task.withMemory(2 * size, alignment, (old) => {
+        const set = near.Address(old + size);
+        return Effect.map(
+          near.pipelined([
+            bytes === undefined ? Effect.void : task.sysif.write(set, bytes),
+            near.sigaction(task.sysif, signal, bytes === undefined ? near.NULL : set, old),
+            task.sysif.read(old, size),
+          ]),
+          ([, , before]) => Sigaction.decode(before),
+        );
+      }),
+    ),
+  );
+};
+
 /** sigaction(2), back to what the kernel does by itself (SIG_DFL). */
 export const resetSignal = (task: Task, signal: number): Effect.Effect<void, MallocFailure> =>
   task.withBytes(
     new Uint8Array(Sigaction.size),
     (action) => near.sigaction(task.sysif, signal, action),
     8,
+  );
+
+/**
+ * kill(2) of a plain pid, which may have become another process: `Pidfd.sendSignal` cannot hit the
+ * wrong one. 0 stands for the task's own process group, -1 for every process that it may signal, and
+ * less for a group. Signal 0 only asks.
+ */
+export const kill = (
+  task: Task,
+  pid: near.Pid | number,
+  signal: number,
+): Effect.Effect<void, near.SyscallFailure> =>
+  checked(isInt(pid) && isInt(signal), "kill", `pid ${pid}`, near.kill(task.sysif, pid, signal));
+
+/**
+ * killpg(3): every process of a group; 0 stands for the task's own. EINVAL for group 1, which kill(2)
+ * cannot name: it would be every process.
+ */
+export const killpg = (
+  task: Task,
+  pgid: near.Pid | number,
+  signal: number,
+): Effect.Effect<void, near.SyscallFailure> =>
+  checked(
+    isInt(pgid) && pgid >= 0 && pgid !== 1 && isInt(signal),
+    "kill",
+    `process group ${pgid}`,
+    near.kill(task.sysif, -pgid, signal),
+  );
+
+/** tgkill(2): one thread of a process. */
+export const tgkill = (
+  task: Task,
+  tgid: near.Pid | number,
+  tid: near.Pid | number,
+  signal: number,
+): Effect.Effect<void, near.SyscallFailure> =>
+  checked(
+    isInt(tgid) && isInt(tid) && isInt(signal),
+    "tgkill",
+    `thread ${tid} of pid ${tgid}`,
+    near.tgkill(task.sysif, tgid, tid, signal),
   );

@@ -1,9 +1,10 @@
-import { MAP, PROT } from "@rsyscall/abi";
 import type { SyscallFailure, SyscallInterface } from "@rsyscall/near";
-import { Address, catchErrno, mmap, munmap, NULL } from "@rsyscall/near";
+import { Address } from "@rsyscall/near";
 import { Effect } from "effect";
-import { OutOfSpaceError } from "./errors.ts";
+import type { OutOfSpaceError } from "./errors.ts";
 import { FreeList } from "./FreeList.ts";
+import { Mappings } from "./Mappings.ts";
+import { type Stack, StackPool } from "./StackPool.ts";
 
 /** One mapping that allocations are cut from. */
 interface Chunk {
@@ -46,28 +47,56 @@ export interface AllocatorOptions {
 /**
  * Memory in one address space, mapped there as needed and unmapped again. Ranges are aligned and do
  * not overlap; their content is undefined.
- *
- * Mapping and unmapping are system calls of the task, so they keep their place among its reads and
- * writes: a page that is given back is never one that a later allocation already uses.
  */
 export class Allocator {
-  readonly #sysif: SyscallInterface;
-  readonly #pageSize: number;
+  readonly #mappings: Mappings;
   readonly #chunkSize: number;
-  readonly #limit: number;
-  readonly #chunks = new Set<Chunk>();
-  #mapped = 0;
+  readonly #chunks: Set<Chunk>;
+  readonly #stacks: StackPool;
 
-  constructor(sysif: SyscallInterface, pageSize: number, options: AllocatorOptions = {}) {
-    this.#sysif = sysif;
-    this.#pageSize = pageSize;
-    this.#chunkSize = this.#roundToPages(options.chunkSize ?? 256 * 1024);
-    this.#limit = options.limit ?? 1024 ** 3;
+  constructor(sysif: SyscallInterface, pageSize: number, options?: AllocatorOptions);
+  constructor(sysif: SyscallInterface, from: Allocator);
+  constructor(
+    sysif: SyscallInterface,
+    from: Allocator | number,
+    { chunkSize = 256 * 1024, limit = 1024 ** 3 }: AllocatorOptions = {},
+  ) {
+    if (from instanceof Allocator) {
+      this.#mappings = from.#mappings.share(sysif);
+      this.#chunkSize = from.#chunkSize;
+      this.#chunks = from.#chunks;
+      this.#stacks = from.#stacks;
+    } else {
+      this.#mappings = new Mappings(sysif, from, limit);
+      this.#chunkSize = this.#roundToPages(chunkSize);
+      this.#chunks = new Set();
+      this.#stacks = new StackPool();
+    }
+  }
+
+  /** The same memory, for another task of the address space. */
+  share(sysif: SyscallInterface): Allocator {
+    return new Allocator(sysif, this);
+  }
+
+  /** The task has left the address space; what it allocated stays until it is freed. */
+  leave(): void {
+    this.#mappings.leave();
   }
 
   /** Bytes that are mapped now. */
   get mapped(): number {
-    return this.#mapped;
+    return this.#mappings.mapped;
+  }
+
+  /** A stack for a child, with room for `extra` bytes on top, and a guard below. */
+  takeStack(extra: number): Effect.Effect<Stack, OutOfSpaceError | SyscallFailure> {
+    return this.#stacks.take(this.#mappings, extra);
+  }
+
+  /** Gives a stack back that nobody runs on any more. */
+  giveBackStack(stack: Stack): Effect.Effect<void> {
+    return this.#stacks.giveBack(this.#mappings, stack);
   }
 
   /** Takes `size` bytes (0 is as good as 1) at an address that is a multiple of `alignment`. */
@@ -79,7 +108,7 @@ export class Allocator {
           const offset = chunk.list.allocate(length, alignment);
           if (offset !== undefined) return Effect.succeed(this.#allocation(chunk, offset, length));
         }
-        return Effect.map(this.#map(this.#chunkSize, size), (address) => {
+        return Effect.map(this.#mappings.map(this.#chunkSize, size), (address) => {
           const chunk = { address, list: new FreeList(this.#chunkSize) };
           this.#chunks.add(chunk);
           return this.#allocation(chunk, chunk.list.allocate(length, alignment) as number, length);
@@ -88,8 +117,8 @@ export class Allocator {
       // Mappings begin at a page, which is alignment enough for anything but huge pages.
       const mapped = this.#roundToPages(length);
       return Effect.map(
-        this.#map(mapped, size),
-        (address) => new Allocation(address, length, this.#unmap(address, mapped)),
+        this.#mappings.map(mapped, size),
+        (address) => new Allocation(address, length, this.#mappings.unmap(address, mapped)),
       );
     });
   }
@@ -107,51 +136,24 @@ export class Allocator {
     for (const other of this.#chunks)
       if (other !== chunk && other.list.used === 0) {
         this.#chunks.delete(chunk);
-        return this.#unmap(chunk.address, chunk.list.size);
+        return this.#mappings.unmap(chunk.address, chunk.list.size);
       }
     return Effect.void;
-  }
-
-  #map(
-    length: number,
-    requested: number,
-  ): Effect.Effect<Address, OutOfSpaceError | SyscallFailure> {
-    const outOfSpace = (cause?: unknown) =>
-      Effect.fail(new OutOfSpaceError({ requested, limit: this.#limit, cause }));
-    if (this.#mapped + length > this.#limit) return outOfSpace();
-    this.#mapped += length;
-    return mmap(
-      this.#sysif,
-      NULL,
-      length,
-      PROT.READ | PROT.WRITE,
-      MAP.PRIVATE | MAP.ANONYMOUS | MAP.NORESERVE,
-      -1,
-      0,
-    ).pipe(
-      Effect.tapError(() => Effect.sync(() => (this.#mapped -= length))),
-      catchErrno("ENOMEM", outOfSpace),
-    );
-  }
-
-  /** In a task that is gone there is nothing to unmap. */
-  #unmap(address: Address, length: number): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      this.#mapped -= length;
-      return Effect.ignore(munmap(this.#sysif, address, length));
-    });
   }
 
   /** Unmaps the chunks, for a task that lives on. Every allocation must be gone. */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
     const chunks = [...this.#chunks];
     this.#chunks.clear();
-    return Effect.forEach(chunks, (chunk) => this.#unmap(chunk.address, chunk.list.size), {
-      discard: true,
-    });
+    return Effect.andThen(
+      Effect.forEach(chunks, (chunk) => this.#mappings.unmap(chunk.address, chunk.list.size), {
+        discard: true,
+      }),
+      this.#stacks.clear(this.#mappings),
+    );
   });
 
   #roundToPages(length: number): number {
-    return Math.ceil(length / this.#pageSize) * this.#pageSize;
+    return Math.ceil(length / this.#mappings.pageSize) * this.#mappings.pageSize;
   }
 }

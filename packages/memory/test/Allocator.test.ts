@@ -4,11 +4,11 @@ import { LocalSyscallInterface } from "@rsyscall/near";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
 import { it } from "../../../tests/harness/index.ts";
-import { Allocator, OutOfSpaceError } from "../src/index.ts";
+import { Allocator, type AllocatorOptions, OutOfSpaceError } from "../src/index.ts";
 
 const sysif = new LocalSyscallInterface(x86_64);
 
-const make = (options?: ConstructorParameters<typeof Allocator>[2]) =>
+const make = (options?: AllocatorOptions) =>
   Effect.acquireRelease(
     Effect.sync(() => new Allocator(sysif, 4096, options)),
     (allocator) => allocator.close,

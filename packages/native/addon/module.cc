@@ -3,6 +3,7 @@
 
 #include <napi.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -38,8 +39,8 @@ napi_value FromWord(napi_env env, long word) {
   return value;
 }
 
-// syscall(number, ...six words): the kernel's result, -errno included. Plain Node-API, because this
-// is the hot path of everything.
+// syscall(number, ...six words): the kernel's result, -errno included; or one of the server's own
+// operations. Plain Node-API, because this is the hot path of everything.
 napi_value Syscall(napi_env env, napi_callback_info info) {
   napi_value argv[7];
   size_t argc = 7;
@@ -50,6 +51,11 @@ napi_value Syscall(napi_env env, napi_callback_info info) {
       napi_throw_type_error(env, nullptr, "syscall takes numbers and bigints");
       return nullptr;
     }
+  }
+  if (word[0] >= RSYSCALL_OP_FIRST && word[0] <= UINT32_MAX) {
+    unsigned long args[6];
+    std::copy(word + 1, word + 7, args);
+    return FromWord(env, rsyscall_operation(static_cast<unsigned>(word[0]), args));
   }
   long result = ::syscall(word[0], word[1], word[2], word[3], word[4], word[5], word[6]);
   return FromWord(env, result == -1 ? -errno : result);

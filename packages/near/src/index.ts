@@ -1,4 +1,5 @@
 export { call, isError } from "./call.ts";
+export * from "./clone.ts";
 export {
   type ConnectionError,
   catchErrno,
@@ -10,15 +11,23 @@ export {
 export * from "./fcntl.ts";
 export { Address, Fd, NULL, Pid } from "./identifiers.ts";
 export { LocalSyscallInterface, localAbi } from "./LocalSyscallInterface.ts";
+export * from "./linux/capability.ts";
 export * from "./linux/memfd.ts";
 export { Path, type PathLike, pathBytes, pathText } from "./Path.ts";
 export { pipelined } from "./pipelined.ts";
 export * from "./poll.ts";
+export * from "./requests.ts";
 export type { SyscallInterface, Word, Words } from "./SyscallInterface.ts";
+export * from "./sched.ts";
 export * from "./signal.ts";
 export * from "./sys/epoll.ts";
 export * from "./sys/mman.ts";
+export * from "./sys/pidfd.ts";
+export * from "./sys/prctl.ts";
+export * from "./sys/resource.ts";
+export * from "./sys/signalfd.ts";
 export * from "./sys/socket.ts";
 export * from "./sys/stat.ts";
 export * from "./sys/utsname.ts";
+export * from "./sys/wait.ts";
 export * from "./unistd.ts";

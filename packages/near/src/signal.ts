@@ -22,3 +22,15 @@ export const sigaction = (
 /** kill(2) */
 export const kill = (sysif: SyscallInterface, pid: Pid | number, signal: number) =>
   Effect.asVoid(call(sysif, "kill", `pid ${pid}`, pid, signal));
+
+/** tgkill(2): one thread of a process. */
+export const tgkill = (
+  sysif: SyscallInterface,
+  tgid: Pid | number,
+  tid: Pid | number,
+  signal: number,
+) => Effect.asVoid(call(sysif, "tgkill", `thread ${tid} of pid ${tgid}`, tgid, tid, signal));
+
+/** rt_sigpending(2) */
+export const sigpending = (sysif: SyscallInterface, set: Address) =>
+  Effect.asVoid(call(sysif, "rt_sigpending", undefined, set, SIGSET_SIZE));

@@ -101,3 +101,116 @@ export const faccessat = (
 /** getcwd(2): writes the path with its NUL, and returns its length with it. */
 export const getcwd = (sysif: SyscallInterface, buffer: Address, length: number) =>
   call(sysif, "getcwd", undefined, buffer, length);
+
+/** execve(2): comes back only if it fails. Its success is a SyscallHangup. */
+export const execve = (
+  sysif: SyscallInterface,
+  path: Address,
+  argv: Address,
+  envp: Address,
+  subject?: string,
+) => Effect.asVoid(call(sysif, "execve", subject, path, argv, envp));
+
+/** execveat(2): as execve, by a path relative to a directory, or with AT.EMPTY_PATH by descriptor. */
+export const execveat = (
+  sysif: SyscallInterface,
+  directory: Fd | number,
+  path: Address,
+  argv: Address,
+  envp: Address,
+  flags: number,
+  subject?: string,
+) => Effect.asVoid(call(sysif, "execveat", subject, directory, path, argv, envp, flags));
+
+/** close_range(2), from first to last, both included. */
+export const closeRange = (
+  sysif: SyscallInterface,
+  first: Fd | number,
+  last: Fd | number,
+  flags: number,
+) => Effect.asVoid(call(sysif, "close_range", undefined, first, last, flags));
+
+/** getpgid(2): of this process when pid is 0. */
+export const getpgid = (sysif: SyscallInterface, pid: Pid | number) =>
+  Effect.map(call(sysif, "getpgid", `pid ${pid}`, pid), Pid);
+
+/** setpgid(2): 0 stands for this process, and for the process itself as the leader. */
+export const setpgid = (sysif: SyscallInterface, pid: Pid | number, pgid: Pid | number) =>
+  Effect.asVoid(call(sysif, "setpgid", `pid ${pid}`, pid, pgid));
+
+/** gettid(2) */
+export const gettid = (sysif: SyscallInterface) =>
+  Effect.map(call(sysif, "gettid", undefined), Pid);
+
+/** getsid(2): of this process when pid is 0. */
+export const getsid = (sysif: SyscallInterface, pid: Pid | number) =>
+  Effect.map(call(sysif, "getsid", `pid ${pid}`, pid), Pid);
+
+/** setsid(2) */
+export const setsid = (sysif: SyscallInterface) =>
+  Effect.map(call(sysif, "setsid", undefined), Pid);
+
+/** getuid(2) */
+export const getuid = (sysif: SyscallInterface) => call(sysif, "getuid", undefined);
+
+/** getgid(2) */
+export const getgid = (sysif: SyscallInterface) => call(sysif, "getgid", undefined);
+
+/** getegid(2) */
+export const getegid = (sysif: SyscallInterface) => call(sysif, "getegid", undefined);
+
+/** getresuid(2): writes three 32-bit ids. */
+export const getresuid = (
+  sysif: SyscallInterface,
+  real: Address,
+  effective: Address,
+  saved: Address,
+) => Effect.asVoid(call(sysif, "getresuid", undefined, real, effective, saved));
+
+/** getresgid(2): writes three 32-bit ids. */
+export const getresgid = (
+  sysif: SyscallInterface,
+  real: Address,
+  effective: Address,
+  saved: Address,
+) => Effect.asVoid(call(sysif, "getresgid", undefined, real, effective, saved));
+
+/** setuid(2), of this task alone. */
+export const setuid = (sysif: SyscallInterface, uid: number) =>
+  Effect.asVoid(call(sysif, "setuid", `uid ${uid}`, uid));
+
+/** setgid(2), of this task alone. */
+export const setgid = (sysif: SyscallInterface, gid: number) =>
+  Effect.asVoid(call(sysif, "setgid", `gid ${gid}`, gid));
+
+/** setreuid(2), of this task alone; -1 leaves an id as it is. */
+export const setreuid = (sysif: SyscallInterface, real: number, effective: number) =>
+  Effect.asVoid(call(sysif, "setreuid", undefined, real, effective));
+
+/** setregid(2), of this task alone; -1 leaves an id as it is. */
+export const setregid = (sysif: SyscallInterface, real: number, effective: number) =>
+  Effect.asVoid(call(sysif, "setregid", undefined, real, effective));
+
+/** setresuid(2), of this task alone; -1 leaves an id as it is. */
+export const setresuid = (
+  sysif: SyscallInterface,
+  real: number,
+  effective: number,
+  saved: number,
+) => Effect.asVoid(call(sysif, "setresuid", undefined, real, effective, saved));
+
+/** setresgid(2), of this task alone; -1 leaves an id as it is. */
+export const setresgid = (
+  sysif: SyscallInterface,
+  real: number,
+  effective: number,
+  saved: number,
+) => Effect.asVoid(call(sysif, "setresgid", undefined, real, effective, saved));
+
+/** getgroups(2): how many 32-bit ids there are, which it writes unless `count` is 0. */
+export const getgroups = (sysif: SyscallInterface, count: number, groups: Address) =>
+  call(sysif, "getgroups", undefined, count, groups);
+
+/** setgroups(2), of this task alone. */
+export const setgroups = (sysif: SyscallInterface, count: number, groups: Address) =>
+  Effect.asVoid(call(sysif, "setgroups", undefined, count, groups));

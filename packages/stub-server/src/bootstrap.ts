@@ -1,16 +1,16 @@
-import { EPOLL_CLOEXEC, F, Sigset } from "@rsyscall/abi";
+import { Sigset } from "@rsyscall/abi";
 import {
   type Connection,
   FdPassConnection,
   SocketMemoryTransport,
   SyscallConnection,
 } from "@rsyscall/connection";
-import { AsyncFileDescriptor, Epoller } from "@rsyscall/epoller";
+import { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { AddressSpace, makeNamespaces } from "@rsyscall/far";
-import { Epoll, FdTable, FileDescriptor, type HandleFailure, Socket, Task } from "@rsyscall/handle";
+import { FdTable, FileDescriptor, type HandleFailure, Socket, Task } from "@rsyscall/handle";
 import { Allocator } from "@rsyscall/memory";
-import { catchErrno, close, epollCreate1, Fd, fcntl, type SyscallFailure } from "@rsyscall/near";
-import { Environment, NativeLoader, Thread } from "@rsyscall/thread";
+import { catchErrno, Fd } from "@rsyscall/near";
+import { Environment, makeEpoller, NativeLoader, Thread } from "@rsyscall/thread";
 import { Effect, Exit, Scope } from "effect";
 import { HandshakeError } from "./errors.ts";
 import type { Greeted } from "./handshake.ts";
@@ -77,12 +77,10 @@ export const bootstrap = (
       });
       // Handles of what we use ourselves, so that nobody takes the numbers for something else.
       for (const fd of [description.syscallFd, description.dataFd, description.lifelineFd])
-        new FileDescriptor(task, fd);
-      const taskConnection = new FdPassConnection(
-        passing,
-        accessEpoller,
-        new Socket(task, description.connectionFd),
-      );
+        new FileDescriptor(task, fd).closeOnFork = true;
+      const passingEnd = new Socket(task, description.connectionFd);
+      passingEnd.closeOnFork = true;
+      const taskConnection = new FdPassConnection(passing, accessEpoller, passingEnd);
       const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
       const thread = new Thread({
         task,
@@ -93,6 +91,9 @@ export const bootstrap = (
         stdin: stdio(0),
         stdout: stdio(1),
         stderr: stdio(2),
+        scope,
+        execSigmask: blocked,
+        ignoredSignals: new Set(),
       });
       return new StubCall(description, peer, thread, sysif.ended);
     }).pipe(
@@ -103,30 +104,3 @@ export const bootstrap = (
 
 type Channels = ReadonlyArray<[Socket, Socket]> &
   [[Socket, Socket], [Socket, Socket], [Socket, Socket], [Socket, Socket]];
-
-/** epoll_create1(2), and not where stdio belongs: of a caller that closed it, it would pass for it. */
-const createEpoll = (task: Task): Effect.Effect<Fd, SyscallFailure> =>
-  Effect.flatMap(epollCreate1(task.sysif, EPOLL_CLOEXEC), (fd) =>
-    fd > 2
-      ? Effect.succeed(fd)
-      : Effect.ensuring(
-          Effect.map(fcntl(task.sysif, fd, F.DUPFD_CLOEXEC, 3), Fd),
-          Effect.ignore(close(task.sysif, fd)),
-        ),
-  );
-
-/** An epoll instance in the task whose events are taken here: no call waits in the task. */
-const makeEpoller = (
-  task: Task,
-  connection: Connection,
-): Effect.Effect<Epoller, HandleFailure, Scope.Scope> =>
-  Effect.gen(function* () {
-    const registrar = yield* FileDescriptor.acquire(Epoll, task, createEpoll(task));
-    const [passed] = yield* connection.passFrom([registrar]);
-    const waiter = yield* (passed as FileDescriptor).reclassify(Epoll);
-    return yield* Epoller.makeSubsidiary(
-      registrar,
-      waiter,
-      connection.accessEpoller.nested(waiter),
-    );
-  });

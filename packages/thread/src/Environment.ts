@@ -29,6 +29,28 @@ export class Environment {
     );
   }
 
+  /** For a child: what changes in one is not seen in the other. */
+  copy(): Environment {
+    return new Environment(this.strings);
+  }
+
+  /** The strings for a program, with some variables changed. */
+  withUpdates(
+    updates: ReadonlyMap<string, string | Uint8Array | undefined>,
+  ): ReadonlyArray<Uint8Array> {
+    if (updates.size === 0) return this.strings;
+    const prefixes = [...updates.keys()].map((name) => `${name}=`);
+    const kept = this.strings.filter(
+      (string) => !prefixes.some((prefix) => fsDecode(string).startsWith(prefix)),
+    );
+    const added = [...updates].flatMap(([name, value]) =>
+      value === undefined
+        ? []
+        : [fsEncode(`${name}=${typeof value === "string" ? value : fsDecode(value)}`)],
+    );
+    return [...kept, ...added];
+  }
+
   /** The value of a variable. */
   get(name: string): string | undefined {
     return this.#values.get(name);

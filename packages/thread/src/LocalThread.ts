@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { SigHow, Utsname } from "@rsyscall/abi";
+import { SIG, SigHow, Utsname } from "@rsyscall/abi";
 import { SelfConnection } from "@rsyscall/connection";
 import { Epoller, type Wakeup } from "@rsyscall/epoller";
 import {
@@ -74,7 +74,7 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
     const task = new Task({
       sysif,
       pid: Pid(process.pid),
-      fdTable: new FdTable(process.pid),
+      fdTable: new FdTable(process.pid, { strangers: true }),
       addressSpace: new AddressSpace(process.pid),
       namespaces: makeNamespaces({}),
       allocator,
@@ -87,17 +87,26 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
     task.sigmask = yield* sigprocmask(task, SigHow.BLOCK, new Set());
 
     const epoll = yield* Epoll.make(task);
+    epoll.closeOnFork = true;
     const epoller = yield* Epoller.makeSubsidiary(epoll, epoll, inEventLoop(epoll));
     const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
+    const [stdin, stdout, stderr] = [stdio(0), stdio(1), stdio(2)];
+    // libuv makes everything that Node was started with close-on-exec, and clears the flag in children
+    // of its own. Ours have the same stdio, if it is open.
+    for (const fd of [stdin, stdout, stderr]) yield* Effect.ignore(fd.setCloexec(false));
     return new Thread({
       task,
       connection: new SelfConnection(task, epoller),
       loader: NativeLoader.makeFromSymbols(task, { server: Address(symbols.server) }),
       epoller: Effect.succeed(epoller),
       environ: Environment.fromRecord(process.env),
-      stdin: stdio(0),
-      stdout: stdio(1),
-      stderr: stdio(2),
+      stdin,
+      stdout,
+      stderr,
+      scope: yield* Effect.scope,
+      execSigmask: new Set(),
+      // Node's own doing, as child_process knows.
+      ignoredSignals: new Set([SIG.PIPE, SIG.XFSZ]),
     });
   },
 );

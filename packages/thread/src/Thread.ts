@@ -1,7 +1,19 @@
-import { type Codec, EPOLL, type FixedCodec, O, POLL, SIG, SigHow } from "@rsyscall/abi";
-import type { Connection } from "@rsyscall/connection";
+import {
+  type Codec,
+  EPOLL,
+  type FixedCodec,
+  O,
+  POLL,
+  SIG,
+  SigHow,
+  type Sigset,
+} from "@rsyscall/abi";
+import { type Connection, SharedTableConnection } from "@rsyscall/connection";
 import { AsyncFileDescriptor, type Epoller } from "@rsyscall/epoller";
 import {
+  type ChildState,
+  execve,
+  execveat,
   type FileDescriptor,
   type HandleFailure,
   type MallocFailure,
@@ -16,12 +28,18 @@ import {
   Socket,
   sigprocmask,
   type Task,
+  unshareFiles,
   type WrittenPointer,
 } from "@rsyscall/handle";
 import { exitGroup, kill, type PathLike, SyscallError, type SyscallFailure } from "@rsyscall/near";
-import { Effect, type Scope } from "effect";
+import { Effect, Scope } from "effect";
+import type { ChildProcess } from "./ChildProcess.ts";
+import type { Command } from "./Command.ts";
+import { type CloneThreadOptions, cloneThread } from "./clone.ts";
 import type { Environment } from "./Environment.ts";
 import type { NativeLoader } from "./NativeLoader.ts";
+import { type RunOptions, runProcess, type SpawnOptions, spawnProcess } from "./spawn.ts";
+import type { ThreadFields } from "./ThreadFields.ts";
 
 /** Bytes that `readToEof` asks for at a time. */
 const READ_SIZE = 256 * 1024;
@@ -30,24 +48,20 @@ const READ_SIZE = 256 * 1024;
  * A process under our control, with all that makes it comfortable: every system call that is made
  * through it happens in that process.
  */
-export class Thread {
+export class Thread implements ThreadFields {
   readonly task: Task;
   readonly connection: Connection;
   readonly loader: NativeLoader;
-  /** Waits for the process's descriptors. Made when it is first asked for. */
   readonly epoller: Effect.Effect<Epoller, HandleFailure>;
   readonly environ: Environment;
-  /** Descriptors 0, 1 and 2. Nothing is known of them; they may even be closed. */
   readonly stdin: FileDescriptor;
   readonly stdout: FileDescriptor;
   readonly stderr: FileDescriptor;
+  readonly scope: Scope.Scope;
+  readonly execSigmask: Sigset;
+  readonly ignoredSignals: Sigset;
 
-  constructor(
-    fields: Pick<
-      Thread,
-      "task" | "connection" | "loader" | "epoller" | "environ" | "stdin" | "stdout" | "stderr"
-    >,
-  ) {
+  constructor(fields: ThreadFields) {
     this.task = fields.task;
     this.connection = fields.connection;
     this.loader = fields.loader;
@@ -56,6 +70,9 @@ export class Thread {
     this.stdin = fields.stdin;
     this.stdout = fields.stdout;
     this.stderr = fields.stderr;
+    this.scope = fields.scope;
+    this.execSigmask = fields.execSigmask;
+    this.ignoredSignals = fields.ignoredSignals;
   }
 
   /** Puts text or bytes into the process's memory; other values with their codec. */
@@ -166,6 +183,101 @@ export class Thread {
         yield* kill(task.sysif, task.pid, signal);
       }),
     );
+  }
+
+  /**
+   * clone(2): a child that serves system calls as this process does, in the same memory, on a stack of
+   * its own. It has a copy of the descriptor table, without what is close-on-fork, or shares it with
+   * CLONE.FILES; with CLONE.NEWNS, NEWPID and so on it has namespaces of its own. The scope kills it.
+   *
+   * @param flags of `CLONE`
+   */
+  clone(
+    flags = 0,
+    options: CloneThreadOptions = {},
+  ): Effect.Effect<ChildThread, HandleFailure, Scope.Scope> {
+    return Effect.map(
+      cloneThread(this, flags, options),
+      ({ fields, process }) => new ChildThread(fields, process),
+    );
+  }
+
+  /** fork(2): `clone` with nothing special. Memory is shared all the same. */
+  fork(options?: CloneThreadOptions): Effect.Effect<ChildThread, HandleFailure, Scope.Scope> {
+    return this.clone(0, options);
+  }
+
+  /**
+   * posix_spawn(3): starts a program in a child, and waits until it runs. The scope kills it, unless it
+   * is detached.
+   */
+  spawn(
+    command: Command,
+    options: SpawnOptions = {},
+  ): Effect.Effect<ChildProcess, HandleFailure, Scope.Scope> {
+    return spawnProcess(this, command, options);
+  }
+
+  /** Runs a program to its end, and tells how it ended. An interruption kills it. */
+  run(command: Command, options: RunOptions = {}): Effect.Effect<ChildState, HandleFailure> {
+    return runProcess(this, command, options);
+  }
+
+  /**
+   * execve(2): the process becomes a program, with this Thread's environment and the command's changes
+   * to it. Descriptors that are not close-on-exec stay open in it. The Thread is gone then; if the
+   * kernel refuses, it goes on.
+   */
+  exec(command: Command): Effect.Effect<void, HandleFailure> {
+    return this.execve(
+      command.executable,
+      command.argv,
+      this.environ.withUpdates(command.envUpdates),
+    );
+  }
+
+  /** execve(2) with exactly this environment, as `NAME=value` strings. */
+  execve(
+    path: PathLike,
+    argv: ReadonlyArray<string | Uint8Array>,
+    envp: ReadonlyArray<string | Uint8Array> = this.environ.strings,
+  ): Effect.Effect<void, HandleFailure> {
+    return execve(this.task, path, { argv, envp, sigmask: this.execSigmask });
+  }
+
+  /** execveat(2): see `execve`, and `execveat` of @rsyscall/handle. */
+  execveat(
+    directory: FileDescriptor,
+    path: PathLike,
+    argv: ReadonlyArray<string | Uint8Array>,
+    envp: ReadonlyArray<string | Uint8Array> = this.environ.strings,
+    flags = 0,
+  ): Effect.Effect<void, HandleFailure> {
+    return execveat(this.task, directory, path, { argv, envp, flags, sigmask: this.execSigmask });
+  }
+
+  /**
+   * unshare(2) with CLONE_FILES: the process has a descriptor table of its own from now on, with the
+   * descriptors for which this Thread has handles, and no others.
+   */
+  unshareFiles(): Effect.Effect<void, HandleFailure> {
+    return this.connection instanceof SharedTableConnection
+      ? Scope.provide(this.connection.unshareFiles(), this.scope)
+      : unshareFiles(this.task);
+  }
+}
+
+/** A process that we made: a Thread, and a child that is waited for. */
+export class ChildThread extends Thread {
+  readonly process: ChildProcess;
+
+  constructor(fields: ThreadFields, process: ChildProcess) {
+    super(fields);
+    this.process = process;
+  }
+
+  override exec(command: Command): Effect.Effect<void, HandleFailure> {
+    return Effect.tap(super.exec(command), () => Effect.sync(() => this.process.executes(command)));
   }
 }
 

@@ -1,4 +1,9 @@
+export { ChildProcess } from "./ChildProcess.ts";
+export { Command } from "./Command.ts";
+export type { CloneThreadOptions } from "./clone.ts";
 export { Environment } from "./Environment.ts";
+export { makeEpoller } from "./epoller.ts";
+export { ChildProcessError } from "./errors.ts";
 export {
   checkKernel,
   KernelTooOldError,
@@ -7,4 +12,6 @@ export {
 } from "./kernel.ts";
 export { LocalThread, type LocalThreadFailure } from "./LocalThread.ts";
 export { NativeFunction, NativeLoader } from "./NativeLoader.ts";
-export { Thread } from "./Thread.ts";
+export type { RunOptions, SpawnOptions } from "./spawn.ts";
+export { ChildThread, Thread } from "./Thread.ts";
+export type { ThreadFields } from "./ThreadFields.ts";

@@ -21,6 +21,19 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 	return x0;
 }
 
+static inline void copy_memory(void *to, const void *from, unsigned long length)
+{
+	unsigned char *byte = to;
+	const unsigned char *source = from;
+	for (; length >= 8; length -= 8, byte += 8, source += 8) {
+		unsigned long word;
+		__builtin_memcpy(&word, source, 8);
+		__builtin_memcpy(byte, &word, 8);
+	}
+	while (length--)
+		*byte++ = *source++;
+}
+
 enum {
 	SYS_getcwd = 17,
 	SYS_dup3 = 24,
@@ -36,6 +49,7 @@ enum {
 	SYS_exit_group = 94,
 	SYS_rt_sigaction = 134,
 	SYS_rt_sigprocmask = 135,
+	SYS_prctl = 167,
 	SYS_getpid = 172,
 	SYS_getppid = 173,
 	SYS_getuid = 174,
@@ -46,9 +60,21 @@ enum {
 	SYS_recvfrom = 207,
 	SYS_sendmsg = 211,
 	SYS_recvmsg = 212,
+	SYS_clone = 220,
+	SYS_clone3 = 435,
+	SYS_close_range = 436,
 };
 
 #define O_DIRECTORY 040000
+
+/* A system call that returns twice, the second time on another stack, from which the child takes a
+ * function and its argument to call it. Defined in clone.S. */
+long rsyscall_clone_call(long number, long a, long b, long c, long d, long e);
+
+/* clone(2), whose last two arguments change places between machines. The kernel puts the pidfd where
+ * it would put the parent's copy of the tid. */
+#define RSYSCALL_CLONE2(flags, stack, pidfd, child_tid) \
+	rsyscall_clone_call(SYS_clone, (long)(flags), (long)(stack), (long)(pidfd), 0, (long)(child_tid))
 
 /* rt_sigaction(2) wants code of ours to leave a handler with. Defined in start.S. */
 void rsyscall_sigreturn(void);

@@ -18,6 +18,11 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 	return result;
 }
 
+static inline void copy_memory(void *to, const void *from, unsigned long length)
+{
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(length) : : "memory");
+}
+
 enum {
 	SYS_read = 0,
 	SYS_write = 1,
@@ -31,11 +36,13 @@ enum {
 	SYS_recvfrom = 45,
 	SYS_sendmsg = 46,
 	SYS_recvmsg = 47,
+	SYS_clone = 56,
 	SYS_fcntl = 72,
 	SYS_getcwd = 79,
 	SYS_getuid = 102,
 	SYS_getgid = 104,
 	SYS_getppid = 110,
+	SYS_prctl = 157,
 	SYS_getdents64 = 217,
 	SYS_exit_group = 231,
 	SYS_openat = 257,
@@ -43,9 +50,20 @@ enum {
 	SYS_readlinkat = 267,
 	SYS_ppoll = 271,
 	SYS_dup3 = 292,
+	SYS_clone3 = 435,
+	SYS_close_range = 436,
 };
 
 #define O_DIRECTORY 0200000
+
+/* A system call that returns twice, the second time on another stack, from which the child takes a
+ * function and its argument to call it. Defined in clone.S. */
+long rsyscall_clone_call(long number, long a, long b, long c, long d, long e);
+
+/* clone(2), whose last two arguments change places between machines. The kernel puts the pidfd where
+ * it would put the parent's copy of the tid. */
+#define RSYSCALL_CLONE2(flags, stack, pidfd, child_tid) \
+	rsyscall_clone_call(SYS_clone, (long)(flags), (long)(stack), (long)(pidfd), (long)(child_tid), 0)
 
 /* rt_sigaction(2) wants code of ours to leave a handler with. Defined in start.S. */
 void rsyscall_sigreturn(void);

@@ -20,6 +20,9 @@ struct rsyscall_request {
 	u64 args[6];
 };
 
+/* Performs a request, whatever it is. */
+long rsyscall_perform(const struct rsyscall_request *request);
+
 /* The call returns at once whatever happens (getpid, close_range...), so results that are ready
  * may wait for it and share its write. Any other call may block, and results go out before it. */
 #define RSYSCALL_REQUEST_PROMPT 1u
@@ -29,6 +32,14 @@ struct rsyscall_request {
  * about where the next transfer begins; these two never do. The result is the length, or an error. */
 #define RSYSCALL_OP_SEND_ALL 0x7fff0000u
 #define RSYSCALL_OP_RECV_ALL 0x7fff0001u
+
+/* Makes a child: args (struct clone_args *, struct rsyscall_child *). The child runs on the stack
+ * that clone_args names, and serves system calls like its parent. The result is clone3(2)'s. */
+#define RSYSCALL_OP_CLONE 0x7fff0002u
+
+/* memcpy(3), args (to, from, length): memory that the controller shares is changed in the order of
+ * the requests. The result is 0. */
+#define RSYSCALL_OP_COPY 0x7fff0003u
 
 /* ---- The handshake: the stub says hello, the server says welcome. ---- */
 

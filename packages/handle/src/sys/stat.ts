@@ -1,5 +1,13 @@
 import { AT, type Stat } from "@rsyscall/abi";
-import { fchmodat, fstatat, mkdirat, type PathLike, pathText } from "@rsyscall/near";
+import {
+  fchmodat,
+  fstatat,
+  mkdirat,
+  type PathLike,
+  pathText,
+  type SyscallFailure,
+  umask as setUmask,
+} from "@rsyscall/near";
 import type { Effect } from "effect";
 import type { MallocFailure, Task } from "../Task.ts";
 
@@ -30,3 +38,10 @@ export const chmod = (
   task.withPath("chmod", path, (address) =>
     fchmodat(task.sysif, AT.FDCWD, address, mode, pathText(path)),
   );
+
+/**
+ * umask(2): the permissions that new files do not get, for the task and who shares its directory with
+ * it (CLONE.FS: all threads of a process). Gives those before.
+ */
+export const umask = (task: Task, mask: number): Effect.Effect<number, SyscallFailure> =>
+  setUmask(task.sysif, mask);

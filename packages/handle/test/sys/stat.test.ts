@@ -5,7 +5,8 @@ import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
 import { it, launchStub, tempDirectory } from "../../../../tests/harness/index.ts";
-import { chmod, mkdir, open, stat } from "../../src/index.ts";
+import { chmod, mkdir, open, stat, umask } from "../../src/index.ts";
+import { statusOf } from "../status.ts";
 
 /** What Node says of a file, by its own means, in our shape. */
 const byNode = (path: string, of: typeof statSync | typeof lstatSync = statSync): Stat => {
@@ -89,5 +90,17 @@ describe("mkdir and chmod", () => {
     assert.equal(statSync(path).mode & 0o7777, 0o1777);
     const again = (yield* Effect.flip(mkdir(task, path))) as SyscallError;
     assert.deepInclude({ ...again }, { syscall: "mkdirat", errno: "EEXIST", subject: path });
+  });
+});
+
+describe("umask", () => {
+  it("is set in the process that is meant, and gives the one before", function* () {
+    const { call } = yield* launchStub;
+    const { task } = call.thread;
+    const ours = process.umask();
+    assert.equal(yield* umask(task, 0o137), ours);
+    assert.equal(statusOf(call.pid, "Umask"), "0137");
+    assert.equal(yield* umask(task, 0), 0o137);
+    assert.equal(process.umask(), ours);
   });
 });

@@ -29,3 +29,11 @@ export const madvise = (
   length: number,
   advice: number,
 ) => Effect.asVoid(call(sysif, "madvise", undefined, address, length, advice));
+
+/** mprotect(2) */
+export const mprotect = (
+  sysif: SyscallInterface,
+  address: Address,
+  length: number,
+  protection: number,
+) => Effect.asVoid(call(sysif, "mprotect", undefined, address, length, protection));

@@ -34,3 +34,7 @@ export const fchmodat = (
   mode: number,
   subject?: string,
 ) => Effect.asVoid(call(sysif, "fchmodat", subject, directory, path, mode));
+
+/** umask(2): gives the mask before. */
+export const umask = (sysif: SyscallInterface, mask: number) =>
+  call(sysif, "umask", undefined, mask);

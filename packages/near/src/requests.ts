@@ -1,4 +1,4 @@
-import type { Word } from "@rsyscall/near";
+import type { Word } from "./SyscallInterface.ts";
 
 /*
  * Requests and results as bytes: stub-c/include/rsyscall/protocol.h, docs/protocol.md.
@@ -16,6 +16,10 @@ export const REQUEST_PROMPT = 1;
 /** Not system calls: whole transfers over a stream socket, (fd, address, length). */
 export const OP_SEND_ALL = 0x7fff0000;
 export const OP_RECV_ALL = 0x7fff0001;
+/** clone3(2), (struct clone_args *, struct rsyscall_child *): a child could not return from a system call. */
+export const OP_CLONE = 0x7fff0002;
+/** memcpy(3) in the task, (to, from, length). */
+export const OP_COPY = 0x7fff0003;
 
 const setWord = (view: DataView, at: number, word: Word): void => {
   if (typeof word === "bigint") view.setBigInt64(at, BigInt.asIntN(64, word), true);

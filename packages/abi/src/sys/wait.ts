@@ -1,0 +1,63 @@
+import { type FixedCodec, Int32, struct } from "../Codec.ts";
+
+/** Options of waitid(2). */
+export const W = {
+  NOHANG: 0x00000001,
+  STOPPED: 0x00000002,
+  EXITED: 0x00000004,
+  CONTINUED: 0x00000008,
+  /** Leaves the child waitable. */
+  NOWAIT: 0x01000000,
+} as const;
+
+/** What waitid(2)'s id is the number of. */
+export const P = { ALL: 0, PID: 1, PGID: 2, PIDFD: 3 } as const;
+
+/** What happened to a child: `code` of {@link ChildSiginfo}. */
+export const CLD = {
+  EXITED: 1,
+  KILLED: 2,
+  DUMPED: 3,
+  TRAPPED: 4,
+  STOPPED: 5,
+  CONTINUED: 6,
+} as const;
+
+/** The part of siginfo_t that waitid(2) fills in. */
+export interface ChildSiginfo {
+  /** SIGCHLD, or 0 when there was nothing to report. */
+  readonly signo: number;
+  /** Of {@link CLD}. */
+  readonly code: number;
+  readonly pid: number;
+  /** Real user id of the child. */
+  readonly uid: number;
+  /** The exit status, or the signal. */
+  readonly status: number;
+}
+
+const siginfo = struct("siginfo_t", {
+  signo: Int32,
+  errno: Int32,
+  code: Int32,
+  padding: Int32,
+  pid: Int32,
+  uid: Int32,
+  status: Int32,
+});
+
+/** See {@link ChildSiginfo}. The kernel writes no more than this of the 128 bytes of a siginfo_t. */
+export const ChildSiginfo: FixedCodec<ChildSiginfo> = {
+  ...siginfo,
+  size: 128,
+  sizeOf: () => 128,
+  alignment: 8,
+  encode: (value, into) => {
+    into.fill(0, 0, 128);
+    siginfo.encode({ errno: 0, padding: 0, ...value }, into);
+  },
+  decode: (bytes) => {
+    const { signo, code, pid, uid, status } = siginfo.decode(bytes);
+    return { signo, code, pid, uid: uid >>> 0, status };
+  },
+};

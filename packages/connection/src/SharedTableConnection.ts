@@ -1,0 +1,83 @@
+import type { Epoller } from "@rsyscall/epoller";
+import {
+  type FileDescriptor,
+  type HandleFailure,
+  type Socket,
+  type Task,
+  unshareFiles,
+} from "@rsyscall/handle";
+import { Effect, type Scope } from "effect";
+import type { Connection } from "./Connection.ts";
+import { openAsyncChannels } from "./channels.ts";
+import { FdPassConnection } from "./FdPassConnection.ts";
+
+/** The connection of a task that shares its descriptor table with another: what that one gets, it has. */
+export class SharedTableConnection implements Connection {
+  readonly accessTask: Task;
+  readonly accessEpoller: Epoller;
+  readonly #other: Connection;
+  readonly #otherTask: Task;
+  readonly #task: Task;
+  /** Once the task has a table of its own. */
+  #own: Connection | undefined;
+
+  /**
+   * @param other the connection of the other task
+   * @param task the task that this connection is to
+   */
+  constructor(other: Connection, otherTask: Task, task: Task) {
+    this.accessTask = other.accessTask;
+    this.accessEpoller = other.accessEpoller;
+    this.#other = other;
+    this.#otherTask = otherTask;
+    this.#task = task;
+  }
+
+  /** unshare(2) with CLONE_FILES, after which descriptors have to be passed. */
+  unshareFiles(): Effect.Effect<void, HandleFailure, Scope.Scope> {
+    return Effect.suspend(() => {
+      if (this.#own !== undefined || this.#task.fdTable.isOnlyOf(this.#task)) return Effect.void;
+      return Effect.flatMap(this.openChannels(1), (channels) => {
+        const [access, own] = channels[0] as [Socket, Socket];
+        own.closeOnFork = true;
+        return Effect.map(unshareFiles(this.#task), () => {
+          this.#own = new FdPassConnection(access, this.accessEpoller, own);
+        });
+      });
+    });
+  }
+
+  openChannels(
+    count: number,
+  ): Effect.Effect<ReadonlyArray<[access: Socket, task: Socket]>, HandleFailure, Scope.Scope> {
+    if (this.#own !== undefined) return this.#own.openChannels(count);
+    return Effect.flatMap(this.#other.openChannels(count), (channels) =>
+      Effect.forEach(channels, ([access, far]) =>
+        Effect.map(far.move(this.#task), (mine): [Socket, Socket] => [access, mine]),
+      ),
+    );
+  }
+
+  openAsyncChannels(count: number) {
+    return openAsyncChannels(this, count);
+  }
+
+  passTo(
+    fds: ReadonlyArray<FileDescriptor>,
+  ): Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope> {
+    if (this.#own !== undefined) return this.#own.passTo(fds);
+    return Effect.flatMap(this.#other.passTo(fds), (passed) =>
+      Effect.forEach(passed, (fd) => fd.move(this.#task)),
+    );
+  }
+
+  passFrom(
+    fds: ReadonlyArray<FileDescriptor>,
+  ): Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope> {
+    if (this.#own !== undefined) return this.#own.passFrom(fds);
+    return Effect.flatMap(
+      Effect.forEach(fds, (fd) => fd.forTask(this.#otherTask)),
+      (theirs) => this.#other.passFrom(theirs),
+    );
+  }
+}

@@ -1,0 +1,228 @@
+import {
+  CLONE,
+  CloneArgs,
+  Int32,
+  Int64,
+  SIG,
+  Sigset,
+  type SyscallName,
+  struct,
+  Uint32,
+} from "@rsyscall/abi";
+import type { Stack } from "@rsyscall/memory";
+import * as near from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+import type { HandleFailure } from "./errors.ts";
+import type { FdRange } from "./FdTable.ts";
+import { FileDescriptor } from "./FileDescriptor.ts";
+import { Pidfd } from "./sys/pidfd.ts";
+import type { Task } from "./Task.ts";
+
+/** Flags that make sense for a child that serves system calls: what it shares, and what it has anew. */
+const ALLOWED =
+  CLONE.FS |
+  CLONE.FILES |
+  CLONE.IO |
+  CLONE.SYSVSEM |
+  CLONE.UNTRACED |
+  CLONE.NEWTIME |
+  CLONE.NEWNS |
+  CLONE.NEWCGROUP |
+  CLONE.NEWUTS |
+  CLONE.NEWIPC |
+  CLONE.NEWUSER |
+  CLONE.NEWPID |
+  CLONE.NEWNET;
+
+/** `struct rsyscall_child` of stub-c. */
+const Child = struct("struct rsyscall_child", {
+  fd: Int32,
+  parent: Int32,
+  deathSignal: Uint32,
+  tid: Uint32,
+  defaultSignals: Sigset,
+  sigmask: Sigset,
+  restoresSigmask: Uint32,
+  rangeCount: Uint32,
+  requestCount: Uint32,
+  failed: Uint32,
+  result: Int64,
+  ranges: Int64,
+  requests: Int64,
+});
+
+/** Where the tid lies in it. */
+const TID_OFFSET = 12;
+
+/** The two words with which a child begins. */
+const ENTRY_SIZE = 16;
+
+export interface CloneOptions {
+  /** Of `CLONE`: FILES, FS and the namespaces. */
+  readonly flags: number;
+  /** The socket on which the child serves, as it numbers it; undefined if it serves nobody. */
+  readonly serverFd?: near.Fd | undefined;
+  /** Descriptors that the child needs, whether or not they are private. */
+  readonly kept: ReadonlyArray<near.Fd>;
+  /** What the child gets when this process dies; undefined for nothing. */
+  readonly deathSignal: number | undefined;
+  /** Signals that the child does not ignore although this process does. */
+  readonly defaultSignals: Sigset;
+  /** What the child does by itself, in this order, until something fails: then it exits. */
+  readonly steps?: ReadonlyArray<Step>;
+  /** Memory that the steps use: its size, and its content at an address. */
+  readonly image?: { readonly size: number; readonly at: (base: number) => Uint8Array };
+}
+
+/** A system call of the child. */
+export interface Step {
+  readonly syscall: SyscallName;
+  readonly subject?: string | undefined;
+  /** @param image the address of the image */
+  readonly words: (image: near.Address) => ReadonlyArray<near.Word>;
+}
+
+/** A child of a task's process, and what it runs on. */
+export interface Cloned {
+  /** Its number in the parent's pid namespace. */
+  readonly pid: near.Pid;
+  readonly pidfd: Pidfd;
+  /** Whether a step has failed so far, and how. The stack must still be there. */
+  readonly failure: Effect.Effect<near.SyscallError | undefined, near.SyscallFailure>;
+  /** Gives the stack back, at most once: when the child has left the memory, by exec or exit, and not before. */
+  readonly freeStack: Effect.Effect<void>;
+}
+
+/**
+ * clone3(2), or clone(2) where that is refused (old seccomp profiles answer ENOSYS): a child in the
+ * same memory that serves system calls on a socket. It runs none of the parent's code and handlers.
+ * EAGAIN at the limit of processes, EPERM for namespaces without the right to them.
+ */
+export const clone = (
+  task: Task,
+  options: CloneOptions,
+): Effect.Effect<Cloned, HandleFailure, Scope.Scope> => {
+  const { flags } = options;
+  if ((flags & ~ALLOWED) !== 0)
+    return Effect.fail(near.SyscallError.of("clone", "EINVAL", `flags 0x${flags.toString(16)}`));
+  return Effect.uninterruptible(
+    Effect.gen(function* () {
+      const ranges = flags & CLONE.FILES ? [] : task.fdTable.closedOnFork(options.kept);
+      const area = layOut(ranges.length, options);
+      const stack = yield* task.allocator.takeStack(area.size);
+      let taken = true;
+      const freeStack = Effect.suspend(() => {
+        if (!taken) return Effect.void;
+        taken = false;
+        return task.allocator.giveBackStack(stack);
+      });
+      const base = near.Address(stack.address + stack.size - area.size);
+      const at = (offset: number) => near.Address(base + offset);
+      const [, pid, fd] = yield* near
+        .pipelined([
+          task.sysif.write(base, contents(task, options, stack, area, base, ranges)),
+          near.clone(task.sysif, at(area.args), at(area.child)),
+          task.sysif.read(at(area.pidfd), Int32.size),
+        ])
+        .pipe(Effect.tapError(() => freeStack));
+      const pidfd = yield* FileDescriptor.acquire(
+        Pidfd,
+        task,
+        Effect.succeed(near.Fd(Int32.decode(fd))),
+      );
+      pidfd.closeOnFork = true;
+      const failure = Effect.map(task.sysif.read(at(area.child), Child.size), (bytes) => {
+        const { failed, result } = Child.decode(bytes);
+        const step = options.steps?.[failed - 1];
+        return step && near.SyscallError.from(step.syscall, result, step.subject);
+      });
+      return { pid, pidfd, failure, freeStack };
+    }),
+  );
+};
+
+/** What lies on top of the stack, by offsets from its start. */
+interface Area {
+  readonly size: number;
+  readonly args: number;
+  readonly child: number;
+  readonly ranges: number;
+  readonly requests: number;
+  readonly pidfd: number;
+  readonly image: number;
+}
+
+const layOut = (rangeCount: number, { steps = [], image }: CloneOptions): Area => {
+  const args = ENTRY_SIZE;
+  const child = args + CloneArgs.size;
+  const ranges = child + Child.size;
+  const requests = ranges + 8 * rangeCount;
+  const pidfd = requests + near.REQUEST_SIZE * steps.length;
+  const imageAt = pidfd + 8;
+  const size = Math.ceil((imageAt + (image?.size ?? 0)) / 16) * 16;
+  return { args, child, ranges, requests, pidfd, image: imageAt, size };
+};
+
+const contents = (
+  task: Task,
+  { flags, serverFd, deathSignal, defaultSignals, steps = [], image }: CloneOptions,
+  stack: Stack,
+  area: Area,
+  base: number,
+  ranges: ReadonlyArray<FdRange>,
+): Uint8Array => {
+  const bytes = new Uint8Array(area.size);
+  const shared = CLONE.VM | CLONE.PIDFD | CLONE.CHILD_SETTID | CLONE.CHILD_CLEARTID;
+  CloneArgs.encode(
+    {
+      flags: BigInt((flags | shared) >>> 0) | BigInt(CLONE.CLEAR_SIGHAND),
+      pidfd: BigInt(base + area.pidfd),
+      childTid: BigInt(base + area.child + TID_OFFSET),
+      parentTid: 0n,
+      exitSignal: BigInt(SIG.CHLD),
+      stack: BigInt(stack.address),
+      // The child's stack pointer: the entry's two words are what it takes first.
+      stackSize: BigInt(base - stack.address),
+      tls: 0n,
+      setTid: 0n,
+      setTidSize: 0n,
+      cgroup: 0n,
+    },
+    bytes.subarray(area.args),
+  );
+  Child.encode(
+    {
+      fd: serverFd ?? -1,
+      // The first process of a pid namespace cannot see its parent: getppid(2) is 0, always.
+      parent: flags & CLONE.NEWPID ? 0 : task.pid,
+      deathSignal: deathSignal ?? 0,
+      tid: 0,
+      defaultSignals,
+      sigmask: new Set<number>(),
+      restoresSigmask: 0,
+      rangeCount: ranges.length,
+      requestCount: steps.length,
+      failed: 0,
+      result: 0,
+      ranges: base + area.ranges,
+      requests: base + area.requests,
+    },
+    bytes.subarray(area.child),
+  );
+  const view = new DataView(bytes.buffer);
+  for (const [i, { first, last }] of ranges.entries()) {
+    view.setUint32(area.ranges + 8 * i, first, true);
+    view.setUint32(area.ranges + 8 * i + 4, last, true);
+  }
+  const imageAddress = near.Address(base + area.image);
+  for (const [i, { syscall, words }] of steps.entries()) {
+    // A number that no system call has is ENOSYS.
+    const number = task.abi.syscallNumber(syscall) ?? NO_SYSCALL;
+    const at = area.requests + near.REQUEST_SIZE * i;
+    near.encodeRequest(view, at, number, 0, words(imageAddress));
+  }
+  if (image !== undefined) bytes.set(image.at(imageAddress), area.image);
+  return bytes;
+};
+
+const NO_SYSCALL = 0x7ffe_ffff;

@@ -1,0 +1,210 @@
+import { listOf, struct, Uint32 } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect } from "effect";
+import { checked, isId, isInt } from "./internal/checked.ts";
+import type { MallocFailure, Task } from "./Task.ts";
+
+/*
+ * Ids of a task: unistd.h, and grp.h for setgroups. See credentials(7).
+ *
+ * To the kernel, user and group ids belong to a task, which is one thread. That a whole process
+ * changes them is the work of C libraries, which make every thread repeat the call; nothing does so
+ * here. In a process with other threads, such as Node, those keep their ids.
+ */
+
+/** The user ids of a task, or its group ids. */
+export interface Ids {
+  /** Who started it. */
+  readonly real: number;
+  /** As whom it acts. */
+  readonly effective: number;
+  /** What it may become again. */
+  readonly saved: number;
+}
+
+const Ids = struct("ids", { real: Uint32, effective: Uint32, saved: Uint32 });
+
+/** getpid(2): in the task's own pid namespace. */
+export const getpid = (task: Task): Effect.Effect<near.Pid, near.SyscallFailure> =>
+  near.getpid(task.sysif);
+
+/** getppid(2): 0 when the parent is outside of the task's pid namespace. */
+export const getppid = (task: Task): Effect.Effect<near.Pid, near.SyscallFailure> =>
+  near.getppid(task.sysif);
+
+/** gettid(2) */
+export const gettid = (task: Task): Effect.Effect<near.Pid, near.SyscallFailure> =>
+  near.gettid(task.sysif);
+
+/** getuid(2) */
+export const getuid = (task: Task): Effect.Effect<number, near.SyscallFailure> =>
+  near.getuid(task.sysif);
+
+/** geteuid(2) */
+export const geteuid = (task: Task): Effect.Effect<number, near.SyscallFailure> =>
+  near.geteuid(task.sysif);
+
+/** getgid(2) */
+export const getgid = (task: Task): Effect.Effect<number, near.SyscallFailure> =>
+  near.getgid(task.sysif);
+
+/** getegid(2) */
+export const getegid = (task: Task): Effect.Effect<number, near.SyscallFailure> =>
+  near.getegid(task.sysif);
+
+type GetIds = typeof near.getresuid;
+
+const getIds = (task: Task, call: GetIds): Effect.Effect<Ids, MallocFailure> =>
+  task.withResult(Ids, (at) => call(task.sysif, at, near.Address(at + 4), near.Address(at + 8)));
+
+/** getresuid(2) */
+export const getresuid = (task: Task): Effect.Effect<Ids, MallocFailure> =>
+  getIds(task, near.getresuid);
+
+/** getresgid(2) */
+export const getresgid = (task: Task): Effect.Effect<Ids, MallocFailure> =>
+  getIds(task, near.getresgid);
+
+/**
+ * setuid(2), of this one task: with CAP_SETUID all three user ids, or else the effective one, to the
+ * real or the saved one.
+ */
+export const setuid = (task: Task, uid: number): Effect.Effect<void, near.SyscallFailure> =>
+  checked(isId(uid), "setuid", `uid ${uid}`, near.setuid(task.sysif, uid));
+
+/** setgid(2), of this one task: as `setuid`, with CAP_SETGID. */
+export const setgid = (task: Task, gid: number): Effect.Effect<void, near.SyscallFailure> =>
+  checked(isId(gid), "setgid", `gid ${gid}`, near.setgid(task.sysif, gid));
+
+/** What leaves an id as it is. */
+const SAME = -1;
+
+const isIdOrSame = (value: number | undefined): boolean => value === undefined || isId(value);
+
+const areIds = ({ real, effective, saved }: Partial<Ids>): boolean =>
+  isIdOrSame(real) && isIdOrSame(effective) && isIdOrSame(saved);
+
+/**
+ * setresuid(2), of this one task; ids that are left out stay. What `getresuid` gave can be set again,
+ * if the task may still do so.
+ */
+export const setresuid = (
+  task: Task,
+  ids: Partial<Ids>,
+): Effect.Effect<void, near.SyscallFailure> => {
+  const { real = SAME, effective = SAME, saved = SAME } = ids;
+  const call = near.setresuid(task.sysif, real, effective, saved);
+  return checked(areIds(ids), "setresuid", undefined, call);
+};
+
+/** setresgid(2), of this one task; ids that are left out stay. */
+export const setresgid = (
+  task: Task,
+  ids: Partial<Ids>,
+): Effect.Effect<void, near.SyscallFailure> => {
+  const { real = SAME, effective = SAME, saved = SAME } = ids;
+  const call = near.setresgid(task.sysif, real, effective, saved);
+  return checked(areIds(ids), "setresgid", undefined, call);
+};
+
+/**
+ * setreuid(2), of this one task; ids that are left out stay. The saved id becomes the effective one if
+ * the real one is set, or if the effective one is set to something else than the real one was.
+ */
+export const setreuid = (
+  task: Task,
+  ids: Partial<Pick<Ids, "real" | "effective">>,
+): Effect.Effect<void, near.SyscallFailure> => {
+  const { real = SAME, effective = SAME } = ids;
+  return checked(
+    isIdOrSame(ids.real) && isIdOrSame(ids.effective),
+    "setreuid",
+    undefined,
+    near.setreuid(task.sysif, real, effective),
+  );
+};
+
+/** setregid(2), of this one task: as `setreuid`. */
+export const setregid = (
+  task: Task,
+  ids: Partial<Pick<Ids, "real" | "effective">>,
+): Effect.Effect<void, near.SyscallFailure> => {
+  const { real = SAME, effective = SAME } = ids;
+  return checked(
+    isIdOrSame(ids.real) && isIdOrSame(ids.effective),
+    "setregid",
+    undefined,
+    near.setregid(task.sysif, real, effective),
+  );
+};
+
+const Groups = listOf(Uint32);
+
+/** getgroups(2): the supplementary groups, in ascending order. */
+export const getgroups = (task: Task): Effect.Effect<ReadonlyArray<number>, MallocFailure> =>
+  Effect.flatMap(
+    near.getgroups(task.sysif, 0, near.NULL),
+    (count): Effect.Effect<ReadonlyArray<number>, MallocFailure> =>
+      count === 0
+        ? Effect.succeed([])
+        : task.withMemory(4 * count, 4, (groups) =>
+            Effect.map(
+              near.pipelined([
+                near.getgroups(task.sysif, count, groups),
+                task.sysif.read(groups, 4 * count),
+              ]),
+              ([written, bytes]) => Groups.decode(bytes.subarray(0, 4 * written)),
+            ),
+          ),
+  );
+
+/** setgroups(2), of this one task: the supplementary groups, which are no others then. At most 65536. */
+export const setgroups = (
+  task: Task,
+  groups: ReadonlyArray<number>,
+): Effect.Effect<void, MallocFailure> =>
+  checked(
+    groups.every(isId),
+    "setgroups",
+    undefined,
+    Effect.suspend(() =>
+      task.withValue(Groups, groups, (at) => near.setgroups(task.sysif, groups.length, at)),
+    ),
+  );
+
+/**
+ * setsid(2): a new session and process group without a terminal, led by the task's process. EPERM for
+ * a process that leads a group already.
+ */
+export const setsid = (task: Task): Effect.Effect<near.Pid, near.SyscallFailure> =>
+  near.setsid(task.sysif);
+
+/** getsid(2): the session of a process; 0 stands for the task's own. */
+export const getsid = (
+  task: Task,
+  pid: near.Pid | number = 0,
+): Effect.Effect<near.Pid, near.SyscallFailure> =>
+  checked(isInt(pid), "getsid", `pid ${pid}`, near.getsid(task.sysif, pid));
+
+/** getpgrp(2): the process group of the task's process. */
+export const getpgrp = (task: Task): Effect.Effect<near.Pid, near.SyscallFailure> =>
+  near.getpgid(task.sysif, 0);
+
+/** getpgid(2): the process group of a process; 0 stands for the task's own. */
+export const getpgid = (
+  task: Task,
+  pid: near.Pid | number = 0,
+): Effect.Effect<near.Pid, near.SyscallFailure> =>
+  checked(isInt(pid), "getpgid", `pid ${pid}`, near.getpgid(task.sysif, pid));
+
+/**
+ * setpgid(2): moves the task's process, or a child of its that has not exec'd, to a process group of
+ * the session, or to a new one that it leads. As `pid`, 0 stands for the task's process; as `pgid`, for
+ * a group of its own.
+ */
+export const setpgid = (
+  task: Task,
+  pid: near.Pid | number,
+  pgid: near.Pid | number,
+): Effect.Effect<void, near.SyscallFailure> =>
+  checked(isInt(pid) && isInt(pgid), "setpgid", `pid ${pid}`, near.setpgid(task.sysif, pid, pgid));

@@ -1,0 +1,44 @@
+import { Sigset } from "@rsyscall/abi";
+
+/** The memory that execve(2) reads, by offsets from its start. */
+export interface ExecImage {
+  readonly size: number;
+  readonly argv: number;
+  readonly envp: number;
+  readonly sigmask: number;
+  readonly path: number;
+  /** Its content when it lies at this address. */
+  readonly at: (base: number) => Uint8Array;
+}
+
+/**
+ * Two vectors of pointers, the signal mask, the strings.
+ *
+ * @param strings the path, `argc` arguments, and the environment, without NULs
+ */
+export const execImage = (
+  strings: ReadonlyArray<Uint8Array>,
+  argc: number,
+  blocked: Sigset,
+): ExecImage => {
+  const argv = 0;
+  const envp = 8 * (argc + 1);
+  const sigmask = 8 * (strings.length - 1 + 2);
+  const path = sigmask + Sigset.size;
+  const size = strings.reduce((sum, string) => sum + string.length + 1, path);
+  const at = (base: number): Uint8Array => {
+    const bytes = new Uint8Array(size);
+    const words = new DataView(bytes.buffer);
+    Sigset.encode(blocked, bytes.subarray(sigmask));
+    let offset = path;
+    for (const [i, string] of strings.entries()) {
+      // The first string is the path; a null pointer ends each vector.
+      const word = i <= argc ? i - 1 : i;
+      if (i > 0) words.setBigUint64(8 * word, BigInt(base + offset), true);
+      bytes.set(string, offset);
+      offset += string.length + 1;
+    }
+    return bytes;
+  };
+  return { size, argv, envp, sigmask, path, at };
+};

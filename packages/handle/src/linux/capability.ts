@@ -1,0 +1,53 @@
+import { CapData, CapHeader, LINUX_CAPABILITY_VERSION_3 } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect } from "effect";
+import { checked, encoded, isInt } from "../internal/checked.ts";
+import { encode, type MallocFailure, type Task } from "../Task.ts";
+
+const headerOf = (pid: number): Uint8Array =>
+  encode(CapHeader, { version: LINUX_CAPABILITY_VERSION_3, pid });
+
+/** capget(2): the capabilities (`CAP`) of a task by its pid; 0 stands for the task itself. */
+export const capget = (
+  task: Task,
+  pid: near.Pid | number = 0,
+): Effect.Effect<CapData, MallocFailure> => {
+  const { size } = CapHeader;
+  return checked(
+    isInt(pid),
+    "capget",
+    `pid ${pid}`,
+    task.withMemory(size + CapData.size, 8, (header) => {
+      const data = near.Address(header + size);
+      return Effect.map(
+        near.pipelined([
+          task.sysif.write(header, headerOf(pid)),
+          near.capget(task.sysif, header, data, `pid ${pid}`),
+          task.sysif.read(data, CapData.size),
+        ]),
+        ([, , bytes]) => CapData.decode(bytes),
+      );
+    }),
+  );
+};
+
+/**
+ * capset(2): all three sets of this one task; other threads of its process keep theirs. EPERM for
+ * what is not permitted: what was given up does not come back. Capabilities that the kernel does not
+ * know are passed over.
+ */
+export const capset = (task: Task, capabilities: CapData): Effect.Effect<void, MallocFailure> =>
+  Effect.flatMap(
+    encoded("capset", undefined, () => encode(CapData, capabilities)),
+    (bytes) =>
+      task.withMemory(CapHeader.size + bytes.length, 8, (header) => {
+        const data = near.Address(header + CapHeader.size);
+        return Effect.asVoid(
+          near.pipelined([
+            task.sysif.write(header, headerOf(0)),
+            task.sysif.write(data, bytes),
+            near.capset(task.sysif, header, data),
+          ]),
+        );
+      }),
+  );

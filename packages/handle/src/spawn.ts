@@ -1,0 +1,111 @@
+import { F, fsEncode, O, SigHow, Sigset } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+import { type Cloned, clone, type Step } from "./clone.ts";
+import type { HandleFailure } from "./errors.ts";
+import type { ExecOptions } from "./exec.ts";
+import type { FileDescriptor } from "./FileDescriptor.ts";
+import { execImage } from "./internal/execImage.ts";
+import type { Task } from "./Task.ts";
+
+export interface SpawnOptions extends ExecOptions {
+  readonly path: near.PathLike;
+  /** What the program's descriptors become, by their numbers; others that it has are close-on-exec. */
+  readonly fds: ReadonlyMap<number, FileDescriptor>;
+  /** The program's working directory, if not this process's. */
+  readonly cwd?: near.PathLike | undefined;
+  /** A descriptor that the child keeps open until it executes the program. */
+  readonly untilExec?: FileDescriptor | undefined;
+  /** What the program gets when this process dies; undefined for nothing. */
+  readonly deathSignal: number | undefined;
+  /** Signals that the program does not ignore although this process does. */
+  readonly defaultSignals: Sigset;
+}
+
+/**
+ * posix_spawn(3): a child that becomes a program, all by itself, in one operation. Whether the kernel
+ * has refused something is in `failure`, once the child has executed the program or has ended.
+ */
+export const spawn = (
+  task: Task,
+  options: SpawnOptions,
+): Effect.Effect<Cloned, HandleFailure, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { path, argv, envp, sigmask, cwd, untilExec } = options;
+    const sources: Array<[number, near.Fd]> = [];
+    for (const [number, fd] of options.fds) sources.push([number, yield* fd.borrow(task)]);
+    const kept = sources.map(([, fd]) => fd);
+    if (untilExec !== undefined) kept.push(yield* untilExec.borrow(task));
+    const cwds = cwd === undefined ? [] : [near.pathBytes(cwd)];
+    const strings = [near.pathBytes(path), ...argv.map(fsEncode), ...envp.map(fsEncode)];
+    // The kernel would stop at the NUL, and execute something else.
+    if ([...strings, ...cwds].some((string) => string.includes(0)))
+      return yield* Effect.fail(near.SyscallError.of("execve", "EINVAL", near.pathText(path)));
+    const exec = execImage(strings, argv.length, sigmask);
+    const cwdAt = exec.size;
+    const steps: Array<Step> = redirections(sources, kept);
+    if (cwd !== undefined)
+      steps.push({
+        syscall: "chdir",
+        subject: near.pathText(cwd),
+        words: (image) => [image + cwdAt],
+      });
+    steps.push(
+      {
+        syscall: "rt_sigprocmask",
+        words: (image) => [SigHow.SETMASK, image + exec.sigmask, 0, Sigset.size],
+      },
+      {
+        syscall: "execve",
+        subject: near.pathText(path),
+        words: (image) => [image + exec.path, image + exec.argv, image + exec.envp],
+      },
+    );
+    return yield* clone(task, {
+      flags: 0,
+      kept,
+      deathSignal: options.deathSignal,
+      defaultSignals: options.defaultSignals,
+      steps,
+      image: {
+        size: exec.size + cwds.reduce((sum, string) => sum + string.length + 1, 0),
+        at: (base) => {
+          const image = exec.at(base);
+          const [directory] = cwds;
+          if (directory === undefined) return image;
+          const bytes = new Uint8Array(image.length + directory.length + 1);
+          bytes.set(image);
+          bytes.set(directory, cwdAt);
+          return bytes;
+        },
+      },
+    });
+  });
+
+/** Puts descriptors in their places. None may be overwritten before it was used. */
+const redirections = (
+  wanted: ReadonlyArray<[to: number, from: near.Fd]>,
+  kept: ReadonlyArray<number>,
+): Array<Step> => {
+  const targets = new Set(wanted.map(([to]) => to));
+  let free = Math.max(2, ...targets, ...kept) + 1;
+  const dup3 = (from: number, to: number, flags: number): Step => ({
+    syscall: "dup3",
+    subject: `fd ${from}`,
+    words: () => [from, to, flags],
+  });
+  const steps: Array<Step> = [];
+  const moved = new Map<number, number>();
+  for (const [to, from] of wanted)
+    if (from !== to && targets.has(from) && !moved.has(from)) {
+      steps.push(dup3(from, free, O.CLOEXEC));
+      moved.set(from, free++);
+    }
+  for (const [to, from] of wanted)
+    steps.push(
+      from === to
+        ? { syscall: "fcntl", subject: `fd ${to}`, words: () => [to, F.SETFD, 0] }
+        : dup3(moved.get(from) ?? from, to, 0),
+    );
+  return steps;
+};

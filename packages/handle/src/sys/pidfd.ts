@@ -1,0 +1,58 @@
+import { ChildSiginfo, P } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+import type { HandleFailure } from "../errors.ts";
+import { FileDescriptor } from "../FileDescriptor.ts";
+import type { Task } from "../Task.ts";
+import { ChildState } from "./wait.ts";
+
+/** A process as a descriptor, which is never another process: sys/pidfd.h. Readable once it has ended. */
+export class Pidfd extends FileDescriptor {
+  /** pidfd_open(2), close-on-exec. */
+  static open(
+    task: Task,
+    pid: near.Pid | number,
+    flags = 0,
+  ): Effect.Effect<Pidfd, near.SyscallFailure, Scope.Scope> {
+    return FileDescriptor.acquire(Pidfd, task, near.pidfdOpen(task.sysif, pid, flags));
+  }
+
+  /** pidfd_send_signal(2): ESRCH once the process was waited for. Signal 0 only asks. */
+  sendSignal(signal: number): Effect.Effect<void, HandleFailure> {
+    return this.use((fd) => near.pidfdSendSignal(this.task.sysif, fd, signal, `signal ${signal}`));
+  }
+
+  /**
+   * waitid(2) for one change of a child of this task's process. Undefined when there is none and the
+   * options have W.NOHANG; ECHILD when the process is not its child, or was waited for already.
+   */
+  waitid(options: number): Effect.Effect<ChildState | undefined, HandleFailure> {
+    const { task } = this;
+    return this.use((fd) =>
+      Effect.map(
+        task.withMemory(ChildSiginfo.size, ChildSiginfo.alignment, (info) =>
+          Effect.map(
+            near.pipelined([
+              near.waitid(task.sysif, P.PIDFD, fd, info, options, `pidfd ${fd}`),
+              task.sysif.read(info, ChildSiginfo.size),
+            ]),
+            ([, bytes]) => ChildSiginfo.decode(bytes),
+          ),
+        ),
+        // With W.NOHANG and nothing to tell, the kernel writes zeros.
+        (info) => (info.signo === 0 ? undefined : ChildState.from(info)),
+      ),
+    );
+  }
+
+  /** pidfd_getfd(2): a duplicate of a descriptor of that process, which this one must be allowed to trace. */
+  getfd(fd: near.Fd): Effect.Effect<FileDescriptor, HandleFailure, Scope.Scope> {
+    return this.use((pidfd) =>
+      FileDescriptor.acquire(
+        FileDescriptor,
+        this.task,
+        near.pidfdGetfd(this.task.sysif, pidfd, fd),
+      ),
+    );
+  }
+}

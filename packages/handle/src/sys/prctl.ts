@@ -1,0 +1,152 @@
+import { fixedCString, Int32, PR, PR_CAP_AMBIENT, TASK_COMM_LEN } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect } from "effect";
+import { checked, encoded, isInt } from "../internal/checked.ts";
+import { encode, type MallocFailure, type Task } from "../Task.ts";
+
+/*
+ * Operations of prctl(2) by their names: PR_SET_NAME is setName. They are for one task, that is for one
+ * thread of the process, unless they say that it is for all.
+ */
+
+const prctl = (
+  task: Task,
+  operation: keyof typeof PR,
+  a = 0,
+  b = 0,
+): Effect.Effect<number, near.SyscallFailure> => {
+  const subject = `PR_${operation}`;
+  const call = near.prctl(task.sysif, PR[operation], a, b, 0, 0, subject);
+  // As longs these would not be cut, but whatever is no number would be 0.
+  return checked(Number.isSafeInteger(a) && isInt(b), "prctl", subject, call);
+};
+
+const get = (task: Task, operation: keyof typeof PR): Effect.Effect<number, MallocFailure> =>
+  task.withResult(Int32, (at) => prctl(task, operation, at));
+
+const set = (
+  task: Task,
+  operation: keyof typeof PR,
+  value: number,
+): Effect.Effect<void, near.SyscallFailure> => Effect.asVoid(prctl(task, operation, value));
+
+const isTrue = (value: number): boolean => value !== 0;
+
+const Name = fixedCString(TASK_COMM_LEN);
+
+/** PR_GET_NAME: the name of the task, as /proc/PID/comm shows it. */
+export const getName = (task: Task): Effect.Effect<string, MallocFailure> =>
+  task.withResult(Name, (at) => prctl(task, "GET_NAME", at));
+
+/** PR_SET_NAME: at most 15 bytes. EINVAL for more, of which the kernel would take the first 15. */
+export const setName = (task: Task, name: string): Effect.Effect<void, MallocFailure> =>
+  Effect.flatMap(
+    encoded("prctl", "PR_SET_NAME", () => encode(Name, name)),
+    (bytes) => task.withBytes(bytes, (at) => set(task, "SET_NAME", at)),
+  );
+
+/** PR_GET_PDEATHSIG: the signal that the task gets when its parent ends; 0 for none. */
+export const getPdeathsig = (task: Task): Effect.Effect<number, MallocFailure> =>
+  get(task, "GET_PDEATHSIG");
+
+/**
+ * PR_SET_PDEATHSIG: the signal that the task's process gets when its parent ends; 0 for none. The
+ * parent is the *thread* that made the process, and one that has ended before is not noticed: look
+ * at `getppid` afterwards. An exec keeps it, unless the program has privileges of its own; a change
+ * of the effective ids clears it.
+ */
+export const setPdeathsig = (
+  task: Task,
+  signal: number,
+): Effect.Effect<void, near.SyscallFailure> => set(task, "SET_PDEATHSIG", signal);
+
+/** PR_GET_NO_NEW_PRIVS */
+export const getNoNewPrivs = (task: Task): Effect.Effect<boolean, near.SyscallFailure> =>
+  Effect.map(prctl(task, "GET_NO_NEW_PRIVS"), isTrue);
+
+/** PR_SET_NO_NEW_PRIVS: no exec gives privileges from now on. For good, and for all children. */
+export const setNoNewPrivs = (task: Task): Effect.Effect<void, near.SyscallFailure> =>
+  set(task, "SET_NO_NEW_PRIVS", 1);
+
+/**
+ * PR_GET_DUMPABLE: 1 if the process dumps core, may be traced by its user, and has its files in /proc
+ * owned by its user; 0 if not; 2 if it dumps core for root alone. Of all who share its memory.
+ */
+export const getDumpable = (task: Task): Effect.Effect<number, near.SyscallFailure> =>
+  prctl(task, "GET_DUMPABLE");
+
+/**
+ * PR_SET_DUMPABLE: 0 or 1; 2 is EINVAL. A change of the effective ids sets it to what
+ * /proc/sys/fs/suid_dumpable says.
+ */
+export const setDumpable = (
+  task: Task,
+  dumpable: number,
+): Effect.Effect<void, near.SyscallFailure> => set(task, "SET_DUMPABLE", dumpable);
+
+/** PR_GET_KEEPCAPS */
+export const getKeepcaps = (task: Task): Effect.Effect<boolean, near.SyscallFailure> =>
+  Effect.map(prctl(task, "GET_KEEPCAPS"), isTrue);
+
+/**
+ * PR_SET_KEEPCAPS: whether the permitted capabilities stay when the last user id that was 0 changes.
+ * The effective ones go even so. An exec clears it.
+ */
+export const setKeepcaps = (task: Task, keep: boolean): Effect.Effect<void, near.SyscallFailure> =>
+  set(task, "SET_KEEPCAPS", keep ? 1 : 0);
+
+/** PR_GET_CHILD_SUBREAPER: of the process. */
+export const getChildSubreaper = (task: Task): Effect.Effect<boolean, MallocFailure> =>
+  Effect.map(get(task, "GET_CHILD_SUBREAPER"), isTrue);
+
+/**
+ * PR_SET_CHILD_SUBREAPER: whether the process becomes the parent of descendants whose own parents
+ * end, as init otherwise does. It then has to wait for them.
+ */
+export const setChildSubreaper = (
+  task: Task,
+  subreaper: boolean,
+): Effect.Effect<void, near.SyscallFailure> => set(task, "SET_CHILD_SUBREAPER", subreaper ? 1 : 0);
+
+/** PR_CAPBSET_READ: whether an exec may give this capability (`CAP`). EINVAL if the kernel has no such. */
+export const capbsetRead = (
+  task: Task,
+  capability: number,
+): Effect.Effect<boolean, near.SyscallFailure> =>
+  Effect.map(prctl(task, "CAPBSET_READ", capability), isTrue);
+
+/** PR_CAPBSET_DROP: no exec gives this capability from now on. Needs CAP_SETPCAP. */
+export const capbsetDrop = (
+  task: Task,
+  capability: number,
+): Effect.Effect<void, near.SyscallFailure> => set(task, "CAPBSET_DROP", capability);
+
+const ambient = (
+  task: Task,
+  operation: keyof typeof PR_CAP_AMBIENT,
+  capability = 0,
+): Effect.Effect<number, near.SyscallFailure> =>
+  prctl(task, "CAP_AMBIENT", PR_CAP_AMBIENT[operation], capability);
+
+/** PR_CAP_AMBIENT_IS_SET: whether an exec of an ordinary program keeps this capability. */
+export const capAmbientIsSet = (
+  task: Task,
+  capability: number,
+): Effect.Effect<boolean, near.SyscallFailure> =>
+  Effect.map(ambient(task, "IS_SET", capability), isTrue);
+
+/** PR_CAP_AMBIENT_RAISE. EPERM unless the capability is permitted and inheritable. */
+export const capAmbientRaise = (
+  task: Task,
+  capability: number,
+): Effect.Effect<void, near.SyscallFailure> => Effect.asVoid(ambient(task, "RAISE", capability));
+
+/** PR_CAP_AMBIENT_LOWER */
+export const capAmbientLower = (
+  task: Task,
+  capability: number,
+): Effect.Effect<void, near.SyscallFailure> => Effect.asVoid(ambient(task, "LOWER", capability));
+
+/** PR_CAP_AMBIENT_CLEAR_ALL */
+export const capAmbientClearAll = (task: Task): Effect.Effect<void, near.SyscallFailure> =>
+  Effect.asVoid(ambient(task, "CLEAR_ALL"));

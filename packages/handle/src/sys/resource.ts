@@ -1,0 +1,104 @@
+import { Rlimit } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect } from "effect";
+import { checked, encoded, isId, isInt } from "../internal/checked.ts";
+import { encode, type MallocFailure, type Task } from "../Task.ts";
+
+/** Limits to set: whole numbers, of which RLIM_INFINITY stands for none. */
+export interface NewRlimit {
+  /** The soft limit, at most the hard one. */
+  readonly cur: number | bigint;
+  /** The hard limit: to raise it takes CAP_SYS_RESOURCE, to lower it is for good. */
+  readonly max: number | bigint;
+}
+
+/**
+ * prlimit(2): the limits of a process for one resource (`RLIMIT`), which may be set; gives those
+ * before. As `pid`, 0 stands for the task's own process. Limits belong to whole processes.
+ *
+ * @example
+ * ```ts
+ * import { RLIMIT } from "@rsyscall/abi";
+ * import { prlimit, type Task } from "@rsyscall/handle";
+ *
+ * const noCore = (task: Task, pid: number) => prlimit(task, pid, RLIMIT.CORE, { cur: 0, max: 0 });
+ * ```
+ */
+export const prlimit = (
+  task: Task,
+  pid: near.Pid | number,
+  resource: number,
+  limit?: NewRlimit,
+): Effect.Effect<Rlimit, MallocFailure> => {
+  const subject = `pid ${pid}`;
+  const { size, alignment } = Rlimit;
+  const bytes =
+    limit === undefined
+      ? Effect.succeed(undefined)
+      : encoded("prlimit64", subject, () =>
+          encode(Rlimit, { cur: BigInt(limit.cur), max: BigInt(limit.max) }),
+        );
+  return checked(
+    isInt(pid) && isInt(resource),
+    "prlimit64",
+    subject,
+    Effect.flatMap(bytes, (bytes) =>
+      task.withMemory(2 * size, alignment, (old) => {
+        const set = near.Address(old + size);
+        return Effect.map(
+          near.pipelined([
+            bytes === undefined ? Effect.void : task.sysif.write(set, bytes),
+            near.prlimit(task.sysif, pid, resource, bytes === undefined ? near.NULL : set, old),
+            task.sysif.read(old, size),
+          ]),
+          ([, , before]) => Rlimit.decode(before),
+        );
+      }),
+    ),
+  );
+};
+
+/** getrlimit(2): the limits of the task's process for one resource (`RLIMIT`). */
+export const getrlimit = (task: Task, resource: number): Effect.Effect<Rlimit, MallocFailure> =>
+  prlimit(task, 0, resource);
+
+/** setrlimit(2): sets the limits of the task's process, and gives those before. */
+export const setrlimit = (
+  task: Task,
+  resource: number,
+  limit: NewRlimit,
+): Effect.Effect<Rlimit, MallocFailure> => prlimit(task, 0, resource, limit);
+
+/**
+ * getpriority(2): the nice value, -20 (first) to 19 (last); the least of them when there are several
+ * tasks. ESRCH if there is none.
+ *
+ * @param which of `PRIO`: what `who` is the id of
+ * @param who a pid (PRIO.PROCESS is about that one task), a process group or a user id; 0 for the
+ * task's own
+ */
+export const getpriority = (
+  task: Task,
+  which: number,
+  who: number,
+): Effect.Effect<number, near.SyscallFailure> =>
+  checked(areIds(which, who), "getpriority", `id ${who}`, near.getpriority(task.sysif, which, who));
+
+/**
+ * setpriority(2): the nice value of all tasks that `getpriority` looks at. What is beyond -20 and 19
+ * is taken as these. EACCES without the right to lower it.
+ */
+export const setpriority = (
+  task: Task,
+  which: number,
+  who: number,
+  nice: number,
+): Effect.Effect<void, near.SyscallFailure> =>
+  checked(
+    areIds(which, who) && isInt(nice),
+    "setpriority",
+    `id ${who}`,
+    near.setpriority(task.sysif, which, who, nice),
+  );
+
+const areIds = (which: number, who: number): boolean => isInt(which) && isId(who);

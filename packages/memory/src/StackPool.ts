@@ -1,0 +1,67 @@
+import type { SyscallFailure } from "@rsyscall/near";
+import { Address } from "@rsyscall/near";
+import { Effect } from "effect";
+import type { OutOfSpaceError } from "./errors.ts";
+import type { Mappings } from "./Mappings.ts";
+
+/** Bytes of a stack. The server loop takes about 8 KiB; pages that nobody touches cost nothing. */
+const SIZE = 64 * 1024;
+
+/** Stacks that are kept for the next children. */
+const IDLE_AT_MOST = 16;
+
+/** Memory for a child to run on: [address, address + size). */
+export interface Stack {
+  readonly address: Address;
+  readonly size: number;
+}
+
+/**
+ * Stacks for children in one address space. Below each lies a page that cannot be used, so that a
+ * stack that overflows is a SIGSEGV, and never somebody else's memory.
+ */
+export class StackPool {
+  readonly #idle: Array<Stack> = [];
+
+  /** A stack with room for `extra` bytes that the parent puts on top. */
+  take(mappings: Mappings, extra: number): Effect.Effect<Stack, OutOfSpaceError | SyscallFailure> {
+    return Effect.suspend((): Effect.Effect<Stack, OutOfSpaceError | SyscallFailure> => {
+      const { pageSize } = mappings;
+      const more = extra <= SIZE / 2 ? 0 : Math.ceil(extra / pageSize) * pageSize;
+      const idle = more === 0 ? this.#idle.pop() : undefined;
+      if (idle !== undefined) return Effect.succeed(idle);
+      const size = SIZE + more;
+      return Effect.flatMap(mappings.map(pageSize + size, size), (address) => {
+        const stack = { address: Address(address + pageSize), size };
+        return Effect.as(
+          Effect.onError(mappings.guard(address, pageSize), () => this.#unmap(mappings, stack)),
+          stack,
+        );
+      });
+    });
+  }
+
+  /** Gives a stack back. Nobody runs on it any more. */
+  giveBack(mappings: Mappings, stack: Stack): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (stack.size > SIZE || this.#idle.length === IDLE_AT_MOST)
+        return this.#unmap(mappings, stack);
+      this.#idle.push(stack);
+      return Effect.void;
+    });
+  }
+
+  /** Unmaps the stacks that wait for a next child. */
+  clear(mappings: Mappings): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      Effect.forEach(this.#idle.splice(0), (stack) => this.#unmap(mappings, stack), {
+        discard: true,
+      }),
+    );
+  }
+
+  #unmap(mappings: Mappings, stack: Stack): Effect.Effect<void> {
+    const { pageSize } = mappings;
+    return mappings.unmap(Address(stack.address - pageSize), pageSize + stack.size);
+  }
+}

@@ -1,0 +1,24 @@
+import { Effect } from "effect";
+import { isError } from "./call.ts";
+import { SyscallError, type SyscallFailure } from "./errors.ts";
+import { type Address, Pid } from "./identifiers.ts";
+import { OP_CLONE } from "./requests.ts";
+import type { SyscallInterface } from "./SyscallInterface.ts";
+
+/**
+ * clone3(2), or clone(2) where that is refused: a child that shares the memory of the task, has a
+ * stack of its own, and serves system calls there.
+ *
+ * @param args a `struct clone_args`
+ * @param child a `struct rsyscall_child`, which must stay in place as long as the child serves
+ */
+export const clone = (
+  sysif: SyscallInterface,
+  args: Address,
+  child: Address,
+): Effect.Effect<Pid, SyscallFailure> =>
+  Effect.flatMap(sysif.syscall(OP_CLONE, args, child), (result) =>
+    isError(result)
+      ? Effect.fail(SyscallError.from("clone", result))
+      : Effect.succeed(Pid(Number(result))),
+  );

@@ -1,0 +1,27 @@
+import type { Sigset } from "@rsyscall/abi";
+import type { Connection } from "@rsyscall/connection";
+import type { Epoller } from "@rsyscall/epoller";
+import type { FileDescriptor, HandleFailure, Task } from "@rsyscall/handle";
+import type { Effect, Scope } from "effect";
+import type { Environment } from "./Environment.ts";
+import type { NativeLoader } from "./NativeLoader.ts";
+
+/** What a Thread is made of. */
+export interface ThreadFields {
+  readonly task: Task;
+  readonly connection: Connection;
+  readonly loader: NativeLoader;
+  /** Waits for the process's descriptors. Made when it is first asked for. */
+  readonly epoller: Effect.Effect<Epoller, HandleFailure>;
+  readonly environ: Environment;
+  /** Descriptors 0, 1 and 2. Nothing is known of them; they may even be closed. */
+  readonly stdin: FileDescriptor;
+  readonly stdout: FileDescriptor;
+  readonly stderr: FileDescriptor;
+  /** As long as the Thread. */
+  readonly scope: Scope.Scope;
+  /** The signals that are blocked when the process becomes another program. */
+  readonly execSigmask: Sigset;
+  /** Signals that the process ignores for reasons of its own, and that its children do not ignore. */
+  readonly ignoredSignals: Sigset;
+}

@@ -1,0 +1,35 @@
+import { EPOLL_CLOEXEC, F } from "@rsyscall/abi";
+import type { Connection } from "@rsyscall/connection";
+import { Epoller } from "@rsyscall/epoller";
+import { Epoll, FileDescriptor, type HandleFailure, type Task } from "@rsyscall/handle";
+import { close, epollCreate1, Fd, fcntl, type SyscallFailure } from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+
+/** epoll_create1(2), and not where stdio belongs: of a caller that closed it, it would pass for it. */
+const createEpoll = (task: Task): Effect.Effect<Fd, SyscallFailure> =>
+  Effect.flatMap(epollCreate1(task.sysif, EPOLL_CLOEXEC), (fd) =>
+    fd > 2
+      ? Effect.succeed(fd)
+      : Effect.ensuring(
+          Effect.map(fcntl(task.sysif, fd, F.DUPFD_CLOEXEC, 3), Fd),
+          Effect.ignore(close(task.sysif, fd)),
+        ),
+  );
+
+/** An epoll instance in the task whose events are taken here: no call waits in the task. */
+export const makeEpoller = (
+  task: Task,
+  connection: Connection,
+): Effect.Effect<Epoller, HandleFailure, Scope.Scope> =>
+  Effect.gen(function* () {
+    const registrar = yield* FileDescriptor.acquire(Epoll, task, createEpoll(task));
+    registrar.closeOnFork = true;
+    const [passed] = yield* connection.passFrom([registrar]);
+    const waiter = yield* (passed as FileDescriptor).reclassify(Epoll);
+    waiter.closeOnFork = true;
+    return yield* Epoller.makeSubsidiary(
+      registrar,
+      waiter,
+      connection.accessEpoller.nested(waiter),
+    );
+  });

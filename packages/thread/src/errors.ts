@@ -1,0 +1,17 @@
+import type { ChildState } from "@rsyscall/handle";
+import { Data } from "effect";
+import type { Command } from "./Command.ts";
+
+/** A child did not exit with status 0. */
+export class ChildProcessError extends Data.TaggedError("ChildProcessError")<{
+  /** How it ended. */
+  readonly state: ChildState;
+  /** What it executed, if we know. */
+  readonly command: Command | undefined;
+}> {
+  override get message(): string {
+    const { state, command } = this;
+    const subject = command === undefined ? "A child" : command.toShell();
+    return `${subject} (pid ${state.pid}) ${state}`;
+  }
+}

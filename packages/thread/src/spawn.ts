@@ -1,0 +1,116 @@
+import { EPOLL, SIG } from "@rsyscall/abi";
+import {
+  type ChildState,
+  type FileDescriptor,
+  type HandleFailure,
+  pipe,
+  spawn,
+} from "@rsyscall/handle";
+import type { PathLike, SyscallError, SyscallFailure } from "@rsyscall/near";
+import { Effect, Scope } from "effect";
+import { ChildProcess } from "./ChildProcess.ts";
+import type { Command } from "./Command.ts";
+import type { ThreadFields } from "./ThreadFields.ts";
+
+export interface RunOptions {
+  /** What the program has as its descriptors 0, 1 and 2. Default: those of the process that starts it. */
+  readonly stdin?: FileDescriptor;
+  readonly stdout?: FileDescriptor;
+  readonly stderr?: FileDescriptor;
+  /** More descriptors of the program, by their numbers. */
+  readonly fds?: ReadonlyMap<number, FileDescriptor>;
+  /** Its working directory. Default: that of the process that starts it. */
+  readonly cwd?: PathLike;
+}
+
+export interface SpawnOptions extends RunOptions {
+  /** Whether the program outlives its scope, its parent and the controller. */
+  readonly detached?: boolean;
+}
+
+/** A program that was started, or will turn out not to have been. */
+interface Started {
+  readonly process: ChildProcess;
+  /** What the kernel has refused so far. */
+  readonly failure: Effect.Effect<SyscallError | undefined, SyscallFailure>;
+  /** The child no longer needs memory of ours. */
+  readonly freeStack: Effect.Effect<void>;
+}
+
+const start = (
+  parent: ThreadFields,
+  command: Command,
+  { stdin, stdout, stderr, fds = new Map(), cwd, detached = false }: SpawnOptions,
+  untilExec: FileDescriptor | undefined,
+): Effect.Effect<Started, HandleFailure, Scope.Scope> =>
+  Effect.uninterruptible(
+    Effect.gen(function* () {
+      const scope = yield* Effect.scope;
+      const watchScope = detached ? parent.scope : scope;
+      const given = new Map(fds);
+      for (const [number, fd] of [stdin, stdout, stderr].entries())
+        if (fd !== undefined) given.set(number, fd);
+      const cloned = yield* Scope.provide(
+        spawn(parent.task, {
+          path: command.executable,
+          argv: command.argv,
+          envp: parent.environ.withUpdates(command.envUpdates),
+          sigmask: parent.execSigmask,
+          fds: given,
+          cwd,
+          untilExec,
+          deathSignal: detached ? undefined : SIG.KILL,
+          defaultSignals: parent.ignoredSignals,
+        }),
+        watchScope,
+      );
+      const { pidfd, failure, freeStack } = cloned;
+      yield* Scope.addFinalizer(watchScope, freeStack);
+      const process = yield* ChildProcess.watch(parent.connection, cloned, Effect.void).pipe(
+        Scope.provide(watchScope),
+        Effect.onError(() => Effect.ignore(pidfd.sendSignal(SIG.KILL))),
+      );
+      if (!detached) yield* Effect.addFinalizer(() => process.killAndWait);
+      process.executes(command);
+      return { process, failure, freeStack };
+    }),
+  );
+
+const orFail = (failure: SyscallError | undefined): Effect.Effect<void, SyscallError> =>
+  failure === undefined ? Effect.void : Effect.fail(failure);
+
+/** Starts a program and waits until it runs, or the kernel refuses. */
+export const spawnProcess = (
+  parent: ThreadFields,
+  command: Command,
+  options: SpawnOptions,
+): Effect.Effect<ChildProcess, HandleFailure, Scope.Scope> =>
+  Effect.gen(function* () {
+    // Its last writer goes when the child executes the program.
+    const scope = yield* Scope.make();
+    const { process, failure, freeStack } = yield* Effect.gen(function* () {
+      const [reader, writer] = yield* Scope.provide(pipe(parent.task), scope);
+      reader.closeOnFork = true;
+      writer.closeOnFork = true;
+      const started = yield* start(parent, command, options, writer);
+      yield* writer.close;
+      const readiness = yield* Scope.provide((yield* parent.epoller).watch(reader), scope);
+      yield* (yield* parent.epoller).holding(readiness.wait(EPOLL.IN));
+      return started;
+    }).pipe(Effect.onExit((exit) => Scope.close(scope, exit)));
+    yield* Effect.flatMap(failure, orFail);
+    yield* freeStack;
+    return process;
+  });
+
+/** Runs a program to its end. */
+export const runProcess = (
+  parent: ThreadFields,
+  command: Command,
+  options: RunOptions,
+): Effect.Effect<ChildState, HandleFailure> =>
+  Effect.scoped(
+    Effect.flatMap(start(parent, command, options, undefined), ({ process, failure }) =>
+      Effect.tap(process.wait, () => Effect.flatMap(failure, orFail)),
+    ),
+  );

@@ -1,0 +1,26 @@
+import { readFileSync } from "node:fs";
+import type { HandleFailure } from "@rsyscall/handle";
+import type { Thread } from "@rsyscall/thread";
+import { Effect, Fiber } from "effect";
+import { assert } from "vitest";
+
+/** The state of a process as /proc shows it, "R", "S", "Z"...; undefined when it is no more. */
+export const statusOf = (pid: number): string | undefined => {
+  try {
+    return /\) (\S)/.exec(readFileSync(`/proc/${pid}/stat`, "latin1"))?.[1];
+  } catch {
+    return undefined;
+  }
+};
+
+/** Asserts that a thread does all that a thread is for: calls, memory, waiting without blocking. */
+export const worksAsync = (thread: Thread): Effect.Effect<void, HandleFailure> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const [reader, writer] = yield* thread.pipe();
+      const afd = yield* thread.makeAfd(reader);
+      const reading = yield* Effect.forkChild(afd.readBytes(), { startImmediately: true });
+      yield* writer.writeAllText("works");
+      assert.equal(new TextDecoder().decode(yield* Fiber.join(reading)), "works");
+    }),
+  );
