@@ -13,7 +13,7 @@ export {
   shell,
 } from "./callers.ts";
 export { it, run } from "./effect.ts";
-export { statusOf, worksAsync } from "./processes.ts";
+export { hasEnded, statusOf, untilEnded, worksAsync } from "./processes.ts";
 export { type Ended, execute, type Running, type RunOptions, start } from "./spawn.ts";
 export { launchStub } from "./stub.ts";
 export { tempDirectory } from "./temp.ts";

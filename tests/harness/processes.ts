@@ -13,6 +13,15 @@ export const statusOf = (pid: number): string | undefined => {
   }
 };
 
+/** Whether a process is no more, or waits for its parent to notice. */
+export const hasEnded = (pid: number): boolean => ["Z", undefined].includes(statusOf(pid));
+
+/** Waits until a process has ended, whoever its parent is. */
+export const untilEnded = (pid: number): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    while (!hasEnded(pid)) yield* Effect.yieldNow;
+  });
+
 /** Asserts that a thread does all that a thread is for: calls, memory, waiting without blocking. */
 export const worksAsync = (thread: Thread): Effect.Effect<void, HandleFailure> =>
   Effect.scoped(

@@ -6,18 +6,18 @@ import { type SyscallError, call as syscall } from "@rsyscall/near";
 import { ChildProcessError, Command, LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { execute, it, launchStub, start, statusOf } from "../harness/index.ts";
+import {
+  execute,
+  hasEnded,
+  it,
+  launchStub,
+  start,
+  statusOf,
+  untilEnded,
+} from "../harness/index.ts";
 
 const sleep = Command.make("/bin/sleep", "1000");
 const sh = (script: string) => Command.make("/bin/sh", "-c", script);
-
-const hasEnded = (pid: number) => ["Z", undefined].includes(statusOf(pid));
-
-/** Waits until a process has ended. */
-const gone = (pid: number) =>
-  Effect.gen(function* () {
-    while (!hasEnded(pid)) yield* Effect.yieldNow;
-  });
 
 describe("when the controller dies", () => {
   const fixture = fileURLToPath(new URL("../fixtures/parent.mjs", import.meta.url));
@@ -34,7 +34,7 @@ describe("when the controller dies", () => {
       for (const pid of ours) assert.isFalse(hasEnded(pid));
       yield* controller.kill(signal);
       yield* controller.ended;
-      yield* Effect.forEach(ours, gone);
+      yield* Effect.forEach(ours, untilEnded);
       for (const pid of survivors) {
         assert.isFalse(hasEnded(pid));
         process.kill(pid, "SIGKILL");
@@ -240,7 +240,7 @@ describe("signals to a child", () => {
     const writerHere = (yield* call.thread.connection.passFrom([writer]))[0];
     const reading = yield* Effect.forkChild(reader.readBytes(1), { startImmediately: true });
     yield* child.process.kill(SIG.KILL);
-    yield* gone(child.process.pid);
+    yield* untilEnded(child.process.pid);
     yield* (writerHere as typeof writer).writeAllText("x");
     yield* Fiber.join(reading);
     assert.equal((yield* child.process.wait).signal, SIG.KILL);

@@ -1,6 +1,6 @@
 import { fsDecode, type Ucred } from "@rsyscall/abi";
-import type { Fd, Path, Pid } from "@rsyscall/near";
-import type { Thread } from "@rsyscall/thread";
+import type { Fd, Path, PathLike, Pid } from "@rsyscall/near";
+import { Command, type Thread } from "@rsyscall/thread";
 import type { Effect } from "effect";
 import type { Description } from "./hello.ts";
 
@@ -57,6 +57,17 @@ export class StubCall {
    * than its process can race them with it.
    */
   readonly ended: Effect.Effect<void>;
+
+  /**
+   * A program called as the stub was: with the caller's name for it and the caller's arguments. With
+   * `thread.exec` it takes the stub's place, and the caller never knows; with `thread.run` it can be
+   * watched.
+   */
+  command(program: PathLike): Command {
+    const [name, ...args] = this.argvBytes;
+    const command = Command.make(program, ...args);
+    return name === undefined ? command : command.argv0(name);
+  }
 
   constructor(description: Description, peer: Ucred, thread: Thread, ended: Effect.Effect<void>) {
     this.argvBytes = callerArgv(description);

@@ -31,6 +31,10 @@ export class Command {
     return new Command(this.executable, [...this.argv, ...args], this.envUpdates);
   }
 
+  argv0(name: string | Uint8Array): Command {
+    return new Command(this.executable, [name, ...this.argv.slice(1)], this.envUpdates);
+  }
+
   toShell(): string {
     return this.argv
       .map((arg) => {

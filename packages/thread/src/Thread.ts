@@ -242,7 +242,8 @@ export class Thread implements ThreadFields {
     argv: ReadonlyArray<string | Uint8Array>,
     envp: ReadonlyArray<string | Uint8Array> = this.environ.strings,
   ): Effect.Effect<void, HandleFailure> {
-    return execve(this.task, path, { argv, envp, sigmask: this.execSigmask });
+    const options = { argv, envp, sigmask: this.execSigmask };
+    return Effect.andThen(this.unshareFiles(), execve(this.task, path, options));
   }
 
   /** execveat(2): see `execve`, and `execveat` of @rsyscall/handle. */
@@ -253,7 +254,8 @@ export class Thread implements ThreadFields {
     envp: ReadonlyArray<string | Uint8Array> = this.environ.strings,
     flags = 0,
   ): Effect.Effect<void, HandleFailure> {
-    return execveat(this.task, directory, path, { argv, envp, flags, sigmask: this.execSigmask });
+    const options = { argv, envp, flags, sigmask: this.execSigmask };
+    return Effect.andThen(this.unshareFiles(), execveat(this.task, directory, path, options));
   }
 
   /**

@@ -1,0 +1,200 @@
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { CLONE, O, RLIMIT, SIG, SigHow } from "@rsyscall/abi";
+import { prctl, setresgid, setresuid, setrlimit, sigprocmask } from "@rsyscall/handle";
+import { getpid, type SyscallError, call as syscall } from "@rsyscall/near";
+import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, type Scope } from "effect";
+import { assert, describe } from "vitest";
+import { it, launchStub, notRoot, tempDirectory, worksAsync } from "../harness/index.ts";
+
+const fork = Effect.flatMap(LocalThread, (thread) => thread.fork());
+const stubFork = Effect.flatMap(launchStub, ({ call }) => call.thread.fork());
+
+/** Files that cannot be executed, each with the error that says so, and what can, if called right. */
+const targets = Effect.map(tempDirectory, (directory) => {
+  const at = (name: string) => `${directory}/${name}`;
+  mkdirSync(at("directory"));
+  writeFileSync(at("plain"), "#!/bin/sh\n");
+  writeFileSync(at("garbage"), "neither a program nor a script\n");
+  chmodSync(at("garbage"), 0o755);
+  writeFileSync(at("orphan"), "#!/no/such/interpreter\n");
+  chmodSync(at("orphan"), 0o755);
+  const huge = "x".repeat(128 * 1024 + 1);
+  return [
+    [Command.make(at("missing")), "ENOENT"],
+    [Command.make(at("plain/below")), "ENOTDIR"],
+    [Command.make(at("directory")), "EACCES"],
+    [Command.make(at("plain")), "EACCES"],
+    [Command.make(at("garbage")), "ENOEXEC"],
+    [Command.make(at("orphan")), "ENOENT"],
+    [Command.make(at("m".repeat(256))), "ENAMETOOLONG"],
+    [Command.make("/bin/true", huge), "E2BIG"],
+    [Command.make("/bin/true", ...Array.from({ length: 40 }, () => huge.slice(2))), "E2BIG"],
+    [Command.make("/bin/true", "nul\0nul"), "EINVAL"],
+    [Command.make("/bin/tr\0ue"), "EINVAL"],
+  ] as const;
+});
+
+for (const [name, makeChild] of [
+  ["a child", fork],
+  ["a child that shares files", Effect.flatMap(LocalThread, (t) => t.clone(CLONE.FILES))],
+  ["a child of a stub", stubFork],
+] as const)
+  describe(`an exec of ${name} that fails`, () => {
+    it("says why and of what, and leaves the thread as it was", function* () {
+      const child = yield* makeChild;
+      const [reader, writer] = yield* child.pipe();
+      const blocked = new Set([SIG.USR1]);
+      yield* sigprocmask(child.task, SigHow.SETMASK, blocked);
+      for (const [command, errno] of yield* targets) {
+        const error = (yield* Effect.flip(child.exec(command))) as SyscallError;
+        assert.deepInclude(
+          { ...error },
+          { syscall: "execve", errno, subject: command.executable.text },
+        );
+      }
+      assert.equal(yield* getpid(child.task.sysif), child.process.pid);
+      assert.deepEqual(yield* sigprocmask(child.task, SigHow.BLOCK, new Set()), blocked);
+      yield* writer.writeAllText("still open");
+      assert.equal(new TextDecoder().decode(yield* reader.readBytes()), "still open");
+      yield* worksAsync(child);
+      yield* worksAsync(yield* child.fork());
+      yield* child.exec(Command.make("/bin/sh", "-c", "exit 9"));
+      assert.equal((yield* child.process.wait).exitStatus, 9);
+    });
+  });
+
+describe("run and spawn", () => {
+  for (const [name, parent] of [
+    ["the local thread", LocalThread as Effect.Effect<Thread, never, LocalThread>],
+    ["a fork", fork],
+    ["a stub", Effect.map(launchStub, ({ call }) => call.thread)],
+  ] as ReadonlyArray<[string, Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>]>)
+    it(`in ${name} say why the kernel refuses, and leave nothing`, function* () {
+      const thread = yield* parent;
+      for (const [command, errno] of yield* targets)
+        for (const use of [
+          Effect.asVoid(thread.run(command)),
+          Effect.asVoid(Effect.scoped(thread.spawn(command))),
+        ]) {
+          const error = (yield* Effect.flip(use)) as SyscallError;
+          assert.deepInclude(
+            { ...error },
+            { syscall: "execve", errno, subject: command.executable.text },
+          );
+        }
+      assert.isTrue((yield* thread.run(Command.make("/bin/true"))).clean);
+    });
+});
+
+describe("execveat", () => {
+  it("executes what lies in a directory, or an open program itself", function* () {
+    const thread = yield* LocalThread;
+    const inDirectory = yield* thread.fork();
+    const directory = yield* inDirectory.open("/bin", O.DIRECTORY | O.PATH);
+    yield* inDirectory.execveat(directory, "sh", ["sh", "-c", "exit 5"]);
+    assert.equal((yield* inDirectory.process.wait).exitStatus, 5);
+    const byDescriptor = yield* thread.fork();
+    const program = yield* byDescriptor.open("/bin/sh", O.PATH);
+    const error = (yield* Effect.flip(
+      byDescriptor.execveat(program, "", ["sh"], []),
+    )) as SyscallError;
+    assert.deepInclude({ ...error }, { syscall: "execveat", errno: "ENOENT" });
+    yield* byDescriptor.execveat(program, "", ["sh", "-c", "exit 6"], [], 0x1000);
+    assert.equal((yield* byDescriptor.process.wait).exitStatus, 6);
+  });
+});
+
+describe("a thread that is no more", () => {
+  it("refuses calls with a typed error, whether it exited, executed or was killed", function* () {
+    const thread = yield* LocalThread;
+    for (const end of ["exit", "exec", "kill"] as const) {
+      const child = yield* thread.fork();
+      const [reader] = yield* child.pipe();
+      const pointer = yield* child.ptr("text");
+      if (end === "exit") yield* child.exit(0);
+      else if (end === "exec") yield* child.exec(Command.make("/bin/true"));
+      else yield* child.process.kill(SIG.KILL);
+      yield* child.process.wait;
+      for (const use of [
+        getpid(child.task.sysif),
+        reader.readBytes(),
+        pointer.read(),
+        child.ptr("text"),
+        child.fork(),
+        child.run(Command.make("/bin/true")),
+      ] as Array<Effect.Effect<unknown, { readonly _tag: string }, Scope.Scope>>)
+        assert.include(["SyscallSendError", "UseAfterFreeError"], (yield* Effect.flip(use))._tag);
+    }
+  });
+});
+
+describe("clone in a process of few rights", () => {
+  it.skipIf(notRoot)("is EAGAIN at the limit of processes, and leaks nothing", function* () {
+    const { call } = yield* launchStub;
+    const { task } = call.thread;
+    // The limit holds for users other than root.
+    const uid = 54_321;
+    yield* setresgid(task, { real: uid, effective: uid, saved: uid });
+    yield* setresuid(task, { real: uid, effective: uid, saved: uid });
+    yield* setrlimit(task, RLIMIT.NPROC, { cur: 1, max: 1 });
+    for (const use of [
+      call.thread.fork(),
+      call.thread.run(Command.make("/bin/true")),
+      call.thread.spawn(Command.make("/bin/true")),
+    ] as Array<Effect.Effect<unknown, SyscallError, Scope.Scope>>) {
+      const error = yield* Effect.flip(use);
+      assert.deepInclude({ ...error }, { syscall: "clone", errno: "EAGAIN" });
+    }
+    yield* worksAsync(call.thread);
+  });
+
+  it("falls back to clone(2) where clone3(2) is refused", function* () {
+    const { call } = yield* launchStub;
+    const { thread } = call;
+    yield* prctl.setNoNewPrivs(thread.task);
+    yield* refuse(thread, "clone3");
+    const direct = (yield* Effect.flip(
+      syscall(thread.task.sysif, "clone3", undefined, 0, 0),
+    )) as SyscallError;
+    assert.equal(direct.errno, "ENOSYS");
+    const child = yield* thread.fork();
+    yield* worksAsync(child);
+    assert.deepEqual(yield* sigprocmask(child.task, SigHow.BLOCK, new Set()), child.task.sigmask);
+    const grandchild = yield* child.clone(CLONE.FILES);
+    yield* grandchild.exec(Command.make("/bin/sh", "-c", "exit 3"));
+    assert.equal((yield* grandchild.process.wait).exitStatus, 3);
+    yield* child.process.kill(SIG.TERM);
+    assert.equal((yield* child.process.wait).signal, SIG.TERM);
+    assert.isTrue((yield* thread.run(Command.make("/bin/true"))).clean);
+    const error = (yield* Effect.flip(thread.clone(CLONE.NEWTIME))) as SyscallError;
+    assert.equal(error.errno, "ENOSYS", "clone(2) has no such flag");
+  });
+});
+
+/** Makes a system call ENOSYS in a process, as old container runtimes do: seccomp(2). */
+const refuse = (thread: Thread, name: "clone3") =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const number = thread.task.abi.syscallNumber(name) as number;
+      const filter = new Uint8Array(4 * 8);
+      const view = new DataView(filter.buffer);
+      const statement = (at: number, code: number, jt: number, jf: number, k: number) => {
+        view.setUint16(8 * at, code, true);
+        view.setUint8(8 * at + 2, jt);
+        view.setUint8(8 * at + 3, jf);
+        view.setUint32(8 * at + 4, k, true);
+      };
+      statement(0, 0x20 /* BPF_LD | BPF_W | BPF_ABS */, 0, 0, 0);
+      statement(1, 0x15 /* BPF_JMP | BPF_JEQ | BPF_K */, 0, 1, number);
+      statement(2, 0x06 /* BPF_RET */, 0, 0, 0x0005_0000 + 38 /* SECCOMP_RET_ERRNO, ENOSYS */);
+      statement(3, 0x06 /* BPF_RET */, 0, 0, 0x7fff_0000 /* SECCOMP_RET_ALLOW */);
+      const instructions = yield* (yield* thread.ptr(filter)).address;
+      const program = new Uint8Array(16);
+      const header = new DataView(program.buffer);
+      header.setUint16(0, 4, true);
+      header.setBigUint64(8, BigInt(instructions), true);
+      const address = yield* (yield* thread.ptr(program)).address;
+      yield* syscall(thread.task.sysif, "prctl", "seccomp", 22 /* PR_SET_SECCOMP */, 2, address);
+    }),
+  );
