@@ -47,19 +47,30 @@ const fixed = <A>(
   decode: (bytes: Uint8Array) => A,
 ): FixedCodec<A> => ({ name, size, alignment, sizeOf: () => size, encode, decode });
 
+/** How a struct reads and writes a field without a view of its own for each. */
+interface InPlace<A> {
+  readonly write: (value: A, into: DataView, at: number) => void;
+  readonly read: (from: DataView, at: number) => A;
+}
+
+const inPlace = new WeakMap<object, InPlace<unknown>>();
+
 const scalar = <A>(
   name: string,
   size: number,
-  encode: (value: A, into: DataView) => void,
-  decode: (from: DataView) => A,
-): FixedCodec<A> =>
-  fixed(
+  write: (value: A, into: DataView, at: number) => void,
+  read: (from: DataView, at: number) => A,
+): FixedCodec<A> => {
+  const codec = fixed(
     name,
     size,
     size,
-    (value, into) => encode(value, viewOf(into)),
-    (bytes) => decode(viewOf(bytes)),
+    (value: A, into) => write(value, viewOf(into), 0),
+    (bytes) => read(viewOf(bytes), 0),
   );
+  inPlace.set(codec, { write, read } as InPlace<unknown>);
+  return codec;
+};
 
 const within = (name: string, value: number, least: number, most: number): number => {
   if (Number.isInteger(value) && value >= least && value <= most) return value;
@@ -125,24 +136,24 @@ export const fixedCString = (size: number): FixedCodec<string> =>
 export const Uint8: FixedCodec<number> = scalar(
   "uint8_t",
   1,
-  (value, into) => into.setUint8(0, within("uint8_t", value, 0, 0xff)),
-  (from) => from.getUint8(0),
+  (value, into, at) => into.setUint8(at, within("uint8_t", value, 0, 0xff)),
+  (from, at) => from.getUint8(at),
 );
 
 /** `uint16_t`. */
 export const Uint16: FixedCodec<number> = scalar(
   "uint16_t",
   2,
-  (value, into) => into.setUint16(0, within("uint16_t", value, 0, 0xffff), true),
-  (from) => from.getUint16(0, true),
+  (value, into, at) => into.setUint16(at, within("uint16_t", value, 0, 0xffff), true),
+  (from, at) => from.getUint16(at, true),
 );
 
 /** `int32_t`. */
 export const Int32: FixedCodec<number> = scalar(
   "int32_t",
   4,
-  (value, into) => into.setInt32(0, within("int32_t", value, -(2 ** 31), 2 ** 31 - 1), true),
-  (from) => from.getInt32(0, true),
+  (value, into, at) => into.setInt32(at, within("int32_t", value, -(2 ** 31), 2 ** 31 - 1), true),
+  (from, at) => from.getInt32(at, true),
 );
 
 /**
@@ -152,29 +163,29 @@ export const Int32: FixedCodec<number> = scalar(
 export const Uint32: FixedCodec<number> = scalar(
   "uint32_t",
   4,
-  (value, into) => into.setUint32(0, within("uint32_t", value, -(2 ** 31), 2 ** 32 - 1), true),
-  (from) => from.getUint32(0, true),
+  (value, into, at) => into.setUint32(at, within("uint32_t", value, -(2 ** 31), 2 ** 32 - 1), true),
+  (from, at) => from.getUint32(at, true),
 );
 
 /** `int64_t` as a number: both ways a RangeError when it is not a safe integer. */
 export const Int64: FixedCodec<number> = scalar(
   "int64_t",
   8,
-  (value, into) => into.setBigInt64(0, BigInt(safe("int64_t", value)), true),
-  (from) => safe("int64_t", from.getBigInt64(0, true)),
+  (value, into, at) => into.setBigInt64(at, BigInt(safe("int64_t", value)), true),
+  (from, at) => safe("int64_t", from.getBigInt64(at, true)),
 );
 
 /** `uint64_t`. */
 export const Uint64: FixedCodec<bigint> = scalar(
   "uint64_t",
   8,
-  (value, into) => {
+  (value, into, at) => {
     if (BigInt.asUintN(64, value) !== value) {
       throw new RangeError(`${value} is not a value of uint64_t`);
     }
-    into.setBigUint64(0, value, true);
+    into.setBigUint64(at, value, true);
   },
-  (from) => from.getBigUint64(0, true),
+  (from, at) => from.getBigUint64(at, true),
 );
 
 /** An array of any length, its elements each at a multiple of the element's alignment. */
@@ -237,12 +248,13 @@ export const struct = <const Fields extends Readonly<Record<string, FixedCodec<u
   const alignmentOf = (codec: FixedCodec<unknown>) => (options.packed ? 1 : codec.alignment);
   let end = 0;
   let alignment = 1;
-  const members: Array<{ field: string; codec: FixedCodec<unknown>; offset: number }> = [];
+  const members: Array<{ field: string; offset: number; direct: InPlace<unknown> }> = [];
   for (const [field, codec] of Object.entries<FixedCodec<unknown>>(fields)) {
     const offset = alignTo(end, alignmentOf(codec));
     end = offset + codec.size;
     alignment = Math.max(alignment, alignmentOf(codec));
-    if (!("reserved" in codec)) members.push({ field, codec, offset });
+    if (!("reserved" in codec))
+      members.push({ field, offset, direct: inPlace.get(codec) ?? throughBytes(codec) });
   }
   const size = alignTo(end, alignment);
   return fixed<RecordOf<Fields>>(
@@ -252,19 +264,24 @@ export const struct = <const Fields extends Readonly<Record<string, FixedCodec<u
     (value, into) => {
       const record = value as Readonly<Record<string, unknown>>;
       into.fill(0, 0, size);
-      for (const { field, codec, offset } of members) {
-        codec.encode(record[field], into.subarray(offset, offset + codec.size));
-      }
+      const view = viewOf(into);
+      for (const { field, offset, direct } of members) direct.write(record[field], view, offset);
     },
     (bytes) => {
       if (bytes.length < size) {
         throw new RangeError(`${name} has ${size} bytes, not ${bytes.length}`);
       }
-      const entries = members.map(({ field, codec, offset }) => [
-        field,
-        codec.decode(bytes.subarray(offset, offset + codec.size)),
-      ]);
-      return Object.fromEntries(entries) as RecordOf<Fields>;
+      const view = viewOf(bytes);
+      const record: Record<string, unknown> = {};
+      for (const { field, offset, direct } of members) record[field] = direct.read(view, offset);
+      return record as RecordOf<Fields>;
     },
   );
 };
+
+/** A field that is not a scalar. */
+const throughBytes = (codec: FixedCodec<unknown>): InPlace<unknown> => ({
+  write: (value, into, at) =>
+    codec.encode(value, new Uint8Array(into.buffer, into.byteOffset + at, codec.size)),
+  read: (from, at) => codec.decode(new Uint8Array(from.buffer, from.byteOffset + at, codec.size)),
+});

@@ -101,19 +101,21 @@ export const Sigset: FixedCodec<Sigset> = {
   name: "sigset_t",
   sizeOf: () => 8,
   encode: (value, into) => {
-    let bits = 0n;
+    into.fill(0, 0, 8);
     for (const signal of value) {
       if (!Number.isInteger(signal) || signal < 1 || signal > SIG.RTMAX) {
         throw new RangeError(`${signal} is not a signal`);
       }
-      bits |= 1n << BigInt(signal - 1);
+      const byte = (signal - 1) >> 3;
+      into[byte] = (into[byte] as number) | (1 << ((signal - 1) & 7));
     }
-    Uint64.encode(bits, into);
   },
   decode: (bytes) => {
-    const bits = Uint64.decode(bytes);
-    const signals = Array.from({ length: SIG.RTMAX }, (_, i) => i + 1);
-    return new Set(signals.filter((signal) => (bits >> BigInt(signal - 1)) & 1n));
+    const signals = new Set<number>();
+    for (let byte = 0; byte < 8; byte++)
+      for (let bit = 0; (bytes[byte] as number) >> bit; bit++)
+        if (((bytes[byte] as number) >> bit) & 1) signals.add(8 * byte + bit + 1);
+    return signals;
   },
 };
 

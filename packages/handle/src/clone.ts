@@ -51,8 +51,11 @@ const Child = struct("struct rsyscall_child", {
   requests: Int64,
 });
 
-/** Where the tid lies in it. */
+/** Where the tid lies in it, and what became of the steps. */
 const TID_OFFSET = 12;
+const OUTCOME_OFFSET = 44;
+
+const Outcome = struct("failed, result", { failed: Uint32, result: Int64 }, { packed: true });
 
 /** The two words with which a child begins. */
 const ENTRY_SIZE = 16;
@@ -131,8 +134,9 @@ export const clone = (
         Effect.succeed(near.Fd(Int32.decode(fd))),
       );
       pidfd.closeOnFork = true;
-      const failure = Effect.map(task.sysif.read(at(area.child), Child.size), (bytes) => {
-        const { failed, result } = Child.decode(bytes);
+      const outcome = at(area.child + OUTCOME_OFFSET);
+      const failure = Effect.map(task.sysif.read(outcome, Outcome.size), (bytes) => {
+        const { failed, result } = Outcome.decode(bytes);
         const step = options.steps?.[failed - 1];
         return step && near.SyscallError.from(step.syscall, result, step.subject);
       });
