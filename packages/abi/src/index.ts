@@ -15,6 +15,7 @@ export * from "./sched.ts";
 export * from "./signal.ts";
 export * from "./sys/epoll.ts";
 export * from "./sys/mman.ts";
+export * from "./sys/mount.ts";
 export * from "./sys/prctl.ts";
 export * from "./sys/resource.ts";
 export * from "./sys/signalfd.ts";

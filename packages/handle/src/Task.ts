@@ -31,7 +31,14 @@ export class Task implements far.Task {
   /** Changes when the task gets a table of its own: `unshareFiles`. */
   fdTable: FdTable;
   readonly addressSpace: far.AddressSpace;
+  /** Where the task itself is. */
   namespaces: far.Namespaces;
+  /**
+   * Where its children will be, or the program that they execute for the time namespace: once it has
+   * unshared or joined one of these two kinds, another one than its own. See pid_namespaces(7),
+   * time_namespaces(7).
+   */
+  childNamespaces: far.Namespaces;
   readonly allocator: Allocator;
   /** Bytes of a page of memory. */
   readonly pageSize: number;
@@ -58,9 +65,15 @@ export class Task implements far.Task {
     this.fdTable.join(this);
     this.addressSpace = fields.addressSpace;
     this.namespaces = fields.namespaces;
+    this.childNamespaces = fields.namespaces;
     this.allocator = fields.allocator;
     this.pageSize = fields.pageSize;
     this.sigmask = fields.sigmask;
+  }
+
+  /** Whether its children are in another pid namespace, where they cannot see it: getppid(2) is 0. */
+  get isOutsideOfChildren(): boolean {
+    return this.childNamespaces.pid !== this.namespaces.pid;
   }
 
   /** Runs when the task is gone: see `leave`. */

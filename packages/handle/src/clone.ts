@@ -25,7 +25,6 @@ const ALLOWED =
   CLONE.IO |
   CLONE.SYSVSEM |
   CLONE.UNTRACED |
-  CLONE.NEWTIME |
   CLONE.NEWNS |
   CLONE.NEWCGROUP |
   CLONE.NEWUTS |
@@ -197,8 +196,7 @@ const contents = (
   Child.encode(
     {
       fd: serverFd ?? -1,
-      // The first process of a pid namespace cannot see its parent: getppid(2) is 0, always.
-      parent: flags & CLONE.NEWPID ? 0 : task.pid,
+      parent: flags & CLONE.NEWPID || task.isOutsideOfChildren ? 0 : task.pid,
       deathSignal: deathSignal ?? 0,
       tid: 0,
       defaultSignals,

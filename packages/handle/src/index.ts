@@ -34,8 +34,22 @@ export { type ExecOptions, execve, execveat, unshareFiles } from "./exec.ts";
 export { type FdRange, FdTable, type FdTableOptions } from "./FdTable.ts";
 export { type FdClass, FileDescriptor } from "./FileDescriptor.ts";
 export { open } from "./fcntl.ts";
+export {
+  effectiveIds,
+  type UserMapping,
+  unshareUser,
+  writeUserMapping,
+} from "./idmaps.ts";
 export { capget, capset } from "./linux/capability.ts";
 export { Memfd } from "./linux/memfd.ts";
+export {
+  learnNamespaces,
+  NamespaceFd,
+  namespaceFlags,
+  namespaceKindsOf,
+  setns,
+  unshare,
+} from "./namespaces.ts";
 export { Pointer, ReadablePointer, WrittenPointer } from "./Pointer.ts";
 export { pollNow } from "./poll.ts";
 export { schedGetaffinity, schedSetaffinity } from "./sched.ts";
@@ -52,6 +66,7 @@ export {
 } from "./signal.ts";
 export { type SpawnOptions, spawn } from "./spawn.ts";
 export { Epoll } from "./sys/epoll.ts";
+export { mount, umount } from "./sys/mount.ts";
 export { Pidfd } from "./sys/pidfd.ts";
 export * as prctl from "./sys/prctl.ts";
 export {
@@ -70,13 +85,18 @@ export { ChildState } from "./sys/wait.ts";
 export { encode, type MallocFailure, type PtrFailure, Task } from "./Task.ts";
 export {
   access,
+  chdir,
+  chroot,
+  fchdir,
   getcwd,
   PipeReader,
   PipeWriter,
   pipe,
+  pivotRoot,
   readlink,
   rename,
   rmdir,
+  sethostname,
   symlink,
   unlink,
 } from "./unistd.ts";

@@ -1,6 +1,7 @@
 import { ACCESS, AT, fsDecode, Int32, listOf } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
+import type { HandleFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import type { MallocFailure, Task } from "./Task.ts";
 
@@ -117,3 +118,33 @@ export const getcwd = (task: Task): Effect.Effect<near.Path, MallocFailure> =>
       ),
     ),
   );
+
+/** chdir(2) */
+export const chdir = (task: Task, path: near.PathLike): Effect.Effect<void, MallocFailure> =>
+  task.withPath("chdir", path, (address) => near.chdir(task.sysif, address, near.pathText(path)));
+
+/** fchdir(2) */
+export const fchdir = (task: Task, directory: FileDescriptor): Effect.Effect<void, HandleFailure> =>
+  Effect.flatMap(directory.borrow(task), (fd) => near.fchdir(task.sysif, fd));
+
+/** chroot(2). The working directory stays where it is, outside of the new root. */
+export const chroot = (task: Task, path: near.PathLike): Effect.Effect<void, MallocFailure> =>
+  task.withPath("chroot", path, (address) => near.chroot(task.sysif, address, near.pathText(path)));
+
+/** pivot_root(2) */
+export const pivotRoot = (
+  task: Task,
+  newRoot: near.PathLike,
+  putOld: near.PathLike,
+): Effect.Effect<void, MallocFailure> =>
+  task.withPath("pivot_root", newRoot, (root) =>
+    task.withPath("pivot_root", putOld, (old) =>
+      near.pivotRoot(task.sysif, root, old, near.pathText(newRoot)),
+    ),
+  );
+
+/** sethostname(2), of the task's UTS namespace. */
+export const sethostname = (task: Task, name: string): Effect.Effect<void, MallocFailure> => {
+  const bytes = new TextEncoder().encode(name);
+  return task.withBytes(bytes, (address) => near.sethostname(task.sysif, address, bytes.length));
+};

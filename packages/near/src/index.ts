@@ -22,6 +22,7 @@ export * from "./sched.ts";
 export * from "./signal.ts";
 export * from "./sys/epoll.ts";
 export * from "./sys/mman.ts";
+export * from "./sys/mount.ts";
 export * from "./sys/pidfd.ts";
 export * from "./sys/prctl.ts";
 export * from "./sys/resource.ts";

@@ -1,6 +1,6 @@
 import { Effect } from "effect";
 import { call } from "./call.ts";
-import type { Address, Pid } from "./identifiers.ts";
+import type { Address, Fd, Pid } from "./identifiers.ts";
 import type { SyscallInterface } from "./SyscallInterface.ts";
 
 /** sched_getaffinity(2): gives how many bytes of the mask it wrote. `size` in bytes. */
@@ -18,3 +18,11 @@ export const schedSetaffinity = (
   size: number,
   mask: Address,
 ) => Effect.asVoid(call(sysif, "sched_setaffinity", `pid ${pid}`, pid, size, mask));
+
+/** unshare(2) */
+export const unshare = (sysif: SyscallInterface, flags: number) =>
+  Effect.asVoid(call(sysif, "unshare", `flags 0x${flags.toString(16)}`, flags));
+
+/** setns(2): 0 for whatever namespace the descriptor is. */
+export const setns = (sysif: SyscallInterface, fd: Fd, flags: number) =>
+  Effect.asVoid(call(sysif, "setns", `fd ${fd}`, fd, flags));

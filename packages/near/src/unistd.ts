@@ -214,3 +214,27 @@ export const getgroups = (sysif: SyscallInterface, count: number, groups: Addres
 /** setgroups(2), of this task alone. */
 export const setgroups = (sysif: SyscallInterface, count: number, groups: Address) =>
   Effect.asVoid(call(sysif, "setgroups", undefined, count, groups));
+
+/** chroot(2) */
+export const chroot = (sysif: SyscallInterface, path: Address, subject?: string) =>
+  Effect.asVoid(call(sysif, "chroot", subject, path));
+
+/** chdir(2) */
+export const chdir = (sysif: SyscallInterface, path: Address, subject?: string) =>
+  Effect.asVoid(call(sysif, "chdir", subject, path));
+
+/** fchdir(2) */
+export const fchdir = (sysif: SyscallInterface, fd: Fd) =>
+  Effect.asVoid(call(sysif, "fchdir", `fd ${fd}`, fd));
+
+/** pivot_root(2) */
+export const pivotRoot = (
+  sysif: SyscallInterface,
+  newRoot: Address,
+  putOld: Address,
+  subject?: string,
+) => Effect.asVoid(call(sysif, "pivot_root", subject, newRoot, putOld));
+
+/** sethostname(2), of the UTS namespace. */
+export const sethostname = (sysif: SyscallInterface, name: Address, length: number) =>
+  Effect.asVoid(call(sysif, "sethostname", undefined, name, length));

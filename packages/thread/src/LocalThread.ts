@@ -2,33 +2,19 @@ import { readFileSync } from "node:fs";
 import { SIG, SigHow, Utsname } from "@rsyscall/abi";
 import { SelfConnection } from "@rsyscall/connection";
 import { Epoller, type Wakeup } from "@rsyscall/epoller";
-import {
-  AddressSpace,
-  makeNamespaces,
-  type NamespaceKind,
-  type Namespaces,
-  namespaceKinds,
-} from "@rsyscall/far";
+import { AddressSpace, makeNamespaces } from "@rsyscall/far";
 import {
   Epoll,
   FdTable,
   FileDescriptor,
   type HandleFailure,
+  learnNamespaces,
   sigprocmask,
-  stat,
   Task,
 } from "@rsyscall/handle";
 import { Allocator } from "@rsyscall/memory";
 import { symbols, watch } from "@rsyscall/native";
-import {
-  Address,
-  Fd,
-  LocalSyscallInterface,
-  localAbi,
-  Pid,
-  type SyscallFailure,
-  uname,
-} from "@rsyscall/near";
+import { Address, Fd, LocalSyscallInterface, localAbi, Pid, uname } from "@rsyscall/near";
 import { Context, Effect, Layer, type Scope } from "effect";
 import { Environment } from "./Environment.ts";
 import { checkKernel, type KernelTooOldError, UnsupportedMachineError } from "./kernel.ts";
@@ -83,7 +69,7 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
     });
     const { release } = yield* task.withResult(Utsname, (buffer) => uname(sysif, buffer));
     yield* checkKernel(release);
-    task.namespaces = yield* namespacesOf(task);
+    yield* learnNamespaces(task);
     task.sigmask = yield* sigprocmask(task, SigHow.BLOCK, new Set());
 
     const epoll = yield* Epoll.make(task);
@@ -131,18 +117,6 @@ const inEventLoop = (epoll: Epoll): Wakeup => {
     },
   };
 };
-
-/** The namespaces of a task on this host, by /proc; those that cannot be seen are unknown. */
-const namespacesOf = (task: Task): Effect.Effect<Namespaces, SyscallFailure> =>
-  Effect.map(
-    Effect.forEach(namespaceKinds, (kind) =>
-      Effect.match(stat(task, `/proc/self/ns/${kind}`), {
-        onFailure: (): Partial<Record<NamespaceKind, bigint>> => ({}),
-        onSuccess: ({ ino }) => ({ [kind]: ino }),
-      }),
-    ),
-    (ids) => makeNamespaces(Object.assign({}, ...ids)),
-  );
 
 const AT_PAGESZ = 6;
 

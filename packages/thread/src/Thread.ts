@@ -1,4 +1,5 @@
 import {
+  CLONE,
   type Codec,
   EPOLL,
   type FixedCodec,
@@ -12,6 +13,8 @@ import { type Connection, SharedTableConnection } from "@rsyscall/connection";
 import { AsyncFileDescriptor, type Epoller } from "@rsyscall/epoller";
 import {
   type ChildState,
+  chdir,
+  chroot,
   execve,
   execveat,
   type FileDescriptor,
@@ -26,9 +29,12 @@ import {
   pollNow,
   resetSignal,
   Socket,
+  setns,
   sigprocmask,
   type Task,
+  unshare,
   unshareFiles,
+  unshareUser,
   type WrittenPointer,
 } from "@rsyscall/handle";
 import { exitGroup, kill, type PathLike, SyscallError, type SyscallFailure } from "@rsyscall/near";
@@ -256,6 +262,39 @@ export class Thread implements ThreadFields {
   ): Effect.Effect<void, HandleFailure> {
     const options = { argv, envp, flags, sigmask: this.execSigmask };
     return Effect.andThen(this.unshareFiles(), execveat(this.task, directory, path, options));
+  }
+
+  /**
+   * unshare(2): new namespaces for the process, for its children with CLONE.NEWPID and NEWTIME, a
+   * descriptor table of its own with CLONE.FILES. With CLONE.NEWUSER its ids are mapped to themselves;
+   * see `unshareUser` of @rsyscall/handle for others.
+   *
+   * @param flags of `CLONE`
+   */
+  unshare(flags: number): Effect.Effect<void, HandleFailure> {
+    const files = flags & CLONE.FILES ? this.unshareFiles() : Effect.void;
+    const user = flags & CLONE.NEWUSER ? unshareUser(this.task) : Effect.void;
+    const rest = flags & ~(CLONE.FILES | CLONE.NEWUSER);
+    // The user namespace first: it gives the right to the others.
+    return Effect.andThen(
+      files,
+      Effect.andThen(user, rest === 0 ? Effect.void : unshare(this.task, rest)),
+    );
+  }
+
+  /** setns(2): see `setns` of @rsyscall/handle. */
+  setns(fd: FileDescriptor, flags?: number): Effect.Effect<void, HandleFailure> {
+    return setns(this.task, fd, flags);
+  }
+
+  /** chdir(2) */
+  chdir(path: PathLike): Effect.Effect<void, MallocFailure> {
+    return chdir(this.task, path);
+  }
+
+  /** chroot(2), and into it: the working directory is the new root. */
+  chroot(path: PathLike): Effect.Effect<void, MallocFailure> {
+    return Effect.andThen(chroot(this.task, path), chdir(this.task, "/"));
   }
 
   /**

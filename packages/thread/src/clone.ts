@@ -8,8 +8,18 @@ import {
   SyscallConnection,
 } from "@rsyscall/connection";
 import { AsyncFileDescriptor } from "@rsyscall/epoller";
-import { clone, FileDescriptor, type HandleFailure, Socket, Task } from "@rsyscall/handle";
-import { Fd, Pid } from "@rsyscall/near";
+import {
+  clone,
+  effectiveIds,
+  FileDescriptor,
+  type HandleFailure,
+  learnNamespaces,
+  Socket,
+  Task,
+  type UserMapping,
+  writeUserMapping,
+} from "@rsyscall/handle";
+import { Fd, getpid } from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
 import { ChildProcess } from "./ChildProcess.ts";
 import { makeEpoller } from "./epoller.ts";
@@ -22,6 +32,11 @@ export interface CloneThreadOptions {
    * a program it still ends with them: nobody could tell it what to do.
    */
   readonly detached?: boolean;
+  /**
+   * With CLONE.NEWUSER: the ids that the child has inside. Default: those with which its parent acts;
+   * `false` maps none.
+   */
+  readonly user?: UserMapping["inside"] | false;
 }
 
 /**
@@ -31,7 +46,7 @@ export interface CloneThreadOptions {
 export const cloneThread = (
   parent: ThreadFields,
   flags: number,
-  { detached = false }: CloneThreadOptions,
+  { detached = false, user }: CloneThreadOptions,
 ): Effect.Effect<{ fields: ThreadFields; process: ChildProcess }, HandleFailure, Scope.Scope> =>
   Effect.uninterruptible(
     Effect.gen(function* () {
@@ -39,6 +54,8 @@ export const cloneThread = (
       // The channels close with the caller's scope, or as soon as the child serves no longer.
       const scope = yield* Scope.fork(outer);
       return yield* Effect.gen(function* () {
+        const ids =
+          flags & CLONE.NEWUSER && user !== false ? yield* effectiveIds(parent.task) : undefined;
         const channels = yield* openChannels(parent, flags);
         const sysif = yield* connect(parent, channels);
 
@@ -57,14 +74,17 @@ export const cloneThread = (
           watchScope,
         );
         const { pid, pidfd, freeStack } = cloned;
-        const { allocator, addressSpace, namespaces, pageSize, sigmask } = parent.task;
+        // The number that we have is the parent's; in another pid namespace the child has its own.
+        const ownPid =
+          flags & CLONE.NEWPID || parent.task.isOutsideOfChildren ? yield* getpid(sysif) : pid;
+        const { allocator, addressSpace, childNamespaces, pageSize, sigmask } = parent.task;
         const task = new Task({
           sysif,
-          // The first process of a pid namespace.
-          pid: flags & CLONE.NEWPID ? Pid(1) : pid,
+          pid: ownPid,
           fdTable,
           addressSpace,
-          namespaces,
+          // Who shares memory shares its clock: only an exec moves it to the other time namespace.
+          namespaces: { ...childNamespaces, time: parent.task.namespaces.time },
           allocator: channels.data === undefined ? allocator : allocator.share(sysif),
           pageSize,
           sigmask,
@@ -115,6 +135,14 @@ export const cloneThread = (
           execSigmask: new Set(),
           ignoredSignals: new Set(),
         };
+        if (ids !== undefined)
+          yield* writeUserMapping(task, { outside: ids, ...(user && { inside: user }) });
+        task.childNamespaces = childNamespaces;
+        // A pid namespace cannot be seen before it has a first process.
+        const unseen = childNamespaces.pid.id === undefined ? CLONE.NEWPID : 0;
+        yield* learnNamespaces(task, flags | unseen);
+        if (unseen !== 0 && !(flags & CLONE.NEWPID))
+          parent.task.childNamespaces = { ...childNamespaces, pid: task.namespaces.pid };
         return { fields, process };
       }).pipe(
         Scope.provide(scope),

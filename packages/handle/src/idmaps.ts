@@ -1,0 +1,74 @@
+import { AT, CLONE, O } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect } from "effect";
+import { getegid, geteuid } from "./credentials.ts";
+import type { HandleFailure } from "./errors.ts";
+import { unshare } from "./namespaces.ts";
+import type { Task } from "./Task.ts";
+
+/** Which ids a process has in a user namespace of its own, for its one user and one group. */
+export interface UserMapping {
+  /** The user and group id outside, in the parent namespace. */
+  readonly outside: { readonly uid: number; readonly gid: number };
+  /** The same inside. Default: no change. */
+  readonly inside?: { readonly uid?: number | undefined; readonly gid?: number | undefined };
+}
+
+/** Writes a file of /proc, which takes its content in one write(2). */
+const writeProc = (task: Task, path: string, text: string): Effect.Effect<void, HandleFailure> =>
+  task.withPath("open", path, (pathAt) =>
+    Effect.acquireUseRelease(
+      near.openat(task.sysif, AT.FDCWD, pathAt, O.WRONLY | O.CLOEXEC, 0, path),
+      (fd) => {
+        const bytes = new TextEncoder().encode(text);
+        return task.withBytes(bytes, (address) =>
+          Effect.asVoid(near.write(task.sysif, fd, address, bytes.length)).pipe(
+            Effect.mapError((error) =>
+              error instanceof near.SyscallError
+                ? near.SyscallError.of("write", error.errno, path)
+                : error,
+            ),
+          ),
+        );
+      },
+      (fd) => Effect.ignore(near.close(task.sysif, fd)),
+    ),
+  );
+
+/**
+ * Gives the ids of a task a meaning in the user namespace that it has just got: user_namespaces(7).
+ * As without privileges nobody may, setgroups(2) is denied for good. A process that is not dumpable
+ * (after a change of ids, `prctl.setDumpable`) is refused with EACCES.
+ */
+export const writeUserMapping = (
+  task: Task,
+  { outside, inside = {} }: UserMapping,
+): Effect.Effect<void, HandleFailure> =>
+  Effect.andThen(
+    writeProc(task, "/proc/self/uid_map", `${inside.uid ?? outside.uid} ${outside.uid} 1\n`),
+    Effect.andThen(
+      writeProc(task, "/proc/self/setgroups", "deny"),
+      writeProc(task, "/proc/self/gid_map", `${inside.gid ?? outside.gid} ${outside.gid} 1\n`),
+    ),
+  );
+
+/** The ids that a task acts with, as they are to be mapped in a new user namespace. */
+export const effectiveIds = (
+  task: Task,
+): Effect.Effect<UserMapping["outside"], near.SyscallFailure> =>
+  Effect.map(near.pipelined([geteuid(task), getegid(task)]), ([uid, gid]) => ({ uid, gid }));
+
+/**
+ * unshare(2) with CLONE_NEWUSER, and the task's effective ids are mapped: to themselves, or to those
+ * that are given. The task has all capabilities in the new namespace.
+ */
+export const unshareUser = (
+  task: Task,
+  inside: UserMapping["inside"] = {},
+): Effect.Effect<void, HandleFailure> =>
+  Effect.flatMap(effectiveIds(task), (outside) =>
+    Effect.andThen(
+      unshare(task, CLONE.NEWUSER),
+      writeUserMapping(task, { outside, ...(inside && { inside }) }),
+    ),
+  );

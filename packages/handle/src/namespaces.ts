@@ -1,0 +1,183 @@
+import { AT, CLONE, CString, O } from "@rsyscall/abi";
+import { Namespace, type NamespaceKind, type Namespaces } from "@rsyscall/far";
+import * as near from "@rsyscall/near";
+import { Effect, type Exit, type Scope } from "effect";
+import type { HandleFailure } from "./errors.ts";
+import { unshareFiles } from "./exec.ts";
+import { FileDescriptor } from "./FileDescriptor.ts";
+import { encode, type MallocFailure, type Task } from "./Task.ts";
+
+/*
+ * Which namespaces a task is in: sched.h. A task's `namespaces` and `childNamespaces` follow what is
+ * done here, and stay as they are when the kernel refuses.
+ */
+
+/** The flag that stands for each kind of namespace. */
+export const namespaceFlags: Readonly<Record<NamespaceKind, number>> = {
+  cgroup: CLONE.NEWCGROUP,
+  ipc: CLONE.NEWIPC,
+  mnt: CLONE.NEWNS,
+  net: CLONE.NEWNET,
+  pid: CLONE.NEWPID,
+  time: CLONE.NEWTIME,
+  user: CLONE.NEWUSER,
+  uts: CLONE.NEWUTS,
+};
+
+const ALL = Object.values(namespaceFlags).reduce((flags, flag) => flags | flag, 0);
+
+/** The kinds of namespaces that flags stand for. */
+export const namespaceKindsOf = (flags: number): ReadonlyArray<NamespaceKind> =>
+  (Object.keys(namespaceFlags) as Array<NamespaceKind>).filter(
+    (kind) => (flags & namespaceFlags[kind]) !== 0,
+  );
+
+/** Of these kinds only the children of a task get another namespace. */
+const ofChildren = (kind: NamespaceKind): boolean => kind === "pid" || kind === "time";
+
+/** A descriptor of a namespace: see namespaces(7). */
+export class NamespaceFd extends FileDescriptor {
+  /** Opens the namespace of a kind that a process is in, by default the task's own, by /proc. */
+  static open(
+    task: Task,
+    kind: NamespaceKind,
+    pid: near.Pid | number | "self" = "self",
+  ): Effect.Effect<NamespaceFd, MallocFailure, Scope.Scope> {
+    const path = `/proc/${pid}/ns/${kind}`;
+    return FileDescriptor.acquire(
+      NamespaceFd,
+      task,
+      task.withPath("open", path, (address) =>
+        near.openat(task.sysif, AT.FDCWD, address, O.RDONLY | O.CLOEXEC, 0, path),
+      ),
+    );
+  }
+}
+
+/**
+ * The namespaces of some kinds, asked of /proc right behind an operation, in the same round trip. Those
+ * that cannot be seen there are unknown.
+ */
+const changing = (
+  task: Task,
+  kinds: ReadonlyArray<NamespaceKind>,
+  whose: "self" | "children",
+  operation: Effect.Effect<void, HandleFailure>,
+): Effect.Effect<Partial<Namespaces>, HandleFailure> => {
+  const { size } = task.abi.stat;
+  const paths = kinds.map((kind) =>
+    encode(
+      CString,
+      `/proc/self/ns/${kind}${whose === "children" && ofChildren(kind) ? "_for_children" : ""}`,
+    ),
+  );
+  const bytes = new Uint8Array(paths.reduce((sum, path) => sum + path.length, 0));
+  const offsets: Array<number> = [];
+  let end = 0;
+  for (const path of paths) {
+    offsets.push(end);
+    bytes.set(path, end);
+    end += path.length;
+  }
+  return task.withMemory(size * kinds.length + bytes.length, 8, (status) => {
+    const text = near.Address(status + size * kinds.length);
+    const stats = kinds.map((_, i) =>
+      Effect.exit(
+        near.fstatat(
+          task.sysif,
+          AT.FDCWD,
+          near.Address(text + (offsets[i] as number)),
+          near.Address(status + size * i),
+          0,
+        ),
+      ),
+    );
+    const steps: ReadonlyArray<Effect.Effect<unknown, HandleFailure>> = [
+      task.sysif.write(text, bytes),
+      operation,
+      ...stats,
+      task.sysif.read(status, size * kinds.length),
+    ];
+    return Effect.map(near.pipelined(steps), (results) => {
+      const read = results.at(-1) as Uint8Array;
+      const seen = results.slice(2, -1) as Array<Exit.Exit<void>>;
+      return Object.fromEntries(
+        kinds.map((kind, i) => {
+          const stat =
+            seen[i]?._tag === "Success"
+              ? task.abi.stat.decode(read.subarray(size * i, size * (i + 1)))
+              : undefined;
+          return [kind, new Namespace(kind, stat?.ino)];
+        }),
+      );
+    });
+  });
+};
+
+/** What is known now of a task that has just changed some of its namespaces. */
+const follow = (task: Task, changed: Partial<Namespaces>): void => {
+  const own = Object.fromEntries(
+    Object.entries(changed).filter(([kind]) => !ofChildren(kind as NamespaceKind)),
+  );
+  task.namespaces = { ...task.namespaces, ...own };
+  task.childNamespaces = { ...task.childNamespaces, ...changed };
+};
+
+/**
+ * unshare(2): the task has new namespaces of the kinds in the flags, its future children have with
+ * CLONE.NEWPID and NEWTIME, and with CLONE.FILES it has a descriptor table of its own. EPERM without
+ * the right to it, ENOSPC at a limit of namespaces(7).
+ */
+export const unshare = (task: Task, flags: number): Effect.Effect<void, HandleFailure> => {
+  const kinds = namespaceKindsOf(flags);
+  const files = flags & CLONE.FILES ? unshareFiles(task) : Effect.void;
+  const rest = flags & ~CLONE.FILES;
+  if (rest === 0) return files;
+  return Effect.uninterruptible(
+    Effect.andThen(
+      files,
+      Effect.map(changing(task, kinds, "children", near.unshare(task.sysif, rest)), (changed) =>
+        follow(task, changed),
+      ),
+    ),
+  );
+};
+
+/**
+ * setns(2): the task joins a namespace, or its future children do if it is a pid or time namespace.
+ *
+ * @param fd of a namespace; or a `Pidfd`, whose process's namespaces of the kinds in the flags are
+ * joined
+ * @param flags the kind that it must be; 0 for any
+ */
+export const setns = (
+  task: Task,
+  fd: FileDescriptor,
+  flags = 0,
+): Effect.Effect<void, HandleFailure> =>
+  Effect.uninterruptible(
+    Effect.flatMap(fd.borrow(task), (near_) =>
+      Effect.map(
+        changing(
+          task,
+          namespaceKindsOf(flags === 0 ? ALL : flags),
+          "children",
+          near.setns(task.sysif, near_, flags),
+        ),
+        (changed) => follow(task, changed),
+      ),
+    ),
+  );
+
+/** Asks a task which namespaces it is in: all, or those of the kinds in the flags. */
+export const learnNamespaces = (
+  task: Task,
+  flags: number = ALL,
+): Effect.Effect<void, HandleFailure> => {
+  const kinds = namespaceKindsOf(flags);
+  if (kinds.length === 0) return Effect.void;
+  return Effect.map(changing(task, kinds, "self", Effect.void), (changed) => {
+    task.namespaces = { ...task.namespaces, ...changed };
+    task.childNamespaces = { ...task.childNamespaces, ...changed };
+  });
+};

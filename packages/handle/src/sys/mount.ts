@@ -1,0 +1,46 @@
+import { CString } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import type { Effect } from "effect";
+import { encode, type MallocFailure, type Task } from "../Task.ts";
+
+/**
+ * mount(2) in the task's mount namespace.
+ *
+ * @param type of the file system; undefined for what needs none, as MS.BIND
+ * @param data options of the file system, separated by commas
+ */
+export const mount = (
+  task: Task,
+  source: near.PathLike,
+  target: near.PathLike,
+  type: string | undefined,
+  flags: number,
+  data = "",
+): Effect.Effect<void, MallocFailure> =>
+  task.withPath("mount", source, (sourceAt) =>
+    task.withPath("mount", target, (targetAt) =>
+      task.withPath("mount", type ?? "", (typeAt) =>
+        task.withBytes(encode(CString, data), (dataAt) =>
+          near.mount(
+            task.sysif,
+            sourceAt,
+            targetAt,
+            type === undefined ? near.NULL : typeAt,
+            flags,
+            dataAt,
+            near.pathText(target),
+          ),
+        ),
+      ),
+    ),
+  );
+
+/** umount2(2); flags of `MNT`. */
+export const umount = (
+  task: Task,
+  target: near.PathLike,
+  flags = 0,
+): Effect.Effect<void, MallocFailure> =>
+  task.withPath("umount2", target, (address) =>
+    near.umount2(task.sysif, address, flags, near.pathText(target)),
+  );
