@@ -4,7 +4,7 @@ import { SIG, W } from "@rsyscall/abi";
 import { type ChildState, type HandleFailure, Pidfd } from "@rsyscall/handle";
 import { type SyscallError, call as syscall } from "@rsyscall/near";
 import { ChildProcessError, Command, LocalThread } from "@rsyscall/thread";
-import { Effect, Exit, Fiber, Scope } from "effect";
+import { Effect, Exit, Fiber, Layer, Scope } from "effect";
 import { assert, describe } from "vitest";
 import {
   execute,
@@ -62,6 +62,17 @@ describe("a scope", () => {
     yield* Scope.close(scope, Exit.void);
     assert.isTrue(Exit.isFailure(yield* Fiber.join(reading)));
     assert.isUndefined(statusOf(child.process.pid));
+  });
+
+  it("that ends after the epoller still reaps what it kills", function* () {
+    const program = Effect.gen(function* () {
+      const thread = yield* LocalThread;
+      yield* Effect.forkChild(thread.run(sleep), { startImmediately: true });
+    });
+    // The fiber is interrupted with its parent, and by then there is no layer any more.
+    yield* program
+      .pipe(Effect.provide(Layer.fresh(LocalThread.layer)), Effect.forkChild)
+      .pipe(Effect.flatMap(Fiber.join));
   });
 
   it("kills what it runs when it is interrupted", function* () {

@@ -24,6 +24,7 @@ export {
   setsid,
   setuid,
 } from "./credentials.ts";
+export { Directory, removeTree } from "./dirent.ts";
 export {
   type HandleFailure,
   SizeError,

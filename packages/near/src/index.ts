@@ -1,5 +1,6 @@
 export { call, isError } from "./call.ts";
 export * from "./clone.ts";
+export * from "./dirent.ts";
 export {
   type ConnectionError,
   catchErrno,

@@ -238,3 +238,13 @@ export const pivotRoot = (
 /** sethostname(2), of the UTS namespace. */
 export const sethostname = (sysif: SyscallInterface, name: Address, length: number) =>
   Effect.asVoid(call(sysif, "sethostname", undefined, name, length));
+
+/** faccessat2(2); AT.EACCESS among the flags checks the effective ids. */
+export const faccessat2 = (
+  sysif: SyscallInterface,
+  directory: Fd | number,
+  path: Address,
+  mode: number,
+  flags: number,
+  subject?: string,
+) => Effect.asVoid(call(sysif, "faccessat2", subject, directory, path, mode, flags));

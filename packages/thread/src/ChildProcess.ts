@@ -9,7 +9,15 @@ import {
   Pidfd,
   type Task,
 } from "@rsyscall/handle";
-import { catchErrno, getpgid, kill, type Pid, SyscallError, setpgid } from "@rsyscall/near";
+import {
+  catchErrno,
+  getpgid,
+  kill,
+  type Pid,
+  SyscallError,
+  SyscallSendError,
+  setpgid,
+} from "@rsyscall/near";
 import { Deferred, Effect, type Exit, type Scope } from "effect";
 import type { Command } from "./Command.ts";
 import { ChildProcessError } from "./errors.ts";
@@ -79,9 +87,10 @@ export class ChildProcess {
         return Deferred.done(this.#ended, exit as Exit.Exit<ChildState, HandleFailure>);
       },
     );
+    // Readable means ended, unless it is the epoller that has ended: then nobody will be told.
+    const nobody = Deferred.fail(this.#ended, new SyscallSendError({ syscall: "waitid" }));
     return Effect.flatMap(readiness.wait(EPOLL.IN), () =>
-      // Readable means ended, unless it is the epoller that has ended: then nobody will ever know.
-      readiness.hasEnded ? Effect.never : Effect.asVoid(Effect.uninterruptible(reap)),
+      Effect.asVoid(readiness.hasEnded ? nobody : Effect.uninterruptible(reap)),
     );
   }
 
@@ -157,11 +166,15 @@ export class ChildProcess {
 
   /** Makes sure that the child has ended: what its scope does. */
   get killAndWait(): Effect.Effect<void> {
-    return Effect.suspend(() =>
-      this.#state === undefined
-        ? Effect.ignore(Effect.andThen(this.kill(SIG.KILL), this.wait))
-        : Effect.void,
+    // Where nobody is told any more, the end of a child that was killed is soon enough to wait for.
+    const waitHere = Effect.map(this.pidfd.waitid(W.EXITED), (state) => {
+      this.#state = state;
+    });
+    const end = Effect.andThen(
+      this.kill(SIG.KILL),
+      Effect.catchTag(this.wait, "SyscallSendError", () => waitHere),
     );
+    return Effect.suspend(() => (this.#state === undefined ? Effect.ignore(end) : Effect.void));
   }
 
   /** killpg(3): to the process group that the child leads. */

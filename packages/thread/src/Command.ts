@@ -1,46 +1,82 @@
 import { fsDecode } from "@rsyscall/abi";
 import { Path, type PathLike } from "@rsyscall/near";
 
+/** Variables to set, or to remove where they are undefined. */
+export type EnvironmentUpdates = ReadonlyMap<string, string | Uint8Array | undefined>;
+
 /**
  * A program with its arguments, and what changes for it in the environment. Immutable: every method
- * gives a new command. Nothing is checked before it is executed.
+ * gives a new command. Nothing is checked before it is executed; a NUL in it is EINVAL then.
+ *
+ * @example
+ * ```ts
+ * import { Command } from "@rsyscall/thread";
+ *
+ * const list = Command.make("/bin/ls", "-l").env({ LC_ALL: "C" }).args("a file");
+ * console.log(list.toShell()); // env LC_ALL=C /bin/ls -l 'a file'
+ * ```
  */
 export class Command {
   readonly executable: Path;
   /** The name by which the program is called, and its arguments. */
   readonly argv: ReadonlyArray<string | Uint8Array>;
-  /** Variables that are set, or removed where they are undefined. */
-  readonly envUpdates: ReadonlyMap<string, string | Uint8Array | undefined>;
+  readonly envUpdates: EnvironmentUpdates;
 
   private constructor(
     executable: Path,
     argv: ReadonlyArray<string | Uint8Array>,
-    envUpdates: ReadonlyMap<string, string | Uint8Array | undefined>,
+    envUpdates: EnvironmentUpdates,
   ) {
     this.executable = executable;
     this.argv = argv;
     this.envUpdates = envUpdates;
   }
 
+  /** A program by its path, called by its path. */
   static make(path: PathLike, ...args: ReadonlyArray<string | Uint8Array>): Command {
     const executable = Path.make(path);
     return new Command(executable, [executable.text, ...args], new Map());
   }
 
+  /** With more arguments. */
   args(...args: ReadonlyArray<string | Uint8Array>): Command {
     return new Command(this.executable, [...this.argv, ...args], this.envUpdates);
   }
 
+  /** Called by another name. */
   argv0(name: string | Uint8Array): Command {
     return new Command(this.executable, [name, ...this.argv.slice(1)], this.envUpdates);
   }
 
+  /** With other variables; those that are undefined are removed. */
+  env(variables: Readonly<Record<string, string | Uint8Array | undefined>>): Command {
+    const updates = new Map([...this.envUpdates, ...Object.entries(variables)]);
+    return new Command(this.executable, this.argv, updates);
+  }
+
+  /**
+   * As a POSIX shell would take it. The name by which the program is called has no place there: the
+   * shell gives the path. Text that is not UTF-8 is decoded as by `fsDecode`.
+   */
   toShell(): string {
-    return this.argv
-      .map((arg) => {
-        const text = typeof arg === "string" ? arg : fsDecode(arg);
-        return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-      })
-      .join(" ");
+    const words = [this.executable.text, ...this.argv.slice(1)].map(quote).join(" ");
+    if (this.envUpdates.size === 0) return words;
+    const updates = [...this.envUpdates];
+    const removed = updates.flatMap(([name, value]) => (value === undefined ? [name] : []));
+    const set = updates.flatMap(([name, value]) =>
+      value === undefined ? [] : [`${name}=${typeof value === "string" ? value : fsDecode(value)}`],
+    );
+    const env = ["env", ...removed.flatMap((name) => ["-u", name]), ...set];
+    return `${env.map(quote).join(" ")} ${words}`;
+  }
+
+  toString(): string {
+    return this.toShell();
   }
 }
+
+/** A word of the shell. In single quotes everything is as it is, but for the quote itself. */
+const quote = (word: string | Uint8Array): string => {
+  const text = typeof word === "string" ? word : fsDecode(word);
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+};

@@ -1,23 +1,19 @@
 import { fsDecode, fsEncode } from "@rsyscall/abi";
+import { Path, SyscallError } from "@rsyscall/near";
+import { Effect } from "effect";
+import { Command, type EnvironmentUpdates } from "./Command.ts";
 
 /**
- * The environment of a process, as it was when we got it. Linux knows only bytes: names and values
- * are decoded as `fsDecode` does, so that what is not UTF-8 survives.
+ * The environment of a process: as we got it, and as it was changed since. What is changed here is
+ * what programs get that are executed later. Linux knows only bytes: names and values are decoded as
+ * `fsDecode` does, so that what is not UTF-8 survives.
  */
 export class Environment {
-  /** Every string of the environment, in its order, whatever it looks like. */
-  readonly strings: ReadonlyArray<Uint8Array>;
-  readonly #values = new Map<string, string>();
+  #strings: ReadonlyArray<Uint8Array>;
+  #values: Map<string, string> | undefined;
 
   constructor(strings: ReadonlyArray<Uint8Array>) {
-    this.strings = strings;
-    for (const bytes of strings) {
-      const text = fsDecode(bytes);
-      const equals = text.indexOf("=", 1);
-      // As getenv(3): the first of several wins, and a string without "=" is no variable.
-      if (equals > 0 && !this.#values.has(text.slice(0, equals)))
-        this.#values.set(text.slice(0, equals), text.slice(equals + 1));
-    }
+    this.#strings = strings;
   }
 
   /** From names and values, as `process.env` has them. */
@@ -29,46 +25,102 @@ export class Environment {
     );
   }
 
-  /** For a child: what changes in one is not seen in the other. */
-  copy(): Environment {
-    return new Environment(this.strings);
+  /** Every string of the environment, in its order, whatever it looks like. */
+  get strings(): ReadonlyArray<Uint8Array> {
+    return this.#strings;
   }
 
-  /** The strings for a program, with some variables changed. */
-  withUpdates(
-    updates: ReadonlyMap<string, string | Uint8Array | undefined>,
-  ): ReadonlyArray<Uint8Array> {
-    if (updates.size === 0) return this.strings;
-    const prefixes = [...updates.keys()].map((name) => `${name}=`);
-    const kept = this.strings.filter(
-      (string) => !prefixes.some((prefix) => fsDecode(string).startsWith(prefix)),
-    );
-    const added = [...updates].flatMap(([name, value]) =>
-      value === undefined
-        ? []
-        : [fsEncode(`${name}=${typeof value === "string" ? value : fsDecode(value)}`)],
-    );
-    return [...kept, ...added];
+  /** The same, for another process: what changes in one does not change in the other. */
+  copy(): Environment {
+    return new Environment(this.#strings);
+  }
+
+  get #variables(): Map<string, string> {
+    if (this.#values !== undefined) return this.#values;
+    const values = new Map<string, string>();
+    for (const bytes of this.#strings) {
+      const text = fsDecode(bytes);
+      const name = nameOf(text);
+      // As getenv(3): the first of several wins, and a string without "=" is no variable.
+      if (name !== undefined && !values.has(name)) values.set(name, text.slice(name.length + 1));
+    }
+    this.#values = values;
+    return values;
   }
 
   /** The value of a variable. */
   get(name: string): string | undefined {
-    return this.#values.get(name);
+    return this.#variables.get(name);
   }
 
   /** The value of a variable as bytes. */
   getBytes(name: string): Uint8Array | undefined {
-    const value = this.#values.get(name);
+    const value = this.get(name);
     return value === undefined ? undefined : fsEncode(value);
+  }
+
+  /** setenv(3): EINVAL for a name that is empty or has "=" or a NUL in it, or a value with a NUL. */
+  set(name: string, value: string | Uint8Array): Effect.Effect<void, SyscallError> {
+    return this.#update(new Map([[name, value]]));
+  }
+
+  /** unsetenv(3) */
+  delete(name: string): Effect.Effect<void, SyscallError> {
+    return this.#update(new Map([[name, undefined]]));
+  }
+
+  #update(updates: EnvironmentUpdates): Effect.Effect<void, SyscallError> {
+    return Effect.map(this.withUpdates(updates), (strings) => {
+      this.#strings = strings;
+      this.#values = undefined;
+    });
+  }
+
+  /** The strings with some variables set, or removed where they are undefined. */
+  withUpdates(updates: EnvironmentUpdates): Effect.Effect<ReadonlyArray<Uint8Array>, SyscallError> {
+    return Effect.suspend(() => {
+      if (updates.size === 0) return Effect.succeed(this.#strings);
+      const added: Array<Uint8Array> = [];
+      for (const [name, value] of updates) {
+        const string = value === undefined ? fsEncode(name) : assignment(name, value);
+        if (name === "" || name.includes("=") || string.includes(0))
+          return Effect.fail(SyscallError.of("setenv", "EINVAL", JSON.stringify(name)));
+        if (value !== undefined) added.push(string);
+      }
+      const kept = this.#strings.filter((string) => {
+        const name = nameOf(fsDecode(string));
+        return name === undefined || !updates.has(name);
+      });
+      return Effect.succeed([...kept, ...added]);
+    });
+  }
+
+  /** Where temporary files go: TMPDIR, or /tmp. */
+  get tmpdir(): Path {
+    return Path.make(this.get("TMPDIR") || "/tmp");
+  }
+
+  /** The shell, as every POSIX system has it. */
+  get sh(): Command {
+    return Command.make("/bin/sh").argv0("sh");
   }
 
   /** Names and values. */
   [Symbol.iterator](): IterableIterator<[name: string, value: string]> {
-    return this.#values.entries();
+    return this.#variables.entries();
   }
 
   /** All variables, as `process.env` has them. */
   toRecord(): Record<string, string> {
-    return Object.fromEntries(this.#values);
+    return Object.fromEntries(this.#variables);
   }
 }
+
+/** The name may begin with "=", as some systems have it. */
+const nameOf = (string: string): string | undefined => {
+  const equals = string.indexOf("=", 1);
+  return equals > 0 ? string.slice(0, equals) : undefined;
+};
+
+const assignment = (name: string, value: string | Uint8Array): Uint8Array =>
+  fsEncode(`${name}=${typeof value === "string" ? value : fsDecode(value)}`);

@@ -37,15 +37,24 @@ import {
   unshareUser,
   type WrittenPointer,
 } from "@rsyscall/handle";
-import { exitGroup, kill, type PathLike, SyscallError, type SyscallFailure } from "@rsyscall/near";
+import {
+  exitGroup,
+  kill,
+  type Path,
+  type PathLike,
+  SyscallError,
+  type SyscallFailure,
+} from "@rsyscall/near";
 import { Effect, Scope } from "effect";
 import type { ChildProcess } from "./ChildProcess.ts";
 import type { Command } from "./Command.ts";
 import { type CloneThreadOptions, cloneThread } from "./clone.ts";
 import type { Environment } from "./Environment.ts";
+import { mkdtemp, mkstemp, type TemporaryOptions } from "./mktemp.ts";
 import type { NativeLoader } from "./NativeLoader.ts";
 import { type RunOptions, runProcess, type SpawnOptions, spawnProcess } from "./spawn.ts";
 import type { ThreadFields } from "./ThreadFields.ts";
+import { type ExecutableNotFoundError, which } from "./which.ts";
 
 /** Bytes that `readToEof` asks for at a time. */
 const READ_SIZE = 256 * 1024;
@@ -213,6 +222,27 @@ export class Thread implements ThreadFields {
     return this.clone(0, options);
   }
 
+  /** Finds a program by the PATH of the process's environment, as execvp(3) does. */
+  which(name: PathLike): Effect.Effect<Command, ExecutableNotFoundError | MallocFailure> {
+    return which(this.task, this.environ, name);
+  }
+
+  /** mkdtemp(3): a new directory of the process's, which the scope removes with all that is in it. */
+  mkdtemp(options?: TemporaryOptions): Effect.Effect<Path, HandleFailure, Scope.Scope> {
+    return mkdtemp(this.task, this.environ, options);
+  }
+
+  /** mkstemp(3): a new file of the process's, open for reading and writing, which the scope removes. */
+  mkstemp(
+    options?: TemporaryOptions,
+  ): Effect.Effect<
+    { readonly path: Path; readonly file: FileDescriptor },
+    HandleFailure,
+    Scope.Scope
+  > {
+    return mkstemp(this.task, this.environ, options);
+  }
+
   /**
    * posix_spawn(3): starts a program in a child, and waits until it runs. The scope kills it, unless it
    * is detached.
@@ -235,10 +265,8 @@ export class Thread implements ThreadFields {
    * kernel refuses, it goes on.
    */
   exec(command: Command): Effect.Effect<void, HandleFailure> {
-    return this.execve(
-      command.executable,
-      command.argv,
-      this.environ.withUpdates(command.envUpdates),
+    return Effect.flatMap(this.environ.withUpdates(command.envUpdates), (envp) =>
+      this.execve(command.executable, command.argv, envp),
     );
   }
 

@@ -1,5 +1,5 @@
 export { ChildProcess } from "./ChildProcess.ts";
-export { Command } from "./Command.ts";
+export { Command, type EnvironmentUpdates } from "./Command.ts";
 export type { CloneThreadOptions } from "./clone.ts";
 export { Environment } from "./Environment.ts";
 export { makeEpoller } from "./epoller.ts";
@@ -11,7 +11,9 @@ export {
   UnsupportedMachineError,
 } from "./kernel.ts";
 export { LocalThread, type LocalThreadFailure } from "./LocalThread.ts";
+export { mkdtemp, mkstemp, type TemporaryOptions } from "./mktemp.ts";
 export { NativeFunction, NativeLoader } from "./NativeLoader.ts";
 export type { RunOptions, SpawnOptions } from "./spawn.ts";
 export { ChildThread, Thread } from "./Thread.ts";
 export type { ThreadFields } from "./ThreadFields.ts";
+export { ExecutableNotFoundError, which } from "./which.ts";

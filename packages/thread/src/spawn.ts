@@ -47,6 +47,7 @@ const start = (
     Effect.gen(function* () {
       const scope = yield* Effect.scope;
       const watchScope = detached ? parent.scope : scope;
+      const envp = yield* parent.environ.withUpdates(command.envUpdates);
       const given = new Map(fds);
       for (const [number, fd] of [stdin, stdout, stderr].entries())
         if (fd !== undefined) given.set(number, fd);
@@ -54,7 +55,7 @@ const start = (
         spawn(parent.task, {
           path: command.executable,
           argv: command.argv,
-          envp: parent.environ.withUpdates(command.envUpdates),
+          envp,
           sigmask: parent.execSigmask,
           fds: given,
           cwd,

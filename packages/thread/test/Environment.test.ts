@@ -1,3 +1,4 @@
+import { Effect } from "effect";
 import { assert, describe, it } from "vitest";
 import { Environment } from "../src/index.ts";
 
@@ -44,5 +45,35 @@ describe("Environment", () => {
   it("leaves out what a record has no value for", () => {
     const environ = Environment.fromRecord({ A: "1", B: undefined, C: "" });
     assert.deepEqual(environ.strings, [utf8("A=1"), utf8("C=")]);
+  });
+
+  it("changes, and what is executed later sees it", async () => {
+    const environ = new Environment(["A=1", "no variable", "A=2", "B=3"].map(bytes));
+    const child = environ.copy();
+    await Effect.runPromise(environ.set("A", "new"));
+    await Effect.runPromise(environ.delete("B"));
+    await Effect.runPromise(environ.set("C", Uint8Array.of(0xff)));
+    assert.equal(environ.get("A"), "new");
+    assert.isUndefined(environ.get("B"));
+    assert.deepEqual(environ.getBytes("C"), Uint8Array.of(0xff));
+    assert.deepEqual(
+      environ.strings.map((string) => Buffer.from(string).toString("latin1")),
+      ["no variable", "A=new", "C=\xff"],
+    );
+    assert.deepEqual(child.toRecord(), { A: "1", B: "3" });
+  });
+
+  it("refuses names and values that would be something else to a program", async () => {
+    const environ = Environment.fromRecord({ A: "1" });
+    for (const [name, value] of [
+      ["", "x"],
+      ["A=B", "x"],
+      ["A\0", "x"],
+      ["A", "x\0y"],
+    ] as const) {
+      const error = await Effect.runPromise(Effect.flip(environ.set(name, value)));
+      assert.equal(error.errno, "EINVAL");
+    }
+    assert.deepEqual(environ.toRecord(), { A: "1" });
   });
 });

@@ -1,0 +1,69 @@
+import { randomBytes } from "node:crypto";
+import { O } from "@rsyscall/abi";
+import {
+  Directory,
+  type FileDescriptor,
+  type HandleFailure,
+  mkdir,
+  open,
+  type Task,
+} from "@rsyscall/handle";
+import { catchErrno, Path, type PathLike } from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+import type { Environment } from "./Environment.ts";
+
+export interface TemporaryOptions {
+  /** What the name begins with. Default "rsyscall-". */
+  readonly prefix?: string;
+  /** Where. Default: the environment's TMPDIR, or /tmp. */
+  readonly directory?: PathLike;
+}
+
+/** How many names are tried before it is somebody's plan that they all exist. */
+const ATTEMPTS = 16;
+
+/** Makes something at a new path. Its scope removes it, wherever the process's root has got to since. */
+const makeTemporary = <A>(
+  task: Task,
+  environ: Environment,
+  { prefix = "rsyscall-", directory = environ.tmpdir }: TemporaryOptions,
+  make: (path: Path) => Effect.Effect<A, HandleFailure, Scope.Scope>,
+): Effect.Effect<A, HandleFailure, Scope.Scope> =>
+  Effect.gen(function* () {
+    const parent = yield* Directory.open(task, directory, O.PATH);
+    const attempt = (left: number): Effect.Effect<A, HandleFailure, Scope.Scope> => {
+      const name = prefix + randomBytes(12).toString("base64url");
+      const path = Path.make(directory, name);
+      const acquire = Effect.acquireRelease(make(path), () =>
+        parent
+          .removeTree(name)
+          .pipe(Effect.catch((error) => Effect.logDebug(`${path} was left: ${error.message}`))),
+      );
+      return left === 0
+        ? acquire
+        : catchErrno("EEXIST", () => Effect.suspend(() => attempt(left - 1)))(acquire);
+    };
+    return yield* attempt(ATTEMPTS);
+  });
+
+/** mkdtemp(3): a new directory that only the process's user may enter, removed with all that is in it. */
+export const mkdtemp = (
+  task: Task,
+  environ: Environment,
+  options: TemporaryOptions = {},
+): Effect.Effect<Path, HandleFailure, Scope.Scope> =>
+  makeTemporary(task, environ, options, (path) => Effect.as(mkdir(task, path, 0o700), path));
+
+/** mkstemp(3): a new file that only the process's user may open, removed with the scope. */
+export const mkstemp = (
+  task: Task,
+  environ: Environment,
+  options: TemporaryOptions = {},
+): Effect.Effect<
+  { readonly path: Path; readonly file: FileDescriptor },
+  HandleFailure,
+  Scope.Scope
+> =>
+  makeTemporary(task, environ, options, (path) =>
+    Effect.map(open(task, path, O.RDWR | O.CREAT | O.EXCL, 0o600), (file) => ({ path, file })),
+  );

@@ -1,0 +1,89 @@
+import { ACCESS, AT, S_IF, S_IFMT } from "@rsyscall/abi";
+import type { MallocFailure, Task } from "@rsyscall/handle";
+import * as near from "@rsyscall/near";
+import { Data, Effect, type Exit } from "effect";
+import { Command } from "./Command.ts";
+import type { Environment } from "./Environment.ts";
+
+/** No program of that name can be executed. */
+export class ExecutableNotFoundError extends Data.TaggedError("ExecutableNotFoundError")<{
+  readonly name: string;
+  /** The paths that were tried. */
+  readonly tried: ReadonlyArray<string>;
+  /** A file of that name that is there, but may not be executed. */
+  readonly notExecutable: string | undefined;
+}> {
+  override get message(): string {
+    return this.notExecutable === undefined
+      ? `${this.name}: not found (tried ${this.tried.join(", ") || "nothing"})`
+      : `${this.name}: ${this.notExecutable} may not be executed`;
+  }
+}
+
+/** Where execvp(3) looks without PATH. */
+const DEFAULT_PATH = "/bin:/usr/bin";
+
+/**
+ * Finds a program as execvp(3) does, by the PATH of an environment, in the file system as the task
+ * sees it now. Nothing is remembered; all places are asked in one round trip.
+ */
+export const which = (
+  task: Task,
+  environ: Environment,
+  name: near.PathLike,
+): Effect.Effect<Command, ExecutableNotFoundError | MallocFailure> => {
+  const file = near.pathText(name);
+  const candidates = file.includes("/")
+    ? [file]
+    : (environ.get("PATH") ?? DEFAULT_PATH)
+        .split(":")
+        // An empty place is the working directory.
+        .map((directory) => near.Path.make(directory || ".", file).text);
+  const paths = candidates.map((path) => near.pathBytes(`${path}\0`));
+  if (file === "" || file.includes("\0")) return Effect.fail(notFound(file, [], undefined));
+  const { stat } = task.abi;
+  const text = paths.reduce((sum, path) => sum + path.length, 0);
+  return task.withMemory(stat.size * paths.length + text, 8, (statuses) => {
+    const bytes = new Uint8Array(text);
+    const base = statuses + stat.size * paths.length;
+    const asked: Array<Effect.Effect<unknown, near.SyscallFailure>> = [];
+    let end = 0;
+    for (const [i, path] of paths.entries()) {
+      bytes.set(path, end);
+      const at = near.Address(base + end);
+      const status = near.Address(statuses + stat.size * i);
+      asked.push(
+        Effect.exit(near.faccessat2(task.sysif, AT.FDCWD, at, ACCESS.X, AT.EACCESS, candidates[i])),
+        Effect.exit(near.fstatat(task.sysif, AT.FDCWD, at, status, 0)),
+      );
+      end += path.length;
+    }
+    return Effect.flatMap(
+      near.pipelined([
+        task.sysif.write(near.Address(base), bytes),
+        ...asked,
+        task.sysif.read(statuses, stat.size * paths.length),
+      ]),
+      (results) => {
+        const read = results.at(-1) as Uint8Array;
+        const answer = (i: number) => results[i] as Exit.Exit<void, near.SyscallFailure>;
+        let notExecutable: string | undefined;
+        for (const [i, path] of candidates.entries()) {
+          if (answer(2 + 2 * i)._tag === "Failure") continue;
+          const { mode } = stat.decode(read.subarray(stat.size * i, stat.size * (i + 1)));
+          // Of a directory X means something else.
+          if ((mode & S_IFMT) === S_IF.REG && answer(1 + 2 * i)._tag === "Success")
+            return Effect.succeed(Command.make(path).argv0(file));
+          notExecutable ??= path;
+        }
+        return Effect.fail(notFound(file, candidates, notExecutable));
+      },
+    );
+  });
+};
+
+const notFound = (
+  name: string,
+  tried: ReadonlyArray<string>,
+  notExecutable: string | undefined,
+): ExecutableNotFoundError => new ExecutableNotFoundError({ name, tried, notExecutable });

@@ -1,0 +1,95 @@
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { setresuid } from "@rsyscall/handle";
+import { LocalThread } from "@rsyscall/thread";
+import { Effect } from "effect";
+import { assert, describe } from "vitest";
+import { it, launchStub, notRoot, tempDirectory } from "../../../tests/harness/index.ts";
+import { Environment, type ExecutableNotFoundError, which } from "../src/index.ts";
+
+const program = (path: string) => {
+  writeFileSync(path, "#!/bin/sh\nexit 7\n");
+  chmodSync(path, 0o755);
+};
+
+const places = Effect.map(tempDirectory, (root) => {
+  const directories = ["a", "b", "c", "d", "e"].map((name) => `${root}/${name}`);
+  for (const directory of directories) mkdirSync(directory);
+  return { root, directories, environ: Environment.fromRecord({ PATH: directories.join(":") }) };
+});
+
+const threads = [
+  ["here", LocalThread],
+  ["in a stub", Effect.map(launchStub, ({ call }) => call.thread)],
+] as const;
+
+describe("which", () => {
+  for (const [where, thread] of threads)
+    it(`finds a program as soon as it is there, and not when it is gone: ${where}`, function* () {
+      const { task } = yield* thread;
+      const { directories, environ } = yield* places;
+      const path = `${directories[2]}/new`;
+      for (let i = 0; i < 2; i++) {
+        const error = (yield* Effect.flip(which(task, environ, "new"))) as ExecutableNotFoundError;
+        assert.equal(error._tag, "ExecutableNotFoundError");
+        assert.deepEqual(
+          error.tried,
+          directories.map((directory) => `${directory}/new`),
+        );
+      }
+      program(path);
+      const command = yield* which(task, environ, "new");
+      assert.equal(command.executable.text, path);
+      assert.deepEqual(command.argv, ["new"]);
+      program(`${directories[1]}/new`);
+      assert.equal((yield* which(task, environ, "new")).executable.text, `${directories[1]}/new`);
+      rmSync(path);
+      rmSync(`${directories[1]}/new`);
+      assert.isTrue((yield* Effect.exit(which(task, environ, "new")))._tag === "Failure");
+    });
+
+  it("passes over directories and what may not be executed, and says so", function* () {
+    const { task } = yield* LocalThread;
+    const { directories, environ } = yield* places;
+    mkdirSync(`${directories[0]}/thing`);
+    writeFileSync(`${directories[1]}/thing`, "");
+    const error = (yield* Effect.flip(which(task, environ, "thing"))) as ExecutableNotFoundError;
+    assert.equal(error.notExecutable, `${directories[0]}/thing`);
+    assert.include(error.message, "may not be executed");
+    program(`${directories[3]}/thing`);
+    assert.equal((yield* which(task, environ, "thing")).executable.text, `${directories[3]}/thing`);
+  });
+
+  it("takes a name with a slash as it is, and an empty place as the working directory", function* () {
+    const thread = yield* (yield* LocalThread).fork();
+    const { root, environ } = yield* places;
+    program(`${root}/here`);
+    const found = yield* which(thread.task, environ, `${root}/here`);
+    assert.equal(found.executable.text, `${root}/here`);
+    yield* thread.chdir(root);
+    for (const PATH of ["/no/such::/bin", ":", ".", `/nowhere:`]) {
+      const command = yield* which(thread.task, Environment.fromRecord({ PATH }), "here");
+      assert.equal((yield* thread.run(command)).exitStatus, 7, PATH);
+    }
+    assert.equal(
+      (yield* which(thread.task, Environment.fromRecord({}), "sh")).executable.name,
+      "sh",
+      "without PATH",
+    );
+    for (const name of ["", "a\0b"])
+      assert.equal(
+        (yield* Effect.flip(which(thread.task, environ, name)))._tag,
+        "ExecutableNotFoundError",
+      );
+  });
+
+  it.skipIf(notRoot)("asks for the rights with which the process acts", function* () {
+    const { task } = (yield* launchStub).call.thread;
+    const { root, directories, environ } = yield* places;
+    program(`${directories[0]}/mine`);
+    chmodSync(`${directories[0]}/mine`, 0o700);
+    chmodSync(root, 0o755);
+    yield* setresuid(task, { effective: 65534 });
+    const error = (yield* Effect.flip(which(task, environ, "mine"))) as ExecutableNotFoundError;
+    assert.equal(error.notExecutable, `${directories[0]}/mine`);
+  });
+});
