@@ -127,6 +127,25 @@ describe("a handler with children", () => {
     assert.equal(seen(yield* execute(path)).stdout, "from the child");
   });
 
+  it.skipIf(missing("python3"))(
+    "learns how they end, although the caller ignores its own",
+    function* () {
+      const { path } = yield* mock((call) =>
+        Effect.map(
+          call.thread.run(Command.make("/bin/sh", "-c", "exit 9")),
+          ({ exitStatus }) => exitStatus ?? 0,
+        ),
+      );
+      // Its parent ignores SIGCHLD too, and is not told: so it tells itself, as a shell would.
+      const code = `
+import signal, subprocess
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv("/bin/sh", ["sh", "-c", p + '; echo $?'])`;
+      const { stdout } = yield* python(code, [path]);
+      assert.equal(stdout.toString(), "9\n");
+    },
+  );
+
   it("that fails leaves none of them", function* () {
     const pids: Array<number> = [];
     const { path } = yield* quietly(

@@ -101,6 +101,7 @@ export class StubServer {
         descriptionLimit: options.descriptionLimit ?? 8 * 1024 * 1024,
       };
       const socket = yield* Socket.make(thread.task, AF.UNIX, SOCK.STREAM | SOCK.NONBLOCK);
+      socket.closeOnFork = true;
       // bind(2) gives the file the mode of the socket, cut by the umask: it is never open to more.
       yield* socket.chmod(0o600);
       yield* Effect.acquireRelease(
@@ -257,6 +258,7 @@ const acceptClients = (
         Scope.provide(listening.accept(SOCK.NONBLOCK), scope),
         () => finish,
       );
+      socket.closeOnFork = true;
       const greet = Effect.gen(function* () {
         const afd = yield* thread.makeAfd(socket);
         const greeted = yield* handshake(afd, policy);

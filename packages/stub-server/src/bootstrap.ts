@@ -1,4 +1,4 @@
-import { Sigset } from "@rsyscall/abi";
+import { SA, SIG, SIG_IGN, Sigset } from "@rsyscall/abi";
 import {
   type Connection,
   FdPassConnection,
@@ -7,7 +7,15 @@ import {
 } from "@rsyscall/connection";
 import { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { AddressSpace, makeNamespaces } from "@rsyscall/far";
-import { FdTable, FileDescriptor, type HandleFailure, Socket, Task } from "@rsyscall/handle";
+import {
+  FdTable,
+  FileDescriptor,
+  type HandleFailure,
+  resetSignal,
+  Socket,
+  sigaction,
+  Task,
+} from "@rsyscall/handle";
 import { Allocator } from "@rsyscall/memory";
 import { catchErrno, Fd } from "@rsyscall/near";
 import { Environment, makeEpoller, NativeLoader, Thread } from "@rsyscall/thread";
@@ -93,6 +101,7 @@ export const bootstrap = (
         stderr: stdio(2),
         scope,
         execSigmask: blocked,
+        beforeChildren: yield* Effect.cached(heedChildren(task)),
         ignoredSignals: new Set(),
       });
       return new StubCall(description, peer, thread, sysif.ended);
@@ -104,3 +113,12 @@ export const bootstrap = (
 
 type Channels = ReadonlyArray<[Socket, Socket]> &
   [[Socket, Socket], [Socket, Socket], [Socket, Socket], [Socket, Socket]];
+
+/**
+ * A process that ignores SIGCHLD, as its caller may have told it to, is never told how its children
+ * end: the kernel forgets them at once. See sigaction(2).
+ */
+const heedChildren = (task: Task): Effect.Effect<void, HandleFailure> =>
+  Effect.flatMap(sigaction(task, SIG.CHLD), ({ handler, flags }) =>
+    handler === SIG_IGN || flags & SA.NOCLDWAIT ? resetSignal(task, SIG.CHLD) : Effect.void,
+  );

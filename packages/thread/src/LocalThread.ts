@@ -91,6 +91,8 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
       stderr,
       scope: yield* Effect.scope,
       execSigmask: new Set(),
+      // Node handles SIGCHLD, or leaves it alone.
+      beforeChildren: Effect.void,
       // Node's own doing, as child_process knows.
       ignoredSignals: new Set([SIG.PIPE, SIG.XFSZ]),
     });

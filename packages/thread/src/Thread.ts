@@ -74,6 +74,7 @@ export class Thread implements ThreadFields {
   readonly stderr: FileDescriptor;
   readonly scope: Scope.Scope;
   readonly execSigmask: Sigset;
+  readonly beforeChildren: Effect.Effect<void, HandleFailure>;
   readonly ignoredSignals: Sigset;
 
   constructor(fields: ThreadFields) {
@@ -87,6 +88,7 @@ export class Thread implements ThreadFields {
     this.stderr = fields.stderr;
     this.scope = fields.scope;
     this.execSigmask = fields.execSigmask;
+    this.beforeChildren = fields.beforeChildren;
     this.ignoredSignals = fields.ignoredSignals;
   }
 

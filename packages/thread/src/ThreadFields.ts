@@ -22,6 +22,8 @@ export interface ThreadFields {
   readonly scope: Scope.Scope;
   /** The signals that are blocked when the process becomes another program. */
   readonly execSigmask: Sigset;
+  /** What has to be done, once, before the process has children. */
+  readonly beforeChildren: Effect.Effect<void, HandleFailure>;
   /** Signals that the process ignores for reasons of its own, and that its children do not ignore. */
   readonly ignoredSignals: Sigset;
 }

@@ -56,6 +56,7 @@ export const cloneThread = (
       return yield* Effect.gen(function* () {
         const ids =
           flags & CLONE.NEWUSER && user !== false ? yield* effectiveIds(parent.task) : undefined;
+        yield* parent.beforeChildren;
         const channels = yield* openChannels(parent, flags);
         const sysif = yield* connect(parent, channels);
 
@@ -133,6 +134,7 @@ export const cloneThread = (
           stderr: stdio(2),
           scope,
           execSigmask: new Set(),
+          beforeChildren: Effect.void,
           ignoredSignals: new Set(),
         };
         if (ids !== undefined)

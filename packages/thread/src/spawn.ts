@@ -47,6 +47,7 @@ const start = (
     Effect.gen(function* () {
       const scope = yield* Effect.scope;
       const watchScope = detached ? parent.scope : scope;
+      yield* parent.beforeChildren;
       const envp = yield* parent.environ.withUpdates(command.envUpdates);
       const given = new Map(fds);
       for (const [number, fd] of [stdin, stdout, stderr].entries())
