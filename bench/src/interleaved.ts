@@ -9,19 +9,21 @@ const WARM_UP_MS = 750;
 /** Measures two things in turn, once both are warm. */
 export const interleaved = <A, E, R>(
   measure: Effect.Effect<ReadonlyArray<A>, E, R>,
-  measureFloor: () => ReadonlyArray<number>,
+  measureFloor: (() => ReadonlyArray<number>) | Effect.Effect<ReadonlyArray<number>>,
 ): Effect.Effect<{ samples: Array<A>; floor: Array<number> }, E, R> =>
   Effect.gen(function* () {
     const samples: Array<A> = [];
     const floor: Array<number> = [];
+    const floorBatch =
+      typeof measureFloor === "function" ? Effect.sync(measureFloor) : measureFloor;
     const warm = performance.now() + WARM_UP_MS;
     do {
       yield* measure;
-      measureFloor();
+      yield* floorBatch;
     } while (performance.now() < warm);
     for (let batch = 0; batch < BATCHES; batch++) {
       samples.push(...(yield* measure));
-      floor.push(...measureFloor());
+      floor.push(...(yield* floorBatch));
     }
     return { samples, floor };
   });

@@ -8,6 +8,7 @@ import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { stubLaunch } from "./launch.ts";
 import { localCall } from "./local.ts";
+import { processes } from "./processes.ts";
 import { remoteCalls, remoteMemory } from "./remote.ts";
 import { json, table } from "./table.ts";
 
@@ -62,6 +63,7 @@ const measureAll = Effect.gen(function* () {
     ...(yield* progress("remote calls", remoteCalls([local, thread], scale))),
     ...(yield* progress("memory", remoteMemory([local, thread], scale))),
     ...(yield* progress("launches", stubLaunch(local, directory, scale))),
+    ...(yield* progress("processes", processes(local, scale))),
     ...(yield* progress("local calls", localCall(local, scale))),
   ];
   yield* thread.exit(0);
