@@ -5,17 +5,17 @@ import { program } from "./floors.ts";
 import { interleaved, timed } from "./interleaved.ts";
 import type { Row } from "./Row.ts";
 
-const path = program("true");
-
 /** Starts a program by Node's own means, and waits for its end. */
-const nodeSpawn: Effect.Effect<void> = Effect.callback((resume) => {
-  spawn(path, [], { stdio: "inherit" }).on("exit", () => resume(Effect.void));
-});
+const nodeSpawn = (path: string): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    spawn(path, [], { stdio: "inherit" }).on("exit", () => resume(Effect.void));
+  });
 
-const nodeSpawnSync = Effect.sync(() => void spawnSync(path, [], { stdio: "inherit" }));
+const nodeSpawnSync = (path: string) =>
+  Effect.sync(() => void spawnSync(path, [], { stdio: "inherit" }));
 
 /** A loop of posix_spawn and waitpid in C: nanoseconds for each. */
-const cLoop = (count: number) => (): Array<number> =>
+const cLoop = (count: number, path: string) => (): Array<number> =>
   execFileSync(program("launch"), [String(count), "0", path], { encoding: "utf8" })
     .trim()
     .split("\n")
@@ -51,60 +51,83 @@ const row = <E, R>(
     ...(aim && { aim }),
   }));
 
-/** Making threads, and running a static program that does nothing. */
-export const processes = (thread: Thread, scale: number) =>
+/** Running a program: alone, many at once, and in a process with much memory. */
+const runs = (thread: Thread, scale: number, name: string, path: string) =>
   Effect.gen(function* () {
     const run = thread.run(Command.make(path));
     const count = 10 * scale;
-    const runs = timed(count, run);
-    const nodeSpawns = timed(count, nodeSpawn);
-    // A fork counts from the call to the answer to the child's first system call.
-    const forks = Effect.forEach(Array.from({ length: count }), () =>
-      Effect.scoped(
-        Effect.map(
-          timed(
-            1,
-            Effect.flatMap(thread.fork(), ({ task }) => task.sysif.barrier),
-          ),
-          ([nanoseconds = 0]) => nanoseconds,
-        ),
-      ),
-    );
     const rows: Array<Row> = [
-      yield* row("fork, to its first answer", "posix_spawn and waitpid in C", forks, cLoop(count), {
-        nanoseconds: 100_000,
-      }),
-      yield* row("run of a static true", "posix_spawn and waitpid in C", runs, cLoop(count), {
-        ratio: 1.1,
-      }),
-      yield* row("run of a static true", "child_process.spawn", runs, nodeSpawns, { ratio: 0.5 }),
-      yield* row("run of a static true", "spawnSync", runs, timed(count, nodeSpawnSync)),
       yield* row(
-        "runs, 16 at once, each",
+        `run of ${name}`,
+        "posix_spawn and waitpid in C",
+        timed(count, run),
+        cLoop(count, path),
+        { ratio: 1.1 },
+      ),
+      yield* row(
+        `run of ${name}`,
+        "child_process.spawn",
+        timed(count, run),
+        timed(count, nodeSpawn(path)),
+        { ratio: 0.5 },
+      ),
+      yield* row(
+        `run of ${name}`,
+        "spawnSync",
+        timed(count, run),
+        timed(count, nodeSpawnSync(path)),
+      ),
+      yield* row(
+        `${name}, 16 at once, each`,
         "child_process.spawn, 16 at once",
         atOnce(16, 5 * count, run),
-        atOnce(16, 5 * count, nodeSpawn),
-        { ratio: 1 / 3 },
+        atOnce(16, 5 * count, nodeSpawn(path)),
+        { ratio: 0.33 },
       ),
     ];
-    // What fork(2) has to copy the page tables of.
+    // fork(2) copies the page tables of all this.
     const heap = Buffer.alloc(2 ** 30, 1);
     rows.push(
       yield* row(
-        "run beside 1 GiB of memory",
-        "child_process.spawn beside 1 GiB",
-        runs,
-        timed(Math.ceil(count / 10), nodeSpawn),
-        { ratio: 1 / 50 },
+        `${name}, beside 1 GiB of memory`,
+        "child_process.spawn, likewise",
+        timed(count, run),
+        timed(Math.ceil(count / 10), nodeSpawn(path)),
+        { ratio: 0.02 },
       ),
     );
     if (heap[0] !== 1) throw new Error("the memory must still be there");
-    const last = yield* timed(count * 10, run);
-    const before = rows[1] as Row;
     rows.push({
-      name: "run, after all of these",
-      samples: last,
-      floor: { name: "run, at the start", samples: before.samples },
+      name: `run of ${name}, after all these`,
+      samples: yield* timed(count * 10, run),
+      floor: { name: "the same at the start", samples: (rows[0] as Row).samples },
     });
     return rows;
+  });
+
+/** Making threads, and running programs that do nothing. */
+export const processes = (thread: Thread, scale: number) =>
+  Effect.gen(function* () {
+    const count = 10 * scale;
+    // From the call to the answer to the child's first system call.
+    const fork = Effect.scoped(
+      Effect.map(
+        timed(
+          1,
+          Effect.flatMap(thread.fork(), ({ task }) => task.sysif.barrier),
+        ),
+        ([nanoseconds = 0]) => nanoseconds,
+      ),
+    );
+    return [
+      yield* row(
+        "fork, to its first answer",
+        "posix_spawn of nothing in C",
+        Effect.replicateEffect(fork, count),
+        cLoop(count, program("nothing")),
+        { nanoseconds: 100_000 },
+      ),
+      ...(yield* runs(thread, scale, "a static true", program("true"))),
+      ...(yield* runs(thread, scale, "nothing", program("nothing"))),
+    ];
   });
