@@ -70,14 +70,7 @@ const openDirectoryAt = (
   flags: number,
   subject: string,
 ): Effect.Effect<near.Fd, near.SyscallFailure> =>
-  near.openat(
-    task.sysif,
-    directory,
-    path,
-    task.abi.openFlagsToTarget(O.DIRECTORY | flags) | O.CLOEXEC,
-    0,
-    subject,
-  );
+  near.openat(task.sysif, directory, path, O.DIRECTORY | O.CLOEXEC | flags, 0, subject);
 
 /** One batch of entries; none at the end. */
 const readEntries = (
