@@ -109,11 +109,16 @@ export class SyscallConnection implements SyscallInterface {
     return this.#pending.length > 0;
   }
 
-  /** Completes when the connection ends, from whichever side. */
+  /** Calls back once, when the connection ends, from whichever side. */
+  onEnd(callback: () => void): void {
+    if (this.#end !== undefined) callback();
+    else this.#onEnd.add(callback);
+  }
+
+  /** Completes when the connection ends. */
   readonly ended: Effect.Effect<void> = Effect.callback<void>((resume) => {
-    if (this.#end !== undefined) return resume(Effect.void);
     const onEnd = () => resume(Effect.void);
-    this.#onEnd.add(onEnd);
+    this.onEnd(onEnd);
     return Effect.sync(() => this.#onEnd.delete(onEnd));
   });
 

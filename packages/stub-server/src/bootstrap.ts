@@ -66,9 +66,7 @@ export const bootstrap = (
           new SocketMemoryTransport(syscallConnection, dataSocket, description.dataFd),
       );
       // A scope cannot be closed by a fiber of its own.
-      yield* Effect.sync(() =>
-        Effect.runFork(Effect.andThen(sysif.ended, Scope.close(scope, Exit.void))),
-      );
+      sysif.onEnd(() => Effect.runFork(Scope.close(scope, Exit.void)));
 
       const sigmask = new Uint8Array(8);
       new DataView(sigmask.buffer).setBigUint64(0, description.sigmask, true);

@@ -1,4 +1,4 @@
-import { CLONE, SIG } from "@rsyscall/abi";
+import { CLONE, SIG, W } from "@rsyscall/abi";
 import {
   type Connection,
   FdPassConnection,
@@ -9,8 +9,10 @@ import {
 } from "@rsyscall/connection";
 import { AsyncFileDescriptor } from "@rsyscall/epoller";
 import {
+  type Cloned,
   clone,
   effectiveIds,
+  type FdTable,
   FileDescriptor,
   type HandleFailure,
   learnNamespaces,
@@ -19,7 +21,7 @@ import {
   type UserMapping,
   writeUserMapping,
 } from "@rsyscall/handle";
-import { Fd, getpid } from "@rsyscall/near";
+import { Fd, getpid, type Pid } from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
 import { ChildProcess } from "./ChildProcess.ts";
 import { makeEpoller } from "./epoller.ts";
@@ -53,17 +55,15 @@ export const cloneThread = (
       const outer = yield* Effect.scope;
       // The channels close with the caller's scope, or as soon as the child serves no longer.
       const scope = yield* Scope.fork(outer);
+      const watchScope = detached ? parent.scope : outer;
       return yield* Effect.gen(function* () {
         const ids =
           flags & CLONE.NEWUSER && user !== false ? yield* effectiveIds(parent.task) : undefined;
         yield* parent.beforeChildren;
         const channels = yield* openChannels(parent, flags);
-        const sysif = yield* connect(parent, channels);
-
         const far = channels.all.map(([, end]) => end);
         const table = parent.task.fdTable;
         const fdTable = flags & CLONE.FILES ? table : table.copy(parent.task.pid);
-        const watchScope = detached ? parent.scope : outer;
         const cloned = yield* Scope.provide(
           clone(parent.task, {
             flags,
@@ -74,78 +74,25 @@ export const cloneThread = (
           }),
           watchScope,
         );
-        const { pid, pidfd, freeStack } = cloned;
-        // The number that we have is the parent's; in another pid namespace the child has its own.
-        const ownPid =
-          flags & CLONE.NEWPID || parent.task.isOutsideOfChildren ? yield* getpid(sysif) : pid;
-        const { allocator, addressSpace, childNamespaces, pageSize, sigmask } = parent.task;
-        const task = new Task({
-          sysif,
-          pid: ownPid,
-          fdTable,
-          addressSpace,
-          // Who shares memory shares its clock: only an exec moves it to the other time namespace.
-          namespaces: { ...childNamespaces, time: parent.task.namespaces.time },
-          allocator: channels.data === undefined ? allocator : allocator.share(sysif),
-          pageSize,
-          sigmask,
-        });
-        // The child has these, or copies of them; the parent has no use for them.
-        const ownEnd = (end: Socket) => {
-          const own = new Socket(task, end.near);
-          own.closeOnFork = true;
-          return own;
-        };
-        const own = new Map(far.map((end) => [end, ownEnd(end)]));
-        yield* Effect.forEach(far, (end) => end.release, { discard: true });
-
-        task.atLeave(freeStack);
-        const process = yield* ChildProcess.watch(
-          parent.connection,
-          cloned,
-          Effect.andThen(sysif.close, task.leave),
-        ).pipe(
-          Scope.provide(watchScope),
-          Effect.onError(() => Effect.ignore(pidfd.sendSignal(SIG.KILL))),
-        );
-        if (!detached) yield* Scope.addFinalizer(outer, process.killAndWait);
-        // A scope cannot be closed by a fiber of its own.
-        yield* Effect.sync(() =>
-          Effect.runFork(Effect.andThen(sysif.ended, Scope.close(scope, Exit.void))),
-        );
-
-        const connection: Connection =
-          channels.passing === undefined
-            ? new SharedTableConnection(parent.connection, parent.task, task)
-            : new FdPassConnection(
-                channels.passing[0],
-                parent.connection.accessEpoller,
-                own.get(channels.passing[1]) as Socket,
-              );
-        const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
-        const fields: ThreadFields = {
-          task,
-          connection,
-          loader: NativeLoader.makeFromSymbols(task, { server: parent.loader.server.address }),
-          epoller: yield* Effect.cached(Scope.provide(makeEpoller(task, connection), scope)),
-          environ: parent.environ.copy(),
-          stdin: stdio(0),
-          stdout: stdio(1),
-          stderr: stdio(2),
-          scope,
-          execSigmask: new Set(),
-          beforeChildren: Effect.void,
-          ignoredSignals: new Set(),
-        };
-        if (ids !== undefined)
-          yield* writeUserMapping(task, { outside: ids, ...(user && { inside: user }) });
-        task.childNamespaces = childNamespaces;
-        // A pid namespace cannot be seen before it has a first process.
-        const unseen = childNamespaces.pid.id === undefined ? CLONE.NEWPID : 0;
-        yield* learnNamespaces(task, flags | unseen);
-        if (unseen !== 0 && !(flags & CLONE.NEWPID))
-          parent.task.childNamespaces = { ...childNamespaces, pid: task.namespaces.pid };
-        return { fields, process };
+        // While the child starts.
+        return yield* Effect.gen(function* () {
+          const fields = yield* makeThread(parent, flags, channels, fdTable, cloned.pid, scope);
+          const { task } = fields;
+          task.atLeave(cloned.freeStack);
+          const process = yield* Scope.provide(
+            ChildProcess.watch(
+              parent.connection,
+              cloned,
+              Effect.andThen(task.sysif.close, task.leave),
+            ),
+            watchScope,
+          );
+          if (!detached) yield* Scope.addFinalizer(outer, process.killAndWait);
+          if (ids !== undefined)
+            yield* writeUserMapping(task, { outside: ids, ...(user && { inside: user }) });
+          yield* learnChildNamespaces(parent.task, task, flags);
+          return { fields, process };
+        }).pipe(Effect.onError(() => abandon(cloned)));
       }).pipe(
         Scope.provide(scope),
         Effect.onError(() => Scope.close(scope, Exit.void)),
@@ -153,8 +100,87 @@ export const cloneThread = (
     }),
   );
 
+/** A child that cannot be used goes, and nobody has seen it. */
+const abandon = ({ pidfd, freeStack }: Cloned): Effect.Effect<void> =>
+  Effect.andThen(
+    Effect.ignore(Effect.andThen(pidfd.sendSignal(SIG.KILL), pidfd.waitid(W.EXITED))),
+    freeStack,
+  );
+
+/** @param pid the child's number in its parent's pid namespace */
+const makeThread = (
+  parent: ThreadFields,
+  flags: number,
+  channels: Channels,
+  fdTable: FdTable,
+  pid: Pid,
+  scope: Scope.Closeable,
+): Effect.Effect<ThreadFields, HandleFailure, Scope.Scope> =>
+  Effect.gen(function* () {
+    const sysif = yield* connect(parent, channels);
+    // A scope cannot be closed by a fiber of its own.
+    sysif.onEnd(() => Effect.runFork(Scope.close(scope, Exit.void)));
+    const { allocator, addressSpace, namespaces, childNamespaces, pageSize, sigmask } = parent.task;
+    const task = new Task({
+      sysif,
+      // In another pid namespace the child has a number of its own.
+      pid: flags & CLONE.NEWPID || parent.task.isOutsideOfChildren ? yield* getpid(sysif) : pid,
+      fdTable,
+      addressSpace,
+      // Who shares memory shares its clock: only an exec moves it to the other time namespace.
+      namespaces: { ...childNamespaces, time: namespaces.time },
+      allocator: channels.data === undefined ? allocator : allocator.share(sysif),
+      pageSize,
+      sigmask,
+    });
+    task.childNamespaces = childNamespaces;
+    // The child has these, or copies of them; the parent has no use for them.
+    const ends = yield* Effect.forEach(channels.all, ([, end]) => {
+      const own = new Socket(task, end.near);
+      own.closeOnFork = true;
+      return Effect.as(end.release, own);
+    });
+    const connection: Connection =
+      channels.passing === undefined
+        ? new SharedTableConnection(parent.connection, parent.task, task)
+        : new FdPassConnection(
+            channels.passing[0],
+            parent.connection.accessEpoller,
+            ends.at(-1) as Socket,
+          );
+    const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
+    return {
+      task,
+      connection,
+      loader: NativeLoader.makeFromSymbols(task, { server: parent.loader.server.address }),
+      epoller: yield* Effect.cached(Scope.provide(makeEpoller(task, connection), scope)),
+      environ: parent.environ.copy(),
+      stdin: stdio(0),
+      stdout: stdio(1),
+      stderr: stdio(2),
+      scope,
+      execSigmask: new Set(),
+      beforeChildren: Effect.void,
+      ignoredSignals: new Set(),
+    };
+  });
+
+/** A child is where its parent's children are, but for what it has anew. */
+const learnChildNamespaces = (
+  parent: Task,
+  child: Task,
+  flags: number,
+): Effect.Effect<void, HandleFailure> => {
+  // A pid namespace cannot be seen before it has a first process.
+  const isFirst = parent.childNamespaces.pid.id === undefined && !(flags & CLONE.NEWPID);
+  return Effect.map(learnNamespaces(child, isFirst ? flags | CLONE.NEWPID : flags), () => {
+    if (isFirst) parent.childNamespaces = { ...parent.childNamespaces, pid: child.namespaces.pid };
+  });
+};
+
 /** The channels of a child: our end, and the one that it will have. */
 interface Channels {
+  /** In the order of the others. */
   readonly all: ReadonlyArray<[Socket, Socket]>;
   readonly syscalls: [Socket, Socket];
   /** For its memory, if that is not ours as well. */
