@@ -51,7 +51,7 @@ const row = <E, R>(
     ...(aim && { aim }),
   }));
 
-/** Running a program: alone, many at once, and in a process with much memory. */
+/** Running a program, alone and many at once. */
 const runs = (thread: Thread, scale: number, name: string, path: string) =>
   Effect.gen(function* () {
     const run = thread.run(Command.make(path));
@@ -85,23 +85,29 @@ const runs = (thread: Thread, scale: number, name: string, path: string) =>
         { ratio: 0.33 },
       ),
     ];
-    // fork(2) copies the page tables of all this.
-    const heap = Buffer.alloc(2 ** 30, 1);
-    rows.push(
-      yield* row(
-        `${name}, beside 1 GiB of memory`,
-        "child_process.spawn, likewise",
-        timed(count, run),
-        timed(Math.ceil(count / 10), nodeSpawn(path)),
-        { ratio: 0.02 },
-      ),
-    );
-    if (heap[0] !== 1) throw new Error("the memory must still be there");
     rows.push({
       name: `run of ${name}, after all these`,
       samples: yield* timed(count * 10, run),
       floor: { name: "the same at the start", samples: (rows[0] as Row).samples },
     });
+    return rows;
+  });
+
+/** In a process with much memory, of which fork(2) copies the page tables. */
+const runsBesideMemory = (thread: Thread, scale: number) =>
+  Effect.gen(function* () {
+    const heap = Buffer.alloc(2 ** 30, 1);
+    const path = program("true");
+    const rows = [
+      yield* row(
+        "a static true, beside 1 GiB of memory",
+        "child_process.spawn, likewise",
+        timed(10 * scale, thread.run(Command.make(path))),
+        timed(scale, nodeSpawn(path)),
+        { ratio: 0.02 },
+      ),
+    ];
+    if (heap[0] !== 1) throw new Error("the memory must still be there");
     return rows;
   });
 
@@ -129,5 +135,6 @@ export const processes = (thread: Thread, scale: number) =>
       ),
       ...(yield* runs(thread, scale, "a static true", program("true"))),
       ...(yield* runs(thread, scale, "nothing", program("nothing"))),
+      ...(yield* runsBesideMemory(thread, scale)),
     ];
   });
