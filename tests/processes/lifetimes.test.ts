@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { SIG, W } from "@rsyscall/abi";
 import { type ChildState, type HandleFailure, Pidfd } from "@rsyscall/handle";
 import { type SyscallError, call as syscall } from "@rsyscall/near";
-import { ChildProcessError, Command, LocalThread } from "@rsyscall/thread";
+import { ChildProcessError, Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Layer, Scope } from "effect";
 import { assert, describe } from "vitest";
 import {
@@ -313,4 +313,35 @@ describe("a program", () => {
     )) as SyscallError;
     assert.deepInclude({ ...error }, { syscall: "chdir", errno: "ENOENT", subject: "/no/such" });
   });
+
+  for (const [name, parent] of [
+    ["the local thread", LocalThread],
+    ["a fork", Effect.flatMap(LocalThread, (thread) => thread.fork())],
+    ["a stub", Effect.map(launchStub, ({ call }) => call.thread)],
+  ] as ReadonlyArray<[string, Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>]>)
+    it(`of ${name} is talked to through pipes, and ends with its input`, function* () {
+      const thread = yield* parent;
+      const [input, toInput] = yield* thread.pipe();
+      const [fromOutput, output] = yield* thread.pipe();
+      const cat = yield* thread.spawn(Command.make("/bin/cat"), { stdin: input, stdout: output });
+      yield* input.close;
+      yield* output.close;
+      const reader = yield* thread.makeAfd(fromOutput);
+      const writer = yield* thread.makeAfd(toInput);
+      for (const text of ["first", "second", "x".repeat(100_000)]) {
+        const writing = yield* Effect.forkChild(
+          writer.writeAllBytes(new TextEncoder().encode(text)),
+          { startImmediately: true },
+        );
+        let seen = "";
+        while (seen.length < text.length)
+          seen += new TextDecoder().decode(yield* reader.readBytes());
+        assert.equal(seen, text);
+        yield* Fiber.join(writing);
+      }
+      assert.isUndefined(cat.state);
+      yield* toInput.close;
+      assert.equal((yield* reader.readBytes()).length, 0);
+      assert.isTrue((yield* cat.wait).clean);
+    });
 });
