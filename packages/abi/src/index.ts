@@ -8,6 +8,7 @@ export * from "./fsencoding.ts";
 export * from "./linux/capability.ts";
 export * from "./linux/close_range.ts";
 export * from "./linux/dirent.ts";
+export * from "./linux/futex.ts";
 export * from "./linux/memfd.ts";
 export * from "./poll.ts";
 export * from "./prompt.ts";

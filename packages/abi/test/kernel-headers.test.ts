@@ -48,6 +48,7 @@ const constants = new Map<string, number>([
   ...prefixed("P_", abi.P),
   ...prefixed("CLD_", abi.CLD),
   ...prefixed("CLOSE_RANGE_", abi.CLOSE_RANGE),
+  ...prefixed("FUTEX_", abi.FUTEX),
   ...prefixed("MFD_", abi.MFD),
   ...prefixed("SI_", abi.SI),
   ...prefixed("RLIMIT_", abi.RLIMIT),
@@ -96,6 +97,7 @@ const programs: ReadonlyArray<ReadonlyArray<string>> = [
   ["linux/fcntl.h"],
   ["linux/memfd.h"],
   ["linux/close_range.h"],
+  ["linux/futex.h"],
   ["linux/mount.h"],
   ["linux/sched.h"],
 ];

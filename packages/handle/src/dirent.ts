@@ -1,15 +1,20 @@
-import { AT, type Dirent, DT, decodeDirents, O, S_IF, SEEK } from "@rsyscall/abi";
+import { ACCESS, AT, type Dirent, O, S_IF, SEEK, type Stat } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
-import { Effect, type Scope } from "effect";
+import { Effect, type Scope, Semaphore } from "effect";
 import type { HandleFailure, WrongKindError } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
+import { BATCH, isReal, openDirectoryAt, readEntries } from "./internal/directories.ts";
+import { removeTreeAt } from "./removeTree.ts";
 import type { MallocFailure, Task } from "./Task.ts";
 
-/** Bytes of entries that are read at a time. */
-const BATCH = 32 * 1024;
-
-/** A directory: dirent.h. Close-on-exec, as all that we make. */
+/**
+ * A directory: dirent.h, and the calls with `at` in their name. Their paths are relative to the
+ * directory, unless they are absolute. Close-on-exec, as all that we make.
+ */
 export class Directory extends FileDescriptor {
+  /** The open file has one offset: one reading at a time. */
+  readonly #reading = Semaphore.makeUnsafe(1);
+
   /** open(2) with O_DIRECTORY: ENOTDIR for anything else. */
   static open(
     task: Task,
@@ -32,147 +37,189 @@ export class Directory extends FileDescriptor {
     return fd["narrow"](Directory, S_IF.DIR, "directory");
   }
 
+  /**
+   * getdents64(2): the next entries as the kernel gives them, with "." and "..", and none at the end.
+   * Who shares the open file, by `dup` or `inherit`, shares the place in it.
+   *
+   * @param size of the buffer, in bytes; EINVAL if it is too small for the next entry
+   */
+  getdents(size = BATCH): Effect.Effect<ReadonlyArray<Dirent>, HandleFailure> {
+    return this.#reading.withPermit(
+      this.use((fd) =>
+        this.task.withMemory(size, 8, (buffer) => readEntries(this.task, fd, buffer, size)),
+      ),
+    );
+  }
+
   /** All entries but "." and "..", in the order of the file system. */
   get entries(): Effect.Effect<ReadonlyArray<Dirent>, HandleFailure> {
-    const { sysif } = this.task;
-    return this.use((fd) =>
-      this.task.withMemory(BATCH, 8, (buffer) => {
-        const all: Array<Dirent> = [];
-        const more: Effect.Effect<ReadonlyArray<Dirent>, near.SyscallFailure> = Effect.flatMap(
-          readEntries(this.task, fd, buffer),
-          (entries) => {
-            if (entries.length === 0) return Effect.succeed(all.filter(isReal));
-            all.push(...entries);
-            return more;
-          },
-        );
-        return Effect.andThen(near.lseek(sysif, fd, 0, SEEK.SET), more);
-      }),
+    const { task } = this;
+    return this.#reading.withPermit(
+      this.use((fd) =>
+        task.withMemory(BATCH, 8, (buffer) =>
+          Effect.gen(function* () {
+            const all: Array<Dirent> = [];
+            let [, batch] = yield* near.pipelined([
+              near.lseek(task.sysif, fd, 0, SEEK.SET),
+              readEntries(task, fd, buffer),
+            ]);
+            while (batch.length > 0) {
+              for (const entry of batch) if (isReal(entry)) all.push(entry);
+              batch = yield* readEntries(task, fd, buffer);
+            }
+            return all;
+          }),
+        ),
+      ),
     );
   }
 
   /** unlinkat(2), of all that lies below the entry as well: see `removeTree`. */
-  removeTree(name: near.PathLike): Effect.Effect<void, HandleFailure> {
-    return this.use((fd) => removeTreeAt(this.task, fd, name));
+  removeTree(path: near.PathLike): Effect.Effect<void, HandleFailure> {
+    return this.use((fd) => removeTreeAt(this.task, fd, path));
+  }
+
+  /** openat(2), always close-on-exec. `mode` holds for files that it creates. */
+  openat(
+    path: near.PathLike,
+    flags: number,
+    mode = 0o666,
+  ): Effect.Effect<FileDescriptor, HandleFailure, Scope.Scope> {
+    return FileDescriptor.acquire(
+      FileDescriptor,
+      this.task,
+      this.#at("openat", path, (...at) =>
+        near.openat(this.task.sysif, ...at, flags | O.CLOEXEC, mode, near.pathText(path)),
+      ),
+    );
+  }
+
+  /** mkdirat(2). The mode is cut by the process's umask. */
+  mkdirat(path: near.PathLike, mode = 0o777): Effect.Effect<void, HandleFailure> {
+    return this.#at("mkdirat", path, (...at) =>
+      near.mkdirat(this.task.sysif, ...at, mode, near.pathText(path)),
+    );
+  }
+
+  /** unlinkat(2); with AT.REMOVEDIR as rmdir(2). */
+  unlinkat(path: near.PathLike, flags = 0): Effect.Effect<void, HandleFailure> {
+    return this.#at("unlinkat", path, (...at) =>
+      near.unlinkat(this.task.sysif, ...at, flags, near.pathText(path)),
+    );
+  }
+
+  /** symlinkat(2): `path` becomes a link to `target`. */
+  symlinkat(target: near.PathLike, path: near.PathLike): Effect.Effect<void, HandleFailure> {
+    return this.task.withPath("symlinkat", target, (to) =>
+      this.#at("symlinkat", path, (...at) =>
+        near.symlinkat(this.task.sysif, to, ...at, near.pathText(path)),
+      ),
+    );
+  }
+
+  /** readlinkat(2): what the link says, which need not exist. */
+  readlinkat(path: near.PathLike): Effect.Effect<near.Path, HandleFailure> {
+    const { sysif } = this.task;
+    return this.#at("readlinkat", path, (...at) =>
+      this.task.withMemory(4096, 1, (buffer) =>
+        Effect.flatMap(near.readlinkat(sysif, ...at, buffer, 4096, near.pathText(path)), (length) =>
+          Effect.map(sysif.read(buffer, length), (bytes) => near.Path.make(bytes)),
+        ),
+      ),
+    );
+  }
+
+  /** renameat2(2), to a path relative to another directory or this one. */
+  renameat(
+    from: near.PathLike,
+    directory: FileDescriptor,
+    to: near.PathLike,
+    flags = 0,
+  ): Effect.Effect<void, HandleFailure> {
+    return this.#both("renameat2", from, directory, to, (...at) =>
+      near.renameat2(this.task.sysif, ...at, flags, fromTo(from, to)),
+    );
+  }
+
+  /** linkat(2): a file gets another name. A link is not followed, unless by AT.SYMLINK_FOLLOW. */
+  linkat(
+    from: near.PathLike,
+    directory: FileDescriptor,
+    to: near.PathLike,
+    flags = 0,
+  ): Effect.Effect<void, HandleFailure> {
+    return this.#both("linkat", from, directory, to, (...at) =>
+      near.linkat(this.task.sysif, ...at, flags, fromTo(from, to)),
+    );
+  }
+
+  /** fstatat(2): as stat(2), or as lstat(2) with AT.SYMLINK_NOFOLLOW. */
+  fstatat(path: near.PathLike, flags = 0): Effect.Effect<Stat, HandleFailure> {
+    return this.#at("fstatat", path, (...at) =>
+      this.task.withResult(this.task.abi.stat, (status) =>
+        near.fstatat(this.task.sysif, ...at, status, flags, near.pathText(path)),
+      ),
+    );
+  }
+
+  /**
+   * fchmodat(2): the mode as it is given, whatever the umask. With flags, as AT.SYMLINK_NOFOLLOW, it
+   * is fchmodat2(2): ENOSYS before Linux 6.6.
+   */
+  fchmodat(path: near.PathLike, mode: number, flags = 0): Effect.Effect<void, HandleFailure> {
+    const { sysif } = this.task;
+    return this.#at("fchmodat", path, (...at) =>
+      flags === 0
+        ? near.fchmodat(sysif, ...at, mode, near.pathText(path))
+        : near.fchmodat2(sysif, ...at, mode, flags, near.pathText(path)),
+    );
+  }
+
+  /**
+   * faccessat(2): fails unless the process's real ids, or with AT.EACCESS those that it acts with, may
+   * do all of `mode` (`ACCESS`).
+   */
+  faccessat(
+    path: near.PathLike,
+    mode: number = ACCESS.F,
+    flags = 0,
+  ): Effect.Effect<void, HandleFailure> {
+    const { sysif } = this.task;
+    return this.#at("faccessat", path, (...at) =>
+      flags === 0
+        ? near.faccessat(sysif, ...at, mode, near.pathText(path))
+        : near.faccessat2(sysif, ...at, mode, flags, near.pathText(path)),
+    );
+  }
+
+  /** With a path, as the system calls take it. */
+  #at<A, E>(
+    syscall: string,
+    path: near.PathLike,
+    call: (directory: near.Fd, path: near.Address) => Effect.Effect<A, E>,
+  ): Effect.Effect<A, E | HandleFailure> {
+    return this.use((fd) => this.task.withPath(syscall, path, (address) => call(fd, address)));
+  }
+
+  #both<A, E>(
+    syscall: string,
+    from: near.PathLike,
+    directory: FileDescriptor,
+    to: near.PathLike,
+    call: (
+      fromDirectory: near.Fd,
+      from: near.Address,
+      toDirectory: near.Fd,
+      to: near.Address,
+    ) => Effect.Effect<A, E>,
+  ): Effect.Effect<A, E | HandleFailure> {
+    return this.#at(syscall, from, (fd, source) =>
+      Effect.flatMap(directory.borrow(this.task), (toFd) =>
+        this.task.withPath(syscall, to, (target) => call(fd, source, toFd, target)),
+      ),
+    );
   }
 }
 
-/** Removes a file, or a directory with all that lies below it. Symbolic links are not followed. */
-export const removeTree = (task: Task, path: near.PathLike): Effect.Effect<void, HandleFailure> =>
-  removeTreeAt(task, AT.FDCWD, path);
-
-const isReal = ({ name }: Dirent): boolean => name !== "." && name !== "..";
-
-const openDirectoryAt = (
-  task: Task,
-  directory: near.Fd | number,
-  path: near.Address,
-  flags: number,
-  subject: string,
-): Effect.Effect<near.Fd, near.SyscallFailure> =>
-  near.openat(task.sysif, directory, path, O.DIRECTORY | O.CLOEXEC | flags, 0, subject);
-
-/** One batch of entries; none at the end. */
-const readEntries = (
-  task: Task,
-  fd: near.Fd,
-  buffer: near.Address,
-): Effect.Effect<ReadonlyArray<Dirent>, near.SyscallFailure> =>
-  Effect.flatMap(near.getdents(task.sysif, fd, buffer, BATCH), (count) =>
-    count === 0 ? Effect.succeed([]) : Effect.map(task.sysif.read(buffer, count), decodeDirents),
-  );
-
-/** A directory above the one that is being emptied: how to find it again, and what to remove there. */
-interface Above {
-  readonly name: string;
-  readonly dev: bigint;
-  readonly ino: bigint;
-}
-
-/**
- * Only the directory that is being emptied is open, so that no depth is too deep; the way back is its
- * "..", which must be where we came from.
- */
-const removeTreeAt = (
-  task: Task,
-  directory: near.Fd | number,
-  path: near.PathLike,
-): Effect.Effect<void, HandleFailure> => {
-  const { sysif } = task;
-  const subject = near.pathText(path);
-  const unlink = (at: near.Fd | number, name: string, flags: number) =>
-    task.withPath("unlink", name, (address) =>
-      near.unlinkat(sysif, at, address, flags, name === subject ? subject : `${subject}: ${name}`),
-    );
-  const open = (at: near.Fd | number, name: string) =>
-    task.withPath("open", name, (address) => {
-      const attempt = openDirectoryAt(task, at, address, O.NOFOLLOW, `${subject}: ${name}`);
-      // What nobody may read can still be ours.
-      return near.catchErrno("EACCES", () =>
-        Effect.andThen(near.fchmodat(sysif, at, address, 0o700), attempt),
-      )(attempt);
-    });
-  const identity = (fd: near.Fd) =>
-    task.withResult(task.abi.stat, (status) => near.fstat(sysif, fd, status));
-
-  const empty = Effect.gen(function* () {
-    const buffer = yield* task.allocator.malloc(BATCH, 8);
-    let current = yield* open(directory, subject);
-    const moveTo = (next: near.Fd) =>
-      Effect.flatMap(near.close(sysif, current), () => Effect.sync(() => (current = next)));
-    const above: Array<Above> = [];
-    const visit: Effect.Effect<void, HandleFailure> = Effect.gen(function* () {
-      for (;;) {
-        const entries = (yield* readEntries(task, current, buffer.address)).filter(isReal);
-        let descended = false;
-        for (const { name, type } of entries) {
-          if (type !== DT.DIR) {
-            const at = current;
-            const removed = yield* unlink(at, name, 0).pipe(
-              near.catchErrno("EACCES", () =>
-                Effect.andThen(near.fchmod(sysif, at, 0o700), unlink(at, name, 0)),
-              ),
-              Effect.as(true),
-              near.catchErrno("ENOENT", () => Effect.succeed(true)),
-              near.catchErrno(["EISDIR", "EPERM"], (error) =>
-                type === DT.UNKNOWN ? Effect.succeed(false) : Effect.fail(error),
-              ),
-            );
-            if (removed) continue;
-          }
-          const { dev, ino } = yield* identity(current);
-          yield* moveTo(yield* open(current, name));
-          above.push({ name, dev, ino });
-          descended = true;
-          break;
-        }
-        if (descended || entries.length > 0) continue;
-        const parent = above.pop();
-        if (parent === undefined) return;
-        yield* moveTo(yield* open(current, ".."));
-        const { dev, ino } = yield* identity(current);
-        if (dev !== parent.dev || ino !== parent.ino)
-          return yield* Effect.fail(
-            near.SyscallError.of("open", "ESTALE", `${subject}: a directory was moved away`),
-          );
-        const at = current;
-        yield* unlink(at, parent.name, AT.REMOVEDIR).pipe(
-          near.catchErrno("EACCES", () =>
-            Effect.andThen(near.fchmod(sysif, at, 0o700), unlink(at, parent.name, AT.REMOVEDIR)),
-          ),
-          // Somebody has put something in since; the next visit finds it.
-          near.catchErrno(["ENOTEMPTY", "ENOENT"], () => Effect.void),
-        );
-      }
-    });
-    yield* Effect.ensuring(
-      visit,
-      Effect.suspend(() => Effect.ignore(near.close(sysif, current))),
-    ).pipe(Effect.ensuring(buffer.free));
-    yield* unlink(directory, subject, AT.REMOVEDIR);
-  });
-  // Most often it is a directory; a file says so.
-  return Effect.uninterruptible(
-    near.catchErrno(["ENOTDIR", "ELOOP"], () => unlink(directory, subject, 0))(empty),
-  );
-};
+const fromTo = (from: near.PathLike, to: near.PathLike): string =>
+  `${near.pathText(from)} to ${near.pathText(to)}`;

@@ -24,7 +24,7 @@ export {
   setsid,
   setuid,
 } from "./credentials.ts";
-export { Directory, removeTree } from "./dirent.ts";
+export { Directory } from "./dirent.ts";
 export {
   type HandleFailure,
   SizeError,
@@ -42,6 +42,7 @@ export {
   writeUserMapping,
 } from "./idmaps.ts";
 export { capget, capset } from "./linux/capability.ts";
+export { futexWait, futexWake, setRobustFutex } from "./linux/futex.ts";
 export { Memfd } from "./linux/memfd.ts";
 export {
   learnNamespaces,
@@ -53,6 +54,7 @@ export {
 } from "./namespaces.ts";
 export { Pointer, ReadablePointer, WrittenPointer } from "./Pointer.ts";
 export { pollNow } from "./poll.ts";
+export { removeTree } from "./removeTree.ts";
 export { schedGetaffinity, schedSetaffinity } from "./sched.ts";
 export {
   kill,

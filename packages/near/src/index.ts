@@ -13,6 +13,7 @@ export * from "./fcntl.ts";
 export { Address, Fd, NULL, Pid } from "./identifiers.ts";
 export { LocalSyscallInterface, localAbi } from "./LocalSyscallInterface.ts";
 export * from "./linux/capability.ts";
+export * from "./linux/futex.ts";
 export * from "./linux/memfd.ts";
 export { Path, type PathLike, pathBytes, pathText } from "./Path.ts";
 export { pipelined } from "./pipelined.ts";

@@ -69,6 +69,17 @@ export const symlinkat = (
   subject?: string,
 ) => Effect.asVoid(call(sysif, "symlinkat", subject, target, directory, path));
 
+/** linkat(2) */
+export const linkat = (
+  sysif: SyscallInterface,
+  fromDirectory: Fd | number,
+  from: Address,
+  toDirectory: Fd | number,
+  to: Address,
+  flags: number,
+  subject?: string,
+) => Effect.asVoid(call(sysif, "linkat", subject, fromDirectory, from, toDirectory, to, flags));
+
 /** unlinkat(2) */
 export const unlinkat = (
   sysif: SyscallInterface,

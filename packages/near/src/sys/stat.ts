@@ -35,6 +35,16 @@ export const fchmodat = (
   subject?: string,
 ) => Effect.asVoid(call(sysif, "fchmodat", subject, directory, path, mode));
 
+/** fchmodat2(2), with flags; exists from Linux 6.6 on. */
+export const fchmodat2 = (
+  sysif: SyscallInterface,
+  directory: Fd | number,
+  path: Address,
+  mode: number,
+  flags: number,
+  subject?: string,
+) => Effect.asVoid(call(sysif, "fchmodat2", subject, directory, path, mode, flags));
+
 /** umask(2): gives the mask before. */
 export const umask = (sysif: SyscallInterface, mask: number) =>
   call(sysif, "umask", undefined, mask);

@@ -1,0 +1,30 @@
+import { type Dirent, decodeDirents, O } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect } from "effect";
+import type { Task } from "../Task.ts";
+
+/** Bytes of entries that are read at a time. */
+export const BATCH = 32 * 1024;
+
+/** Neither "." nor "..". */
+export const isReal = ({ name }: Dirent): boolean => name !== "." && name !== "..";
+
+export const openDirectoryAt = (
+  task: Task,
+  directory: near.Fd | number,
+  path: near.Address,
+  flags: number,
+  subject: string,
+): Effect.Effect<near.Fd, near.SyscallFailure> =>
+  near.openat(task.sysif, directory, path, O.DIRECTORY | O.CLOEXEC | flags, 0, subject);
+
+/** One batch of entries, in a buffer of `size` bytes; none at the end. */
+export const readEntries = (
+  task: Task,
+  fd: near.Fd,
+  buffer: near.Address,
+  size = BATCH,
+): Effect.Effect<ReadonlyArray<Dirent>, near.SyscallFailure> =>
+  Effect.flatMap(near.getdents(task.sysif, fd, buffer, size), (count) =>
+    count === 0 ? Effect.succeed([]) : Effect.map(task.sysif.read(buffer, count), decodeDirents),
+  );

@@ -1,0 +1,64 @@
+import { FUTEX, ROBUST_LIST, RobustFutex, Timespec, type ValueOf } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect } from "effect";
+import type { UseAfterFreeError } from "../errors.ts";
+import type { Pointer } from "../Pointer.ts";
+import { encode, type MallocFailure, type Task } from "../Task.ts";
+
+/** futex(2), FUTEX_WAKE: how many of at most `count` waiters were woken. */
+export const futexWake = (
+  task: Task,
+  word: near.Address,
+  count: number,
+): Effect.Effect<number, near.SyscallFailure> =>
+  near.futex(task.sysif, word, FUTEX.WAKE, count, near.NULL);
+
+/**
+ * futex(2), FUTEX_WAIT: blocks the task while the word has the value. EAGAIN when it has another one
+ * already, ETIMEDOUT after the timeout. Not private, so that the kernel's own wakes are heard.
+ *
+ * @param timeout in seconds and nanoseconds; undefined waits for ever
+ */
+export const futexWait = (
+  task: Task,
+  word: near.Address,
+  value: number,
+  timeout?: Timespec,
+): Effect.Effect<void, MallocFailure> => {
+  const wait = (at: near.Address) =>
+    Effect.asVoid(near.futex(task.sysif, word, FUTEX.WAIT, value, at));
+  return timeout === undefined
+    ? wait(near.NULL)
+    : task.withBytes(encode(Timespec, timeout), wait, Timespec.alignment);
+};
+
+/**
+ * set_robust_list(2) with one futex: when the task leaves its memory, by exec or exit, however it
+ * ends, the kernel marks the word with FUTEX.OWNER_DIED and wakes a waiter, if the word has the task's
+ * tid. Children and parents that share the memory see it. Gives the address of the word.
+ *
+ * @param memory that stays as long as the task
+ */
+export const setRobustFutex = (
+  task: Task,
+  memory: Pointer<ValueOf<typeof RobustFutex>>,
+  tid: near.Pid,
+): Effect.Effect<near.Address, near.SyscallFailure | UseAfterFreeError> =>
+  Effect.flatMap(memory.address, (head) =>
+    Effect.as(
+      near.pipelined([
+        task.sysif.write(
+          head,
+          encode(RobustFutex, {
+            first: BigInt(head + ROBUST_LIST.NODE),
+            futexOffset: ROBUST_LIST.FUTEX_OFFSET,
+            listOpPending: 0n,
+            next: BigInt(head),
+            word: tid,
+          }),
+        ),
+        near.setRobustList(task.sysif, head, ROBUST_LIST.HEAD_SIZE),
+      ]),
+      near.Address(head + ROBUST_LIST.WORD),
+    ),
+  );

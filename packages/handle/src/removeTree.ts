@@ -1,0 +1,283 @@
+import { AT, type Dirent, DT, O, type Stat } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect } from "effect";
+import type { HandleFailure } from "./errors.ts";
+import { BATCH, isReal, openDirectoryAt, readEntries } from "./internal/directories.ts";
+import type { MallocFailure, Task } from "./Task.ts";
+
+/**
+ * Removes a file, or a directory with all that lies below it, even where its modes forbid that to
+ * its owner. Symbolic links are not followed, and what is mounted in it is not touched: EBUSY. What
+ * may not be removed at all loses nothing of what is in it. ENOENT if there is nothing, ENOTEMPTY if
+ * others are faster to fill it.
+ */
+export const removeTree = (task: Task, path: near.PathLike): Effect.Effect<void, HandleFailure> =>
+  removeTreeAt(task, AT.FDCWD, path);
+
+/** How often a directory is emptied again because somebody has put something in. */
+const ATTEMPTS = 16;
+
+const NOT_EMPTY = ["ENOTEMPTY", "EEXIST"] as const;
+
+/** There is no directory of that name, or no longer. */
+const NO_DIRECTORY = ["ENOENT", "ENOTDIR", "ELOOP"] as const;
+
+/** As `removeTree`, relative to a directory. */
+export const removeTreeAt = (
+  task: Task,
+  directory: near.Fd | number,
+  path: near.PathLike,
+): Effect.Effect<void, HandleFailure> =>
+  Effect.suspend(() => {
+    const subject = near.pathText(path);
+    const remove = (flags: number) =>
+      task.withPath("unlinkat", path, (address) =>
+        near.unlinkat(task.sysif, directory, address, flags, subject),
+      );
+    // With a slash behind it, a link would be followed.
+    const name = subject.replace(/\/+$/, "");
+    const isParent = /(^|\/)\.\.$/.test(name);
+    const attempt = (left: number): Effect.Effect<void, HandleFailure> =>
+      remove(AT.REMOVEDIR).pipe(
+        near.catchErrno("ENOTDIR", () => remove(0)),
+        near.catchErrno(NOT_EMPTY, (error) =>
+          left === 0 || isParent
+            ? Effect.fail(error)
+            : Effect.andThen(empty(task, directory, name, subject), vanishing(attempt(left - 1))),
+        ),
+      );
+    return attempt(ATTEMPTS);
+  });
+
+/** Others may remove it too. */
+const vanishing = near.catchErrno("ENOENT", () => Effect.void);
+
+/** A directory that is to be emptied. */
+interface Level {
+  /** In the level above. */
+  readonly name: string;
+  /** What there is in it to be emptied first. */
+  readonly full: Array<Level>;
+  /** How often it may turn out not to be empty after all. */
+  left: number;
+  /** How to know it again. */
+  identity?: Stat;
+}
+
+const newLevel = (name: string): Level => ({ name, full: [], left: ATTEMPTS });
+
+/**
+ * Removes all that is in a directory. Only the directory that is being emptied is open, so that no
+ * depth is too deep; the way back is its "..", which must be where we came from.
+ *
+ * A directory is entered only after rmdir(2) has said that it is not empty: of a mount point it says
+ * EBUSY first.
+ */
+const empty = (
+  task: Task,
+  directory: near.Fd | number,
+  path: string,
+  subject: string,
+): Effect.Effect<void, HandleFailure> =>
+  task.withMemory(2 * BATCH, 8, (buffer) =>
+    Effect.acquireUseRelease(
+      openLocked(task, directory, path, subject).pipe(
+        Effect.map((fd) => new Emptying(task, fd, buffer, subject)),
+        near.catchErrno(NO_DIRECTORY, () => Effect.succeed(undefined)),
+      ),
+      (emptying) => (emptying === undefined ? Effect.void : emptying.run),
+      (emptying) => (emptying === undefined ? Effect.void : emptying.close),
+    ),
+  );
+
+/** Opens a directory for reading, and if its mode forbids that changes the mode. */
+const openLocked = (
+  task: Task,
+  directory: near.Fd | number,
+  path: string,
+  subject: string,
+): Effect.Effect<near.Fd, MallocFailure> => {
+  const open = (flags: number) =>
+    task.withPath("openat", path, (address) =>
+      openDirectoryAt(task, directory, address, O.NOFOLLOW | flags, subject),
+    );
+  // By its path, chmod(2) could come upon a link that has taken its place.
+  const unlock = Effect.acquireUseRelease(
+    open(O.PATH),
+    (fd) =>
+      task
+        .withPath("fchmodat2", "", (nothing) =>
+          near.fchmodat2(task.sysif, fd, nothing, 0o700, AT.EMPTY_PATH, subject),
+        )
+        .pipe(
+          // Linux before 6.6, and container runtimes that do not know the call.
+          near.catchErrno(["ENOSYS", "EPERM"], () =>
+            task.withPath("fchmodat", `/proc/self/fd/${fd}`, (address) =>
+              near.fchmodat(task.sysif, AT.FDCWD, address, 0o700, subject),
+            ),
+          ),
+        ),
+    (fd) => Effect.ignore(near.close(task.sysif, fd)),
+  );
+  return near.catchErrno("EACCES", () => Effect.andThen(Effect.ignore(unlock), open(0)))(open(0));
+};
+
+/** The way through a tree: where it is, and what is left to do on the way back. */
+class Emptying {
+  readonly #task: Task;
+  readonly #subject: string;
+  /** For one batch of entries, and behind it for their names. */
+  readonly #buffer: near.Address;
+  /** The directory that is being emptied. */
+  #fd: near.Fd;
+
+  constructor(task: Task, fd: near.Fd, buffer: near.Address, subject: string) {
+    this.#task = task;
+    this.#fd = fd;
+    this.#buffer = buffer;
+    this.#subject = subject;
+  }
+
+  get close(): Effect.Effect<void> {
+    return Effect.suspend(() => Effect.ignore(near.close(this.#task.sysif, this.#fd)));
+  }
+
+  /** Once; for all that is there by then. */
+  get run(): Effect.Effect<void, HandleFailure> {
+    const self = this;
+    return Effect.gen(function* () {
+      const levels = [newLevel("")];
+      for (;;) {
+        const level = levels.at(-1) as Level;
+        const next = level.full.pop();
+        if (next !== undefined) {
+          level.identity ??= yield* self.#identity;
+          if (yield* self.#enter(next.name)) levels.push(next);
+          continue;
+        }
+        const entries = yield* self.#read;
+        if (entries.length > 0) {
+          level.full.push(...(yield* self.#removeAll(entries.filter(isReal))));
+          continue;
+        }
+        levels.pop();
+        const above = levels.at(-1);
+        if (above === undefined) return;
+        yield* self.#leave(level, above);
+      }
+    });
+  }
+
+  get #identity(): Effect.Effect<Stat, MallocFailure> {
+    const { sysif, abi } = this.#task;
+    return this.#task.withResult(abi.stat, (status) => near.fstat(sysif, this.#fd, status));
+  }
+
+  /** The next entries; of a directory that others have removed there are none. */
+  get #read(): Effect.Effect<ReadonlyArray<Dirent>, near.SyscallFailure> {
+    return near.catchErrno("ENOENT", () => Effect.succeed([]))(
+      readEntries(this.#task, this.#fd, this.#buffer),
+    );
+  }
+
+  #of(name: string): string {
+    return `${this.#subject}: ${name}`;
+  }
+
+  /** Whether there still is such a directory. */
+  #enter(name: string): Effect.Effect<boolean, MallocFailure> {
+    return near.catchErrno(NO_DIRECTORY, () => Effect.succeed(false))(
+      Effect.as(this.#moveTo(openLocked(this.#task, this.#fd, name, this.#of(name))), true),
+    );
+  }
+
+  #moveTo(open: Effect.Effect<near.Fd, MallocFailure>): Effect.Effect<void, MallocFailure> {
+    return Effect.uninterruptible(
+      Effect.flatMap(open, (fd) => {
+        const { close } = this;
+        return Effect.andThen(
+          close,
+          Effect.sync(() => (this.#fd = fd)),
+        );
+      }),
+    );
+  }
+
+  /** Tries again once the directory's mode does not forbid it. */
+  #unlocked<A, E>(operation: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return near.catchErrno("EACCES", () =>
+      Effect.andThen(Effect.ignore(near.fchmod(this.#task.sysif, this.#fd, 0o700)), operation),
+    )(operation);
+  }
+
+  /** Goes up from an empty directory, and removes it. */
+  #leave(level: Level, above: Level): Effect.Effect<void, HandleFailure> {
+    const { sysif } = this.#task;
+    const up = this.#unlocked(
+      this.#task.withPath("openat", "..", (address) =>
+        openDirectoryAt(this.#task, this.#fd, address, 0, this.#of(`${level.name}/..`)),
+      ),
+    );
+    const rmdir = this.#task.withPath("unlinkat", level.name, (address) =>
+      near.unlinkat(sysif, this.#fd, address, AT.REMOVEDIR, this.#of(level.name)),
+    );
+    return Effect.andThen(
+      this.#moveTo(up),
+      Effect.flatMap(this.#identity, ({ dev, ino }): Effect.Effect<void, HandleFailure> => {
+        if (dev !== above.identity?.dev || ino !== above.identity.ino)
+          return Effect.fail(
+            near.SyscallError.of("openat", "ESTALE", this.#of(`${level.name} was moved away`)),
+          );
+        return this.#unlocked(rmdir).pipe(
+          near.catchErrno(NO_DIRECTORY, () => Effect.void),
+          near.catchErrno(NOT_EMPTY, (error) => {
+            if (level.left-- === 0) return Effect.fail(error);
+            above.full.push(level);
+            return Effect.void;
+          }),
+        );
+      }),
+    );
+  }
+
+  /** Removes entries in one round trip. Gives the directories that are not empty. */
+  #removeAll(
+    entries: ReadonlyArray<Dirent>,
+    isUnlocked = false,
+  ): Effect.Effect<ReadonlyArray<Level>, HandleFailure> {
+    if (entries.length === 0) return Effect.succeed([]);
+    const { sysif } = this.#task;
+    const names = near.Address(this.#buffer + BATCH);
+    const paths = entries.map(({ name }) => near.pathBytes(`${name}\0`));
+    const bytes = Buffer.concat(paths);
+    let end = 0;
+    const unlinks = entries.map(({ name, type }, i) => {
+      const address = near.Address(names + end);
+      end += (paths[i] as Uint8Array).length;
+      const flags = type === DT.DIR ? AT.REMOVEDIR : 0;
+      return Effect.match(near.unlinkat(sysif, this.#fd, address, flags, this.#of(name)), {
+        onSuccess: () => undefined,
+        onFailure: (error) => error,
+      });
+    });
+    return Effect.flatMap(near.pipelined([sysif.write(names, bytes), ...unlinks]), (results) => {
+      const full: Array<Level> = [];
+      const locked: Array<Dirent> = [];
+      for (const [i, entry] of entries.entries()) {
+        const error = results[i + 1] as near.SyscallFailure | undefined;
+        if (error === undefined) continue;
+        const errno = error instanceof near.SyscallError ? error.errno : undefined;
+        if (errno === "ENOTEMPTY" || errno === "EEXIST" || errno === "EISDIR")
+          full.push(newLevel(entry.name));
+        else if (errno === "EACCES" && !isUnlocked) locked.push(entry);
+        // Others have removed it, or put something else there: that is for the next reading.
+        else if (errno !== "ENOENT" && errno !== "ENOTDIR") return Effect.fail(error);
+      }
+      if (locked.length === 0) return Effect.succeed(full);
+      return Effect.andThen(
+        Effect.ignore(near.fchmod(sysif, this.#fd, 0o700)),
+        Effect.map(this.#removeAll(locked, true), (more) => [...full, ...more]),
+      );
+    });
+  }
+}
