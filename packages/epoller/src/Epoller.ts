@@ -66,14 +66,7 @@ export class Epoller {
   /** A wakeup for an epoll instance that is itself registered here: its readiness is an event. */
   nested(inner: Epoll): Wakeup {
     return {
-      subscribe: (onReadable) => {
-        const readiness = new (class extends Readiness {
-          override rose() {
-            onReadable();
-          }
-        })(this.#wakeup.hold, this.#wakeup.letGo);
-        return this.#add(inner, EPOLL.IN | EPOLL.ET, readiness);
-      },
+      subscribe: (onReadable) => this.watch(inner, onReadable),
       hold: this.#wakeup.hold,
       letGo: this.#wakeup.letGo,
     };
@@ -89,15 +82,14 @@ export class Epoller {
   }
 
   /**
-   * Registers a descriptor for reading in the background: whoever waits for it does not keep the
-   * event loop going. It starts out not ready.
+   * Calls back whenever a descriptor becomes readable, and does not keep the event loop going for it:
+   * see `holding`. When the scope closes, or the epoller does, it calls back for the last time.
    */
-  watch(fd: FileDescriptor): Effect.Effect<Readiness, HandleFailure, Scope.Scope> {
-    return Effect.suspend(() => {
-      const readiness = new Readiness(nothing, nothing);
-      readiness.fell(EPOLL.IN, 0);
-      return Effect.as(this.#add(fd, EPOLL.IN | EPOLL.ET, readiness), readiness);
-    });
+  watch(
+    fd: FileDescriptor,
+    onReadable: (readiness: Readiness) => void,
+  ): Effect.Effect<void, HandleFailure, Scope.Scope> {
+    return Effect.suspend(() => this.#add(fd, EPOLL.IN | EPOLL.ET, new Watched(onReadable)));
   }
 
   /** Registers a descriptor, edge-triggered, until the scope closes. */
@@ -184,5 +176,19 @@ export class Epoller {
 }
 
 const nothing = () => {};
+
+/** Readiness that nobody waits for, because it tells. */
+class Watched extends Readiness {
+  readonly #onReadable: (readiness: Readiness) => void;
+
+  constructor(onReadable: (readiness: Readiness) => void) {
+    super(nothing, nothing);
+    this.#onReadable = onReadable;
+  }
+
+  override rose() {
+    this.#onReadable(this);
+  }
+}
 
 export type { WaitableEvent };

@@ -1,6 +1,6 @@
-import { EPOLL, SIG, W } from "@rsyscall/abi";
+import { SIG, W } from "@rsyscall/abi";
 import type { Connection } from "@rsyscall/connection";
-import type { Epoller, Readiness } from "@rsyscall/epoller";
+import type { Epoller } from "@rsyscall/epoller";
 import {
   type ChildState,
   type Cloned,
@@ -43,6 +43,7 @@ export class ChildProcess {
   readonly #ours: Pidfd;
   readonly #epoller: Epoller;
   readonly #ended = Deferred.makeUnsafe<ChildState, HandleFailure>();
+  #reaping = false;
   #state: ChildState | undefined;
   #command: Command | undefined;
 
@@ -72,26 +73,23 @@ export class ChildProcess {
           ? yield* pidfd.forTask(accessTask)
           : yield* passed(connection, pidfd);
       const child = new ChildProcess(pid, pidfd, ours, accessEpoller);
-      const readiness = yield* accessEpoller.watch(ours);
-      yield* Effect.forkScoped(child.#reap(readiness, atEnd), { startImmediately: true });
+      yield* accessEpoller.watch(ours, ({ hasEnded }) => child.#onReadable(hasEnded, atEnd));
       return child;
     });
   }
 
   /** A zombie is waited for as soon as there is one, whether or not anybody asks. */
-  #reap(readiness: Readiness, atEnd: Effect.Effect<void>): Effect.Effect<void> {
-    const reap = Effect.flatMap(
-      Effect.exit(Effect.andThen(atEnd, this.pidfd.waitid(W.EXITED))),
-      (exit) => {
-        if (exit._tag === "Success") this.#state = exit.value;
-        return Deferred.done(this.#ended, exit as Exit.Exit<ChildState, HandleFailure>);
-      },
-    );
+  #onReadable(epollerHasEnded: boolean, atEnd: Effect.Effect<void>): void {
+    if (this.#reaping) return;
+    this.#reaping = true;
     // Readable means ended, unless it is the epoller that has ended: then nobody will be told.
-    const nobody = Deferred.fail(this.#ended, new SyscallSendError({ syscall: "waitid" }));
-    return Effect.flatMap(readiness.wait(EPOLL.IN), () =>
-      Effect.asVoid(readiness.hasEnded ? nobody : Effect.uninterruptible(reap)),
-    );
+    const reap = epollerHasEnded
+      ? Deferred.fail(this.#ended, new SyscallSendError({ syscall: "waitid" }))
+      : Effect.flatMap(Effect.exit(Effect.andThen(atEnd, this.pidfd.waitid(W.EXITED))), (exit) => {
+          if (exit._tag === "Success") this.#state = exit.value;
+          return Deferred.done(this.#ended, exit as Exit.Exit<ChildState, HandleFailure>);
+        });
+    Effect.runFork(reap);
   }
 
   /** How the child ended; undefined as long as it has not, or nobody knows. */

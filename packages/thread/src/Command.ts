@@ -56,17 +56,24 @@ export class Command {
 
   /**
    * As a POSIX shell would take it. The name by which the program is called has no place there: the
-   * shell gives the path. Text that is not UTF-8 is decoded as by `fsDecode`.
+   * shell gives the path. Text that is not UTF-8 is decoded as by `fsDecode`. What execve(2) would
+   * refuse, such as a NUL, has no meaning to a shell either.
    */
   toShell(): string {
-    const words = [this.executable.text, ...this.argv.slice(1)].map(quote).join(" ");
+    const { text } = this.executable;
+    // Without a slash, a shell would look for it in PATH.
+    const path = text === "" || text.includes("/") ? text : `./${text}`;
+    const words = [path, ...this.argv.slice(1)].map(quote).join(" ");
     if (this.envUpdates.size === 0) return words;
     const updates = [...this.envUpdates];
     const removed = updates.flatMap(([name, value]) => (value === undefined ? [name] : []));
     const set = updates.flatMap(([name, value]) =>
       value === undefined ? [] : [`${name}=${typeof value === "string" ? value : fsDecode(value)}`],
     );
-    const env = ["env", ...removed.flatMap((name) => ["-u", name]), ...set];
+    const env = ["env", ...removed.flatMap((name) => ["-u", name])];
+    // What begins like an option is none, and a path that looks like an assignment is the program.
+    if (set.some((assignment) => assignment.startsWith("-"))) env.push("--");
+    env.push(...set, ...(path.includes("=") ? ["nice", "-n", "0"] : []));
     return `${env.map(quote).join(" ")} ${words}`;
   }
 

@@ -59,7 +59,9 @@ export class Environment {
     return value === undefined ? undefined : fsEncode(value);
   }
 
-  /** setenv(3): EINVAL for a name that is empty or has "=" or a NUL in it, or a value with a NUL. */
+  /**
+   * setenv(3): EINVAL for a name that is empty or has "=" in it, and for what no string of C can be.
+   */
   set(name: string, value: string | Uint8Array): Effect.Effect<void, SyscallError> {
     return this.#update(new Map([[name, value]]));
   }
@@ -82,10 +84,10 @@ export class Environment {
       if (updates.size === 0) return Effect.succeed(this.#strings);
       const added: Array<Uint8Array> = [];
       for (const [name, value] of updates) {
-        const string = value === undefined ? fsEncode(name) : assignment(name, value);
-        if (name === "" || name.includes("=") || string.includes(0))
+        const text = typeof value === "object" ? fsDecode(value) : value;
+        if (name === "" || name.includes("=") || !isCString(name) || !isCString(text ?? ""))
           return Effect.fail(SyscallError.of("setenv", "EINVAL", JSON.stringify(name)));
-        if (value !== undefined) added.push(string);
+        if (text !== undefined) added.push(fsEncode(`${name}=${text}`));
       }
       const kept = this.#strings.filter((string) => {
         const name = nameOf(fsDecode(string));
@@ -122,5 +124,6 @@ const nameOf = (string: string): string | undefined => {
   return equals > 0 ? string.slice(0, equals) : undefined;
 };
 
-const assignment = (name: string, value: string | Uint8Array): Uint8Array =>
-  fsEncode(`${name}=${typeof value === "string" ? value : fsDecode(value)}`);
+/** Whether the kernel can be given this text: it has no NUL, and no half characters but bytes. */
+export const isCString = (text: string): boolean =>
+  !text.includes("\0") && !/[\ud800-\udc7f\udd00-\udfff]/u.test(text);

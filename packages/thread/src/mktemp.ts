@@ -8,9 +8,9 @@ import {
   open,
   type Task,
 } from "@rsyscall/handle";
-import { catchErrno, Path, type PathLike } from "@rsyscall/near";
+import { catchErrno, Path, type PathLike, pathText, SyscallError } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import type { Environment } from "./Environment.ts";
+import { type Environment, isCString } from "./Environment.ts";
 
 export interface TemporaryOptions {
   /** What the name begins with. Default "rsyscall-". */
@@ -22,14 +22,20 @@ export interface TemporaryOptions {
 /** How many names are tried before it is somebody's plan that they all exist. */
 const ATTEMPTS = 16;
 
-/** Makes something at a new path. Its scope removes it, wherever the process's root has got to since. */
+/**
+ * Makes something at a new path. Its scope removes it, wherever the process's root has got to since;
+ * if the process is gone, or something is mounted there, it is left.
+ */
 const makeTemporary = <A>(
   task: Task,
   environ: Environment,
-  { prefix = "rsyscall-", directory = environ.tmpdir }: TemporaryOptions,
+  options: TemporaryOptions,
   make: (path: Path) => Effect.Effect<A, HandleFailure, Scope.Scope>,
 ): Effect.Effect<A, HandleFailure, Scope.Scope> =>
   Effect.gen(function* () {
+    const { prefix = "rsyscall-", directory = environ.tmpdir } = options;
+    if (!isCString(prefix) || !isCString(pathText(directory)))
+      return yield* Effect.fail(SyscallError.of("mktemp", "EINVAL", JSON.stringify(prefix)));
     const parent = yield* Directory.open(task, directory, O.PATH);
     const attempt = (left: number): Effect.Effect<A, HandleFailure, Scope.Scope> => {
       const name = prefix + randomBytes(12).toString("base64url");

@@ -1,4 +1,4 @@
-import { EPOLL, SIG } from "@rsyscall/abi";
+import { SIG } from "@rsyscall/abi";
 import {
   type ChildState,
   type FileDescriptor,
@@ -7,7 +7,7 @@ import {
   spawn,
 } from "@rsyscall/handle";
 import type { PathLike, SyscallError, SyscallFailure } from "@rsyscall/near";
-import { Effect, Scope } from "effect";
+import { Deferred, Effect, Scope } from "effect";
 import { ChildProcess } from "./ChildProcess.ts";
 import type { Command } from "./Command.ts";
 import type { ThreadFields } from "./ThreadFields.ts";
@@ -96,8 +96,13 @@ export const spawnProcess = (
       writer.closeOnFork = true;
       const started = yield* start(parent, command, options, writer);
       yield* writer.close;
-      const readiness = yield* Scope.provide((yield* parent.epoller).watch(reader), scope);
-      yield* (yield* parent.epoller).holding(readiness.wait(EPOLL.IN));
+      const epoller = yield* parent.epoller;
+      const gone = yield* Deferred.make<void>();
+      yield* Scope.provide(
+        epoller.watch(reader, () => Deferred.doneUnsafe(gone, Effect.void)),
+        scope,
+      );
+      yield* epoller.holding(Deferred.await(gone));
       return started;
     }).pipe(Effect.onExit((exit) => Scope.close(scope, exit)));
     yield* Effect.flatMap(failure, orFail);

@@ -3,7 +3,7 @@ import type { MallocFailure, Task } from "@rsyscall/handle";
 import * as near from "@rsyscall/near";
 import { Data, Effect, type Exit } from "effect";
 import { Command } from "./Command.ts";
-import type { Environment } from "./Environment.ts";
+import { type Environment, isCString } from "./Environment.ts";
 
 /** No program of that name can be executed. */
 export class ExecutableNotFoundError extends Data.TaggedError("ExecutableNotFoundError")<{
@@ -31,16 +31,25 @@ export const which = (
   task: Task,
   environ: Environment,
   name: near.PathLike,
+): Effect.Effect<Command, ExecutableNotFoundError | MallocFailure> =>
+  Effect.suspend(() => find(task, environ, name));
+
+const find = (
+  task: Task,
+  environ: Environment,
+  name: near.PathLike,
 ): Effect.Effect<Command, ExecutableNotFoundError | MallocFailure> => {
   const file = near.pathText(name);
-  const candidates = file.includes("/")
+  const places = file.includes("/")
     ? [file]
     : (environ.get("PATH") ?? DEFAULT_PATH)
         .split(":")
         // An empty place is the working directory.
         .map((directory) => near.Path.make(directory || ".", file).text);
+  // What cannot be the name of a file is not there.
+  const candidates = file === "" ? [] : places.filter(isCString);
+  if (candidates.length === 0) return Effect.fail(notFound(file, [], undefined));
   const paths = candidates.map((path) => near.pathBytes(`${path}\0`));
-  if (file === "" || file.includes("\0")) return Effect.fail(notFound(file, [], undefined));
   const { stat } = task.abi;
   const text = paths.reduce((sum, path) => sum + path.length, 0);
   return task.withMemory(stat.size * paths.length + text, 8, (statuses) => {
