@@ -203,20 +203,11 @@ class Emptying {
     );
   }
 
-  /** Tries again once the directory's mode does not forbid it. */
-  #unlocked<A, E>(operation: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return near.catchErrno("EACCES", () =>
-      Effect.andThen(Effect.ignore(near.fchmod(this.#task.sysif, this.#fd, 0o700)), operation),
-    )(operation);
-  }
-
   /** Goes up from an empty directory, and removes it. */
   #leave(level: Level, above: Level): Effect.Effect<void, HandleFailure> {
     const { sysif } = this.#task;
-    const up = this.#unlocked(
-      this.#task.withPath("openat", "..", (address) =>
-        openDirectoryAt(this.#task, this.#fd, address, 0, this.#of(`${level.name}/..`)),
-      ),
+    const up = this.#task.withPath("openat", "..", (address) =>
+      openDirectoryAt(this.#task, this.#fd, address, 0, this.#of(`${level.name}/..`)),
     );
     const rmdir = this.#task.withPath("unlinkat", level.name, (address) =>
       near.unlinkat(sysif, this.#fd, address, AT.REMOVEDIR, this.#of(level.name)),
@@ -228,7 +219,7 @@ class Emptying {
           return Effect.fail(
             near.SyscallError.of("openat", "ESTALE", this.#of(`${level.name} was moved away`)),
           );
-        return this.#unlocked(rmdir).pipe(
+        return rmdir.pipe(
           near.catchErrno(NO_DIRECTORY, () => Effect.void),
           near.catchErrno(NOT_EMPTY, (error) => {
             if (level.left-- === 0) return Effect.fail(error);
@@ -240,7 +231,10 @@ class Emptying {
     );
   }
 
-  /** Removes entries in one round trip. Gives the directories that are not empty. */
+  /**
+   * Removes entries in one round trip; if the directory's mode forbids it, changes that. Gives the
+   * directories that are not empty.
+   */
   #removeAll(
     entries: ReadonlyArray<Dirent>,
     isUnlocked = false,

@@ -1,11 +1,30 @@
-import { existsSync, mkdirSync, readdirSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { DT } from "@rsyscall/abi";
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { fileURLToPath } from "node:url";
+import { ACCESS, AT, DT, fsDecode, O, S_IF, S_IFMT } from "@rsyscall/abi";
 import type { SyscallError } from "@rsyscall/near";
+import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, tempDirectory } from "../../../tests/harness/index.ts";
-import { Directory, open, removeTree } from "../src/index.ts";
+import {
+  execute,
+  it,
+  launchStub,
+  missing,
+  start,
+  tempDirectory,
+} from "../../../tests/harness/index.ts";
+import { Directory, mkdir, open, removeTree, symlink } from "../src/index.ts";
 
 describe("Directory", () => {
   it("gives its entries, all of them, each time", function* () {
@@ -28,6 +47,95 @@ describe("Directory", () => {
     }
   });
 
+  it("gives names of any bytes", function* () {
+    const { task } = yield* LocalThread;
+    const path = yield* tempDirectory;
+    const names = [
+      Buffer.of(0xff, 0xfe),
+      Buffer.from("a\nb"),
+      Buffer.from("ünï"),
+      Buffer.alloc(255, 0x80),
+    ];
+    for (const name of names) writeFileSync(Buffer.concat([Buffer.from(`${path}/`), name]), "");
+    const directory = yield* Directory.open(task, path);
+    assert.sameMembers(
+      (yield* directory.entries).map(({ name }) => name),
+      names.map(fsDecode),
+    );
+    for (const name of names) yield* directory.unlinkat(name);
+    assert.deepEqual(readdirSync(path), []);
+  });
+
+  it("is read by several at once, and in batches with all that the kernel gives", function* () {
+    const { task } = (yield* launchStub).call.thread;
+    const path = yield* tempDirectory;
+    for (let i = 0; i < 2000; i++) writeFileSync(`${path}/a longer name ${i}`, "");
+    const directory = yield* Directory.open(task, path);
+    const { entries } = directory;
+    const all = yield* Effect.all([entries, entries, entries], { concurrency: "unbounded" });
+    for (const each of all) assert.equal(new Set(each.map(({ name }) => name)).size, 2000);
+    const again = yield* Directory.open(task, path);
+    const seen: Array<string> = [];
+    for (;;) {
+      const batch = yield* again.getdents(4096);
+      if (batch.length === 0) break;
+      assert.isAtMost(batch.length, 4096 / 24);
+      seen.push(...batch.map(({ name }) => name));
+    }
+    assert.sameMembers(seen, [".", "..", ...all[0].map(({ name }) => name)]);
+    const small = yield* Directory.open(task, path);
+    assert.equal(((yield* Effect.flip(small.getdents(8))) as SyscallError).errno, "EINVAL");
+  });
+
+  for (const [where, thread] of [
+    ["here", LocalThread],
+    ["in a stub", Effect.map(launchStub, ({ call }) => call.thread)],
+  ] as const)
+    it(`is where paths begin, whatever it is called by now: ${where}`, function* () {
+      const { task } = yield* thread;
+      const root = yield* tempDirectory;
+      mkdirSync(`${root}/first`);
+      mkdirSync(`${root}/other`);
+      const directory = yield* Directory.open(task, `${root}/first`);
+      const other = yield* Directory.open(task, `${root}/other`, O.PATH);
+      renameSync(`${root}/first`, `${root}/now`);
+      const now = `${root}/now`;
+
+      const file = yield* directory.openat("file", O.CREAT | O.EXCL | O.RDWR, 0o600);
+      yield* file.writeAllText("content");
+      assert.equal(readFileSync(`${now}/file`, "utf8"), "content");
+      yield* directory.mkdirat("inner", 0o700);
+      yield* directory.symlinkat("file", "link");
+      assert.equal((yield* directory.readlinkat("link")).text, "file");
+      assert.equal((yield* directory.fstatat("link")).mode & S_IFMT, S_IF.REG);
+      const link = yield* directory.fstatat("link", AT.SYMLINK_NOFOLLOW);
+      assert.equal(link.mode & S_IFMT, S_IF.LNK);
+      yield* directory.fchmodat("link", 0o400);
+      assert.equal(statSync(`${now}/file`).mode & 0o777, 0o400);
+      yield* directory.faccessat("file", ACCESS.R);
+      yield* directory.faccessat("inner", ACCESS.X, AT.EACCESS);
+      const denied = yield* Effect.flip(directory.faccessat("file", ACCESS.X, AT.EACCESS));
+      assert.deepInclude({ ...denied }, { errno: "EACCES", subject: "file" });
+
+      yield* directory.linkat("file", other, "second");
+      assert.equal(statSync(`${root}/other/second`).ino, statSync(`${now}/file`).ino);
+      linkSync(`${now}/file`, `${root}/other/third`);
+      const refused = yield* Effect.flip(directory.renameat("file", other, "third", 1));
+      assert.deepInclude({ ...refused }, { errno: "EEXIST", subject: "file to third" });
+      yield* directory.renameat("inner", other, "moved");
+      assert.sameMembers(readdirSync(`${root}/other`), ["moved", "second", "third"]);
+      yield* other.unlinkat("moved", AT.REMOVEDIR);
+      yield* directory.unlinkat("link");
+      yield* directory.removeTree("file");
+      assert.deepEqual(readdirSync(now), []);
+      yield* directory.mkdirat(`${root}/absolute`);
+      assert.include(readdirSync(root), "absolute");
+      const misread = yield* Effect.flip(directory.mkdirat("a\0b"));
+      assert.deepInclude({ ...misread }, { errno: "EINVAL", syscall: "mkdirat" });
+      yield* directory.close;
+      assert.equal((yield* Effect.flip(directory.mkdirat("late")))._tag, "UseAfterFreeError");
+    });
+
   it("is nothing else, and no longer there once removed", function* () {
     const { task } = yield* LocalThread;
     const path = yield* tempDirectory;
@@ -43,41 +151,40 @@ describe("Directory", () => {
   });
 });
 
-describe("removeTree", () => {
-  for (const [where, thread] of [
-    ["here", LocalThread],
-    ["in a stub", Effect.map(launchStub, ({ call }) => call.thread)],
-  ] as const)
-    it(`removes files and directories ${where}, however deep`, function* () {
-      const { task } = yield* thread;
-      const root = yield* tempDirectory;
-      const before = readdirSync(`/proc/${task.pid}/fd`).length;
-      let path = `${root}/deep`;
-      mkdirSync(path);
-      // Deeper than a path can be, and than most processes may have descriptors.
-      const cwd = process.cwd();
-      process.chdir(path);
-      for (let i = 0; i < 1500; i++) {
-        mkdirSync("d");
-        writeFileSync("f", "");
-        process.chdir("d");
-      }
-      process.chdir(cwd);
-      yield* removeTree(task, `${root}/deep`);
-      path = `${root}/file`;
-      writeFileSync(path, "");
-      yield* removeTree(task, path);
-      symlinkSync(cwd, path);
-      yield* removeTree(task, path);
-      assert.deepEqual(readdirSync(root), []);
-      assert.isTrue(existsSync(cwd));
-      assert.isAtMost(readdirSync(`/proc/${task.pid}/fd`).length, before);
-    });
+const stubC = fileURLToPath(new URL("../../../stub-c", import.meta.url));
+const compiler = "aarch64-linux-gnu-gcc";
+const emulator = "qemu-aarch64-static";
 
-  it("says what is not there", function* () {
-    const { task } = yield* LocalThread;
-    const error = (yield* Effect.flip(removeTree(task, "/no/such"))) as SyscallError;
-    assert.equal(error.errno, "ENOENT");
-    assert.include(error.subject as string, "/no/such");
-  });
+describe("Directory on another machine", () => {
+  it.skipIf(missing(compiler) ?? missing(emulator))(
+    "opens directories alone, and removes trees, by the flags of that machine",
+    function* () {
+      const directory = yield* tempDirectory;
+      const built = yield* execute("make", [
+        ...["-C", stubC, "ARCH=aarch64", `CC=${compiler}`, `OUT=${directory}`],
+      ]);
+      assert.equal(built.status, 0, built.stderr.toString());
+      const socket = `${directory}/socket`;
+      const server = yield* StubServer.listenOn(yield* LocalThread, socket);
+      yield* start(emulator, [`${directory}/rsyscall-unix-stub`], {
+        env: { ...process.env, RSYSCALL_UNIX_STUB_SOCK_PATH: socket },
+      });
+      const { task } = (yield* server.accept()).thread;
+      writeFileSync(`${directory}/file`, "");
+      const error = yield* Effect.flip(Directory.open(task, `${directory}/file`));
+      assert.deepInclude({ ...error }, { errno: "ENOTDIR" });
+      const link = yield* Effect.flip(Directory.open(task, "/proc/self/cwd", O.NOFOLLOW));
+      assert.deepInclude({ ...link }, { errno: "ENOTDIR" });
+      for (const path of ["tree", "tree/a", "tree/a/b"]) yield* mkdir(task, `${directory}/${path}`);
+      yield* symlink(task, directory, `${directory}/tree/a/link`);
+      const opened = yield* Directory.open(task, `${directory}/tree`);
+      assert.deepEqual(
+        (yield* opened.entries).map(({ name }) => name),
+        ["a"],
+      );
+      yield* removeTree(task, `${directory}/tree`);
+      assert.notInclude(readdirSync(directory), "tree");
+      assert.include(readdirSync(directory), "file");
+    },
+  );
 });

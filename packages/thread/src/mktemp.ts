@@ -35,7 +35,9 @@ const makeTemporary = <A>(
   Effect.gen(function* () {
     const { prefix = "rsyscall-", directory = environ.tmpdir } = options;
     if (!isCString(prefix) || !isCString(pathText(directory)))
-      return yield* Effect.fail(SyscallError.of("mktemp", "EINVAL", JSON.stringify(prefix)));
+      return yield* Effect.fail(
+        SyscallError.of("mktemp", "EINVAL", JSON.stringify(Path.make(directory, prefix).text)),
+      );
     const parent = yield* Directory.open(task, directory, O.PATH);
     const attempt = (left: number): Effect.Effect<A, HandleFailure, Scope.Scope> => {
       const name = prefix + randomBytes(12).toString("base64url");

@@ -1,7 +1,8 @@
+import { writeFileSync } from "node:fs";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe, test } from "vitest";
-import { it, missing } from "../../../tests/harness/index.ts";
+import { it, missing, tempDirectory } from "../../../tests/harness/index.ts";
 import { Command } from "../src/index.ts";
 
 /** Runs a command, and gives its stdout. */
@@ -63,9 +64,8 @@ describe("Command", () => {
 
   for (const shell of ["dash", "bash", "sh"])
     it.skipIf(missing(shell))(`means the same to ${shell}`, function* () {
-      // A shell gets text: what is not UTF-8 cannot be in it.
-      const args = odd.filter((arg) => typeof arg === "string");
-      const command = Command.make("/usr/bin/printf", "%s\\0", ...args);
+      const bytes = Uint8Array.from({ length: 255 }, (_, i) => i + 1);
+      const command = Command.make("/usr/bin/printf", "%s\\0", ...odd, bytes);
       const direct = yield* output(command);
       assert.deepEqual(
         yield* output(Command.make(`/bin/${shell}`, "-c", command.toShell())),
@@ -82,5 +82,28 @@ describe("Command", () => {
         .toShell();
       const inside = Command.make(`/bin/${shell}`, "-c", `B=set; export B; ${env}`);
       assert.equal((yield* output(inside)).toString(), "it's\n'|unset|'");
+
+      // Names that look like options, and programs that look like assignments or are found in PATH.
+      const directory = yield* tempDirectory;
+      const names = ["a=b", "-n", "true", "it's"];
+      for (const name of names)
+        writeFileSync(
+          `${directory}/${name}`,
+          '#!/bin/sh\nprintf "%s|" "$1" "$(printenv B || echo unset)"; tr "\\0" "\\n" </proc/$$/environ | grep -a "^[-=]"\n',
+          { mode: 0o755 },
+        );
+      for (const name of names)
+        for (const path of [name, `${directory}/${name}`]) {
+          const plain = Command.make(path, "-1");
+          for (const [it, expected] of [
+            [plain, "-1|set|"],
+            [plain.env({ B: "=" }), "-1|=|"],
+            [plain.env({ B: undefined, "-x y": "=1" }), "-1|unset|-x y==1\n"],
+          ] as const) {
+            const script = `cd ${directory}; B=set; export B; ${it.toShell()} || :`;
+            const result = yield* output(Command.make(`/bin/${shell}`, "-c", script));
+            assert.equal(result.toString(), expected, it.toShell());
+          }
+        }
     });
 });

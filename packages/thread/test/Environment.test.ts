@@ -70,10 +70,37 @@ describe("Environment", () => {
       ["A=B", "x"],
       ["A\0", "x"],
       ["A", "x\0y"],
+      ["A\ud800", "x"],
+      ["A", "\udfff"],
+      ["A", Uint8Array.of(0)],
     ] as const) {
       const error = await Effect.runPromise(Effect.flip(environ.set(name, value)));
       assert.equal(error.errno, "EINVAL");
     }
+    for (const name of ["", "A=1", "A\0", "\ud800"])
+      assert.equal((await Effect.runPromise(Effect.flip(environ.delete(name)))).errno, "EINVAL");
+    const both = new Map([
+      ["B", "good"],
+      ["C=", "bad"],
+    ]);
+    assert.equal((await Effect.runPromise(Effect.flip(environ.withUpdates(both)))).errno, "EINVAL");
     assert.deepEqual(environ.toRecord(), { A: "1" });
+  });
+
+  it("gives the strings of one program, and stays as it is", async () => {
+    const environ = new Environment(["A=1", "odd", "\xff=2"].map(bytes));
+    const updates = new Map([
+      ["A", undefined],
+      ["B", ""],
+      ["\udcff", "3"],
+    ]);
+    const strings = await Effect.runPromise(environ.withUpdates(updates));
+    assert.deepEqual(
+      strings.map((string) => Buffer.from(string).toString("latin1")),
+      ["odd", "B=", "\xff=3"],
+    );
+    assert.deepEqual(environ.strings, ["A=1", "odd", "\xff=2"].map(bytes));
+    assert.deepEqual([...environ.sh.argv], ["sh"]);
+    assert.equal(environ.sh.executable.text, "/bin/sh");
   });
 });

@@ -1,9 +1,48 @@
-import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
-import type { SyscallError } from "@rsyscall/near";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { O, type SyscallName } from "@rsyscall/abi";
+import { chmod, mkdir, open, setresuid, type Task } from "@rsyscall/handle";
+import { Address, type SyscallError, type Word } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, tempDirectory } from "../../../tests/harness/index.ts";
+import { it, launchStub, notRoot, tempDirectory } from "../../../tests/harness/index.ts";
+import { mkdtemp, mkstemp } from "../src/mktemp.ts";
+
+/** The task, but somebody has already made what it is about to make, the first `times` times. */
+const beaten = (task: Task, by: (path: string) => void, times: number): Task => {
+  const { sysif } = task;
+  const makes = ["mkdirat", "openat"].map((name) => sysif.abi.syscallNumber(name as SyscallName));
+  let left = times;
+  const syscall = (number: number, ...words: [Word?, Word?, Word?, Word?, Word?, Word?]) =>
+    Effect.gen(function* () {
+      if (makes.includes(number)) {
+        const bytes = yield* sysif.read(Address(Number(words[1])), 256);
+        const path = Buffer.from(bytes.subarray(0, bytes.indexOf(0))).toString();
+        if (path.includes("x-") && left-- > 0) by(path);
+      }
+      return yield* sysif.syscall(number, ...words);
+    });
+  return Object.create(task, {
+    sysif: {
+      value: {
+        abi: sysif.abi,
+        read: sysif.read.bind(sysif),
+        write: sysif.write.bind(sysif),
+        syscall,
+      },
+    },
+  }) as Task;
+};
 
 const threads = [
   ["here", LocalThread],
@@ -61,7 +100,7 @@ for (const [where, make] of threads)
       const path = yield* thread.mkdtemp();
       assert.equal(path.parent.text, directory);
       yield* thread.environ.set("TMPDIR", "/no/such");
-      const error = (yield* Effect.flip(thread.mkdtemp())) as SyscallError;
+      const error = (yield* Effect.flip(Effect.asVoid(thread.mkdtemp()))) as SyscallError;
       assert.deepInclude({ ...error }, { errno: "ENOENT", subject: "/no/such" });
       yield* thread.environ.delete("TMPDIR");
       assert.equal(thread.environ.tmpdir.text, "/tmp");
@@ -82,5 +121,86 @@ describe("a temporary directory of a child", () => {
       }),
     );
     assert.deepEqual(readdirSync(directory), ["root"]);
+  });
+});
+
+describe("the name of a temporary file", () => {
+  it("is another one when somebody has it, and nobody's file is opened or removed", function* () {
+    const { task, environ } = yield* LocalThread;
+    const directory = yield* tempDirectory;
+    const options = { directory, prefix: "x-" };
+    const theirs = (path: string) => symlinkSync("/no/such", path);
+    for (const make of [
+      (beatenTask: Task) => mkdtemp(beatenTask, environ, options),
+      (beatenTask: Task) => Effect.map(mkstemp(beatenTask, environ, options), ({ path }) => path),
+    ]) {
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const path = yield* make(beaten(task, theirs, 3));
+          assert.isFalse(lstatSync(path.text).isSymbolicLink());
+          assert.equal(readdirSync(directory).length, 4);
+        }),
+      );
+      assert.equal(readdirSync(directory).length, 3);
+      const error = (yield* Effect.flip(
+        Effect.asVoid(make(beaten(task, theirs, 1000))),
+      )) as SyscallError;
+      assert.equal(error.errno, "EEXIST");
+      const names = readdirSync(directory);
+      assert.equal(names.length, 3 + 17);
+      for (const name of names) rmSync(`${directory}/${name}`);
+    }
+  });
+
+  it("is refused where it can be no name", function* () {
+    const thread = yield* LocalThread;
+    const directory = yield* tempDirectory;
+    for (const [options, errno] of [
+      [{ directory, prefix: "a\0" }, "EINVAL"],
+      [{ directory, prefix: "\ud800" }, "EINVAL"],
+      [{ directory: `${directory}\0` }, "EINVAL"],
+      [{ directory, prefix: "no/such/" }, "ENOENT"],
+      [{ directory, prefix: "x".repeat(255) }, "ENAMETOOLONG"],
+    ] as const)
+      for (const make of [
+        Effect.asVoid(thread.mkdtemp(options)),
+        Effect.asVoid(thread.mkstemp(options)),
+      ])
+        assert.equal(((yield* Effect.flip(make)) as SyscallError).errno, errno);
+    assert.deepEqual(readdirSync(directory), []);
+  });
+});
+
+describe("the end of a temporary directory", () => {
+  it.skipIf(notRoot)("comes although its owner has locked what is in it", function* () {
+    const { thread } = (yield* launchStub).call;
+    const directory = yield* tempDirectory;
+    chmodSync(directory, 0o777);
+    yield* setresuid(thread.task, { real: 65534, effective: 65534, saved: 65534 });
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const path = yield* thread.mkdtemp({ directory });
+        const { task } = thread;
+        for (const inner of ["a", "a/b", "a/b/c"]) yield* mkdir(task, path.join(inner));
+        yield* Effect.scoped(open(task, path.join("a/b/file"), O.CREAT | O.WRONLY, 0));
+        for (const inner of ["a/b/c", "a/b", "a"]) yield* chmod(task, path.join(inner), 0o500);
+        yield* chmod(task, path, 0);
+      }),
+    );
+    assert.deepEqual(readdirSync(directory), []);
+  });
+
+  it("does not come when the process is gone, and nobody fails for it", function* () {
+    const directory = yield* tempDirectory;
+    const left: Array<string> = [];
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const child = yield* (yield* LocalThread).fork();
+        left.push((yield* child.mkdtemp({ directory })).name);
+        left.push((yield* child.mkstemp({ directory })).path.name);
+        yield* child.exit(0);
+      }),
+    );
+    assert.sameMembers(readdirSync(directory), left);
   });
 });
