@@ -82,13 +82,16 @@ export const spawn = (
     });
   });
 
+/** Where descriptors wait for their place: beyond what a caller of ours passes on by number. */
+const ASIDE = 200;
+
 /** Puts descriptors in their places. None may be overwritten before it was used. */
 const redirections = (
   wanted: ReadonlyArray<[to: number, from: near.Fd]>,
   kept: ReadonlyArray<number>,
 ): Array<Step> => {
   const targets = new Set(wanted.map(([to]) => to));
-  let free = Math.max(2, ...targets, ...kept) + 1;
+  let free = Math.max(ASIDE, ...targets, ...kept) + 1;
   const dup3 = (from: number, to: number, flags: number): Step => ({
     syscall: "dup3",
     subject: `fd ${from}`,
