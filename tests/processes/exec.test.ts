@@ -32,6 +32,9 @@ const targets = Effect.map(tempDirectory, (directory) => {
     [Command.make("/bin/true", ...Array.from({ length: 40 }, () => huge.slice(2))), "E2BIG"],
     [Command.make("/bin/true", "nul\0nul"), "EINVAL"],
     [Command.make("/bin/tr\0ue"), "EINVAL"],
+    // Half of a character, which no bytes stand for.
+    [Command.make("/bin/true", "\ud800"), "EINVAL"],
+    [Command.make("/bin/\ud800"), "EINVAL"],
   ] as const;
 });
 

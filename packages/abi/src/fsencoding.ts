@@ -77,3 +77,16 @@ const sequenceLength = (bytes: Uint8Array, at: number): 0 | 1 | 2 | 3 | 4 => {
   }
   return 0;
 };
+
+/**
+ * The bytes of a C string, without the final NUL; undefined for what cannot be one: with a NUL in it, at
+ * which the kernel would stop, or with a surrogate that `fsEncode` does not take.
+ */
+export const cStringBytes = (text: string | Uint8Array): Uint8Array | undefined => {
+  try {
+    const bytes = fsEncode(text);
+    return bytes.includes(0) ? undefined : bytes;
+  } catch {
+    return undefined;
+  }
+};

@@ -1,12 +1,11 @@
 import type { Abi, Codec, FixedCodec } from "@rsyscall/abi";
-import { Bytes, CString } from "@rsyscall/abi";
+import { Bytes, CString, cStringBytes } from "@rsyscall/abi";
 import type * as far from "@rsyscall/far";
 import type { Allocation, Allocator, OutOfSpaceError } from "@rsyscall/memory";
 import {
   type Address,
   type PathLike,
   type Pid,
-  pathBytes,
   pathText,
   pipelined,
   SyscallError,
@@ -189,9 +188,9 @@ export class Task implements far.Task {
     path: PathLike,
     use: (address: Address) => Effect.Effect<A, E, R>,
   ): Effect.Effect<A, E | MallocFailure, R> {
-    const bytes = pathBytes(path);
-    // The kernel would stop at the NUL, and act on another file.
-    if (bytes.includes(0)) return Effect.fail(SyscallError.of(syscall, "EINVAL", pathText(path)));
+    const bytes = cStringBytes(path instanceof Uint8Array ? path : pathText(path));
+    // The kernel would stop at a NUL, and act on another file.
+    if (bytes === undefined) return Effect.fail(SyscallError.of(syscall, "EINVAL", pathText(path)));
     const terminated = new Uint8Array(bytes.length + 1);
     terminated.set(bytes);
     return this.withBytes(terminated, use);

@@ -1,10 +1,10 @@
-import { CLOSE_RANGE, fsEncode, SigHow, type Sigset } from "@rsyscall/abi";
+import { CLOSE_RANGE, SigHow, type Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import type { HandleFailure } from "./errors.ts";
 import { FdTable } from "./FdTable.ts";
 import type { FileDescriptor } from "./FileDescriptor.ts";
-import { execImage } from "./internal/execImage.ts";
+import { execImage, execStrings } from "./internal/execImage.ts";
 import { sigprocmask } from "./signal.ts";
 import type { Task } from "./Task.ts";
 
@@ -55,7 +55,7 @@ export const execve = (
   path: near.PathLike,
   options: ExecOptions,
 ): Effect.Effect<void, HandleFailure> =>
-  exec(task, "execve", near.pathBytes(path), near.pathText(path), options, (at, argv, envp) =>
+  exec(task, "execve", path, near.pathText(path), options, (at, argv, envp) =>
     near.execve(task.sysif, at, argv, envp, near.pathText(path)),
   );
 
@@ -71,7 +71,7 @@ export const execveat = (
   options: ExecOptions & { readonly flags?: number },
 ): Effect.Effect<void, HandleFailure> => {
   const subject = `fd ${directory.near}${near.pathText(path) && `/${near.pathText(path)}`}`;
-  return exec(task, "execveat", near.pathBytes(path), subject, options, (at, argv, envp) =>
+  return exec(task, "execveat", path, subject, options, (at, argv, envp) =>
     Effect.flatMap(directory.borrow(task), (fd) =>
       near.execveat(task.sysif, fd, at, argv, envp, options.flags ?? 0, subject),
     ),
@@ -81,7 +81,7 @@ export const execveat = (
 const exec = (
   task: Task,
   syscall: "execve" | "execveat",
-  path: Uint8Array,
+  path: near.PathLike,
   subject: string,
   { argv, envp, sigmask }: ExecOptions,
   call: (
@@ -90,10 +90,8 @@ const exec = (
     envp: near.Address,
   ) => Effect.Effect<void, HandleFailure>,
 ): Effect.Effect<void, HandleFailure> => {
-  const strings = [path, ...argv.map(fsEncode), ...envp.map(fsEncode)];
-  // The kernel would stop at the NUL, and execute something else.
-  if (strings.some((string) => string.includes(0)))
-    return Effect.fail(near.SyscallError.of(syscall, "EINVAL", subject));
+  const strings = execStrings(path, argv, envp);
+  if (strings === undefined) return Effect.fail(near.SyscallError.of(syscall, "EINVAL", subject));
   const image = execImage(strings, argv.length, sigmask);
   const changesMask = !sameSet(task.sigmask, sigmask);
   const run = task.withMemory(image.size, 8, (base) =>

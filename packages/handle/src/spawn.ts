@@ -1,11 +1,11 @@
-import { F, fsEncode, O, SigHow, Sigset } from "@rsyscall/abi";
+import { F, O, SigHow, Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { type Cloned, clone, type Step } from "./clone.ts";
 import type { HandleFailure } from "./errors.ts";
 import type { ExecOptions } from "./exec.ts";
 import type { FileDescriptor } from "./FileDescriptor.ts";
-import { execImage } from "./internal/execImage.ts";
+import { execImage, execStrings } from "./internal/execImage.ts";
 import type { Task } from "./Task.ts";
 
 export interface SpawnOptions extends ExecOptions {
@@ -36,11 +36,14 @@ export const spawn = (
     for (const [number, fd] of options.fds) sources.push([number, yield* fd.borrow(task)]);
     const kept = sources.map(([, fd]) => fd);
     if (untilExec !== undefined) kept.push(yield* untilExec.borrow(task));
-    const cwds = cwd === undefined ? [] : [near.pathBytes(cwd)];
-    const strings = [near.pathBytes(path), ...argv.map(fsEncode), ...envp.map(fsEncode)];
-    // The kernel would stop at the NUL, and execute something else.
-    if ([...strings, ...cwds].some((string) => string.includes(0)))
+    const strings = execStrings(path, argv, envp);
+    if (strings === undefined)
       return yield* Effect.fail(near.SyscallError.of("execve", "EINVAL", near.pathText(path)));
+    const cwds = cwd === undefined ? [] : execStrings(cwd, [], []);
+    if (cwds === undefined)
+      return yield* Effect.fail(
+        near.SyscallError.of("chdir", "EINVAL", near.pathText(cwd as near.PathLike)),
+      );
     const exec = execImage(strings, argv.length, sigmask);
     const cwdAt = exec.size;
     const steps: Array<Step> = redirections(sources, kept);

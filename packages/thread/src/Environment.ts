@@ -1,4 +1,4 @@
-import { fsDecode, fsEncode } from "@rsyscall/abi";
+import { cStringBytes, fsDecode, fsEncode } from "@rsyscall/abi";
 import { Path, SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
 import { Command, type EnvironmentUpdates } from "./Command.ts";
@@ -125,5 +125,4 @@ const nameOf = (string: string): string | undefined => {
 };
 
 /** Whether the kernel can be given this text: it has no NUL, and no half characters but bytes. */
-export const isCString = (text: string): boolean =>
-  !text.includes("\0") && !/[\ud800-\udc7f\udd00-\udfff]/u.test(text);
+export const isCString = (text: string): boolean => cStringBytes(text) !== undefined;

@@ -1,4 +1,5 @@
-import { Sigset } from "@rsyscall/abi";
+import { cStringBytes, Sigset } from "@rsyscall/abi";
+import { type PathLike, pathText } from "@rsyscall/near";
 
 /** The memory that execve(2) reads, by offsets from its start. */
 export interface ExecImage {
@@ -10,6 +11,24 @@ export interface ExecImage {
   /** Its content when it lies at this address. */
   readonly at: (base: number) => Uint8Array;
 }
+
+/**
+ * The strings of an `execImage`; undefined if one of them cannot be a C string: the kernel would execute
+ * something else.
+ */
+export const execStrings = (
+  path: PathLike,
+  argv: ReadonlyArray<string | Uint8Array>,
+  envp: ReadonlyArray<string | Uint8Array>,
+): ReadonlyArray<Uint8Array> | undefined => {
+  const strings: Array<Uint8Array> = [];
+  for (const text of [path instanceof Uint8Array ? path : pathText(path), ...argv, ...envp]) {
+    const bytes = cStringBytes(text);
+    if (bytes === undefined) return undefined;
+    strings.push(bytes);
+  }
+  return strings;
+};
 
 /**
  * Two vectors of pointers, the signal mask, the strings.
