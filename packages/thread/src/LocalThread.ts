@@ -26,7 +26,7 @@ export type LocalThreadFailure = HandleFailure | KernelTooOldError | Unsupported
 
 /**
  * The Thread of this process. Its system calls run on Node's main thread, and one that blocks stops
- * everything.
+ * everything. In a worker thread, its children die with the worker.
  *
  * @example
  * ```ts

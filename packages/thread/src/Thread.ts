@@ -205,9 +205,32 @@ export class Thread implements ThreadFields {
   /**
    * clone(2): a child that serves system calls as this process does, in the same memory, on a stack of
    * its own. It has a copy of the descriptor table, without what is close-on-fork, or shares it with
-   * CLONE.FILES; with CLONE.NEWNS, NEWPID and so on it has namespaces of its own. The scope kills it.
+   * CLONE.FILES; with CLONE.NEWNS, NEWPID and so on it has namespaces of its own. The scope kills it,
+   * and so does the kernel when its parent dies: this process, or the thread of it that made the child.
+   *
+   * EAGAIN at a limit of processes, EPERM without the right to the namespaces, EINVAL for flags with
+   * which no child could serve.
    *
    * @param flags of `CLONE`
+   * @example
+   * ```ts
+   * import { CLONE } from "@rsyscall/abi";
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const thread = yield* LocalThread;
+   *   const [reader, writer] = yield* thread.pipe();
+   *   const child = yield* thread.clone(CLONE.NEWUSER | CLONE.NEWUTS);
+   *   // What the parent had is in the child's table as well.
+   *   yield* (yield* writer.inherit(child.task)).dup3(child.stdout);
+   *   yield* child.exec(thread.environ.sh.args("-c", "hostname inside; hostname"));
+   *   yield* writer.close;
+   *   console.log(yield* thread.readTextToEof(reader)); // inside
+   *   yield* child.process.check;
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
    */
   clone(
     flags = 0,
