@@ -60,8 +60,12 @@ __attribute__((noreturn)) static void serve(struct rsyscall_child *child)
 	set_default(child->default_signals);
 	if (child->restores_sigmask)
 		set_sigmask(child->sigmask, 0);
-	if (perform_requests(child) && child->fd >= 0)
-		rsyscall_server(child->fd, child->fd);
+	if (perform_requests(child) && child->fd >= 0) {
+		if (child->ring)
+			rsyscall_serve_ring(child->fd, child->ring);
+		else
+			rsyscall_server(child->fd, child->fd);
+	}
 	syscall6(SYS_exit_group, RSYSCALL_STATUS_UNAVAILABLE, 0, 0, 0, 0, 0);
 	__builtin_unreachable();
 }

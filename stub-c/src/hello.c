@@ -8,13 +8,19 @@
 #define FDS_AT_MOST 1024
 #define PATH_SIZE 4096
 
+/* A message's ancillary data with descriptors: cmsg(3). */
+struct rights {
+	struct cmsghdr header;
+	i32 fds[4];
+};
+
 static int is_control(const struct control_fds *fds, int fd)
 {
 	return fd == fds->handshake || fd == fds->syscall || fd == fds->data || fd == fds->connection || fd == fds->lifeline;
 }
 
 /* Lists what the caller left open. More than fits in the list, like no /proc, is "unknown". */
-static u32 list_fds(const struct control_fds *control, i32 *fds)
+static u32 list_fds(const struct control_fds *control, int arena_fd, i32 *fds)
 {
 	struct {
 		u64 inode;
@@ -39,7 +45,7 @@ static u32 list_fds(const struct control_fds *control, i32 *fds)
 				continue;
 			for (const char *digit = entry->name; *digit; digit++)
 				fd = fd * 10 + (*digit - '0');
-			if (fd == directory || is_control(control, fd))
+			if (fd == directory || fd == arena_fd || is_control(control, fd))
 				continue;
 			if (count == FDS_AT_MOST) {
 				sys_close((int)directory);
@@ -74,10 +80,14 @@ static u64 strings_size(char **strings, u32 *count)
 	return (u64)(*last - *strings) + length_of(*last) + 1;
 }
 
-static void send_hello(int fd, struct iovec *parts, u64 count)
+/* passed: a descriptor that goes along, or -1 */
+static void send_hello(int fd, struct iovec *parts, u64 count, int passed)
 {
+	struct rights rights = {{sizeof rights.header + sizeof rights.fds[0], SOL_SOCKET, SCM_RIGHTS}, {passed}};
+	/* The length of the ancillary data is rounded up to words, that of the header is not: cmsg(3). */
+	u64 rights_size = passed < 0 ? 0 : sizeof rights.header + sizeof(u64);
 	while (count) {
-		struct msghdr message = {0, 0, parts, count, 0, 0, 0};
+		struct msghdr message = {0, 0, parts, count, rights_size ? &rights : 0, rights_size, 0};
 		long sent = syscall6(SYS_sendmsg, fd, (long)&message, MSG_NOSIGNAL, 0, 0, 0);
 		if (sent == -EINTR)
 			continue;
@@ -86,6 +96,7 @@ static void send_hello(int fd, struct iovec *parts, u64 count)
 			return;
 		if (sent < 0)
 			fail("cannot say hello to the server", 0, -sent);
+		rights_size = 0; /* it went with the first byte */
 		while (count && (u64)sent >= parts->length) {
 			sent -= (long)parts->length;
 			parts++;
@@ -98,7 +109,7 @@ static void send_hello(int fd, struct iovec *parts, u64 count)
 	}
 }
 
-void say_hello(const struct control_fds *control, const struct launch *launch)
+void say_hello(const struct control_fds *control, const struct launch *launch, struct arena *arena)
 {
 	i32 fds[FDS_AT_MOST];
 	char cwd[PATH_SIZE];
@@ -111,7 +122,7 @@ void say_hello(const struct control_fds *control, const struct launch *launch)
 		.version = RSYSCALL_VERSION,
 		.machine = RSYSCALL_MACHINE,
 		.size = sizeof hello,
-		.fd_count = list_fds(control, fds),
+		.fd_count = list_fds(control, arena->fd, fds),
 		.cwd_size = cwd_size > 0 ? (u32)cwd_size - 1 : 0,
 		.execfn_size = launch->execfn ? (u32)length_of(launch->execfn) : 0,
 		.page_size = launch->page_size,
@@ -134,6 +145,8 @@ void say_hello(const struct control_fds *control, const struct launch *launch)
 			[RSYSCALL_NS_UTS] = namespace_id("uts"),
 		},
 		.server_symbol = (u64)rsyscall_server,
+		.arena_address = (u64)arena->start,
+		.arena_size = arena->size,
 	};
 	hello.argv_size = strings_size(launch->argv, &hello.argc);
 	hello.envp_size = strings_size(launch->environment, &hello.envc);
@@ -147,7 +160,10 @@ void say_hello(const struct control_fds *control, const struct launch *launch)
 		{launch->execfn, hello.execfn_size},
 		{fds, hello.fd_count == RSYSCALL_FDS_UNKNOWN ? 0 : hello.fd_count * sizeof fds[0]},
 	};
-	send_hello(control->handshake, parts, sizeof parts / sizeof parts[0]);
+	send_hello(control->handshake, parts, sizeof parts / sizeof parts[0], arena->fd);
+	if (arena->fd >= 0)
+		sys_close(arena->fd);
+	arena->fd = -1;
 }
 
 static void put(int from, int to)
@@ -158,14 +174,11 @@ static void put(int from, int to)
 	sys_close(from);
 }
 
-void await_welcome(const struct control_fds *control)
+int await_welcome(const struct control_fds *control)
 {
 	struct rsyscall_welcome welcome;
 	char text[256];
-	struct {
-		struct cmsghdr header;
-		i32 fds[4];
-	} rights;
+	struct rights rights;
 	struct iovec part = {&welcome, sizeof welcome};
 	struct msghdr message = {0, 0, &part, 1, &rights, sizeof rights, 0};
 	long got;
@@ -190,12 +203,19 @@ void await_welcome(const struct control_fds *control)
 	/* The kernel drops descriptors for which a low RLIMIT_NOFILE leaves no number. */
 	if (message.flags & MSG_CTRUNC)
 		fail("no descriptor is left", 0, 0);
-	if (welcome.version != RSYSCALL_VERSION || message.control_length < sizeof rights.header + sizeof rights.fds ||
-	    rights.header.level != SOL_SOCKET || rights.header.type != SCM_RIGHTS)
+	int has_ring = (welcome.flags & RSYSCALL_RING) != 0;
+	u64 fds_size = (has_ring ? 3 : 4) * sizeof rights.fds[0];
+	if (welcome.version != RSYSCALL_VERSION || message.control_length < sizeof rights.header ||
+	    rights.header.level != SOL_SOCKET || rights.header.type != SCM_RIGHTS ||
+	    rights.header.length != sizeof rights.header + fds_size)
 		fail("the server's welcome is not one that this stub understands", 0, 0);
 	put(rights.fds[0], control->syscall);
-	put(rights.fds[1], control->data);
-	put(rights.fds[2], control->connection);
-	put(rights.fds[3], control->lifeline);
+	put(rights.fds[1], control->connection);
+	put(rights.fds[2], control->lifeline);
+	if (has_ring)
+		sys_close(control->data);
+	else
+		put(rights.fds[3], control->data);
 	sys_close(control->handshake);
+	return has_ring;
 }

@@ -23,6 +23,17 @@
 #define F_SETOWN 8
 #define F_SETSIG 10
 #define F_DUPFD_CLOEXEC 1030
+#define F_ADD_SEALS 1033
+#define F_SEAL_SHRINK 0x2
+#define F_SEAL_GROW 0x4
+#define MFD_CLOEXEC 0x1
+#define MFD_ALLOW_SEALING 0x2
+#define PROT_READ 0x1
+#define PROT_WRITE 0x2
+#define MAP_SHARED 0x1
+#define MAP_NORESERVE 0x4000
+#define RLIMIT_FSIZE 1
+#define CLOCK_MONOTONIC 1
 #define O_NONBLOCK 04000
 #define O_ASYNC 020000
 #define POLLOUT 4

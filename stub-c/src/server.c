@@ -4,7 +4,6 @@
  * libc, no thread-local storage and no global state: everything is on the stack it was given. */
 #include "rsyscall/server.h"
 #include "kernel.h"
-#include "rsyscall/child.h"
 
 #define BATCH 64
 
@@ -14,70 +13,9 @@ struct results {
 	i64 values[BATCH];
 };
 
-static long send_all(int fd, const u8 *from, u64 length)
-{
-	/* Sent in place of memory that is not there, so that the other side keeps its place. */
-	static const u8 zeros[64];
-	u64 done = 0;
-	long fault = 0;
-	while (done < length) {
-		u64 rest = length - done;
-		long sent = fault ? sys_send(fd, zeros, rest < sizeof zeros ? rest : sizeof zeros)
-				  : sys_send(fd, from + done, rest);
-		if (sent >= 0)
-			done += (u64)sent;
-		else if (sent == -EFAULT && !fault)
-			fault = sent;
-		else if (sent != -EINTR)
-			return sent;
-	}
-	return fault ? fault : (long)length;
-}
-
-static long recv_all(int fd, u8 *to, u64 length)
-{
-	u64 done = 0;
-	while (done < length) {
-		long received = sys_recv(fd, to + done, length - done);
-		if (received > 0)
-			done += (u64)received;
-		else if (received == 0)
-			return -EPIPE;
-		else if (received != -EINTR)
-			return received;
-	}
-	return (long)length;
-}
-
-long rsyscall_operation(u32 number, const u64 a[6])
-{
-	switch (number) {
-	case RSYSCALL_OP_SEND_ALL:
-		return send_all((int)a[0], (const u8 *)a[1], a[2]);
-	case RSYSCALL_OP_RECV_ALL:
-		return recv_all((int)a[0], (u8 *)a[1], a[2]);
-	case RSYSCALL_OP_CLONE:
-		return rsyscall_clone((const struct rsyscall_clone_args *)a[0], (struct rsyscall_child *)a[1]);
-	case RSYSCALL_OP_COPY:
-		copy_memory((void *)a[0], (const void *)a[1], a[2]);
-		return 0;
-	default:
-		return -ENOSYS;
-	}
-}
-
-long rsyscall_perform(const struct rsyscall_request *request)
-{
-	const u64 *a = request->args;
-	if (request->number >= RSYSCALL_OP_FIRST)
-		return rsyscall_operation(request->number, a);
-	return syscall6((long)request->number, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4],
-			(long)a[5]);
-}
-
 static long flush(struct results *results)
 {
-	long sent = send_all(results->fd, (const u8 *)results->values, results->count * sizeof(i64));
+	long sent = rsyscall_send_all(results->fd, results->values, results->count * sizeof(i64));
 	results->count = 0;
 	return sent;
 }

@@ -1,5 +1,6 @@
 /* The stub: launched by a program that knows nothing of us, under any name, it hands its process
  * over to the server whose socket lies beside that name. */
+#include "arena.h"
 #include "connect.h"
 #include "ending.h"
 #include "hello.h"
@@ -37,10 +38,14 @@ __attribute__((noreturn, used)) void rsyscall_stub_main(u64 *start)
 	fds.data = set_aside(fds.handshake);
 	fds.connection = set_aside(fds.handshake);
 	fds.lifeline = set_aside(fds.handshake);
-	say_hello(&fds, &launch);
-	await_welcome(&fds);
+	struct arena arena = make_arena();
+	say_hello(&fds, &launch, &arena);
+	int has_ring = await_welcome(&fds);
+	if (!has_ring)
+		drop_arena(&arena);
 	watch_lifeline(fds.lifeline);
 
-	long error = -rsyscall_server(fds.syscall, fds.syscall);
+	long error = has_ring ? -rsyscall_serve_ring(fds.syscall, arena.start)
+			      : -rsyscall_server(fds.syscall, fds.syscall);
 	fail(CONTROLLER_GONE, 0, error);
 }

@@ -1,11 +1,11 @@
 import { Bytes } from "@rsyscall/abi";
 import { OutOfSpaceError } from "@rsyscall/memory";
-import { Address, getpid, SyscallError, SyscallHangup } from "@rsyscall/near";
+import { Address, getpid, pipelined, SyscallError, SyscallHangup } from "@rsyscall/near";
 import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, start, tempDirectory } from "../harness/index.ts";
+import { it, start, tempDirectory, wires } from "../harness/index.ts";
 
 /** Bytes in which every shift or swap shows. */
 const pattern = (size: number, seed = 1): Uint8Array => {
@@ -16,7 +16,9 @@ const pattern = (size: number, seed = 1): Uint8Array => {
 
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
-describe("memory of a stub", () => {
+describe.each(wires)("memory of a stub, %s", (wire, launchStub) => {
+  const isShared = wire === "through shared memory";
+
   for (const size of [1, 64, 4095, 4096, 4097, 65_537, 2 ** 20, 2 ** 26])
     it(`takes ${size} bytes there and back`, function* () {
       const { call } = yield* launchStub;
@@ -49,12 +51,17 @@ describe("memory of a stub", () => {
 
   it("does not lose step when the stub is stopped and continued in the middle", function* () {
     const { call } = yield* launchStub;
-    const bytes = pattern(2 ** 26);
-    const transfer = Effect.gen(function* () {
-      const pointer = yield* call.thread.ptr(bytes);
-      return yield* pointer.read();
+    const { task } = call.thread;
+    const bytes = pattern(2 ** 24);
+    const pointer = yield* call.thread.ptr(bytes);
+    // Behind calls that are on their way, what is shared is copied by the stub.
+    const round = pipelined([
+      ...Array.from({ length: 20 }, () => getpid(task.sysif)),
+      pointer.read(),
+    ]);
+    const running = yield* Effect.forkChild(Effect.all([round, round, round, round, round]), {
+      startImmediately: true,
     });
-    const running = yield* Effect.forkChild(Effect.scoped(transfer), { startImmediately: true });
     let stops = 0;
     while (running.pollUnsafe() === undefined) {
       process.kill(call.pid, "SIGSTOP");
@@ -63,9 +70,12 @@ describe("memory of a stub", () => {
       yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 1)));
       stops++;
     }
-    assert.isAbove(stops, 3);
-    assert.isTrue(same(yield* Fiber.join(running), bytes));
-    assert.equal(yield* getpid(call.thread.task.sysif), call.pid);
+    if (!isShared) assert.isAbove(stops, 3);
+    for (const results of yield* Fiber.join(running)) {
+      assert.deepEqual(new Set(results.slice(0, -1)), new Set([call.pid]));
+      assert.isTrue(same(results.at(-1) as Uint8Array, bytes));
+    }
+    assert.equal(yield* getpid(task.sysif), call.pid);
   });
 
   it("answers EFAULT to a read of memory that is not there, and goes on", function* () {
@@ -82,7 +92,8 @@ describe("memory of a stub", () => {
     const { call, caller } = yield* launchStub;
     const { sysif } = call.thread.task;
     yield* sysif.write(Address(16), pattern(100));
-    assert.instanceOf(yield* Effect.flip(sysif.barrier), SyscallHangup);
+    const error = yield* Effect.flip(sysif.barrier);
+    assert.match(error._tag, isShared ? /SyscallSendError/ : /SyscallHangup/);
     assert.equal((yield* caller.ended).status, 69);
   });
 
@@ -97,13 +108,17 @@ describe("memory of a stub", () => {
 
   it("refuses what the kernel does not give, and goes on", function* () {
     const directory = yield* tempDirectory;
-    const server = yield* StubServer.make(yield* LocalThread, directory, "stub");
+    const server = yield* StubServer.make(yield* LocalThread, directory, "stub", {
+      sharedMemory: isShared,
+    });
     // 16 MiB of address space.
     yield* start("sh", ["-c", 'ulimit -v 16384; exec "$0"', `${directory}/stub`]);
     const { thread } = yield* server.accept();
     const error = yield* Effect.flip(thread.ptr(pattern(2 ** 26)));
     assert.instanceOf(error, OutOfSpaceError);
-    assert.equal((error.cause as SyscallError).errno, "ENOMEM");
+    assert.equal(thread.memory !== undefined, isShared);
+    // The arena is as small as it has to be, and nothing is mapped besides.
+    if (!isShared) assert.equal((error.cause as SyscallError).errno, "ENOMEM");
     const pointer = yield* thread.ptr(pattern(2 ** 20));
     assert.isTrue(same(yield* pointer.read(), pattern(2 ** 20)));
   });
@@ -111,7 +126,10 @@ describe("memory of a stub", () => {
   it("fails pending transfers when the stub dies", function* () {
     const { call } = yield* launchStub;
     const pointer = yield* call.thread.ptr(pattern(2 ** 25));
+    const [reader] = yield* call.thread.pipe();
+    yield* Effect.forkChild(Effect.exit(reader.readBytes(1)), { startImmediately: true });
     const reading = yield* Effect.forkChild(pointer.read(), { startImmediately: true });
+    yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
     process.kill(call.pid, "SIGKILL");
     assert.instanceOf(yield* Effect.flip(Fiber.join(reading)), SyscallHangup);
   });

@@ -4,9 +4,9 @@ import { Memfd, open, pipe } from "@rsyscall/handle";
 import { call, getpid, SyscallError, SyscallHangup, SyscallSendError } from "@rsyscall/near";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../harness/index.ts";
+import { it, wires } from "../harness/index.ts";
 
-describe("system calls in a stub", () => {
+describe.each(wires)("system calls in a stub, %s", (_wire, launchStub) => {
   it("answers a thousand at once, each with its own result, in order", function* () {
     const { call: stub } = yield* launchStub;
     const { task } = stub.thread;

@@ -15,5 +15,5 @@ export {
 export { it, run } from "./effect.ts";
 export { hasEnded, statusOf, untilEnded, worksAsync } from "./processes.ts";
 export { type Ended, execute, type Running, type RunOptions, start } from "./spawn.ts";
-export { launchStub } from "./stub.ts";
+export { type Launched, launchStub, launchStubWith, wires } from "./stub.ts";
 export { tempDirectory } from "./temp.ts";

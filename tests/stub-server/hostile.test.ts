@@ -8,7 +8,7 @@ import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
 import { execute, it, quietly, tempDirectory } from "../harness/index.ts";
 
-const HELLO_SIZE = 176;
+const HELLO_SIZE = 192;
 
 /** A hello that would be accepted, but for what `change` does to it. */
 const hello = (change: (view: DataView) => void = () => {}): Uint8Array => {

@@ -1,33 +1,33 @@
-import type { Allocator, MemoryTransport } from "@rsyscall/memory";
+import type { Allocation, MemoryTransport } from "@rsyscall/memory";
 import {
   type Address,
   type ConnectionError,
   isError,
   OP_COPY,
-  type SyscallError,
-  type SyscallInterface,
+  SyscallError,
+  SyscallSendError,
 } from "@rsyscall/near";
 import { Effect } from "effect";
+import type { SharedMemory } from "./SharedMemory.ts";
 import type { SyscallConnection } from "./SyscallConnection.ts";
 
+/** Takes memory that is shared, for a moment. */
+export type Stage = (size: number) => Effect.Effect<Allocation, unknown>;
+
 /**
- * Memory of a task that runs in the same address space as we do: nothing has to travel. But calls
- * that were submitted and not yet answered may still look at the old bytes, or still write the ones
- * that are asked for; behind them the server itself copies, when it comes to it.
+ * Memory of a task that we have as well: nothing has to travel. But calls that were submitted and not
+ * yet answered may still look at the old bytes, or still write the ones that are asked for; behind them
+ * the server itself copies, when it comes to it. So it does with memory that we do not have.
  */
 export class SharedMemoryTransport implements MemoryTransport {
   readonly #connection: SyscallConnection;
-  readonly #local: SyscallInterface;
-  readonly #allocator: Allocator;
+  readonly #memory: SharedMemory;
+  readonly #stage: Stage;
 
-  /**
-   * @param local calls in our own task
-   * @param allocator of that task, so that memory is there at once
-   */
-  constructor(connection: SyscallConnection, local: SyscallInterface, allocator: Allocator) {
+  constructor(connection: SyscallConnection, memory: SharedMemory, stage: Stage) {
     this.#connection = connection;
-    this.#local = local;
-    this.#allocator = allocator;
+    this.#memory = memory;
+    this.#stage = stage;
   }
 
   read(
@@ -35,14 +35,18 @@ export class SharedMemoryTransport implements MemoryTransport {
     length: number,
   ): Effect.Effect<Uint8Array, ConnectionError | SyscallError> {
     return Effect.suspend(() => {
-      if (!this.#connection.hasPending && !this.#connection.hasEnded)
-        return this.#local.read(address, length);
+      const connection = this.#connection;
+      if (connection.hasPending) connection.settle();
+      if (connection.hasEnded) return Effect.fail(new SyscallSendError({ syscall: "memory read" }));
+      if (!connection.hasPending && this.#memory.has(address, length))
+        return Effect.succeed(this.#memory.read(address, length));
       return Effect.acquireUseRelease(
-        Effect.orDie(this.#allocator.malloc(length, 8)),
+        Effect.mapError(this.#stage(length), () => SyscallError.of("memory read", "ENOMEM")),
         (copy) =>
-          Effect.andThen(
-            this.#connection.syscall(OP_COPY, copy.address, address, length),
-            this.#local.read(copy.address, length),
+          Effect.flatMap(connection.syscall(OP_COPY, copy.address, address, length), (result) =>
+            isError(result)
+              ? Effect.fail(SyscallError.from("memory read", result, `address ${address}`))
+              : Effect.sync(() => this.#memory.read(copy.address, length)),
           ),
         (copy) => copy.free,
       );
@@ -51,21 +55,23 @@ export class SharedMemoryTransport implements MemoryTransport {
 
   write(address: Address, bytes: Uint8Array): Effect.Effect<void, ConnectionError> {
     return Effect.suspend(() => {
-      if (!this.#connection.hasPending && !this.#connection.hasEnded)
-        return this.#local.write(address, bytes) as Effect.Effect<void>;
-      return Effect.flatMap(Effect.orDie(this.#allocator.malloc(bytes.length, 8)), (copy) => {
-        let refused: ConnectionError | undefined;
-        const submit = Effect.suspend(() => {
-          this.#connection.submit(OP_COPY, [address, copy.address, bytes.length], (result) => {
-            if (typeof result === "object") refused = result;
-            // A server that does not know the operation would go on with the wrong bytes.
-            else if (isError(result))
-              this.#connection.fail(new Error(`the server cannot copy: ${result}`));
+      const connection = this.#connection;
+      if (connection.hasPending) connection.settle();
+      if (connection.hasEnded)
+        return Effect.fail(new SyscallSendError({ syscall: "memory write" }));
+      if (!connection.hasPending && this.#memory.has(address, bytes.length))
+        return Effect.sync(() => this.#memory.write(address, bytes));
+      return Effect.map(Effect.orDie(this.#stage(bytes.length)), (copy) => {
+        this.#memory.write(copy.address, bytes);
+        connection
+          .submit(OP_COPY, address, copy.address, bytes.length, 0, 0, 0)
+          .whenDone((outcome) => {
+            // Nobody waits for a write, and later calls rely on it: if it failed, they must not happen.
+            if (typeof outcome !== "object" && isError(outcome))
+              connection.fail(SyscallError.from("memory write", outcome, `address ${address}`));
             Effect.runFork(copy.free);
           });
-          return refused === undefined ? Effect.void : Effect.fail(refused);
-        });
-        return Effect.andThen(this.#local.write(copy.address, bytes), submit);
+        connection.settle();
       });
     });
   }

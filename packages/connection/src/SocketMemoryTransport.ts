@@ -56,14 +56,21 @@ export class SocketMemoryTransport implements MemoryTransport {
   write(address: Address, bytes: Uint8Array): Effect.Effect<void, ConnectionError> {
     if (bytes.length === 0) return Effect.void;
     return Effect.suspend(() => {
-      let refused: ConnectionError | undefined;
-      this.#connection.submit(OP_RECV_ALL, [this.#serverFd, address, bytes.length], (result) => {
-        if (typeof result === "object") refused = result;
+      const call = this.#connection.submit(
+        OP_RECV_ALL,
+        this.#serverFd,
+        address,
+        bytes.length,
+        0,
+        0,
+        0,
+      );
+      if (typeof call.outcome === "object") return Effect.fail(call.outcome);
+      call.whenDone((outcome) => {
         // Nobody waits for a write, and later calls rely on it: if it failed, they must not happen.
-        else if (isError(result))
-          this.#connection.fail(SyscallError.from("memory write", result, `address ${address}`));
+        if (typeof outcome !== "object" && isError(outcome))
+          this.#connection.fail(SyscallError.from("memory write", outcome, `address ${address}`));
       });
-      if (refused !== undefined) return Effect.fail(refused);
       this.#outgoing.push(bytes);
       if (!this.#sending) {
         this.#sending = true;
@@ -91,10 +98,13 @@ export class SocketMemoryTransport implements MemoryTransport {
               : Effect.succeed(bytes),
           );
         };
-        let ended = false;
-        this.#connection.submit(OP_SEND_ALL, [this.#serverFd, address, length], (outcome) => {
+        const call = this.#connection.submit(OP_SEND_ALL, this.#serverFd, address, length, 0, 0, 0);
+        if (typeof call.outcome === "object") {
+          resume(Effect.fail(call.outcome));
+          return;
+        }
+        call.whenDone((outcome) => {
           if (typeof outcome === "object") {
-            ended = true;
             resume(Effect.fail(outcome));
             return;
           }
@@ -105,7 +115,6 @@ export class SocketMemoryTransport implements MemoryTransport {
           if (isError(outcome) && outcome !== -Errno.EFAULT)
             this.#fail(SyscallError.from("memory read", outcome, `address ${address}`));
         });
-        if (ended) return;
         this.#incoming.push({
           bytes,
           onFilled: () => {

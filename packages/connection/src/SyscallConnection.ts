@@ -1,102 +1,59 @@
-import { type Abi, Bytes, promptSyscalls } from "@rsyscall/abi";
-import type { AsyncFileDescriptor } from "@rsyscall/epoller";
-import type { HandleFailure, Socket } from "@rsyscall/handle";
+import { type Abi, promptSyscalls } from "@rsyscall/abi";
+import type { Socket } from "@rsyscall/handle";
 import type { MemoryTransport } from "@rsyscall/memory";
 import {
   type Address,
   type ConnectionError,
-  decodeResult,
-  encodeRequest,
+  type DirectCalls,
   type Fd,
   OP_CLONE,
   OP_COPY,
   OP_RECV_ALL,
   OP_SEND_ALL,
-  REQUEST_PROMPT,
-  REQUEST_SIZE,
-  RESULT_SIZE,
+  PendingCall,
+  perform,
   SyscallHangup,
   type SyscallInterface,
   SyscallSendError,
   type Word,
+  type Words,
 } from "@rsyscall/near";
-import { Effect, type Scope } from "effect";
+import { Effect } from "effect";
 import { Queue } from "./internal/Queue.ts";
 
-/** Requests that one write takes: as many as the server reads at a time. */
-const SEND_AT_MOST = 64;
-
-/** Bytes of results that one read takes. */
-const READ_SIZE = 4096;
-
-/** Gets the result of a request, or the reason why there will be none. */
-export type OnResult = (result: Word | ConnectionError) => void;
-
-interface Pending {
-  readonly number: number;
-  readonly onResult: OnResult;
-}
-
 /**
- * System calls over a stream socket, at whose other end a task runs the server loop.
- *
- * Requests go out in the order in which they are made, and results come back in that order, with any
- * number in flight: what is submitted in one turn of the event loop leaves in one write.
+ * System calls in a task that runs the server loop, at the other end of a socket: what all ways to
+ * bring them there have in common. Any number is in flight, and results come in the order of the calls.
  */
-export class SyscallConnection implements SyscallInterface {
+export abstract class SyscallConnection implements SyscallInterface, DirectCalls {
   readonly abi: Abi;
   readonly activityFd: Fd;
-  readonly #socket: AsyncFileDescriptor<Socket>;
+  readonly direct: DirectCalls = this;
+  /** Our end. */
+  protected readonly handle: Socket;
+  /** Calls without a result, oldest first. */
+  protected readonly pending = new Queue<PendingCall>();
   readonly #prompt: ReadonlySet<number>;
   readonly #memory: MemoryTransport;
-
-  /** Requests whose results have not come, oldest first. */
-  readonly #pending = new Queue<Pending>();
-  /** Requests that are encoded and not yet given to the socket. */
-  #outgoing = new DataView(new ArrayBuffer(64 * REQUEST_SIZE));
-  #outgoingCount = 0;
-  #flushing = false;
-  #delivering = false;
-  /** Memory of our end's task from which requests are sent. */
-  readonly #sendBuffer: Address;
   /** Why the connection has ended. */
   #end: { readonly cause: unknown } | undefined;
   readonly #onEnd = new Set<() => void>();
 
-  private constructor(
+  /**
+   * @param activityFd the server's end, as it numbers it
+   * @param memory how bytes travel; it may use the connection
+   */
+  protected constructor(
     abi: Abi,
-    socket: AsyncFileDescriptor<Socket>,
+    handle: Socket,
     activityFd: Fd,
-    sendBuffer: Address,
     memory: (connection: SyscallConnection) => MemoryTransport,
   ) {
     this.abi = abi;
-    this.#sendBuffer = sendBuffer;
-    this.#socket = socket;
+    this.handle = handle;
     this.activityFd = activityFd;
     this.#prompt = promptNumbers(abi);
     this.#memory = memory(this);
-  }
-
-  /**
-   * @param socket our end
-   * @param serverFd the server's end, as it numbers it
-   * @param memory how bytes travel; it may use the connection
-   */
-  static make(
-    abi: Abi,
-    socket: AsyncFileDescriptor<Socket>,
-    serverFd: Fd,
-    memory: (connection: SyscallConnection) => MemoryTransport,
-  ): Effect.Effect<SyscallConnection, HandleFailure, Scope.Scope> {
-    return Effect.gen(function* () {
-      const buffer = yield* socket.handle.task.malloc(Bytes, SEND_AT_MOST * REQUEST_SIZE);
-      const sendBuffer = yield* buffer.address;
-      const connection = new SyscallConnection(abi, socket, serverFd, sendBuffer, memory);
-      yield* Effect.addFinalizer(() => connection.close);
-      yield* Effect.forkScoped(connection.#receive);
-      return connection;
-    });
   }
 
   /** Whether calls can no longer be made. */
@@ -106,7 +63,7 @@ export class SyscallConnection implements SyscallInterface {
 
   /** Whether there are calls without a result. */
   get hasPending(): boolean {
-    return this.#pending.length > 0;
+    return this.pending.length > 0;
   }
 
   /** Calls back once, when the connection ends, from whichever side. */
@@ -122,23 +79,33 @@ export class SyscallConnection implements SyscallInterface {
     return Effect.sync(() => this.#onEnd.delete(onEnd));
   });
 
-  syscall(
-    number: number,
-    a: Word = 0,
-    b: Word = 0,
-    c: Word = 0,
-    d: Word = 0,
-    e: Word = 0,
-    f: Word = 0,
-  ): Effect.Effect<Word, ConnectionError> {
-    return Effect.uninterruptible(
-      Effect.callback<Word, ConnectionError>((resume) =>
-        this.submit(number, [a, b, c, d, e, f], (result) =>
-          resume(typeof result === "object" ? Effect.fail(result) : Effect.succeed(result)),
-        ),
-      ),
-    );
+  syscall(number: number, ...words: Words): Effect.Effect<Word, ConnectionError> {
+    return perform(this, number, words);
   }
+
+  submit(number: number, a: Word, b: Word, c: Word, d: Word, e: Word, f: Word): PendingCall {
+    const call = new PendingCall(number);
+    if (this.#end !== undefined) call.complete(this.#sendError(number));
+    else {
+      this.pending.push(call);
+      this.send(number, this.#prompt.has(number), a, b, c, d, e, f);
+    }
+    return call;
+  }
+
+  /** Sends a request, which is the last of those that are pending. */
+  protected abstract send(
+    number: number,
+    isPrompt: boolean,
+    a: Word,
+    b: Word,
+    c: Word,
+    d: Word,
+    e: Word,
+    f: Word,
+  ): void;
+
+  abstract settle(): void;
 
   read(address: Address, length: number) {
     return this.#memory.read(address, length);
@@ -155,114 +122,28 @@ export class SyscallConnection implements SyscallInterface {
 
   readonly close: Effect.Effect<void> = Effect.sync(() => this.fail(undefined));
 
-  /** Submits a request now. `onResult` is called exactly once. */
-  submit(number: number, words: ReadonlyArray<Word>, onResult: OnResult): void {
-    if (this.#end !== undefined) {
-      onResult(this.#sendError(number));
-      return;
-    }
-    const at = this.#outgoingCount * REQUEST_SIZE;
-    if (at === this.#outgoing.byteLength) this.#growOutgoing();
-    const flags = this.#prompt.has(number) ? REQUEST_PROMPT : 0;
-    encodeRequest(this.#outgoing, at, number, flags, words);
-    this.#outgoingCount++;
-    this.#pending.push({ number, onResult });
-    // After what runs now, so that its other requests go out in the same write.
-    if (!this.#delivering && !this.#flushing) {
-      this.#flushing = true;
-      queueMicrotask(() => Effect.runFork(this.#flush));
-    }
-  }
-
-  #growOutgoing(): void {
-    const larger = new Uint8Array(2 * this.#outgoing.byteLength);
-    larger.set(new Uint8Array(this.#outgoing.buffer));
-    this.#outgoing = new DataView(larger.buffer);
-  }
-
-  readonly #flush: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.#outgoingCount === 0 || this.#end !== undefined) {
-      this.#flushing = false;
-      return Effect.void;
-    }
-    const count = Math.min(this.#outgoingCount, SEND_AT_MOST);
-    const bytes = new Uint8Array(this.#outgoing.buffer, 0, count * REQUEST_SIZE).slice();
-    new Uint8Array(this.#outgoing.buffer).copyWithin(0, bytes.length);
-    this.#outgoingCount -= count;
-    return Effect.matchEffect(this.#send(bytes), {
-      onSuccess: () => this.#flush,
-      onFailure: (cause) => Effect.sync(() => this.fail(cause)),
-    });
-  });
-
-  #send(bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
-    const sendFrom = (offset: number): Effect.Effect<void, HandleFailure> =>
-      Effect.flatMap(
-        this.#socket.sendFrom((this.#sendBuffer + offset) as Address, bytes.length - offset),
-        (count) => (offset + count < bytes.length ? sendFrom(offset + count) : Effect.void),
-      );
-    return Effect.andThen(
-      this.#socket.handle.task.sysif.write(this.#sendBuffer, bytes),
-      sendFrom(0),
-    );
-  }
-
-  /** Reads results and hands them out, until the other side hangs up. */
-  readonly #receive: Effect.Effect<void> = Effect.suspend(() => {
-    const { task } = this.#socket.handle;
-    let carried = new Uint8Array(0);
-    const loop = (buffer: Address): Effect.Effect<void, HandleFailure> =>
-      Effect.flatMap(this.#socket.readInto(buffer, READ_SIZE), (count) => {
-        if (count === 0) return Effect.void;
-        return Effect.flatMap(task.sysif.read(buffer, count), (bytes) => {
-          carried = this.#deliver(carried.length === 0 ? bytes : concat(carried, bytes));
-          return loop(buffer);
-        });
-      });
-    return Effect.matchEffect(task.withMemory(READ_SIZE, 8, loop), {
-      onSuccess: () => Effect.sync(() => this.fail(undefined)),
-      onFailure: (cause) => Effect.sync(() => this.fail(cause)),
-    });
-  });
-
-  /** Hands out whole results; gives back the bytes of one that is not whole yet. */
-  #deliver(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    let at = 0;
-    this.#delivering = true;
-    for (; at + RESULT_SIZE <= bytes.length; at += RESULT_SIZE) {
-      const pending = this.#pending.shift();
-      if (pending === undefined) {
-        this.fail(new Error("the server sent a result that nobody asked for"));
-        break;
-      }
-      pending.onResult(decodeResult(view, at));
-    }
-    this.#delivering = false;
-    // Whoever got a result has made its next request by now.
-    if (this.#outgoingCount > 0 && !this.#flushing) {
-      this.#flushing = true;
-      Effect.runFork(this.#flush);
-    }
-    return bytes.slice(at);
-  }
+  /** How many of the pending requests, of the last ones, have not been sent. */
+  protected abstract get unsent(): number;
 
   /** Ends the connection: nothing more is sent, and nobody waits any longer. */
   fail(cause: unknown): void {
     if (this.#end !== undefined) return;
     this.#end = { cause };
-    // The server hears of it too; the socket itself belongs to whoever made it.
-    Effect.runFork(Effect.ignore(this.#socket.handle.shutdown(2 /* SHUT_RDWR */)));
-    let sent = this.#pending.length - this.#outgoingCount;
-    for (let pending = this.#pending.shift(); pending; pending = this.#pending.shift()) {
-      const error =
+    let sent = this.pending.length - this.unsent;
+    this.hangUp();
+    for (let call = this.pending.shift(); call; call = this.pending.shift())
+      call.complete(
         sent-- > 0
-          ? new SyscallHangup({ syscall: this.#name(pending.number), cause })
-          : this.#sendError(pending.number);
-      pending.onResult(error);
-    }
+          ? new SyscallHangup({ syscall: this.#name(call.number), cause })
+          : this.#sendError(call.number),
+      );
     for (const onEnd of this.#onEnd) onEnd();
     this.#onEnd.clear();
+  }
+
+  /** The server hears of the end too; the socket itself belongs to whoever made it. */
+  protected hangUp(): void {
+    Effect.runFork(Effect.ignore(this.handle.shutdown(2 /* SHUT_RDWR */)));
   }
 
   #sendError(number: number): SyscallSendError {
@@ -293,10 +174,3 @@ const operationNames: ReadonlyMap<number, string> = new Map([
   [OP_CLONE, "clone"],
   [OP_COPY, "memory copy"],
 ]);
-
-const concat = (first: Uint8Array, second: Uint8Array): Uint8Array => {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
-};

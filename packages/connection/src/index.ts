@@ -1,7 +1,11 @@
+export { Arena } from "./Arena.ts";
 export type { Connection } from "./Connection.ts";
 export { FdPassConnection } from "./FdPassConnection.ts";
 export { SelfConnection } from "./SelfConnection.ts";
-export { SharedMemoryTransport } from "./SharedMemoryTransport.ts";
+export { type MappedMemory, ownMemory, type SharedMemory } from "./SharedMemory.ts";
+export { SharedMemoryTransport, type Stage } from "./SharedMemoryTransport.ts";
 export { SharedTableConnection } from "./SharedTableConnection.ts";
 export { SocketMemoryTransport } from "./SocketMemoryTransport.ts";
-export { type OnResult, SyscallConnection } from "./SyscallConnection.ts";
+export { SyscallConnection } from "./SyscallConnection.ts";
+export { SyscallRing } from "./SyscallRing.ts";
+export { SyscallSocket } from "./SyscallSocket.ts";

@@ -4,7 +4,7 @@ import { Socket } from "@rsyscall/handle";
 import { Fd, REQUEST_SIZE } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber } from "effect";
-import { SocketMemoryTransport, SyscallConnection } from "../src/index.ts";
+import { SocketMemoryTransport, SyscallSocket } from "../src/index.ts";
 
 /** The number that the server is said to have its end of the data socket at. */
 export const DATA_FD = 77;
@@ -22,7 +22,7 @@ export const connect = Effect.gen(function* () {
   });
   const [calls, peer] = yield* pair;
   const [ourData, data] = yield* pair;
-  const sysif = yield* SyscallConnection.make(
+  const sysif = yield* SyscallSocket.make(
     x86_64,
     calls,
     Fd(0),

@@ -4,6 +4,7 @@ import type {
   HandleFailure,
   Pointer,
   ReadablePointer,
+  Received,
   Socket,
 } from "@rsyscall/handle";
 import { type Address, catchErrno, isError, SyscallError, type Word } from "@rsyscall/near";
@@ -169,6 +170,20 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
       EPOLL.IN,
       this.handle
         .accept(flags | SOCK.CLOEXEC)
+        .pipe(catchErrno("EAGAIN", () => Effect.succeed("EAGAIN" as const))),
+    );
+  }
+
+  /** recvmsg(2), as soon as there is something: at most `size` bytes and `mostFds` descriptors. */
+  receiveFds(
+    this: AsyncFileDescriptor<Socket>,
+    size: number,
+    mostFds: number,
+  ): Effect.Effect<Received, HandleFailure, Scope.Scope> {
+    return this.#retry(
+      EPOLL.IN,
+      this.handle
+        .receiveFds(size, mostFds)
         .pipe(catchErrno("EAGAIN", () => Effect.succeed("EAGAIN" as const))),
     );
   }

@@ -17,8 +17,11 @@ export class AsyncReadBuffer {
   #chunks: Array<Uint8Array> = [];
   #available = 0;
 
-  constructor(afd: AsyncFileDescriptor) {
+  /** @param first bytes that were read from the stream already */
+  constructor(afd: AsyncFileDescriptor, first: Uint8Array = new Uint8Array(0)) {
     this.#afd = afd;
+    if (first.length > 0) this.#chunks.push(first);
+    this.#available = first.length;
   }
 
   /** Reads once more from the stream. False at its end. */

@@ -72,6 +72,15 @@ export class Epoller {
     };
   }
 
+  /** Somebody waits: the event loop must go on. Every call is followed by one of `letGo`. */
+  hold(): void {
+    this.#wakeup.hold();
+  }
+
+  letGo(): void {
+    this.#wakeup.letGo();
+  }
+
   /** Keeps the event loop going for as long as the effect waits. */
   holding<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.acquireUseRelease(

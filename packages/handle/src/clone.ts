@@ -48,6 +48,7 @@ const Child = struct("struct rsyscall_child", {
   result: Int64,
   ranges: Int64,
   requests: Int64,
+  ring: Int64,
 });
 
 /** Where the tid lies in it, and what became of the steps. */
@@ -64,6 +65,8 @@ export interface CloneOptions {
   readonly flags: number;
   /** The socket on which the child serves, as it numbers it; undefined if it serves nobody. */
   readonly serverFd?: near.Fd | undefined;
+  /** Whether its requests come through a ring on its stack; else they come over the socket. */
+  readonly hasRing?: boolean;
   /** Descriptors that the child needs, whether or not they are private. */
   readonly kept: ReadonlyArray<near.Fd>;
   /** What the child gets when this process dies; undefined for nothing. */
@@ -89,6 +92,8 @@ export interface Cloned {
   /** Its number in the parent's pid namespace. */
   readonly pid: near.Pid;
   readonly pidfd: Pidfd;
+  /** Where the ring is, if there is one: a page. */
+  readonly ring: near.Address;
   /** Whether a step has failed so far, and how. The stack must still be there. */
   readonly failure: Effect.Effect<near.SyscallError | undefined, near.SyscallFailure>;
   /** Gives the stack back, at most once: when the child has left the memory, by exec or exit, and not before. */
@@ -139,7 +144,7 @@ export const clone = (
         const step = options.steps?.[failed - 1];
         return step && near.SyscallError.from(step.syscall, result, step.subject);
       });
-      return { pid, pidfd, failure, freeStack };
+      return { pid, pidfd, ring: at(area.ring), failure, freeStack };
     }),
   );
 };
@@ -153,22 +158,25 @@ interface Area {
   readonly requests: number;
   readonly pidfd: number;
   readonly image: number;
+  /** At the end, and so at the beginning of a page. */
+  readonly ring: number;
 }
 
-const layOut = (rangeCount: number, { steps = [], image }: CloneOptions): Area => {
+const layOut = (rangeCount: number, { steps = [], image, hasRing }: CloneOptions): Area => {
   const args = ENTRY_SIZE;
   const child = args + CloneArgs.size;
   const ranges = child + Child.size;
   const requests = ranges + 8 * rangeCount;
   const pidfd = requests + near.REQUEST_SIZE * steps.length;
   const imageAt = pidfd + 8;
-  const size = Math.ceil((imageAt + (image?.size ?? 0)) / 16) * 16;
-  return { args, child, ranges, requests, pidfd, image: imageAt, size };
+  const ring = Math.ceil((imageAt + (image?.size ?? 0)) / 16) * 16;
+  const size = ring + (hasRing ? near.RING_SIZE : 0);
+  return { args, child, ranges, requests, pidfd, image: imageAt, ring, size };
 };
 
 const contents = (
   task: Task,
-  { flags, serverFd, deathSignal, defaultSignals, steps = [], image }: CloneOptions,
+  { flags, serverFd, hasRing, deathSignal, defaultSignals, steps = [], image }: CloneOptions,
   stack: Stack,
   area: Area,
   base: number,
@@ -208,6 +216,7 @@ const contents = (
       result: 0,
       ranges: base + area.ranges,
       requests: base + area.requests,
+      ring: hasRing ? base + area.ring : 0,
     },
     bytes.subarray(area.child),
   );

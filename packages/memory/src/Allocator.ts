@@ -3,13 +3,15 @@ import { Address } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { OutOfSpaceError } from "./errors.ts";
 import { FreeList } from "./FreeList.ts";
-import { Mappings } from "./Mappings.ts";
+import { Mappings, type Reserve } from "./Mappings.ts";
 import { type Stack, StackPool } from "./StackPool.ts";
 
 /** One mapping that allocations are cut from. */
 interface Chunk {
   readonly address: Address;
   readonly list: FreeList;
+  /** It is not ours to unmap. */
+  readonly stays?: boolean;
 }
 
 /** A range of a task's memory that nobody else has, until it is freed. */
@@ -42,6 +44,10 @@ export interface AllocatorOptions {
   readonly chunkSize?: number;
   /** Bytes that may be mapped in all. Default 1 GiB. */
   readonly limit?: number;
+  /** Memory that is there already: nothing is mapped besides. */
+  readonly reserve?: Reserve | undefined;
+  /** Memory that is there already, and stays: small allocations are made there first. */
+  readonly window?: { readonly address: Address; readonly size: number } | undefined;
 }
 
 /**
@@ -59,7 +65,7 @@ export class Allocator {
   constructor(
     sysif: SyscallInterface,
     from: Allocator | number,
-    { chunkSize = 256 * 1024, limit = 1024 ** 3 }: AllocatorOptions = {},
+    { chunkSize = 256 * 1024, limit = 1024 ** 3, reserve, window }: AllocatorOptions = {},
   ) {
     if (from instanceof Allocator) {
       this.#mappings = from.#mappings.share(sysif);
@@ -67,9 +73,11 @@ export class Allocator {
       this.#chunks = from.#chunks;
       this.#stacks = from.#stacks;
     } else {
-      this.#mappings = new Mappings(sysif, from, limit);
+      this.#mappings = Mappings.make(sysif, from, limit, reserve);
       this.#chunkSize = this.#roundToPages(chunkSize);
-      this.#chunks = new Set();
+      this.#chunks = new Set(
+        window && [{ address: window.address, list: new FreeList(window.size), stays: true }],
+      );
       this.#stacks = new StackPool();
     }
   }
@@ -133,8 +141,9 @@ export class Allocator {
 
   /** Keeps one empty chunk, so that a task at its edge does not map and unmap all the time. */
   #releaseChunk(chunk: Chunk): Effect.Effect<void> {
+    if (chunk.stays) return Effect.void;
     for (const other of this.#chunks)
-      if (other !== chunk && other.list.used === 0) {
+      if (other !== chunk && other.list.used === 0 && !other.stays) {
         this.#chunks.delete(chunk);
         return this.#mappings.unmap(chunk.address, chunk.list.size);
       }
@@ -143,7 +152,7 @@ export class Allocator {
 
   /** Unmaps the chunks, for a task that lives on. Every allocation must be gone. */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
-    const chunks = [...this.#chunks];
+    const chunks = [...this.#chunks].filter(({ stays }) => !stays);
     this.#chunks.clear();
     return Effect.andThen(
       Effect.forEach(chunks, (chunk) => this.#mappings.unmap(chunk.address, chunk.list.size), {

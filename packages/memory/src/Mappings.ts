@@ -1,7 +1,7 @@
 import { MAP, PROT } from "@rsyscall/abi";
 import type { SyscallFailure, SyscallInterface } from "@rsyscall/near";
 import {
-  type Address,
+  Address,
   catchErrno,
   mmap,
   mprotect,
@@ -11,6 +11,16 @@ import {
 } from "@rsyscall/near";
 import { Effect } from "effect";
 import { OutOfSpaceError } from "./errors.ts";
+import { FreeList } from "./FreeList.ts";
+
+/** Memory that an address space has already, of which all mappings are taken. */
+export interface Reserve {
+  /** Whole pages. */
+  readonly address: Address;
+  readonly size: number;
+  /** Gives the pages of a part back; it can be used again, and is zeros then. */
+  readonly discard: (address: Address, length: number) => Effect.Effect<void>;
+}
 
 /** What the mappings of one address space have in common, whichever of its tasks makes them. */
 interface Account {
@@ -18,10 +28,12 @@ interface Account {
   mapped: number;
   /** Ways into the address space. Those of tasks that are gone no longer work. */
   readonly ways: Set<SyscallInterface>;
+  readonly reserve: { readonly memory: Reserve; readonly free: FreeList } | undefined;
 }
 
 /**
- * Anonymous memory in one address space, mapped there as needed. Sizes are whole pages.
+ * Memory in one address space: parts of a reserve, if there is one, or else mapped there as needed. Sizes
+ * are whole pages.
  *
  * Mapping and unmapping are system calls of the task, so they keep their place among its reads and
  * writes: a page that is given back is never one that a later allocation already uses.
@@ -31,14 +43,26 @@ export class Mappings {
   readonly #sysif: SyscallInterface;
   readonly #account: Account;
 
-  /** @param limit bytes that may be mapped in all */
-  constructor(sysif: SyscallInterface, pageSize: number, limit: number);
-  constructor(sysif: SyscallInterface, pageSize: number, account: Account);
-  constructor(sysif: SyscallInterface, pageSize: number, from: number | Account) {
+  private constructor(sysif: SyscallInterface, pageSize: number, account: Account) {
     this.pageSize = pageSize;
     this.#sysif = sysif;
-    this.#account = typeof from === "number" ? { limit: from, mapped: 0, ways: new Set() } : from;
-    this.#account.ways.add(sysif);
+    this.#account = account;
+    account.ways.add(sysif);
+  }
+
+  /** @param limit bytes that may be mapped in all */
+  static make(
+    sysif: SyscallInterface,
+    pageSize: number,
+    limit: number,
+    reserve?: Reserve,
+  ): Mappings {
+    return new Mappings(sysif, pageSize, {
+      limit,
+      mapped: 0,
+      ways: new Set(),
+      reserve: reserve && { memory: reserve, free: new FreeList(reserve.size) },
+    });
   }
 
   /** The same mappings, for another task of the address space. */
@@ -51,7 +75,7 @@ export class Mappings {
     this.#account.ways.delete(this.#sysif);
   }
 
-  /** Bytes that are mapped now. */
+  /** Bytes that are mapped now, or taken from the reserve. */
   get mapped(): number {
     return this.#account.mapped;
   }
@@ -64,6 +88,13 @@ export class Mappings {
     return Effect.suspend((): Effect.Effect<Address, OutOfSpaceError | SyscallFailure> => {
       if (account.mapped + length > account.limit) return outOfSpace();
       account.mapped += length;
+      if (account.reserve !== undefined) {
+        const { memory, free } = account.reserve;
+        const offset = free.allocate(length, this.pageSize);
+        if (offset !== undefined) return Effect.succeed(Address(memory.address + offset));
+        account.mapped -= length;
+        return outOfSpace();
+      }
       return mmap(
         this.#sysif,
         NULL,
@@ -84,18 +115,38 @@ export class Mappings {
     return mprotect(this.#sysif, address, length, PROT.NONE);
   }
 
-  /** Through another task if this one is gone; if all are, there is nothing left to unmap. */
+  /** Gives back what `map` gave. If all tasks are gone, there is nothing left to unmap. */
   unmap(address: Address, length: number): Effect.Effect<void> {
     return Effect.suspend(() => {
+      const { reserve } = this.#account;
       this.#account.mapped -= length;
-      const others = [...this.#account.ways].filter((sysif) => sysif !== this.#sysif);
-      const through = ([sysif, ...rest]: Array<SyscallInterface>): Effect.Effect<void> =>
-        sysif === undefined
-          ? Effect.void
-          : Effect.catch(munmap(sysif, address, length), (error) =>
-              error instanceof SyscallSendError ? through(rest) : Effect.void,
-            );
-      return through([this.#sysif, ...others]);
+      if (reserve === undefined) return this.#throughAny((sysif) => munmap(sysif, address, length));
+      return Effect.map(reserve.memory.discard(address, length), () =>
+        reserve.free.release(address - reserve.memory.address, length),
+      );
     });
+  }
+
+  /** As `unmap`, for what begins with `guarded` bytes that `guard` has made useless. */
+  unmapGuarded(address: Address, guarded: number, length: number): Effect.Effect<void> {
+    const unmap = this.unmap(address, length);
+    if (this.#account.reserve === undefined) return unmap;
+    const unguard = (sysif: SyscallInterface) =>
+      mprotect(sysif, address, guarded, PROT.READ | PROT.WRITE);
+    return Effect.andThen(this.#throughAny(unguard), unmap);
+  }
+
+  /** Through another task if this one is gone. */
+  #throughAny(
+    change: (sysif: SyscallInterface) => Effect.Effect<void, SyscallFailure>,
+  ): Effect.Effect<void> {
+    const others = [...this.#account.ways].filter((sysif) => sysif !== this.#sysif);
+    const through = ([sysif, ...rest]: Array<SyscallInterface>): Effect.Effect<void> =>
+      sysif === undefined
+        ? Effect.void
+        : Effect.catch(change(sysif), (error) =>
+            error instanceof SyscallSendError ? through(rest) : Effect.void,
+          );
+    return through([this.#sysif, ...others]);
   }
 }

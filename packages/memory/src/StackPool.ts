@@ -62,6 +62,10 @@ export class StackPool {
 
   #unmap(mappings: Mappings, stack: Stack): Effect.Effect<void> {
     const { pageSize } = mappings;
-    return mappings.unmap(Address(stack.address - pageSize), pageSize + stack.size);
+    return mappings.unmapGuarded(
+      Address(stack.address - pageSize),
+      pageSize,
+      pageSize + stack.size,
+    );
   }
 }

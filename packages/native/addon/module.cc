@@ -79,11 +79,14 @@ void Write(const Napi::CallbackInfo& info) {
   std::memcpy(AddressOf(info[0]), bytes.Data(), bytes.ByteLength());
 }
 
-// view(address, length): an ArrayBuffer that is the memory. Whoever unmaps it must stop using it.
+// view(address, length): an ArrayBuffer that is the memory. Whoever unmaps it detaches it first.
 Napi::Value View(const Napi::CallbackInfo& info) {
   return Napi::ArrayBuffer::New(info.Env(), AddressOf(info[0]),
                                 info[1].As<Napi::Number>().Int64Value());
 }
+
+// unview(buffer): detaches an ArrayBuffer; what is left of it is empty.
+void Unview(const Napi::CallbackInfo& info) { info[0].As<Napi::ArrayBuffer>().Detach(); }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   napi_value syscall;
@@ -92,6 +95,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("read", Napi::Function::New<Read>(env, "read"));
   exports.Set("write", Napi::Function::New<Write>(env, "write"));
   exports.Set("view", Napi::Function::New<View>(env, "view"));
+  exports.Set("unview", Napi::Function::New<Unview>(env, "unview"));
   exports.Set("Watch", rsyscall::Watch::Define(env));
 
   Napi::Object symbols = Napi::Object::New(env);

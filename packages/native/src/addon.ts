@@ -22,6 +22,7 @@ interface Addon {
   readonly read: (address: number, length: number) => Uint8Array;
   readonly write: (address: number, bytes: Uint8Array) => void;
   readonly view: (address: number, length: number) => ArrayBuffer;
+  readonly unview: (buffer: ArrayBuffer) => void;
   readonly Watch: new (fd: number, onReadable: () => void) => Watch;
   readonly symbols: { readonly server: number };
 }
@@ -62,8 +63,11 @@ export const readMemory = addon.read;
 /** Copies bytes into this process's memory. A wrong address ends the process. */
 export const writeMemory = addon.write;
 
-/** Memory of this process as an ArrayBuffer, without a copy. Must not be used once unmapped. */
+/** Memory of this process as an ArrayBuffer, without a copy: `unviewMemory` before it is unmapped. */
 export const viewMemory = addon.view;
+
+/** Detaches an ArrayBuffer from the memory: it is empty, and harmless. */
+export const unviewMemory = addon.unview;
 
 /**
  * Watches a descriptor for readability. One watch per descriptor at a time.

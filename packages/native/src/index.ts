@@ -4,6 +4,7 @@ export {
   stubPath,
   symbols,
   syscall,
+  unviewMemory,
   viewMemory,
   type Watch,
   type Word,

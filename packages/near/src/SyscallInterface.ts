@@ -3,6 +3,7 @@ import type { Word, Words } from "@rsyscall/native";
 import type { Effect } from "effect";
 import type { ConnectionError, SyscallError } from "./errors.ts";
 import type { Address, Fd } from "./identifiers.ts";
+import type { PendingCall } from "./PendingCall.ts";
 
 export type { Word, Words } from "@rsyscall/native";
 
@@ -22,6 +23,9 @@ export interface SyscallInterface {
    * package turns that into a {@link SyscallError}.
    */
   readonly syscall: (number: number, ...words: Words) => Effect.Effect<Word, ConnectionError>;
+
+  /** The same without an Effect for every call, from who can do it so. */
+  readonly direct?: DirectCalls | undefined;
 
   /** Copies `length` bytes out of the task's memory. */
   readonly read: (
@@ -46,4 +50,27 @@ export interface SyscallInterface {
    * call in the task on behalf of others must watch it too. None where calls are made directly.
    */
   readonly activityFd: Fd | undefined;
+}
+
+/** Calls that are submitted here and now. */
+export interface DirectCalls {
+  /**
+   * Submits a call. The result, if it is there at once. Whoever has submitted calls then says
+   * `settle`.
+   */
+  readonly submit: (
+    number: number,
+    a: Word,
+    b: Word,
+    c: Word,
+    d: Word,
+    e: Word,
+    f: Word,
+  ) => Word | PendingCall;
+
+  /**
+   * Waits for the calls that are done within microseconds, and lets the others complete later, by the
+   * event loop.
+   */
+  readonly settle: () => void;
 }

@@ -1,17 +1,14 @@
 import type { SyscallName } from "@rsyscall/abi";
-import { Effect } from "effect";
-import { SyscallError, type SyscallFailure } from "./errors.ts";
+import { Syscall } from "./Syscall.ts";
 import type { SyscallInterface, Word } from "./SyscallInterface.ts";
 
-/** The kernel's results from -4095 to -1 are errnos. */
-export const isError = (result: Word): result is number =>
-  typeof result === "number" && result < 0 && result >= -4095;
-
 /**
- * Makes a system call by its name. Results in the error range become a {@link SyscallError} that
- * names the call and its subject; a call that the task's machine does not have is `ENOSYS`.
+ * Makes a system call by its name. Results in the error range become a SyscallError that names the
+ * call and its subject; a call that the task's machine does not have is `ENOSYS`.
+ *
+ * @typeParam A what a result is: a number, or one that has a name of its own, such as an Fd
  */
-export const call = (
+export const call = <A extends number = number>(
   sysif: SyscallInterface,
   name: SyscallName,
   subject: string | undefined,
@@ -21,13 +18,21 @@ export const call = (
   d?: Word,
   e?: Word,
   f?: Word,
-): Effect.Effect<number, SyscallFailure> => {
-  const number = sysif.abi.syscallNumber(name);
-  if (number === undefined) return Effect.fail(SyscallError.of(name, "ENOSYS", subject));
-  return Effect.flatMap(sysif.syscall(number, a, b, c, d, e, f), (result) => {
-    if (isError(result)) return Effect.fail(SyscallError.from(name, result, subject));
-    return typeof result === "number"
-      ? Effect.succeed(result)
-      : Effect.die(new RangeError(`${name} returned ${result}, which no number holds exactly`));
-  });
-};
+): Syscall<A> =>
+  new Syscall(sysif, name, subject, undefined, sysif.abi.syscallNumber(name), a, b, c, d, e, f);
+
+/** `call`, for one whose result only says that it was done. */
+export const callVoid = (
+  sysif: SyscallInterface,
+  name: SyscallName,
+  subject: string | undefined,
+  a?: Word,
+  b?: Word,
+  c?: Word,
+  d?: Word,
+  e?: Word,
+  f?: Word,
+): Syscall<void> =>
+  new Syscall(sysif, name, subject, nothing, sysif.abi.syscallNumber(name), a, b, c, d, e, f);
+
+const nothing = (): void => {};

@@ -1,8 +1,6 @@
-import { Effect } from "effect";
-import { isError } from "./call.ts";
-import { SyscallError, type SyscallFailure } from "./errors.ts";
 import { type Address, Pid } from "./identifiers.ts";
 import { OP_CLONE } from "./requests.ts";
+import { Syscall } from "./Syscall.ts";
 import type { SyscallInterface } from "./SyscallInterface.ts";
 
 /**
@@ -12,13 +10,5 @@ import type { SyscallInterface } from "./SyscallInterface.ts";
  * @param args a `struct clone_args`
  * @param child a `struct rsyscall_child`, which must stay in place as long as the child serves
  */
-export const clone = (
-  sysif: SyscallInterface,
-  args: Address,
-  child: Address,
-): Effect.Effect<Pid, SyscallFailure> =>
-  Effect.flatMap(sysif.syscall(OP_CLONE, args, child), (result) =>
-    isError(result)
-      ? Effect.fail(SyscallError.from("clone", result))
-      : Effect.succeed(Pid(Number(result))),
-  );
+export const clone = (sysif: SyscallInterface, args: Address, child: Address): Syscall<Pid> =>
+  new Syscall(sysif, "clone", undefined, Pid, OP_CLONE, args, child);

@@ -1,6 +1,5 @@
-import { Effect } from "effect";
 import { call } from "./call.ts";
-import { type Address, Fd } from "./identifiers.ts";
+import type { Address, Fd } from "./identifiers.ts";
 import type { SyscallInterface, Word } from "./SyscallInterface.ts";
 
 /** openat(2). `flags` have our values (`O`); the target's are made of them here. */
@@ -11,11 +10,7 @@ export const openat = (
   flags: number,
   mode: number,
   subject?: string,
-) =>
-  Effect.map(
-    call(sysif, "openat", subject, directory, path, sysif.abi.openFlagsToTarget(flags), mode),
-    Fd,
-  );
+) => call<Fd>(sysif, "openat", subject, directory, path, sysif.abi.openFlagsToTarget(flags), mode);
 
 /** fcntl(2) */
 export const fcntl = (

@@ -1,4 +1,5 @@
-export { call, isError } from "./call.ts";
+export { batch, batchExits, type Exits, type Results } from "./batch.ts";
+export { call, callVoid } from "./call.ts";
 export * from "./clone.ts";
 export * from "./dirent.ts";
 export {
@@ -16,10 +17,13 @@ export * from "./linux/capability.ts";
 export * from "./linux/futex.ts";
 export * from "./linux/memfd.ts";
 export { Path, type PathLike, pathBytes, pathText } from "./Path.ts";
+export { type Outcome, PendingCall } from "./PendingCall.ts";
+export { perform } from "./perform.ts";
 export { pipelined } from "./pipelined.ts";
 export * from "./poll.ts";
 export * from "./requests.ts";
-export type { SyscallInterface, Word, Words } from "./SyscallInterface.ts";
+export { isError, Syscall } from "./Syscall.ts";
+export type { DirectCalls, SyscallInterface, Word, Words } from "./SyscallInterface.ts";
 export * from "./sched.ts";
 export * from "./signal.ts";
 export * from "./sys/epoll.ts";

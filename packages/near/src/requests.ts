@@ -10,6 +10,9 @@ export const REQUEST_SIZE = 56;
 /** Bytes of a result. */
 export const RESULT_SIZE = 8;
 
+/** Bytes of a `struct rsyscall_ring`, all of them zeros at first: stub-c/include/rsyscall/ring.h. A page. */
+export const RING_SIZE = 4096;
+
 /** The call waits for nothing, so results that are ready may wait for it. */
 export const REQUEST_PROMPT = 1;
 

@@ -1,5 +1,4 @@
-import { Effect } from "effect";
-import { call } from "./call.ts";
+import { call, callVoid } from "./call.ts";
 import type { Address, Fd, Pid } from "./identifiers.ts";
 import type { SyscallInterface } from "./SyscallInterface.ts";
 
@@ -17,12 +16,12 @@ export const schedSetaffinity = (
   pid: Pid | number,
   size: number,
   mask: Address,
-) => Effect.asVoid(call(sysif, "sched_setaffinity", `pid ${pid}`, pid, size, mask));
+) => callVoid(sysif, "sched_setaffinity", `pid ${pid}`, pid, size, mask);
 
 /** unshare(2) */
 export const unshare = (sysif: SyscallInterface, flags: number) =>
-  Effect.asVoid(call(sysif, "unshare", `flags 0x${flags.toString(16)}`, flags));
+  callVoid(sysif, "unshare", `flags 0x${flags.toString(16)}`, flags);
 
 /** setns(2): 0 for whatever namespace the descriptor is. */
 export const setns = (sysif: SyscallInterface, fd: Fd, flags: number) =>
-  Effect.asVoid(call(sysif, "setns", `fd ${fd}`, fd, flags));
+  callVoid(sysif, "setns", `fd ${fd}`, fd, flags);

@@ -1,5 +1,4 @@
-import { Effect } from "effect";
-import { call } from "./call.ts";
+import { callVoid } from "./call.ts";
 import { type Address, NULL, type Pid } from "./identifiers.ts";
 import type { SyscallInterface } from "./SyscallInterface.ts";
 
@@ -8,7 +7,7 @@ const SIGSET_SIZE = 8;
 
 /** rt_sigprocmask(2). Either set may be NULL. */
 export const sigprocmask = (sysif: SyscallInterface, how: number, set: Address, old: Address) =>
-  Effect.asVoid(call(sysif, "rt_sigprocmask", undefined, how, set, old, SIGSET_SIZE));
+  callVoid(sysif, "rt_sigprocmask", undefined, how, set, old, SIGSET_SIZE);
 
 /** rt_sigaction(2). */
 export const sigaction = (
@@ -16,12 +15,11 @@ export const sigaction = (
   signal: number,
   action: Address,
   old: Address = NULL,
-) =>
-  Effect.asVoid(call(sysif, "rt_sigaction", `signal ${signal}`, signal, action, old, SIGSET_SIZE));
+) => callVoid(sysif, "rt_sigaction", `signal ${signal}`, signal, action, old, SIGSET_SIZE);
 
 /** kill(2) */
 export const kill = (sysif: SyscallInterface, pid: Pid | number, signal: number) =>
-  Effect.asVoid(call(sysif, "kill", `pid ${pid}`, pid, signal));
+  callVoid(sysif, "kill", `pid ${pid}`, pid, signal);
 
 /** tgkill(2): one thread of a process. */
 export const tgkill = (
@@ -29,8 +27,8 @@ export const tgkill = (
   tgid: Pid | number,
   tid: Pid | number,
   signal: number,
-) => Effect.asVoid(call(sysif, "tgkill", `thread ${tid} of pid ${tgid}`, tgid, tid, signal));
+) => callVoid(sysif, "tgkill", `thread ${tid} of pid ${tgid}`, tgid, tid, signal);
 
 /** rt_sigpending(2) */
 export const sigpending = (sysif: SyscallInterface, set: Address) =>
-  Effect.asVoid(call(sysif, "rt_sigpending", undefined, set, SIGSET_SIZE));
+  callVoid(sysif, "rt_sigpending", undefined, set, SIGSET_SIZE);

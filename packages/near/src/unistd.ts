@@ -1,6 +1,5 @@
-import { Effect } from "effect";
-import { call } from "./call.ts";
-import { type Address, Fd, Pid } from "./identifiers.ts";
+import { call, callVoid } from "./call.ts";
+import type { Address, Fd, Pid } from "./identifiers.ts";
 import type { SyscallInterface } from "./SyscallInterface.ts";
 
 /** read(2) */
@@ -12,16 +11,15 @@ export const write = (sysif: SyscallInterface, fd: Fd, buffer: Address, length: 
   call(sysif, "write", `fd ${fd}`, fd, buffer, length);
 
 /** close(2). Never to be repeated: the number is free even when it fails. */
-export const close = (sysif: SyscallInterface, fd: Fd) =>
-  Effect.asVoid(call(sysif, "close", `fd ${fd}`, fd));
+export const close = (sysif: SyscallInterface, fd: Fd) => callVoid(sysif, "close", `fd ${fd}`, fd);
 
 /** dup3(2) */
 export const dup3 = (sysif: SyscallInterface, from: Fd, to: Fd, flags: number) =>
-  Effect.map(call(sysif, "dup3", `fd ${from}`, from, to, flags), Fd);
+  call<Fd>(sysif, "dup3", `fd ${from}`, from, to, flags);
 
 /** pipe2(2): writes two 32-bit descriptors, the read end first. */
 export const pipe2 = (sysif: SyscallInterface, fds: Address, flags: number) =>
-  Effect.asVoid(call(sysif, "pipe2", undefined, fds, flags));
+  callVoid(sysif, "pipe2", undefined, fds, flags);
 
 /** lseek(2) */
 export const lseek = (sysif: SyscallInterface, fd: Fd, offset: number | bigint, whence: number) =>
@@ -29,19 +27,17 @@ export const lseek = (sysif: SyscallInterface, fd: Fd, offset: number | bigint, 
 
 /** ftruncate(2) */
 export const ftruncate = (sysif: SyscallInterface, fd: Fd, length: number | bigint) =>
-  Effect.asVoid(call(sysif, "ftruncate", `fd ${fd}`, fd, length));
+  callVoid(sysif, "ftruncate", `fd ${fd}`, fd, length);
 
 /** fchmod(2) */
 export const fchmod = (sysif: SyscallInterface, fd: Fd, mode: number) =>
-  Effect.asVoid(call(sysif, "fchmod", `fd ${fd}`, fd, mode));
+  callVoid(sysif, "fchmod", `fd ${fd}`, fd, mode);
 
 /** getpid(2) */
-export const getpid = (sysif: SyscallInterface) =>
-  Effect.map(call(sysif, "getpid", undefined), Pid);
+export const getpid = (sysif: SyscallInterface) => call<Pid>(sysif, "getpid", undefined);
 
 /** getppid(2): 0 when the parent is outside of the pid namespace. */
-export const getppid = (sysif: SyscallInterface) =>
-  Effect.map(call(sysif, "getppid", undefined), Pid);
+export const getppid = (sysif: SyscallInterface) => call<Pid>(sysif, "getppid", undefined);
 
 /** geteuid(2) */
 export const geteuid = (sysif: SyscallInterface) => call(sysif, "geteuid", undefined);
@@ -67,7 +63,7 @@ export const symlinkat = (
   directory: Fd | number,
   path: Address,
   subject?: string,
-) => Effect.asVoid(call(sysif, "symlinkat", subject, target, directory, path));
+) => callVoid(sysif, "symlinkat", subject, target, directory, path);
 
 /** linkat(2) */
 export const linkat = (
@@ -78,7 +74,7 @@ export const linkat = (
   to: Address,
   flags: number,
   subject?: string,
-) => Effect.asVoid(call(sysif, "linkat", subject, fromDirectory, from, toDirectory, to, flags));
+) => callVoid(sysif, "linkat", subject, fromDirectory, from, toDirectory, to, flags);
 
 /** unlinkat(2) */
 export const unlinkat = (
@@ -87,7 +83,7 @@ export const unlinkat = (
   path: Address,
   flags: number,
   subject?: string,
-) => Effect.asVoid(call(sysif, "unlinkat", subject, directory, path, flags));
+) => callVoid(sysif, "unlinkat", subject, directory, path, flags);
 
 /** renameat2(2) */
 export const renameat2 = (
@@ -98,7 +94,7 @@ export const renameat2 = (
   to: Address,
   flags: number,
   subject?: string,
-) => Effect.asVoid(call(sysif, "renameat2", subject, fromDirectory, from, toDirectory, to, flags));
+) => callVoid(sysif, "renameat2", subject, fromDirectory, from, toDirectory, to, flags);
 
 /** faccessat(2), which has no flags: the real ids are checked. */
 export const faccessat = (
@@ -107,7 +103,7 @@ export const faccessat = (
   path: Address,
   mode: number,
   subject?: string,
-) => Effect.asVoid(call(sysif, "faccessat", subject, directory, path, mode));
+) => callVoid(sysif, "faccessat", subject, directory, path, mode);
 
 /** getcwd(2): writes the path with its NUL, and returns its length with it. */
 export const getcwd = (sysif: SyscallInterface, buffer: Address, length: number) =>
@@ -120,7 +116,7 @@ export const execve = (
   argv: Address,
   envp: Address,
   subject?: string,
-) => Effect.asVoid(call(sysif, "execve", subject, path, argv, envp));
+) => callVoid(sysif, "execve", subject, path, argv, envp);
 
 /** execveat(2): as execve, by a path relative to a directory, or with AT.EMPTY_PATH by descriptor. */
 export const execveat = (
@@ -131,7 +127,7 @@ export const execveat = (
   envp: Address,
   flags: number,
   subject?: string,
-) => Effect.asVoid(call(sysif, "execveat", subject, directory, path, argv, envp, flags));
+) => callVoid(sysif, "execveat", subject, directory, path, argv, envp, flags);
 
 /** close_range(2), from first to last, both included. */
 export const closeRange = (
@@ -139,27 +135,25 @@ export const closeRange = (
   first: Fd | number,
   last: Fd | number,
   flags: number,
-) => Effect.asVoid(call(sysif, "close_range", undefined, first, last, flags));
+) => callVoid(sysif, "close_range", undefined, first, last, flags);
 
 /** getpgid(2): of this process when pid is 0. */
 export const getpgid = (sysif: SyscallInterface, pid: Pid | number) =>
-  Effect.map(call(sysif, "getpgid", `pid ${pid}`, pid), Pid);
+  call<Pid>(sysif, "getpgid", `pid ${pid}`, pid);
 
 /** setpgid(2): 0 stands for this process, and for the process itself as the leader. */
 export const setpgid = (sysif: SyscallInterface, pid: Pid | number, pgid: Pid | number) =>
-  Effect.asVoid(call(sysif, "setpgid", `pid ${pid}`, pid, pgid));
+  callVoid(sysif, "setpgid", `pid ${pid}`, pid, pgid);
 
 /** gettid(2) */
-export const gettid = (sysif: SyscallInterface) =>
-  Effect.map(call(sysif, "gettid", undefined), Pid);
+export const gettid = (sysif: SyscallInterface) => call<Pid>(sysif, "gettid", undefined);
 
 /** getsid(2): of this process when pid is 0. */
 export const getsid = (sysif: SyscallInterface, pid: Pid | number) =>
-  Effect.map(call(sysif, "getsid", `pid ${pid}`, pid), Pid);
+  call<Pid>(sysif, "getsid", `pid ${pid}`, pid);
 
 /** setsid(2) */
-export const setsid = (sysif: SyscallInterface) =>
-  Effect.map(call(sysif, "setsid", undefined), Pid);
+export const setsid = (sysif: SyscallInterface) => call<Pid>(sysif, "setsid", undefined);
 
 /** getuid(2) */
 export const getuid = (sysif: SyscallInterface) => call(sysif, "getuid", undefined);
@@ -176,7 +170,7 @@ export const getresuid = (
   real: Address,
   effective: Address,
   saved: Address,
-) => Effect.asVoid(call(sysif, "getresuid", undefined, real, effective, saved));
+) => callVoid(sysif, "getresuid", undefined, real, effective, saved);
 
 /** getresgid(2): writes three 32-bit ids. */
 export const getresgid = (
@@ -184,23 +178,23 @@ export const getresgid = (
   real: Address,
   effective: Address,
   saved: Address,
-) => Effect.asVoid(call(sysif, "getresgid", undefined, real, effective, saved));
+) => callVoid(sysif, "getresgid", undefined, real, effective, saved);
 
 /** setuid(2), of this task alone. */
 export const setuid = (sysif: SyscallInterface, uid: number) =>
-  Effect.asVoid(call(sysif, "setuid", `uid ${uid}`, uid));
+  callVoid(sysif, "setuid", `uid ${uid}`, uid);
 
 /** setgid(2), of this task alone. */
 export const setgid = (sysif: SyscallInterface, gid: number) =>
-  Effect.asVoid(call(sysif, "setgid", `gid ${gid}`, gid));
+  callVoid(sysif, "setgid", `gid ${gid}`, gid);
 
 /** setreuid(2), of this task alone; -1 leaves an id as it is. */
 export const setreuid = (sysif: SyscallInterface, real: number, effective: number) =>
-  Effect.asVoid(call(sysif, "setreuid", undefined, real, effective));
+  callVoid(sysif, "setreuid", undefined, real, effective);
 
 /** setregid(2), of this task alone; -1 leaves an id as it is. */
 export const setregid = (sysif: SyscallInterface, real: number, effective: number) =>
-  Effect.asVoid(call(sysif, "setregid", undefined, real, effective));
+  callVoid(sysif, "setregid", undefined, real, effective);
 
 /** setresuid(2), of this task alone; -1 leaves an id as it is. */
 export const setresuid = (
@@ -208,7 +202,7 @@ export const setresuid = (
   real: number,
   effective: number,
   saved: number,
-) => Effect.asVoid(call(sysif, "setresuid", undefined, real, effective, saved));
+) => callVoid(sysif, "setresuid", undefined, real, effective, saved);
 
 /** setresgid(2), of this task alone; -1 leaves an id as it is. */
 export const setresgid = (
@@ -216,7 +210,7 @@ export const setresgid = (
   real: number,
   effective: number,
   saved: number,
-) => Effect.asVoid(call(sysif, "setresgid", undefined, real, effective, saved));
+) => callVoid(sysif, "setresgid", undefined, real, effective, saved);
 
 /** getgroups(2): how many 32-bit ids there are, which it writes unless `count` is 0. */
 export const getgroups = (sysif: SyscallInterface, count: number, groups: Address) =>
@@ -224,19 +218,19 @@ export const getgroups = (sysif: SyscallInterface, count: number, groups: Addres
 
 /** setgroups(2), of this task alone. */
 export const setgroups = (sysif: SyscallInterface, count: number, groups: Address) =>
-  Effect.asVoid(call(sysif, "setgroups", undefined, count, groups));
+  callVoid(sysif, "setgroups", undefined, count, groups);
 
 /** chroot(2) */
 export const chroot = (sysif: SyscallInterface, path: Address, subject?: string) =>
-  Effect.asVoid(call(sysif, "chroot", subject, path));
+  callVoid(sysif, "chroot", subject, path);
 
 /** chdir(2) */
 export const chdir = (sysif: SyscallInterface, path: Address, subject?: string) =>
-  Effect.asVoid(call(sysif, "chdir", subject, path));
+  callVoid(sysif, "chdir", subject, path);
 
 /** fchdir(2) */
 export const fchdir = (sysif: SyscallInterface, fd: Fd) =>
-  Effect.asVoid(call(sysif, "fchdir", `fd ${fd}`, fd));
+  callVoid(sysif, "fchdir", `fd ${fd}`, fd);
 
 /** pivot_root(2) */
 export const pivotRoot = (
@@ -244,11 +238,11 @@ export const pivotRoot = (
   newRoot: Address,
   putOld: Address,
   subject?: string,
-) => Effect.asVoid(call(sysif, "pivot_root", subject, newRoot, putOld));
+) => callVoid(sysif, "pivot_root", subject, newRoot, putOld);
 
 /** sethostname(2), of the UTS namespace. */
 export const sethostname = (sysif: SyscallInterface, name: Address, length: number) =>
-  Effect.asVoid(call(sysif, "sethostname", undefined, name, length));
+  callVoid(sysif, "sethostname", undefined, name, length);
 
 /** faccessat2(2); AT.EACCESS among the flags checks the effective ids. */
 export const faccessat2 = (
@@ -258,4 +252,4 @@ export const faccessat2 = (
   mode: number,
   flags: number,
   subject?: string,
-) => Effect.asVoid(call(sysif, "faccessat2", subject, directory, path, mode, flags));
+) => callVoid(sysif, "faccessat2", subject, directory, path, mode, flags);

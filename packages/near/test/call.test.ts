@@ -58,6 +58,7 @@ describe("call", () => {
       abi: aarch64,
       read: local.read,
       write: local.write,
+      direct: undefined,
       syscall: (number) => Effect.sync(() => made.push(number)),
     };
     const error = yield* Effect.flip(call(elsewhere, "open", "/etc/passwd"));

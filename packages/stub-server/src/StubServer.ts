@@ -34,6 +34,11 @@ export interface ListenOptions {
   readonly descriptionLimit?: number;
   /** Clients that may be in their handshake or wait for `accept`; more wait in the kernel. Default 1024. */
   readonly pendingLimit?: number;
+  /**
+   * Whether system calls and memory of a stub on this host go through memory that we share with it,
+   * where that is possible; otherwise they go through sockets. Default true.
+   */
+  readonly sharedMemory?: boolean;
 }
 
 export interface StubServerOptions extends ListenOptions {
@@ -79,11 +84,18 @@ export class StubServer {
   /** The path of the socket. */
   readonly path: Path;
   readonly #waiting: Queue.Queue<Waiting, ServerFailure>;
+  readonly #sharesMemory: boolean;
 
-  private constructor(thread: Thread, path: Path, waiting: Queue.Queue<Waiting, ServerFailure>) {
+  private constructor(
+    thread: Thread,
+    path: Path,
+    waiting: Queue.Queue<Waiting, ServerFailure>,
+    sharesMemory: boolean,
+  ) {
     this.thread = thread;
     this.path = path;
     this.#waiting = waiting;
+    this.#sharesMemory = sharesMemory;
   }
 
   /** Listens on a Unix socket at a path of any length, until the scope closes. */
@@ -119,7 +131,7 @@ export class StubServer {
       yield* Effect.forkScoped(
         acceptClients(thread, listening, policy, options.pendingLimit ?? 1024, waiting),
       );
-      return new StubServer(thread, absolute, waiting);
+      return new StubServer(thread, absolute, waiting, options.sharedMemory ?? true);
     });
   }
 
@@ -218,7 +230,7 @@ export class StubServer {
       const outer = yield* Effect.scope;
       return yield* Effect.scoped(
         Effect.flatMap(this.#socketIn(thread, socket), (inThread) =>
-          Scope.provide(bootstrap(thread.connection, inThread, greeted), outer),
+          Scope.provide(bootstrap(thread.connection, inThread, greeted, this.#sharesMemory), outer),
         ),
       );
     });

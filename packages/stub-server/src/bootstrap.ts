@@ -1,11 +1,5 @@
 import { SA, SIG, SIG_IGN, Sigset } from "@rsyscall/abi";
-import {
-  type Connection,
-  FdPassConnection,
-  SocketMemoryTransport,
-  SyscallConnection,
-} from "@rsyscall/connection";
-import { AsyncFileDescriptor } from "@rsyscall/epoller";
+import { type Connection, FdPassConnection } from "@rsyscall/connection";
 import { AddressSpace, makeNamespaces } from "@rsyscall/far";
 import {
   FdTable,
@@ -16,14 +10,14 @@ import {
   sigaction,
   Task,
 } from "@rsyscall/handle";
-import { Allocator } from "@rsyscall/memory";
 import { catchErrno, Fd } from "@rsyscall/near";
 import { Environment, makeEpoller, NativeLoader, Thread } from "@rsyscall/thread";
 import { Effect, Exit, Scope } from "effect";
+import { connectByRing, connectBySockets, takeArena } from "./connect.ts";
 import { HandshakeError } from "./errors.ts";
 import type { Greeted } from "./handshake.ts";
 import { callerEnvironment, StubCall } from "./StubCall.ts";
-import { accepted } from "./welcome.ts";
+import { accepted, acceptedWithRing } from "./welcome.ts";
 
 /** The signal by which the kernel tells a stub that its lifeline has closed. */
 const LIFELINE_SIGNAL = 64;
@@ -35,36 +29,32 @@ const LIFELINE_SIGNAL = 64;
  *
  * @param connection of the thread that does the bootstrap, and from which the channels come
  * @param socket the accepted connection, in that thread
+ * @param sharesMemory whether calls and memory may go through memory that we share with the client
  */
 export const bootstrap = (
   connection: Connection,
   socket: Socket,
-  { abi, peer, description }: Greeted,
+  { abi, peer, description, arenaFd }: Greeted,
+  sharesMemory: boolean,
 ): Effect.Effect<StubCall, HandleFailure | HandshakeError, Scope.Scope> =>
   Effect.gen(function* () {
     // The channels close with the caller's scope, or as soon as the process is gone.
     const scope = yield* Scope.fork(yield* Effect.scope);
     return yield* Effect.gen(function* () {
-      const channels = yield* connection.openChannels(4);
-      const [[syscalls], [data], [passing]] = channels as Channels;
+      const arena = sharesMemory ? yield* takeArena(connection, arenaFd, description) : undefined;
+      const channels = yield* connection.openChannels(arena === undefined ? 4 : 3);
+      const [[syscalls], [passing], , data] = channels as Channels;
       const far = channels.map(([, end]) => end);
+      const welcome = arena === undefined ? accepted : acceptedWithRing;
       const sent = yield* socket
-        .sendFds(accepted, far)
+        .sendFds(welcome, far)
         .pipe(catchErrno(["EPIPE", "ECONNRESET"], () => Effect.succeed(0)));
-      if (sent !== accepted.length)
+      if (sent !== welcome.length)
         return yield* new HandshakeError({ problem: "the stub does not take its welcome" });
       yield* Effect.forEach(far, (end) => end.close, { discard: true });
-
-      const { accessEpoller } = connection;
-      const syscallSocket = yield* AsyncFileDescriptor.make(accessEpoller, syscalls);
-      const dataSocket = yield* AsyncFileDescriptor.make(accessEpoller, data);
-      const sysif = yield* SyscallConnection.make(
-        abi,
-        syscallSocket,
-        description.syscallFd,
-        (syscallConnection) =>
-          new SocketMemoryTransport(syscallConnection, dataSocket, description.dataFd),
-      );
+      const { sysif, allocator, memory } = yield* arena === undefined
+        ? connectBySockets(abi, connection, syscalls, data[0], description)
+        : connectByRing(abi, connection, syscalls, arena, description);
       // A scope cannot be closed by a fiber of its own.
       sysif.onEnd(() => Effect.runFork(Scope.close(scope, Exit.void)));
 
@@ -77,20 +67,22 @@ export const bootstrap = (
         fdTable: new FdTable(description.pid),
         addressSpace: new AddressSpace(description.pid),
         namespaces: makeNamespaces(description.namespaces),
-        allocator: new Allocator(sysif, description.pageSize),
+        allocator,
         pageSize: description.pageSize,
         sigmask: new Set([...blocked].filter((signal) => signal !== LIFELINE_SIGNAL)),
       });
       // Handles of what we use ourselves, so that nobody takes the numbers for something else.
-      for (const fd of [description.syscallFd, description.dataFd, description.lifelineFd])
+      const { syscallFd, dataFd, lifelineFd } = description;
+      for (const fd of [syscallFd, lifelineFd, ...(memory === undefined ? [dataFd] : [])])
         new FileDescriptor(task, fd).closeOnFork = true;
       const passingEnd = new Socket(task, description.connectionFd);
       passingEnd.closeOnFork = true;
-      const taskConnection = new FdPassConnection(passing, accessEpoller, passingEnd);
+      const taskConnection = new FdPassConnection(passing, connection.accessEpoller, passingEnd);
       const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
       const thread = new Thread({
         task,
         connection: taskConnection,
+        memory,
         loader: NativeLoader.makeFromSymbols(task, { server: description.serverSymbol }),
         epoller: yield* Effect.cached(Scope.provide(makeEpoller(task, taskConnection), scope)),
         environ: new Environment(callerEnvironment(description)),

@@ -1,7 +1,7 @@
 import { type Abi, abiOf, abis, type Ucred } from "@rsyscall/abi";
 import { type AsyncFileDescriptor, AsyncReadBuffer } from "@rsyscall/epoller";
-import type { Socket } from "@rsyscall/handle";
-import { Duration, Effect } from "effect";
+import type { FileDescriptor, Socket } from "@rsyscall/handle";
+import { Duration, Effect, type Scope } from "effect";
 import { HandshakeError } from "./errors.ts";
 import {
   type Description,
@@ -21,7 +21,12 @@ export interface Greeted {
   readonly abi: Abi;
   readonly peer: Ucred;
   readonly description: Description;
+  /** The memfd of its arena, if it sent one. Not to be trusted either. */
+  readonly arenaFd: FileDescriptor | undefined;
 }
+
+/** Bytes of a hello that one call takes; most have no more. */
+const HELLO_READ_SIZE = 16 * 1024;
 
 export interface HandshakePolicy {
   readonly handshakeTimeout: Duration.Input;
@@ -36,7 +41,7 @@ export interface HandshakePolicy {
 export const handshake = (
   socket: AsyncFileDescriptor<Socket>,
   policy: HandshakePolicy,
-): Effect.Effect<Greeted, HandshakeError> =>
+): Effect.Effect<Greeted, HandshakeError, Scope.Scope> =>
   hear(socket, policy).pipe(
     Effect.timeout(policy.handshakeTimeout),
     Effect.mapError((error) => {
@@ -58,7 +63,8 @@ const hear = (socket: AsyncFileDescriptor<Socket>, policy: HandshakePolicy) =>
     if (!policy.allow(peer))
       return yield* new HandshakeError({ problem: `user ${peer.uid} may not call this server` });
 
-    const buffer = new AsyncReadBuffer(socket);
+    const first = yield* socket.receiveFds(HELLO_READ_SIZE, 1);
+    const buffer = new AsyncReadBuffer(socket, first.bytes);
     const prefix = yield* buffer.readLength(HELLO_PREFIX_SIZE, "the hello");
     if (MAGIC.some((byte, i) => prefix[i] !== byte))
       return yield* new HandshakeError({ problem: "this is no rsyscall stub" });
@@ -81,7 +87,7 @@ const hear = (socket: AsyncFileDescriptor<Socket>, policy: HandshakePolicy) =>
     );
     const rest = yield* buffer.readLength(header.rest, "the description");
     const description = yield* checked(() => decodeDescription(header, rest));
-    return { abi, peer, description };
+    return { abi, peer, description, arenaFd: first.fds[0] };
   });
 
 /** Decoding what a stranger sent: whatever it throws is the stranger's fault. */

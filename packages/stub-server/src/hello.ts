@@ -23,7 +23,7 @@ export const HelloPrefix = struct("struct rsyscall_hello (prefix)", {
 export const HELLO_PREFIX_SIZE = 20;
 
 /** Bytes of the structure in this version. Later versions may append to it. */
-export const HELLO_SIZE = 176;
+export const HELLO_SIZE = 192;
 
 /** More than this no version will need. */
 export const HELLO_SIZE_AT_MOST = 4096;
@@ -64,6 +64,8 @@ const Hello = struct("struct rsyscall_hello", {
   user: Uint64,
   uts: Uint64,
   serverSymbol: Uint64,
+  arenaAddress: Uint64,
+  arenaSize: Uint64,
 });
 
 type HelloFields = typeof Hello extends FixedCodec<infer A> ? A : never;
@@ -89,6 +91,8 @@ export interface Description {
   readonly connectionFd: Fd;
   readonly lifelineFd: Fd;
   readonly serverSymbol: Address;
+  /** Where the memory lies whose memfd comes with the hello; of size 0 if there is none. */
+  readonly arena: { readonly address: Address; readonly size: number };
 }
 
 /** The fixed part, with what it announces checked against the limit. */
@@ -184,5 +188,6 @@ export const decodeDescription = ({ fields }: Header, rest: Uint8Array): Descrip
     connectionFd: fdNumber(fields.connectionFd),
     lifelineFd: fdNumber(fields.lifelineFd),
     serverSymbol: Address(Number(fields.serverSymbol)),
+    arena: { address: Address(Number(fields.arenaAddress)), size: Number(fields.arenaSize) },
   };
 };

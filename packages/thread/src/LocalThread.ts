@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { SIG, SigHow, Utsname } from "@rsyscall/abi";
-import { SelfConnection } from "@rsyscall/connection";
+import { ownMemory, SelfConnection } from "@rsyscall/connection";
 import { Epoller, type Wakeup } from "@rsyscall/epoller";
 import { AddressSpace, makeNamespaces } from "@rsyscall/far";
 import {
@@ -83,6 +83,7 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
     return new Thread({
       task,
       connection: new SelfConnection(task, epoller),
+      memory: ownMemory,
       loader: NativeLoader.makeFromSymbols(task, { server: Address(symbols.server) }),
       epoller: Effect.succeed(epoller),
       environ: Environment.fromRecord(process.env),

@@ -9,7 +9,7 @@ import {
   SigHow,
   type Sigset,
 } from "@rsyscall/abi";
-import { type Connection, SharedTableConnection } from "@rsyscall/connection";
+import { type Connection, type SharedMemory, SharedTableConnection } from "@rsyscall/connection";
 import { AsyncFileDescriptor, type Epoller } from "@rsyscall/epoller";
 import {
   type ChildState,
@@ -66,6 +66,7 @@ const READ_SIZE = 256 * 1024;
 export class Thread implements ThreadFields {
   readonly task: Task;
   readonly connection: Connection;
+  readonly memory: SharedMemory | undefined;
   readonly loader: NativeLoader;
   readonly epoller: Effect.Effect<Epoller, HandleFailure>;
   readonly environ: Environment;
@@ -80,6 +81,7 @@ export class Thread implements ThreadFields {
   constructor(fields: ThreadFields) {
     this.task = fields.task;
     this.connection = fields.connection;
+    this.memory = fields.memory;
     this.loader = fields.loader;
     this.epoller = fields.epoller;
     this.environ = fields.environ;

@@ -1,5 +1,5 @@
 import type { Sigset } from "@rsyscall/abi";
-import type { Connection } from "@rsyscall/connection";
+import type { Connection, SharedMemory } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import type { FileDescriptor, HandleFailure, Task } from "@rsyscall/handle";
 import type { Effect, Scope } from "effect";
@@ -10,6 +10,8 @@ import type { NativeLoader } from "./NativeLoader.ts";
 export interface ThreadFields {
   readonly task: Task;
   readonly connection: Connection;
+  /** The process's memory, if this process has it as well. */
+  readonly memory: SharedMemory | undefined;
   readonly loader: NativeLoader;
   /** Waits for the process's descriptors. Made when it is first asked for. */
   readonly epoller: Effect.Effect<Epoller, HandleFailure>;

@@ -5,7 +5,9 @@ import {
   SharedMemoryTransport,
   SharedTableConnection,
   SocketMemoryTransport,
-  SyscallConnection,
+  type SyscallConnection,
+  SyscallRing,
+  SyscallSocket,
 } from "@rsyscall/connection";
 import { AsyncFileDescriptor } from "@rsyscall/epoller";
 import {
@@ -21,7 +23,7 @@ import {
   type UserMapping,
   writeUserMapping,
 } from "@rsyscall/handle";
-import { Fd, getpid, type Pid } from "@rsyscall/near";
+import { type Address, Fd, getpid, RING_SIZE } from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
 import { ChildProcess } from "./ChildProcess.ts";
 import { makeEpoller } from "./epoller.ts";
@@ -68,6 +70,7 @@ export const cloneThread = (
           clone(parent.task, {
             flags,
             serverFd: channels.syscalls[1].near,
+            hasRing: parent.memory !== undefined,
             kept: far.map(({ near }) => near),
             deathSignal: detached ? undefined : SIG.KILL,
             defaultSignals: parent.ignoredSignals,
@@ -76,7 +79,7 @@ export const cloneThread = (
         );
         // While the child starts.
         return yield* Effect.gen(function* () {
-          const fields = yield* makeThread(parent, flags, channels, fdTable, cloned.pid, scope);
+          const fields = yield* makeThread(parent, flags, channels, fdTable, cloned, scope);
           const { task } = fields;
           task.atLeave(cloned.freeStack);
           const process = yield* Scope.provide(
@@ -107,17 +110,16 @@ const abandon = ({ pidfd, freeStack }: Cloned): Effect.Effect<void> =>
     freeStack,
   );
 
-/** @param pid the child's number in its parent's pid namespace */
 const makeThread = (
   parent: ThreadFields,
   flags: number,
   channels: Channels,
   fdTable: FdTable,
-  pid: Pid,
+  { pid, ring }: Cloned,
   scope: Scope.Closeable,
 ): Effect.Effect<ThreadFields, HandleFailure, Scope.Scope> =>
   Effect.gen(function* () {
-    const sysif = yield* connect(parent, channels);
+    const sysif = yield* connect(parent, channels, ring);
     // A scope cannot be closed by a fiber of its own.
     sysif.onEnd(() => Effect.runFork(Scope.close(scope, Exit.void)));
     const { allocator, addressSpace, namespaces, childNamespaces, pageSize, sigmask } = parent.task;
@@ -129,7 +131,7 @@ const makeThread = (
       addressSpace,
       // Who shares memory shares its clock: only an exec moves it to the other time namespace.
       namespaces: { ...childNamespaces, time: namespaces.time },
-      allocator: channels.data === undefined ? allocator : allocator.share(sysif),
+      allocator: isOurs(parent) ? allocator : allocator.share(sysif),
       pageSize,
       sigmask,
     });
@@ -152,6 +154,7 @@ const makeThread = (
     return {
       task,
       connection,
+      memory: parent.memory,
       loader: NativeLoader.makeFromSymbols(task, { server: parent.loader.server.address }),
       epoller: yield* Effect.cached(Scope.provide(makeEpoller(task, connection), scope)),
       environ: parent.environ.copy(),
@@ -190,10 +193,10 @@ interface Channels {
 }
 
 const openChannels = (
-  { task, connection }: ThreadFields,
+  { connection, memory }: ThreadFields,
   flags: number,
 ): Effect.Effect<Channels, HandleFailure, Scope.Scope> => {
-  const hasData = task.addressSpace !== connection.accessTask.addressSpace;
+  const hasData = memory === undefined;
   const hasPassing = (flags & CLONE.FILES) === 0;
   return Effect.map(connection.openChannels(1 + Number(hasData) + Number(hasPassing)), (all) => {
     for (const [, far] of all) far.closeOnFork = true;
@@ -207,17 +210,39 @@ const openChannels = (
   });
 };
 
+/** Whether the memory of a thread is that of this process. */
+const isOurs = ({ task, connection: { accessTask } }: ThreadFields): boolean =>
+  task.addressSpace === accessTask.addressSpace;
+
 const connect = (
-  { task, connection: { accessTask, accessEpoller } }: ThreadFields,
-  { syscalls, data }: Channels,
+  parent: ThreadFields,
+  { syscalls: [access, far], data }: Channels,
+  ring: Address,
 ): Effect.Effect<SyscallConnection, HandleFailure, Scope.Scope> =>
   Effect.gen(function* () {
-    const socket = yield* AsyncFileDescriptor.make(accessEpoller, syscalls[0]);
-    const dataSocket =
-      data === undefined ? undefined : yield* AsyncFileDescriptor.make(accessEpoller, data[0]);
-    return yield* SyscallConnection.make(task.abi, socket, syscalls[1].near, (connection) =>
-      data === undefined || dataSocket === undefined
-        ? new SharedMemoryTransport(connection, accessTask.sysif, accessTask.allocator)
-        : new SocketMemoryTransport(connection, dataSocket, data[1].near),
+    const { task, memory, connection } = parent;
+    const { accessTask, accessEpoller } = connection;
+    const { direct } = accessTask.sysif;
+    if (memory !== undefined && direct !== undefined) {
+      const { allocator } = isOurs(parent) ? accessTask : task;
+      const mapped = yield* memory.map(ring, RING_SIZE);
+      return yield* SyscallRing.make(
+        task.abi,
+        access,
+        direct,
+        accessEpoller,
+        far.near,
+        mapped,
+        (sysif) => new SharedMemoryTransport(sysif, memory, (size) => allocator.malloc(size, 8)),
+      );
+    }
+    const socket = yield* AsyncFileDescriptor.make(accessEpoller, access);
+    const [dataAccess, dataFar] = data as [Socket, Socket];
+    const dataSocket = yield* AsyncFileDescriptor.make(accessEpoller, dataAccess);
+    return yield* SyscallSocket.make(
+      task.abi,
+      socket,
+      far.near,
+      (sysif) => new SocketMemoryTransport(sysif, dataSocket, dataFar.near),
     );
   });

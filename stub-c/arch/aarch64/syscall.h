@@ -34,10 +34,17 @@ static inline void copy_memory(void *to, const void *from, unsigned long length)
 		*byte++ = *source++;
 }
 
+/* Says that this is a loop that waits: the other half of the core may have what it waits for. */
+static inline void cpu_relax(void)
+{
+	__asm__ volatile("yield" ::: "memory");
+}
+
 enum {
 	SYS_getcwd = 17,
 	SYS_dup3 = 24,
 	SYS_fcntl = 25,
+	SYS_ftruncate = 46,
 	SYS_openat = 56,
 	SYS_close = 57,
 	SYS_getdents64 = 61,
@@ -47,6 +54,8 @@ enum {
 	SYS_readlinkat = 78,
 	SYS_newfstatat = 79,
 	SYS_exit_group = 94,
+	SYS_clock_gettime = 113,
+	SYS_sched_getaffinity = 123,
 	SYS_rt_sigaction = 134,
 	SYS_rt_sigprocmask = 135,
 	SYS_prctl = 167,
@@ -60,7 +69,12 @@ enum {
 	SYS_recvfrom = 207,
 	SYS_sendmsg = 211,
 	SYS_recvmsg = 212,
+	SYS_munmap = 215,
 	SYS_clone = 220,
+	SYS_mmap = 222,
+	SYS_prlimit64 = 261,
+	SYS_process_vm_readv = 270,
+	SYS_memfd_create = 279,
 	SYS_clone3 = 435,
 	SYS_close_range = 436,
 };

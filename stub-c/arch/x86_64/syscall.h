@@ -23,10 +23,18 @@ static inline void copy_memory(void *to, const void *from, unsigned long length)
 	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(length) : : "memory");
 }
 
+/* Says that this is a loop that waits: the other half of the core may have what it waits for. */
+static inline void cpu_relax(void)
+{
+	__asm__ volatile("pause" ::: "memory");
+}
+
 enum {
 	SYS_read = 0,
 	SYS_write = 1,
 	SYS_close = 3,
+	SYS_mmap = 9,
+	SYS_munmap = 11,
 	SYS_rt_sigaction = 13,
 	SYS_rt_sigprocmask = 14,
 	SYS_getpid = 39,
@@ -38,18 +46,24 @@ enum {
 	SYS_recvmsg = 47,
 	SYS_clone = 56,
 	SYS_fcntl = 72,
+	SYS_ftruncate = 77,
 	SYS_getcwd = 79,
 	SYS_getuid = 102,
 	SYS_getgid = 104,
 	SYS_getppid = 110,
 	SYS_prctl = 157,
+	SYS_sched_getaffinity = 204,
 	SYS_getdents64 = 217,
+	SYS_clock_gettime = 228,
 	SYS_exit_group = 231,
 	SYS_openat = 257,
 	SYS_newfstatat = 262,
 	SYS_readlinkat = 267,
 	SYS_ppoll = 271,
 	SYS_dup3 = 292,
+	SYS_prlimit64 = 302,
+	SYS_process_vm_readv = 310,
+	SYS_memfd_create = 319,
 	SYS_clone3 = 435,
 	SYS_close_range = 436,
 };

@@ -2,7 +2,7 @@
 #ifndef RSYSCALL_CHILD_H
 #define RSYSCALL_CHILD_H
 
-#include "rsyscall/protocol.h"
+#include "rsyscall/ring.h"
 
 struct rsyscall_fd_range {
 	u32 first;
@@ -24,6 +24,7 @@ struct rsyscall_child {
 	i64 result;        /* out: its result */
 	const struct rsyscall_fd_range *ranges;
 	const struct rsyscall_request *requests;
+	struct rsyscall_ring *ring; /* where the requests come, and fd wakes; 0: they come over fd */
 };
 
 /* struct clone_args of <linux/sched.h>. */
@@ -41,7 +42,7 @@ struct rsyscall_clone_args {
 	u64 cgroup;
 };
 
-_Static_assert(sizeof(struct rsyscall_child) == 72, "child");
+_Static_assert(sizeof(struct rsyscall_child) == 80, "child");
 _Static_assert(sizeof(struct rsyscall_clone_args) == 88, "clone_args");
 
 /* Makes a child, which shares the memory and has a stack of its own. Returns its pid or -errno. */

@@ -38,7 +38,7 @@ long rsyscall_perform(const struct rsyscall_request *request);
 #define RSYSCALL_OP_CLONE 0x7fff0002u
 
 /* memcpy(3), args (to, from, length): memory that the controller shares is changed in the order of
- * the requests. The result is 0. */
+ * the requests. The result is 0, or -EFAULT. */
 #define RSYSCALL_OP_COPY 0x7fff0003u
 
 /* ---- The handshake: the stub says hello, the server says welcome. ---- */
@@ -89,23 +89,28 @@ struct rsyscall_hello {
 	u32 reserved;
 	u64 namespaces[RSYSCALL_NS_COUNT]; /* inode numbers in nsfs; 0 when unknown */
 	u64 server_symbol;                 /* address of rsyscall_server */
+	/* The arena, whose memfd comes with the hello: memory for the server to map. Its first page is a
+	 * struct rsyscall_ring. Size 0: there is none. */
+	u64 arena_address;
+	u64 arena_size;
 };
 
 /* Followed by message_size bytes of text. With RSYSCALL_ACCEPTED it carries four descriptors, in
- * the order of their numbers in the hello: syscall, data, connection, lifeline. */
+ * this order: syscall, connection, lifeline, data. With RSYSCALL_RING there is no data. */
 struct rsyscall_welcome {
 	u8 magic[8];
 	u32 version;
 	u32 status;
 	u32 message_size;
-	u32 reserved;
+	u32 flags; /* RSYSCALL_RING: the requests come through the ring of the arena */
 };
 
 #define RSYSCALL_ACCEPTED 0u
 #define RSYSCALL_REFUSED 1u
+#define RSYSCALL_RING 1u
 
 _Static_assert(sizeof(struct rsyscall_request) == 56, "request");
-_Static_assert(sizeof(struct rsyscall_hello) == 176, "hello");
+_Static_assert(sizeof(struct rsyscall_hello) == 192, "hello");
 _Static_assert(sizeof(struct rsyscall_welcome) == 24, "welcome");
 
 #endif

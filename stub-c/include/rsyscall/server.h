@@ -10,6 +10,9 @@
 
 long rsyscall_operation(unsigned number, const unsigned long args[6]);
 
+/* Sends all of it, zeros in place of memory that is not there. Returns the length, or an error. */
+long rsyscall_send_all(int fd, const void *from, unsigned long length);
+
 /* Performs the requests that arrive on infd and answers them on outfd, both stream sockets.
  * Returns 0 when the other side has hung up, and a negative errno when a socket failed. */
 long rsyscall_server(int infd, int outfd);

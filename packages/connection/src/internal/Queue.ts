@@ -28,4 +28,9 @@ export class Queue<A> {
     }
     return item;
   }
+
+  clear(): void {
+    this.#items = [];
+    this.#head = 0;
+  }
 }

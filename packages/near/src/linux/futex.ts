@@ -1,5 +1,4 @@
-import { Effect } from "effect";
-import { call } from "../call.ts";
+import { call, callVoid } from "../call.ts";
 import type { Address } from "../identifiers.ts";
 import type { SyscallInterface } from "../SyscallInterface.ts";
 
@@ -16,4 +15,4 @@ export const futex = (
 
 /** set_robust_list(2): the head of the calling task's list, and its size. */
 export const setRobustList = (sysif: SyscallInterface, head: Address, length: number) =>
-  Effect.asVoid(call(sysif, "set_robust_list", undefined, head, length));
+  callVoid(sysif, "set_robust_list", undefined, head, length);

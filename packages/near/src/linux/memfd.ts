@@ -1,6 +1,5 @@
-import { Effect } from "effect";
 import { call } from "../call.ts";
-import { type Address, Fd } from "../identifiers.ts";
+import type { Address, Fd } from "../identifiers.ts";
 import type { SyscallInterface } from "../SyscallInterface.ts";
 
 /** memfd_create(2): the name is for /proc only. */
@@ -9,4 +8,4 @@ export const memfdCreate = (
   name: Address,
   flags: number,
   subject?: string,
-) => Effect.map(call(sysif, "memfd_create", subject, name, flags), Fd);
+) => call<Fd>(sysif, "memfd_create", subject, name, flags);

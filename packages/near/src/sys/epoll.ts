@@ -1,11 +1,10 @@
-import { Effect } from "effect";
-import { call } from "../call.ts";
-import { type Address, Fd, NULL } from "../identifiers.ts";
+import { call, callVoid } from "../call.ts";
+import { type Address, type Fd, NULL } from "../identifiers.ts";
 import type { SyscallInterface } from "../SyscallInterface.ts";
 
 /** epoll_create1(2) */
 export const epollCreate1 = (sysif: SyscallInterface, flags: number) =>
-  Effect.map(call(sysif, "epoll_create1", undefined, flags), Fd);
+  call<Fd>(sysif, "epoll_create1", undefined, flags);
 
 /** epoll_ctl(2): the layout of the event is `abi.epollEvent` of the task. */
 export const epollCtl = (
@@ -14,7 +13,7 @@ export const epollCtl = (
   operation: number,
   fd: Fd,
   event: Address,
-) => Effect.asVoid(call(sysif, "epoll_ctl", `fd ${fd}`, epoll, operation, fd, event));
+) => callVoid(sysif, "epoll_ctl", `fd ${fd}`, epoll, operation, fd, event);
 
 /** epoll_wait(2), by epoll_pwait, which all machines have. `timeout` in milliseconds. */
 export const epollWait = (

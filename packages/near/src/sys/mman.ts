@@ -1,6 +1,5 @@
-import { Effect } from "effect";
-import { call } from "../call.ts";
-import { Address, type Fd } from "../identifiers.ts";
+import { call, callVoid } from "../call.ts";
+import type { Address, Fd } from "../identifiers.ts";
 import type { SyscallInterface } from "../SyscallInterface.ts";
 
 /** mmap(2). `length` in bytes, rounded up to pages by the kernel; fd -1 for anonymous memory. */
@@ -12,15 +11,11 @@ export const mmap = (
   flags: number,
   fd: Fd | number,
   offset: number,
-) =>
-  Effect.map(
-    call(sysif, "mmap", undefined, address, length, protection, flags, fd, offset),
-    Address,
-  );
+) => call<Address>(sysif, "mmap", undefined, address, length, protection, flags, fd, offset);
 
 /** munmap(2) */
 export const munmap = (sysif: SyscallInterface, address: Address, length: number) =>
-  Effect.asVoid(call(sysif, "munmap", undefined, address, length));
+  callVoid(sysif, "munmap", undefined, address, length);
 
 /** madvise(2) */
 export const madvise = (
@@ -28,7 +23,7 @@ export const madvise = (
   address: Address,
   length: number,
   advice: number,
-) => Effect.asVoid(call(sysif, "madvise", undefined, address, length, advice));
+) => callVoid(sysif, "madvise", undefined, address, length, advice);
 
 /** mprotect(2) */
 export const mprotect = (
@@ -36,4 +31,4 @@ export const mprotect = (
   address: Address,
   length: number,
   protection: number,
-) => Effect.asVoid(call(sysif, "mprotect", undefined, address, length, protection));
+) => callVoid(sysif, "mprotect", undefined, address, length, protection);

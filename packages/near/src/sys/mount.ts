@@ -1,5 +1,4 @@
-import { Effect } from "effect";
-import { call } from "../call.ts";
+import { callVoid } from "../call.ts";
 import type { Address } from "../identifiers.ts";
 import type { SyscallInterface } from "../SyscallInterface.ts";
 
@@ -12,7 +11,7 @@ export const mount = (
   flags: number,
   data: Address,
   subject?: string,
-) => Effect.asVoid(call(sysif, "mount", subject, source, target, type, flags, data));
+) => callVoid(sysif, "mount", subject, source, target, type, flags, data);
 
 /** umount2(2) */
 export const umount2 = (
@@ -20,4 +19,4 @@ export const umount2 = (
   target: Address,
   flags: number,
   subject?: string,
-) => Effect.asVoid(call(sysif, "umount2", subject, target, flags));
+) => callVoid(sysif, "umount2", subject, target, flags);

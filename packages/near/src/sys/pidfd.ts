@@ -1,11 +1,10 @@
-import { Effect } from "effect";
-import { call } from "../call.ts";
-import { Fd, NULL, type Pid } from "../identifiers.ts";
+import { call, callVoid } from "../call.ts";
+import { type Fd, NULL, type Pid } from "../identifiers.ts";
 import type { SyscallInterface } from "../SyscallInterface.ts";
 
 /** pidfd_open(2), always close-on-exec. */
 export const pidfdOpen = (sysif: SyscallInterface, pid: Pid | number, flags: number) =>
-  Effect.map(call(sysif, "pidfd_open", `pid ${pid}`, pid, flags), Fd);
+  call<Fd>(sysif, "pidfd_open", `pid ${pid}`, pid, flags);
 
 /** pidfd_send_signal(2), as kill(2) does it. */
 export const pidfdSendSignal = (
@@ -13,8 +12,8 @@ export const pidfdSendSignal = (
   pidfd: Fd,
   signal: number,
   subject?: string,
-) => Effect.asVoid(call(sysif, "pidfd_send_signal", subject, pidfd, signal, NULL, 0));
+) => callVoid(sysif, "pidfd_send_signal", subject, pidfd, signal, NULL, 0);
 
 /** pidfd_getfd(2): a duplicate, close-on-exec, of a descriptor of another process. */
 export const pidfdGetfd = (sysif: SyscallInterface, pidfd: Fd, fd: Fd) =>
-  Effect.map(call(sysif, "pidfd_getfd", `fd ${fd}`, pidfd, fd, 0), Fd);
+  call<Fd>(sysif, "pidfd_getfd", `fd ${fd}`, pidfd, fd, 0);

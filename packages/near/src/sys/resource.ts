@@ -1,15 +1,23 @@
-import { Effect } from "effect";
-import { call } from "../call.ts";
+import { callVoid } from "../call.ts";
 import type { Address, Pid } from "../identifiers.ts";
+import { Syscall } from "../Syscall.ts";
 import type { SyscallInterface } from "../SyscallInterface.ts";
 
 /** getpriority(2): the nice value, -20 to 19. The system call gives 20 minus it, so that it is no errno. */
 export const getpriority = (sysif: SyscallInterface, which: number, who: number) =>
-  Effect.map(call(sysif, "getpriority", `id ${who}`, which, who), (result) => 20 - result);
+  new Syscall(
+    sysif,
+    "getpriority",
+    `id ${who}`,
+    (result) => 20 - result,
+    sysif.abi.syscallNumber("getpriority"),
+    which,
+    who,
+  );
 
 /** setpriority(2) */
 export const setpriority = (sysif: SyscallInterface, which: number, who: number, nice: number) =>
-  Effect.asVoid(call(sysif, "setpriority", `id ${who}`, which, who, nice));
+  callVoid(sysif, "setpriority", `id ${who}`, which, who, nice);
 
 /** prlimit64, the system call behind prlimit(2). Either address may be NULL. */
 export const prlimit = (
@@ -18,4 +26,4 @@ export const prlimit = (
   resource: number,
   limit: Address,
   old: Address,
-) => Effect.asVoid(call(sysif, "prlimit64", `pid ${pid}`, pid, resource, limit, old));
+) => callVoid(sysif, "prlimit64", `pid ${pid}`, pid, resource, limit, old);

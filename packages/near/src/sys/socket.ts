@@ -1,11 +1,10 @@
-import { Effect } from "effect";
-import { call } from "../call.ts";
-import { type Address, Fd, NULL } from "../identifiers.ts";
+import { call, callVoid } from "../call.ts";
+import { type Address, type Fd, NULL } from "../identifiers.ts";
 import type { SyscallInterface } from "../SyscallInterface.ts";
 
 /** socket(2) */
 export const socket = (sysif: SyscallInterface, domain: number, type: number, protocol = 0) =>
-  Effect.map(call(sysif, "socket", undefined, domain, type, protocol), Fd);
+  call<Fd>(sysif, "socket", undefined, domain, type, protocol);
 
 /** socketpair(2): writes two 32-bit descriptors. */
 export const socketpair = (
@@ -14,7 +13,7 @@ export const socketpair = (
   type: number,
   protocol: number,
   fds: Address,
-) => Effect.asVoid(call(sysif, "socketpair", undefined, domain, type, protocol, fds));
+) => callVoid(sysif, "socketpair", undefined, domain, type, protocol, fds);
 
 /** bind(2) */
 export const bind = (
@@ -23,7 +22,7 @@ export const bind = (
   address: Address,
   length: number,
   subject = `fd ${fd}`,
-) => Effect.asVoid(call(sysif, "bind", subject, fd, address, length));
+) => callVoid(sysif, "bind", subject, fd, address, length);
 
 /** connect(2) */
 export const connect = (
@@ -32,19 +31,19 @@ export const connect = (
   address: Address,
   length: number,
   subject = `fd ${fd}`,
-) => Effect.asVoid(call(sysif, "connect", subject, fd, address, length));
+) => callVoid(sysif, "connect", subject, fd, address, length);
 
 /** listen(2) */
 export const listen = (sysif: SyscallInterface, fd: Fd, backlog: number) =>
-  Effect.asVoid(call(sysif, "listen", `fd ${fd}`, fd, backlog));
+  callVoid(sysif, "listen", `fd ${fd}`, fd, backlog);
 
 /** accept4(2), without the peer's address. */
 export const accept4 = (sysif: SyscallInterface, fd: Fd, flags: number) =>
-  Effect.map(call(sysif, "accept4", `fd ${fd}`, fd, NULL, NULL, flags), Fd);
+  call<Fd>(sysif, "accept4", `fd ${fd}`, fd, NULL, NULL, flags);
 
 /** shutdown(2) */
 export const shutdown = (sysif: SyscallInterface, fd: Fd, how: number) =>
-  Effect.asVoid(call(sysif, "shutdown", `fd ${fd}`, fd, how));
+  callVoid(sysif, "shutdown", `fd ${fd}`, fd, how);
 
 /** send(2): sendto without an address. */
 export const send = (
@@ -75,4 +74,4 @@ export const getsockopt = (
   option: number,
   value: Address,
   length: Address,
-) => Effect.asVoid(call(sysif, "getsockopt", `fd ${fd}`, fd, level, option, value, length));
+) => callVoid(sysif, "getsockopt", `fd ${fd}`, fd, level, option, value, length);

@@ -1,11 +1,10 @@
-import { Effect } from "effect";
-import { call } from "../call.ts";
+import { call, callVoid } from "../call.ts";
 import type { Address, Fd } from "../identifiers.ts";
 import type { SyscallInterface } from "../SyscallInterface.ts";
 
 /** fstat(2): the layout is `abi.stat` of the task. */
 export const fstat = (sysif: SyscallInterface, fd: Fd, status: Address) =>
-  Effect.asVoid(call(sysif, "fstat", `fd ${fd}`, fd, status));
+  callVoid(sysif, "fstat", `fd ${fd}`, fd, status);
 
 /** newfstatat, the system call behind fstatat(2). */
 export const fstatat = (
@@ -15,7 +14,7 @@ export const fstatat = (
   status: Address,
   flags: number,
   subject?: string,
-) => Effect.asVoid(call(sysif, "newfstatat", subject, directory, path, status, flags));
+) => callVoid(sysif, "newfstatat", subject, directory, path, status, flags);
 
 /** mkdirat(2) */
 export const mkdirat = (
@@ -24,7 +23,7 @@ export const mkdirat = (
   path: Address,
   mode: number,
   subject?: string,
-) => Effect.asVoid(call(sysif, "mkdirat", subject, directory, path, mode));
+) => callVoid(sysif, "mkdirat", subject, directory, path, mode);
 
 /** fchmodat(2), which has no flags: links are followed. */
 export const fchmodat = (
@@ -33,7 +32,7 @@ export const fchmodat = (
   path: Address,
   mode: number,
   subject?: string,
-) => Effect.asVoid(call(sysif, "fchmodat", subject, directory, path, mode));
+) => callVoid(sysif, "fchmodat", subject, directory, path, mode);
 
 /** fchmodat2(2), with flags; exists from Linux 6.6 on. */
 export const fchmodat2 = (
@@ -43,7 +42,7 @@ export const fchmodat2 = (
   mode: number,
   flags: number,
   subject?: string,
-) => Effect.asVoid(call(sysif, "fchmodat2", subject, directory, path, mode, flags));
+) => callVoid(sysif, "fchmodat2", subject, directory, path, mode, flags);
 
 /** umask(2): gives the mask before. */
 export const umask = (sysif: SyscallInterface, mask: number) =>

@@ -1,5 +1,4 @@
-import { Effect } from "effect";
-import { call } from "../call.ts";
+import { callVoid } from "../call.ts";
 import type { Address } from "../identifiers.ts";
 import type { SyscallInterface } from "../SyscallInterface.ts";
 
@@ -11,4 +10,4 @@ export const waitid = (
   info: Address,
   options: number,
   subject?: string,
-) => Effect.asVoid(call(sysif, "waitid", subject, type, id, info, options, 0));
+) => callVoid(sysif, "waitid", subject, type, id, info, options, 0);

@@ -11,7 +11,7 @@ import { assert, describe } from "vitest";
 import { it } from "../../../tests/harness/index.ts";
 import { begin, connect, failure, receive, requests, result } from "./peer.ts";
 
-describe("SyscallConnection", () => {
+describe("SyscallSocket", () => {
   it("sends what is submitted together in one write, and takes results in pieces", function* () {
     const { sysif, peer } = yield* connect;
     const calls = yield* begin(

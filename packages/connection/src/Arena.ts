@@ -1,0 +1,165 @@
+import { readSync, writeSync } from "node:fs";
+import { F, F_SEAL, MAP, PROT } from "@rsyscall/abi";
+import { type FileDescriptor, type HandleFailure, SizeError, type Task } from "@rsyscall/handle";
+import { type Address, call, type Fd, mmap, munmap, NULL } from "@rsyscall/near";
+import { Effect, Exit, Scope } from "effect";
+import { type MappedMemory, type SharedMemory, view } from "./SharedMemory.ts";
+
+/** Bytes at the beginning that are mapped here, so that small things are copied without a system call. */
+const WINDOW_SIZE = 64 * 1024;
+
+/** fallocate(2): FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE gives pages back. */
+const PUNCH_HOLE = 0x3;
+
+/**
+ * Memory that another process on this host has mapped, and that we reach by its memfd. What is copied
+ * there or back makes no system call in the window at its beginning, and one of ours in the rest, of
+ * which we map nothing.
+ */
+export class Arena implements SharedMemory {
+  /** Where the other process has it. */
+  readonly address: Address;
+  /** In bytes. */
+  readonly size: number;
+  /** Its first `windowSize` bytes. */
+  readonly window: MappedMemory;
+  readonly #local: Task;
+  readonly #memfd: FileDescriptor;
+  readonly #fd: Fd;
+  readonly #bytes: Uint8Array;
+  readonly #scope: Scope.Closeable;
+  #retained = 0;
+
+  private constructor(
+    local: Task,
+    memfd: FileDescriptor,
+    fd: Fd,
+    address: Address,
+    size: number,
+    window: MappedMemory,
+    scope: Scope.Closeable,
+  ) {
+    this.#local = local;
+    this.#memfd = memfd;
+    this.#fd = fd;
+    this.address = address;
+    this.size = size;
+    this.window = window;
+    this.#bytes = new Uint8Array(window.buffer);
+    this.#scope = scope;
+  }
+
+  /**
+   * Takes on memory that another process says it has mapped, for the scope; see `retain`.
+   *
+   * @param local the task of this process
+   * @param memfd the memory, sealed against shrinking: whoever could make it smaller could end us by a
+   *   SIGBUS. The arena owns it from now on.
+   * @param address where the other process has mapped its beginning
+   * @param size in bytes
+   */
+  static make(
+    local: Task,
+    memfd: FileDescriptor,
+    address: Address,
+    size: number,
+  ): Effect.Effect<Arena, HandleFailure, Scope.Scope> {
+    return Effect.uninterruptible(
+      Effect.gen(function* () {
+        const scope = yield* Scope.make();
+        const arena = yield* Effect.gen(function* () {
+          const own = yield* memfd.move(local);
+          own.closeOnFork = true;
+          const seals = yield* own.fcntl(F.GET_SEALS);
+          const available = seals & F_SEAL.SHRINK ? Number((yield* own.fstat).size) : 0;
+          if (size < WINDOW_SIZE || size > available)
+            return yield* new SizeError({ subject: "an arena", needed: size, available });
+          const fd = yield* own.borrow(local);
+          const { sysif } = local;
+          const start = yield* Effect.acquireRelease(
+            mmap(sysif, NULL, WINDOW_SIZE, PROT.READ | PROT.WRITE, MAP.SHARED, fd, 0),
+            (mapped) => Effect.ignore(munmap(sysif, mapped, WINDOW_SIZE)),
+          );
+          const window = yield* view(start, WINDOW_SIZE);
+          return new Arena(local, own, fd, address, size, window, scope);
+        }).pipe(
+          Scope.provide(scope),
+          Effect.onError(() => Scope.close(scope, Exit.void)),
+        );
+        yield* arena.retain;
+        return arena;
+      }),
+    );
+  }
+
+  /** Keeps the arena for one more scope. */
+  readonly retain: Effect.Effect<void, never, Scope.Scope> = Effect.acquireRelease(
+    Effect.sync(() => {
+      this.#retained++;
+    }),
+    () => (--this.#retained === 0 ? Scope.close(this.#scope, Exit.void) : Effect.void),
+  );
+
+  get windowSize(): number {
+    return WINDOW_SIZE;
+  }
+
+  has(address: Address, length: number): boolean {
+    return address >= this.address && address + length <= this.address + this.size;
+  }
+
+  read(address: Address, length: number): Uint8Array {
+    const offset = address - this.address;
+    if (offset + length <= WINDOW_SIZE) return this.#bytes.slice(offset, offset + length);
+    const bytes = new Uint8Array(length);
+    for (let at = 0; at < length; ) at += readSync(this.#fd, bytes, at, length - at, offset + at);
+    return bytes;
+  }
+
+  write(address: Address, bytes: Uint8Array): void {
+    const offset = address - this.address;
+    if (offset + bytes.length <= WINDOW_SIZE) this.#bytes.set(bytes, offset);
+    else
+      for (let at = 0; at < bytes.length; )
+        at += writeSync(this.#fd, bytes, at, bytes.length - at, offset + at);
+  }
+
+  map(address: Address, length: number): Effect.Effect<MappedMemory, HandleFailure, Scope.Scope> {
+    const { sysif } = this.#local;
+    return Effect.gen({ self: this }, function* () {
+      // Past the end every use is a SIGBUS.
+      if (!this.has(address, length))
+        return yield* new SizeError({ subject: "an arena", needed: length, available: 0 });
+      yield* this.retain;
+      const start = yield* Effect.acquireRelease(
+        mmap(
+          sysif,
+          NULL,
+          length,
+          PROT.READ | PROT.WRITE,
+          MAP.SHARED,
+          this.#fd,
+          address - this.address,
+        ),
+        (mapped) => Effect.ignore(munmap(sysif, mapped, length)),
+      );
+      return yield* view(start, length);
+    });
+  }
+
+  /** Gives pages back: they are zeros from now on. */
+  discard(address: Address, length: number): Effect.Effect<void> {
+    if (!this.#memfd.isValid) return Effect.void;
+    return Effect.ignore(
+      call(
+        this.#local.sysif,
+        "fallocate",
+        `fd ${this.#fd}`,
+        this.#fd,
+        PUNCH_HOLE,
+        address - this.address,
+        length,
+      ),
+    );
+  }
+}

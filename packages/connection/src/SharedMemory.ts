@@ -1,0 +1,46 @@
+import type { HandleFailure } from "@rsyscall/handle";
+import { readMemory, unviewMemory, viewMemory, writeMemory } from "@rsyscall/native";
+import type { Address } from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+
+/** Memory as this process has it. */
+export interface MappedMemory {
+  readonly buffer: ArrayBuffer;
+  /** Its address in this process. */
+  readonly address: Address;
+}
+
+/** Memory of a task that this process has as well. Addresses are those of the task. */
+export interface SharedMemory {
+  /** Whether all of it is shared. */
+  readonly has: (address: Address, length: number) => boolean;
+  /** A copy of what `has`. */
+  readonly read: (address: Address, length: number) => Uint8Array;
+  readonly write: (address: Address, bytes: Uint8Array) => void;
+  /** Whole pages, without a copy, until the scope closes. */
+  readonly map: (
+    address: Address,
+    length: number,
+  ) => Effect.Effect<MappedMemory, HandleFailure, Scope.Scope>;
+}
+
+/** Memory of this process, as an ArrayBuffer without a copy, which the scope makes unusable. */
+export const view = (
+  address: Address,
+  length: number,
+): Effect.Effect<MappedMemory, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => viewMemory(address, length)),
+      (buffer) => Effect.sync(() => unviewMemory(buffer)),
+    ),
+    (buffer) => ({ buffer, address }),
+  );
+
+/** Memory of tasks in the address space of this process. */
+export const ownMemory: SharedMemory = {
+  has: () => true,
+  read: readMemory,
+  write: writeMemory,
+  map: view,
+};

@@ -1,0 +1,288 @@
+import { availableParallelism } from "node:os";
+import { type Abi, Errno, MSG } from "@rsyscall/abi";
+import type { Epoller, Readiness } from "@rsyscall/epoller";
+import type { HandleFailure, Socket } from "@rsyscall/handle";
+import type { MemoryTransport } from "@rsyscall/memory";
+import {
+  type DirectCalls,
+  type Fd,
+  isError,
+  type PendingCall,
+  SyscallError,
+  type Word,
+} from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+import { Budget } from "./internal/Budget.ts";
+import { Queue } from "./internal/Queue.ts";
+import { nextCall, RING_SLOTS, Ring, SPARE_OFFSET, SPARE_SIZE } from "./internal/Ring.ts";
+import type { MappedMemory } from "./SharedMemory.ts";
+import { SyscallConnection } from "./SyscallConnection.ts";
+
+/** A call that waits for a slot. */
+interface Waiting {
+  readonly number: number;
+  readonly isPrompt: boolean;
+  readonly words: readonly [Word, Word, Word, Word, Word, Word];
+}
+
+/** Looks at the ring between two looks at the clock. */
+const LOOKS = 32;
+
+/** Milliseconds that results may go on coming one after the other before others get their turn. */
+const TURN = 2;
+
+/**
+ * System calls through a ring in memory that we share with the server. Where both are awake, a call
+ * costs no system call of ours: the server sees the request, and we wait for the result, for as long as
+ * that is shorter than to be woken. Otherwise one wakes the other by a byte on the socket.
+ */
+export class SyscallRing extends SyscallConnection {
+  readonly #ring: Ring;
+  /** Calls of our own task. */
+  readonly #local: DirectCalls;
+  readonly #numbers: {
+    readonly sendto: number;
+    readonly recvfrom: number;
+    readonly getcpu: number;
+  };
+  readonly #fd: Fd;
+  /** Memory of our task that nobody reads: bytes that wake, which say nothing. */
+  readonly #spare: number;
+  readonly #epoller: Epoller;
+  /** Calls for which there is no slot yet. */
+  readonly #waiting = new Queue<Waiting>();
+  /** Calls in slots: the oldest, and the next one. */
+  #oldest = 0;
+  #next = 0;
+  #inSlots = 0;
+  #delivering = false;
+  /** Whether the server will wake us, and the event loop goes on for that. */
+  #sleeping = false;
+  #wokeServer = false;
+  /** The only CPU that we run on; -1: there are several. In a new ring it is 0. */
+  #cpu = 0;
+  /** For how long results are waited for: while the server is awake, and when it had to be woken. */
+  readonly #awake = new Budget(0.03, 0.001);
+  readonly #woken = new Budget(0.1, 0);
+
+  private constructor(
+    abi: Abi,
+    socket: Socket,
+    fd: Fd,
+    local: DirectCalls,
+    epoller: Epoller,
+    serverFd: Fd,
+    memory: MappedMemory,
+    transport: (connection: SyscallConnection) => MemoryTransport,
+  ) {
+    super(abi, socket, serverFd, transport);
+    this.#ring = new Ring(memory.buffer);
+    this.#spare = memory.address + SPARE_OFFSET;
+    this.#local = local;
+    this.#fd = fd;
+    this.#epoller = epoller;
+    const { abi: ours } = socket.task;
+    this.#numbers = {
+      sendto: ours.syscallNumber("sendto") as number,
+      recvfrom: ours.syscallNumber("recvfrom") as number,
+      getcpu: ours.syscallNumber("getcpu") as number,
+    };
+  }
+
+  /**
+   * @param socket our end of the socket by which both sides wake each other
+   * @param epoller of our task
+   * @param serverFd the server's end, as it numbers it
+   * @param ring the memory of the ring, zeros before the first call
+   * @param memory how bytes travel; it may use the connection
+   */
+  static make(
+    abi: Abi,
+    socket: Socket,
+    local: DirectCalls,
+    epoller: Epoller,
+    serverFd: Fd,
+    ring: MappedMemory,
+    memory: (connection: SyscallConnection) => MemoryTransport,
+  ): Effect.Effect<SyscallRing, HandleFailure, Scope.Scope> {
+    return Effect.gen(function* () {
+      const fd = yield* socket.borrow(socket.task);
+      const connection = new SyscallRing(abi, socket, fd, local, epoller, serverFd, ring, memory);
+      connection.#learnCpu();
+      yield* Effect.addFinalizer(() => connection.close);
+      yield* epoller.watch(socket, (readiness) => connection.#onBell(readiness));
+      return connection;
+    });
+  }
+
+  protected send(
+    number: number,
+    isPrompt: boolean,
+    a: Word,
+    b: Word,
+    c: Word,
+    d: Word,
+    e: Word,
+    f: Word,
+  ): void {
+    if (this.#inSlots === RING_SLOTS)
+      this.#waiting.push({ number, isPrompt, words: [a, b, c, d, e, f] });
+    else this.#put(number, isPrompt, a, b, c, d, e, f);
+  }
+
+  #put(
+    number: number,
+    isPrompt: boolean,
+    a: Word,
+    b: Word,
+    c: Word,
+    d: Word,
+    e: Word,
+    f: Word,
+  ): void {
+    this.#ring.put(this.#next, number, isPrompt, a, b, c, d, e, f);
+    this.#next = nextCall(this.#next);
+    this.#inSlots++;
+    if (this.#ring.takeServerSleep()) this.#wakeServer();
+  }
+
+  protected get unsent(): number {
+    return this.#waiting.length;
+  }
+
+  /** A byte on the socket. One that does not fit in is not needed: there are others. */
+  #wakeServer(): void {
+    this.#learnCpu();
+    this.#local.submit(
+      this.#numbers.sendto,
+      this.#fd,
+      this.#spare,
+      1,
+      MSG.NOSIGNAL | MSG.DONTWAIT,
+      0,
+      0,
+    );
+    this.#wokeServer = true;
+  }
+
+  /** Both sides know whether the other one can run at the same time. It may change at any time. */
+  #learnCpu(): void {
+    let cpu = -1;
+    if (availableParallelism() === 1) {
+      this.#local.submit(this.#numbers.getcpu, this.#spare, 0, 0, 0, 0, 0);
+      cpu = this.#ring.spare;
+    }
+    if (cpu === this.#cpu) return;
+    this.#cpu = cpu;
+    this.#ring.clientCpu = cpu;
+  }
+
+  settle(): void {
+    if (this.#delivering) {
+      // Somebody was told a result and goes on. Whoever tells will look for the next ones as well; but if
+      // there is only one, and it is told to nobody, it can be taken here.
+      if (this.pending.length === 1 && !this.pending.first?.isAwaited && this.#comes())
+        this.#take(this.pending.shift() as PendingCall);
+    }
+    // A call that takes its time is in front of this one.
+    else if (!this.#sleeping || this.pending.length === 1) this.#deliver();
+  }
+
+  /** Tells the results that come soon, and has the server wake us for the others. */
+  #deliver(): void {
+    this.#delivering = true;
+    const end = performance.now() + TURN;
+    for (let told = 0; this.pending.length > 0 && (this.#comes() || this.#comesBeforeSleep()); ) {
+      this.#take(this.pending.shift() as PendingCall);
+      if (++told % LOOKS === 0 && performance.now() > end) {
+        setImmediate(() => this.#deliver());
+        break;
+      }
+    }
+    this.#delivering = false;
+    if (this.pending.length === 0) this.#getUp();
+  }
+
+  /** Takes the result of the oldest call off the ring. */
+  #take(call: PendingCall): void {
+    const result = this.#ring.result(this.#oldest);
+    this.#oldest = nextCall(this.#oldest);
+    this.#inSlots--;
+    this.#wokeServer = false;
+    const waiting = this.#waiting.shift();
+    if (waiting !== undefined) this.#put(waiting.number, waiting.isPrompt, ...waiting.words);
+    call.complete(result);
+  }
+
+  /** Whether the oldest call has its result, now or in a moment. */
+  #comes(): boolean {
+    const ring = this.#ring;
+    const call = this.#oldest;
+    if (!ring.isOnOtherCpu(this.#cpu)) return ring.isDone(call);
+    const budget = this.#wokeServer ? this.#woken : this.#awake;
+    for (let end = 0; ; ) {
+      for (let look = 0; look < LOOKS; look++)
+        if (ring.isDone(call)) {
+          budget.paid();
+          return true;
+        }
+      const now = performance.now();
+      if (end === 0) end = now + budget.milliseconds;
+      if (now >= end) {
+        budget.wasted();
+        return false;
+      }
+    }
+  }
+
+  /** Goes to sleep, unless the oldest call has its result before the server can know of it. */
+  #comesBeforeSleep(): boolean {
+    if (!this.#sleeping) {
+      this.#sleeping = true;
+      this.#epoller.hold();
+    }
+    this.#ring.sleep();
+    return this.#ring.isDone(this.#oldest);
+  }
+
+  #getUp(): void {
+    if (!this.#sleeping) return;
+    this.#sleeping = false;
+    this.#ring.wake();
+    this.#epoller.letGo();
+  }
+
+  /** The server has woken us, or is gone. */
+  #onBell(readiness: Readiness): void {
+    const end = readiness.hasEnded ? "the event loop has ended" : this.#silence();
+    if (this.hasEnded) return;
+    // What it answered before it was gone is as good as any other result.
+    if (!this.#delivering) this.#deliver();
+    if (end !== undefined) this.fail(end === true ? undefined : end);
+  }
+
+  /** Takes the bytes off the socket. True at its end, or why it has failed. */
+  #silence(): unknown {
+    for (;;) {
+      const got = this.#local.submit(
+        this.#numbers.recvfrom,
+        this.#fd,
+        this.#spare,
+        SPARE_SIZE,
+        MSG.DONTWAIT,
+        0,
+        0,
+      );
+      if (got === 0) return true;
+      if (got === -Errno.EAGAIN) return undefined;
+      if (isError(got as Word))
+        return SyscallError.from("recvfrom", got as number, `fd ${this.#fd}`);
+    }
+  }
+
+  protected override hangUp(): void {
+    this.#waiting.clear();
+    this.#getUp();
+    super.hangUp();
+  }
+}

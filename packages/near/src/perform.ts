@@ -1,0 +1,26 @@
+import { Effect } from "effect";
+import type { ConnectionError } from "./errors.ts";
+import { type Outcome, PendingCall } from "./PendingCall.ts";
+import type { DirectCalls, Word, Words } from "./SyscallInterface.ts";
+
+/** `SyscallInterface.syscall`, by direct calls. Not interruptible: a result must not be lost. */
+export const perform = (
+  direct: DirectCalls,
+  number: number,
+  [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0]: Words,
+): Effect.Effect<Word, ConnectionError> =>
+  Effect.suspend(() => {
+    const submitted = direct.submit(number, a, b, c, d, e, f);
+    if (!(submitted instanceof PendingCall)) return Effect.succeed(submitted);
+    direct.settle();
+    return submitted.outcome !== undefined
+      ? result(submitted.outcome)
+      : Effect.uninterruptible(
+          Effect.callback<Word, ConnectionError>((resume) =>
+            submitted.whenDone((outcome) => resume(result(outcome))),
+          ),
+        );
+  });
+
+const result = (outcome: Outcome): Effect.Effect<Word, ConnectionError> =>
+  typeof outcome === "object" ? Effect.fail(outcome) : Effect.succeed(outcome);

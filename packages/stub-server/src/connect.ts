@@ -1,0 +1,98 @@
+import type { Abi } from "@rsyscall/abi";
+import {
+  Arena,
+  type Connection,
+  SharedMemoryTransport,
+  SocketMemoryTransport,
+  type SyscallConnection,
+  SyscallRing,
+  SyscallSocket,
+} from "@rsyscall/connection";
+import { AsyncFileDescriptor } from "@rsyscall/epoller";
+import type { FileDescriptor, HandleFailure, Socket } from "@rsyscall/handle";
+import { Allocator } from "@rsyscall/memory";
+import { Address, LocalSyscallInterface, RING_SIZE } from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+import type { Description } from "./hello.ts";
+
+/** How calls get to a stub, and where its memory is. */
+export interface Connected {
+  readonly sysif: SyscallConnection;
+  readonly allocator: Allocator;
+  /** Undefined if its memory is not ours as well. */
+  readonly memory: Arena | undefined;
+}
+
+/**
+ * The arena that a stub offers, if we can use it: ours is the process that has to map it. What a stub
+ * says of it is not believed; without it there are sockets.
+ */
+export const takeArena = (
+  { accessTask }: Connection,
+  memfd: FileDescriptor | undefined,
+  { arena: { address, size }, pageSize }: Description,
+): Effect.Effect<Arena | undefined, never, Scope.Scope> =>
+  memfd !== undefined &&
+  accessTask.sysif instanceof LocalSyscallInterface &&
+  memfd.task === accessTask &&
+  address % pageSize === 0 &&
+  size % pageSize === 0
+    ? Effect.catch(Arena.make(accessTask, memfd, address, size), () => Effect.succeed(undefined))
+    : Effect.succeed(undefined);
+
+/** Through the arena, whose first page is the ring. */
+export const connectByRing = (
+  abi: Abi,
+  { accessTask, accessEpoller }: Connection,
+  socket: Socket,
+  arena: Arena,
+  { syscallFd, pageSize }: Description,
+): Effect.Effect<Connected, HandleFailure, Scope.Scope> => {
+  const { address, size, windowSize } = arena;
+  const rest = Address(address + windowSize);
+  const allocatorOf = (sysif: SyscallConnection) =>
+    new Allocator(sysif, pageSize, {
+      window: { address: Address(address + RING_SIZE), size: windowSize - RING_SIZE },
+      reserve: {
+        address: rest,
+        size: size - windowSize,
+        discard: (from, length) => arena.discard(from, length),
+      },
+    });
+  let allocator: Allocator;
+  return Effect.map(
+    SyscallRing.make(
+      abi,
+      socket,
+      accessTask.sysif.direct as LocalSyscallInterface,
+      accessEpoller,
+      syscallFd,
+      arena.window,
+      (sysif) => {
+        allocator = allocatorOf(sysif);
+        return new SharedMemoryTransport(sysif, arena, (length) => allocator.malloc(length, 8));
+      },
+    ),
+    (sysif) => ({ sysif, allocator, memory: arena }),
+  );
+};
+
+/** Through sockets, one of them for what is in memory. */
+export const connectBySockets = (
+  abi: Abi,
+  { accessEpoller }: Connection,
+  syscalls: Socket,
+  data: Socket,
+  { syscallFd, dataFd, pageSize }: Description,
+): Effect.Effect<Connected, HandleFailure, Scope.Scope> =>
+  Effect.gen(function* () {
+    const syscallSocket = yield* AsyncFileDescriptor.make(accessEpoller, syscalls);
+    const dataSocket = yield* AsyncFileDescriptor.make(accessEpoller, data);
+    const sysif = yield* SyscallSocket.make(
+      abi,
+      syscallSocket,
+      syscallFd,
+      (connection) => new SocketMemoryTransport(connection, dataSocket, dataFd),
+    );
+    return { sysif, allocator: new Allocator(sysif, pageSize), memory: undefined };
+  });
