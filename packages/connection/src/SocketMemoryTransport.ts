@@ -71,7 +71,8 @@ export class SocketMemoryTransport implements MemoryTransport {
         if (typeof outcome !== "object" && isError(outcome))
           this.#connection.fail(SyscallError.from("memory write", outcome, `address ${address}`));
       });
-      this.#outgoing.push(bytes);
+      // They leave later, and are the caller's to change.
+      this.#outgoing.push(bytes.slice());
       if (!this.#sending) {
         this.#sending = true;
         this.#run(this.#send);

@@ -1,10 +1,10 @@
-import type { Codec } from "@rsyscall/abi";
+import { Bytes, type Codec } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
 import type { Allocation } from "@rsyscall/memory";
 import { Address, type ConnectionError, type SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
 import { SizeError, UseAfterFreeError } from "./errors.ts";
-import type { Task } from "./Task.ts";
+import { encode, type Task } from "./Task.ts";
 
 /**
  * Memory in a task that holds, or is to hold, an `A`. Its size is what the kernel is told.
@@ -60,7 +60,8 @@ export class Pointer<out A> {
   read(): Effect.Effect<A, UseAfterFreeError | ConnectionError | SyscallError> {
     return Effect.map(
       Effect.flatMap(this.address, (address) => this.task.sysif.read(address, this.size)),
-      (bytes) => this.type.decode(bytes) as A,
+      // What was read is a copy already.
+      (bytes) => (this.type === Bytes ? bytes : this.type.decode(bytes)) as A,
     );
   }
 
@@ -77,8 +78,7 @@ export class Pointer<out A> {
       const needed = this.type.sizeOf(value);
       if (needed > this.size)
         return Effect.fail(new SizeError({ subject: this.#subject, needed, available: this.size }));
-      const bytes = new Uint8Array(needed);
-      this.type.encode(value, bytes);
+      const bytes = encode(this.type, value);
       const address = Address(this.#allocation.address + this.#offset);
       return Effect.map(this.task.sysif.write(address, bytes), () => {
         this.#consumed = true;

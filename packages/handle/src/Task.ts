@@ -12,7 +12,7 @@ import {
   type SyscallFailure,
   type SyscallInterface,
 } from "@rsyscall/near";
-import { Effect, type Scope } from "effect";
+import { Effect, Scope } from "effect";
 import type { SizeError } from "./errors.ts";
 import type { FdTable } from "./FdTable.ts";
 import { Pointer, type WrittenPointer } from "./Pointer.ts";
@@ -109,10 +109,7 @@ export class Task implements far.Task {
     type: Codec<A>,
     size = type.size ?? 0,
   ): Effect.Effect<Pointer<A>, MallocFailure, Scope.Scope> {
-    return Effect.map(
-      Effect.acquireRelease(this.allocator.malloc(size, type.alignment), (a) => a.free),
-      (allocation) => Pointer.make(this, type, allocation),
-    );
+    return this.#allocate(type, size, Effect.succeed);
   }
 
   /**
@@ -124,12 +121,29 @@ export class Task implements far.Task {
   ptr<A>(value: A, type: Codec<A>): Effect.Effect<WrittenPointer<A>, PtrFailure, Scope.Scope>;
   ptr<A>(value: A, type?: Codec<A>): Effect.Effect<WrittenPointer<A>, PtrFailure, Scope.Scope> {
     const codec = type ?? ((value instanceof Uint8Array ? Bytes : CString) as unknown as Codec<A>);
-    return Effect.flatMap(
-      Effect.acquireRelease(
-        this.allocator.malloc(codec.sizeOf(value), codec.alignment),
-        (a) => a.free,
-      ),
-      (allocation) => Pointer.make(this, codec, allocation).writeUnchecked(value),
+    return Effect.suspend(() =>
+      this.#allocate(codec, codec.sizeOf(value), (pointer) => pointer.writeUnchecked(value)),
+    );
+  }
+
+  /** Memory that the scope frees, for a first use. */
+  #allocate<A, B, E>(
+    type: Codec<A>,
+    size: number,
+    use: (pointer: Pointer<A>) => Effect.Effect<B, E>,
+  ): Effect.Effect<B, E | MallocFailure, Scope.Scope> {
+    return Effect.uninterruptible(
+      Effect.flatMap(Effect.scope, (scope) => {
+        const own = (allocation: Allocation) =>
+          Effect.andThen(
+            Scope.addFinalizer(scope, allocation.free),
+            use(Pointer.make(this, type, allocation)),
+          );
+        const taken = this.allocator.take(size, type.alignment);
+        return taken !== undefined
+          ? own(taken)
+          : Effect.flatMap(this.allocator.malloc(size, type.alignment), own);
+      }),
     );
   }
 
@@ -139,11 +153,21 @@ export class Task implements far.Task {
     alignment: number,
     use: (address: Address) => Effect.Effect<A, E, R>,
   ): Effect.Effect<A, E | MallocFailure, R> {
-    return Effect.acquireUseRelease(
-      this.allocator.malloc(size, alignment),
-      (allocation: Allocation) => use(allocation.address),
-      (allocation) => allocation.free,
-    );
+    return Effect.suspend(() => {
+      let allocation: Allocation | undefined;
+      const useIt = Effect.suspend(() => {
+        allocation = this.allocator.take(size, alignment);
+        return allocation !== undefined
+          ? use(allocation.address)
+          : Effect.flatMap(
+              Effect.uninterruptible(
+                Effect.map(this.allocator.malloc(size, alignment), (got) => (allocation = got)),
+              ),
+              ({ address }) => use(address),
+            );
+      });
+      return Effect.onExitPrimitive(useIt, () => allocation?.release());
+    });
   }
 
   /** Bytes in memory for the length of one operation. */
@@ -202,6 +226,7 @@ export type PtrFailure = MallocFailure | SizeError;
 
 /** A value as the bytes that the kernel sees. */
 export const encode = <A>(type: Codec<A>, value: A): Uint8Array => {
+  if (type === (Bytes as unknown)) return value as Uint8Array;
   const bytes = new Uint8Array(type.sizeOf(value));
   type.encode(value, bytes);
   return bytes;

@@ -6,12 +6,16 @@ import { FreeList } from "./FreeList.ts";
 import { Mappings, type Reserve } from "./Mappings.ts";
 import { type Stack, StackPool } from "./StackPool.ts";
 
+/** What an allocation is a part of. */
+interface Owner {
+  /** Takes a range back; an effect, if that is more than a note. */
+  readonly release: (address: Address, size: number) => Effect.Effect<void> | undefined;
+}
+
 /** One mapping that allocations are cut from. */
-interface Chunk {
+interface Chunk extends Owner {
   readonly address: Address;
   readonly list: FreeList;
-  /** It is not ours to unmap. */
-  readonly stays?: boolean;
 }
 
 /** A range of a task's memory that nobody else has, until it is freed. */
@@ -19,24 +23,29 @@ export class Allocation {
   readonly address: Address;
   /** In bytes. */
   readonly size: number;
-  #release: Effect.Effect<void> | undefined;
+  #owner: Owner | undefined;
 
-  constructor(address: Address, size: number, release: Effect.Effect<void>) {
+  constructor(address: Address, size: number, owner: Owner) {
     this.address = address;
     this.size = size;
-    this.#release = release;
+    this.#owner = owner;
   }
 
   get isFreed(): boolean {
-    return this.#release === undefined;
+    return this.#owner === undefined;
   }
 
   /** Gives the range back. Doing it again does nothing. */
-  readonly free: Effect.Effect<void> = Effect.suspend(() => {
-    const release = this.#release ?? Effect.void;
-    this.#release = undefined;
-    return release;
-  });
+  get free(): Effect.Effect<void> {
+    return Effect.suspend(() => this.release() ?? Effect.void);
+  }
+
+  /** As `free`, and gives an effect only where something is left to do. */
+  release(): Effect.Effect<void> | undefined {
+    const owner = this.#owner;
+    this.#owner = undefined;
+    return owner?.release(this.address, this.size);
+  }
 }
 
 export interface AllocatorOptions {
@@ -58,6 +67,7 @@ export class Allocator {
   readonly #mappings: Mappings;
   readonly #chunkSize: number;
   readonly #chunks: Set<Chunk>;
+  readonly #window: Chunk | undefined;
   readonly #stacks: StackPool;
 
   constructor(sysif: SyscallInterface, pageSize: number, options?: AllocatorOptions);
@@ -70,14 +80,14 @@ export class Allocator {
     if (from instanceof Allocator) {
       this.#mappings = from.#mappings.share(sysif);
       this.#chunkSize = from.#chunkSize;
+      this.#window = from.#window;
       this.#chunks = from.#chunks;
       this.#stacks = from.#stacks;
     } else {
       this.#mappings = Mappings.make(sysif, from, limit, reserve);
       this.#chunkSize = this.#roundToPages(chunkSize);
-      this.#chunks = new Set(
-        window && [{ address: window.address, list: new FreeList(window.size), stays: true }],
-      );
+      this.#window = window && windowChunk(window);
+      this.#chunks = new Set(this.#window && [this.#window]);
       this.#stacks = new StackPool();
     }
   }
@@ -110,49 +120,66 @@ export class Allocator {
   /** Takes `size` bytes (0 is as good as 1) at an address that is a multiple of `alignment`. */
   malloc(size: number, alignment = 1): Effect.Effect<Allocation, OutOfSpaceError | SyscallFailure> {
     return Effect.suspend((): Effect.Effect<Allocation, OutOfSpaceError | SyscallFailure> => {
+      const taken = this.take(size, alignment);
+      if (taken !== undefined) return Effect.succeed(taken);
       const length = Math.max(size, 1);
-      if (length <= this.#chunkSize / 4) {
-        for (const chunk of this.#chunks) {
-          const offset = chunk.list.allocate(length, alignment);
-          if (offset !== undefined) return Effect.succeed(this.#allocation(chunk, offset, length));
-        }
+      if (this.#isSmall(length))
         return Effect.map(this.#mappings.map(this.#chunkSize, size), (address) => {
-          const chunk = { address, list: new FreeList(this.#chunkSize) };
+          const chunk = this.#chunk(address);
           this.#chunks.add(chunk);
-          return this.#allocation(chunk, chunk.list.allocate(length, alignment) as number, length);
+          return cut(chunk, length, alignment) as Allocation;
         });
-      }
       // Mappings begin at a page, which is alignment enough for anything but huge pages.
       const mapped = this.#roundToPages(length);
+      const release = (address: Address) => this.#mappings.unmap(address, mapped);
       return Effect.map(
         this.#mappings.map(mapped, size),
-        (address) => new Allocation(address, length, this.#mappings.unmap(address, mapped)),
+        (address) => new Allocation(address, length, { release }),
       );
     });
   }
 
-  #allocation(chunk: Chunk, offset: number, size: number): Allocation {
-    const release = Effect.suspend(() => {
-      chunk.list.release(offset, size);
-      return chunk.list.used === 0 ? this.#releaseChunk(chunk) : Effect.void;
-    });
-    return new Allocation(Address(chunk.address + offset), size, release);
+  /** As `malloc`, here and now: undefined if there is no room in what is mapped. */
+  take(size: number, alignment: number): Allocation | undefined {
+    const length = Math.max(size, 1);
+    if (this.#isSmall(length))
+      for (const chunk of this.#chunks) {
+        const allocation = cut(chunk, length, alignment);
+        if (allocation !== undefined) return allocation;
+      }
+    return undefined;
+  }
+
+  #isSmall(length: number): boolean {
+    return length <= this.#chunkSize / 4;
+  }
+
+  #chunk(address: Address): Chunk {
+    const list = new FreeList(this.#chunkSize);
+    const chunk: Chunk = {
+      address,
+      list,
+      release: (from, size) => {
+        list.release(from - address, size);
+        return list.used === 0 ? this.#releaseChunk(chunk) : undefined;
+      },
+    };
+    return chunk;
   }
 
   /** Keeps one empty chunk, so that a task at its edge does not map and unmap all the time. */
-  #releaseChunk(chunk: Chunk): Effect.Effect<void> {
-    if (chunk.stays) return Effect.void;
+  #releaseChunk(chunk: Chunk): Effect.Effect<void> | undefined {
     for (const other of this.#chunks)
-      if (other !== chunk && other.list.used === 0 && !other.stays) {
+      if (other !== chunk && other !== this.#window && other.list.used === 0) {
         this.#chunks.delete(chunk);
         return this.#mappings.unmap(chunk.address, chunk.list.size);
       }
-    return Effect.void;
+    return undefined;
   }
 
   /** Unmaps the chunks, for a task that lives on. Every allocation must be gone. */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
-    const chunks = [...this.#chunks].filter(({ stays }) => !stays);
+    const chunks = [...this.#chunks].filter((chunk) => chunk !== this.#window);
     this.#chunks.clear();
     return Effect.andThen(
       Effect.forEach(chunks, (chunk) => this.#mappings.unmap(chunk.address, chunk.list.size), {
@@ -166,3 +193,20 @@ export class Allocator {
     return Math.ceil(length / this.#mappings.pageSize) * this.#mappings.pageSize;
   }
 }
+
+/** A part of a chunk. */
+const cut = (chunk: Chunk, size: number, alignment: number): Allocation | undefined => {
+  const offset = chunk.list.allocate(size, alignment);
+  return offset === undefined
+    ? undefined
+    : new Allocation(Address(chunk.address + offset), size, chunk);
+};
+
+const windowChunk = ({ address, size }: { address: Address; size: number }): Chunk => {
+  const list = new FreeList(size);
+  const release = (from: Address, length: number) => {
+    list.release(from - address, length);
+    return undefined;
+  };
+  return { address, list, release };
+};

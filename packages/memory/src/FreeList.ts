@@ -21,13 +21,16 @@ export class FreeList {
   /** Takes `size` bytes at a multiple of `alignment`. Undefined when no gap is large enough. */
   allocate(size: number, alignment: number): number | undefined {
     for (let i = 0; i < this.#free.length; i++) {
-      const [start, end] = this.#free[i] as [number, number];
+      const range = this.#free[i] as [number, number];
+      const [start, end] = range;
       const at = Math.ceil(start / alignment) * alignment;
-      if (at + size > end) continue;
-      const rest: Array<[number, number]> = [];
-      if (start < at) rest.push([start, at]);
-      if (at + size < end) rest.push([at + size, end]);
-      this.#free.splice(i, 1, ...rest);
+      const rest = at + size;
+      if (rest > end) continue;
+      if (start < at) {
+        range[1] = at;
+        if (rest < end) this.#free.splice(i + 1, 0, [rest, end]);
+      } else if (rest < end) range[0] = rest;
+      else this.#free.splice(i, 1);
       this.#used += size;
       return at;
     }

@@ -65,12 +65,10 @@ void* AddressOf(const Napi::Value& value) {
   return reinterpret_cast<void*>(value.As<Napi::Number>().Int64Value());
 }
 
-// read(address, length): a copy of memory of this process.
-Napi::Value Read(const Napi::CallbackInfo& info) {
-  size_t length = info[1].As<Napi::Number>().Int64Value();
-  Napi::Uint8Array copy = Napi::Uint8Array::New(info.Env(), length);
-  std::memcpy(copy.Data(), AddressOf(info[0]), length);
-  return copy;
+// read(address, bytes): fills bytes with memory of this process.
+void Read(const Napi::CallbackInfo& info) {
+  Napi::Uint8Array bytes = info[1].As<Napi::Uint8Array>();
+  std::memcpy(bytes.Data(), AddressOf(info[0]), bytes.ByteLength());
 }
 
 // write(address, bytes)

@@ -19,7 +19,7 @@ export interface Watch {
 
 interface Addon {
   readonly syscall: (number: Word, ...words: Words) => Word;
-  readonly read: (address: number, length: number) => Uint8Array;
+  readonly read: (address: number, bytes: Uint8Array) => void;
   readonly write: (address: number, bytes: Uint8Array) => void;
   readonly view: (address: number, length: number) => ArrayBuffer;
   readonly unview: (buffer: ArrayBuffer) => void;
@@ -58,7 +58,11 @@ const addon = load();
 export const syscall = addon.syscall;
 
 /** Copies `length` bytes of this process's memory. A wrong address ends the process. */
-export const readMemory = addon.read;
+export const readMemory = (address: number, length: number): Uint8Array => {
+  const bytes = new Uint8Array(length);
+  addon.read(address, bytes);
+  return bytes;
+};
 
 /** Copies bytes into this process's memory. A wrong address ends the process. */
 export const writeMemory = addon.write;

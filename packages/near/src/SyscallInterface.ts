@@ -35,7 +35,7 @@ export interface SyscallInterface {
 
   /**
    * Copies bytes into the task's memory. Completes as soon as it is submitted: every later operation
-   * on this interface sees the bytes. The caller must not change `bytes` before `barrier`.
+   * on this interface sees the bytes as they were then.
    */
   readonly write: (address: Address, bytes: Uint8Array) => Effect.Effect<void, ConnectionError>;
 
