@@ -1,7 +1,7 @@
-/* The floor of remote calls and memory: two C processes and a socket pair, doing the least.
- *   pair calls COUNT DEPTH CPU CPU   nanoseconds of COUNT rounds of DEPTH requests of 56 bytes, each
- *                                    answered with 8 bytes after a getpid; per request, a line a round
- *   pair echo COUNT SIZE CPU CPU     nanoseconds of COUNT rounds of SIZE bytes there and back
+/* The floor of remote calls: two C processes and a socket pair, doing the least.
+ *   pair calls COUNT DEPTH CPU CPU PAUSE
+ *     nanoseconds of COUNT rounds of DEPTH requests of 56 bytes, each answered with 8 bytes after a
+ *     getpid; per request, a line a round. Before each round the client sleeps for PAUSE microseconds.
  * The client runs on the first CPU, the server on the second: a wake-up across CPUs costs several
  * times what it costs on one, and only alike compares with alike. */
 #define _GNU_SOURCE
@@ -51,13 +51,6 @@ static void serve_calls(int fd)
 	}
 }
 
-static void serve_echo(int fd, size_t size)
-{
-	char *bytes = malloc(size);
-	while (recv_all(fd, bytes, size))
-		send_all(fd, bytes, size);
-}
-
 static void pin(const char *cpu)
 {
 	cpu_set_t set;
@@ -72,35 +65,32 @@ static void pin(const char *cpu)
 int main(int argc, char **argv)
 {
 	int fds[2];
-	if (argc != 6 || socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0) {
-		fprintf(stderr, "usage: pair calls COUNT DEPTH CPU CPU | pair echo COUNT SIZE CPU CPU\n");
+	if (argc != 7 || strcmp(argv[1], "calls") != 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0) {
+		fprintf(stderr, "usage: pair calls COUNT DEPTH CPU CPU PAUSE\n");
 		return 64;
 	}
-	int echo = strcmp(argv[1], "echo") == 0;
 	long count = atol(argv[2]);
-	size_t number = (size_t)atol(argv[3]);
+	size_t depth = (size_t)atol(argv[3]);
+	useconds_t pause = (useconds_t)atol(argv[6]);
 	if (fork() == 0) {
 		close(fds[0]);
 		pin(argv[5]);
-		if (echo)
-			serve_echo(fds[1], number);
-		else
-			serve_calls(fds[1]);
+		serve_calls(fds[1]);
 		_exit(0);
 	}
 	close(fds[1]);
 	pin(argv[4]);
-	size_t out = echo ? number : number * REQUEST;
-	size_t in = echo ? number : number * RESULT;
-	char *bytes = calloc(1, out);
+	char *bytes = calloc(depth, REQUEST);
 	for (long i = 0; i < count; i++) {
+		if (pause)
+			usleep(pause);
 		long long start = now();
-		send_all(fds[0], bytes, out);
-		if (!recv_all(fds[0], bytes, in)) {
+		send_all(fds[0], bytes, depth * REQUEST);
+		if (!recv_all(fds[0], bytes, depth * RESULT)) {
 			fprintf(stderr, "pair: the server is gone\n");
 			return 1;
 		}
-		printf("%.1f\n", (double)(now() - start) / (double)(echo ? 1 : number));
+		printf("%.1f\n", (double)(now() - start) / (double)depth);
 	}
 	close(fds[0]);
 	wait(NULL);

@@ -1,24 +1,38 @@
 import { median } from "./statistics.ts";
 
-/** One thing that was measured, and what it is held against, both in this run. */
-export interface Row {
+export type Unit = "ns" | "bytes" | "fds" | "%";
+
+/** Something that a number is held against, measured in the same run. */
+export interface Beside {
   readonly name: string;
-  /** Nanoseconds. */
   readonly samples: ReadonlyArray<number>;
-  readonly floor: { readonly name: string; readonly samples: ReadonlyArray<number> };
-  /** What the ratio to the floor, or the median itself, should be at most. */
-  readonly aim?:
-    | { readonly ratio: number; readonly nanoseconds?: never }
-    | { readonly nanoseconds: number; readonly ratio?: never };
 }
 
-/** How often the median is of the floor's. */
-export const ratio = (row: Row): number => median(row.samples) / median(row.floor.samples);
+/** What a median should be at most: as a number, or as a share of another one. */
+export type Aim =
+  | { readonly most: number }
+  | { readonly ofFloor: number }
+  | { readonly ofInstead: number };
 
-/** Whether the aim is reached; undefined where there is none. */
-export const reached = (row: Row): boolean | undefined => {
-  if (row.aim === undefined) return undefined;
-  return row.aim.ratio !== undefined
-    ? ratio(row) <= row.aim.ratio
-    : median(row.samples) <= row.aim.nanoseconds;
+/** One thing that was measured. */
+export interface Row {
+  readonly name: string;
+  readonly unit: Unit;
+  readonly samples: ReadonlyArray<number>;
+  /** The same, done with as little as possible. */
+  readonly floor?: Beside | undefined;
+  /** What a Node user would do otherwise. */
+  readonly instead?: Beside | undefined;
+  readonly aims?: ReadonlyArray<Aim> | undefined;
+}
+
+/** How often the median is of another one. */
+export const ratio = (row: Row, beside: Beside | undefined): number | undefined =>
+  beside && median(row.samples) / median(beside.samples);
+
+export const isReached = (row: Row, aim: Aim): boolean => {
+  if ("most" in aim) return median(row.samples) <= aim.most;
+  return "ofFloor" in aim
+    ? (ratio(row, row.floor) ?? Number.NaN) <= aim.ofFloor
+    : (ratio(row, row.instead) ?? Number.NaN) <= aim.ofInstead;
 };

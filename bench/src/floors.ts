@@ -1,5 +1,6 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { Effect, type Scope } from "effect";
 import type { Cpus } from "./cpus.ts";
 
 /** A C program of this package. */
@@ -12,10 +13,35 @@ const run = (...args: ReadonlyArray<string | number>): Array<number> =>
     .split("\n")
     .map(Number);
 
-/** Rounds of so many requests at once: nanoseconds for each request. */
-export const pairCalls = (rounds: number, depth: number, cpus: Cpus): Array<number> =>
-  run("calls", rounds, depth, ...cpus);
+/** Rounds of so many requests at once, with pauses in between: nanoseconds for each request. */
+export const pairCalls = (
+  rounds: number,
+  depth: number,
+  cpus: Cpus,
+  pauseMicroseconds = 0,
+): Array<number> => run("calls", rounds, depth, ...cpus, pauseMicroseconds);
 
-/** Rounds of so many bytes there and back: nanoseconds for a round. */
-export const pairEcho = (rounds: number, size: number, cpus: Cpus): Array<number> =>
-  run("echo", rounds, size, ...cpus);
+/** A Node child that sends back what it is sent. */
+export const echoChild: Effect.Effect<
+  (message: unknown) => Effect.Effect<void>,
+  never,
+  Scope.Scope
+> = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const child = fork(fileURLToPath(new URL("echo.js", import.meta.url)), {
+        serialization: "advanced",
+      });
+      const waiting: Array<() => void> = [];
+      child.on("message", () => waiting.shift()?.());
+      return { child, waiting };
+    }),
+    ({ child }) => Effect.sync(() => child.disconnect()),
+  ),
+  ({ child, waiting }) =>
+    (message) =>
+      Effect.callback<void>((resume) => {
+        waiting.push(() => resume(Effect.void));
+        child.send(message as object);
+      }),
+);

@@ -1,44 +1,65 @@
 import { Effect } from "effect";
 
-/** Batches of each; the machines are noisy, and what disturbs one must disturb the other too. */
+/** Batches of each; the machines are noisy, and what disturbs one must disturb the others too. */
 const BATCHES = 10;
 
-/** As long as each pair runs unmeasured: V8 optimizes by use, and a few hundred calls are not enough. */
+/** As long as each runs unmeasured: V8 optimizes by use, and a few hundred calls are not enough. */
 const WARM_UP_MS = 750;
 
-/** Measures two things in turn, once both are warm. */
-export const interleaved = <A, E, R>(
-  measure: Effect.Effect<ReadonlyArray<A>, E, R>,
-  measureFloor: (() => ReadonlyArray<number>) | Effect.Effect<ReadonlyArray<number>>,
-): Effect.Effect<{ samples: Array<A>; floor: Array<number> }, E, R> =>
+/** Something to measure: an effect, or what takes its samples elsewhere, as a C program does. */
+export type Measure<E, R> =
+  | Effect.Effect<ReadonlyArray<number>, E, R>
+  | (() => ReadonlyArray<number>);
+
+const effectOf = <E, R>(measure: Measure<E, R>): Effect.Effect<ReadonlyArray<number>, E, R> =>
+  typeof measure === "function" ? Effect.sync(measure) : measure;
+
+/** Measures several things in turn, once all are warm. */
+export const interleaved = <K extends string, E, R>(
+  measures: Record<K, Measure<E, R>>,
+): Effect.Effect<Record<K, Array<number>>, E, R> =>
   Effect.gen(function* () {
-    const samples: Array<A> = [];
-    const floor: Array<number> = [];
-    const floorBatch =
-      typeof measureFloor === "function" ? Effect.sync(measureFloor) : measureFloor;
+    const names = Object.keys(measures) as Array<K>;
+    const samples = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<
+      K,
+      Array<number>
+    >;
     const warm = performance.now() + WARM_UP_MS;
-    do {
-      yield* measure;
-      yield* floorBatch;
-    } while (performance.now() < warm);
-    for (let batch = 0; batch < BATCHES; batch++) {
-      samples.push(...(yield* measure));
-      floor.push(...(yield* floorBatch));
-    }
-    return { samples, floor };
+    do for (const name of names) yield* effectOf(measures[name]);
+    while (performance.now() < warm);
+    for (let batch = 0; batch < BATCHES; batch++)
+      for (const name of names) samples[name].push(...(yield* effectOf(measures[name])));
+    return samples;
   });
 
-/** Nanoseconds of each of so many runs. */
+/** Nanoseconds of each of so many runs, or of a part of it. */
 export const timed = <E, R>(
   count: number,
   operation: Effect.Effect<unknown, E, R>,
+  parts = 1,
 ): Effect.Effect<Array<number>, E, R> =>
   Effect.gen(function* () {
     const samples: Array<number> = [];
     for (let i = 0; i < count; i++) {
       const start = process.hrtime.bigint();
       yield* operation;
-      samples.push(Number(process.hrtime.bigint() - start));
+      samples.push(Number(process.hrtime.bigint() - start) / parts);
     }
     return samples;
   });
+
+/** Runs of so many together, because the clock is too slow for one. */
+const TOGETHER = 100;
+
+/** As `timed`, for what takes less than a microsecond. */
+export const timedTogether = <E, R>(
+  count: number,
+  operation: Effect.Effect<unknown, E, R>,
+): Effect.Effect<Array<number>, E, R> =>
+  timed(
+    Math.ceil(count / TOGETHER),
+    Effect.gen(function* () {
+      for (let i = 0; i < TOGETHER; i++) yield* operation;
+    }),
+    TOGETHER,
+  );

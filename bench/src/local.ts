@@ -2,38 +2,38 @@ import { syscall } from "@rsyscall/native";
 import { getpid } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
-import { interleaved } from "./interleaved.ts";
+import koffi from "koffi";
+import { interleaved, timedTogether } from "./interleaved.ts";
 import type { Row } from "./Row.ts";
 
-const CALLS = 1000;
+const TOGETHER = 1000;
 
-/** A call in this process: typed, inside Effect, beside the bare one of the addon. */
+/** Nanoseconds of a function, called in a loop. */
+const called = (rounds: number, call: () => unknown) => (): Array<number> =>
+  Array.from({ length: rounds }, () => {
+    const start = process.hrtime.bigint();
+    for (let i = 0; i < TOGETHER; i++) call();
+    return Number(process.hrtime.bigint() - start) / TOGETHER;
+  });
+
+/** A call in this process: typed, inside Effect, beside bare ones. */
 export const localCall = (thread: Thread, scale: number) =>
   Effect.gen(function* () {
     const { sysif } = thread.task;
     const number = sysif.abi.syscallNumber("getpid") ?? 0;
-    const rounds = 10 * scale;
-    // Too short for the clock one by one.
-    const measure = Effect.gen(function* () {
-      const samples: Array<number> = [];
-      for (let round = 0; round < rounds; round++) {
-        const start = process.hrtime.bigint();
-        for (let i = 0; i < CALLS; i++) yield* getpid(sysif);
-        samples.push(Number(process.hrtime.bigint() - start) / CALLS);
-      }
-      return samples;
+    const foreign = koffi.load(null).func("long syscall(long number)");
+    const { typed, bare, koffis } = yield* interleaved({
+      typed: timedTogether(4000 * scale, getpid(sysif)),
+      bare: called(4 * scale, () => syscall(number)),
+      koffis: called(4 * scale, () => foreign(number)),
     });
-    const measureFloor = () =>
-      Array.from({ length: rounds }, () => {
-        const start = process.hrtime.bigint();
-        for (let i = 0; i < CALLS; i++) syscall(number);
-        return Number(process.hrtime.bigint() - start) / CALLS;
-      });
-    const { samples, floor } = yield* interleaved(measure, measureFloor);
     const row: Row = {
-      name: "local getpid, typed",
-      samples,
-      floor: { name: "the addon's bare call", samples: floor },
+      name: "getpid here, typed",
+      unit: "ns",
+      samples: typed,
+      floor: { name: "a bare N-API call", samples: bare },
+      instead: { name: "koffi, untyped", samples: koffis },
+      aims: [{ ofFloor: 3 }],
     };
     return [row];
   });

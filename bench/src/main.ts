@@ -1,37 +1,52 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { StubServer } from "@rsyscall/stub-server";
-import { LocalThread } from "@rsyscall/thread";
+import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
+import { page } from "./docs.ts";
 import { stubLaunch } from "./launch.ts";
 import { localCall } from "./local.ts";
+import { manyStubs } from "./many.ts";
+import { remoteMemory } from "./memory.ts";
 import { processes } from "./processes.ts";
-import { remoteCalls, remoteMemory } from "./remote.ts";
+import type { Row } from "./Row.ts";
+import { remoteCalls } from "./remote.ts";
 import { json, table } from "./table.ts";
 
-const usage = `Usage: npm run bench [-- --quick] [-- --json]
+const groups = ["local", "remote", "memory", "launch", "many", "processes"] as const;
 
-Measures, and holds every number against a floor that is measured in the same run.
+const usage = `Usage: npm run bench [-- --quick] [-- --json] [-- --docs] [-- GROUP...]
 
+Measures, and holds every number against others that are measured in the same run.
+
+  GROUP     one of ${groups.join(", ")}; all of them if none is given
   --quick   a fifth of the samples
-  --json    the table as data, in nanoseconds
+  --json    the table as data: nanoseconds, bytes
+  --docs    writes docs/benchmarks.md as well
 `;
 
-const options = (() => {
+const refuse = (problem: string): never => {
+  process.stderr.write(`${problem}\n${usage}`);
+  process.exit(64);
+};
+
+const { values: options, positionals } = (() => {
   try {
     return parseArgs({
+      allowPositionals: true,
       options: {
         quick: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
+        docs: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
-    }).values;
+    });
   } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n${usage}`);
-    process.exit(64);
+    return refuse((error as Error).message);
   }
 })();
 
@@ -40,13 +55,23 @@ if (options.help) {
   process.exit(0);
 }
 
-const progress = <A, E, R>(what: string, measure: Effect.Effect<A, E, R>) =>
-  Effect.andThen(
-    Effect.sync(() => {
-      if (process.stderr.isTTY) process.stderr.write(`measuring ${what}...\n`);
-    }),
-    measure,
-  );
+const unknown = positionals.find((name) => !(groups as ReadonlyArray<string>).includes(name));
+if (unknown !== undefined) refuse(`There is no group ${unknown}`);
+
+type Group = (typeof groups)[number];
+
+const isWanted = (group: Group) => positionals.length === 0 || positionals.includes(group);
+
+/** A stub that lives as long as the bench, and its Thread. */
+const liveStub = (local: Thread, directory: string, sharedMemory: boolean) =>
+  Effect.gen(function* () {
+    const name = sharedMemory ? "ring" : "socket";
+    const server = yield* StubServer.make(local, directory, name, { sharedMemory });
+    spawn(join(directory, name), { stdio: "ignore" });
+    const { thread } = yield* server.accept();
+    yield* Effect.addFinalizer(() => Effect.ignore(thread.exit(0)));
+    return thread;
+  });
 
 const measureAll = Effect.gen(function* () {
   const scale = options.quick ? 1 : 5;
@@ -55,18 +80,24 @@ const measureAll = Effect.gen(function* () {
     (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true })),
   );
   const local = yield* LocalThread;
-  const server = yield* StubServer.make(local, directory, "stub");
-  spawn(join(directory, "stub"), { stdio: "ignore" });
-  const { thread } = yield* server.accept();
-
-  const rows = [
-    ...(yield* progress("remote calls", remoteCalls([local, thread], scale))),
-    ...(yield* progress("memory", remoteMemory([local, thread], scale))),
-    ...(yield* progress("launches", stubLaunch(local, directory, scale))),
-    ...(yield* progress("processes", processes(local, scale))),
-    ...(yield* progress("local calls", localCall(local, scale))),
-  ];
-  yield* thread.exit(0);
+  const remotes = {
+    local,
+    ring: yield* liveStub(local, directory, true),
+    socket: yield* liveStub(local, directory, false),
+  };
+  const measures: Record<Group, Effect.Effect<ReadonlyArray<Row>, unknown, never>> = {
+    local: localCall(local, scale),
+    remote: remoteCalls(remotes, scale),
+    memory: remoteMemory(remotes, scale),
+    launch: Effect.scoped(stubLaunch(local, directory, scale)),
+    many: Effect.scoped(manyStubs(local, directory)),
+    processes: processes(local, scale),
+  };
+  const rows: Array<Row> = [];
+  for (const group of groups.filter(isWanted)) {
+    if (process.stderr.isTTY) process.stderr.write(`measuring ${group}...\n`);
+    rows.push(...(yield* measures[group]));
+  }
   return rows;
 });
 
@@ -75,4 +106,8 @@ const rows = await Effect.runPromise(
 );
 const [cpu] = cpus();
 const machine = `${cpu?.model ?? "unknown CPU"}, ${cpus().length} cores; Linux ${release()}; Node ${process.version}`;
+if (options.docs) {
+  const path = fileURLToPath(new URL("../../docs/benchmarks.md", import.meta.url));
+  writeFileSync(path, page(machine, table(rows)));
+}
 process.stdout.write(options.json ? `${json(machine, rows)}\n` : `${machine}\n\n${table(rows)}\n`);

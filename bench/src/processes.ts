@@ -37,59 +37,54 @@ const atOnce = <E, R>(width: number, count: number, operation: Effect.Effect<unk
     ([nanoseconds = 0]) => [nanoseconds / count],
   );
 
-const row = <E, R>(
-  name: string,
-  floorName: string,
-  measure: Effect.Effect<ReadonlyArray<number>, E, R>,
-  floor: (() => ReadonlyArray<number>) | Effect.Effect<ReadonlyArray<number>>,
-  aim?: Row["aim"],
-): Effect.Effect<Row, E, R> =>
-  Effect.map(interleaved(measure, floor), ({ samples, floor }) => ({
-    name,
-    samples,
-    floor: { name: floorName, samples: floor },
-    ...(aim && { aim }),
-  }));
-
 /** Running a program, alone and many at once. */
 const runs = (thread: Thread, scale: number, name: string, path: string) =>
   Effect.gen(function* () {
     const run = thread.run(Command.make(path));
     const count = 10 * scale;
-    const rows: Array<Row> = [
-      yield* row(
-        `run of ${name}`,
-        "posix_spawn and waitpid in C",
-        timed(count, run),
-        cLoop(count, path),
-        { ratio: 1.1 },
-      ),
-      yield* row(
-        `run of ${name}`,
-        "child_process.spawn",
-        timed(count, run),
-        timed(count, nodeSpawn(path)),
-        { ratio: 0.5 },
-      ),
-      yield* row(
-        `run of ${name}`,
-        "spawnSync",
-        timed(count, run),
-        timed(count, nodeSpawnSync(path)),
-      ),
-      yield* row(
-        `${name}, 16 at once, each`,
-        "child_process.spawn, 16 at once",
-        atOnce(16, 5 * count, run),
-        atOnce(16, 5 * count, nodeSpawn(path)),
-        { ratio: 0.33 },
-      ),
-    ];
-    rows.push({
-      name: `run of ${name}, after all these`,
-      samples: yield* timed(count * 10, run),
-      floor: { name: "the same at the start", samples: (rows[0] as Row).samples },
+    const alone = yield* interleaved({
+      run: timed(count, run),
+      c: cLoop(count, path),
+      node: timed(count, nodeSpawn(path)),
+      sync: timed(count, nodeSpawnSync(path)),
     });
+    const many = yield* interleaved({
+      run: atOnce(16, 5 * count, run),
+      node: atOnce(16, 5 * count, nodeSpawn(path)),
+    });
+    const later = yield* timed(count * 10, run);
+    const floor = { name: "posix_spawn and waitpid in C", samples: alone.c };
+    const rows: Array<Row> = [
+      {
+        name: `run of ${name}`,
+        unit: "ns",
+        samples: alone.run,
+        floor,
+        instead: { name: "child_process.spawn", samples: alone.node },
+        aims: [{ ofFloor: 1.1 }, { ofInstead: 0.5 }],
+      },
+      {
+        name: `run of ${name}`,
+        unit: "ns",
+        samples: alone.run,
+        floor,
+        instead: { name: "spawnSync", samples: alone.sync },
+      },
+      {
+        name: `run of ${name}, each of 16 at once`,
+        unit: "ns",
+        samples: many.run,
+        instead: { name: "child_process.spawn, likewise", samples: many.node },
+        aims: [{ ofInstead: 0.33 }],
+      },
+      {
+        name: `run of ${name}, after all these`,
+        unit: "ns",
+        samples: later,
+        floor: { name: "the same before", samples: alone.run },
+        aims: [{ ofFloor: 1.1 }],
+      },
+    ];
     return rows;
   });
 
@@ -98,17 +93,19 @@ const runsBesideMemory = (thread: Thread, scale: number) =>
   Effect.gen(function* () {
     const heap = Buffer.alloc(2 ** 30, 1);
     const path = program("true");
-    const rows = [
-      yield* row(
-        "a static true, beside 1 GiB of memory",
-        "child_process.spawn, likewise",
-        timed(10 * scale, thread.run(Command.make(path))),
-        timed(scale, nodeSpawn(path)),
-        { ratio: 0.02 },
-      ),
-    ];
+    const { run, node } = yield* interleaved({
+      run: timed(10 * scale, thread.run(Command.make(path))),
+      node: timed(scale, nodeSpawn(path)),
+    });
     if (heap[0] !== 1) throw new Error("the memory must still be there");
-    return rows;
+    const row: Row = {
+      name: "run of a static true, beside 1 GiB of memory",
+      unit: "ns",
+      samples: run,
+      instead: { name: "child_process.spawn, likewise", samples: node },
+      aims: [{ ofInstead: 0.02 }],
+    };
+    return [row];
   });
 
 /** Making threads, and running programs that do nothing. */
@@ -125,14 +122,19 @@ export const processes = (thread: Thread, scale: number) =>
         ([nanoseconds = 0]) => nanoseconds,
       ),
     );
+    const forks = yield* interleaved({
+      fork: Effect.replicateEffect(fork, count),
+      c: cLoop(count, program("nothing")),
+    });
+    const row: Row = {
+      name: "fork, to its first answer",
+      unit: "ns",
+      samples: forks.fork,
+      floor: { name: "posix_spawn of nothing in C, to its end", samples: forks.c },
+      aims: [{ most: 100_000 }],
+    };
     return [
-      yield* row(
-        "fork, to its first answer",
-        "posix_spawn of nothing in C",
-        Effect.replicateEffect(fork, count),
-        cLoop(count, program("nothing")),
-        { nanoseconds: 100_000 },
-      ),
+      row,
       ...(yield* runs(thread, scale, "a static true", program("true"))),
       ...(yield* runs(thread, scale, "nothing", program("nothing"))),
       ...(yield* runsBesideMemory(thread, scale)),

@@ -1,95 +1,179 @@
-import { getpid } from "@rsyscall/near";
+import { batch, getpid } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { apart, areTwo, type Cpus, pinned, together } from "./cpus.ts";
-import { pairCalls, pairEcho } from "./floors.ts";
-import { interleaved, timed } from "./interleaved.ts";
-import type { Row } from "./Row.ts";
+import { echoChild, pairCalls } from "./floors.ts";
+import { interleaved, timed, timedTogether } from "./interleaved.ts";
+import type { Aim, Row } from "./Row.ts";
 
-const AT_ONCE = 64;
+const twoCpus = areTwo ? "two CPUs" : "no second CPU";
 
-type Threads = readonly [local: Thread, stub: Thread];
+/** Long enough for both sides to fall asleep. */
+const PAUSE_MS = 2;
 
-/** Calls in a stub, one after the other. */
-const sequential = (threads: Threads, cpus: Cpus, scale: number) =>
-  pinned(
-    threads,
-    cpus,
-    interleaved(timed(200 * scale, getpid(threads[1].task.sysif)), () =>
-      pairCalls(200 * scale, 1, cpus),
-    ),
-  );
+const PAIR = "a C pair over a socket pair";
 
-/** Calls in a stub: one after the other, and many at once. */
-export const remoteCalls = (threads: Threads, scale: number) =>
-  Effect.gen(function* () {
-    const twoCpus = yield* sequential(threads, apart, scale);
-    const oneCpu = yield* sequential(threads, together, scale);
-    const many = Effect.all(
-      Array.from({ length: AT_ONCE }, () => getpid(threads[1].task.sysif)),
-      { concurrency: "unbounded", discard: true },
-    );
-    const atOnce = yield* pinned(
-      threads,
-      apart,
-      interleaved(
-        Effect.map(timed(10 * scale, many), (rounds) => rounds.map((round) => round / AT_ONCE)),
-        () => pairCalls(10 * scale, AT_ONCE, apart),
-      ),
-    );
-    const rows: Array<Row> = [
-      {
-        name: `remote getpid, ${areTwo ? "two CPUs" : "no second CPU"}`,
-        samples: twoCpus.samples,
-        floor: { name: "C pair over a socketpair, likewise", samples: twoCpus.floor },
-        aim: { ratio: 1.5 },
-      },
-      {
-        name: "remote getpid, one CPU",
-        samples: oneCpu.samples,
-        floor: { name: "C pair over a socketpair, likewise", samples: oneCpu.floor },
-      },
-      {
-        name: `remote getpid, ${AT_ONCE} at once, each`,
-        samples: atOnce.samples,
-        floor: { name: "one after the other, two CPUs", samples: twoCpus.samples },
-        aim: { ratio: 0.1 },
-      },
-      {
-        name: `remote getpid, ${AT_ONCE} at once, each`,
-        samples: atOnce.samples,
-        floor: { name: `C pair, ${AT_ONCE} at once, each`, samples: atOnce.floor },
-      },
-    ];
-    return rows;
-  });
+/** Threads of this process and of two stubs, by the way that their calls take. */
+export interface Remotes {
+  readonly local: Thread;
+  readonly ring: Thread;
+  readonly socket: Thread;
+}
 
-const sizes = [
-  { name: "64 B", bytes: 64, count: 40 },
-  { name: "4 KiB", bytes: 4096, count: 40 },
-  { name: "1 MiB", bytes: 1024 * 1024, count: 4 },
-];
-
-/** Memory of a stub, written and read back. */
-export const remoteMemory = (threads: Threads, scale: number) =>
-  Effect.forEach(sizes, ({ name, bytes, count }) =>
+/** Calls one after the other. */
+const sequential = (
+  { local, ring, socket }: Remotes,
+  cpus: Cpus,
+  where: string,
+  scale: number,
+): Effect.Effect<Array<Row>, unknown, never> =>
+  Effect.scoped(
     Effect.gen(function* () {
-      const value = new Uint8Array(bytes);
-      const thereAndBack = Effect.scoped(
-        Effect.flatMap(threads[1].ptr(value), (pointer) => pointer.read()),
-      );
-      const { samples, floor } = yield* pinned(
-        threads,
-        apart,
-        interleaved(timed(count * scale, thereAndBack), () =>
-          pairEcho(count * scale, bytes, apart),
+      const count = 100 * scale;
+      const echo = yield* echoChild;
+      const all = yield* pinned(
+        [local, ring],
+        cpus,
+        pinned(
+          [local, socket],
+          cpus,
+          interleaved({
+            ring: timedTogether(20 * count, getpid(ring.task.sysif)),
+            socket: timed(count, getpid(socket.task.sysif)),
+            pair: () => pairCalls(count, 1, cpus),
+            local: timedTogether(20 * count, getpid(local.task.sysif)),
+            echo: timed(count, echo(1)),
+          }),
         ),
       );
-      const row: Row = {
-        name: `memory, ${name} there and back`,
-        samples,
-        floor: { name: "C pair, echo", samples: floor },
-      };
-      return row;
+      const floor = { name: `${PAIR}, likewise`, samples: all.pair };
+      const instead = { name: "process.send and back", samples: all.echo };
+      const isApart = cpus[0] !== cpus[1];
+      const rows: Array<Row> = [
+        {
+          name: `getpid in a stub, ${where}`,
+          unit: "ns",
+          samples: all.ring,
+          floor,
+          instead,
+          aims: [{ ofFloor: isApart ? 0.03 : 1.3 }],
+        },
+        {
+          name: `getpid in a stub over sockets, ${where}`,
+          unit: "ns",
+          samples: all.socket,
+          floor,
+          instead,
+          aims: [{ ofFloor: 1.3 }],
+        },
+      ];
+      if (isApart)
+        rows.unshift({
+          name: `getpid in a stub, ${where}`,
+          unit: "ns",
+          samples: all.ring,
+          floor: { name: "getpid here, typed", samples: all.local },
+          aims: [{ ofFloor: 3 }],
+        });
+      return rows;
     }),
+  );
+
+/** A call when both sides have gone to sleep. */
+const afterPause = ({ local, ring, socket }: Remotes, scale: number) =>
+  Effect.gen(function* () {
+    const count = 10 * scale;
+    const paused = (thread: Thread) =>
+      Effect.map(
+        Effect.replicateEffect(
+          Effect.andThen(Effect.sleep(PAUSE_MS), timed(1, getpid(thread.task.sysif))),
+          count,
+        ),
+        (samples) => samples.flat(),
+      );
+    const all = yield* pinned(
+      [local, ring],
+      apart,
+      pinned(
+        [local, socket],
+        apart,
+        interleaved({
+          ring: paused(ring),
+          socket: paused(socket),
+          pair: () => pairCalls(count, 1, apart, PAUSE_MS * 1000),
+        }),
+      ),
+    );
+    const floor = { name: `${PAIR}, likewise`, samples: all.pair };
+    const row = (name: string, samples: ReadonlyArray<number>, aims: ReadonlyArray<Aim>): Row => ({
+      name,
+      unit: "ns",
+      samples,
+      floor,
+      aims,
+    });
+    return [
+      row(`getpid in a stub after ${PAUSE_MS} ms, ${twoCpus}`, all.ring, [{ ofFloor: 1.3 }]),
+      row(`getpid in a stub over sockets after ${PAUSE_MS} ms, ${twoCpus}`, all.socket, []),
+    ];
+  });
+
+/** Many calls at once. */
+const atOnce = ({ local, ring, socket }: Remotes, width: number, scale: number) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const rounds = Math.ceil((640 * scale) / width);
+      const echo = yield* echoChild;
+      const batchIn = (thread: Thread) =>
+        Effect.suspend(() => batch(Array.from({ length: width }, () => getpid(thread.task.sysif))));
+      const fibersIn = (thread: Thread) =>
+        Effect.all(
+          Array.from({ length: width }, () => getpid(thread.task.sysif)),
+          { concurrency: "unbounded", discard: true },
+        );
+      const echoes = Effect.all(
+        Array.from({ length: width }, () => echo(1)),
+        { concurrency: "unbounded", discard: true },
+      );
+      const all = yield* pinned(
+        [local, ring],
+        apart,
+        pinned(
+          [local, socket],
+          apart,
+          interleaved({
+            ring: timed(10 * rounds, batchIn(ring), width),
+            fibers: timed(10 * rounds, fibersIn(ring), width),
+            socket: timed(rounds, batchIn(socket), width),
+            pair: () => pairCalls(rounds, width, apart),
+            echo: timed(1, echoes, width),
+          }),
+        ),
+      );
+      const floor = { name: "a C pair, as many at once", samples: all.pair };
+      const instead = { name: "process.send, likewise", samples: all.echo };
+      const row = (
+        name: string,
+        samples: ReadonlyArray<number>,
+        aims: ReadonlyArray<Aim>,
+      ): Row => ({ name, unit: "ns", samples, floor, instead, aims });
+      return [
+        row(`each of ${width} in a batch`, all.ring, [{ ofFloor: 0.3 }]),
+        row(`each of ${width} in fibers of their own`, all.fibers, []),
+        row(`each of ${width} in a batch, over sockets`, all.socket, [{ ofFloor: 1 }]),
+      ];
+    }),
+  );
+
+/** Calls in a stub: one after the other, after a pause, and many at once. */
+export const remoteCalls = (remotes: Remotes, scale: number) =>
+  Effect.map(
+    Effect.all([
+      sequential(remotes, apart, twoCpus, scale),
+      sequential(remotes, together, "one CPU", scale),
+      afterPause(remotes, scale),
+      atOnce(remotes, 64, scale),
+      atOnce(remotes, 1000, scale),
+    ]),
+    (rows) => rows.flat(),
   );

@@ -1,56 +1,72 @@
-import { type Row, ratio, reached } from "./Row.ts";
+import { type Aim, type Beside, isReached, type Row, ratio, type Unit } from "./Row.ts";
 import { median, quantile } from "./statistics.ts";
 
-const time = (nanoseconds: number): string => {
-  if (nanoseconds < 1000) return `${nanoseconds.toFixed(0)} ns`;
-  if (nanoseconds < 1e6) return `${(nanoseconds / 1000).toFixed(1)} us`;
-  return `${(nanoseconds / 1e6).toFixed(2)} ms`;
+const amount = (value: number, unit: Unit): string => {
+  if (unit === "fds") return value.toFixed(1);
+  if (unit === "%") return `${value.toFixed(2)} %`;
+  if (unit === "bytes") return `${(value / 1024).toFixed(1)} KiB`;
+  if (value < 1000) return `${value.toFixed(0)} ns`;
+  if (value < 1e6) return `${(value / 1000).toPrecision(3)} us`;
+  return `${(value / 1e6).toPrecision(3)} ms`;
 };
 
-const aim = (row: Row): string => {
-  if (row.aim === undefined) return "";
-  const wanted = row.aim.ratio !== undefined ? `${row.aim.ratio} x` : time(row.aim.nanoseconds);
-  return `<= ${wanted} ${reached(row) ? "ok" : "MISSED"}`;
+const aimText = (row: Row, aim: Aim): string => {
+  const wanted =
+    "most" in aim
+      ? amount(aim.most, row.unit)
+      : "ofFloor" in aim
+        ? `${aim.ofFloor} x floor`
+        : `${aim.ofInstead} x instead`;
+  return `${isReached(row, aim) ? "ok" : "MISSED"} (at most ${wanted})`;
 };
 
-const header = ["", "median", "p90", "floor, in the same run", "median", "ratio", "aim"];
+const header = ["what", "median", "p90", "floor", "x", "instead", "x", "aims"];
+
+const beside = (row: Row, other: Beside | undefined): [string, string] =>
+  other === undefined
+    ? ["", ""]
+    : [
+        `${other.name}: ${amount(median(other.samples), row.unit)}`,
+        (ratio(row, other) ?? 0).toPrecision(2),
+      ];
 
 const cells = (row: Row): Array<string> => [
   row.name,
-  time(median(row.samples)),
-  time(quantile(row.samples, 0.9)),
-  row.floor.name,
-  time(median(row.floor.samples)),
-  ratio(row).toFixed(2),
-  aim(row),
+  amount(median(row.samples), row.unit),
+  amount(quantile(row.samples, 0.9), row.unit),
+  ...beside(row, row.floor),
+  ...beside(row, row.instead),
+  (row.aims ?? []).map((aim) => aimText(row, aim)).join("; "),
 ];
 
-/** The rows as text, for people. */
+/** The rows as a table, which is Markdown too. */
 export const table = (rows: ReadonlyArray<Row>): string => {
   const lines = [header, ...rows.map(cells)];
   const widths = header.map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)));
-  return lines
-    .map((line) =>
-      line
-        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+  const text = (line: ReadonlyArray<string>) =>
+    `| ${line.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(" | ")} |`;
+  const rule = `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`;
+  const [first, ...rest] = lines.map(text);
+  return [first, rule, ...rest].join("\n");
 };
 
-/** The rows as data, in nanoseconds. */
+const summary = (other: Beside) => ({ name: other.name, median: median(other.samples) });
+
+/** The rows as data: nanoseconds, bytes. */
 export const json = (machine: string, rows: ReadonlyArray<Row>): string =>
   JSON.stringify(
     {
       machine,
       rows: rows.map((row) => ({
         name: row.name,
+        unit: row.unit,
         median: median(row.samples),
         p90: quantile(row.samples, 0.9),
-        floor: { name: row.floor.name, median: median(row.floor.samples) },
-        ratio: ratio(row),
-        ...(row.aim && { aim: row.aim, reached: reached(row) }),
+        ...(row.floor && { floor: { ...summary(row.floor), ratio: ratio(row, row.floor) } }),
+        ...(row.instead && {
+          instead: { ...summary(row.instead), ratio: ratio(row, row.instead) },
+        }),
+        aims: (row.aims ?? []).map((aim) => ({ ...aim, reached: isReached(row, aim) })),
       })),
     },
     undefined,

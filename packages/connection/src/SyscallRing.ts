@@ -125,6 +125,14 @@ export class SyscallRing extends SyscallConnection {
     e: Word,
     f: Word,
   ): void {
+    // Of a batch that is longer than the ring, the first results are there already.
+    while (
+      this.#inSlots === RING_SLOTS &&
+      this.#waiting.length === 0 &&
+      !this.pending.first?.isAwaited &&
+      this.#ring.isDone(this.#oldest)
+    )
+      this.#take(this.pending.shift() as PendingCall);
     if (this.#inSlots === RING_SLOTS)
       this.#waiting.push({ number, isPrompt, words: [a, b, c, d, e, f] });
     else this.#put(number, isPrompt, a, b, c, d, e, f);

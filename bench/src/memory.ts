@@ -1,0 +1,74 @@
+import { Bytes } from "@rsyscall/abi";
+import type { Thread } from "@rsyscall/thread";
+import { Effect } from "effect";
+import { apart, pinned } from "./cpus.ts";
+import { echoChild } from "./floors.ts";
+import { interleaved, timed } from "./interleaved.ts";
+import type { Aim, Row } from "./Row.ts";
+import type { Remotes } from "./remote.ts";
+
+interface Size {
+  readonly name: string;
+  readonly bytes: number;
+  readonly count: number;
+  readonly aims: ReadonlyArray<Aim>;
+}
+
+const sizes: ReadonlyArray<Size> = [
+  { name: "64 B", bytes: 64, count: 40, aims: [{ most: 2000 }] },
+  { name: "4 KiB", bytes: 4096, count: 40, aims: [] },
+  { name: "1 MiB", bytes: 1024 * 1024, count: 4, aims: [] },
+  { name: "64 MiB", bytes: 64 * 1024 * 1024, count: 1, aims: [{ ofFloor: 2 }] },
+];
+
+/** Memory allocated, written, read back and freed. */
+const thereAndBack = (thread: Thread, value: Uint8Array) =>
+  Effect.scoped(Effect.flatMap(thread.ptr(value), (pointer) => pointer.read()));
+
+/** Memory of a stub, written and read back. */
+export const remoteMemory = ({ local, ring, socket }: Remotes, scale: number) =>
+  Effect.map(
+    Effect.forEach(sizes, ({ name, bytes, count, aims }) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const value = new Uint8Array(bytes).fill(1);
+          const rounds = bytes > 2 ** 20 ? Math.ceil(scale / 5) : count * scale;
+          const echo = yield* echoChild;
+          const all = yield* pinned(
+            [local, ring],
+            apart,
+            interleaved({
+              ring: timed(rounds, thereAndBack(ring, value)),
+              socket: timed(Math.ceil(rounds / 4), thereAndBack(socket, value)),
+              copies: timed(
+                rounds,
+                Effect.sync(() => Bytes.decode(value.slice())),
+              ),
+              echo: timed(Math.ceil(rounds / 4), echo(value)),
+            }),
+          );
+          const floor = { name: "two copies here", samples: all.copies };
+          const instead = { name: "process.send and back", samples: all.echo };
+          const rows: Array<Row> = [
+            {
+              name: `${name} into a stub and back`,
+              unit: "ns",
+              samples: all.ring,
+              floor,
+              instead,
+              aims,
+            },
+            {
+              name: `${name} into a stub and back, over sockets`,
+              unit: "ns",
+              samples: all.socket,
+              floor,
+              instead,
+            },
+          ];
+          return rows;
+        }),
+      ),
+    ),
+    (rows) => rows.flat(),
+  );
