@@ -1,7 +1,7 @@
 import { readSync, writeSync } from "node:fs";
 import { F, F_SEAL, MAP, PROT } from "@rsyscall/abi";
 import { type FileDescriptor, type HandleFailure, SizeError, type Task } from "@rsyscall/handle";
-import { type Address, call, type Fd, mmap, munmap, NULL } from "@rsyscall/near";
+import { type Address, acquire, call, type Fd, mmap, munmap, NULL } from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
 import { type MappedMemory, type SharedMemory, view } from "./SharedMemory.ts";
 
@@ -76,7 +76,7 @@ export class Arena implements SharedMemory {
             return yield* new SizeError({ subject: "an arena", needed: size, available });
           const fd = yield* own.borrow(local);
           const { sysif } = local;
-          const start = yield* Effect.acquireRelease(
+          const start = yield* acquire(
             mmap(sysif, NULL, WINDOW_SIZE, PROT.READ | PROT.WRITE, MAP.SHARED, fd, 0),
             (mapped) => Effect.ignore(munmap(sysif, mapped, WINDOW_SIZE)),
           );
@@ -93,12 +93,17 @@ export class Arena implements SharedMemory {
   }
 
   /** Keeps the arena for one more scope. */
-  readonly retain: Effect.Effect<void, never, Scope.Scope> = Effect.acquireRelease(
-    Effect.sync(() => {
-      this.#retained++;
-    }),
-    () => (--this.#retained === 0 ? Scope.close(this.#scope, Exit.void) : Effect.void),
-  );
+  get retain(): Effect.Effect<void, never, Scope.Scope> {
+    return acquire(
+      Effect.sync(() => {
+        this.#retained++;
+      }),
+      () =>
+        Effect.suspend(() =>
+          --this.#retained === 0 ? Scope.close(this.#scope, Exit.void) : Effect.void,
+        ),
+    );
+  }
 
   get windowSize(): number {
     return WINDOW_SIZE;
@@ -131,7 +136,7 @@ export class Arena implements SharedMemory {
       if (!this.has(address, length))
         return yield* new SizeError({ subject: "an arena", needed: length, available: 0 });
       yield* this.retain;
-      const start = yield* Effect.acquireRelease(
+      const start = yield* acquire(
         mmap(
           sysif,
           NULL,

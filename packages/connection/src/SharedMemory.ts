@@ -1,6 +1,6 @@
 import type { HandleFailure } from "@rsyscall/handle";
 import { readMemory, unviewMemory, viewMemory, writeMemory } from "@rsyscall/native";
-import type { Address } from "@rsyscall/near";
+import { type Address, acquire } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 
 /** Memory as this process has it. */
@@ -30,7 +30,7 @@ export const view = (
   length: number,
 ): Effect.Effect<MappedMemory, never, Scope.Scope> =>
   Effect.map(
-    Effect.acquireRelease(
+    acquire(
       Effect.sync(() => viewMemory(address, length)),
       (buffer) => Effect.sync(() => unviewMemory(buffer)),
     ),

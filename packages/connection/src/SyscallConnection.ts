@@ -37,7 +37,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   readonly #memory: MemoryTransport;
   /** Why the connection has ended. */
   #end: { readonly cause: unknown } | undefined;
-  readonly #onEnd = new Set<() => void>();
+  #onEnd: Array<() => void> = [];
 
   /**
    * @param activityFd the server's end, as it numbers it
@@ -69,15 +69,19 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   /** Calls back once, when the connection ends, from whichever side. */
   onEnd(callback: () => void): void {
     if (this.#end !== undefined) callback();
-    else this.#onEnd.add(callback);
+    else this.#onEnd.push(callback);
   }
 
   /** Completes when the connection ends. */
-  readonly ended: Effect.Effect<void> = Effect.callback<void>((resume) => {
-    const onEnd = () => resume(Effect.void);
-    this.onEnd(onEnd);
-    return Effect.sync(() => this.#onEnd.delete(onEnd));
-  });
+  get ended(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      const onEnd = () => resume(Effect.void);
+      this.onEnd(onEnd);
+      return Effect.sync(() => {
+        this.#onEnd = this.#onEnd.filter((callback) => callback !== onEnd);
+      });
+    });
+  }
 
   syscall(number: number, ...words: Words): Effect.Effect<Word, ConnectionError> {
     return perform(this, number, words);
@@ -116,11 +120,13 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   }
 
   /** Results come in order, so it is done when a call that does nothing is. */
-  readonly barrier: Effect.Effect<void, ConnectionError> = Effect.suspend(() =>
-    Effect.asVoid(this.syscall(this.abi.syscallNumber("getpid") as number)),
-  );
+  get barrier(): Effect.Effect<void, ConnectionError> {
+    return Effect.asVoid(this.syscall(this.abi.syscallNumber("getpid") as number));
+  }
 
-  readonly close: Effect.Effect<void> = Effect.sync(() => this.fail(undefined));
+  get close(): Effect.Effect<void> {
+    return Effect.sync(() => this.fail(undefined));
+  }
 
   /** How many of the pending requests, of the last ones, have not been sent. */
   protected abstract get unsent(): number;
@@ -137,8 +143,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
           ? new SyscallHangup({ syscall: this.#name(call.number), cause })
           : this.#sendError(call.number),
       );
-    for (const onEnd of this.#onEnd) onEnd();
-    this.#onEnd.clear();
+    for (const onEnd of this.#onEnd.splice(0)) onEnd();
   }
 
   /** The server hears of the end too; the socket itself belongs to whoever made it. */

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { type Abi, Errno, MSG } from "@rsyscall/abi";
-import type { Epoller, Readiness } from "@rsyscall/epoller";
+import type { Epoller } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
 import type { MemoryTransport } from "@rsyscall/memory";
 import {
@@ -11,7 +11,7 @@ import {
   SyscallError,
   type Word,
 } from "@rsyscall/near";
-import { Effect, type Scope } from "effect";
+import { Effect, Scope } from "effect";
 import { Budget } from "./internal/Budget.ts";
 import { Queue } from "./internal/Queue.ts";
 import { nextCall, RING_SLOTS, Ring, SPARE_OFFSET, SPARE_SIZE } from "./internal/Ring.ts";
@@ -109,8 +109,8 @@ export class SyscallRing extends SyscallConnection {
       const fd = yield* socket.borrow(socket.task);
       const connection = new SyscallRing(abi, socket, fd, local, epoller, serverFd, ring, memory);
       connection.#learnCpu();
-      yield* Effect.addFinalizer(() => connection.close);
-      yield* epoller.watch(socket, (readiness) => connection.#onBell(readiness));
+      yield* Scope.addFinalizer(yield* Effect.scope, connection.close);
+      yield* epoller.watch(socket, (hasEnded) => connection.#onBell(hasEnded));
       return connection;
     });
   }
@@ -261,8 +261,8 @@ export class SyscallRing extends SyscallConnection {
   }
 
   /** The server has woken us, or is gone. */
-  #onBell(readiness: Readiness): void {
-    const end = readiness.hasEnded ? "the event loop has ended" : this.#silence();
+  #onBell(hasEnded: boolean): void {
+    const end = hasEnded ? "the event loop has ended" : this.#silence();
     if (this.hasEnded) return;
     // What it answered before it was gone is as good as any other result.
     if (!this.#delivering) this.#deliver();

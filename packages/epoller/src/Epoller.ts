@@ -1,6 +1,6 @@
 import { EPOLL, EPOLL_CTL, type EpollEvent } from "@rsyscall/abi";
 import type { Epoll, FileDescriptor, HandleFailure } from "@rsyscall/handle";
-import { catchErrno } from "@rsyscall/near";
+import { acquire, catchErrno } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { Readiness, type WaitableEvent } from "./Readiness.ts";
 
@@ -14,6 +14,12 @@ export interface Wakeup {
   /** Somebody waits: the loop must go on. Every call is followed by one of `letGo`. */
   readonly hold: () => void;
   readonly letGo: () => void;
+}
+
+/** Somebody who is told of events of a descriptor, and when there will be no more. */
+interface Registration {
+  readonly rose: (events: number) => void;
+  readonly end: () => void;
 }
 
 /**
@@ -30,7 +36,7 @@ export class Epoller {
   readonly #waiter: Epoll;
   readonly #wakeup: Wakeup;
   /** Ids are never used twice, so an event for a descriptor that was deleted finds nobody. */
-  readonly #registrations = new Map<number, Readiness>();
+  readonly #registrations = new Map<number, Registration>();
   #lastId = 0;
   #draining = false;
   #wokenWhileDraining = false;
@@ -92,13 +98,15 @@ export class Epoller {
 
   /**
    * Calls back whenever a descriptor becomes readable, and does not keep the event loop going for it:
-   * see `holding`. When the scope closes, or the epoller does, it calls back for the last time.
+   * see `holding`. When the scope closes, or the epoller does, it calls back for the last time, and
+   * says so.
    */
   watch(
     fd: FileDescriptor,
-    onReadable: (readiness: Readiness) => void,
+    onReadable: (hasEnded: boolean) => void,
   ): Effect.Effect<void, HandleFailure, Scope.Scope> {
-    return Effect.suspend(() => this.#add(fd, EPOLL.IN | EPOLL.ET, new Watched(onReadable)));
+    const registration = { rose: () => onReadable(false), end: () => onReadable(true) };
+    return this.#add(fd, EPOLL.IN | EPOLL.ET, registration);
   }
 
   /** Registers a descriptor, edge-triggered, until the scope closes. */
@@ -134,21 +142,21 @@ export class Epoller {
   #add(
     fd: FileDescriptor,
     events: number,
-    readiness: Readiness,
+    registration: Registration,
   ): Effect.Effect<void, HandleFailure, Scope.Scope> {
     const register = Effect.suspend(() => {
       const id = ++this.#lastId;
-      this.#registrations.set(id, readiness);
+      this.#registrations.set(id, registration);
       return this.#registrar.set(EPOLL_CTL.ADD, fd, { events, data: id }).pipe(
         Effect.tapError(() => Effect.sync(() => this.#registrations.delete(id))),
         Effect.as(id),
       );
     });
     return Effect.asVoid(
-      Effect.acquireRelease(register, (id) =>
+      acquire(register, (id) =>
         Effect.suspend(() => {
           this.#registrations.delete(id);
-          readiness.end();
+          registration.end();
           // A descriptor that was closed is gone from the epoll instance already.
           return Effect.ignore(this.#registrar.delete(fd));
         }),
@@ -181,22 +189,6 @@ export class Epoller {
 
   #dispatch(events: ReadonlyArray<EpollEvent>): void {
     for (const event of events) this.#registrations.get(event.data)?.rose(event.events);
-  }
-}
-
-const nothing = () => {};
-
-/** Readiness that nobody waits for, because it tells. */
-class Watched extends Readiness {
-  readonly #onReadable: (readiness: Readiness) => void;
-
-  constructor(onReadable: (readiness: Readiness) => void) {
-    super(nothing, nothing);
-    this.#onReadable = onReadable;
-  }
-
-  override rose() {
-    this.#onReadable(this);
   }
 }
 

@@ -22,14 +22,17 @@ export interface FdTableOptions {
   readonly strangers?: boolean;
 }
 
+/** Those of one number: mostly one, and never changed, for there are many numbers. */
+type Handles = ReadonlyArray<FileDescriptor>;
+
 /**
  * A file descriptor table: the tasks in it, and which handles they have for each number. A
  * descriptor is closed when its last handle goes.
  */
 export class FdTable extends far.FdTable {
-  readonly #handles = new Map<number, Set<FileDescriptor>>();
+  readonly #handles = new Map<number, Handles>();
   /** Handles of the table that this one is a copy of, for numbers that nobody has closed since. */
-  readonly #inherited = new Map<number, ReadonlySet<FileDescriptor>>();
+  #inherited: Map<number, Handles> | undefined;
   readonly #tasks = new Set<Task>();
   readonly #strangers: boolean;
 
@@ -40,15 +43,21 @@ export class FdTable extends far.FdTable {
 
   add(handle: FileDescriptor): void {
     const handles = this.#handles.get(handle.near);
-    if (handles === undefined) this.#handles.set(handle.near, new Set([handle]));
-    else handles.add(handle);
+    this.#handles.set(handle.near, handles === undefined ? [handle] : [...handles, handle]);
   }
 
   /** Forgets a handle. Returns whether it was the last one of its number. */
   remove(handle: FileDescriptor): boolean {
     const handles = this.#handles.get(handle.near);
-    if (handles === undefined || !handles.delete(handle) || handles.size > 0) return false;
-    this.#inherited.delete(handle.near);
+    if (!handles?.includes(handle)) return false;
+    if (handles.length > 1) {
+      this.#handles.set(
+        handle.near,
+        handles.filter((other) => other !== handle),
+      );
+      return false;
+    }
+    this.#inherited?.delete(handle.near);
     return this.#handles.delete(handle.near);
   }
 
@@ -71,7 +80,7 @@ export class FdTable extends far.FdTable {
       this.#tasks.delete(task);
       const orphans: Array<number> = [];
       for (const [number, handles] of this.#handles)
-        for (const handle of [...handles])
+        for (const handle of handles)
           if (handle.task === task) {
             if (this.remove(handle)) orphans.push(number);
             to?.add(handle);
@@ -101,16 +110,17 @@ export class FdTable extends far.FdTable {
   /** The table of a child that does not share this one, once it has closed what `closedOnFork` says. */
   copy(childPid: number): FdTable {
     const copy = new FdTable(childPid);
-    for (const [number, handles] of this.#inherited) copy.#inherited.set(number, handles);
+    const inherited = new Map(this.#inherited);
     for (const [number, handles] of this.#handles)
       if (!isPrivate(handles))
-        copy.#inherited.set(number, new Set([...handles, ...(this.#inherited.get(number) ?? [])]));
+        inherited.set(number, [...handles, ...(inherited.get(number) ?? [])]);
+    copy.#inherited = inherited;
     return copy;
   }
 
   /** Whether this table is a copy that has the descriptor of a handle of the original. */
   inherited(handle: FileDescriptor): boolean {
-    return this.#inherited.get(handle.near)?.has(handle) ?? false;
+    return this.#inherited?.get(handle.near)?.includes(handle) ?? false;
   }
 
   /** The numbers that a child with a copy of this table closes, but for `kept`. */
@@ -126,15 +136,14 @@ export class FdTable extends far.FdTable {
   /** The numbers that are not the task's, though the table may have them. */
   notOf(task: Task): ReadonlyArray<FdRange> {
     const own = [...this.#handles].filter(([, handles]) =>
-      [...handles].some((handle) => handle.task === task),
+      handles.some((handle) => handle.task === task),
     );
     return gaps([0, 1, 2, ...own.map(([number]) => number)]);
   }
 }
 
 /** Whether nobody wants the descriptor in a child. */
-const isPrivate = (handles: ReadonlySet<FileDescriptor>): boolean =>
-  [...handles].every((handle) => handle.closeOnFork);
+const isPrivate = (handles: Handles): boolean => handles.every((handle) => handle.closeOnFork);
 
 /** All numbers but these. */
 const gaps = (numbers: ReadonlyArray<number>): ReadonlyArray<FdRange> => {

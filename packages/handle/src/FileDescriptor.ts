@@ -38,7 +38,7 @@ export class FileDescriptor {
     task: Task,
     open: Effect.Effect<near.Fd, E, R>,
   ): Effect.Effect<A, E, R | Scope.Scope> {
-    return Effect.acquireRelease(
+    return near.acquire(
       Effect.map(open, (fd) => new kind(task, fd)),
       (handle) => handle.release,
     );

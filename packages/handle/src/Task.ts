@@ -84,14 +84,16 @@ export class Task implements far.Task {
    * The process has ended or become another program: its descriptors are closed where they are not
    * its own alone, and its memory is left to those who share it. Doing it again does nothing.
    */
-  readonly leave: Effect.Effect<void> = Effect.suspend(() => {
-    this.allocator.leave();
-    const finalizers = this.#finalizers.splice(0);
-    return Effect.andThen(
-      this.fdTable.leave(this),
-      Effect.forEach(finalizers, (finalizer) => finalizer, { discard: true }),
-    );
-  });
+  get leave(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.allocator.leave();
+      const finalizers = this.#finalizers.splice(0);
+      return Effect.andThen(
+        this.fdTable.leave(this),
+        Effect.forEach(finalizers, (finalizer) => finalizer, { discard: true }),
+      );
+    });
+  }
 
   /** Numbers and layouts of the machine that the task runs on. */
   get abi(): Abi {

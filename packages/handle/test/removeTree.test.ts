@@ -307,6 +307,8 @@ describe("removeTree beside others", () => {
     const { task } = yield* stubThread;
     const { tree } = yield* places;
     const descriptors = () => readdirSync(`/proc/${task.pid}/fd`).length;
+    // The stub has its channels in place once it answers, and what was closed is closed.
+    yield* task.sysif.barrier;
     const open = descriptors();
     let opened = 0;
     let fiber: Fiber.Fiber<unknown, unknown> | undefined;
@@ -317,6 +319,7 @@ describe("removeTree beside others", () => {
     const exit = yield* Fiber.await(fiber);
     assert.isTrue(Exit.hasInterrupts(exit));
     assert.isTrue(existsSync(`${tree}/a/b/file`));
+    yield* task.sysif.barrier;
     assert.equal(descriptors(), open);
     yield* removeTree(task, tree);
     assert.isFalse(existsSync(tree));

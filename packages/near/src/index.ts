@@ -1,3 +1,4 @@
+export { acquire } from "./acquire.ts";
 export { batch, batchExits, type Exits, type Results } from "./batch.ts";
 export { call, callVoid } from "./call.ts";
 export * from "./clone.ts";

@@ -16,10 +16,11 @@ const startsWith = (text: Uint8Array, prefix: string): boolean =>
 
 /** The caller's environment, without what led the stub to us. */
 export const callerEnvironment = (description: Description): ReadonlyArray<Uint8Array> =>
-  description.environment.filter((text) => !isOurs(text));
+  description.environment().filter((text) => !isOurs(text));
 
 /** The caller's arguments. The wrapper script passes argv[0] on in a variable, beside the socket's. */
-export const callerArgv = ({ argv, environment }: Description): ReadonlyArray<Uint8Array> => {
+export const callerArgv = ({ argv, environment: of }: Description): ReadonlyArray<Uint8Array> => {
+  const environment = of();
   const fromScript = environment.some((text) => startsWith(text, SOCKET_PATH));
   const argv0 = fromScript ? environment.find((text) => startsWith(text, ARGV0)) : undefined;
   return argv0 === undefined ? argv : [argv0.subarray(ARGV0.length), ...argv.slice(1)];

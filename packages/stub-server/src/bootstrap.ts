@@ -1,5 +1,5 @@
 import { SA, SIG, SIG_IGN, Sigset } from "@rsyscall/abi";
-import { type Connection, FdPassConnection } from "@rsyscall/connection";
+import { type Connection, FdPassConnection, type SyscallConnection } from "@rsyscall/connection";
 import { AddressSpace, makeNamespaces } from "@rsyscall/far";
 import {
   FdTable,
@@ -11,7 +11,7 @@ import {
   Task,
 } from "@rsyscall/handle";
 import { catchErrno, Fd } from "@rsyscall/near";
-import { Environment, makeEpoller, NativeLoader, Thread } from "@rsyscall/thread";
+import { Environment, makeEpoller, NativeLoader, once, Thread } from "@rsyscall/thread";
 import { Effect, Exit, Scope } from "effect";
 import { connectByRing, connectBySockets, takeArena } from "./connect.ts";
 import { HandshakeError } from "./errors.ts";
@@ -55,8 +55,7 @@ export const bootstrap = (
       const { sysif, allocator, memory } = yield* arena === undefined
         ? connectBySockets(abi, connection, syscalls, data[0], description)
         : connectByRing(abi, connection, syscalls, arena, description);
-      // A scope cannot be closed by a fiber of its own.
-      sysif.onEnd(() => Effect.runFork(Scope.close(scope, Exit.void)));
+      closeAtEnd(scope, sysif);
 
       const sigmask = new Uint8Array(8);
       new DataView(sigmask.buffer).setBigUint64(0, description.sigmask, true);
@@ -69,7 +68,9 @@ export const bootstrap = (
         namespaces: makeNamespaces(description.namespaces),
         allocator,
         pageSize: description.pageSize,
-        sigmask: new Set([...blocked].filter((signal) => signal !== LIFELINE_SIGNAL)),
+        sigmask: blocked.has(LIFELINE_SIGNAL)
+          ? new Set([...blocked].filter((signal) => signal !== LIFELINE_SIGNAL))
+          : blocked,
       });
       // Handles of what we use ourselves, so that nobody takes the numbers for something else.
       const { syscallFd, dataFd, lifelineFd } = description;
@@ -84,15 +85,15 @@ export const bootstrap = (
         connection: taskConnection,
         memory,
         loader: NativeLoader.makeFromSymbols(task, { server: description.serverSymbol }),
-        epoller: yield* Effect.cached(Scope.provide(makeEpoller(task, taskConnection), scope)),
-        environ: new Environment(callerEnvironment(description)),
+        epoller: once(Scope.provide(makeEpoller(task, taskConnection), scope)),
+        environ: new Environment(() => callerEnvironment(description)),
         stdin: stdio(0),
         stdout: stdio(1),
         stderr: stdio(2),
         scope,
         execSigmask: blocked,
-        beforeChildren: yield* Effect.cached(heedChildren(task)),
-        ignoredSignals: new Set(),
+        beforeChildren: once(heedChildren(task)),
+        ignoredSignals: none,
       });
       return new StubCall(description, peer, thread, sysif.ended);
     }).pipe(
@@ -103,6 +104,12 @@ export const bootstrap = (
 
 type Channels = ReadonlyArray<[Socket, Socket]> &
   [[Socket, Socket], [Socket, Socket], [Socket, Socket], [Socket, Socket]];
+
+const none: Sigset = new Set();
+
+/** Not by a fiber of the scope, which would wait for itself. */
+const closeAtEnd = (scope: Scope.Closeable, connection: SyscallConnection): void =>
+  connection.onEnd(() => Effect.runFork(Scope.close(scope, Exit.void)));
 
 /**
  * A process that ignores SIGCHLD, as its caller may have told it to, is never told how its children

@@ -73,7 +73,8 @@ type HelloFields = typeof Hello extends FixedCodec<infer A> ? A : never;
 /** A stub's description of its process, checked. */
 export interface Description {
   readonly argv: ReadonlyArray<Uint8Array>;
-  readonly environment: ReadonlyArray<Uint8Array>;
+  /** Made of the bytes whenever it is asked for: most handlers never do. */
+  readonly environment: () => ReadonlyArray<Uint8Array>;
   readonly cwd: Path | undefined;
   /** The path by which the program was executed. */
   readonly execfn: Path | undefined;
@@ -123,20 +124,26 @@ export const decodeHeader = (bytes: Uint8Array, limit: number): Header => {
   return { fields, rest };
 };
 
-/** NUL-terminated strings, one behind the other; exactly as many as were announced. */
-const decodeStrings = (what: string, bytes: Uint8Array, count: number): Array<Uint8Array> => {
-  const strings: Array<Uint8Array> = [];
-  const miscounted = (sent: string | number) =>
-    new HandshakeError({ problem: `${count} strings of ${what} announced, and ${sent} sent` });
+/** NUL-terminated strings, one behind the other. */
+function* decodeStrings(bytes: Uint8Array): Generator<Uint8Array, void> {
   for (let start = 0; start < bytes.length; ) {
-    if (strings.length === count) throw miscounted("more");
     const end = bytes.indexOf(0, start);
-    if (end < 0) throw new HandshakeError({ problem: `${what} without an end` });
-    strings.push(bytes.subarray(start, end));
+    yield bytes.subarray(start, end);
     start = end + 1;
   }
-  if (strings.length !== count) throw miscounted(strings.length);
-  return strings;
+}
+
+/** Bytes of strings: exactly as many as were announced, and each with an end. */
+const checkStrings = (what: string, bytes: Uint8Array, count: number): Uint8Array => {
+  if (bytes.length > 0 && bytes.at(-1) !== 0)
+    throw new HandshakeError({ problem: `${what} without an end` });
+  let sent = 0;
+  for (let at = bytes.indexOf(0); at >= 0; at = bytes.indexOf(0, at + 1)) sent++;
+  if (sent !== count)
+    throw new HandshakeError({
+      problem: `${count} strings of ${what} announced, and ${sent > count ? "more" : sent} sent`,
+    });
+  return bytes;
 };
 
 const fdNumber = (number: number): Fd => {
@@ -152,8 +159,8 @@ export const decodeDescription = ({ fields }: Header, rest: Uint8Array): Descrip
     at += Number(size);
     return rest.subarray(start, at);
   };
-  const argv = decodeStrings("argv", take(fields.argvSize), fields.argc);
-  const environment = decodeStrings("environment", take(fields.envpSize), fields.envc);
+  const argv = checkStrings("argv", take(fields.argvSize), fields.argc);
+  const environment = checkStrings("environment", take(fields.envpSize), fields.envc);
   const path = (bytes: Uint8Array) => (bytes.length === 0 ? undefined : Path.make(fsDecode(bytes)));
   const cwd = path(take(fields.cwdSize));
   const execfn = path(take(fields.execfnSize));
@@ -169,8 +176,8 @@ export const decodeDescription = ({ fields }: Header, rest: Uint8Array): Descrip
     throw new HandshakeError({ problem: `page size ${pageSize} in the hello` });
   const ids = { ...fields, pid: fields.pidNamespace };
   return {
-    argv,
-    environment,
+    argv: [...decodeStrings(argv)],
+    environment: () => [...decodeStrings(environment)],
     cwd,
     execfn,
     fds,

@@ -73,7 +73,7 @@ export class ChildProcess {
           ? yield* pidfd.forTask(accessTask)
           : yield* passed(connection, pidfd);
       const child = new ChildProcess(pid, pidfd, ours, accessEpoller);
-      yield* accessEpoller.watch(ours, ({ hasEnded }) => child.#onReadable(hasEnded, atEnd));
+      yield* accessEpoller.watch(ours, (hasEnded) => child.#onReadable(hasEnded, atEnd));
       return child;
     });
   }

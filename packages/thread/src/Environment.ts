@@ -9,10 +9,11 @@ import { Command, type EnvironmentUpdates } from "./Command.ts";
  * `fsDecode` does, so that what is not UTF-8 survives.
  */
 export class Environment {
-  #strings: ReadonlyArray<Uint8Array>;
+  #strings: ReadonlyArray<Uint8Array> | (() => ReadonlyArray<Uint8Array>);
   #values: Map<string, string> | undefined;
 
-  constructor(strings: ReadonlyArray<Uint8Array>) {
+  /** @param strings or what gives them, when they are first asked for */
+  constructor(strings: ReadonlyArray<Uint8Array> | (() => ReadonlyArray<Uint8Array>)) {
     this.#strings = strings;
   }
 
@@ -27,6 +28,7 @@ export class Environment {
 
   /** Every string of the environment, in its order, whatever it looks like. */
   get strings(): ReadonlyArray<Uint8Array> {
+    if (typeof this.#strings === "function") this.#strings = this.#strings();
     return this.#strings;
   }
 
@@ -38,7 +40,7 @@ export class Environment {
   get #variables(): Map<string, string> {
     if (this.#values !== undefined) return this.#values;
     const values = new Map<string, string>();
-    for (const bytes of this.#strings) {
+    for (const bytes of this.strings) {
       const text = fsDecode(bytes);
       const name = nameOf(text);
       // As getenv(3): the first of several wins, and a string without "=" is no variable.
@@ -81,7 +83,7 @@ export class Environment {
   /** The strings with some variables set, or removed where they are undefined. */
   withUpdates(updates: EnvironmentUpdates): Effect.Effect<ReadonlyArray<Uint8Array>, SyscallError> {
     return Effect.suspend(() => {
-      if (updates.size === 0) return Effect.succeed(this.#strings);
+      if (updates.size === 0) return Effect.succeed(this.strings);
       const added: Array<Uint8Array> = [];
       for (const [name, value] of updates) {
         const text = typeof value === "object" ? fsDecode(value) : value;
@@ -89,7 +91,7 @@ export class Environment {
           return Effect.fail(SyscallError.of("setenv", "EINVAL", JSON.stringify(name)));
         if (text !== undefined) added.push(fsEncode(`${name}=${text}`));
       }
-      const kept = this.#strings.filter((string) => {
+      const kept = this.strings.filter((string) => {
         const name = nameOf(fsDecode(string));
         return name === undefined || !updates.has(name);
       });

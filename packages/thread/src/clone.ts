@@ -28,6 +28,7 @@ import { Effect, Exit, Scope } from "effect";
 import { ChildProcess } from "./ChildProcess.ts";
 import { makeEpoller } from "./epoller.ts";
 import { NativeLoader } from "./NativeLoader.ts";
+import { once } from "./once.ts";
 import type { ThreadFields } from "./ThreadFields.ts";
 
 export interface CloneThreadOptions {
@@ -156,7 +157,7 @@ const makeThread = (
       connection,
       memory: parent.memory,
       loader: NativeLoader.makeFromSymbols(task, { server: parent.loader.server.address }),
-      epoller: yield* Effect.cached(Scope.provide(makeEpoller(task, connection), scope)),
+      epoller: once(Scope.provide(makeEpoller(task, connection), scope)),
       environ: parent.environ.copy(),
       stdin: stdio(0),
       stdout: stdio(1),

@@ -13,6 +13,7 @@ export {
 export { LocalThread, type LocalThreadFailure } from "./LocalThread.ts";
 export { mkdtemp, mkstemp, type TemporaryOptions } from "./mktemp.ts";
 export { NativeFunction, NativeLoader } from "./NativeLoader.ts";
+export { once } from "./once.ts";
 export type { RunOptions, SpawnOptions } from "./spawn.ts";
 export { ChildThread, Thread } from "./Thread.ts";
 export type { ThreadFields } from "./ThreadFields.ts";

@@ -54,7 +54,7 @@ export class Socket extends FileDescriptor {
     domain: number = AF.UNIX,
     type: number = SOCK.STREAM,
   ): Effect.Effect<[Socket, Socket], MallocFailure, Scope.Scope> {
-    return Effect.acquireRelease(
+    return near.acquire(
       Effect.map(
         task.withMemory(8, 4, (fds) =>
           Effect.andThen(

@@ -1,0 +1,15 @@
+import { Effect, Scope } from "effect";
+
+/**
+ * As Effect.acquireRelease, for what is released without an environment: less of it stays for as long
+ * as the scope does. `release` is called at once, and its effect run when the scope closes.
+ */
+export const acquire = <A, E, R>(
+  get: Effect.Effect<A, E, R>,
+  release: (value: A) => Effect.Effect<void>,
+): Effect.Effect<A, E, R | Scope.Scope> =>
+  Effect.uninterruptible(
+    Effect.flatMap(Effect.scope, (scope) =>
+      Effect.flatMap(get, (value) => Effect.as(Scope.addFinalizer(scope, release(value)), value)),
+    ),
+  );
