@@ -4,10 +4,11 @@ import type * as far from "@rsyscall/far";
 import type { Allocation, Allocator, OutOfSpaceError } from "@rsyscall/memory";
 import {
   type Address,
+  batchThen,
   type PathLike,
   type Pid,
   pathText,
-  pipelined,
+  type Syscall,
   SyscallError,
   type SyscallFailure,
   type SyscallInterface,
@@ -196,13 +197,13 @@ export class Task implements far.Task {
    * Memory that a system call fills in with a value. The read is submitted right behind the call,
    * so both take one round trip.
    */
-  withResult<A, R0, E>(
+  withResult<A>(
     type: FixedCodec<A>,
-    fill: (address: Address) => Effect.Effect<R0, E>,
-  ): Effect.Effect<A, E | MallocFailure> {
+    fill: (address: Address) => Syscall<unknown>,
+  ): Effect.Effect<A, MallocFailure> {
     const { size } = type;
     return this.withMemory(size, type.alignment, (address) =>
-      Effect.map(pipelined([fill(address), this.sysif.read(address, size)]), ([, bytes]) =>
+      Effect.map(batchThen([fill(address)], this.sysif.read(address, size)), ([, bytes]) =>
         type.decode(bytes),
       ),
     );

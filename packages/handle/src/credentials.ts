@@ -149,11 +149,11 @@ export const getgroups = (task: Task): Effect.Effect<ReadonlyArray<number>, Mall
         ? Effect.succeed([])
         : task.withMemory(4 * count, 4, (groups) =>
             Effect.map(
-              near.pipelined([
-                near.getgroups(task.sysif, count, groups),
+              near.batchThen(
+                [near.getgroups(task.sysif, count, groups)],
                 task.sysif.read(groups, 4 * count),
-              ]),
-              ([written, bytes]) => Groups.decode(bytes.subarray(0, 4 * written)),
+              ),
+              ([[written], bytes]) => Groups.decode(bytes.subarray(0, 4 * written)),
             ),
           ),
   );

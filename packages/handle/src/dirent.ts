@@ -59,10 +59,10 @@ export class Directory extends FileDescriptor {
         task.withMemory(BATCH, 8, (buffer) =>
           Effect.gen(function* () {
             const all: Array<Dirent> = [];
-            let [, batch] = yield* near.pipelined([
-              near.lseek(task.sysif, fd, 0, SEEK.SET),
+            let [, batch] = yield* near.batchThen(
+              [near.lseek(task.sysif, fd, 0, SEEK.SET)],
               readEntries(task, fd, buffer),
-            ]);
+            );
             while (batch.length > 0) {
               for (const entry of batch) if (isReal(entry)) all.push(entry);
               batch = yield* readEntries(task, fd, buffer);

@@ -24,7 +24,7 @@ export const unshareFiles = (task: Task): Effect.Effect<void, HandleFailure> =>
         );
       if (first === undefined) return Effect.void;
       return Effect.andThen(
-        near.pipelined([first, ...rest]),
+        near.batch([first, ...rest]),
         Effect.suspend(() => {
           task.fdTable = new FdTable(task.pid);
           task.fdTable.join(task);
@@ -71,8 +71,8 @@ export const execveat = (
   options: ExecOptions & { readonly flags?: number },
 ): Effect.Effect<void, HandleFailure> => {
   const subject = `fd ${directory.near}${near.pathText(path) && `/${near.pathText(path)}`}`;
-  return exec(task, "execveat", path, subject, options, (at, argv, envp) =>
-    Effect.flatMap(directory.borrow(task), (fd) =>
+  return Effect.flatMap(directory.borrow(task), (fd) =>
+    exec(task, "execveat", path, subject, options, (at, argv, envp) =>
       near.execveat(task.sysif, fd, at, argv, envp, options.flags ?? 0, subject),
     ),
   );
@@ -84,33 +84,33 @@ const exec = (
   path: near.PathLike,
   subject: string,
   { argv, envp, sigmask }: ExecOptions,
-  call: (
-    path: near.Address,
-    argv: near.Address,
-    envp: near.Address,
-  ) => Effect.Effect<void, HandleFailure>,
+  call: (path: near.Address, argv: near.Address, envp: near.Address) => near.Syscall<void>,
 ): Effect.Effect<void, HandleFailure> => {
   const strings = execStrings(path, argv, envp);
   if (strings === undefined) return Effect.fail(near.SyscallError.of(syscall, "EINVAL", subject));
   const image = execImage(strings, argv.length, sigmask);
   const changesMask = !sameSet(task.sigmask, sigmask);
   const run = task.withMemory(image.size, 8, (base) =>
-    near.pipelined([
+    Effect.andThen(
       task.sysif.write(base, image.at(base)),
-      changesMask
-        ? near.sigprocmask(
-            task.sysif,
-            SigHow.SETMASK,
-            near.Address(base + image.sigmask),
-            near.NULL,
-          )
-        : Effect.void,
-      call(
-        near.Address(base + image.path),
-        near.Address(base + image.argv),
-        near.Address(base + image.envp),
-      ),
-    ]),
+      near.batch([
+        ...(changesMask
+          ? [
+              near.sigprocmask(
+                task.sysif,
+                SigHow.SETMASK,
+                near.Address(base + image.sigmask),
+                near.NULL,
+              ),
+            ]
+          : []),
+        call(
+          near.Address(base + image.path),
+          near.Address(base + image.argv),
+          near.Address(base + image.envp),
+        ),
+      ]),
+    ),
   );
   const restoreMask = Effect.ignore(sigprocmask(task, SigHow.SETMASK, task.sigmask));
   return Effect.uninterruptible(

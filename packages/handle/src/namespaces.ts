@@ -1,7 +1,7 @@
 import { AT, CLONE, CString, O } from "@rsyscall/abi";
 import { Namespace, type NamespaceKind, type Namespaces } from "@rsyscall/far";
 import * as near from "@rsyscall/near";
-import { Effect, type Exit, type Scope } from "effect";
+import { Effect, Exit, type Scope } from "effect";
 import type { HandleFailure } from "./errors.ts";
 import { unshareFiles } from "./exec.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
@@ -62,7 +62,7 @@ const changing = (
   task: Task,
   kinds: ReadonlyArray<NamespaceKind>,
   whose: "self" | "children",
-  operation: Effect.Effect<void, HandleFailure>,
+  operation?: near.Syscall<void>,
 ): Effect.Effect<Partial<Namespaces>, HandleFailure> => {
   const { size } = task.abi.stat;
   const paths = kinds.map((kind) =>
@@ -82,26 +82,22 @@ const changing = (
   return task.withMemory(size * kinds.length + bytes.length, 8, (status) => {
     const text = near.Address(status + size * kinds.length);
     const stats = kinds.map((_, i) =>
-      Effect.exit(
-        near.fstatat(
-          task.sysif,
-          AT.FDCWD,
-          near.Address(text + (offsets[i] as number)),
-          near.Address(status + size * i),
-          0,
-        ),
+      near.fstatat(
+        task.sysif,
+        AT.FDCWD,
+        near.Address(text + (offsets[i] as number)),
+        near.Address(status + size * i),
+        0,
       ),
     );
-    const steps: ReadonlyArray<Effect.Effect<unknown, HandleFailure>> = [
-      task.sysif.write(text, bytes),
-      operation,
-      ...stats,
+    const see = near.batchExitsThen(
+      [...(operation === undefined ? [] : [operation]), ...stats],
       task.sysif.read(status, size * kinds.length),
-    ];
-    return Effect.map(near.pipelined(steps), (results) => {
-      const read = results.at(-1) as Uint8Array;
-      const seen = results.slice(2, -1) as Array<Exit.Exit<void>>;
-      return Object.fromEntries(
+    );
+    return Effect.flatMap(Effect.andThen(task.sysif.write(text, bytes), see), ([exits, read]) => {
+      const [changed, ...seen] = operation === undefined ? [undefined, ...exits] : exits;
+      if (changed !== undefined && Exit.isFailure(changed)) return Exit.failCause(changed.cause);
+      const known: Partial<Namespaces> = Object.fromEntries(
         kinds.map((kind, i) => {
           const stat =
             seen[i]?._tag === "Success"
@@ -110,6 +106,7 @@ const changing = (
           return [kind, new Namespace(kind, stat?.ino)];
         }),
       );
+      return Exit.succeed(known);
     });
   });
 };
@@ -176,7 +173,7 @@ export const learnNamespaces = (
 ): Effect.Effect<void, HandleFailure> => {
   const kinds = namespaceKindsOf(flags);
   if (kinds.length === 0) return Effect.void;
-  return Effect.map(changing(task, kinds, "self", Effect.void), (changed) => {
+  return Effect.map(changing(task, kinds, "self"), (changed) => {
     task.namespaces = { ...task.namespaces, ...changed };
     task.childNamespaces = { ...task.childNamespaces, ...changed };
   });

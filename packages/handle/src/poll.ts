@@ -3,7 +3,6 @@ import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import type { HandleFailure } from "./errors.ts";
 import type { FileDescriptor } from "./FileDescriptor.ts";
-import { encode } from "./Task.ts";
 
 /**
  * poll(2) of one descriptor without waiting: which of `events` (`POLL`) are there now, and ERR, HUP
@@ -18,14 +17,16 @@ export const pollNow = (
   return Effect.flatMap(fd.borrow(fd.task), (number) =>
     task.withMemory(size + Timespec.size, 8, (address) => {
       const timeout = near.Address(address + size);
-      return Effect.map(
-        near.pipelined([
-          task.sysif.write(address, encode(PollFd, { fd: number, events, revents: 0 })),
-          task.sysif.write(timeout, encode(Timespec, { seconds: 0, nanoseconds: 0 })),
-          near.ppoll(task.sysif, address, 1, timeout),
-          task.sysif.read(address, size),
-        ]),
-        ([, , , bytes]) => PollFd.decode(bytes).revents,
+      const polled = near.batchThen(
+        [near.ppoll(task.sysif, address, 1, timeout)],
+        task.sysif.read(address, size),
+      );
+      // Zeros: it does not wait.
+      const bytes = new Uint8Array(size + Timespec.size);
+      PollFd.encode({ fd: number, events, revents: 0 }, bytes);
+      return Effect.andThen(
+        task.sysif.write(address, bytes),
+        Effect.map(polled, ([, bytes]) => PollFd.decode(bytes).revents),
       );
     }),
   );

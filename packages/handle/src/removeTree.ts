@@ -1,6 +1,6 @@
 import { AT, type Dirent, DT, O, type Stat } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
-import { Effect } from "effect";
+import { Cause, Effect, Exit } from "effect";
 import type { HandleFailure } from "./errors.ts";
 import { BATCH, isReal, openDirectoryAt, readEntries } from "./internal/directories.ts";
 import type { MallocFailure, Task } from "./Task.ts";
@@ -249,17 +249,16 @@ class Emptying {
       const address = near.Address(names + end);
       end += (paths[i] as Uint8Array).length;
       const flags = type === DT.DIR ? AT.REMOVEDIR : 0;
-      return Effect.match(near.unlinkat(sysif, this.#fd, address, flags, this.#of(name)), {
-        onSuccess: () => undefined,
-        onFailure: (error) => error,
-      });
+      return near.unlinkat(sysif, this.#fd, address, flags, this.#of(name));
     });
-    return Effect.flatMap(near.pipelined([sysif.write(names, bytes), ...unlinks]), (results) => {
+    const unlinked = Effect.andThen(sysif.write(names, bytes), near.batchExits(unlinks));
+    return Effect.flatMap(unlinked, (exits): Effect.Effect<ReadonlyArray<Level>, HandleFailure> => {
       const full: Array<Level> = [];
       const locked: Array<Dirent> = [];
       for (const [i, entry] of entries.entries()) {
-        const error = results[i + 1] as near.SyscallFailure | undefined;
-        if (error === undefined) continue;
+        const exit = exits[i];
+        if (exit === undefined || Exit.isSuccess(exit)) continue;
+        const error = Cause.squash(exit.cause) as near.SyscallFailure;
         const errno = error instanceof near.SyscallError ? error.errno : undefined;
         if (errno === "ENOTEMPTY" || errno === "EEXIST" || errno === "EISDIR")
           full.push(newLevel(entry.name));

@@ -19,11 +19,11 @@ export const schedGetaffinity = (
     `pid ${pid}`,
     task.withMemory(size, alignment, (mask) =>
       Effect.map(
-        near.pipelined([
-          near.schedGetaffinity(task.sysif, pid, size, mask),
+        near.batchThen(
+          [near.schedGetaffinity(task.sysif, pid, size, mask)],
           task.sysif.read(mask, size),
-        ]),
-        ([written, bytes]) => CpuSet.decode(bytes.subarray(0, written)),
+        ),
+        ([[written], bytes]) => CpuSet.decode(bytes.subarray(0, written)),
       ),
     ),
   );

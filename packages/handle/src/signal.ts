@@ -20,18 +20,15 @@ export const sigprocmask = (
     (bytes) =>
       task.withMemory(2 * SIGSET_SIZE, 8, (set) => {
         const old = near.Address(set + SIGSET_SIZE);
-        return Effect.map(
-          near.pipelined([
-            task.sysif.write(set, bytes),
-            near.sigprocmask(task.sysif, how, set, old),
-            task.sysif.read(old, SIGSET_SIZE),
-          ]),
-          ([, , bytes]) => {
-            const before = Sigset.decode(bytes);
-            task.sigmask = applied(how, before, signals);
-            return before;
-          },
+        const change = near.batchThen(
+          [near.sigprocmask(task.sysif, how, set, old)],
+          task.sysif.read(old, SIGSET_SIZE),
         );
+        return Effect.map(Effect.andThen(task.sysif.write(set, bytes), change), ([, bytes]) => {
+          const before = Sigset.decode(bytes);
+          task.sigmask = applied(how, before, signals);
+          return before;
+        });
       }),
   );
 
@@ -170,13 +167,13 @@ export const sigaction = (
     Effect.flatMap(bytes, (bytes) =>
       task.withMemory(2 * size, alignment, (old) => {
         const set = near.Address(old + size);
+        const change = near.batchThen(
+          [near.sigaction(task.sysif, signal, bytes === undefined ? near.NULL : set, old)],
+          task.sysif.read(old, size),
+        );
         return Effect.map(
-          near.pipelined([
-            bytes === undefined ? Effect.void : task.sysif.write(set, bytes),
-            near.sigaction(task.sysif, signal, bytes === undefined ? near.NULL : set, old),
-            task.sysif.read(old, size),
-          ]),
-          ([, , before]) => Sigaction.decode(before),
+          bytes === undefined ? change : Effect.andThen(task.sysif.write(set, bytes), change),
+          ([, before]) => Sigaction.decode(before),
         );
       }),
     ),

@@ -1,5 +1,12 @@
 export { acquire } from "./acquire.ts";
-export { batch, batchExits, type Exits, type Results } from "./batch.ts";
+export {
+  batch,
+  batchExits,
+  batchExitsThen,
+  batchThen,
+  type Exits,
+  type Results,
+} from "./batch.ts";
 export { call, callVoid } from "./call.ts";
 export * from "./clone.ts";
 export * from "./dirent.ts";

@@ -1,7 +1,7 @@
 import { ACCESS, AT, S_IF, S_IFMT } from "@rsyscall/abi";
 import type { MallocFailure, Task } from "@rsyscall/handle";
 import * as near from "@rsyscall/near";
-import { Data, Effect, type Exit } from "effect";
+import { Data, Effect } from "effect";
 import { Command } from "./Command.ts";
 import { type Environment, isCString } from "./Environment.ts";
 
@@ -55,33 +55,29 @@ const find = (
   return task.withMemory(stat.size * paths.length + text, 8, (statuses) => {
     const bytes = new Uint8Array(text);
     const base = statuses + stat.size * paths.length;
-    const asked: Array<Effect.Effect<unknown, near.SyscallFailure>> = [];
+    const asked: Array<near.Syscall<void>> = [];
     let end = 0;
     for (const [i, path] of paths.entries()) {
       bytes.set(path, end);
       const at = near.Address(base + end);
       const status = near.Address(statuses + stat.size * i);
       asked.push(
-        Effect.exit(near.faccessat2(task.sysif, AT.FDCWD, at, ACCESS.X, AT.EACCESS, candidates[i])),
-        Effect.exit(near.fstatat(task.sysif, AT.FDCWD, at, status, 0)),
+        near.faccessat2(task.sysif, AT.FDCWD, at, ACCESS.X, AT.EACCESS, candidates[i]),
+        near.fstatat(task.sysif, AT.FDCWD, at, status, 0),
       );
       end += path.length;
     }
+    const ask = near.batchExitsThen(asked, task.sysif.read(statuses, stat.size * paths.length));
     return Effect.flatMap(
-      near.pipelined([
-        task.sysif.write(near.Address(base), bytes),
-        ...asked,
-        task.sysif.read(statuses, stat.size * paths.length),
-      ]),
-      (results) => {
-        const read = results.at(-1) as Uint8Array;
-        const answer = (i: number) => results[i] as Exit.Exit<void, near.SyscallFailure>;
+      Effect.andThen(task.sysif.write(near.Address(base), bytes), ask),
+      ([exits, read]) => {
+        const isSuccess = (i: number) => exits[i]?._tag === "Success";
         let notExecutable: string | undefined;
         for (const [i, path] of candidates.entries()) {
-          if (answer(2 + 2 * i)._tag === "Failure") continue;
+          if (!isSuccess(2 * i + 1)) continue;
           const { mode } = stat.decode(read.subarray(stat.size * i, stat.size * (i + 1)));
           // Of a directory X means something else.
-          if ((mode & S_IFMT) === S_IF.REG && answer(1 + 2 * i)._tag === "Success")
+          if ((mode & S_IFMT) === S_IF.REG && isSuccess(2 * i))
             return Effect.succeed(Command.make(path).argv0(file));
           notExecutable ??= path;
         }

@@ -19,13 +19,12 @@ export const capget = (
     `pid ${pid}`,
     task.withMemory(size + CapData.size, 8, (header) => {
       const data = near.Address(header + size);
-      return Effect.map(
-        near.pipelined([
-          task.sysif.write(header, headerOf(pid)),
-          near.capget(task.sysif, header, data, `pid ${pid}`),
-          task.sysif.read(data, CapData.size),
-        ]),
-        ([, , bytes]) => CapData.decode(bytes),
+      const get = near.batchThen(
+        [near.capget(task.sysif, header, data, `pid ${pid}`)],
+        task.sysif.read(data, CapData.size),
+      );
+      return Effect.map(Effect.andThen(task.sysif.write(header, headerOf(pid)), get), ([, bytes]) =>
+        CapData.decode(bytes),
       );
     }),
   );
@@ -42,12 +41,10 @@ export const capset = (task: Task, capabilities: CapData): Effect.Effect<void, M
     (bytes) =>
       task.withMemory(CapHeader.size + bytes.length, 8, (header) => {
         const data = near.Address(header + CapHeader.size);
-        return Effect.asVoid(
-          near.pipelined([
-            task.sysif.write(header, headerOf(0)),
-            task.sysif.write(data, bytes),
-            near.capset(task.sysif, header, data),
-          ]),
+        const block = new Uint8Array([...headerOf(0), ...bytes]);
+        return Effect.andThen(
+          task.sysif.write(header, block),
+          near.capset(task.sysif, header, data),
         );
       }),
   );

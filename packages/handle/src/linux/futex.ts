@@ -46,7 +46,7 @@ export const setRobustFutex = (
 ): Effect.Effect<near.Address, near.SyscallFailure | UseAfterFreeError> =>
   Effect.flatMap(memory.address, (head) =>
     Effect.as(
-      near.pipelined([
+      Effect.andThen(
         task.sysif.write(
           head,
           encode(RobustFutex, {
@@ -58,7 +58,7 @@ export const setRobustFutex = (
           }),
         ),
         near.setRobustList(task.sysif, head, ROBUST_LIST.HEAD_SIZE),
-      ]),
+      ),
       near.Address(head + ROBUST_LIST.WORD),
     ),
   );

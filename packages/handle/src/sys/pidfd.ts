@@ -32,10 +32,10 @@ export class Pidfd extends FileDescriptor {
       Effect.map(
         task.withMemory(ChildSiginfo.size, ChildSiginfo.alignment, (info) =>
           Effect.map(
-            near.pipelined([
-              near.waitid(task.sysif, P.PIDFD, fd, info, options, `pidfd ${fd}`),
+            near.batchThen(
+              [near.waitid(task.sysif, P.PIDFD, fd, info, options, `pidfd ${fd}`)],
               task.sysif.read(info, ChildSiginfo.size),
-            ]),
+            ),
             ([, bytes]) => ChildSiginfo.decode(bytes),
           ),
         ),

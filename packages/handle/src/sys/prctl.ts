@@ -21,8 +21,12 @@ const prctl = (
   return checked(Number.isSafeInteger(a) && isInt(b), "prctl", subject, call);
 };
 
+/** An operation that writes its result. */
+const getting = (task: Task, operation: keyof typeof PR, at: near.Address) =>
+  near.prctl(task.sysif, PR[operation], at, 0, 0, 0, `PR_${operation}`);
+
 const get = (task: Task, operation: keyof typeof PR): Effect.Effect<number, MallocFailure> =>
-  task.withResult(Int32, (at) => prctl(task, operation, at));
+  task.withResult(Int32, (at) => getting(task, operation, at));
 
 const set = (
   task: Task,
@@ -36,7 +40,7 @@ const Name = fixedCString(TASK_COMM_LEN);
 
 /** PR_GET_NAME: the name of the task, as /proc/PID/comm shows it. */
 export const getName = (task: Task): Effect.Effect<string, MallocFailure> =>
-  task.withResult(Name, (at) => prctl(task, "GET_NAME", at));
+  task.withResult(Name, (at) => getting(task, "GET_NAME", at));
 
 /** PR_SET_NAME: at most 15 bytes. EINVAL for more, of which the kernel would take the first 15. */
 export const setName = (task: Task, name: string): Effect.Effect<void, MallocFailure> =>

@@ -45,13 +45,13 @@ export const prlimit = (
     Effect.flatMap(bytes, (bytes) =>
       task.withMemory(2 * size, alignment, (old) => {
         const set = near.Address(old + size);
+        const change = near.batchThen(
+          [near.prlimit(task.sysif, pid, resource, bytes === undefined ? near.NULL : set, old)],
+          task.sysif.read(old, size),
+        );
         return Effect.map(
-          near.pipelined([
-            bytes === undefined ? Effect.void : task.sysif.write(set, bytes),
-            near.prlimit(task.sysif, pid, resource, bytes === undefined ? near.NULL : set, old),
-            task.sysif.read(old, size),
-          ]),
-          ([, , before]) => Rlimit.decode(before),
+          bytes === undefined ? change : Effect.andThen(task.sysif.write(set, bytes), change),
+          ([, before]) => Rlimit.decode(before),
         );
       }),
     ),

@@ -237,13 +237,13 @@ export class Socket extends FileDescriptor {
     return this.use((fd) =>
       this.task.withMemory(size + 4, 4, (value) => {
         const length = near.Address(value + size);
+        const get = near.batchThen(
+          [near.getsockopt(this.task.sysif, fd, SOL.SOCKET, SO.PEERCRED, value, length)],
+          this.task.sysif.read(value, size),
+        );
         return Effect.map(
-          near.pipelined([
-            this.task.sysif.write(length, encode(Uint32, size)),
-            near.getsockopt(this.task.sysif, fd, SOL.SOCKET, SO.PEERCRED, value, length),
-            this.task.sysif.read(value, size),
-          ]),
-          ([, , bytes]) => Ucred.decode(bytes),
+          Effect.andThen(this.task.sysif.write(length, encode(Uint32, size)), get),
+          ([, bytes]) => Ucred.decode(bytes),
         );
       }),
     );
