@@ -125,13 +125,16 @@ export const clone = (
       });
       const base = near.Address(stack.address + stack.size - area.size);
       const at = (offset: number) => near.Address(base + offset);
-      const [, pid, fd] = yield* near
-        .pipelined([
-          task.sysif.write(base, contents(task, options, stack, area, base, ranges)),
-          near.clone(task.sysif, at(area.args), at(area.child)),
-          task.sysif.read(at(area.pidfd), Int32.size),
-        ])
-        .pipe(Effect.tapError(() => freeStack));
+      const makeIt = near.batchThen(
+        [near.clone(task.sysif, at(area.args), at(area.child))],
+        task.sysif.read(at(area.pidfd), Int32.size),
+      );
+      const [[pid], fd] = yield* task.sysif
+        .write(base, contents(task, options, stack, area, base, ranges))
+        .pipe(
+          Effect.andThen(makeIt),
+          Effect.tapError(() => freeStack),
+        );
       const pidfd = yield* FileDescriptor.acquire(
         Pidfd,
         task,

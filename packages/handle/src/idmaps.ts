@@ -1,7 +1,6 @@
 import { AT, CLONE, O } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
-import { getegid, geteuid } from "./credentials.ts";
 import type { HandleFailure } from "./errors.ts";
 import { unshare } from "./namespaces.ts";
 import type { Task } from "./Task.ts";
@@ -56,7 +55,10 @@ export const writeUserMapping = (
 export const effectiveIds = (
   task: Task,
 ): Effect.Effect<UserMapping["outside"], near.SyscallFailure> =>
-  Effect.map(near.pipelined([geteuid(task), getegid(task)]), ([uid, gid]) => ({ uid, gid }));
+  Effect.map(near.batch([near.geteuid(task.sysif), near.getegid(task.sysif)]), ([uid, gid]) => ({
+    uid,
+    gid,
+  }));
 
 /**
  * unshare(2) with CLONE_NEWUSER, and the task's effective ids are mapped: to themselves, or to those

@@ -24,7 +24,7 @@ export {
   setsid,
   setuid,
 } from "./credentials.ts";
-export { Directory } from "./dirent.ts";
+export { Directory, type DirentStatus } from "./dirent.ts";
 export {
   type HandleFailure,
   SizeError,

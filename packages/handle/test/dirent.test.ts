@@ -1,5 +1,6 @@
 import {
   linkSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -46,6 +47,32 @@ describe("Directory", () => {
       assert.deepEqual([type("directory"), type("link"), type("file 7")], [DT.DIR, DT.LNK, DT.REG]);
     }
   });
+
+  for (const [where, thread] of [
+    ["here", LocalThread],
+    ["in a stub", Effect.map(launchStub, ({ call }) => call.thread)],
+  ] as const)
+    it(`gives its entries with their status ${where}, links with their own`, function* () {
+      const { task } = yield* thread;
+      const path = yield* tempDirectory;
+      const directory = yield* Directory.open(task, path);
+      assert.deepEqual(yield* directory.statuses, []);
+      const names = Array.from({ length: 600 }, (_, i) => `file ${i}`);
+      for (const [i, name] of names.entries()) writeFileSync(`${path}/${name}`, "x".repeat(i));
+      symlinkSync("nowhere", `${path}/link`);
+      const statuses = yield* directory.statuses;
+      assert.sameMembers(
+        statuses.map(({ entry }) => entry.name),
+        [...names, "link"],
+      );
+      for (const { entry, status } of statuses) {
+        const seen = lstatSync(`${path}/${entry.name}`, { bigint: true });
+        assert.deepEqual(
+          [status.ino, status.mode, BigInt(status.size)],
+          [seen.ino, Number(seen.mode), seen.size],
+        );
+      }
+    });
 
   it("gives names of any bytes", function* () {
     const { task } = yield* LocalThread;
