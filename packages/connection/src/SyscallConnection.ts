@@ -1,11 +1,13 @@
 import { type Abi, promptSyscalls } from "@rsyscall/abi";
-import type { Socket } from "@rsyscall/handle";
+import type { Epoller } from "@rsyscall/epoller";
+import type { HandleFailure, Socket } from "@rsyscall/handle";
 import type { MemoryTransport } from "@rsyscall/memory";
 import {
   type Address,
   type ConnectionError,
   type DirectCalls,
   type Fd,
+  LocalSyscallInterface,
   OP_CLONE,
   OP_COPY,
   OP_RECV_ALL,
@@ -21,6 +23,35 @@ import {
 import { Effect } from "effect";
 import { Queue } from "./internal/Queue.ts";
 
+/** What a connection is made of. */
+export interface ConnectionOptions {
+  readonly abi: Abi;
+  /** Our end, in this process. */
+  readonly socket: Socket;
+  /** Of this process. */
+  readonly epoller: Epoller;
+  /** The server's end, as it numbers it. */
+  readonly serverFd: Fd;
+  /** How bytes travel; it may use the connection. */
+  readonly memory: (connection: SyscallConnection) => MemoryTransport;
+}
+
+/** Options, and what is found out of them. */
+export interface ConnectionFields extends ConnectionOptions {
+  readonly fd: Fd;
+  readonly local: LocalSyscallInterface;
+}
+
+export const connectionFields = (
+  options: ConnectionOptions,
+): Effect.Effect<ConnectionFields, HandleFailure> =>
+  Effect.flatMap(options.socket.borrow(options.socket.task), (fd) => {
+    const local = options.socket.task.sysif;
+    return local instanceof LocalSyscallInterface
+      ? Effect.succeed({ ...options, fd, local })
+      : Effect.die(new TypeError("a connection's own end must be in this process"));
+  });
+
 /**
  * System calls in a task that runs the server loop, at the other end of a socket: what all ways to
  * bring them there have in common. Any number is in flight, and results come in the order of the calls.
@@ -29,8 +60,11 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   readonly abi: Abi;
   readonly activityFd: Fd;
   readonly direct: DirectCalls = this;
-  /** Our end. */
-  protected readonly handle: Socket;
+  /** Our end, in this process. */
+  readonly #handle: Socket;
+  protected readonly fd: Fd;
+  protected readonly local: LocalSyscallInterface;
+  protected readonly epoller: Epoller;
   /** Calls without a result, oldest first. */
   protected readonly pending = new Queue<PendingCall>();
   readonly #prompt: ReadonlySet<number>;
@@ -39,19 +73,13 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   #end: { readonly cause: unknown } | undefined;
   #onEnd: Array<() => void> = [];
 
-  /**
-   * @param activityFd the server's end, as it numbers it
-   * @param memory how bytes travel; it may use the connection
-   */
-  protected constructor(
-    abi: Abi,
-    handle: Socket,
-    activityFd: Fd,
-    memory: (connection: SyscallConnection) => MemoryTransport,
-  ) {
+  protected constructor({ abi, socket, fd, local, epoller, serverFd, memory }: ConnectionFields) {
     this.abi = abi;
-    this.handle = handle;
-    this.activityFd = activityFd;
+    this.activityFd = serverFd;
+    this.#handle = socket;
+    this.fd = fd;
+    this.local = local;
+    this.epoller = epoller;
     this.#prompt = promptNumbers(abi);
     this.#memory = memory(this);
   }
@@ -74,13 +102,15 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
 
   /** Completes when the connection ends. */
   get ended(): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
-      const onEnd = () => resume(Effect.void);
-      this.onEnd(onEnd);
-      return Effect.sync(() => {
-        this.#onEnd = this.#onEnd.filter((callback) => callback !== onEnd);
-      });
-    });
+    return this.epoller.holding(
+      Effect.callback<void>((resume) => {
+        const onEnd = () => resume(Effect.void);
+        this.onEnd(onEnd);
+        return Effect.sync(() => {
+          this.#onEnd = this.#onEnd.filter((callback) => callback !== onEnd);
+        });
+      }),
+    );
   }
 
   syscall(number: number, ...words: Words): Effect.Effect<Word, ConnectionError> {
@@ -148,7 +178,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
 
   /** The server hears of the end too; the socket itself belongs to whoever made it. */
   protected hangUp(): void {
-    Effect.runFork(Effect.ignore(this.handle.shutdown(2 /* SHUT_RDWR */)));
+    Effect.runFork(Effect.ignore(this.#handle.shutdown(2 /* SHUT_RDWR */)));
   }
 
   #sendError(number: number): SyscallSendError {

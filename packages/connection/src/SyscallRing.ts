@@ -1,22 +1,18 @@
 import { availableParallelism } from "node:os";
-import { type Abi, Errno, MSG } from "@rsyscall/abi";
-import type { Epoller } from "@rsyscall/epoller";
-import type { HandleFailure, Socket } from "@rsyscall/handle";
-import type { MemoryTransport } from "@rsyscall/memory";
-import {
-  type DirectCalls,
-  type Fd,
-  isError,
-  type PendingCall,
-  SyscallError,
-  type Word,
-} from "@rsyscall/near";
+import { Errno, MSG } from "@rsyscall/abi";
+import type { HandleFailure } from "@rsyscall/handle";
+import { isError, type PendingCall, SyscallError, type Word } from "@rsyscall/near";
 import { Effect, Scope } from "effect";
 import { Budget } from "./internal/Budget.ts";
 import { Queue } from "./internal/Queue.ts";
 import { nextCall, RING_SLOTS, Ring, SPARE_OFFSET, SPARE_SIZE } from "./internal/Ring.ts";
 import type { MappedMemory } from "./SharedMemory.ts";
-import { SyscallConnection } from "./SyscallConnection.ts";
+import {
+  type ConnectionFields,
+  type ConnectionOptions,
+  connectionFields,
+  SyscallConnection,
+} from "./SyscallConnection.ts";
 
 /** A call that waits for a slot. */
 interface Waiting {
@@ -38,17 +34,11 @@ const TURN = 2;
  */
 export class SyscallRing extends SyscallConnection {
   readonly #ring: Ring;
-  /** Calls of our own task. */
-  readonly #local: DirectCalls;
-  readonly #numbers: {
-    readonly sendto: number;
-    readonly recvfrom: number;
-    readonly getcpu: number;
-  };
-  readonly #fd: Fd;
+  readonly #sendto: number;
+  readonly #recvfrom: number;
+  readonly #getcpu: number;
   /** Memory of our task that nobody reads: bytes that wake, which say nothing. */
   readonly #spare: number;
-  readonly #epoller: Epoller;
   /** Calls for which there is no slot yet. */
   readonly #waiting = new Queue<Waiting>();
   /** Calls in slots: the oldest, and the next one. */
@@ -65,52 +55,30 @@ export class SyscallRing extends SyscallConnection {
   readonly #awake = new Budget(0.03, 0.001);
   readonly #woken = new Budget(0.1, 0);
 
-  private constructor(
-    abi: Abi,
-    socket: Socket,
-    fd: Fd,
-    local: DirectCalls,
-    epoller: Epoller,
-    serverFd: Fd,
-    memory: MappedMemory,
-    transport: (connection: SyscallConnection) => MemoryTransport,
-  ) {
-    super(abi, socket, serverFd, transport);
-    this.#ring = new Ring(memory.buffer);
-    this.#spare = memory.address + SPARE_OFFSET;
-    this.#local = local;
-    this.#fd = fd;
-    this.#epoller = epoller;
-    const { abi: ours } = socket.task;
-    this.#numbers = {
-      sendto: ours.syscallNumber("sendto") as number,
-      recvfrom: ours.syscallNumber("recvfrom") as number,
-      getcpu: ours.syscallNumber("getcpu") as number,
-    };
+  private constructor(fields: ConnectionFields, ring: MappedMemory) {
+    super(fields);
+    this.#ring = new Ring(ring.buffer);
+    this.#spare = ring.address + SPARE_OFFSET;
+    const { abi } = fields.local;
+    this.#sendto = abi.syscallNumber("sendto") as number;
+    this.#recvfrom = abi.syscallNumber("recvfrom") as number;
+    this.#getcpu = abi.syscallNumber("getcpu") as number;
   }
 
   /**
-   * @param socket our end of the socket by which both sides wake each other
-   * @param epoller of our task
-   * @param serverFd the server's end, as it numbers it
+   * The socket of the options is the one by which both sides wake each other.
+   *
    * @param ring the memory of the ring, zeros before the first call
-   * @param memory how bytes travel; it may use the connection
    */
   static make(
-    abi: Abi,
-    socket: Socket,
-    local: DirectCalls,
-    epoller: Epoller,
-    serverFd: Fd,
+    options: ConnectionOptions,
     ring: MappedMemory,
-    memory: (connection: SyscallConnection) => MemoryTransport,
   ): Effect.Effect<SyscallRing, HandleFailure, Scope.Scope> {
     return Effect.gen(function* () {
-      const fd = yield* socket.borrow(socket.task);
-      const connection = new SyscallRing(abi, socket, fd, local, epoller, serverFd, ring, memory);
+      const connection = new SyscallRing(yield* connectionFields(options), ring);
       connection.#learnCpu();
       yield* Scope.addFinalizer(yield* Effect.scope, connection.close);
-      yield* epoller.watch(socket, (hasEnded) => connection.#onBell(hasEnded));
+      yield* options.epoller.watch(options.socket, (hasEnded) => connection.#onBell(hasEnded));
       return connection;
     });
   }
@@ -161,15 +129,7 @@ export class SyscallRing extends SyscallConnection {
   /** A byte on the socket. One that does not fit in is not needed: there are others. */
   #wakeServer(): void {
     this.#learnCpu();
-    this.#local.submit(
-      this.#numbers.sendto,
-      this.#fd,
-      this.#spare,
-      1,
-      MSG.NOSIGNAL | MSG.DONTWAIT,
-      0,
-      0,
-    );
+    this.local.submit(this.#sendto, this.fd, this.#spare, 1, MSG.NOSIGNAL | MSG.DONTWAIT, 0, 0);
     this.#wokeServer = true;
   }
 
@@ -177,7 +137,7 @@ export class SyscallRing extends SyscallConnection {
   #learnCpu(): void {
     let cpu = -1;
     if (availableParallelism() === 1) {
-      this.#local.submit(this.#numbers.getcpu, this.#spare, 0, 0, 0, 0, 0);
+      this.local.submit(this.#getcpu, this.#spare, 0, 0, 0, 0, 0);
       cpu = this.#ring.spare;
     }
     if (cpu === this.#cpu) return;
@@ -247,7 +207,7 @@ export class SyscallRing extends SyscallConnection {
   #comesBeforeSleep(): boolean {
     if (!this.#sleeping) {
       this.#sleeping = true;
-      this.#epoller.hold();
+      this.epoller.hold();
     }
     this.#ring.sleep();
     return this.#ring.isDone(this.#oldest);
@@ -257,7 +217,7 @@ export class SyscallRing extends SyscallConnection {
     if (!this.#sleeping) return;
     this.#sleeping = false;
     this.#ring.wake();
-    this.#epoller.letGo();
+    this.epoller.letGo();
   }
 
   /** The server has woken us, or is gone. */
@@ -272,9 +232,9 @@ export class SyscallRing extends SyscallConnection {
   /** Takes the bytes off the socket. True at its end, or why it has failed. */
   #silence(): unknown {
     for (;;) {
-      const got = this.#local.submit(
-        this.#numbers.recvfrom,
-        this.#fd,
+      const got = this.local.submit(
+        this.#recvfrom,
+        this.fd,
         this.#spare,
         SPARE_SIZE,
         MSG.DONTWAIT,
@@ -283,8 +243,7 @@ export class SyscallRing extends SyscallConnection {
       );
       if (got === 0) return true;
       if (got === -Errno.EAGAIN) return undefined;
-      if (isError(got as Word))
-        return SyscallError.from("recvfrom", got as number, `fd ${this.#fd}`);
+      if (isError(got)) return SyscallError.from("recvfrom", got, `fd ${this.fd}`);
     }
   }
 

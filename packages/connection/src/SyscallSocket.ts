@@ -1,71 +1,89 @@
-import { type Abi, Bytes } from "@rsyscall/abi";
-import type { AsyncFileDescriptor } from "@rsyscall/epoller";
-import type { HandleFailure, Socket } from "@rsyscall/handle";
-import type { MemoryTransport } from "@rsyscall/memory";
+import { EPOLL, Errno, MSG } from "@rsyscall/abi";
+import type { HandleFailure } from "@rsyscall/handle";
 import {
-  type Address,
   decodeResult,
   encodeRequest,
-  type Fd,
+  isError,
   REQUEST_PROMPT,
   REQUEST_SIZE,
   RESULT_SIZE,
+  SyscallError,
   type Word,
 } from "@rsyscall/near";
-import { Effect, type Scope } from "effect";
-import { SyscallConnection } from "./SyscallConnection.ts";
+import { Effect, Scope } from "effect";
+import { Queue } from "./internal/Queue.ts";
+import { type MappedMemory, ownMemory } from "./SharedMemory.ts";
+import {
+  type ConnectionFields,
+  type ConnectionOptions,
+  connectionFields,
+  SyscallConnection,
+} from "./SyscallConnection.ts";
 
 /** Requests that one write takes: as many as the server reads at a time. */
 const SEND_AT_MOST = 64;
 
-/** Bytes of results that one read takes. */
-const READ_SIZE = 4096;
+/** Bytes of requests on their way out, and of results that one read takes. */
+const OUT_SIZE = SEND_AT_MOST * REQUEST_SIZE;
+const IN_SIZE = 4096;
+
+/** A request for which there is no room yet. */
+interface Waiting {
+  readonly number: number;
+  readonly flags: number;
+  readonly words: ReadonlyArray<Word>;
+}
 
 /**
  * System calls over a stream socket.
  *
  * Requests go out in the order in which they are made, and results come back in that order, with any
- * number in flight: what is submitted in one turn of the event loop leaves in one write.
+ * number in flight: what is submitted in one turn of the event loop leaves in few writes.
  */
 export class SyscallSocket extends SyscallConnection {
-  readonly #socket: AsyncFileDescriptor<Socket>;
-  /** Requests that are encoded and not yet given to the socket. */
-  #outgoing = new DataView(new ArrayBuffer(SEND_AT_MOST * REQUEST_SIZE));
-  #outgoingCount = 0;
+  readonly #sendto: number;
+  readonly #recvfrom: number;
+  /** Memory of ours that is sent from, and behind it that which is received into. */
+  readonly #buffer: MappedMemory;
+  readonly #view: DataView;
+  /** Bytes of requests in the buffer, and how many of them have been sent. */
+  #filled = 0;
+  #sent = 0;
+  readonly #waiting = new Queue<Waiting>();
+  /** Bytes of a result that has not come whole. */
+  #carried = 0;
   #flushing = false;
   #delivering = false;
-  /** Memory of our end's task from which requests are sent. */
-  readonly #sendBuffer: Address;
+  #holding = false;
 
-  private constructor(
-    abi: Abi,
-    socket: AsyncFileDescriptor<Socket>,
-    serverFd: Fd,
-    sendBuffer: Address,
-    memory: (connection: SyscallConnection) => MemoryTransport,
-  ) {
-    super(abi, socket.handle, serverFd, memory);
-    this.#sendBuffer = sendBuffer;
-    this.#socket = socket;
+  private constructor(fields: ConnectionFields, buffer: MappedMemory) {
+    super(fields);
+    const { abi } = fields.local;
+    this.#sendto = abi.syscallNumber("sendto") as number;
+    this.#recvfrom = abi.syscallNumber("recvfrom") as number;
+    this.#buffer = buffer;
+    this.#view = new DataView(buffer.buffer);
   }
 
-  /**
-   * @param socket our end
-   * @param serverFd the server's end, as it numbers it
-   * @param memory how bytes travel; it may use the connection
-   */
   static make(
-    abi: Abi,
-    socket: AsyncFileDescriptor<Socket>,
-    serverFd: Fd,
-    memory: (connection: SyscallConnection) => MemoryTransport,
+    options: ConnectionOptions,
   ): Effect.Effect<SyscallSocket, HandleFailure, Scope.Scope> {
     return Effect.gen(function* () {
-      const buffer = yield* socket.handle.task.malloc(Bytes, SEND_AT_MOST * REQUEST_SIZE);
-      const sendBuffer = yield* buffer.address;
-      const connection = new SyscallSocket(abi, socket, serverFd, sendBuffer, memory);
-      yield* Effect.addFinalizer(() => connection.close);
-      yield* Effect.forkScoped(connection.#receive);
+      const fields = yield* connectionFields(options);
+      const { allocator } = options.socket.task;
+      const size = OUT_SIZE + IN_SIZE;
+      const { address } = yield* Effect.acquireRelease(
+        allocator.malloc(size, 8),
+        (allocation) => allocation.free,
+      );
+      const buffer = yield* ownMemory.map(address, size);
+      const connection = new SyscallSocket(fields, buffer);
+      yield* Scope.addFinalizer(yield* Effect.scope, connection.close);
+      yield* options.epoller.watch(
+        options.socket,
+        (hasEnded) => connection.#onReady(hasEnded),
+        EPOLL.IN | EPOLL.OUT,
+      );
       return connection;
     });
   }
@@ -80,101 +98,125 @@ export class SyscallSocket extends SyscallConnection {
     e: Word,
     f: Word,
   ): void {
-    const at = this.#outgoingCount * REQUEST_SIZE;
-    if (at === this.#outgoing.byteLength) this.#growOutgoing();
-    encodeRequest(this.#outgoing, at, number, isPrompt ? REQUEST_PROMPT : 0, [a, b, c, d, e, f]);
-    this.#outgoingCount++;
+    const flags = isPrompt ? REQUEST_PROMPT : 0;
+    const words = [a, b, c, d, e, f];
+    if (this.#filled === OUT_SIZE) this.#waiting.push({ number, flags, words });
+    else this.#put(number, flags, words);
+    if (!this.#holding) {
+      this.#holding = true;
+      this.epoller.hold();
+    }
     // After what runs now, so that its other requests go out in the same write.
     if (!this.#delivering && !this.#flushing) {
       this.#flushing = true;
-      queueMicrotask(() => Effect.runFork(this.#flush));
+      queueMicrotask(() => {
+        this.#flushing = false;
+        this.#flush();
+      });
     }
+  }
+
+  #put(number: number, flags: number, words: ReadonlyArray<Word>): void {
+    encodeRequest(this.#view, this.#filled, number, flags, words);
+    this.#filled += REQUEST_SIZE;
   }
 
   /** Nothing comes back before the event loop has had its turn. */
   settle(): void {}
 
   protected get unsent(): number {
-    return this.#outgoingCount;
+    return Math.ceil((this.#filled - this.#sent) / REQUEST_SIZE) + this.#waiting.length;
   }
 
-  #growOutgoing(): void {
-    const larger = new Uint8Array(2 * this.#outgoing.byteLength);
-    larger.set(new Uint8Array(this.#outgoing.buffer));
-    this.#outgoing = new DataView(larger.buffer);
-  }
-
-  readonly #flush: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.#outgoingCount === 0 || this.hasEnded) {
-      this.#flushing = false;
-      return Effect.void;
-    }
-    const count = Math.min(this.#outgoingCount, SEND_AT_MOST);
-    const bytes = new Uint8Array(this.#outgoing.buffer, 0, count * REQUEST_SIZE).slice();
-    new Uint8Array(this.#outgoing.buffer).copyWithin(0, bytes.length);
-    this.#outgoingCount -= count;
-    return Effect.matchEffect(this.#sendAll(bytes), {
-      onSuccess: () => this.#flush,
-      onFailure: (cause) => Effect.sync(() => this.fail(cause)),
-    });
-  });
-
-  #sendAll(bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
-    const sendFrom = (offset: number): Effect.Effect<void, HandleFailure> =>
-      Effect.flatMap(
-        this.#socket.sendFrom((this.#sendBuffer + offset) as Address, bytes.length - offset),
-        (count) => (offset + count < bytes.length ? sendFrom(offset + count) : Effect.void),
+  /** Sends what the socket takes; when it takes more again, we are told. */
+  #flush(): void {
+    while (!this.hasEnded && this.#sent < this.#filled) {
+      const sent = this.local.submit(
+        this.#sendto,
+        this.fd,
+        this.#buffer.address + this.#sent,
+        this.#filled - this.#sent,
+        MSG.NOSIGNAL | MSG.DONTWAIT,
+        0,
+        0,
       );
-    return Effect.andThen(
-      this.#socket.handle.task.sysif.write(this.#sendBuffer, bytes),
-      sendFrom(0),
-    );
+      if (sent === -Errno.EAGAIN) return;
+      if (isError(sent)) {
+        this.fail(SyscallError.from("sendto", sent, `fd ${this.fd}`));
+        return;
+      }
+      this.#sent += Number(sent);
+      if (this.#sent === this.#filled) this.#refill();
+    }
   }
 
-  /** Reads results and hands them out, until the other side hangs up. */
-  readonly #receive: Effect.Effect<void> = Effect.suspend(() => {
-    const { task } = this.#socket.handle;
-    let carried = new Uint8Array(0);
-    const loop = (buffer: Address): Effect.Effect<void, HandleFailure> =>
-      Effect.flatMap(this.#socket.readInto(buffer, READ_SIZE), (count) => {
-        if (count === 0) return Effect.void;
-        return Effect.flatMap(task.sysif.read(buffer, count), (bytes) => {
-          carried = this.#deliver(carried.length === 0 ? bytes : concat(carried, bytes));
-          return loop(buffer);
-        });
-      });
-    return Effect.matchEffect(task.withMemory(READ_SIZE, 8, loop), {
-      onSuccess: () => Effect.sync(() => this.fail(undefined)),
-      onFailure: (cause) => Effect.sync(() => this.fail(cause)),
-    });
-  });
+  /** Fills the buffer, which is empty, with requests that wait. */
+  #refill(): void {
+    this.#sent = 0;
+    this.#filled = 0;
+    while (this.#filled < OUT_SIZE) {
+      const waiting = this.#waiting.shift();
+      if (waiting === undefined) return;
+      this.#put(waiting.number, waiting.flags, waiting.words);
+    }
+  }
 
-  /** Hands out whole results; gives back the bytes of one that is not whole yet. */
-  #deliver(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    let at = 0;
+  #onReady(hasEnded: boolean): void {
+    if (this.hasEnded) return;
+    if (hasEnded) this.fail(new Error("the event loop has ended"));
+    else if (!this.#delivering) {
+      this.#flush();
+      this.#receive();
+    }
+  }
+
+  /** Reads results and hands them out, until there are no more, or the other side has hung up. */
+  #receive(): void {
+    while (!this.hasEnded) {
+      const got: Word = this.local.submit(
+        this.#recvfrom,
+        this.fd,
+        this.#buffer.address + OUT_SIZE + this.#carried,
+        IN_SIZE - this.#carried,
+        MSG.DONTWAIT,
+        0,
+        0,
+      );
+      if (got === -Errno.EAGAIN) return;
+      if (got === 0) this.fail(undefined);
+      else if (isError(got)) this.fail(SyscallError.from("recvfrom", got, `fd ${this.fd}`));
+      else this.#deliver(this.#carried + Number(got));
+    }
+  }
+
+  /** Hands out whole results, of so many bytes, and carries the bytes of one that is not whole. */
+  #deliver(size: number): void {
+    const end = OUT_SIZE + size;
+    let at = OUT_SIZE;
     this.#delivering = true;
-    for (; at + RESULT_SIZE <= bytes.length; at += RESULT_SIZE) {
+    for (; at + RESULT_SIZE <= end && !this.hasEnded; at += RESULT_SIZE) {
       const call = this.pending.shift();
-      if (call === undefined) {
+      if (call === undefined)
         this.fail(new Error("the server sent a result that nobody asked for"));
-        break;
-      }
-      call.complete(decodeResult(view, at));
+      else call.complete(decodeResult(this.#view, at));
     }
     this.#delivering = false;
+    if (this.hasEnded) return;
+    new Uint8Array(this.#buffer.buffer).copyWithin(OUT_SIZE, at, end);
+    this.#carried = end - at;
+    if (this.pending.length === 0) this.#letGo();
     // Whoever got a result has made its next request by now.
-    if (this.#outgoingCount > 0 && !this.#flushing) {
-      this.#flushing = true;
-      Effect.runFork(this.#flush);
-    }
-    return bytes.slice(at);
+    this.#flush();
+  }
+
+  #letGo(): void {
+    if (this.#holding) this.epoller.letGo();
+    this.#holding = false;
+  }
+
+  protected override hangUp(): void {
+    this.#waiting.clear();
+    this.#letGo();
+    super.hangUp();
   }
 }
-
-const concat = (first: Uint8Array, second: Uint8Array): Uint8Array => {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
-};

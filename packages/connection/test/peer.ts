@@ -20,14 +20,16 @@ export const connect = Effect.gen(function* () {
       yield* AsyncFileDescriptor.make(epoller, theirs),
     ] as const;
   });
-  const [calls, peer] = yield* pair;
+  const [calls, theirs] = yield* Socket.pair(thread.task);
+  const peer = yield* AsyncFileDescriptor.make(epoller, theirs);
   const [ourData, data] = yield* pair;
-  const sysif = yield* SyscallSocket.make(
-    x86_64,
-    calls,
-    Fd(0),
-    (connection) => new SocketMemoryTransport(connection, ourData, Fd(DATA_FD)),
-  );
+  const sysif = yield* SyscallSocket.make({
+    abi: x86_64,
+    socket: calls,
+    epoller,
+    serverFd: Fd(0),
+    memory: (connection) => new SocketMemoryTransport(connection, ourData, Fd(DATA_FD)),
+  });
   return { sysif, peer, data };
 });
 

@@ -97,16 +97,17 @@ export class Epoller {
   }
 
   /**
-   * Calls back whenever a descriptor becomes readable, and does not keep the event loop going for it:
+   * Calls back whenever a descriptor becomes readable, or what else is asked for, and does not keep the event loop going for it:
    * see `holding`. When the scope closes, or the epoller does, it calls back for the last time, and
    * says so.
    */
   watch(
     fd: FileDescriptor,
-    onReadable: (hasEnded: boolean) => void,
+    onReady: (hasEnded: boolean) => void,
+    events: number = EPOLL.IN,
   ): Effect.Effect<void, HandleFailure, Scope.Scope> {
-    const registration = { rose: () => onReadable(false), end: () => onReadable(true) };
-    return this.#add(fd, EPOLL.IN | EPOLL.ET, registration);
+    const registration = { rose: () => onReady(false), end: () => onReady(true) };
+    return this.#add(fd, events | EPOLL.ET, registration);
   }
 
   /** Registers a descriptor, edge-triggered, until the scope closes. */

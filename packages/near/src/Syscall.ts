@@ -80,7 +80,12 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
       return Exit.die(
         new RangeError(`${this.#name} returned ${outcome}, which no number holds exactly`),
       );
-    return Exit.succeed(this.#decode === undefined ? (outcome as A) : this.#decode(outcome));
+    return Exit.succeed(this.decode(outcome));
+  }
+
+  /** What a result means that is no error. */
+  decode(result: number): A {
+    return this.#decode === undefined ? (result as A) : this.#decode(result);
   }
 
   /** What a call comes to that was submitted. Not interruptible: its result must not be lost. */
@@ -95,25 +100,21 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
         );
   }
 
-  asEffect(): Effect.Effect<A, SyscallFailure> {
-    const submitted = this.submit();
-    if (submitted === undefined) return this.#perform();
-    if (submitted instanceof PendingCall) this.sysif.direct?.settle();
-    return this.wait(submitted);
+  /** Makes the call by an Effect, where it cannot be submitted. */
+  perform(): Effect.Effect<Outcome> {
+    if (this.#number === undefined) return Effect.succeed(-Errno.ENOSYS);
+    const { sysif } = this;
+    return Effect.catch(
+      sysif.syscall(this.#number, this.#a, this.#b, this.#c, this.#d, this.#e, this.#f),
+      (error): Effect.Effect<Outcome> => Effect.succeed(error),
+    );
   }
 
-  #perform(): Effect.Effect<A, SyscallFailure> {
-    return Effect.flatMap(
-      this.sysif.syscall(
-        this.#number as number,
-        this.#a,
-        this.#b,
-        this.#c,
-        this.#d,
-        this.#e,
-        this.#f,
-      ),
-      (result) => this.exit(result),
-    );
+  asEffect(): Effect.Effect<A, SyscallFailure> {
+    const submitted = this.submit();
+    if (submitted === undefined)
+      return Effect.flatMap(this.perform(), (outcome) => this.exit(outcome));
+    if (submitted instanceof PendingCall) this.sysif.direct?.settle();
+    return this.wait(submitted);
   }
 }

@@ -2,7 +2,7 @@ import { Effect, Exit } from "effect";
 import type { SyscallFailure } from "./errors.ts";
 import { type Outcome, PendingCall } from "./PendingCall.ts";
 import { pipelined } from "./pipelined.ts";
-import type { Syscall } from "./Syscall.ts";
+import { isError, type Syscall } from "./Syscall.ts";
 
 type Calls = ReadonlyArray<Syscall<unknown>>;
 
@@ -35,16 +35,25 @@ export type Exits<C extends Calls> = {
  * ```
  */
 export const batch = <const C extends Calls>(calls: C): Effect.Effect<Results<C>, SyscallFailure> =>
-  Effect.flatMap(batchExits(calls), allOf);
+  all(calls, resultsOf);
 
 /** As `batch`, and gives how each of the calls has ended. */
 export const batchExits = <const C extends Calls>(calls: C): Effect.Effect<Exits<C>> =>
+  all(calls, (calls: C, outcomes) => Exit.succeed(exitsOf(calls, outcomes)));
+
+/** Submits calls, waits for all, and makes something of what they have come to. */
+const all = <const C extends Calls, B, E>(
+  calls: C,
+  make: (calls: C, outcomes: ReadonlyArray<Outcome>) => Exit.Exit<B, E>,
+): Effect.Effect<B, E> =>
   Effect.suspend(() => {
     const submitted = submitAll(calls);
     if (submitted === undefined)
-      return pipelined(calls.map(Effect.exit)) as unknown as Effect.Effect<Exits<C>>;
+      return Effect.flatMap(pipelined(calls.map((call) => call.perform())), (outcomes) =>
+        make(calls, outcomes),
+      );
     for (const direct of new Set(calls.map(({ sysif }) => sysif.direct))) direct?.settle();
-    return exitsOf(calls, submitted);
+    return whenDone(submitted, () => make(calls, submitted.map(outcome)));
   });
 
 /**
@@ -55,36 +64,35 @@ export const batchThen = <const C extends Calls, B, E>(
   calls: C,
   last: Effect.Effect<B, E>,
 ): Effect.Effect<[results: Results<C>, last: B], E | SyscallFailure> =>
-  Effect.flatMap(behind(calls, last), ([exits, last]) =>
-    Effect.flatMap(allOf(exits), (results) =>
-      Exit.map(last, (value): [Results<C>, B] => [results, value]),
-    ),
-  );
+  behind(calls, last, resultsOf);
 
 /** As `batchThen`, and gives how each of the calls has ended. */
 export const batchExitsThen = <const C extends Calls, B, E>(
   calls: C,
   last: Effect.Effect<B, E>,
 ): Effect.Effect<[exits: Exits<C>, last: B], E> =>
-  Effect.flatMap(behind(calls, last), ([exits, last]) =>
-    Exit.map(last, (value): [Exits<C>, B] => [exits, value]),
-  );
+  behind(calls, last, (calls: C, outcomes) => Exit.succeed(exitsOf(calls, outcomes)));
 
-/** Calls, and behind them an operation: how all of that has ended. */
-const behind = <const C extends Calls, B, E>(
+/** As `all`, and an operation behind the calls. If that fails, it fails for their reasons first. */
+const behind = <const C extends Calls, B, E, B2, E2>(
   calls: C,
-  last: Effect.Effect<B, E>,
-): Effect.Effect<[exits: Exits<C>, last: Exit.Exit<B, E>]> =>
+  last: Effect.Effect<B2, E2>,
+  make: (calls: C, outcomes: ReadonlyArray<Outcome>) => Exit.Exit<B, E>,
+): Effect.Effect<[B, B2], E | E2> =>
   Effect.suspend(() => {
     const submitted = submitAll(calls);
-    if (submitted === undefined)
-      return Effect.map(
-        pipelined([pipelined(calls.map(Effect.exit)), Effect.exit(last)]),
-        ([exits, last]) => [exits as unknown as Exits<C>, last],
+    const both = (outcomes: ReadonlyArray<Outcome>, last: Exit.Exit<B2, E2>) =>
+      Effect.flatMap(make(calls, outcomes), (made) =>
+        Exit.map(last, (value): [B, B2] => [made, value]),
       );
-    return Effect.flatMap(Effect.exit(last), (last) =>
-      Effect.map(exitsOf(calls, submitted), (exits): [Exits<C>, Exit.Exit<B, E>] => [exits, last]),
-    );
+    return submitted === undefined
+      ? Effect.flatMap(
+          pipelined([pipelined(calls.map((call) => call.perform())), Effect.exit(last)]),
+          ([outcomes, last]) => both(outcomes, last),
+        )
+      : Effect.flatMap(Effect.exit(last), (last) =>
+          whenDone(submitted, () => both(submitted.map(outcome), last)),
+        );
   });
 
 type Submitted = ReadonlyArray<Outcome | PendingCall>;
@@ -95,38 +103,47 @@ const submitAll = (calls: Calls): Submitted | undefined =>
     ? undefined
     : calls.map((call) => call.submit() as Outcome | PendingCall);
 
-/** How calls end that were submitted. */
-const exitsOf = <const C extends Calls>(
-  calls: C,
+const isPending = (submitted: Outcome | PendingCall): submitted is PendingCall =>
+  submitted instanceof PendingCall && submitted.outcome === undefined;
+
+/** Goes on when all calls are done. Not interruptible: no result must be lost. */
+const whenDone = <B, E>(
   submitted: Submitted,
-): Effect.Effect<Exits<C>> => {
-  const exits = () =>
-    calls.map((call, i) => {
-      const it = submitted[i] as Outcome | PendingCall;
-      return call.exit(it instanceof PendingCall ? (it.outcome as Outcome) : it);
-    }) as unknown as Exits<C>;
-  const last = submitted.filter(isPending);
-  if (last.length === 0) return Effect.succeed(exits());
+  goOn: () => Effect.Effect<B, E>,
+): Effect.Effect<B, E> => {
+  // Results come in order; but the calls may be of several tasks.
+  const pending = submitted.filter(isPending);
+  if (pending.length === 0) return goOn();
   return Effect.uninterruptible(
-    Effect.callback<Exits<C>>((resume) => {
-      let left = last.length;
+    Effect.callback<B, E>((resume) => {
+      let left = pending.length;
       const onDone = () => {
-        if (--left === 0) resume(Effect.sync(exits));
+        if (--left === 0) resume(Effect.suspend(goOn));
       };
-      for (const call of last) call.whenDone(onDone);
+      for (const call of pending) call.whenDone(onDone);
     }),
   );
 };
 
-const isPending = (submitted: Outcome | PendingCall): submitted is PendingCall =>
-  submitted instanceof PendingCall && submitted.outcome === undefined;
+/** Of a call that is done. */
+const outcome = (submitted: Outcome | PendingCall): Outcome =>
+  submitted instanceof PendingCall ? (submitted.outcome as Outcome) : submitted;
+
+const exitsOf = <const C extends Calls>(calls: C, outcomes: ReadonlyArray<Outcome>): Exits<C> =>
+  calls.map((call, i) => call.exit(outcomes[i] as Outcome)) as unknown as Exits<C>;
 
 /** All values, or the first failure. */
-const allOf = <C extends Calls>(exits: Exits<C>): Exit.Exit<Results<C>, SyscallFailure> => {
+const resultsOf = <const C extends Calls>(
+  calls: C,
+  outcomes: ReadonlyArray<Outcome>,
+): Exit.Exit<Results<C>, SyscallFailure> => {
   const values: Array<unknown> = [];
-  for (const exit of exits as ReadonlyArray<Exit.Exit<unknown, SyscallFailure>>) {
-    if (Exit.isFailure(exit)) return Exit.failCause(exit.cause);
-    values.push(exit.value);
+  for (const [i, call] of calls.entries()) {
+    const outcome = outcomes[i] as Outcome;
+    if (typeof outcome !== "number" || isError(outcome)) {
+      const exit = call.exit(outcome);
+      if (Exit.isFailure(exit)) return Exit.failCause(exit.cause);
+    } else values.push(call.decode(outcome));
   }
   return Exit.succeed(values as Results<C>);
 };

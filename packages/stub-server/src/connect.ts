@@ -43,7 +43,7 @@ export const takeArena = (
 /** Through the arena, whose first page is the ring. */
 export const connectByRing = (
   abi: Abi,
-  { accessTask, accessEpoller }: Connection,
+  { accessEpoller }: Connection,
   socket: Socket,
   arena: Arena,
   { syscallFd, pageSize }: Description,
@@ -62,16 +62,17 @@ export const connectByRing = (
   let allocator: Allocator;
   return Effect.map(
     SyscallRing.make(
-      abi,
-      socket,
-      accessTask.sysif.direct as LocalSyscallInterface,
-      accessEpoller,
-      syscallFd,
-      arena.window,
-      (sysif) => {
-        allocator = allocatorOf(sysif);
-        return new SharedMemoryTransport(sysif, arena, (length) => allocator.malloc(length, 8));
+      {
+        abi,
+        socket,
+        epoller: accessEpoller,
+        serverFd: syscallFd,
+        memory: (sysif) => {
+          allocator = allocatorOf(sysif);
+          return new SharedMemoryTransport(sysif, arena, (length) => allocator.malloc(length, 8));
+        },
       },
+      arena.window,
     ),
     (sysif) => ({ sysif, allocator, memory: arena }),
   );
@@ -86,13 +87,13 @@ export const connectBySockets = (
   { syscallFd, dataFd, pageSize }: Description,
 ): Effect.Effect<Connected, HandleFailure, Scope.Scope> =>
   Effect.gen(function* () {
-    const syscallSocket = yield* AsyncFileDescriptor.make(accessEpoller, syscalls);
     const dataSocket = yield* AsyncFileDescriptor.make(accessEpoller, data);
-    const sysif = yield* SyscallSocket.make(
+    const sysif = yield* SyscallSocket.make({
       abi,
-      syscallSocket,
-      syscallFd,
-      (connection) => new SocketMemoryTransport(connection, dataSocket, dataFd),
-    );
+      socket: syscalls,
+      epoller: accessEpoller,
+      serverFd: syscallFd,
+      memory: (connection) => new SocketMemoryTransport(connection, dataSocket, dataFd),
+    });
     return { sysif, allocator: new Allocator(sysif, pageSize), memory: undefined };
   });

@@ -223,27 +223,24 @@ const connect = (
   Effect.gen(function* () {
     const { task, memory, connection } = parent;
     const { accessTask, accessEpoller } = connection;
-    const { direct } = accessTask.sysif;
-    if (memory !== undefined && direct !== undefined) {
+    const options = {
+      abi: task.abi,
+      socket: access,
+      epoller: accessEpoller,
+      serverFd: far.near,
+    };
+    if (memory !== undefined) {
       const { allocator } = isOurs(parent) ? accessTask : task;
-      const mapped = yield* memory.map(ring, RING_SIZE);
+      const stage = (size: number) => allocator.malloc(size, 8);
       return yield* SyscallRing.make(
-        task.abi,
-        access,
-        direct,
-        accessEpoller,
-        far.near,
-        mapped,
-        (sysif) => new SharedMemoryTransport(sysif, memory, (size) => allocator.malloc(size, 8)),
+        { ...options, memory: (sysif) => new SharedMemoryTransport(sysif, memory, stage) },
+        yield* memory.map(ring, RING_SIZE),
       );
     }
-    const socket = yield* AsyncFileDescriptor.make(accessEpoller, access);
     const [dataAccess, dataFar] = data as [Socket, Socket];
     const dataSocket = yield* AsyncFileDescriptor.make(accessEpoller, dataAccess);
-    return yield* SyscallSocket.make(
-      task.abi,
-      socket,
-      far.near,
-      (sysif) => new SocketMemoryTransport(sysif, dataSocket, dataFar.near),
-    );
+    return yield* SyscallSocket.make({
+      ...options,
+      memory: (sysif) => new SocketMemoryTransport(sysif, dataSocket, dataFar.near),
+    });
   });
