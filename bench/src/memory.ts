@@ -3,7 +3,7 @@ import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { apart, pinned } from "./cpus.ts";
 import { echoChild } from "./floors.ts";
-import { interleaved, timed } from "./interleaved.ts";
+import { interleaved, timed, timedTogether } from "./interleaved.ts";
 import type { Aim, Row } from "./Row.ts";
 import type { Remotes } from "./remote.ts";
 
@@ -15,8 +15,8 @@ interface Size {
 }
 
 const sizes: ReadonlyArray<Size> = [
-  { name: "64 B", bytes: 64, count: 40, aims: [{ most: 2000 }] },
-  { name: "4 KiB", bytes: 4096, count: 40, aims: [] },
+  { name: "64 B", bytes: 64, count: 400, aims: [{ most: 2000 }] },
+  { name: "4 KiB", bytes: 4096, count: 400, aims: [] },
   { name: "1 MiB", bytes: 1024 * 1024, count: 4, aims: [] },
   { name: "64 MiB", bytes: 64 * 1024 * 1024, count: 1, aims: [{ ofFloor: 2 }] },
 ];
@@ -33,19 +33,24 @@ export const remoteMemory = ({ local, ring, socket }: Remotes, scale: number) =>
         Effect.gen(function* () {
           const value = new Uint8Array(bytes).fill(1);
           const rounds = bytes > 2 ** 20 ? Math.ceil(scale / 5) : count * scale;
+          const time = bytes > 4096 ? timed : timedTogether;
           const echo = yield* echoChild;
           const all = yield* pinned(
             [local, ring],
             apart,
-            interleaved({
-              ring: timed(rounds, thereAndBack(ring, value)),
-              socket: timed(Math.ceil(rounds / 4), thereAndBack(socket, value)),
-              copies: timed(
-                rounds,
-                Effect.sync(() => Bytes.decode(value.slice())),
-              ),
-              echo: timed(Math.ceil(rounds / 4), echo(value)),
-            }),
+            pinned(
+              [local, socket],
+              apart,
+              interleaved({
+                ring: time(rounds, thereAndBack(ring, value)),
+                socket: timed(Math.ceil(rounds / 20), thereAndBack(socket, value)),
+                copies: time(
+                  rounds,
+                  Effect.sync(() => Bytes.decode(value.slice())),
+                ),
+                echo: timed(Math.ceil(rounds / 20), echo(value)),
+              }),
+            ),
           );
           const floor = { name: "two copies here", samples: all.copies };
           const instead = { name: "process.send and back", samples: all.echo };

@@ -122,7 +122,7 @@ const afterPause = ({ local, ring, socket }: Remotes, scale: number) =>
 const atOnce = ({ local, ring, socket }: Remotes, width: number, scale: number) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const rounds = Math.ceil((640 * scale) / width);
+      const rounds = Math.ceil((3200 * scale) / width);
       const echo = yield* echoChild;
       const batchIn = (thread: Thread) =>
         Effect.suspend(() => batch(Array.from({ length: width }, () => getpid(thread.task.sysif))));
@@ -142,8 +142,8 @@ const atOnce = ({ local, ring, socket }: Remotes, width: number, scale: number) 
           [local, socket],
           apart,
           interleaved({
-            ring: timed(10 * rounds, batchIn(ring), width),
-            fibers: timed(10 * rounds, fibersIn(ring), width),
+            ring: timed(rounds, batchIn(ring), width),
+            fibers: timed(rounds, fibersIn(ring), width),
             socket: timed(rounds, batchIn(socket), width),
             pair: () => pairCalls(rounds, width, apart),
             echo: timed(1, echoes, width),

@@ -183,6 +183,7 @@ int await_welcome(const struct control_fds *control)
 	struct msghdr message = {0, 0, &part, 1, &rights, sizeof rights, 0};
 	long got;
 
+	sys_await_input(control->handshake);
 	do
 		got = syscall6(SYS_recvmsg, control->handshake, (long)&message, MSG_WAITALL | MSG_CMSG_CLOEXEC, 0,
 			       0, 0);

@@ -36,6 +36,7 @@
 #define CLOCK_MONOTONIC 1
 #define O_NONBLOCK 04000
 #define O_ASYNC 020000
+#define POLLIN 1
 #define POLLOUT 4
 #define POLLHUP 16
 #define SA_RESTORER 0x04000000
@@ -125,6 +126,15 @@ static inline long sys_fcntl(int fd, int command, long argument)
 static inline long sys_ppoll(struct pollfd *fds, u64 count, const struct timespec *timeout)
 {
 	return syscall6(SYS_ppoll, (long)fds, (long)count, (long)timeout, 0, 0, 0);
+}
+
+/* Sleeps until a socket has something to read, or has ended. One that sleeps in recvmsg(2) or read(2)
+ * of a Unix socket is woken, for nothing, whenever the other side has read what we have sent: the
+ * kernel tells all sleepers that there is room again. One that sleeps in poll(2) says what it is for. */
+static inline void sys_await_input(int fd)
+{
+	struct pollfd poll = {fd, POLLIN, 0};
+	sys_ppoll(&poll, 1, 0);
 }
 
 #endif

@@ -3,10 +3,14 @@
 #include "kernel.h"
 #include "rsyscall/server.h"
 
-/* Nanoseconds for which it is worth to look out for the next request: going to sleep and being woken
- * costs about as much. As little as that where looking out has not paid. */
-#define SPIN_AT_MOST 50000
+/* Nanoseconds for which it looks out for the next request: a few times what it costs to be woken where
+ * that has paid, and hardly at all where it has not. */
+#define SPIN_AT_FIRST 50000
+#define SPIN_AT_MOST 200000
 #define SPIN_AT_LEAST 2000
+
+/* How often it is woken between two looks whether there is a second CPU by now. */
+#define RECHECK 16
 
 /* How often it looks between two looks at the clock. */
 #define LOOKS 64
@@ -77,8 +81,9 @@ static u64 half(u64 budget)
 
 long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring)
 {
-	u64 budget = SPIN_AT_MOST;
+	u64 budget = SPIN_AT_FIRST;
 	u32 finished = 0; /* results of which the client may not know */
+	u32 wakes = 0;
 	ring->server_cpu = rsyscall_only_cpu();
 
 	for (u32 call = 0;;) {
@@ -105,7 +110,8 @@ long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring)
 			continue;
 		}
 
-		if (ring->server_cpu < 0 || ring->server_cpu != load(&ring->client_cpu)) {
+		int may_spin = ring->server_cpu < 0 || ring->server_cpu != load(&ring->client_cpu);
+		if (may_spin) {
 			if (spin(slot, requested, budget)) {
 				budget = twice(budget);
 				continue;
@@ -120,15 +126,18 @@ long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring)
 			continue;
 		}
 		char bells[64];
-		u64 asleep = now();
+		u64 asleep = may_spin ? now() : 0;
+		sys_await_input(fd);
 		long got = sys_read(fd, bells, sizeof bells);
 		store(&ring->server_sleeps, 0);
 		if (got == -EINTR)
 			continue;
 		if (got <= 0)
 			return got;
-		if (now() - asleep < SPIN_AT_MOST)
+		if (may_spin && now() - asleep < SPIN_AT_FIRST)
 			budget = twice(budget);
-		ring->server_cpu = rsyscall_only_cpu();
+		/* It may change at any time. Not to know of a second CPU costs less than not to have one. */
+		if (may_spin || ++wakes % RECHECK == 0)
+			ring->server_cpu = rsyscall_only_cpu();
 	}
 }

@@ -29,6 +29,7 @@ long rsyscall_server(int infd, int outfd)
 	results.fd = outfd;
 	results.count = 0;
 	for (;;) {
+		sys_await_input(infd);
 		long got = sys_read(infd, (u8 *)requests + have, sizeof requests - have);
 		if (got == -EINTR)
 			continue;

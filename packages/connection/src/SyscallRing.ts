@@ -24,6 +24,9 @@ interface Waiting {
 /** Looks at the ring between two looks at the clock. */
 const LOOKS = 32;
 
+/** Wakes of the server between two looks whether there is a second CPU by now. */
+const RECHECK = 16;
+
 /** Milliseconds that results may go on coming one after the other before others get their turn. */
 const TURN = 2;
 
@@ -51,6 +54,7 @@ export class SyscallRing extends SyscallConnection {
   #wokeServer = false;
   /** The only CPU that we run on; -1: there are several. In a new ring it is 0. */
   #cpu = 0;
+  #wakes = 0;
   /** For how long results are waited for: while the server is awake, and when it had to be woken. */
   readonly #awake = new Budget(0.03, 0.001);
   readonly #woken = new Budget(0.1, 0);
@@ -94,13 +98,9 @@ export class SyscallRing extends SyscallConnection {
     f: Word,
   ): void {
     // Of a batch that is longer than the ring, the first results are there already.
-    while (
-      this.#inSlots === RING_SLOTS &&
-      this.#waiting.length === 0 &&
-      !this.pending.first?.isAwaited &&
-      this.#ring.isDone(this.#oldest)
-    )
-      this.#take(this.pending.shift() as PendingCall);
+    if (this.#inSlots === RING_SLOTS && this.#waiting.length === 0)
+      while (this.#inSlots > 0 && !this.pending.first?.isAwaited && this.#ring.isDone(this.#oldest))
+        this.#take(this.pending.shift() as PendingCall);
     if (this.#inSlots === RING_SLOTS)
       this.#waiting.push({ number, isPrompt, words: [a, b, c, d, e, f] });
     else this.#put(number, isPrompt, a, b, c, d, e, f);
@@ -133,8 +133,12 @@ export class SyscallRing extends SyscallConnection {
     this.#wokeServer = true;
   }
 
-  /** Both sides know whether the other one can run at the same time. It may change at any time. */
+  /**
+   * Both sides know whether the other one can run at the same time. It may change at any time; not to
+   * know of a second CPU costs less than not to have one.
+   */
   #learnCpu(): void {
+    if (!this.#ring.isOnOtherCpu(this.#cpu) && ++this.#wakes % RECHECK !== 1) return;
     let cpu = -1;
     if (availableParallelism() === 1) {
       this.local.submit(this.#getcpu, this.#spare, 0, 0, 0, 0, 0);
@@ -146,6 +150,8 @@ export class SyscallRing extends SyscallConnection {
   }
 
   settle(): void {
+    // Those who are told of the end may still ask. No result belongs to a call any more.
+    if (this.hasEnded) return;
     if (this.#delivering) {
       // Somebody was told a result and goes on. Whoever tells will look for the next ones as well; but if
       // there is only one, and it is told to nobody, it can be taken here.
@@ -226,7 +232,21 @@ export class SyscallRing extends SyscallConnection {
     if (this.hasEnded) return;
     // What it answered before it was gone is as good as any other result.
     if (!this.#delivering) this.#deliver();
-    if (end !== undefined) this.fail(end === true ? undefined : end);
+    if (end === undefined) return;
+    this.#deliverLast();
+    this.fail(end === true ? undefined : end);
+  }
+
+  /** Tells the results that are there, however long that takes; nothing more is looked for. */
+  #deliverLast(): void {
+    const wasDelivering = this.#delivering;
+    this.#delivering = true;
+    for (let left = this.#inSlots; left > 0 && this.#ring.isDone(this.#oldest); left--) {
+      const call = this.pending.shift();
+      if (call === undefined) break;
+      this.#take(call);
+    }
+    this.#delivering = wasDelivering;
   }
 
   /** Takes the bytes off the socket. True at its end, or why it has failed. */

@@ -1,6 +1,6 @@
-import { EPOLL, EPOLL_CTL, type EpollEvent } from "@rsyscall/abi";
+import { Bytes, EPOLL, EPOLL_CTL, type EpollEvent, listOf } from "@rsyscall/abi";
 import type { Epoll, FileDescriptor, HandleFailure } from "@rsyscall/handle";
-import { acquire, catchErrno } from "@rsyscall/near";
+import { acquire, catchErrno, isError, LocalSyscallInterface, type Word } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { Readiness, type WaitableEvent } from "./Readiness.ts";
 
@@ -32,41 +32,33 @@ interface Registration {
 export class Epoller {
   /** The epoll instance in the task whose descriptors are registered. */
   readonly #registrar: Epoll;
-  /** The same instance where its events are taken. */
-  readonly #waiter: Epoll;
+  readonly #take: TakeEvents;
   readonly #wakeup: Wakeup;
   /** Ids are never used twice, so an event for a descriptor that was deleted finds nobody. */
   readonly #registrations = new Map<number, Registration>();
   #lastId = 0;
-  #draining = false;
-  #wokenWhileDraining = false;
 
-  private constructor(registrar: Epoll, waiter: Epoll, wakeup: Wakeup) {
+  private constructor(registrar: Epoll, wakeup: Wakeup, take: TakeEvents) {
     this.#registrar = registrar;
-    this.#waiter = waiter;
     this.#wakeup = wakeup;
+    this.#take = take;
   }
 
   /**
-   * An epoller whose events are taken through `waiter`, whenever `wakeup` says so. `registrar` is a
-   * handle of the same epoll instance in the task whose descriptors are to be registered.
+   * An epoller whose events are taken through `waiter`, in this process, whenever `wakeup` says so.
+   * `registrar` is a handle of the same epoll instance in the task whose descriptors are to be registered.
    */
   static makeSubsidiary(
     registrar: Epoll,
     waiter: Epoll,
     wakeup: Wakeup,
   ): Effect.Effect<Epoller, HandleFailure, Scope.Scope> {
-    const epoller = new Epoller(registrar, waiter, wakeup);
-    const endAll = Effect.sync(() => {
-      for (const readiness of epoller.#registrations.values()) readiness.end();
+    return Effect.gen(function* () {
+      const epoller = new Epoller(registrar, wakeup, yield* takeEvents(waiter));
+      yield* Effect.addFinalizer(() => Effect.sync(() => epoller.#endAll()));
+      yield* wakeup.subscribe(() => epoller.#drain());
+      return epoller;
     });
-    return Effect.as(
-      Effect.andThen(
-        Effect.addFinalizer(() => endAll),
-        wakeup.subscribe(() => epoller.#onReadable()),
-      ),
-      epoller,
-    );
   }
 
   /** A wakeup for an epoll instance that is itself registered here: its readiness is an event. */
@@ -165,32 +157,45 @@ export class Epoller {
     );
   }
 
-  #onReadable(): void {
-    if (this.#draining) this.#wokenWhileDraining = true;
-    else Effect.runFork(this.#drain);
+  /** Takes all events there are, and tells those whom they are for. */
+  #drain(): void {
+    let events: ReadonlyArray<EpollEvent> | undefined;
+    do {
+      events = this.#take();
+      for (const event of events ?? []) this.#registrations.get(event.data)?.rose(event.events);
+    } while (events?.length === BATCH);
+    // What is waited for will never be told: it must not wait for ever.
+    if (events === undefined) this.#endAll();
   }
 
-  readonly #drain: Effect.Effect<void> = Effect.suspend(() => {
-    this.#draining = true;
-    this.#wokenWhileDraining = false;
-    return Effect.matchEffect(this.#waiter.wait(BATCH, 0), {
-      onSuccess: (events) => {
-        this.#dispatch(events);
-        this.#draining = false;
-        return events.length === BATCH || this.#wokenWhileDraining ? this.#drain : Effect.void;
-      },
-      // The task that takes the events is gone; what waits for them must not wait for ever.
-      onFailure: () =>
-        Effect.sync(() => {
-          this.#draining = false;
-          for (const readiness of this.#registrations.values()) readiness.end();
-        }),
-    });
-  });
-
-  #dispatch(events: ReadonlyArray<EpollEvent>): void {
-    for (const event of events) this.#registrations.get(event.data)?.rose(event.events);
+  #endAll(): void {
+    for (const registration of this.#registrations.values()) registration.end();
   }
 }
+
+/** Up to BATCH events, without waiting; undefined when there will be none any more. */
+type TakeEvents = () => ReadonlyArray<EpollEvent> | undefined;
+
+/** epoll_wait(2) of an instance that this process has, here and now: every wake-up of ours goes through it. */
+const takeEvents = (waiter: Epoll): Effect.Effect<TakeEvents, HandleFailure, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { task } = waiter;
+    const { sysif } = task;
+    if (!(sysif instanceof LocalSyscallInterface))
+      return yield* Effect.die(new TypeError("events are taken in this process"));
+    const { epollEvent } = sysif.abi;
+    const { size } = epollEvent;
+    const list = listOf(epollEvent);
+    const buffer = yield* task.malloc(Bytes, size * BATCH);
+    const address = yield* buffer.address;
+    const number = sysif.abi.syscallNumber("epoll_pwait") as number;
+    const fd = yield* waiter.borrow(task);
+    return () => {
+      if (!waiter.isValid) return undefined;
+      const count: Word = sysif.submit(number, fd, address, BATCH, 0, 0, 8);
+      if (count === 0) return [];
+      return isError(count) ? undefined : list.decode(sysif.readNow(address, size * Number(count)));
+    };
+  });
 
 export type { WaitableEvent };

@@ -38,6 +38,11 @@ export class LocalSyscallInterface implements SyscallInterface, DirectCalls {
     return Effect.sync(() => native.readMemory(address, length));
   }
 
+  /** As `read`, without an Effect. */
+  readNow(address: number, length: number) {
+    return native.readMemory(address, length);
+  }
+
   write(address: number, bytes: Uint8Array) {
     return Effect.sync(() => native.writeMemory(address, bytes));
   }

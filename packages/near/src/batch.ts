@@ -52,8 +52,7 @@ const all = <const C extends Calls, B, E>(
       return Effect.flatMap(pipelined(calls.map((call) => call.perform())), (outcomes) =>
         make(calls, outcomes),
       );
-    for (const direct of new Set(calls.map(({ sysif }) => sysif.direct))) direct?.settle();
-    return whenDone(submitted, () => make(calls, submitted.map(outcome)));
+    return whenDone(calls, submitted, () => make(calls, submitted.map(outcome)));
   });
 
 /**
@@ -91,7 +90,7 @@ const behind = <const C extends Calls, B, E, B2, E2>(
           ([outcomes, last]) => both(outcomes, last),
         )
       : Effect.flatMap(Effect.exit(last), (last) =>
-          whenDone(submitted, () => both(submitted.map(outcome), last)),
+          whenDone(calls, submitted, () => both(submitted.map(outcome), last)),
         );
   });
 
@@ -108,10 +107,13 @@ const isPending = (submitted: Outcome | PendingCall): submitted is PendingCall =
 
 /** Goes on when all calls are done. Not interruptible: no result must be lost. */
 const whenDone = <B, E>(
+  calls: Calls,
   submitted: Submitted,
   goOn: () => Effect.Effect<B, E>,
 ): Effect.Effect<B, E> => {
   // Results come in order; but the calls may be of several tasks.
+  if (submitted.some(isPending))
+    for (const direct of new Set(calls.map(({ sysif }) => sysif.direct))) direct?.settle();
   const pending = submitted.filter(isPending);
   if (pending.length === 0) return goOn();
   return Effect.uninterruptible(
