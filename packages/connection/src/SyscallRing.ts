@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { Errno, MSG } from "@rsyscall/abi";
+import { type Abi, Errno, MSG } from "@rsyscall/abi";
 import type { HandleFailure } from "@rsyscall/handle";
 import { isError, type PendingCall, SyscallError, type Word } from "@rsyscall/near";
 import { Effect, Scope } from "effect";
@@ -40,6 +40,8 @@ export class SyscallRing extends SyscallConnection {
   readonly #sendto: number;
   readonly #recvfrom: number;
   readonly #getcpu: number;
+  /** Calls after which the task is no more. */
+  readonly #last: ReadonlySet<number>;
   /** Memory of our task that nobody reads: bytes that wake, which say nothing. */
   readonly #spare: number;
   /** Calls for which there is no slot yet. */
@@ -67,6 +69,7 @@ export class SyscallRing extends SyscallConnection {
     this.#sendto = abi.syscallNumber("sendto") as number;
     this.#recvfrom = abi.syscallNumber("recvfrom") as number;
     this.#getcpu = abi.syscallNumber("getcpu") as number;
+    this.#last = lastCalls(fields.abi);
   }
 
   /**
@@ -192,7 +195,9 @@ export class SyscallRing extends SyscallConnection {
   #comes(): boolean {
     const ring = this.#ring;
     const call = this.#oldest;
-    if (!ring.isOnOtherCpu(this.#cpu)) return ring.isDone(call);
+    // Of an exit or an exec that goes well there is no result.
+    const isLast = this.#last.has((this.pending.first as PendingCall).number);
+    if (isLast || !ring.isOnOtherCpu(this.#cpu)) return ring.isDone(call);
     const budget = this.#wokeServer ? this.#woken : this.#awake;
     for (let end = 0; ; ) {
       for (let look = 0; look < LOOKS; look++)
@@ -273,3 +278,12 @@ export class SyscallRing extends SyscallConnection {
     super.hangUp();
   }
 }
+
+const lastCallsOf = new Map<Abi, ReadonlySet<number>>();
+
+const lastCalls = (abi: Abi): ReadonlySet<number> => {
+  const names = ["exit", "exit_group", "execve", "execveat"] as const;
+  const known = lastCallsOf.get(abi) ?? new Set(names.flatMap((it) => abi.syscallNumber(it) ?? []));
+  lastCallsOf.set(abi, known);
+  return known;
+};

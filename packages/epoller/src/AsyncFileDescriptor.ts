@@ -1,13 +1,21 @@
 import { EPOLL, Errno, MSG, SOCK } from "@rsyscall/abi";
-import type {
+import {
   FileDescriptor,
-  HandleFailure,
-  Pointer,
-  ReadablePointer,
-  Received,
+  type HandleFailure,
+  type Pointer,
+  type ReadablePointer,
+  type Received,
   Socket,
 } from "@rsyscall/handle";
-import { type Address, catchErrno, isError, SyscallError, type Word } from "@rsyscall/near";
+import {
+  type Address,
+  catchErrno,
+  Fd,
+  isError,
+  NULL,
+  SyscallError,
+  type Word,
+} from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { Epoller } from "./Epoller.ts";
 import type { Readiness } from "./Readiness.ts";
@@ -67,7 +75,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
 
   /** A system call on this descriptor, without the cost of an error object for every EAGAIN. */
   #call(
-    name: "read" | "write" | "recvfrom" | "sendto",
+    name: "read" | "write" | "recvfrom" | "sendto" | "accept4",
     address: Address,
     size: number,
     flags: number,
@@ -168,9 +176,13 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   ): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
     return this.#retry(
       EPOLL.IN,
-      this.handle
-        .accept(flags | SOCK.CLOEXEC)
-        .pipe(catchErrno("EAGAIN", () => Effect.succeed("EAGAIN" as const))),
+      Effect.flatMap(
+        this.#call("accept4", NULL, NULL, flags | SOCK.CLOEXEC),
+        (fd): Effect.Effect<Socket | "EAGAIN", HandleFailure, Scope.Scope> =>
+          fd === "EAGAIN"
+            ? Effect.succeed(fd)
+            : FileDescriptor.acquire(Socket, this.handle.task, Effect.succeed(Fd(fd))),
+      ),
     );
   }
 
