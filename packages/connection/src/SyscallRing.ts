@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { type Abi, Errno, MSG } from "@rsyscall/abi";
 import type { HandleFailure } from "@rsyscall/handle";
 import { isError, type PendingCall, SyscallError, type Word } from "@rsyscall/near";
@@ -39,7 +38,7 @@ export class SyscallRing extends SyscallConnection {
   readonly #ring: Ring;
   readonly #sendto: number;
   readonly #recvfrom: number;
-  readonly #getcpu: number;
+  readonly #getaffinity: number;
   /** Calls after which the task is no more. */
   readonly #last: ReadonlySet<number>;
   /** Memory of our task that nobody reads: bytes that wake, which say nothing. */
@@ -68,7 +67,7 @@ export class SyscallRing extends SyscallConnection {
     const { abi } = fields.local;
     this.#sendto = abi.syscallNumber("sendto") as number;
     this.#recvfrom = abi.syscallNumber("recvfrom") as number;
-    this.#getcpu = abi.syscallNumber("getcpu") as number;
+    this.#getaffinity = abi.syscallNumber("sched_getaffinity") as number;
     this.#last = lastCalls(fields.abi);
   }
 
@@ -142,11 +141,9 @@ export class SyscallRing extends SyscallConnection {
    */
   #learnCpu(): void {
     if (!this.#ring.isOnOtherCpu(this.#cpu) && ++this.#wakes % RECHECK !== 1) return;
-    let cpu = -1;
-    if (availableParallelism() === 1) {
-      this.local.submit(this.#getcpu, this.#spare, 0, 0, 0, 0, 0);
-      cpu = this.#ring.spare;
-    }
+    const size = this.local.submit(this.#getaffinity, 0, SPARE_SIZE, this.#spare, 0, 0, 0);
+    // EINVAL on a machine of more CPUs than there is room for: it has several.
+    const cpu = isError(size) ? -1 : this.#ring.onlyCpu(Number(size));
     if (cpu === this.#cpu) return;
     this.#cpu = cpu;
     this.#ring.clientCpu = cpu;

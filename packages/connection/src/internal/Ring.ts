@@ -111,9 +111,16 @@ export class Ring {
     Atomics.store(this.#words, CLIENT_SLEEPS, 0);
   }
 
-  /** A word that nobody uses. */
-  get spare(): number {
-    return this.#words[SPARE_OFFSET / 4] as number;
+  /** The only CPU in a mask of so many bytes where nobody's words are; -1 if there are several. */
+  onlyCpu(size: number): number {
+    let only = -1;
+    for (let i = 0; i < size / 4; i++) {
+      const word = this.#words[SPARE_OFFSET / 4 + i] as number;
+      if (word === 0) continue;
+      if (only >= 0 || (word & (word - 1)) !== 0) return -1;
+      only = 32 * i + 31 - Math.clz32(word);
+    }
+    return only;
   }
 
   /** Says on which CPU alone we run; -1: there are several. */
