@@ -1,4 +1,4 @@
-import { EPOLL, Errno, MSG, SOCK } from "@rsyscall/abi";
+import { EPOLL, Errno, MSG, SO, SOCK, SOL, type Sockaddr } from "@rsyscall/abi";
 import {
   FileDescriptor,
   type HandleFailure,
@@ -16,7 +16,7 @@ import {
   SyscallError,
   type Word,
 } from "@rsyscall/near";
-import { Effect, type Scope } from "effect";
+import { Cause, Effect, type Scope, Sink, Stream } from "effect";
 import type { Epoller } from "./Epoller.ts";
 import type { Readiness } from "./Readiness.ts";
 
@@ -124,12 +124,20 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
 
   /** At most `size` bytes, as soon as there are some. Empty at the end. */
   readBytes(size = 65536): Effect.Effect<Uint8Array, HandleFailure> {
+    return this.#readWith("read", size, 0);
+  }
+
+  #readWith(
+    name: "read" | "recvfrom",
+    size: number,
+    flags: number,
+  ): Effect.Effect<Uint8Array, HandleFailure> {
     const { task } = this.handle;
     return task.withMemory(size, 1, (address) =>
       this.#retry(
         EPOLL.IN,
         Effect.flatMap(
-          this.#call("read", address, size, 0),
+          this.#call(name, address, size, flags),
           (count): Effect.Effect<Uint8Array | "EAGAIN", HandleFailure> =>
             count === "EAGAIN"
               ? Effect.succeed(count)
@@ -186,6 +194,52 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     );
   }
 
+  /** As `accept`, and who has connected; undefined for a family that is not known here. */
+  acceptFrom(
+    this: AsyncFileDescriptor<Socket>,
+    flags = 0,
+  ): Effect.Effect<[socket: Socket, peer: Sockaddr | undefined], HandleFailure, Scope.Scope> {
+    return Effect.flatMap(this.accept(flags), (socket) =>
+      Effect.map(socket.peerAddress, (peer): [Socket, Sockaddr | undefined] => [socket, peer]),
+    );
+  }
+
+  /**
+   * connect(2), waiting until there is a connection, or an error why there is none. An interruption
+   * leaves the kernel trying.
+   */
+  connect(
+    this: AsyncFileDescriptor<Socket>,
+    address: Sockaddr | Uint8Array,
+  ): Effect.Effect<void, HandleFailure> {
+    const { handle } = this;
+    const finish = Effect.flatMap(handle.getOption(SOL.SOCKET, SO.ERROR), (number) =>
+      number === 0
+        ? Effect.void
+        : Effect.fail(SyscallError.from("connect", -number, `fd ${handle.near}`)),
+    );
+    return Effect.suspend(() => {
+      const edges = this.#readiness.edges(EPOLL.OUT);
+      return handle.connect(address).pipe(
+        catchErrno("EINPROGRESS", () =>
+          Effect.suspend(() => {
+            this.#readiness.fell(EPOLL.OUT, edges);
+            return Effect.andThen(this.#readiness.wait(EPOLL.OUT), finish);
+          }),
+        ),
+      );
+    });
+  }
+
+  /** recv(2): at most `size` bytes, as soon as there are some. Empty at the end of a stream. */
+  recvBytes(
+    this: AsyncFileDescriptor<Socket>,
+    size = 65536,
+    flags = 0,
+  ): Effect.Effect<Uint8Array, HandleFailure> {
+    return this.#readWith("recvfrom", size, flags);
+  }
+
   /** recvmsg(2), as soon as there is something: at most `size` bytes and `mostFds` descriptors. */
   receiveFds(
     this: AsyncFileDescriptor<Socket>,
@@ -198,6 +252,45 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
         .receiveFds(size, mostFds)
         .pipe(catchErrno("EAGAIN", () => Effect.succeed("EAGAIN" as const))),
     );
+  }
+
+  /**
+   * close(2). Whoever waits for the descriptor fails with a UseAfterFreeError, and so does all that is
+   * asked of it later.
+   */
+  get close(): Effect.Effect<void, HandleFailure> {
+    return Effect.andThen(
+      this.handle.close,
+      Effect.sync(() => this.#readiness.end()),
+    );
+  }
+
+  /**
+   * What can be read, until the end, in parts of at most `size` bytes. Nothing is read before it is asked
+   * for.
+   */
+  stream(size = 65536): Stream.Stream<Uint8Array, HandleFailure> {
+    return Stream.fromPull(
+      Effect.succeed(
+        Effect.flatMap(
+          this.readBytes(size),
+          (bytes): Effect.Effect<readonly [Uint8Array], Cause.Done> =>
+            bytes.length === 0 ? Cause.done() : Effect.succeed([bytes]),
+        ),
+      ),
+    );
+  }
+
+  /** Writes what it is given, as fast as the other side takes it. The descriptor stays open. */
+  get sink(): Sink.Sink<void, Uint8Array, never, HandleFailure> {
+    const write = (bytes: Uint8Array) => this.writeAllBytes(bytes);
+    return Sink.forEach(write);
+  }
+
+  /** As `sink`, on a socket: a peer that is gone is EPIPE, and no SIGPIPE. */
+  sendSink(this: AsyncFileDescriptor<Socket>): Sink.Sink<void, Uint8Array, never, HandleFailure> {
+    const send = (bytes: Uint8Array) => this.sendAllBytes(bytes);
+    return Sink.forEach(send);
   }
 
   /** Waits until the other end has stopped writing, or is gone. */

@@ -2,7 +2,9 @@ import {
   AF,
   cmsgSpace,
   decodeControl,
+  decodeSockaddr,
   encodeScmRights,
+  encodeSockaddr,
   Int32,
   Iovec,
   listOf,
@@ -12,7 +14,9 @@ import {
   SCM,
   SO,
   SOCK,
+  SOCKADDR_STORAGE_SIZE,
   SOL,
+  type Sockaddr,
   Ucred,
   Uint32,
 } from "@rsyscall/abi";
@@ -20,6 +24,7 @@ import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { HandleFailure, WrongKindError } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
+import { encoded } from "../internal/checked.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
 import { encode, type MallocFailure, type Task } from "../Task.ts";
 
@@ -31,6 +36,11 @@ export interface Received {
 }
 
 const fdPair = listOf(Int32);
+
+const addressText = (address: Sockaddr): string =>
+  address.family === "unix"
+    ? near.pathText(address.path)
+    : `${address.address} port ${address.port}`;
 
 /** A socket: sys/socket.h. Close-on-exec, as all that we make. */
 export class Socket extends FileDescriptor {
@@ -78,20 +88,91 @@ export class Socket extends FileDescriptor {
     return fd["narrow"](Socket, S_IF.SOCK, "socket");
   }
 
-  /** bind(2) to an encoded address; for paths see `bindUnix`. */
-  bind(address: Uint8Array, subject?: string): Effect.Effect<void, HandleFailure> {
+  /** bind(2). For paths that are too long for an address see `bindUnix`. */
+  bind(address: Sockaddr | Uint8Array, subject?: string): Effect.Effect<void, HandleFailure> {
+    return this.#withAddress("bind", address, subject, (fd, at, length, about) =>
+      near.bind(this.task.sysif, fd, at, length, about),
+    );
+  }
+
+  /** connect(2). For paths that are too long for an address see `connectUnix`. */
+  connect(address: Sockaddr | Uint8Array, subject?: string): Effect.Effect<void, HandleFailure> {
+    return this.#withAddress("connect", address, subject, (fd, at, length, about) =>
+      near.connect(this.task.sysif, fd, at, length, about),
+    );
+  }
+
+  #withAddress(
+    syscall: string,
+    address: Sockaddr | Uint8Array,
+    subject: string | undefined,
+    use: (
+      fd: near.Fd,
+      at: near.Address,
+      length: number,
+      subject: string | undefined,
+    ) => Effect.Effect<void, HandleFailure>,
+  ): Effect.Effect<void, HandleFailure> {
+    const about = subject ?? (address instanceof Uint8Array ? undefined : addressText(address));
+    const bytes = () => (address instanceof Uint8Array ? address : encodeSockaddr(address));
     return this.use((fd) =>
-      this.task.withBytes(address, (at) =>
-        near.bind(this.task.sysif, fd, at, address.length, subject),
+      Effect.flatMap(encoded(syscall, about, bytes), (bytes) =>
+        this.task.withBytes(bytes, (at) => use(fd, at, bytes.length, about), 4),
       ),
     );
   }
 
-  /** connect(2) to an encoded address; for paths see `connectUnix`. */
-  connect(address: Uint8Array, subject?: string): Effect.Effect<void, HandleFailure> {
+  /** getsockname(2): undefined for a family that is not known here. */
+  get address(): Effect.Effect<Sockaddr | undefined, HandleFailure> {
+    return this.#getAddress(near.getsockname);
+  }
+
+  /** getpeername(2): ENOTCONN if there is no peer. */
+  get peerAddress(): Effect.Effect<Sockaddr | undefined, HandleFailure> {
+    return this.#getAddress(near.getpeername);
+  }
+
+  #getAddress(get: typeof near.getsockname): Effect.Effect<Sockaddr | undefined, HandleFailure> {
+    const size = SOCKADDR_STORAGE_SIZE;
+    const { sysif } = this.task;
     return this.use((fd) =>
-      this.task.withBytes(address, (at) =>
-        near.connect(this.task.sysif, fd, at, address.length, subject),
+      this.task.withMemory(size + 4, 4, (address) => {
+        const length = near.Address(address + size);
+        const ask = near.batchThen(
+          [get(sysif, fd, address, length)],
+          sysif.read(address, size + 4),
+        );
+        return Effect.map(
+          Effect.andThen(sysif.write(length, encode(Uint32, size)), ask),
+          ([, bytes]) => decodeSockaddr(bytes.subarray(0, Uint32.decode(bytes.subarray(size)))),
+        );
+      }),
+    );
+  }
+
+  /** getsockopt(2), of an option that is an int. */
+  getOption(level: number, option: number): Effect.Effect<number, HandleFailure> {
+    const { sysif } = this.task;
+    return this.use((fd) =>
+      this.task.withMemory(8, 4, (value) => {
+        const length = near.Address(value + 4);
+        const get = near.batchThen(
+          [near.getsockopt(sysif, fd, level, option, value, length)],
+          sysif.read(value, 4),
+        );
+        return Effect.map(
+          Effect.andThen(sysif.write(length, encode(Uint32, 4)), get),
+          ([, bytes]) => Int32.decode(bytes),
+        );
+      }),
+    );
+  }
+
+  /** setsockopt(2), of an option that is an int. */
+  setOption(level: number, option: number, value: number): Effect.Effect<void, HandleFailure> {
+    return this.use((fd) =>
+      this.task.withValue(Int32, value, (at) =>
+        near.setsockopt(this.task.sysif, fd, level, option, at, 4),
       ),
     );
   }

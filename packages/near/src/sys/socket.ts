@@ -75,3 +75,21 @@ export const getsockopt = (
   value: Address,
   length: Address,
 ) => callVoid(sysif, "getsockopt", `fd ${fd}`, fd, level, option, value, length);
+
+/** setsockopt(2): `length` in bytes. */
+export const setsockopt = (
+  sysif: SyscallInterface,
+  fd: Fd,
+  level: number,
+  option: number,
+  value: Address,
+  length: number,
+) => callVoid(sysif, "setsockopt", `fd ${fd}`, fd, level, option, value, length);
+
+/** getsockname(2): `length` points to a 32-bit value and result. */
+export const getsockname = (sysif: SyscallInterface, fd: Fd, address: Address, length: Address) =>
+  callVoid(sysif, "getsockname", `fd ${fd}`, fd, address, length);
+
+/** getpeername(2): `length` points to a 32-bit value and result. */
+export const getpeername = (sysif: SyscallInterface, fd: Fd, address: Address, length: Address) =>
+  callVoid(sysif, "getpeername", `fd ${fd}`, fd, address, length);

@@ -1,0 +1,163 @@
+import { createServer, connect as netConnect, type Server } from "node:net";
+import { AF, SOCK, type Sockaddr } from "@rsyscall/abi";
+import { bindUnix, pipe, Socket, UseAfterFreeError } from "@rsyscall/handle";
+import type { SyscallError } from "@rsyscall/near";
+import { LocalThread } from "@rsyscall/thread";
+import { Effect, Fiber, Stream } from "effect";
+import { assert, describe } from "vitest";
+import { it, launchStub, tempDirectory } from "../../../tests/harness/index.ts";
+
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+const bytes = (string: string) => new TextEncoder().encode(string);
+
+/** A server of Node's that sends back what it gets, and its port. */
+const echoServer = (host: string) =>
+  Effect.acquireRelease(
+    Effect.callback<{ server: Server; port: number }>((resume) => {
+      const server = createServer((socket) => socket.pipe(socket));
+      server.listen(0, host, () => {
+        const address = server.address();
+        resume(Effect.succeed({ server, port: (address as { port: number }).port }));
+      });
+    }),
+    ({ server }) => Effect.sync(() => server.close()),
+  );
+
+const places = [
+  ["here", LocalThread],
+  ["in a stub", Effect.map(launchStub, ({ call }) => call.thread)],
+] as const;
+
+const families = [
+  ["inet", "127.0.0.1", AF.INET],
+  ["inet6", "::1", AF.INET6],
+] as const;
+
+describe("asynchronous sockets", () => {
+  for (const [where, threadOf] of places)
+    for (const [family, host, domain] of families) {
+      it(`connect to ${host}, ${where}`, function* () {
+        const thread = yield* threadOf;
+        const { port } = yield* echoServer(host);
+        const socket = yield* thread.makeAfd(yield* Socket.make(thread.task, domain, SOCK.STREAM));
+        yield* socket.connect({ family, address: host, port });
+        assert.deepInclude(yield* socket.handle.peerAddress, { family, address: host, port });
+        yield* socket.sendAllBytes(bytes("there and back"));
+        assert.equal(text(yield* socket.recvBytes(5)), "there");
+        assert.equal(text(yield* socket.recvBytes()), " and back");
+      });
+
+      it(`listen on ${host}, ${where}, and say who has connected`, function* () {
+        const thread = yield* threadOf;
+        const socket = yield* Socket.make(thread.task, domain, SOCK.STREAM);
+        yield* socket.bind({ family, address: host, port: 0 });
+        yield* socket.listen(8);
+        const listening = yield* thread.makeAfd(socket);
+        const { port } = (yield* socket.address) as Extract<Sockaddr, { port: number }>;
+        const accepting = yield* Effect.forkChild(listening.acceptFrom(), {
+          startImmediately: true,
+        });
+        const client = netConnect(port, host);
+        const [accepted, peer] = yield* Fiber.join(accepting);
+        assert.deepInclude(peer, { family, address: host, port: client.localPort as number });
+        client.end("hello");
+        assert.equal(text(yield* thread.readToEof(accepted)), "hello");
+        yield* accepted.close;
+        client.destroy();
+      });
+
+      it(`are told why there is no connection to ${host}, ${where}`, function* () {
+        const thread = yield* threadOf;
+        const taken = yield* Socket.make(thread.task, domain, SOCK.STREAM);
+        yield* taken.bind({ family, address: host, port: 0 });
+        // Bound, and nobody listens.
+        const { port } = (yield* taken.address) as Extract<Sockaddr, { port: number }>;
+        const socket = yield* thread.makeAfd(yield* Socket.make(thread.task, domain, SOCK.STREAM));
+        const error = yield* Effect.flip(socket.connect({ family, address: host, port }));
+        assert.deepInclude({ ...error }, { syscall: "connect", errno: "ECONNREFUSED" });
+      });
+    }
+
+  it("refuse what is no address, before the kernel sees it", function* () {
+    const { task } = yield* LocalThread;
+    const socket = yield* Socket.make(task, AF.INET, SOCK.STREAM);
+    for (const address of ["localhost", "::1", ""]) {
+      const error = yield* Effect.flip(socket.connect({ family: "inet", address, port: 1 }));
+      assert.equal((error as SyscallError).errno, "EINVAL");
+    }
+    const error = yield* Effect.flip(socket.peerAddress);
+    assert.equal((error as SyscallError).errno, "ENOTCONN");
+  });
+
+  it("are duplex streams over Unix sockets", function* () {
+    const thread = yield* LocalThread;
+    const path = `${yield* tempDirectory}/socket`;
+    const socket = yield* Socket.make(thread.task, AF.UNIX, SOCK.STREAM);
+    yield* bindUnix(socket, path);
+    yield* socket.listen(8);
+    const listening = yield* thread.makeAfd(socket);
+    const client = yield* thread.makeAfd(yield* Socket.make(thread.task, AF.UNIX, SOCK.STREAM));
+    yield* client.connect({ family: "unix", path });
+    const server = yield* thread.makeAfd(yield* listening.accept());
+    yield* Effect.forkChild(Stream.run(server.stream(), server.sendSink()));
+    const parts = Array.from({ length: 300 }, (_, i) => new Uint8Array(5000).fill(i));
+    const sending = yield* Effect.forkChild(
+      Effect.andThen(Stream.run(Stream.fromArray(parts), client.sink), client.handle.shutdown(1)),
+    );
+    let at = 0;
+    yield* Stream.runForEach(client.stream(7001), (part) =>
+      Effect.sync(() => {
+        for (const byte of part) assert.equal(byte, Math.floor(at++ / 5000) & 0xff);
+        if (at === 300 * 5000) Effect.runFork(server.handle.shutdown(1));
+      }),
+    );
+    yield* Fiber.join(sending);
+    assert.equal(at, 300 * 5000);
+  });
+});
+
+describe("closing", () => {
+  for (const [where, threadOf] of places)
+    it(`ends what waits with an error that says so, ${where}`, function* () {
+      const thread = yield* threadOf;
+      const [reader] = yield* pipe(thread.task);
+      const afd = yield* thread.makeAfd(reader);
+      const reading = yield* Effect.forkChild(afd.readBytes(), { startImmediately: true });
+      yield* thread.task.sysif.barrier;
+      assert.isUndefined(reading.pollUnsafe());
+      yield* afd.close;
+      assert.instanceOf(yield* Effect.flip(Fiber.join(reading)), UseAfterFreeError);
+      assert.instanceOf(yield* Effect.flip(afd.readBytes()), UseAfterFreeError);
+    });
+});
+
+describe("a stream of a descriptor", () => {
+  it("reads nothing before it is asked for, and nothing after it is left", function* () {
+    const thread = yield* LocalThread;
+    const [reader, writer] = yield* pipe(thread.task);
+    const afd = yield* thread.makeAfd(reader);
+    yield* writer.writeAllText("one two three");
+    const first = yield* Stream.runHead(afd.stream(4));
+    assert.equal(text((first as { value: Uint8Array }).value), "one ");
+    assert.equal(text(yield* afd.readBytes()), "two three");
+  });
+
+  it("holds a writer back that is faster than the reader", function* () {
+    const thread = yield* LocalThread;
+    const [reader, writer] = yield* pipe(thread.task);
+    const from = yield* thread.makeAfd(reader);
+    const to = yield* thread.makeAfd(writer);
+    const writing = yield* Effect.forkChild(
+      Effect.andThen(Stream.run(Stream.fromArray([new Uint8Array(1_000_000)]), to.sink), to.close),
+      { startImmediately: true },
+    );
+    assert.isUndefined(writing.pollUnsafe());
+    const size = yield* Stream.runFold(
+      from.stream(),
+      () => 0,
+      (sum, part: Uint8Array) => sum + part.length,
+    );
+    assert.equal(size, 1_000_000);
+    yield* Fiber.join(writing);
+  });
+});
