@@ -3,7 +3,7 @@ import { fsDecode, Uint64 } from "@rsyscall/abi";
 import type { HandleFailure } from "@rsyscall/handle";
 import { Effect } from "effect";
 import type { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
-import { EndOfFileError, TooLongError } from "./errors.ts";
+import { EndOfFileError, MalformedError, TooLongError } from "./errors.ts";
 
 export type ReadFailure = HandleFailure | EndOfFileError;
 
@@ -140,6 +140,28 @@ export class AsyncReadBuffer {
     });
   }
 
+  /**
+   * A netstring, as in "5:hello,": a decimal length of at most 10 digits, a colon, so many bytes, a comma.
+   * Undefined at the end.
+   */
+  readNetstring(
+    limit = 1024 * 1024,
+    reading = "a netstring",
+  ): Effect.Effect<Uint8Array | undefined, ReadFailure | TooLongError | MalformedError> {
+    return Effect.gen({ self: this }, function* () {
+      const digits = yield* this.readUntilDelimiter(colon, 10, reading);
+      if (digits === undefined) return undefined;
+      const text = fsDecode(digits);
+      if (!/^(0|[1-9]\d*)$/.test(text)) return yield* new MalformedError({ reading, found: text });
+      if (Number(text) > limit) return yield* new TooLongError({ reading, limit });
+      const bytes = yield* this.readLength(Number(text) + 1, reading);
+      const last = fsDecode(bytes.subarray(-1));
+      return last === ","
+        ? bytes.subarray(0, -1)
+        : yield* new MalformedError({ reading, found: last });
+    });
+  }
+
   /** A line without its newline, as text. Undefined at the end. */
   get readLine(): Effect.Effect<string | undefined, ReadFailure | TooLongError> {
     return Effect.map(this.readUntilDelimiter(newline, undefined, "a line"), (bytes) =>
@@ -149,3 +171,4 @@ export class AsyncReadBuffer {
 }
 
 const newline = Uint8Array.of(10);
+const colon = Uint8Array.of(58);

@@ -22,3 +22,14 @@ export class TooLongError extends Data.TaggedError("TooLongError")<{
     return `${this.reading} is longer than ${this.limit} bytes`;
   }
 }
+
+/** What was read is not what it should be. */
+export class MalformedError extends Data.TaggedError("MalformedError")<{
+  readonly reading: string;
+  /** What there was instead. */
+  readonly found: string;
+}> {
+  override get message(): string {
+    return `${JSON.stringify(this.found)} is not part of ${this.reading}`;
+  }
+}

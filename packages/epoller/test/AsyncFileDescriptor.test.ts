@@ -82,6 +82,36 @@ describe("AsyncFileDescriptor", () => {
 });
 
 describe("AsyncReadBuffer", () => {
+  it("reads netstrings, and says what is wrong with others", function* () {
+    const read = (stream: string, limit?: number) =>
+      Effect.gen(function* () {
+        const { reader, writer } = yield* asyncPipe;
+        yield* writer.writeAllBytes(new TextEncoder().encode(stream));
+        yield* writer.close;
+        return new AsyncReadBuffer(reader).readNetstring(limit);
+      });
+    const good = yield* read("5:hello,0:,");
+    assert.equal(text((yield* good) as Uint8Array), "hello");
+    for (const [stream, expected] of [
+      ["", undefined],
+      ["0:,", ""],
+    ] as const) {
+      const result = yield* yield* read(stream);
+      assert.equal(result && text(result), expected);
+    }
+    for (const [stream, error] of [
+      ["5:hello", "EndOfFileError"],
+      ["5", "EndOfFileError"],
+      ["5:hello;", "MalformedError"],
+      ["05:hello,", "MalformedError"],
+      [":,", "MalformedError"],
+      ["-1:,", "MalformedError"],
+      ["99999999999999:", "TooLongError"],
+      ["101:", "TooLongError"],
+    ] as const)
+      assert.equal((yield* Effect.flip(yield* read(stream, 100)))._tag, error, stream);
+  });
+
   it("reads lengths, structures, strings and lines, wherever the stream is cut", function* () {
     const { reader, writer } = yield* asyncPipe;
     const buffer = new AsyncReadBuffer(reader);

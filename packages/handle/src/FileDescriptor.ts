@@ -175,6 +175,15 @@ export class FileDescriptor {
     );
   }
 
+  /** write(2): how many of the bytes were written. */
+  writeBytes(bytes: Uint8Array): Effect.Effect<number, HandleFailure> {
+    return this.use((fd) =>
+      this.task.withBytes(bytes, (address) =>
+        near.write(this.task.sysif, fd, address, bytes.length),
+      ),
+    );
+  }
+
   /** write(2), as often as it takes. */
   writeAllBytes(bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
     if (bytes.length === 0) return this.use(() => Effect.void);

@@ -45,7 +45,7 @@ import {
   SyscallError,
   type SyscallFailure,
 } from "@rsyscall/near";
-import { Effect, Scope } from "effect";
+import { Cause, Effect, Scope, Sink, Stream } from "effect";
 import type { ChildProcess } from "./ChildProcess.ts";
 import type { Command } from "./Command.ts";
 import { type CloneThreadOptions, cloneThread } from "./clone.ts";
@@ -58,6 +58,12 @@ import { type ExecutableNotFoundError, which } from "./which.ts";
 
 /** Bytes that `readToEof` asks for at a time. */
 const READ_SIZE = 256 * 1024;
+
+/** Bytes that a stream reads at a time: what a pipe holds. */
+const STREAM_SIZE = 64 * 1024;
+
+/** A pipe that is ready takes as many bytes without blocking: pipe(7). */
+const PIPE_BUF = 4096;
 
 /**
  * A process under our control, with all that makes it comfortable: every system call that is made
@@ -144,12 +150,64 @@ export class Thread implements ThreadFields {
    * and the fiber can be interrupted; the flags of the descriptor stay as they are.
    */
   readToEof(fd: FileDescriptor): Effect.Effect<Uint8Array, HandleFailure> {
-    const wait = Effect.flatMap(pollNow(fd, POLL.IN), (events) =>
+    return readAll(this.#read(fd, READ_SIZE));
+  }
+
+  /**
+   * What can be read of a descriptor, until its end, in parts of at most `size` bytes. Nothing is read
+   * before it is asked for. As `readToEof`, it leaves the descriptor and the process's other calls alone.
+   */
+  stream(fd: FileDescriptor, size = STREAM_SIZE): Stream.Stream<Uint8Array, HandleFailure> {
+    return Stream.fromPull(
+      Effect.succeed(
+        Effect.flatMap(
+          this.#read(fd, size),
+          (bytes): Effect.Effect<readonly [Uint8Array], Cause.Done> =>
+            bytes.length === 0 ? Cause.done() : Effect.succeed([bytes]),
+        ),
+      ),
+    );
+  }
+
+  /**
+   * Writes all of the bytes, as fast as the other side takes them. While it takes none, other calls of
+   * the process go on, and the fiber can be interrupted; the flags of the descriptor stay as they are. A
+   * pipe that nobody reads any more is SIGPIPE in the process, as for any program.
+   */
+  writeAll(fd: FileDescriptor, bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
+    const writeFrom = (offset: number): Effect.Effect<void, HandleFailure> =>
+      offset >= bytes.length
+        ? Effect.void
+        : Effect.flatMap(
+            Effect.andThen(
+              this.#ready(fd, EPOLL.OUT),
+              fd.writeBytes(bytes.subarray(offset, offset + PIPE_BUF)),
+            ),
+            (count) => writeFrom(offset + count),
+          );
+    return Effect.suspend(() => writeFrom(0));
+  }
+
+  /** Writes what it is given: see `writeAll`. The descriptor stays open. */
+  sink(fd: FileDescriptor): Sink.Sink<void, Uint8Array, never, HandleFailure> {
+    const write = (bytes: Uint8Array) => this.writeAll(fd, bytes);
+    return Sink.forEach(write);
+  }
+
+  #read(fd: FileDescriptor, size: number): Effect.Effect<Uint8Array, HandleFailure> {
+    return Effect.andThen(this.#ready(fd, EPOLL.IN), fd.readBytes(size));
+  }
+
+  /** Waits until a descriptor that we may not make non-blocking can be used without blocking. */
+  #ready(
+    fd: FileDescriptor,
+    event: typeof EPOLL.IN | typeof EPOLL.OUT,
+  ): Effect.Effect<void, HandleFailure> {
+    return Effect.flatMap(pollNow(fd, event === EPOLL.IN ? POLL.IN : POLL.OUT), (events) =>
       events !== 0
         ? Effect.void
-        : Effect.flatMap(this.epoller, (epoller) => epoller.waitFor(fd, EPOLL.IN)),
+        : Effect.flatMap(this.epoller, (epoller) => epoller.waitFor(fd, event)),
     );
-    return readAll(Effect.andThen(wait, fd.readBytes(READ_SIZE)));
   }
 
   /** Reads a descriptor to its end, as UTF-8. */

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from
 import { SIG, SigHow } from "@rsyscall/abi";
 import { sigprocmask } from "@rsyscall/handle";
 import { getpid, type SyscallError, call as syscall } from "@rsyscall/near";
-import { Effect } from "effect";
+import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
 import { it, launchStub } from "../../../tests/harness/index.ts";
 import { LocalThread } from "../src/index.ts";
@@ -83,5 +83,64 @@ describe("the Thread of a stub", () => {
     }
     assert.equal(yield* getpid(call.thread.task.sysif), caller.pid);
     yield* call.thread.exit(0);
+  });
+});
+
+describe("streams of a Thread", () => {
+  const places = [
+    ["here", LocalThread],
+    ["in a stub", Effect.map(launchStub, ({ call }) => call.thread)],
+    ["in a fork of a stub", Effect.flatMap(launchStub, ({ call }) => call.thread.fork())],
+  ] as const;
+  for (const [where, threadOf] of places) {
+    it(`write to a pipe that is full ${where}, and hold up nothing else`, function* () {
+      const thread = yield* threadOf;
+      const [reader, writer] = yield* thread.pipe();
+      const sent = Uint8Array.from({ length: 500_000 }, (_, i) => (i * 7) % 251);
+      const writing = yield* Effect.forkChild(
+        Effect.andThen(
+          Stream.run(
+            Stream.fromArray([sent.subarray(0, 1), sent.subarray(1)]),
+            thread.sink(writer),
+          ),
+          writer.close,
+        ),
+        { startImmediately: true },
+      );
+      // The pipe holds 64 KiB, and the process answers all the same.
+      for (let i = 0; i < 10; i++) assert.equal(yield* getpid(thread.task.sysif), thread.task.pid);
+      assert.isUndefined(writing.pollUnsafe());
+      const parts = yield* Stream.runCollect(thread.stream(reader, 10_000));
+      yield* Fiber.join(writing);
+      assert.isTrue(parts.every(({ length }) => length <= 10_000));
+      assert.equal(Buffer.compare(Buffer.concat(parts), sent), 0);
+    });
+
+    it(`are left at once when they are interrupted ${where}, with nothing lost`, function* () {
+      const thread = yield* threadOf;
+      const [reader, writer] = yield* thread.pipe();
+      const reading = yield* Effect.forkChild(Stream.runDrain(thread.stream(reader)), {
+        startImmediately: true,
+      });
+      yield* thread.task.sysif.barrier;
+      yield* Fiber.interrupt(reading);
+      yield* writer.writeAllText("still there");
+      yield* writer.close;
+      assert.equal(yield* thread.readTextToEof(reader), "still there");
+    });
+  }
+
+  it("carry bytes between two Threads", function* () {
+    const { call } = yield* launchStub;
+    const local = yield* LocalThread;
+    const child = yield* local.fork();
+    const [there, thereEnd] = yield* call.thread.pipe();
+    const [here, hereEnd] = yield* child.pipe();
+    const sent = Uint8Array.from({ length: 300_000 }, (_, i) => (i * 13) % 255);
+    yield* Effect.forkChild(Effect.andThen(call.thread.writeAll(thereEnd, sent), thereEnd.close));
+    yield* Effect.forkChild(
+      Effect.andThen(Stream.run(call.thread.stream(there), child.sink(hereEnd)), hereEnd.close),
+    );
+    assert.equal(Buffer.compare(yield* child.readToEof(here), sent), 0);
   });
 });
