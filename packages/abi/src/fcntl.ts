@@ -94,3 +94,11 @@ export const F_SEAL = {
   FUTURE_WRITE: 0x10,
   EXEC: 0x20,
 } as const;
+
+/** Flags of splice(2). */
+export const SPLICE_F = {
+  MOVE: 0x1,
+  NONBLOCK: 0x2,
+  MORE: 0x4,
+  GIFT: 0x8,
+} as const;

@@ -19,6 +19,7 @@ const constants = new Map<string, number>([
   ...prefixed("F_", abi.F),
   ...prefixed("FD_", abi.FD),
   ...prefixed("F_SEAL_", abi.F_SEAL),
+  ...prefixed("SPLICE_F_", abi.SPLICE_F),
   ...prefixed("SIG", abi.SIG),
   ...prefixed("SA_", abi.SA),
   ...prefixed("SIG_", abi.SigHow),

@@ -1,8 +1,9 @@
-import { EPOLL, Errno, MSG, SO, SOCK, SOL, type Sockaddr } from "@rsyscall/abi";
+import { EPOLL, Errno, MSG, POLL, SO, SOCK, SOL, type Sockaddr, SPLICE_F } from "@rsyscall/abi";
 import {
   FileDescriptor,
   type HandleFailure,
   type Pointer,
+  pollNow,
   type ReadablePointer,
   type Received,
   Socket,
@@ -14,6 +15,8 @@ import {
   isError,
   NULL,
   SyscallError,
+  sendfile,
+  splice,
   type Word,
 } from "@rsyscall/near";
 import { Cause, Effect, type Scope, Sink, Stream } from "effect";
@@ -21,6 +24,9 @@ import type { Epoller } from "./Epoller.ts";
 import type { Readiness } from "./Readiness.ts";
 
 type Events = typeof EPOLL.IN | typeof EPOLL.OUT;
+
+/** Bytes that one copying call is asked for. */
+const COPY_SIZE = 1024 * 1024;
 
 /**
  * A descriptor whose operations wait without blocking their task: other calls of the task go on, and
@@ -291,6 +297,63 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   sendSink(this: AsyncFileDescriptor<Socket>): Sink.Sink<void, Uint8Array, never, HandleFailure> {
     const send = (bytes: Uint8Array) => this.sendAllBytes(bytes);
     return Sink.forEach(send);
+  }
+
+  /**
+   * splice(2) into another descriptor of the same task, until the end: no byte comes here. One of the two
+   * must be a pipe. Gives how many bytes there were.
+   */
+  spliceTo(to: AsyncFileDescriptor): Effect.Effect<number, HandleFailure> {
+    const { task } = this.handle;
+    const copy = Effect.flatMap(this.handle.borrow(task), (from) =>
+      Effect.flatMap(to.handle.borrow(task), (target) =>
+        splice(task.sysif, from, target, COPY_SIZE, SPLICE_F.NONBLOCK),
+      ),
+    );
+    return this.#copyTo(to, copy);
+  }
+
+  /**
+   * sendfile(2) of a file of the same task, from where its offset is to its end. Gives how many bytes
+   * there were.
+   */
+  sendFile(from: FileDescriptor): Effect.Effect<number, HandleFailure> {
+    const { task } = this.handle;
+    const copy = Effect.flatMap(this.handle.borrow(task), (to) =>
+      Effect.flatMap(from.borrow(task), (file) => sendfile(task.sysif, to, file, COPY_SIZE)),
+    );
+    return this.#copyTo(this, copy);
+  }
+
+  /** Repeats a copying call until it copies nothing. EAGAIN does not say which of the two has to wait. */
+  #copyTo(
+    to: AsyncFileDescriptor,
+    copy: Effect.Effect<number, HandleFailure>,
+  ): Effect.Effect<number, HandleFailure> {
+    return Effect.uninterruptibleMask((restore) => {
+      const waitFor = (afd: AsyncFileDescriptor, event: Events, edges: number) =>
+        Effect.suspend(() => {
+          afd.#readiness.fell(event, edges);
+          return restore(afd.#readiness.wait(event));
+        });
+      const copyFrom = (copied: number): Effect.Effect<number, HandleFailure> =>
+        Effect.suspend(() => {
+          const inEdges = this.#readiness.edges(EPOLL.IN);
+          const outEdges = to.#readiness.edges(EPOLL.OUT);
+          return Effect.matchEffect(copy, {
+            onSuccess: (count) => (count === 0 ? Effect.succeed(copied) : copyFrom(copied + count)),
+            onFailure: (error): Effect.Effect<number, HandleFailure> => {
+              if (!(error instanceof SyscallError && error.errno === "EAGAIN"))
+                return Effect.fail(error);
+              const wait = Effect.flatMap(pollNow(to.handle, POLL.OUT), (events) =>
+                events === 0 ? waitFor(to, EPOLL.OUT, outEdges) : waitFor(this, EPOLL.IN, inEdges),
+              );
+              return Effect.andThen(wait, copyFrom(copied));
+            },
+          });
+        });
+      return copyFrom(0);
+    });
   }
 
   /** Waits until the other end has stopped writing, or is gone. */

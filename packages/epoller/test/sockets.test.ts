@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { createServer, connect as netConnect, type Server } from "node:net";
 import { AF, SOCK, type Sockaddr } from "@rsyscall/abi";
 import { bindUnix, pipe, Socket, UseAfterFreeError } from "@rsyscall/handle";
@@ -159,5 +160,54 @@ describe("a stream of a descriptor", () => {
     );
     assert.equal(size, 1_000_000);
     yield* Fiber.join(writing);
+  });
+});
+
+describe("copying within a task", () => {
+  for (const [where, threadOf] of places) {
+    it(`splices a pipe into another until the end ${where}, whoever is slow`, function* () {
+      const thread = yield* threadOf;
+      const [source, into] = yield* thread.pipe();
+      const [result, outOf] = yield* thread.pipe();
+      const from = yield* thread.makeAfd(source);
+      const to = yield* thread.makeAfd(outOf);
+      const sent = Uint8Array.from({ length: 400_000 }, (_, i) => (i * 11) % 253);
+      const copying = yield* Effect.forkChild(
+        Effect.tap(from.spliceTo(to), () => to.close),
+        { startImmediately: true },
+      );
+      yield* Effect.forkChild(Effect.andThen(thread.writeAll(into, sent), into.close));
+      assert.equal(Buffer.compare(yield* thread.readToEof(result), sent), 0);
+      assert.equal(yield* Fiber.join(copying), sent.length);
+    });
+
+    it(`sends a file into a socket ${where}`, function* () {
+      const thread = yield* threadOf;
+      const path = `${yield* tempDirectory}/file`;
+      const sent = Uint8Array.from({ length: 700_000 }, (_, i) => (i * 17) % 255);
+      writeFileSync(path, sent);
+      const [ours, theirs] = yield* Socket.pair(thread.task);
+      const to = yield* thread.makeAfd(ours);
+      const file = yield* thread.open(path);
+      const sending = yield* Effect.forkChild(
+        Effect.tap(to.sendFile(file), () => to.close),
+        { startImmediately: true },
+      );
+      assert.equal(Buffer.compare(yield* thread.readToEof(theirs), sent), 0);
+      assert.equal(yield* Fiber.join(sending), sent.length);
+    });
+  }
+
+  it("is told what cannot be spliced, and can be interrupted", function* () {
+    const thread = yield* LocalThread;
+    const [a, b] = yield* Socket.pair(thread.task);
+    const [from, to] = [yield* thread.makeAfd(a), yield* thread.makeAfd(b)];
+    assert.equal(((yield* Effect.flip(from.spliceTo(to))) as SyscallError).errno, "EINVAL");
+    const [reader] = yield* thread.pipe();
+    const waiting = yield* Effect.forkChild((yield* thread.makeAfd(reader)).spliceTo(to), {
+      startImmediately: true,
+    });
+    assert.isUndefined(waiting.pollUnsafe());
+    yield* Fiber.interrupt(waiting);
   });
 });

@@ -40,6 +40,7 @@ export * from "./sys/mount.ts";
 export * from "./sys/pidfd.ts";
 export * from "./sys/prctl.ts";
 export * from "./sys/resource.ts";
+export * from "./sys/sendfile.ts";
 export * from "./sys/signalfd.ts";
 export * from "./sys/socket.ts";
 export * from "./sys/stat.ts";
