@@ -15,9 +15,10 @@ import { remoteMemory } from "./memory.ts";
 import { processes } from "./processes.ts";
 import type { Row } from "./Row.ts";
 import { remoteCalls } from "./remote.ts";
+import { streams } from "./streams.ts";
 import { json, table } from "./table.ts";
 
-const groups = ["local", "remote", "memory", "launch", "many", "processes"] as const;
+const groups = ["local", "remote", "memory", "launch", "many", "processes", "streams"] as const;
 
 const usage = `Usage: npm run bench [-- --quick] [-- --json] [-- --docs] [-- GROUP...]
 
@@ -92,6 +93,7 @@ const measureAll = Effect.gen(function* () {
     launch: Effect.scoped(stubLaunch(local, directory, scale)),
     many: Effect.scoped(manyStubs(local, directory)),
     processes: processes(local, scale),
+    streams: streams(remotes, directory, scale),
   };
   const rows: Array<Row> = [];
   for (const group of groups.filter(isWanted)) {

@@ -1,0 +1,157 @@
+import { spawn } from "node:child_process";
+import { connect, createServer, type Server } from "node:net";
+import { AF, SOCK } from "@rsyscall/abi";
+import { bindUnix, Socket } from "@rsyscall/handle";
+import { Command, type Thread } from "@rsyscall/thread";
+import { Effect, Stream } from "effect";
+import { interleaved, timed } from "./interleaved.ts";
+import type { Row } from "./Row.ts";
+import type { Remotes } from "./remote.ts";
+
+/** MiB that go through a pipe at a time. */
+const AMOUNT = 64;
+
+const bytes = AMOUNT * 2 ** 20;
+
+const head = "/usr/bin/head";
+
+const args = ["-c", String(bytes), "/dev/zero"];
+
+/** A program writes into a pipe of a thread, and we read it. */
+const throughPipe = (thread: Thread) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const [reader, writer] = yield* thread.pipe();
+      const child = yield* thread.fork();
+      yield* (yield* writer.inherit(child.task)).dup3(child.stdout);
+      yield* child.exec(Command.make(head, ...args));
+      yield* writer.close;
+      const from = yield* thread.makeAfd(reader);
+      const read = yield* Stream.runFold(
+        from.stream(),
+        () => 0,
+        (sum, part: Uint8Array) => sum + part.length,
+      );
+      if (read !== bytes) throw new Error(`${read} bytes of ${bytes}`);
+      yield* child.process.wait;
+    }),
+  );
+
+/** The same by Node's own means. */
+const throughNode = Effect.callback<void>((resume) => {
+  let read = 0;
+  const child = spawn(head, args, { stdio: ["ignore", "pipe", "inherit"] });
+  child.stdout.on("data", (part: Buffer) => {
+    read += part.length;
+  });
+  child.on("close", () => {
+    if (read !== bytes) throw new Error(`${read} bytes of ${bytes}`);
+    resume(Effect.void);
+  });
+});
+
+const pipes = ({ local, ring }: Remotes, scale: number) =>
+  Effect.gen(function* () {
+    const rounds = Math.ceil(scale / 3);
+    const all = yield* interleaved({
+      local: timed(rounds, throughPipe(local), AMOUNT),
+      remote: timed(rounds, throughPipe(ring), AMOUNT),
+      node: timed(rounds, throughNode, AMOUNT),
+    });
+    const instead = { name: "child_process's stdout", samples: all.node };
+    const rows: Array<Row> = [
+      {
+        name: "1 MiB out of a pipe of a program's, here",
+        unit: "ns",
+        samples: all.local,
+        instead,
+        aims: [{ ofInstead: 1 }],
+      },
+      {
+        name: "1 MiB out of a pipe in a stub",
+        unit: "ns",
+        samples: all.remote,
+        instead,
+        aims: [{ ofInstead: 2 }],
+      },
+    ];
+    return rows;
+  });
+
+const MESSAGE = new Uint8Array(64).fill(1);
+
+/** A server in a thread that sends back what it gets. */
+const echoServer = (thread: Thread, path: string) =>
+  Effect.gen(function* () {
+    const socket = yield* Socket.make(thread.task, AF.UNIX, SOCK.STREAM);
+    yield* bindUnix(socket, path);
+    yield* socket.listen(8);
+    const listening = yield* thread.makeAfd(socket);
+    const serve = Effect.flatMap(listening.accept(), (accepted) =>
+      Effect.flatMap(thread.makeAfd(accepted), (afd) => Stream.run(afd.stream(), afd.sendSink())),
+    );
+    yield* Effect.forkScoped(Effect.forever(Effect.scoped(serve)));
+  });
+
+const nodeEchoServer = (path: string) =>
+  Effect.acquireRelease(
+    Effect.callback<Server>((resume) => {
+      const server = createServer((socket) => {
+        socket.on("data", (part) => socket.write(part));
+      });
+      server.listen(path, () => resume(Effect.succeed(server)));
+    }),
+    (server) => Effect.sync(() => server.close()),
+  );
+
+/** A client of Node's: a message there and back. */
+const roundTrips = (path: string, count: number) =>
+  Effect.callback<Array<number>>((resume) => {
+    const samples: Array<number> = [];
+    const client = connect(path);
+    let start = process.hrtime.bigint();
+    client.on("connect", () => client.write(MESSAGE));
+    client.on("data", () => {
+      samples.push(Number(process.hrtime.bigint() - start));
+      if (samples.length === count) {
+        client.destroy();
+        resume(Effect.succeed(samples));
+        return;
+      }
+      start = process.hrtime.bigint();
+      client.write(MESSAGE);
+    });
+  });
+
+const echoes = ({ local, ring }: Remotes, directory: string, scale: number) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const count = 100 * scale;
+      yield* echoServer(local, `${directory}/here`);
+      yield* echoServer(ring, `${directory}/there`);
+      yield* nodeEchoServer(`${directory}/node`);
+      const all = yield* interleaved({
+        local: roundTrips(`${directory}/here`, count),
+        remote: roundTrips(`${directory}/there`, count),
+        node: roundTrips(`${directory}/node`, count),
+      });
+      const instead = { name: "net of Node", samples: all.node };
+      const rows: Array<Row> = [
+        {
+          name: "echo of a Unix socket, here",
+          unit: "ns",
+          samples: all.local,
+          instead,
+          aims: [{ ofInstead: 1 }],
+        },
+        { name: "echo of a Unix socket in a stub", unit: "ns", samples: all.remote, instead },
+      ];
+      return rows;
+    }),
+  );
+
+/** Bytes through pipes and sockets. */
+export const streams = (remotes: Remotes, directory: string, scale: number) =>
+  Effect.map(Effect.all([pipes(remotes, scale), echoes(remotes, directory, scale)]), (rows) =>
+    rows.flat(),
+  );
