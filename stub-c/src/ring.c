@@ -18,10 +18,12 @@
 #define load(from) __atomic_load_n(from, __ATOMIC_SEQ_CST)
 #define store(to, value) __atomic_store_n(to, value, __ATOMIC_SEQ_CST)
 
+/* Nanoseconds; 0 where a filter of system calls refuses the clock. */
 static u64 now(void)
 {
 	struct timespec time;
-	syscall6(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&time, 0, 0, 0, 0);
+	if (syscall6(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&time, 0, 0, 0, 0) < 0)
+		return 0;
 	return (u64)time.seconds * 1000000000 + (u64)time.nanoseconds;
 }
 
@@ -50,6 +52,8 @@ static int spin(const struct rsyscall_slot *slot, u32 requested, u64 nanoseconds
 			cpu_relax();
 		}
 		u64 time = now();
+		if (!time)
+			return 0;
 		if (!end)
 			end = time + nanoseconds;
 		else if (time >= end)

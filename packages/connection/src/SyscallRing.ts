@@ -26,6 +26,9 @@ const LOOKS = 32;
 /** Wakes of the server between two looks whether there is a second CPU by now. */
 const RECHECK = 16;
 
+/** Reads of the socket that are made without a turn for others: enough for all that an honest server sends. */
+const READS = 16;
+
 /** Milliseconds that results may go on coming one after the other before others get their turn. */
 const TURN = 2;
 
@@ -50,6 +53,7 @@ export class SyscallRing extends SyscallConnection {
   #next = 0;
   #inSlots = 0;
   #delivering = false;
+  #willGoOn = false;
   /** Whether the server will wake us, and the event loop goes on for that. */
   #sleeping = false;
   #wokeServer = false;
@@ -169,12 +173,22 @@ export class SyscallRing extends SyscallConnection {
     for (let told = 0; this.pending.length > 0 && (this.#comes() || this.#comesBeforeSleep()); ) {
       this.#take(this.pending.shift() as PendingCall);
       if (++told % LOOKS === 0 && performance.now() > end) {
-        setImmediate(() => this.#deliver());
+        this.#goOnLater();
         break;
       }
     }
     this.#delivering = false;
     if (this.pending.length === 0) this.#getUp();
+  }
+
+  /** Once, however many ask for it. */
+  #goOnLater(): void {
+    if (this.#willGoOn) return;
+    this.#willGoOn = true;
+    setImmediate(() => {
+      this.#willGoOn = false;
+      this.#onBell(false);
+    });
   }
 
   /** Takes the result of the oldest call off the ring. */
@@ -230,8 +244,8 @@ export class SyscallRing extends SyscallConnection {
 
   /** The server has woken us, or is gone. */
   #onBell(hasEnded: boolean): void {
-    const end = hasEnded ? "the event loop has ended" : this.#silence();
     if (this.hasEnded) return;
+    const end = hasEnded ? "the event loop has ended" : this.#silence();
     // What it answered before it was gone is as good as any other result.
     if (!this.#delivering) this.#deliver();
     if (end === undefined) return;
@@ -243,17 +257,17 @@ export class SyscallRing extends SyscallConnection {
   #deliverLast(): void {
     const wasDelivering = this.#delivering;
     this.#delivering = true;
-    for (let left = this.#inSlots; left > 0 && this.#ring.isDone(this.#oldest); left--) {
-      const call = this.pending.shift();
-      if (call === undefined) break;
-      this.#take(call);
+    // Whoever is told may end the connection, and with it the memory of the ring.
+    for (let left = this.#inSlots; left > 0 && !this.hasEnded; left--) {
+      if (!this.#ring.isDone(this.#oldest)) break;
+      this.#take(this.pending.shift() as PendingCall);
     }
     this.#delivering = wasDelivering;
   }
 
   /** Takes the bytes off the socket. True at its end, or why it has failed. */
   #silence(): unknown {
-    for (;;) {
+    for (let reads = 0; reads < READS; reads++) {
       const got = this.local.submit(
         this.#recvfrom,
         this.fd,
@@ -267,6 +281,9 @@ export class SyscallRing extends SyscallConnection {
       if (got === -Errno.EAGAIN) return undefined;
       if (isError(got)) return SyscallError.from("recvfrom", got, `fd ${this.fd}`);
     }
+    // Somebody sends faster than we read, and no more to wake us. Others get their turn first.
+    this.#goOnLater();
+    return undefined;
   }
 
   protected override hangUp(): void {

@@ -36,7 +36,9 @@ export const takeArena = (
   accessTask.sysif instanceof LocalSyscallInterface &&
   memfd.task === accessTask &&
   address % pageSize === 0 &&
-  size % pageSize === 0
+  size % pageSize === 0 &&
+  // Beyond that, sums are not exact, and what lies outside would pass for a part of it.
+  Number.isSafeInteger(address + size)
     ? Effect.catch(Arena.make(accessTask, memfd, address, size), () => Effect.succeed(undefined))
     : Effect.succeed(undefined);
 
