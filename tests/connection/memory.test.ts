@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { Bytes } from "@rsyscall/abi";
 import { OutOfSpaceError } from "@rsyscall/memory";
 import { Address, getpid, pipelined, SyscallError, SyscallHangup } from "@rsyscall/near";
@@ -121,6 +122,25 @@ describe.each(wires)("memory of a stub, %s", (wire, launchStub) => {
     if (!isShared) assert.equal((error.cause as SyscallError).errno, "ENOMEM");
     const pointer = yield* thread.ptr(pattern(2 ** 20));
     assert.isTrue(same(yield* pointer.read(), pattern(2 ** 20)));
+  });
+
+  it("takes as much behind a call that is on its way as before it", function* () {
+    const directory = yield* tempDirectory;
+    const server = yield* StubServer.make(yield* LocalThread, directory, "stub", {
+      sharedMemory: isShared,
+    });
+    // 2 MiB of address space: more than half of what there is cannot be had twice.
+    yield* start("sh", ["-c", 'ulimit -v 2000; exec "$0"', `${directory}/stub`]);
+    const { thread, pid } = yield* server.accept();
+    const bytes = pattern(600 * 1024);
+    const there = Effect.scoped(Effect.flatMap(thread.ptr(bytes), (pointer) => pointer.read()));
+    assert.isTrue(same(yield* there, bytes));
+    const [reader, writer] = yield* thread.pipe();
+    yield* Effect.forkChild(reader.readBytes(1), { startImmediately: true });
+    const waiting = yield* Effect.forkChild(there, { startImmediately: true });
+    yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
+    writeFileSync(`/proc/${pid}/fd/${writer.near}`, "x");
+    assert.isTrue(same(yield* Fiber.join(waiting), bytes));
   });
 
   it("fails pending transfers when the stub dies", function* () {

@@ -1,7 +1,16 @@
 import { readSync, writeSync } from "node:fs";
-import { F, F_SEAL, MAP, PROT } from "@rsyscall/abi";
+import { F, F_SEAL, MAP, PROT, Uint64 } from "@rsyscall/abi";
 import { type FileDescriptor, type HandleFailure, SizeError, type Task } from "@rsyscall/handle";
-import { type Address, acquire, call, type Fd, mmap, munmap, NULL } from "@rsyscall/near";
+import {
+  type Address,
+  acquire,
+  batchThen,
+  call,
+  type Fd,
+  mmap,
+  munmap,
+  NULL,
+} from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
 import { type MappedMemory, type SharedMemory, view } from "./SharedMemory.ts";
 
@@ -10,6 +19,26 @@ const WINDOW_SIZE = 64 * 1024;
 
 /** fallocate(2): FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE gives pages back. */
 const PUNCH_HOLE = 0x3;
+
+/** `f_type` of statfs(2), the first of its words: 8 bytes on both machines. */
+const TMPFS_MAGIC = 0x01021994;
+const STATFS_SIZE = 120;
+
+/** Memory of huge pages can be sealed too; but a hole in it may be a SIGBUS. */
+const isTmpfs = (memfd: FileDescriptor): Effect.Effect<boolean, HandleFailure> => {
+  const { task } = memfd;
+  return Effect.flatMap(memfd.borrow(task), (fd) =>
+    task.withMemory(STATFS_SIZE, 8, (status) =>
+      Effect.map(
+        batchThen(
+          [call(task.sysif, "fstatfs", `fd ${fd}`, fd, status)],
+          task.sysif.read(status, 8),
+        ),
+        ([, bytes]) => Uint64.decode(bytes) === BigInt(TMPFS_MAGIC),
+      ),
+    ),
+  );
+};
 
 /**
  * Memory that another process on this host has mapped, and that we reach by its memfd. What is copied
@@ -70,7 +99,7 @@ export class Arena implements SharedMemory {
         const arena = yield* Effect.gen(function* () {
           const own = yield* memfd.move(local);
           own.closeOnFork = true;
-          const seals = yield* own.fcntl(F.GET_SEALS);
+          const seals = (yield* isTmpfs(own)) ? yield* own.fcntl(F.GET_SEALS) : 0;
           const available = seals & F_SEAL.SHRINK ? Number((yield* own.fstat).size) : 0;
           if (size < WINDOW_SIZE || size > available)
             return yield* new SizeError({ subject: "an arena", needed: size, available });

@@ -7,7 +7,7 @@ import {
   SyscallError,
   SyscallSendError,
 } from "@rsyscall/near";
-import { Effect } from "effect";
+import { Effect, Option } from "effect";
 import type { SharedMemory } from "./SharedMemory.ts";
 import type { SyscallConnection } from "./SyscallConnection.ts";
 
@@ -38,18 +38,52 @@ export class SharedMemoryTransport implements MemoryTransport {
       const connection = this.#connection;
       if (connection.hasPending) connection.settle();
       if (connection.hasEnded) return Effect.fail(new SyscallSendError({ syscall: "memory read" }));
-      if (!connection.hasPending && this.#memory.has(address, length))
-        return Effect.succeed(this.#memory.read(address, length));
+      const isShared = this.#memory.has(address, length);
+      if (!connection.hasPending && isShared) return this.#read(address, length);
       return Effect.acquireUseRelease(
-        Effect.mapError(this.#stage(length), () => SyscallError.of("memory read", "ENOMEM")),
+        Effect.option(this.#stage(length)),
         (copy) =>
-          Effect.flatMap(connection.syscall(OP_COPY, copy.address, address, length), (result) =>
-            isError(result)
-              ? Effect.fail(SyscallError.from("memory read", result, `address ${address}`))
-              : Effect.sync(() => this.#memory.read(copy.address, length)),
-          ),
-        (copy) => copy.free,
+          Option.isNone(copy)
+            ? // No room: then after all that is on its way.
+              isShared
+              ? Effect.andThen(connection.barrier, this.#read(address, length))
+              : Effect.fail(SyscallError.of("memory read", "ENOMEM", `address ${address}`))
+            : this.#readStaged(copy.value.address, address, length),
+        (copy) => (Option.isNone(copy) ? Effect.void : copy.value.free),
       );
+    });
+  }
+
+  #readStaged(
+    copy: Address,
+    address: Address,
+    length: number,
+  ): Effect.Effect<Uint8Array, ConnectionError | SyscallError> {
+    return Effect.flatMap(
+      this.#connection.syscall(OP_COPY, copy, address, length),
+      (result): Effect.Effect<Uint8Array, ConnectionError | SyscallError> =>
+        isError(result)
+          ? Effect.fail(SyscallError.from("memory read", result, `address ${address}`))
+          : this.#read(copy, length),
+    );
+  }
+
+  /** Memory that we have, or should have: it is another's as well. */
+  #read(address: Address, length: number): Effect.Effect<Uint8Array, SyscallSendError> {
+    return this.#touching("memory read", () => this.#memory.read(address, length));
+  }
+
+  #write(address: Address, bytes: Uint8Array): Effect.Effect<void, SyscallSendError> {
+    return this.#touching("memory write", () => this.#memory.write(address, bytes));
+  }
+
+  #touching<A>(syscall: string, touch: () => A): Effect.Effect<A, SyscallSendError> {
+    return Effect.try({
+      try: touch,
+      catch: (cause) => {
+        this.#connection.fail(cause);
+        return new SyscallSendError({ syscall, cause });
+      },
     });
   }
 
@@ -59,20 +93,31 @@ export class SharedMemoryTransport implements MemoryTransport {
       if (connection.hasPending) connection.settle();
       if (connection.hasEnded)
         return Effect.fail(new SyscallSendError({ syscall: "memory write" }));
-      if (!connection.hasPending && this.#memory.has(address, bytes.length))
-        return Effect.sync(() => this.#memory.write(address, bytes));
-      return Effect.map(Effect.orDie(this.#stage(bytes.length)), (copy) => {
-        this.#memory.write(copy.address, bytes);
-        connection
-          .submit(OP_COPY, address, copy.address, bytes.length, 0, 0, 0)
-          .whenDone((outcome) => {
-            // Nobody waits for a write, and later calls rely on it: if it failed, they must not happen.
-            if (typeof outcome !== "object" && isError(outcome))
-              connection.fail(SyscallError.from("memory write", outcome, `address ${address}`));
-            Effect.runFork(copy.free);
-          });
-        connection.settle();
+      const isShared = this.#memory.has(address, bytes.length);
+      if (!connection.hasPending && isShared) return this.#write(address, bytes);
+      return Effect.matchEffect(this.#stage(bytes.length), {
+        onSuccess: (copy) =>
+          Effect.map(this.#write(copy.address, bytes), () => this.#copy(address, copy)),
+        // No room: then after all that is on its way.
+        onFailure: (cause) =>
+          isShared
+            ? Effect.andThen(connection.barrier, this.#write(address, bytes))
+            : Effect.die(cause),
       });
     });
+  }
+
+  /** Submits the copying of what is staged, which is freed then. */
+  #copy(address: Address, staged: Allocation): void {
+    const connection = this.#connection;
+    connection
+      .submit(OP_COPY, address, staged.address, staged.size, 0, 0, 0)
+      .whenDone((outcome) => {
+        // Nobody waits for a write, and later calls rely on it: if it failed, they must not happen.
+        if (typeof outcome !== "object" && isError(outcome))
+          connection.fail(SyscallError.from("memory write", outcome, `address ${address}`));
+        Effect.runFork(staged.free);
+      });
+    connection.settle();
   }
 }

@@ -147,9 +147,12 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
           (count): Effect.Effect<Uint8Array | "EAGAIN", HandleFailure> =>
             count === "EAGAIN"
               ? Effect.succeed(count)
-              : count === 0
-                ? Effect.succeed(new Uint8Array(0))
-                : task.sysif.read(address, count),
+              : count < 0 || count > size
+                ? // What no kernel says, but a task that lies might.
+                  Effect.fail(SyscallError.of(name, "EIO", `${count} of ${size} bytes`))
+                : count === 0
+                  ? Effect.succeed(new Uint8Array(0))
+                  : task.sysif.read(address, count),
         ),
       ),
     );

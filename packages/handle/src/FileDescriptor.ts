@@ -2,9 +2,11 @@ import { Bytes, F, FD, O, S_IF, S_IFMT, type Stat } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
+import { encode } from "./encode.ts";
 import { type HandleFailure, UseAfterFreeError, WrongKindError } from "./errors.ts";
+import { checkedCount } from "./internal/checked.ts";
 import type { Pointer, ReadablePointer } from "./Pointer.ts";
-import { encode, type Task } from "./Task.ts";
+import type { Task } from "./Task.ts";
 
 /** A class of file descriptor handles. */
 export type FdClass<A extends FileDescriptor> = new (task: Task, near: near.Fd) => A;
@@ -152,8 +154,10 @@ export class FileDescriptor {
   readBytes(size = 65536): Effect.Effect<Uint8Array, HandleFailure> {
     return this.use((fd) =>
       this.task.withMemory(size, 1, (address) =>
-        Effect.flatMap(near.read(this.task.sysif, fd, address, size), (count) =>
-          count === 0 ? Effect.succeed(new Uint8Array(0)) : this.task.sysif.read(address, count),
+        Effect.flatMap(
+          checkedCount("read", near.read(this.task.sysif, fd, address, size), size),
+          (count) =>
+            count === 0 ? Effect.succeed(new Uint8Array(0)) : this.task.sysif.read(address, count),
         ),
       ),
     );

@@ -3,8 +3,9 @@ import { NamespaceMismatchError } from "@rsyscall/far";
 import type { Allocation } from "@rsyscall/memory";
 import { Address, type ConnectionError, type SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
+import { encode } from "./encode.ts";
 import { SizeError, UseAfterFreeError } from "./errors.ts";
-import { encode, type Task } from "./Task.ts";
+import type { Task } from "./Task.ts";
 
 /**
  * Memory in a task that holds, or is to hold, an `A`. Its size is what the kernel is told.

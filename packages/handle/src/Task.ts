@@ -14,6 +14,7 @@ import {
   type SyscallInterface,
 } from "@rsyscall/near";
 import { Effect, Scope } from "effect";
+import { encode } from "./encode.ts";
 import type { SizeError } from "./errors.ts";
 import type { FdTable } from "./FdTable.ts";
 import { Pointer, type WrittenPointer } from "./Pointer.ts";
@@ -226,11 +227,3 @@ export class Task implements far.Task {
 
 /** What ptr can fail with. */
 export type PtrFailure = MallocFailure | SizeError;
-
-/** A value as the bytes that the kernel sees. */
-export const encode = <A>(type: Codec<A>, value: A): Uint8Array => {
-  if (type === (Bytes as unknown)) return value as Uint8Array;
-  const bytes = new Uint8Array(type.sizeOf(value));
-  type.encode(value, bytes);
-  return bytes;
-};

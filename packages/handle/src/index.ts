@@ -25,6 +25,7 @@ export {
   setuid,
 } from "./credentials.ts";
 export { Directory, type DirentStatus } from "./dirent.ts";
+export { encode } from "./encode.ts";
 export {
   type HandleFailure,
   SizeError,
@@ -85,7 +86,7 @@ export { type Received, Socket } from "./sys/socket.ts";
 export { chmod, mkdir, stat, umask } from "./sys/stat.ts";
 export { bindUnix, connectUnix } from "./sys/un.ts";
 export { ChildState } from "./sys/wait.ts";
-export { encode, type MallocFailure, type PtrFailure, Task } from "./Task.ts";
+export { type MallocFailure, type PtrFailure, Task } from "./Task.ts";
 export {
   access,
   chdir,

@@ -2,10 +2,11 @@ import { AT, CLONE, CString, O } from "@rsyscall/abi";
 import { Namespace, type NamespaceKind, type Namespaces } from "@rsyscall/far";
 import * as near from "@rsyscall/near";
 import { Effect, Exit, type Scope } from "effect";
+import { encode } from "./encode.ts";
 import type { HandleFailure } from "./errors.ts";
 import { unshareFiles } from "./exec.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
-import { encode, type MallocFailure, type Task } from "./Task.ts";
+import type { MallocFailure, Task } from "./Task.ts";
 
 /*
  * Which namespaces a task is in: sched.h. A task's `namespaces` and `childNamespaces` follow what is

@@ -1,8 +1,9 @@
 import { CpuSet } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
+import { encode } from "./encode.ts";
 import { checked, encoded, isInt } from "./internal/checked.ts";
-import { encode, type MallocFailure, type Task } from "./Task.ts";
+import type { MallocFailure, Task } from "./Task.ts";
 
 /**
  * sched_getaffinity(2): the CPUs that a task may run on, and its cpuset allows. 0 stands for the task

@@ -1,8 +1,9 @@
 import { SIG, Sigaction, SigHow, Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
+import { encode } from "./encode.ts";
 import { checked, encoded, isInt } from "./internal/checked.ts";
-import { encode, type MallocFailure, type Task } from "./Task.ts";
+import type { MallocFailure, Task } from "./Task.ts";
 
 const SIGSET_SIZE = Sigset.size;
 

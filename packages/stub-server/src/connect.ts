@@ -1,4 +1,4 @@
-import type { Abi } from "@rsyscall/abi";
+import { type Abi, RLIMIT } from "@rsyscall/abi";
 import {
   Arena,
   type Connection,
@@ -9,7 +9,7 @@ import {
   SyscallSocket,
 } from "@rsyscall/connection";
 import { AsyncFileDescriptor } from "@rsyscall/epoller";
-import type { FileDescriptor, HandleFailure, Socket } from "@rsyscall/handle";
+import { type FileDescriptor, getrlimit, type HandleFailure, type Socket } from "@rsyscall/handle";
 import { Allocator } from "@rsyscall/memory";
 import { Address, LocalSyscallInterface, RING_SIZE } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
@@ -39,7 +39,15 @@ export const takeArena = (
   size % pageSize === 0 &&
   // Beyond that, sums are not exact, and what lies outside would pass for a part of it.
   Number.isSafeInteger(address + size)
-    ? Effect.catch(Arena.make(accessTask, memfd, address, size), () => Effect.succeed(undefined))
+    ? Effect.catch(
+        Effect.flatMap(getrlimit(accessTask, RLIMIT.FSIZE), ({ cur }) =>
+          // What is not in the window is written by pwrite(2), as a file.
+          cur < BigInt(size)
+            ? Effect.succeed(undefined)
+            : Arena.make(accessTask, memfd, address, size),
+        ),
+        () => Effect.succeed(undefined),
+      )
     : Effect.succeed(undefined);
 
 /** Through the arena, whose first page is the ring. */

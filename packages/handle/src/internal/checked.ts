@@ -33,3 +33,15 @@ export const encoded = (
   bytes: () => Uint8Array,
 ): Effect.Effect<Uint8Array, SyscallError> =>
   Effect.try({ try: bytes, catch: () => invalid(syscall, subject) });
+
+/** How many bytes a call says it has filled in: EIO for what no kernel says, but a task that lies might. */
+export const checkedCount = <E, R>(
+  syscall: string,
+  call: Effect.Effect<number, E, R>,
+  size: number,
+): Effect.Effect<number, E | SyscallError, R> =>
+  Effect.flatMap(call, (count) =>
+    count >= 0 && count <= size
+      ? Effect.succeed(count)
+      : Effect.fail(SyscallError.of(syscall, "EIO", `${count} of ${size} bytes`)),
+  );

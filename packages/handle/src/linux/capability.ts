@@ -1,8 +1,9 @@
 import { CapData, CapHeader, LINUX_CAPABILITY_VERSION_3 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
+import { encode } from "../encode.ts";
 import { checked, encoded, isInt } from "../internal/checked.ts";
-import { encode, type MallocFailure, type Task } from "../Task.ts";
+import type { MallocFailure, Task } from "../Task.ts";
 
 const headerOf = (pid: number): Uint8Array =>
   encode(CapHeader, { version: LINUX_CAPABILITY_VERSION_3, pid });

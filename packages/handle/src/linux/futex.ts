@@ -1,9 +1,10 @@
 import { FUTEX, ROBUST_LIST, RobustFutex, Timespec, type ValueOf } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
+import { encode } from "../encode.ts";
 import type { UseAfterFreeError } from "../errors.ts";
 import type { Pointer } from "../Pointer.ts";
-import { encode, type MallocFailure, type Task } from "../Task.ts";
+import type { MallocFailure, Task } from "../Task.ts";
 
 /** futex(2), FUTEX_WAKE: how many of at most `count` waiters were woken. */
 export const futexWake = (

@@ -1,7 +1,8 @@
 import { CString } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import type { Effect } from "effect";
-import { encode, type MallocFailure, type Task } from "../Task.ts";
+import { encode } from "../encode.ts";
+import type { MallocFailure, Task } from "../Task.ts";
 
 /**
  * mount(2) in the task's mount namespace.

@@ -1,8 +1,9 @@
 import { Rlimit } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
+import { encode } from "../encode.ts";
 import { checked, encoded, isId, isInt } from "../internal/checked.ts";
-import { encode, type MallocFailure, type Task } from "../Task.ts";
+import type { MallocFailure, Task } from "../Task.ts";
 
 /** Limits to set: whole numbers, of which RLIM_INFINITY stands for none. */
 export interface NewRlimit {

@@ -1,10 +1,11 @@
 import { listOf, SFD, SignalfdSiginfo, Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
+import { encode } from "../encode.ts";
 import type { HandleFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { encoded } from "../internal/checked.ts";
-import { encode, type MallocFailure, type Task } from "../Task.ts";
+import type { MallocFailure, Task } from "../Task.ts";
 
 const Signals = listOf(SignalfdSiginfo);
 

@@ -22,11 +22,12 @@ import {
 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
+import { encode } from "../encode.ts";
 import type { HandleFailure, WrongKindError } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
-import { encoded } from "../internal/checked.ts";
+import { checkedCount, encoded } from "../internal/checked.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
-import { encode, type MallocFailure, type Task } from "../Task.ts";
+import type { MallocFailure, Task } from "../Task.ts";
 
 /** Descriptors and bytes that came in one message. */
 export interface Received {
@@ -263,11 +264,12 @@ export class Socket extends FileDescriptor {
     const receive = this.use((fd) =>
       this.#withMessage(new Uint8Array(size), new Uint8Array(controlSize), (message, data) =>
         Effect.gen({ self: this }, function* () {
-          const count = yield* near.recvmsg(this.task.sysif, fd, message, flags | MSG.CMSG_CLOEXEC);
+          const receive = near.recvmsg(this.task.sysif, fd, message, flags | MSG.CMSG_CLOEXEC);
+          const count = yield* checkedCount("recvmsg", receive, size);
           const filled = Msghdr.decode(yield* this.task.sysif.read(message, Msghdr.size));
           const control = yield* this.task.sysif.read(
             near.Address(filled.control),
-            filled.controlLength,
+            Math.min(filled.controlLength, controlSize),
           );
           const fds = decodeControl(control)
             .filter(({ level, type }) => level === SOL.SOCKET && type === SCM.RIGHTS)

@@ -1,9 +1,9 @@
 import { AT, O, SOCKADDR_UN_PATH_MAX, SockaddrUn } from "@rsyscall/abi";
 import { Path, type PathLike, pathBytes, pathText, renameat2, SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
+import { encode } from "../encode.ts";
 import type { HandleFailure } from "../errors.ts";
 import { open } from "../fcntl.ts";
-import { encode } from "../Task.ts";
 import { unlink } from "../unistd.ts";
 import type { Socket } from "./socket.ts";
 
