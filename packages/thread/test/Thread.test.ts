@@ -33,11 +33,15 @@ describe("the Thread of a stub", () => {
     yield* thread.spit(`${directory}/binary`, "");
     assert.equal(statSync(`${directory}/binary`).size, 0);
     assert.equal((yield* thread.slurp(`${directory}/binary`)).length, 0);
-    const before = readdirSync(`/proc/${call.pid}/fd`);
+    // A close travels and is not waited for; whoever has answered after it has closed.
+    const descriptors = Effect.map(thread.task.sysif.barrier, () =>
+      readdirSync(`/proc/${call.pid}/fd`),
+    );
+    const before = yield* descriptors;
     // A file that says it has no size.
     const status = new TextDecoder().decode(yield* thread.slurp("/proc/self/status"));
     assert.match(status, new RegExp(`^Pid:\\s${call.pid}$`, "m"));
-    assert.deepEqual(readdirSync(`/proc/${call.pid}/fd`), before);
+    assert.deepEqual(yield* descriptors, before);
   });
 
   it("tells of files that are not to be had, by call, errno and path", function* () {
