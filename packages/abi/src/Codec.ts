@@ -175,6 +175,19 @@ export const Int64: FixedCodec<number> = scalar(
   (from, at) => safe("int64_t", from.getBigInt64(at, true)),
 );
 
+/** `int64_t` as a bigint, for those that may be no safe integer. */
+export const BigInt64: FixedCodec<bigint> = scalar(
+  "int64_t",
+  8,
+  (value, into, at) => {
+    if (BigInt.asIntN(64, value) !== value) {
+      throw new RangeError(`${value} is not a value of int64_t`);
+    }
+    into.setBigInt64(at, value, true);
+  },
+  (from, at) => from.getBigInt64(at, true),
+);
+
 /** `uint64_t`. */
 export const Uint64: FixedCodec<bigint> = scalar(
   "uint64_t",

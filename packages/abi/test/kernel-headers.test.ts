@@ -59,8 +59,16 @@ const constants = new Map<string, number>([
   ...prefixed("CAP_", abi.CAP),
   ...prefixed("_", { LINUX_CAPABILITY_VERSION_3: abi.LINUX_CAPABILITY_VERSION_3 }),
   ...prefixed("SFD_", abi.SFD),
+  ...prefixed("EFD_", abi.EFD),
+  ...prefixed("TFD_", abi.TFD),
+  ...prefixed("TFD_TIMER_", abi.TFD_TIMER),
+  ...prefixed("CLOCK_", abi.CLOCK),
+  ...prefixed("IN_", abi.IN),
+  ...prefixed("TIOC", abi.TIOC),
   ...prefixed("S_IF", { ...abi.S_IF, MT: abi.S_IFMT, IFO: abi.S_IF.FIFO }),
   ...prefixed("DT_", abi.DT),
+  ...prefixed("STATX_", abi.STATX),
+  ...prefixed("UTIME_", abi.UTIME),
 ]);
 constants.delete("S_IFFIFO"); // S_IFIFO in C
 constants.delete("SIGRTMAX"); // a function in the C library, and hidden by the kernel
@@ -80,6 +88,9 @@ const programs: ReadonlyArray<ReadonlyArray<string>> = [
     "poll.h",
     "signal.h",
     "sys/epoll.h",
+    "sys/eventfd.h",
+    "sys/inotify.h",
+    "sys/ioctl.h",
     "sys/mman.h",
     "sys/mount.h",
     "sys/prctl.h",
@@ -87,8 +98,10 @@ const programs: ReadonlyArray<ReadonlyArray<string>> = [
     "sys/signalfd.h",
     "sys/socket.h",
     "sys/stat.h",
+    "sys/timerfd.h",
     "sys/wait.h",
     "sysexits.h",
+    "time.h",
     "unistd.h",
   ],
   ["asm/mman.h"],
@@ -101,6 +114,7 @@ const programs: ReadonlyArray<ReadonlyArray<string>> = [
   ["linux/futex.h"],
   ["linux/mount.h"],
   ["linux/sched.h"],
+  ["linux/stat.h"],
 ];
 
 describe.skipIf(reason)(title("constants"), () => {
@@ -243,6 +257,58 @@ describe.skipIf(reason)(title("layouts"), () => {
   itIsAsInC("asm/stat.h", abi.x86_64.stat, status, statusMembers);
   itIsAsInC("asm-generic/stat.h", abi.aarch64.stat, status, statusMembers);
 
+  const timestamp = (n: bigint) => ({ seconds: -n * 2n ** 56n - n, nanoseconds: 0xf001_0203 });
+  const statx: abi.Statx = {
+    mask: 0xf001_0203,
+    blksize: 0xf004_0506,
+    attributes: 0xf1f2_f3f4_f5f6_f7f8n,
+    nlink: 0xf007_0809,
+    uid: 0xfffe_fdfc,
+    gid: 0xfbfa_f9f8,
+    mode: 0x8102,
+    ino: 0xe1e2_e3e4_e5e6_e7e8n,
+    size: 0xd1d2_d3d4_d5d6_d7d8n,
+    blocks: 0xc1c2_c3c4_c5c6_c7c8n,
+    attributesMask: 0xb1b2_b3b4_b5b6_b7b8n,
+    atime: timestamp(1n),
+    btime: timestamp(2n),
+    ctime: timestamp(3n),
+    mtime: timestamp(4n),
+    rdevMajor: 0xf00a_0b0c,
+    rdevMinor: 0xf00d_0e0f,
+    devMajor: 0xf010_1112,
+    devMinor: 0xf013_1415,
+    mntId: 0xa1a2_a3a4_a5a6_a7a8n,
+  };
+  itIsAsInC("linux/stat.h", abi.Statx, statx, {
+    ...Object.fromEntries(Object.keys(statx).map((field) => [field, `stx_${field}`])),
+    ...Object.fromEntries(
+      ["atime", "btime", "ctime", "mtime"].flatMap((field) => [
+        [`${field}.seconds`, `stx_${field}.tv_sec`],
+        [`${field}.nanoseconds`, `stx_${field}.tv_nsec`],
+      ]),
+    ),
+    attributesMask: "stx_attributes_mask",
+    rdevMajor: "stx_rdev_major",
+    rdevMinor: "stx_rdev_minor",
+    devMajor: "stx_dev_major",
+    devMinor: "stx_dev_minor",
+    mntId: "stx_mnt_id",
+  });
+
+  it("makedev is that of <sys/sysmacros.h>", () => {
+    const devices = [0, 1, 0xff, 0x100, 0xfff, 0x1000, 0x12345, 0xfff_ffff, 0xffff_ffff];
+    const pairs = devices.flatMap((major) => devices.map((minor) => [major, minor] as const));
+    const lines = run(
+      ["sys/sysmacros.h"],
+      pairs.map(([a, b]) => `printf("%llu\\n", (unsigned long long)makedev(${a}u, ${b}u));`),
+    );
+    assert.deepEqual(
+      pairs.map(([major, minor]) => String(abi.makedev(major, minor))),
+      lines,
+    );
+  });
+
   const event = { events: 0x8000_0001, data: 0x0001_0203_0405_0607 };
   itIsAsInC("sys/epoll.h", abi.x86_64.epollEvent, event, { events: "events", data: "data.u64" });
 
@@ -251,6 +317,22 @@ describe.skipIf(reason)(title("layouts"), () => {
     abi.Timespec,
     { seconds: -2, nanoseconds: 999_999_999 },
     { seconds: "tv_sec", nanoseconds: "tv_nsec" },
+  );
+  const members = (member: string) => ({
+    [`${member}.seconds`]: `it_${member}.tv_sec`,
+    [`${member}.nanoseconds`]: `it_${member}.tv_nsec`,
+  });
+  itIsAsInC(
+    "sys/timerfd.h",
+    abi.Itimerspec,
+    { interval: time(1), value: time(2) },
+    { ...members("interval"), ...members("value") },
+  );
+  itIsAsInC(
+    "sys/ioctl.h",
+    abi.Winsize,
+    { rows: 0xf102, columns: 0xf304, width: 0xf506, height: 0xf708 },
+    { rows: "ws_row", columns: "ws_col", width: "ws_xpixel", height: "ws_ypixel" },
   );
   itIsAsInC(
     "poll.h",
@@ -427,6 +509,27 @@ describe.skipIf(reason)(title("layouts"), () => {
       spaces.map(Number),
       spaces.map((_, n) => abi.cmsgSpace(n)),
     );
+  });
+
+  it("inotify events are those of <sys/inotify.h>", () => {
+    const [bytes = "", longest] = run(
+      ["limits.h", "linux/limits.h", "sys/inotify.h"],
+      [
+        "unsigned char room[64] = { 0 };",
+        "struct inotify_event *e = (void *)room;",
+        "e->wd = -2, e->mask = 0xc0000100, e->cookie = 0xf1f2f3f4, e->len = 16;",
+        '__builtin_strcpy(e->name, "\\xffname");',
+        "e = (void *)(room + sizeof *e + 16);",
+        "e->wd = 0x01020304, e->mask = IN_IGNORED;",
+        "dump(room, 2 * sizeof *e + 16);",
+        'printf("%zu\\n", sizeof *e + NAME_MAX + 1);',
+      ],
+    );
+    assert.deepEqual(abi.decodeInotifyEvents(Buffer.from(bytes, "hex")), [
+      { wd: -2, mask: 0xc000_0100, cookie: 0xf1f2_f3f4, name: "\udcffname" },
+      { wd: 0x0102_0304, mask: abi.IN.IGNORED, cookie: 0, name: undefined },
+    ]);
+    assert.equal(abi.INOTIFY_EVENT_MAX, Number(longest));
   });
 
   it("directory entries are those of <dirent.h>", () => {

@@ -55,6 +55,7 @@ export {
 } from "./namespaces.ts";
 export { Pointer, ReadablePointer, WrittenPointer } from "./Pointer.ts";
 export { pollNow } from "./poll.ts";
+export { loginTty, openpty, PtyMaster, Terminal } from "./pty.ts";
 export { removeTree } from "./removeTree.ts";
 export { schedGetaffinity, schedSetaffinity } from "./sched.ts";
 export {
@@ -70,6 +71,8 @@ export {
 } from "./signal.ts";
 export { type SpawnOptions, spawn } from "./spawn.ts";
 export { Epoll } from "./sys/epoll.ts";
+export { Eventfd } from "./sys/eventfd.ts";
+export { Inotify } from "./sys/inotify.ts";
 export { mount, umount } from "./sys/mount.ts";
 export { Pidfd } from "./sys/pidfd.ts";
 export * as prctl from "./sys/prctl.ts";
@@ -83,16 +86,19 @@ export {
 } from "./sys/resource.ts";
 export { Signalfd } from "./sys/signalfd.ts";
 export { type Received, Socket } from "./sys/socket.ts";
-export { chmod, mkdir, stat, umask } from "./sys/stat.ts";
+export { chmod, fstatx, mkdir, stat, statx, umask, utimens } from "./sys/stat.ts";
+export { type NewItimerspec, Timerfd } from "./sys/timerfd.ts";
 export { bindUnix, connectUnix } from "./sys/un.ts";
 export { ChildState } from "./sys/wait.ts";
 export { type MallocFailure, type PtrFailure, Task } from "./Task.ts";
 export {
   access,
   chdir,
+  chown,
   chroot,
   fchdir,
   getcwd,
+  link,
   PipeReader,
   PipeWriter,
   pipe,
@@ -102,5 +108,6 @@ export {
   rmdir,
   sethostname,
   symlink,
+  truncate,
   unlink,
 } from "./unistd.ts";

@@ -3,6 +3,7 @@ import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { HandleFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
+import { checked, isId } from "./internal/checked.ts";
 import type { MallocFailure, Task } from "./Task.ts";
 
 /** The read end of a pipe. */
@@ -64,6 +65,26 @@ export const symlink = (
     ),
   );
 
+/** link(2): a file gets another name. A symbolic link is not followed. */
+export const link = (
+  task: Task,
+  from: near.PathLike,
+  to: near.PathLike,
+): Effect.Effect<void, MallocFailure> =>
+  task.withPath("link", from, (source) =>
+    task.withPath("link", to, (target) =>
+      near.linkat(
+        task.sysif,
+        AT.FDCWD,
+        source,
+        AT.FDCWD,
+        target,
+        0,
+        `${near.pathText(from)} to ${near.pathText(to)}`,
+      ),
+    ),
+  );
+
 /** rename(2), with renameat2's flags. */
 export const rename = (
   task: Task,
@@ -107,6 +128,41 @@ export const access = (
 ): Effect.Effect<void, MallocFailure> =>
   task.withPath("access", path, (address) =>
     near.faccessat(task.sysif, AT.FDCWD, address, mode, near.pathText(path)),
+  );
+
+/**
+ * chown(2), or lchown(2) with AT.SYMLINK_NOFOLLOW. An id of -1 stays as it is. EINVAL for what is
+ * neither that nor an id.
+ */
+export const chown = (
+  task: Task,
+  path: near.PathLike,
+  uid: number,
+  gid: number,
+  flags = 0,
+): Effect.Effect<void, MallocFailure> =>
+  checked(
+    (uid === -1 || isId(uid)) && (gid === -1 || isId(gid)),
+    "fchownat",
+    near.pathText(path),
+    task.withPath("fchownat", path, (address) =>
+      near.fchownat(task.sysif, AT.FDCWD, address, uid, gid, flags, near.pathText(path)),
+    ),
+  );
+
+/** truncate(2): the size in bytes. What is added reads as zeros. EINVAL for what is no size. */
+export const truncate = (
+  task: Task,
+  path: near.PathLike,
+  size: number,
+): Effect.Effect<void, MallocFailure> =>
+  checked(
+    Number.isSafeInteger(size) && size >= 0,
+    "truncate",
+    near.pathText(path),
+    task.withPath("truncate", path, (address) =>
+      near.truncate(task.sysif, address, size, near.pathText(path)),
+    ),
   );
 
 /** getcwd(2) */

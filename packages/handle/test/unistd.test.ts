@@ -1,21 +1,25 @@
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { ACCESS, O } from "@rsyscall/abi";
+import { ACCESS, AT, O } from "@rsyscall/abi";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, tempDirectory } from "../../../tests/harness/index.ts";
+import { it, notRoot, tempDirectory } from "../../../tests/harness/index.ts";
 import {
   access,
+  chown,
   getcwd,
+  link,
   type PipeReader,
   PipeWriter,
   pipe,
@@ -23,6 +27,7 @@ import {
   rename,
   rmdir,
   symlink,
+  truncate,
   unlink,
 } from "../src/index.ts";
 
@@ -90,6 +95,62 @@ describe("names of files", () => {
     assert.deepEqual((yield* readlink(task, path)).bytes, target);
     yield* unlink(task, path);
     assert.deepEqual(readdirSync(directory), []);
+  });
+});
+
+describe("link", () => {
+  it("gives a file another name, and does not follow links", function* () {
+    const { task } = yield* LocalThread;
+    const directory = yield* tempDirectory;
+    const [a, b] = [`${directory}/a`, `${directory}/b`];
+    writeFileSync(a, "");
+    yield* link(task, a, b);
+    assert.equal(statSync(b).ino, statSync(a).ino);
+    symlinkSync("nowhere", `${directory}/link`);
+    yield* link(task, `${directory}/link`, `${directory}/second`);
+    assert.equal(readlinkSync(`${directory}/second`), "nowhere");
+    const refused = (yield* Effect.flip(link(task, a, b))) as SyscallError;
+    assert.deepInclude({ ...refused }, { errno: "EEXIST", subject: `${a} to ${b}` });
+  });
+});
+
+describe("chown", () => {
+  it.skipIf(notRoot)("gives a file to another user, or a link itself", function* () {
+    const { task } = yield* LocalThread;
+    const directory = yield* tempDirectory;
+    const [file, name] = [`${directory}/file`, `${directory}/link`];
+    writeFileSync(file, "");
+    symlinkSync("file", name);
+    const owner = ({ uid, gid }: { uid: number; gid: number }) => [uid, gid];
+    yield* chown(task, name, 12, 34);
+    assert.deepEqual(owner(statSync(file)), [12, 34]);
+    assert.deepEqual(owner(lstatSync(name)), [0, 0]);
+    yield* chown(task, name, 56, -1, AT.SYMLINK_NOFOLLOW);
+    assert.deepEqual(owner(lstatSync(name)), [56, 0]);
+    yield* chown(task, file, -1, 2 ** 32 - 2);
+    assert.deepEqual(owner(statSync(file)), [12, 2 ** 32 - 2]);
+    // The kernel would see root's id, and "no change".
+    for (const wrong of [2 ** 32, 2 ** 32 - 1, -2, 0.5, Number.NaN]) {
+      assert.include((yield* Effect.flip(chown(task, file, wrong, 0))).message, "EINVAL");
+      assert.include((yield* Effect.flip(chown(task, file, 0, wrong))).message, "EINVAL");
+    }
+    assert.deepEqual(owner(statSync(file)), [12, 2 ** 32 - 2]);
+  });
+});
+
+describe("truncate", () => {
+  it("cuts a file, or adds zeros", function* () {
+    const { task } = yield* LocalThread;
+    const path = `${yield* tempDirectory}/file`;
+    writeFileSync(path, "content");
+    yield* truncate(task, path, 3);
+    yield* truncate(task, path, 5);
+    assert.equal(readFileSync(path, "latin1"), "con\0\0");
+    yield* truncate(task, path, 2 ** 33 + 1);
+    assert.equal(statSync(path).size, 2 ** 33 + 1);
+    for (const wrong of [-1, 0.5, Number.NaN, 2 ** 64])
+      assert.include((yield* Effect.flip(truncate(task, path, wrong))).message, "EINVAL");
+    assert.equal(statSync(path).size, 2 ** 33 + 1);
   });
 });
 

@@ -35,6 +35,9 @@ export type { DirectCalls, SyscallInterface, Word, Words } from "./SyscallInterf
 export * from "./sched.ts";
 export * from "./signal.ts";
 export * from "./sys/epoll.ts";
+export * from "./sys/eventfd.ts";
+export * from "./sys/inotify.ts";
+export * from "./sys/ioctl.ts";
 export * from "./sys/mman.ts";
 export * from "./sys/mount.ts";
 export * from "./sys/pidfd.ts";
@@ -44,6 +47,7 @@ export * from "./sys/sendfile.ts";
 export * from "./sys/signalfd.ts";
 export * from "./sys/socket.ts";
 export * from "./sys/stat.ts";
+export * from "./sys/timerfd.ts";
 export * from "./sys/utsname.ts";
 export * from "./sys/wait.ts";
 export * from "./unistd.ts";

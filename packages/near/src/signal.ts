@@ -1,4 +1,4 @@
-import { callVoid } from "./call.ts";
+import { call, callVoid } from "./call.ts";
 import { type Address, NULL, type Pid } from "./identifiers.ts";
 import type { SyscallInterface } from "./SyscallInterface.ts";
 
@@ -32,3 +32,14 @@ export const tgkill = (
 /** rt_sigpending(2) */
 export const sigpending = (sysif: SyscallInterface, set: Address) =>
   callVoid(sysif, "rt_sigpending", undefined, set, SIGSET_SIZE);
+
+/**
+ * rt_sigtimedwait(2): takes a signal of the set that is pending, and gives its number; EAGAIN if none
+ * comes within the timeout, a timespec.
+ */
+export const sigtimedwait = (
+  sysif: SyscallInterface,
+  set: Address,
+  info: Address,
+  timeout: Address,
+) => call(sysif, "rt_sigtimedwait", undefined, set, info, timeout, SIGSET_SIZE);

@@ -253,3 +253,56 @@ export const faccessat2 = (
   flags: number,
   subject?: string,
 ) => callVoid(sysif, "faccessat2", subject, directory, path, mode, flags);
+
+/** pread64, the system call behind pread(2). The offset of the open file stays. */
+export const pread = (
+  sysif: SyscallInterface,
+  fd: Fd,
+  buffer: Address,
+  length: number,
+  offset: number | bigint,
+) => call(sysif, "pread64", `fd ${fd}`, fd, buffer, length, offset);
+
+/** pwrite64, the system call behind pwrite(2). With O_APPEND it writes to the end all the same. */
+export const pwrite = (
+  sysif: SyscallInterface,
+  fd: Fd,
+  buffer: Address,
+  length: number,
+  offset: number | bigint,
+) => call(sysif, "pwrite64", `fd ${fd}`, fd, buffer, length, offset);
+
+/** fsync(2) */
+export const fsync = (sysif: SyscallInterface, fd: Fd) => callVoid(sysif, "fsync", `fd ${fd}`, fd);
+
+/** truncate(2) */
+export const truncate = (
+  sysif: SyscallInterface,
+  path: Address,
+  length: number | bigint,
+  subject?: string,
+) => callVoid(sysif, "truncate", subject, path, length);
+
+/** fchownat(2); -1 leaves an id as it is. */
+export const fchownat = (
+  sysif: SyscallInterface,
+  directory: Fd | number,
+  path: Address,
+  uid: number,
+  gid: number,
+  flags: number,
+  subject?: string,
+) => callVoid(sysif, "fchownat", subject, directory, path, uid, gid, flags);
+
+/**
+ * copy_file_range(2), from and to addresses of 64-bit offsets, or with NULL those of the open files. 0
+ * at the end, and of files that are made up as they are read, such as those in /proc.
+ */
+export const copyFileRange = (
+  sysif: SyscallInterface,
+  from: Fd,
+  fromOffset: Address,
+  to: Fd,
+  toOffset: Address,
+  length: number,
+) => call(sysif, "copy_file_range", `fd ${from}`, from, fromOffset, to, toOffset, length, 0);

@@ -1,3 +1,4 @@
+import { BigInt64, type FixedCodec, reserved, struct, Uint16, Uint32, Uint64 } from "../Codec.ts";
 import type { Timespec } from "../time.ts";
 
 /** The bits of a mode that say the type of the file. See inode(7). */
@@ -58,3 +59,113 @@ export const isSymlink: (mode: number) => boolean = isType(S_IF.LNK);
 
 /** Whether the file of this mode is a socket. */
 export const isSocket: (mode: number) => boolean = isType(S_IF.SOCK);
+
+/** What statx(2) is asked for, and what it has told. */
+export const STATX = {
+  TYPE: 0x0001,
+  MODE: 0x0002,
+  NLINK: 0x0004,
+  UID: 0x0008,
+  GID: 0x0010,
+  ATIME: 0x0020,
+  MTIME: 0x0040,
+  CTIME: 0x0080,
+  INO: 0x0100,
+  SIZE: 0x0200,
+  BLOCKS: 0x0400,
+  /** All of the above: what stat(2) tells. */
+  BASIC_STATS: 0x07ff,
+  BTIME: 0x0800,
+  MNT_ID: 0x1000,
+} as const;
+
+/** `struct statx_timestamp`. See statx(2). */
+export interface StatxTimestamp {
+  readonly seconds: bigint;
+  /** 0 to 999,999,999. */
+  readonly nanoseconds: number;
+}
+
+/** What statx(2) tells of a file, on all machines alike; a field that is not in `mask` is made up. */
+export interface Statx {
+  /** Of {@link STATX}. */
+  readonly mask: number;
+  /** The preferred size of reads and writes, in bytes. */
+  readonly blksize: number;
+  readonly attributes: bigint;
+  readonly nlink: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Type, of {@link S_IF}, and permissions. */
+  readonly mode: number;
+  readonly ino: bigint;
+  /** Bytes. */
+  readonly size: bigint;
+  /** The room that the file takes, in units of 512 bytes. */
+  readonly blocks: bigint;
+  /** The attributes that the file system knows. */
+  readonly attributesMask: bigint;
+  readonly atime: StatxTimestamp;
+  /** When the file was made. */
+  readonly btime: StatxTimestamp;
+  readonly ctime: StatxTimestamp;
+  readonly mtime: StatxTimestamp;
+  /** The device that a device file stands for. */
+  readonly rdevMajor: number;
+  readonly rdevMinor: number;
+  readonly devMajor: number;
+  readonly devMinor: number;
+  readonly mntId: bigint;
+}
+
+const StatxTimestamp: FixedCodec<StatxTimestamp> = struct("struct statx_timestamp", {
+  seconds: BigInt64,
+  nanoseconds: Uint32,
+  reserved: reserved(4, 4),
+});
+
+/** See {@link Statx}; 256 bytes. */
+export const Statx: FixedCodec<Statx> = struct("struct statx", {
+  mask: Uint32,
+  blksize: Uint32,
+  attributes: Uint64,
+  nlink: Uint32,
+  uid: Uint32,
+  gid: Uint32,
+  mode: Uint16,
+  padding: reserved(2),
+  ino: Uint64,
+  size: Uint64,
+  blocks: Uint64,
+  attributesMask: Uint64,
+  atime: StatxTimestamp,
+  btime: StatxTimestamp,
+  ctime: StatxTimestamp,
+  mtime: StatxTimestamp,
+  rdevMajor: Uint32,
+  rdevMinor: Uint32,
+  devMajor: Uint32,
+  devMinor: Uint32,
+  mntId: Uint64,
+  // Newer kernels have more to tell.
+  spare: reserved(104),
+});
+
+/** A device number, as stat(2) and makedev(3) of 64-bit machines have it. */
+export const makedev = (major: number, minor: number): bigint => {
+  const [high, low] = [BigInt(major), BigInt(minor)];
+  return (
+    ((high & 0xfffff000n) << 32n) |
+    ((high & 0xfffn) << 8n) |
+    ((low & 0xffffff00n) << 12n) |
+    (low & 0xffn)
+  );
+};
+
+/** Nanoseconds of utimensat(2) that mean something else. */
+export const UTIME = {
+  /** The time of the call. */
+  NOW: 2 ** 30 - 1,
+  /** The time stays as it is. */
+  OMIT: 2 ** 30 - 2,
+} as const;

@@ -1,14 +1,21 @@
-import { AT, type Stat } from "@rsyscall/abi";
+import { AT, listOf, STATX, type Stat, Statx, Timespec } from "@rsyscall/abi";
 import {
+  type Address,
   fchmodat,
   fstatat,
   mkdirat,
+  NULL,
   type PathLike,
   pathText,
   type SyscallFailure,
   umask as setUmask,
+  statx as statxAt,
+  utimensat,
 } from "@rsyscall/near";
-import type { Effect } from "effect";
+import { Effect } from "effect";
+import type { HandleFailure } from "../errors.ts";
+import type { FileDescriptor } from "../FileDescriptor.ts";
+import { checked, isInt } from "../internal/checked.ts";
 import type { MallocFailure, Task } from "../Task.ts";
 
 /** stat(2), or lstat(2) with AT.SYMLINK_NOFOLLOW. */
@@ -18,6 +25,69 @@ export const stat = (task: Task, path: PathLike, flags = 0): Effect.Effect<Stat,
       fstatat(task.sysif, AT.FDCWD, address, status, flags, pathText(path)),
     ),
   );
+
+/**
+ * statx(2): as stat(2), with the time when the file was made; as lstat(2) with AT.SYMLINK_NOFOLLOW.
+ *
+ * @param mask of `STATX`
+ */
+export const statx = (
+  task: Task,
+  path: PathLike,
+  flags = 0,
+  mask: number = STATX.BASIC_STATS | STATX.BTIME,
+): Effect.Effect<Statx, MallocFailure> =>
+  task.withPath("statx", path, (address) =>
+    task.withResult(Statx, (status) =>
+      statxAt(task.sysif, AT.FDCWD, address, flags, mask, status, pathText(path)),
+    ),
+  );
+
+/** statx(2) of an open file. */
+export const fstatx = (
+  fd: FileDescriptor,
+  mask: number = STATX.BASIC_STATS | STATX.BTIME,
+): Effect.Effect<Statx, HandleFailure> => {
+  const { task } = fd;
+  return Effect.flatMap(fd.borrow(task), (number) =>
+    task.withPath("statx", "", (empty) =>
+      task.withResult(Statx, (status) =>
+        statxAt(task.sysif, number, empty, AT.EMPTY_PATH, mask, status, `fd ${number}`),
+      ),
+    ),
+  );
+};
+
+const times = listOf(Timespec);
+
+/** Whether the kernel takes it for a time, or for one of `UTIME`. */
+const isTime = ({ seconds, nanoseconds }: Timespec): boolean =>
+  Number.isSafeInteger(seconds) && isInt(nanoseconds) && nanoseconds >= 0;
+
+/**
+ * utimensat(2): when the file was last read, and last written; of a link itself with
+ * AT.SYMLINK_NOFOLLOW. Nanoseconds may be of `UTIME`. Without times both are now. EINVAL for what is no
+ * time.
+ */
+export const utimens = (
+  task: Task,
+  path: PathLike,
+  time?: { readonly atime: Timespec; readonly mtime: Timespec },
+  flags = 0,
+): Effect.Effect<void, MallocFailure> => {
+  const set = (address: Address) =>
+    task.withPath("utimensat", path, (name) =>
+      utimensat(task.sysif, AT.FDCWD, name, address, flags, pathText(path)),
+    );
+  return time === undefined
+    ? set(NULL)
+    : checked(
+        isTime(time.atime) && isTime(time.mtime),
+        "utimensat",
+        pathText(path),
+        Effect.suspend(() => task.withValue(times, [time.atime, time.mtime], set)),
+      );
+};
 
 /** mkdir(2). The mode is cut by the process's umask. */
 export const mkdir = (

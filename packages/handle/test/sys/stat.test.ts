@@ -1,11 +1,30 @@
-import { lstatSync, mkdirSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
-import { AT, isDirectory, isSymlink, O, type Stat } from "@rsyscall/abi";
+import {
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import {
+  AT,
+  isDirectory,
+  isSymlink,
+  makedev,
+  O,
+  STATX,
+  type Stat,
+  type Statx,
+  type StatxTimestamp,
+  UTIME,
+} from "@rsyscall/abi";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
 import { it, launchStub, tempDirectory } from "../../../../tests/harness/index.ts";
-import { chmod, mkdir, open, stat, umask } from "../../src/index.ts";
+import { chmod, fstatx, mkdir, open, stat, statx, umask, utimens } from "../../src/index.ts";
 import { statusOf } from "../status.ts";
 
 /** What Node says of a file, by its own means, in our shape. */
@@ -76,6 +95,92 @@ describe("stat", () => {
     const path = "/tmp/a\0b";
     for (const use of [stat(task, path), mkdir(task, path), chmod(task, path, 0o600)])
       assert.equal(((yield* Effect.flip(use)) as SyscallError).errno, "EINVAL");
+  });
+});
+
+describe("statx", () => {
+  const ns = ({ seconds, nanoseconds }: StatxTimestamp) =>
+    seconds * 1_000_000_000n + BigInt(nanoseconds);
+  const same = (status: Statx, path: string, of: typeof statSync | typeof lstatSync = statSync) => {
+    const node = of(path, { bigint: true });
+    assert.equal(status.mask & STATX.BASIC_STATS, STATX.BASIC_STATS);
+    assert.deepEqual(
+      {
+        dev: makedev(status.devMajor, status.devMinor),
+        rdev: makedev(status.rdevMajor, status.rdevMinor),
+        ino: status.ino,
+        mode: BigInt(status.mode),
+        nlink: BigInt(status.nlink),
+        uid: BigInt(status.uid),
+        gid: BigInt(status.gid),
+        size: status.size,
+        blksize: BigInt(status.blksize),
+        blocks: status.blocks,
+        atimeNs: ns(status.atime),
+        mtimeNs: ns(status.mtime),
+        ctimeNs: ns(status.ctime),
+        ...(status.mask & STATX.BTIME && { birthtimeNs: ns(status.btime) }),
+      },
+      Object.fromEntries(
+        Object.entries(node).filter(
+          ([name, value]) =>
+            typeof value === "bigint" &&
+            !name.endsWith("Ms") &&
+            (name !== "birthtimeNs" || status.mask & STATX.BTIME),
+        ),
+      ) as never,
+    );
+  };
+
+  it("says what Node says, and when a file was made", function* () {
+    const { task } = yield* LocalThread;
+    const { call } = yield* launchStub;
+    const directory = yield* tree;
+    linkSync(`${directory}/file`, `${directory}/second`);
+    for (const path of [`${directory}/file`, `${directory}/link`, directory, "/dev/null"]) {
+      same(yield* statx(task, path), path);
+      same(yield* statx(call.thread.task, path), path);
+      same(yield* statx(task, path, AT.SYMLINK_NOFOLLOW), path, lstatSync);
+      same(yield* fstatx(yield* open(task, path, O.RDONLY)), path);
+    }
+    // tmpfs knows it.
+    assert.isAbove((yield* statx(task, "/dev/shm")).mask & STATX.BTIME, 0);
+    const error = (yield* Effect.flip(statx(task, "/no/such"))) as SyscallError;
+    assert.deepInclude({ ...error }, { syscall: "statx", errno: "ENOENT", subject: "/no/such" });
+  });
+});
+
+describe("utimens", () => {
+  it("sets times to the nanosecond, to now, or not at all", function* () {
+    const { task } = yield* LocalThread;
+    const directory = yield* tree;
+    const [file, link] = [`${directory}/file`, `${directory}/link`];
+    const times = (of = statSync) => {
+      const { atimeNs, mtimeNs } = of(file, { bigint: true });
+      return [atimeNs, mtimeNs];
+    };
+    const atime = { seconds: 1_234_567_890, nanoseconds: 123_456_789 };
+    yield* utimens(task, link, { atime, mtime: { seconds: -2, nanoseconds: 1 } });
+    assert.deepEqual(times(), [1_234_567_890_123_456_789n, -1_999_999_999n]);
+    const omit = { seconds: 0, nanoseconds: UTIME.OMIT };
+    yield* utimens(task, file, { atime: omit, mtime: { seconds: 5, nanoseconds: 0 } });
+    assert.deepEqual(times(), [1_234_567_890_123_456_789n, 5_000_000_000n]);
+    yield* utimens(task, link, { atime, mtime: atime }, AT.SYMLINK_NOFOLLOW);
+    assert.equal(lstatSync(link, { bigint: true }).mtimeNs, 1_234_567_890_123_456_789n);
+    assert.equal(times()[1], 5_000_000_000n);
+    yield* utimens(task, file);
+    assert.isAbove(Number(times()[1]), 1.7e18);
+    for (const wrong of [
+      { seconds: 1.5, nanoseconds: 0 },
+      { seconds: 0, nanoseconds: 2 ** 32 },
+      { seconds: Number.NaN, nanoseconds: 0 },
+      { seconds: 0, nanoseconds: 1e9 },
+    ]) {
+      const error = (yield* Effect.flip(
+        utimens(task, file, { atime: wrong, mtime: omit }),
+      )) as SyscallError;
+      assert.deepInclude({ ...error }, { errno: "EINVAL", subject: file });
+    }
   });
 });
 

@@ -47,3 +47,24 @@ export const fchmodat2 = (
 /** umask(2): gives the mask before. */
 export const umask = (sysif: SyscallInterface, mask: number) =>
   call(sysif, "umask", undefined, mask);
+
+/** statx(2): what `mask` asks for (`STATX`), and what else there is at no cost. */
+export const statx = (
+  sysif: SyscallInterface,
+  directory: Fd | number,
+  path: Address,
+  flags: number,
+  mask: number,
+  status: Address,
+  subject?: string,
+) => callVoid(sysif, "statx", subject, directory, path, flags, mask, status);
+
+/** utimensat(2): two timespecs, of the last access and the last change; with NULL both are now. */
+export const utimensat = (
+  sysif: SyscallInterface,
+  directory: Fd | number,
+  path: Address,
+  times: Address,
+  flags: number,
+  subject?: string,
+) => callVoid(sysif, "utimensat", subject, directory, path, times, flags);

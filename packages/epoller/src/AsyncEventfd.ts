@@ -1,0 +1,63 @@
+import { Eventfd, type HandleFailure } from "@rsyscall/handle";
+import { Effect, type Scope, type Stream } from "effect";
+import { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
+import type { Epoller } from "./Epoller.ts";
+import { counts, readCount } from "./internal/counts.ts";
+
+/**
+ * An eventfd whose operations wait without blocking its task. All waits can be interrupted at once, and
+ * take nothing of the count then.
+ *
+ * @example
+ * ```ts
+ * import { AsyncEventfd } from "@rsyscall/epoller";
+ * import { Eventfd } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const thread = yield* LocalThread;
+ *   const eventfd = yield* AsyncEventfd.make(yield* thread.epoller, yield* Eventfd.make(thread.task));
+ *   yield* Effect.forkChild(eventfd.add(3));
+ *   console.log(yield* eventfd.wait); // 3n
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
+ */
+export class AsyncEventfd {
+  readonly handle: Eventfd;
+  readonly #afd: AsyncFileDescriptor<Eventfd>;
+
+  private constructor(afd: AsyncFileDescriptor<Eventfd>) {
+    this.handle = afd.handle;
+    this.#afd = afd;
+  }
+
+  /** Registers a descriptor and makes it non-blocking, which holds for all who share the open file. */
+  static make(
+    epoller: Epoller,
+    eventfd: Eventfd,
+  ): Effect.Effect<AsyncEventfd, HandleFailure, Scope.Scope> {
+    return Effect.map(AsyncFileDescriptor.make(epoller, eventfd), (afd) => new AsyncEventfd(afd));
+  }
+
+  /** Waits until the count is not 0, and takes it; with EFD.SEMAPHORE, 1 of it. */
+  get wait(): Effect.Effect<bigint, HandleFailure> {
+    return readCount(this.#afd);
+  }
+
+  /** What `wait` gives, again and again. */
+  get counts(): Stream.Stream<bigint, HandleFailure> {
+    return counts(this.#afd);
+  }
+
+  /** Adds to the count, waiting for as long as the sum would be larger than 2^64 - 2. */
+  add(count: bigint | number): Effect.Effect<void, HandleFailure> {
+    return Effect.flatMap(Eventfd.encodeCount(count), (bytes) => this.#afd.writeAllBytes(bytes));
+  }
+
+  /** close(2). Whoever waits fails with a UseAfterFreeError. */
+  get close(): Effect.Effect<void, HandleFailure> {
+    return this.#afd.close;
+  }
+}

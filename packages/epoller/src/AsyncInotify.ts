@@ -1,0 +1,245 @@
+import { EPOLL, IN, type InotifyEvent } from "@rsyscall/abi";
+import { type HandleFailure, type Inotify, UseAfterFreeError } from "@rsyscall/handle";
+import { acquire, catchErrno, type PathLike, pathText, SyscallError } from "@rsyscall/near";
+import { Cause, Deferred, Effect, type Scope, Semaphore, Stream } from "effect";
+import type { Epoller } from "./Epoller.ts";
+import { type Listener, type Watch, WatchTable } from "./internal/WatchTable.ts";
+import type { Readiness } from "./Readiness.ts";
+
+/** Events that are kept for a stream that nobody reads: as many as the kernel keeps by default. */
+const MOST_EVENTS = 16384;
+
+/** What may be asked for besides events. */
+const OPTIONS = IN.ONLYDIR | IN.DONT_FOLLOW | IN.EXCL_UNLINK | IN.ONESHOT;
+
+/** One stream of events. */
+class Subscription implements Listener {
+  readonly #mask: number;
+  readonly #events: Array<InotifyEvent> = [];
+  readonly ended = Deferred.makeUnsafe<void>();
+  #hasEnded = false;
+
+  constructor(mask: number) {
+    this.#mask = mask;
+  }
+
+  tell(event: InotifyEvent): void {
+    if (this.#hasEnded) return;
+    const isWanted = (event.mask & (this.#mask | IN.UNMOUNT | IN.Q_OVERFLOW)) !== 0;
+    // What comes too fast is lost as it is in the kernel.
+    if (isWanted && this.#events.length < MOST_EVENTS) this.#events.push(event);
+    else if (isWanted && this.#events.length === MOST_EVENTS)
+      this.#events.push({ wd: -1, mask: IN.Q_OVERFLOW, cookie: 0, name: undefined });
+    if (isWanted && this.#mask & IN.ONESHOT && !(event.mask & IN.Q_OVERFLOW)) this.end();
+  }
+
+  end(): void {
+    this.#hasEnded = true;
+    Deferred.doneUnsafe(this.ended, Effect.void);
+  }
+
+  /** Whether `take` has something to say. */
+  get hasNews(): boolean {
+    return this.#hasEnded || this.#events.length > 0;
+  }
+
+  /** All events there are; undefined at the end. */
+  take(): readonly [InotifyEvent, ...Array<InotifyEvent>] | undefined {
+    const [first, ...rest] = this.#events.splice(0);
+    return first === undefined ? undefined : [first, ...rest];
+  }
+}
+
+/**
+ * What happens to files, as streams of events, one a watch: inotify(7), without blocking the task. Nothing
+ * is read before somebody asks for events. All waits can be interrupted at once, and lose nothing.
+ *
+ * @example
+ * ```ts
+ * import { IN } from "@rsyscall/abi";
+ * import { AsyncInotify } from "@rsyscall/epoller";
+ * import { Inotify } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect, Stream } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const thread = yield* LocalThread;
+ *   const directory = yield* thread.mkdtemp();
+ *   const inotify = yield* AsyncInotify.make(yield* thread.epoller, yield* Inotify.make(thread.task));
+ *   const created = yield* inotify.watch(directory, IN.CREATE);
+ *   yield* thread.spit(directory.join("new"), "");
+ *   const [event] = yield* Stream.runCollect(Stream.take(created, 1));
+ *   console.log(event?.name); // new
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
+ */
+export class AsyncInotify {
+  readonly handle: Inotify;
+  readonly #readiness: Readiness;
+  readonly #watches = new WatchTable();
+  /** Held by who changes watches. */
+  readonly #changing = Semaphore.makeUnsafe(1);
+  /** Held by who reads events, for all, and who waits for them. */
+  readonly #reading = Semaphore.makeUnsafe(1);
+
+  private constructor(handle: Inotify, readiness: Readiness) {
+    this.handle = handle;
+    this.#readiness = readiness;
+  }
+
+  /**
+   * Registers a descriptor and makes it non-blocking, which holds for all who share the open file. Its
+   * events must not be read by anybody else.
+   */
+  static make(
+    epoller: Epoller,
+    inotify: Inotify,
+  ): Effect.Effect<AsyncInotify, HandleFailure, Scope.Scope> {
+    return Effect.map(
+      Effect.andThen(inotify.setNonblock, epoller.register(inotify)),
+      (readiness) => new AsyncInotify(inotify, readiness),
+    );
+  }
+
+  /**
+   * inotify_add_watch(2): the events of a file or directory from now on, for one reader. The stream ends
+   * when the file is gone (IN.IGNORED), and when the scope closes, which removes the watch. An event
+   * IN.Q_OVERFLOW, which comes in all streams, says that others are missing: the end may be among them.
+   *
+   * A file may be watched more than once. Each stream has the events that it asked for; IN.EXCL_UNLINK
+   * holds for all of them. Fails with what the kernel says of the path (ENOENT, EACCES...), with ENOSPC
+   * at the user's limit, and with EINVAL for a mask without events, or with IN.MASK_ADD or MASK_CREATE.
+   *
+   * @param mask events of `IN`, with IN.ONLYDIR, DONT_FOLLOW, EXCL_UNLINK or ONESHOT
+   */
+  watch(
+    path: PathLike,
+    mask: number,
+  ): Effect.Effect<Stream.Stream<InotifyEvent, HandleFailure>, HandleFailure, Scope.Scope> {
+    if ((mask & IN.ALL_EVENTS) === 0 || (mask & ~(IN.ALL_EVENTS | OPTIONS)) !== 0)
+      return Effect.fail(SyscallError.of("inotify_add_watch", "EINVAL", pathText(path)));
+    return Effect.suspend(() => {
+      const subscription = new Subscription(mask);
+      return Effect.as(
+        acquire(this.#listen(path, mask, subscription), (watch) =>
+          this.#leave(watch, subscription),
+        ),
+        this.#stream(subscription),
+      );
+    });
+  }
+
+  /** As `watch`, for as long as the stream is read. */
+  events(path: PathLike, mask: number): Stream.Stream<InotifyEvent, HandleFailure> {
+    return Stream.unwrap(this.watch(path, mask));
+  }
+
+  /** The watch of a file that tells a new listener. */
+  #listen(path: PathLike, mask: number, listener: Listener): Effect.Effect<Watch, HandleFailure> {
+    // One watch may have several listeners, and must not end with the first event of one of them.
+    const asked = mask & ~IN.ONESHOT;
+    const join = (wd: number): Watch => {
+      const watch = this.#watches.current(wd);
+      watch?.listeners.add(listener);
+      return watch ?? this.#watches.begin(wd, listener);
+    };
+    const add = Effect.map(this.handle.addWatch(path, asked | IN.MASK_CREATE), (wd) =>
+      this.#watches.begin(wd, listener),
+    ).pipe(
+      // Somebody watches it already; what has happened until now is not for this listener.
+      catchErrno("EEXIST", () =>
+        Effect.andThen(
+          this.#readIfNobodyDoes,
+          Effect.map(this.handle.addWatch(path, asked | IN.MASK_ADD), join),
+        ),
+      ),
+    );
+    return this.#changing.withPermits(1)(
+      Effect.suspend(() => {
+        this.#watches.adding();
+        return Effect.onExit(add, () => Effect.sync(() => this.#watches.added()));
+      }),
+    );
+  }
+
+  /** The listener leaves, and the watch is removed if it was the last. */
+  #leave(watch: Watch, listener: Listener): Effect.Effect<void> {
+    return this.#changing.withPermits(1)(
+      Effect.suspend(() => {
+        listener.end();
+        watch.listeners.delete(listener);
+        if (watch.listeners.size > 0 || !this.#watches.isLive(watch)) return Effect.void;
+        watch.removed = true;
+        // The kernel may have removed it before, and all may be over. Its last events are not kept.
+        const remove = Effect.ignore(this.handle.rmWatch(watch.wd));
+        return Effect.ignore(Effect.andThen(remove, this.#readIfNobodyDoes));
+      }),
+    );
+  }
+
+  #stream(subscription: Subscription): Stream.Stream<InotifyEvent, HandleFailure> {
+    const next: Effect.Effect<
+      readonly [InotifyEvent, ...Array<InotifyEvent>],
+      HandleFailure | Cause.Done
+    > = Effect.suspend(() => {
+      if (!subscription.hasNews)
+        return Effect.andThen(
+          Effect.raceFirst(this.#readFor(subscription), Deferred.await(subscription.ended)),
+          next,
+        );
+      const events = subscription.take();
+      return events === undefined ? Cause.done() : Effect.succeed(events);
+    });
+    return Stream.fromPull(Effect.succeed(next));
+  }
+
+  /** Reads events, once, or waits until there may be some; unless another reader has brought news. */
+  #readFor(subscription: Subscription): Effect.Effect<void, HandleFailure> {
+    return this.#reading.withPermits(1)(
+      Effect.suspend(() => {
+        if (subscription.hasNews) return Effect.void;
+        if (!this.#readiness.isReady(EPOLL.IN)) return this.#readiness.wait(EPOLL.IN);
+        return Effect.flatMap(this.#read, (hasRead) =>
+          !hasRead && this.#readiness.hasEnded
+            ? Effect.fail(new UseAfterFreeError({ subject: `fd ${this.handle.near}` }))
+            : Effect.void,
+        );
+      }),
+    );
+  }
+
+  /** Where a reader waits, it knows already that there is nothing. */
+  get #readIfNobodyDoes(): Effect.Effect<void, HandleFailure> {
+    return Effect.asVoid(this.#reading.withPermitsIfAvailable(1)(this.#read));
+  }
+
+  /** Reads events and tells those whom they are for; false if there are none. Nothing of it is lost. */
+  get #read(): Effect.Effect<boolean, HandleFailure> {
+    return Effect.uninterruptible(
+      Effect.suspend(() => {
+        const edges = this.#readiness.edges(EPOLL.IN);
+        return this.handle.readEvents().pipe(
+          Effect.map((events) => {
+            this.#watches.dispatch(events);
+            return true;
+          }),
+          catchErrno("EAGAIN", () =>
+            Effect.sync(() => {
+              this.#readiness.fell(EPOLL.IN, edges);
+              return false;
+            }),
+          ),
+        );
+      }),
+    );
+  }
+
+  /** close(2). Whoever waits for events fails with a UseAfterFreeError. */
+  get close(): Effect.Effect<void, HandleFailure> {
+    return Effect.andThen(
+      this.handle.close,
+      Effect.sync(() => this.#readiness.end()),
+    );
+  }
+}

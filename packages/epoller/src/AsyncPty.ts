@@ -1,0 +1,62 @@
+import type { HandleFailure, PtyMaster } from "@rsyscall/handle";
+import { catchErrno } from "@rsyscall/near";
+import { Cause, Effect, type Scope, type Sink, Stream } from "effect";
+import { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
+import type { Epoller } from "./Epoller.ts";
+
+/**
+ * The user's end of a pseudo-terminal, whose operations wait without blocking its task. It is at its end
+ * when nobody has the other end any more.
+ */
+export class AsyncPty {
+  readonly handle: PtyMaster;
+  readonly #afd: AsyncFileDescriptor<PtyMaster>;
+
+  private constructor(afd: AsyncFileDescriptor<PtyMaster>) {
+    this.handle = afd.handle;
+    this.#afd = afd;
+  }
+
+  /** Registers a descriptor and makes it non-blocking, which holds for all who share the open file. */
+  static make(
+    epoller: Epoller,
+    master: PtyMaster,
+  ): Effect.Effect<AsyncPty, HandleFailure, Scope.Scope> {
+    return Effect.map(AsyncFileDescriptor.make(epoller, master), (afd) => new AsyncPty(afd));
+  }
+
+  /** What programs have written: at most `size` bytes, as soon as there are some. Empty at the end. */
+  readBytes(size?: number): Effect.Effect<Uint8Array, HandleFailure> {
+    return this.#afd
+      .readBytes(size)
+      .pipe(catchErrno("EIO", () => Effect.succeed(new Uint8Array(0))));
+  }
+
+  /** What programs write, until the end. Nothing is read before it is asked for. */
+  stream(size?: number): Stream.Stream<Uint8Array, HandleFailure> {
+    return Stream.fromPull(
+      Effect.succeed(
+        Effect.flatMap(
+          this.readBytes(size),
+          (bytes): Effect.Effect<readonly [Uint8Array], Cause.Done> =>
+            bytes.length === 0 ? Cause.done() : Effect.succeed([bytes]),
+        ),
+      ),
+    );
+  }
+
+  /** Types all of the bytes, as fast as programs read them. */
+  writeAllBytes(bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
+    return this.#afd.writeAllBytes(bytes);
+  }
+
+  /** Types what it is given: see `writeAllBytes`. The descriptor stays open. */
+  get sink(): Sink.Sink<void, Uint8Array, never, HandleFailure> {
+    return this.#afd.sink;
+  }
+
+  /** close(2): SIGHUP for the session, and the end for whoever reads the terminal. */
+  get close(): Effect.Effect<void, HandleFailure> {
+    return this.#afd.close;
+  }
+}

@@ -1,0 +1,64 @@
+import type { HandleFailure, Timerfd } from "@rsyscall/handle";
+import { Effect, type Scope, type Stream } from "effect";
+import { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
+import type { Epoller } from "./Epoller.ts";
+import { counts, readCount } from "./internal/counts.ts";
+
+/**
+ * A timerfd that is waited for without blocking its task. It is set through its handle, also while
+ * somebody waits. All waits can be interrupted at once.
+ *
+ * @example
+ * ```ts
+ * import { CLOCK } from "@rsyscall/abi";
+ * import { AsyncTimerfd } from "@rsyscall/epoller";
+ * import { Timerfd } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect, Stream } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const thread = yield* LocalThread;
+ *   const timerfd = yield* Timerfd.create(thread.task, CLOCK.MONOTONIC);
+ *   const timer = yield* AsyncTimerfd.make(yield* thread.epoller, timerfd);
+ *   const tenth = { seconds: 0, nanoseconds: 100_000_000 };
+ *   yield* timerfd.settime({ value: tenth, interval: tenth });
+ *   yield* Stream.runForEach(Stream.take(timer.stream, 3), (count) => Effect.log(`${count} more`));
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
+ */
+export class AsyncTimerfd {
+  readonly handle: Timerfd;
+  readonly #afd: AsyncFileDescriptor<Timerfd>;
+
+  private constructor(afd: AsyncFileDescriptor<Timerfd>) {
+    this.handle = afd.handle;
+    this.#afd = afd;
+  }
+
+  /** Registers a descriptor and makes it non-blocking, which holds for all who share the open file. */
+  static make(
+    epoller: Epoller,
+    timerfd: Timerfd,
+  ): Effect.Effect<AsyncTimerfd, HandleFailure, Scope.Scope> {
+    return Effect.map(AsyncFileDescriptor.make(epoller, timerfd), (afd) => new AsyncTimerfd(afd));
+  }
+
+  /**
+   * Waits until the timer has expired, and gives how often since it was set or read. ECANCELED when the
+   * clock was set, with TFD_TIMER.CANCEL_ON_SET.
+   */
+  get expirations(): Effect.Effect<bigint, HandleFailure> {
+    return readCount(this.#afd);
+  }
+
+  /** What `expirations` gives, again and again: a timer that is slower to be read than to expire counts. */
+  get stream(): Stream.Stream<bigint, HandleFailure> {
+    return counts(this.#afd);
+  }
+
+  /** close(2). Whoever waits fails with a UseAfterFreeError. */
+  get close(): Effect.Effect<void, HandleFailure> {
+    return this.#afd.close;
+  }
+}

@@ -1,0 +1,20 @@
+import { Uint64 } from "@rsyscall/abi";
+import type { HandleFailure } from "@rsyscall/handle";
+import { SyscallError } from "@rsyscall/near";
+import { Effect, Stream } from "effect";
+import type { AsyncFileDescriptor } from "../AsyncFileDescriptor.ts";
+
+/** The 8 bytes that a read of an eventfd or timerfd gives, as soon as there is something to count. */
+export const readCount = (afd: AsyncFileDescriptor): Effect.Effect<bigint, HandleFailure> =>
+  Effect.flatMap(
+    afd.readBytes(Uint64.size),
+    (bytes): Effect.Effect<bigint, SyscallError> =>
+      bytes.length === Uint64.size
+        ? Effect.succeed(Uint64.decode(bytes))
+        : // What no kernel says, but a task that lies might.
+          Effect.fail(SyscallError.of("read", "EIO", `fd ${afd.handle.near}`)),
+  );
+
+/** What `readCount` gives, again and again. Nothing is read before it is asked for. */
+export const counts = (afd: AsyncFileDescriptor): Stream.Stream<bigint, HandleFailure> =>
+  Stream.fromPull(Effect.succeed(Effect.map(readCount(afd), (count) => [count] as const)));

@@ -1,0 +1,163 @@
+import { type FixedCodec, Int32, O, TIOC, Uint32, Winsize } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+import { encode } from "./encode.ts";
+import type { HandleFailure } from "./errors.ts";
+import { FileDescriptor } from "./FileDescriptor.ts";
+import { open } from "./fcntl.ts";
+import { encoded } from "./internal/checked.ts";
+import type { Pointer, ReadablePointer } from "./Pointer.ts";
+import type { MallocFailure, Task } from "./Task.ts";
+
+/** A terminal: ioctl_tty(2). All of it is ENOTTY for a descriptor of another kind. */
+export class Terminal extends FileDescriptor {
+  /** TIOCGWINSZ(2const): the size of the window, which is zeros until somebody sets it. */
+  get winsize(): Effect.Effect<Winsize, HandleFailure> {
+    return this.use((fd) =>
+      this.task.withResult(Winsize, (at) => near.ioctl(this.task.sysif, fd, TIOC.GWINSZ, at)),
+    );
+  }
+
+  /**
+   * TIOCSWINSZ(2const), of which the programs in the foreground are told by SIGWINCH. EINVAL for numbers
+   * that are not of 16 bits.
+   */
+  setWinsize(size: Winsize): Effect.Effect<void, HandleFailure> {
+    return this.use((fd) => this.#give(fd, TIOC.SWINSZ, Winsize, size));
+  }
+
+  /** ioctl(2) that reads a value. */
+  #give<A>(
+    fd: near.Fd,
+    request: number,
+    type: FixedCodec<A>,
+    value: A,
+  ): Effect.Effect<void, MallocFailure> {
+    return Effect.flatMap(
+      encoded("ioctl", `fd ${fd}`, () => encode(type, value)),
+      (bytes) =>
+        Effect.asVoid(
+          this.task.withBytes(
+            bytes,
+            (at) => near.ioctl(this.task.sysif, fd, request, at),
+            type.alignment,
+          ),
+        ),
+    );
+  }
+
+  /**
+   * TIOCSCTTY(2const): the terminal becomes the controlling terminal of the task's session. EPERM for a
+   * task that does not lead a session or has a terminal already, and for the terminal of another session.
+   */
+  get makeControlling(): Effect.Effect<void, HandleFailure> {
+    return this.use((fd) => Effect.asVoid(near.ioctl(this.task.sysif, fd, TIOC.SCTTY, 0)));
+  }
+
+  /**
+   * tcgetpgrp(3): the process group in the foreground. Except through a `PtyMaster`, ENOTTY where the
+   * terminal is not that of the task's session.
+   */
+  get foreground(): Effect.Effect<near.Pid, HandleFailure> {
+    return this.use((fd) =>
+      Effect.map(
+        this.task.withResult(Int32, (at) => near.ioctl(this.task.sysif, fd, TIOC.GPGRP, at)),
+        near.Pid,
+      ),
+    );
+  }
+
+  /** tcsetpgrp(3): SIGTTOU for a task in the background, unless it blocks or ignores that. */
+  setForeground(group: near.Pid): Effect.Effect<void, HandleFailure> {
+    return this.use((fd) => this.#give(fd, TIOC.SPGRP, Int32, group));
+  }
+}
+
+/**
+ * The end of a pseudo-terminal at which its user would be: pty(7). What is written here, programs read
+ * as typed; what they write is read here. When nobody has the other end any more, this one is at its
+ * end, until somebody opens the other end again.
+ */
+export class PtyMaster extends Terminal {
+  /** posix_openpt(3), close-on-exec: a new pseudo-terminal, locked. `flags` may have O.NONBLOCK. */
+  static open(task: Task, flags = 0): Effect.Effect<PtyMaster, HandleFailure, Scope.Scope> {
+    return Effect.flatMap(open(task, "/dev/ptmx", O.RDWR | O.NOCTTY | flags), (fd) =>
+      fd.reclassify(PtyMaster),
+    );
+  }
+
+  /** unlockpt(3): the other end can be opened. */
+  get unlock(): Effect.Effect<void, HandleFailure> {
+    return this.use((fd) =>
+      Effect.asVoid(
+        this.task.withValue(Int32, 0, (at) => near.ioctl(this.task.sysif, fd, TIOC.SPTLCK, at)),
+      ),
+    );
+  }
+
+  /** ptsname(3): the path of the other end, where devpts is mounted as usual. */
+  get ptsname(): Effect.Effect<near.Path, HandleFailure> {
+    return this.use((fd) =>
+      Effect.map(
+        this.task.withResult(Uint32, (at) => near.ioctl(this.task.sysif, fd, TIOC.GPTN, at)),
+        (number) => near.Path.make(`/dev/pts/${number}`),
+      ),
+    );
+  }
+
+  /**
+   * TIOCGPTPEER(2const): the other end, whatever is mounted in the task, close-on-exec. It does not
+   * become anybody's controlling terminal. EIO while it is locked.
+   */
+  openPeer(flags: number = O.RDWR): Effect.Effect<Terminal, HandleFailure, Scope.Scope> {
+    const { sysif, abi } = this.task;
+    const ours = abi.openFlagsToTarget(flags | O.NOCTTY | O.CLOEXEC);
+    return this.use((fd) =>
+      FileDescriptor.acquire(
+        Terminal,
+        this.task,
+        Effect.map(near.ioctl(sysif, fd, TIOC.GPTPEER, ours), near.Fd),
+      ),
+    );
+  }
+
+  override read(
+    buffer: Pointer<Uint8Array>,
+  ): Effect.Effect<[used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>], HandleFailure> {
+    return super.read(buffer).pipe(near.catchErrno("EIO", () => buffer.readableSplit(0)));
+  }
+
+  override readBytes(size?: number): Effect.Effect<Uint8Array, HandleFailure> {
+    return super
+      .readBytes(size)
+      .pipe(near.catchErrno("EIO", () => Effect.succeed(new Uint8Array(0))));
+  }
+}
+
+/** openpty(3): both ends of a new pseudo-terminal, close-on-exec. */
+export const openpty = (
+  task: Task,
+  winsize?: Winsize,
+): Effect.Effect<[master: PtyMaster, terminal: Terminal], HandleFailure, Scope.Scope> =>
+  Effect.gen(function* () {
+    const master = yield* PtyMaster.open(task);
+    yield* master.unlock;
+    const terminal = yield* master.openPeer();
+    if (winsize !== undefined) yield* master.setWinsize(winsize);
+    return [master, terminal];
+  });
+
+/**
+ * login_tty(3): the terminal's task leads a new session, of which it is the terminal, and these of its
+ * descriptors become the terminal, usually 0, 1 and 2. EPERM for a task that leads a process group already.
+ */
+export const loginTty = (
+  terminal: Terminal,
+  stdio: ReadonlyArray<FileDescriptor>,
+): Effect.Effect<void, HandleFailure> =>
+  Effect.andThen(
+    Effect.flatMap(terminal.borrow(terminal.task), () =>
+      Effect.andThen(near.setsid(terminal.task.sysif), terminal.makeControlling),
+    ),
+    Effect.forEach(stdio, (fd) => terminal.dup3(fd), { discard: true }),
+  );

@@ -1,0 +1,54 @@
+import { EFD, Uint64 } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+import { encode } from "../encode.ts";
+import type { HandleFailure } from "../errors.ts";
+import { FileDescriptor } from "../FileDescriptor.ts";
+import { checked, encoded } from "../internal/checked.ts";
+import type { Task } from "../Task.ts";
+
+/** A counter that can be waited for: sys/eventfd.h. */
+export class Eventfd extends FileDescriptor {
+  /** eventfd(2), close-on-exec, from an initial value of 32 bits. `flags` of `EFD`. */
+  static make(
+    task: Task,
+    initial = 0,
+    flags = 0,
+  ): Effect.Effect<Eventfd, near.SyscallFailure, Scope.Scope> {
+    return checked(
+      Number.isInteger(initial) && initial >= 0 && initial < 2 ** 32,
+      "eventfd2",
+      `initial value ${initial}`,
+      FileDescriptor.acquire(Eventfd, task, near.eventfd(task.sysif, initial, flags | EFD.CLOEXEC)),
+    );
+  }
+
+  /**
+   * read(2): takes the whole count, or 1 of it with EFD.SEMAPHORE. At 0 it waits, or is EAGAIN if the
+   * descriptor is non-blocking. A task that waits makes no other calls.
+   */
+  get readCount(): Effect.Effect<bigint, HandleFailure> {
+    return this.use((fd) =>
+      this.task.withResult(Uint64, (at) => near.read(this.task.sysif, fd, at, Uint64.size)),
+    );
+  }
+
+  /**
+   * write(2): adds to the count, of which the largest is 2^64 - 2. Where that is exceeded it waits, or is
+   * EAGAIN if the descriptor is non-blocking. EINVAL for 2^64 - 1 and for what is no count.
+   */
+  add(count: bigint | number): Effect.Effect<void, HandleFailure> {
+    return Effect.flatMap(Eventfd.encodeCount(count), (bytes) =>
+      Effect.asVoid(this.writeBytes(bytes)),
+    );
+  }
+
+  /** A count as it is written; EINVAL for what is none. */
+  static encodeCount(count: bigint | number): Effect.Effect<Uint8Array, near.SyscallError> {
+    return encoded("write", `count ${count}`, () => {
+      if (typeof count === "number" && !Number.isSafeInteger(count))
+        throw new RangeError(`${count} is not exact`);
+      return encode(Uint64, BigInt(count));
+    });
+  }
+}

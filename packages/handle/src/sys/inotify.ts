@@ -1,0 +1,54 @@
+import { decodeInotifyEvents, IN, type InotifyEvent } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+import type { HandleFailure } from "../errors.ts";
+import { FileDescriptor } from "../FileDescriptor.ts";
+import { checked, isInt } from "../internal/checked.ts";
+import type { Task } from "../Task.ts";
+
+/** Tells what happens to files: sys/inotify.h, inotify(7). */
+export class Inotify extends FileDescriptor {
+  /** inotify_init1(2), close-on-exec. `flags` may have IN.NONBLOCK. */
+  static make(task: Task, flags = 0): Effect.Effect<Inotify, near.SyscallFailure, Scope.Scope> {
+    return FileDescriptor.acquire(Inotify, task, near.inotifyInit1(task.sysif, flags | IN.CLOEXEC));
+  }
+
+  /**
+   * inotify_add_watch(2): the watch descriptor, which is that of the file: the same for all paths to
+   * it. A file that is watched already is watched for `mask` instead, or as well with IN.MASK_ADD.
+   */
+  addWatch(path: near.PathLike, mask: number): Effect.Effect<number, HandleFailure> {
+    return this.use((fd) =>
+      this.task.withPath("inotify_add_watch", path, (at) =>
+        near.inotifyAddWatch(this.task.sysif, fd, at, mask, near.pathText(path)),
+      ),
+    );
+  }
+
+  /** inotify_rm_watch(2): IN.IGNORED is the last event. EINVAL for a watch that is no more. */
+  rmWatch(wd: number): Effect.Effect<void, HandleFailure> {
+    return this.use((fd) =>
+      checked(
+        isInt(wd),
+        "inotify_rm_watch",
+        `watch ${wd}`,
+        near.inotifyRmWatch(this.task.sysif, fd, wd),
+      ),
+    );
+  }
+
+  /**
+   * read(2) of as many events as `size` bytes have room for; EINVAL if that is none. With nothing to
+   * tell it waits, or is EAGAIN if the descriptor is non-blocking. A task that waits makes no other
+   * calls.
+   */
+  readEvents(size = 16 * 1024): Effect.Effect<ReadonlyArray<InotifyEvent>, HandleFailure> {
+    return Effect.flatMap(this.readBytes(size), (bytes) =>
+      Effect.try({
+        try: () => decodeInotifyEvents(bytes),
+        // What no kernel says, but a task that lies might.
+        catch: () => near.SyscallError.of("read", "EIO", `fd ${this.near}`),
+      }),
+    );
+  }
+}

@@ -1,0 +1,94 @@
+import { Itimerspec, TFD, type Timespec, Uint64 } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect, type Scope } from "effect";
+import { encode } from "../encode.ts";
+import type { HandleFailure } from "../errors.ts";
+import { FileDescriptor } from "../FileDescriptor.ts";
+import { checked, encoded, isInt } from "../internal/checked.ts";
+import type { Task } from "../Task.ts";
+
+/** What a timer is set to. */
+export interface NewItimerspec {
+  /** When it expires first; zero for a timer that does not run. */
+  readonly value: Timespec;
+  /** From one expiration to the next; without it, the timer expires once. */
+  readonly interval?: Timespec | undefined;
+}
+
+const zero: Timespec = { seconds: 0, nanoseconds: 0 };
+
+/** A timer that can be waited for: sys/timerfd.h. Readable when it has expired. */
+export class Timerfd extends FileDescriptor {
+  /**
+   * timerfd_create(2), close-on-exec. `clock` of `CLOCK`; the two that wake a machine need
+   * CAP_WAKE_ALARM. `flags` may have TFD.NONBLOCK.
+   */
+  static create(
+    task: Task,
+    clock: number,
+    flags = 0,
+  ): Effect.Effect<Timerfd, near.SyscallFailure, Scope.Scope> {
+    return checked(
+      isInt(clock),
+      "timerfd_create",
+      `clock ${clock}`,
+      FileDescriptor.acquire(
+        Timerfd,
+        task,
+        near.timerfdCreate(task.sysif, clock, flags | TFD.CLOEXEC),
+      ),
+    );
+  }
+
+  /**
+   * timerfd_settime(2): what the timer was set to, `value` being the time that was left. Expirations
+   * that nobody has read are forgotten. `flags` of `TFD_TIMER`. EINVAL for what is no time.
+   */
+  settime(time: NewItimerspec, flags = 0): Effect.Effect<Itimerspec, HandleFailure> {
+    const { value, interval = zero } = time;
+    const { size, alignment } = Itimerspec;
+    const { sysif } = this.task;
+    return this.use((fd) =>
+      Effect.flatMap(
+        encoded("timerfd_settime", `fd ${fd}`, () => encode(Itimerspec, { value, interval })),
+        (bytes) =>
+          this.task.withBytes(
+            bytes,
+            (at) =>
+              // The old setting goes where the new one was, which the kernel has copied by then.
+              Effect.map(
+                near.batchThen(
+                  [near.timerfdSettime(sysif, fd, flags, at, at)],
+                  sysif.read(at, size),
+                ),
+                ([, old]) => Itimerspec.decode(old),
+              ),
+            alignment,
+          ),
+      ),
+    );
+  }
+
+  /** As `settime` with zeros: the timer does not run any more. */
+  get disarm(): Effect.Effect<Itimerspec, HandleFailure> {
+    return this.settime({ value: zero });
+  }
+
+  /** timerfd_gettime(2): `value` is the time that is left, zero for a timer that does not run. */
+  get gettime(): Effect.Effect<Itimerspec, HandleFailure> {
+    return this.use((fd) =>
+      this.task.withResult(Itimerspec, (at) => near.timerfdGettime(this.task.sysif, fd, at)),
+    );
+  }
+
+  /**
+   * read(2): how often the timer has expired since it was set or read. If it has not, it waits, or is
+   * EAGAIN if the descriptor is non-blocking; a task that waits makes no other calls. ECANCELED when
+   * the clock was set, with TFD_TIMER.CANCEL_ON_SET.
+   */
+  get readExpirations(): Effect.Effect<bigint, HandleFailure> {
+    return this.use((fd) =>
+      this.task.withResult(Uint64, (at) => near.read(this.task.sysif, fd, at, Uint64.size)),
+    );
+  }
+}
