@@ -9,6 +9,7 @@ const floors = [
   ["connection"],
   ["thread"],
   ["stub-server"],
+  ["platform"],
 ];
 
 const packages = (names) => `^packages/(${names.join("|")})/`;

@@ -1,0 +1,427 @@
+import {
+  AT,
+  EPOLL,
+  POLL,
+  S_IF,
+  S_IFMT,
+  SIG,
+  SigHow,
+  Sigset,
+  STATX,
+  Statx,
+  Timespec,
+} from "@rsyscall/abi";
+import {
+  type FileDescriptor,
+  fstatx,
+  type HandleFailure,
+  pollNow,
+  type Task,
+} from "@rsyscall/handle";
+import * as near from "@rsyscall/near";
+import type { Thread } from "@rsyscall/thread";
+import { Cause, Effect, Exit, FileSystem, Option, PlatformError } from "effect";
+import { badArgument, isSize, named } from "./attempt.ts";
+import { infoOf } from "./info.ts";
+
+/** Bytes of memory of the process through which a transfer of any length goes. */
+const WINDOW = 1024 * 1024;
+
+/** What is read at first of a file of unknown length. */
+const FIRST_READ = 32 * 1024;
+
+/** The kernel's offsets are signed. */
+const LAST_OFFSET = 2n ** 63n - 1n;
+
+type Failure = HandleFailure | PlatformError.PlatformError;
+
+/** Lets a wait be interrupted, where what was read or written must not be lost. */
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>;
+
+const asItIs: Restore = (effect) => effect;
+
+/**
+ * An open file of a Thread, with a cursor of its own. What has no offset, such as a pipe or a terminal,
+ * is read and written as a stream, waiting without blocking the process.
+ */
+export class ThreadFile implements FileSystem.File {
+  readonly [FileSystem.FileTypeId] = FileSystem.FileTypeId;
+  readonly #thread: Thread;
+  readonly #fd: FileDescriptor;
+  readonly #path: string;
+  readonly #appends: boolean;
+  #cursor = 0n;
+  /** False once the kernel has said so. */
+  #hasOffset = true;
+
+  /** @param fd which does not block; see `openWithoutBlocking` */
+  constructor(thread: Thread, fd: FileDescriptor, path: string, appends: boolean) {
+    this.#thread = thread;
+    this.#fd = fd;
+    this.#path = path;
+    this.#appends = appends;
+  }
+
+  #named<A>(method: string, effect: Effect.Effect<A, Failure>) {
+    return named(method, this.#path, effect);
+  }
+
+  /** Runs with the number and how to make calls with it, as long as the file is open. */
+  #use<A>(
+    operation: (fd: near.Fd, sysif: near.SyscallInterface) => Effect.Effect<A, HandleFailure>,
+  ): Effect.Effect<A, HandleFailure> {
+    const { task } = this.#thread;
+    return Effect.flatMap(this.#fd.borrow(task), (fd) => operation(fd, task.sysif));
+  }
+
+  get stat() {
+    return this.#named("stat", Effect.map(fstatx(this.#fd), infoOf));
+  }
+
+  get sync() {
+    return this.#named(
+      "sync",
+      this.#use((fd, sysif) => near.fsync(sysif, fd)),
+    );
+  }
+
+  seek(offset: bigint, from: FileSystem.SeekMode) {
+    return Effect.suspend(() => {
+      const to = from === "start" ? offset : this.#cursor + offset;
+      if (to < 0n || to > LAST_OFFSET)
+        return Effect.fail(badArgument("seek", `${to} is no offset of a file`));
+      this.#cursor = to;
+      return Effect.succeed(to);
+    });
+  }
+
+  read(buffer: Uint8Array, options?: FileSystem.File.ReadOptions) {
+    return this.#read("read", buffer.length, options, (bytes, at) => buffer.set(bytes, at));
+  }
+
+  readAlloc(size: number, options?: FileSystem.File.ReadOptions) {
+    return Effect.suspend(() => {
+      const parts: Array<Uint8Array> = [];
+      return Effect.map(
+        this.#read("readAlloc", size, options, (bytes) => parts.push(bytes)),
+        (count) => (count === 0 ? Option.none() : Option.some(joined(parts))),
+      );
+    });
+  }
+
+  truncate(length = 0) {
+    const truncated = this.#use((fd, sysif) => near.ftruncate(sysif, fd, length));
+    return Effect.suspend(() =>
+      isSize(length)
+        ? this.#named(
+            "truncate",
+            Effect.map(truncated, () => {
+              if (!this.#appends && this.#cursor > length) this.#cursor = BigInt(length);
+            }),
+          )
+        : Effect.fail(badArgument("truncate", `${length} is no length of a file`)),
+    );
+  }
+
+  write(buffer: Uint8Array) {
+    return this.#named("write", this.#write(buffer));
+  }
+
+  writeAll(buffer: Uint8Array): Effect.Effect<void, PlatformError.PlatformError> {
+    const writeFrom = (at: number): Effect.Effect<void, Failure> =>
+      Effect.flatMap(this.#write(buffer.subarray(at)), (count) => {
+        if (count === 0 && at < buffer.length) return Effect.fail(writeZero(this.#path));
+        return at + count < buffer.length ? writeFrom(at + count) : Effect.void;
+      });
+    return this.#named(
+      "writeAll",
+      Effect.suspend(() => writeFrom(0)),
+    );
+  }
+
+  /** The whole file, wherever the cursor is. */
+  get readAll(): Effect.Effect<Uint8Array, HandleFailure> {
+    const { task } = this.#thread;
+    return Effect.suspend(() => {
+      const parts: Array<Uint8Array> = [];
+      let count = 0;
+      const take = (bytes: Uint8Array) => {
+        parts.push(bytes);
+        count += bytes.length;
+      };
+      // The size is a hint: files in /proc say 0, and others may grow.
+      const readOn = (size: number): Effect.Effect<Uint8Array, HandleFailure> =>
+        Effect.flatMap(
+          this.#transfer(
+            Math.max(size - count, FIRST_READ),
+            this.#hasOffset ? count : undefined,
+            take,
+          ),
+          (more) =>
+            more === 0 || (size > 0 && count === size)
+              ? Effect.sync(() => joined(parts))
+              : readOn(size),
+        );
+      // Most files are small: what they are and what is in them, in one round trip.
+      return Effect.flatMap(
+        this.#use((fd, sysif) =>
+          task.withMemory(Statx.size + FIRST_READ + 1, 8, (status) => {
+            const buffer = near.Address(status + Statx.size);
+            const empty = near.Address(buffer + FIRST_READ);
+            return Effect.andThen(
+              sysif.write(empty, new Uint8Array(1)),
+              Effect.flatMap(
+                near.batchExitsThen(
+                  [
+                    near.statx(sysif, fd, empty, AT.EMPTY_PATH, STATX.BASIC_STATS, status),
+                    near.pread(sysif, fd, buffer, FIRST_READ, 0),
+                  ],
+                  sysif.read(status, Statx.size),
+                ),
+                ([[known, read], bytes]) => {
+                  const { mode, size } = Statx.decode(bytes);
+                  const isRegular = Exit.isSuccess(known) && (mode & S_IFMT) === S_IF.REG;
+                  const total = isRegular && size <= Number.MAX_SAFE_INTEGER ? Number(size) : 0;
+                  if (Exit.isFailure(read)) return Effect.as(this.#retriable(read.cause), total);
+                  return read.value === 0
+                    ? Effect.succeed(total)
+                    : Effect.map(sysif.read(buffer, read.value), (bytes) => {
+                        take(bytes);
+                        return total;
+                      });
+                },
+              ),
+            );
+          }),
+        ),
+        (size) => (size > 0 && count === size ? Effect.succeed(joined(parts)) : readOn(size)),
+      );
+    });
+  }
+
+  /** Nothing, if the failure only says how the file has to be read. */
+  #retriable(cause: Cause.Cause<near.SyscallFailure>): Effect.Effect<void, near.SyscallFailure> {
+    const error = Cause.squash(cause);
+    if (error instanceof near.SyscallError) {
+      if (error.errno === "ESPIPE") this.#hasOffset = false;
+      if (error.errno === "ESPIPE" || error.errno === "EAGAIN") return Effect.void;
+    }
+    return Effect.failCause(cause);
+  }
+
+  #read(
+    method: string,
+    size: number,
+    options: FileSystem.File.ReadOptions | undefined,
+    take: (bytes: Uint8Array, at: number) => void,
+  ): Effect.Effect<number, PlatformError.PlatformError> {
+    return Effect.suspend(() => {
+      const position = options?.position;
+      if (!isSize(size)) return Effect.fail(badArgument(method, `${size} is no number of bytes`));
+      if (position === undefined)
+        return this.#named(
+          method,
+          Effect.uninterruptibleMask((restore) =>
+            Effect.map(this.#transfer(size, this.#cursor, take, restore), (count) => {
+              this.#cursor += BigInt(count);
+              return count;
+            }),
+          ),
+        );
+      return position >= 0n && position <= LAST_OFFSET
+        ? this.#named(method, this.#transfer(size, position, take, asItIs, true))
+        : Effect.fail(badArgument(method, `${position} is no offset of a file`));
+    });
+  }
+
+  /**
+   * Reads `size` bytes, less at the end of the file, and of a stream as soon as there are some. Failing
+   * in the middle, it gives what came before.
+   *
+   * @param isFixed it makes no sense without an offset
+   */
+  #transfer(
+    size: number,
+    position: number | bigint | undefined,
+    take: (bytes: Uint8Array, at: number) => void,
+    restore: Restore = asItIs,
+    isFixed = false,
+  ): Effect.Effect<number, HandleFailure> {
+    if (size === 0) return this.#use(() => Effect.succeed(0));
+    const { task } = this.#thread;
+    const room = Math.min(size, WINDOW);
+    const start = BigInt(position ?? 0);
+    return task.withMemory(room, 1, (buffer) => {
+      const readFrom = (at: number): Effect.Effect<number, HandleFailure> => {
+        const offset = position === undefined ? undefined : start + BigInt(at);
+        const there = offset === undefined ? room : Number(LAST_OFFSET - offset);
+        const wanted = Math.min(room, size - at, there);
+        if (wanted === 0) return Effect.succeed(at);
+        return Effect.flatMap(this.#readInto(buffer, wanted, offset, restore, isFixed), (count) =>
+          count === 0
+            ? Effect.succeed(at)
+            : Effect.flatMap(task.sysif.read(buffer, count), (bytes) => {
+                take(bytes, at);
+                const end = at + count;
+                return end === size || count < wanted || !this.#hasOffset
+                  ? Effect.succeed(end)
+                  : Effect.andThen(
+                      restore(Effect.void),
+                      Effect.catch(readFrom(end), () => Effect.succeed(end)),
+                    );
+              }),
+        );
+      };
+      return readFrom(0);
+    });
+  }
+
+  /** Reads once into memory of the process, waiting for something to read. 0 at the end. */
+  readInto(address: near.Address, length: number, offset: bigint) {
+    return this.#readInto(address, length, offset, asItIs);
+  }
+
+  #readInto(
+    address: near.Address,
+    length: number,
+    offset: number | bigint | undefined,
+    restore: Restore,
+    isFixed = false,
+  ): Effect.Effect<number, HandleFailure> {
+    const again = Effect.suspend(() =>
+      this.#readInto(address, length, this.#hasOffset ? offset : undefined, restore, isFixed),
+    );
+    if (offset === undefined || (!this.#hasOffset && !isFixed))
+      // Before its first writer has come, a FIFO would say that it has ended.
+      return Effect.andThen(
+        restore(this.#readable),
+        this.#use((fd, sysif) => near.read(sysif, fd, address, length)),
+      ).pipe(near.catchErrno("EAGAIN", () => again));
+    return this.#use((fd, sysif) => near.pread(sysif, fd, address, length, offset)).pipe(
+      near.catchErrno("ESPIPE", (error) => {
+        if (isFixed) return Effect.fail(error);
+        this.#hasOffset = false;
+        return again;
+      }),
+      near.catchErrno("EAGAIN", () => Effect.andThen(restore(this.#wait(EPOLL.IN)), again)),
+    );
+  }
+
+  /** Writes once from memory of the process, waiting for room. */
+  writeFrom(address: near.Address, length: number, offset: bigint) {
+    return this.#writeFrom(address, length, offset, asItIs);
+  }
+
+  #writeFrom(
+    address: near.Address,
+    length: number,
+    offset: bigint,
+    restore: Restore,
+  ): Effect.Effect<number, HandleFailure> {
+    const again = Effect.suspend(() => this.#writeFrom(address, length, offset, restore));
+    return this.#use((fd, sysif) =>
+      this.#hasOffset
+        ? near.pwrite(sysif, fd, address, length, offset)
+        : writeWithoutSignal(this.#thread.task, fd, address, length),
+    ).pipe(
+      near.catchErrno("ESPIPE", (error) => {
+        if (!this.#hasOffset) return Effect.fail(error);
+        this.#hasOffset = false;
+        return again;
+      }),
+      near.catchErrno("EAGAIN", () => Effect.andThen(restore(this.#wait(EPOLL.OUT)), again)),
+    );
+  }
+
+  /** Writes what the kernel takes; failing in the middle, it gives what went before. */
+  #write(buffer: Uint8Array): Effect.Effect<number, HandleFailure> {
+    const { task } = this.#thread;
+    const { length } = buffer;
+    const writeAt = (at: number, restore: Restore): Effect.Effect<number, HandleFailure> => {
+      const part = buffer.subarray(at, at + WINDOW);
+      return Effect.flatMap(
+        task.withBytes(part, (address) =>
+          this.#writeFrom(address, part.length, this.#cursor, restore),
+        ),
+        (count) => {
+          if (!this.#appends) this.#cursor += BigInt(count);
+          const end = at + count;
+          return end === length || count < part.length
+            ? Effect.succeed(end)
+            : Effect.andThen(
+                restore(Effect.void),
+                Effect.catch(writeAt(end, restore), () => Effect.succeed(end)),
+              );
+        },
+      );
+    };
+    return length === 0
+      ? this.#use(() => Effect.succeed(0))
+      : Effect.uninterruptibleMask((restore) => writeAt(0, restore));
+  }
+
+  #wait(event: typeof EPOLL.IN | typeof EPOLL.OUT): Effect.Effect<void, HandleFailure> {
+    return Effect.flatMap(this.#thread.epoller, (epoller) => epoller.waitFor(this.#fd, event));
+  }
+
+  get #readable(): Effect.Effect<void, HandleFailure> {
+    return Effect.flatMap(pollNow(this.#fd, POLL.IN), (events) =>
+      events !== 0 ? Effect.void : this.#wait(EPOLL.IN),
+    );
+  }
+}
+
+/** The set of SIGPIPE alone, and no time at all. */
+const PIPE_SET = new Uint8Array(Sigset.size + Timespec.size);
+Sigset.encode(new Set([SIG.PIPE]), PIPE_SET);
+
+/**
+ * write(2) to what may be a pipe that nobody reads any more: that is EPIPE, and the signal, which would
+ * end the process, is taken before it is delivered. All in one round trip, and nothing comes in between.
+ */
+const writeWithoutSignal = (
+  task: Task,
+  fd: near.Fd,
+  address: near.Address,
+  length: number,
+): Effect.Effect<number, HandleFailure> => {
+  const { sysif } = task;
+  const write = near.write(sysif, fd, address, length);
+  // Whoever has blocked it may want it to be pending.
+  if (task.sigmask.has(SIG.PIPE)) return write;
+  return task.withBytes(
+    PIPE_SET,
+    (set) =>
+      Effect.flatMap(
+        near.batchExits([
+          near.sigprocmask(sysif, SigHow.BLOCK, set, near.NULL),
+          write,
+          near.sigtimedwait(sysif, set, near.NULL, near.Address(set + Sigset.size)),
+          near.sigprocmask(sysif, SigHow.UNBLOCK, set, near.NULL),
+        ]),
+        ([, written]) => written,
+      ),
+    8,
+  );
+};
+
+const joined = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const [first = new Uint8Array(0)] = parts;
+  if (parts.length <= 1) return first;
+  const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+};
+
+const writeZero = (path: string): PlatformError.PlatformError =>
+  PlatformError.systemError({
+    _tag: "WriteZero",
+    module: "FileSystem",
+    method: "writeAll",
+    pathOrDescriptor: path,
+    description: "the kernel takes none of the bytes",
+  });

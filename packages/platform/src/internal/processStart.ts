@@ -1,0 +1,320 @@
+import { O } from "@rsyscall/abi";
+import {
+  type FdClass,
+  FileDescriptor,
+  type HandleFailure,
+  open,
+  Pidfd,
+  pipe,
+  Socket,
+  setsid,
+} from "@rsyscall/handle";
+import { catchErrno, Fd, pathText, SyscallError } from "@rsyscall/near";
+import {
+  type ChildProcess,
+  type ChildThread,
+  Environment,
+  type ExecutableNotFoundError,
+  Thread,
+  which,
+} from "@rsyscall/thread";
+import { Effect, Exit, PlatformError, Scope } from "effect";
+import { platformError } from "../platformError.ts";
+import { end, type Target } from "./processEnd.ts";
+import { MODULE, type Plan, type Wire } from "./processPlan.ts";
+
+/** A program that runs. */
+export interface Started extends Target {
+  /** The other ends of its descriptors, in the controller. */
+  readonly ends: ReadonlyMap<number, FileDescriptor>;
+  /** It may outlive its scope, and the program that has started it. Done twice is done once. */
+  readonly unref: Effect.Effect<void>;
+  /** It ends with its scope again, and the event loop goes on for it. */
+  readonly ref: Effect.Effect<void>;
+}
+
+/**
+ * Starts a program of the Thread. The scope ends it, as the plan says.
+ *
+ * @param given descriptors of the controller for the wires of that type
+ */
+export const start = (
+  thread: Thread,
+  plan: Plan,
+  given: ReadonlyMap<number, FileDescriptor>,
+): Effect.Effect<Started, PlatformError.PlatformError, Scope.Scope> =>
+  Effect.uninterruptible(
+    Effect.gen(function* () {
+      const scope = yield* Effect.scope;
+      // What watches the process lasts as long as that, or the Thread: perhaps longer than the scope.
+      const life = yield* Scope.fork(thread.scope);
+      return yield* Effect.gen(function* () {
+        const child = yield* Scope.provide(fork(thread, plan, life), life);
+        const { process } = child;
+        const { ends, pidfd } = yield* become(thread, child, plan, given, scope).pipe(
+          Scope.provide(life),
+          Effect.onError(() => process.killAndWait),
+        );
+        const target: Target = { process, pidfd, leadsGroup: plan.detached };
+        const { hold, letGo } = yield* holding(thread, process, life);
+        let isReferenced = true;
+        const setReferenced = (value: boolean) =>
+          Effect.sync(() => {
+            isReferenced = value;
+          });
+        yield* Scope.addFinalizer(
+          scope,
+          Effect.suspend(() =>
+            Effect.andThen(
+              isReferenced ? Effect.ignore(end(target, plan.ending)) : Effect.void,
+              Effect.andThen(letGo, closeAtEnd(thread, process, life)),
+            ),
+          ),
+        );
+        return {
+          ...target,
+          ends,
+          unref: Effect.andThen(letGo, setReferenced(false)),
+          ref: Effect.andThen(hold, setReferenced(true)),
+        };
+      }).pipe(Effect.onError((cause) => Scope.close(life, Exit.failCause(cause))));
+    }),
+  ).pipe(
+    Effect.mapError((error) =>
+      PlatformError.isPlatformError(error)
+        ? error
+        : platformError(MODULE, "spawn", plan.name)(errnoOf(error)),
+    ),
+  );
+
+/** What execvp(3) would have said. */
+const errnoOf = (error: HandleFailure | ExecutableNotFoundError): Error =>
+  error._tag === "ExecutableNotFoundError"
+    ? SyscallError.of(
+        "execve",
+        error.notExecutable === undefined ? "ENOENT" : "EACCES",
+        error.notExecutable ?? error.name,
+      )
+    : error;
+
+/** The event loop goes on for a program that runs, until it is let go. */
+const holding = (
+  { connection: { accessEpoller } }: Thread,
+  process: ChildProcess,
+  life: Scope.Scope,
+) => {
+  let isHeld = false;
+  const hold = Effect.sync(() => {
+    if (!isHeld && process.state === undefined) {
+      isHeld = true;
+      accessEpoller.hold();
+    }
+  });
+  const letGo = Effect.sync(() => {
+    if (isHeld) {
+      isHeld = false;
+      accessEpoller.letGo();
+    }
+  });
+  return Effect.gen(function* () {
+    yield* hold;
+    yield* Effect.forkIn(Effect.andThen(Effect.exit(process.ended), letGo), life);
+    yield* Scope.addFinalizer(life, letGo);
+    return { hold, letGo };
+  });
+};
+
+/** Gives back what watches a process, as soon as there is nothing to watch. */
+const closeAtEnd = (
+  { scope }: Thread,
+  process: ChildProcess,
+  life: Scope.Closeable,
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const close = Scope.close(life, Exit.void);
+    return process.state === undefined
+      ? Effect.asVoid(Effect.forkIn(Effect.andThen(Effect.exit(process.ended), close), scope))
+      : close;
+  });
+
+/** A child of the Thread, which is to become the program. */
+const fork = (
+  thread: Thread,
+  { wires, detached }: Plan,
+  life: Scope.Scope,
+): Effect.Effect<ChildThread, HandleFailure, Scope.Scope> => {
+  const { task, connection, memory, loader, epoller, environ, stdin, stdout, stderr } = thread;
+  const { execSigmask, beforeChildren, ignoredSignals } = thread;
+  const parent = new Thread({
+    ...{ task, connection, memory, loader, epoller, environ, stdin, stdout, stderr },
+    ...{ execSigmask, beforeChildren, ignoredSignals },
+    // Of a child that may outlive its scope, this one has what watches it.
+    scope: life,
+  });
+  const forked = parent.fork({ detached });
+  const numbers = [...wires.keys()].filter((number) => number > 2);
+  if (numbers.length === 0) return forked;
+  // The child has channels of its own, which must not get the numbers of the program's descriptors.
+  return Effect.acquireUseRelease(
+    Scope.make(),
+    (scope) =>
+      Effect.andThen(
+        Scope.provide(
+          Effect.flatMap(thread.pipe(), ([reader]) =>
+            Effect.forEach(numbers, (number) => reader.dup(number), { discard: true }),
+          ),
+          scope,
+        ),
+        forked,
+      ),
+    (scope) => Scope.close(scope, Exit.void),
+  );
+};
+
+/** Wires up a child and executes the program in it. */
+const become = (
+  thread: Thread,
+  child: ChildThread,
+  plan: Plan,
+  given: ReadonlyMap<number, FileDescriptor>,
+  scope: Scope.Scope,
+): Effect.Effect<
+  { readonly ends: ReadonlyMap<number, FileDescriptor>; readonly pidfd: Pidfd },
+  HandleFailure | ExecutableNotFoundError | PlatformError.PlatformError,
+  Scope.Scope
+> =>
+  Effect.gen(function* () {
+    const { task } = child;
+    if (plan.detached) yield* setsid(task);
+    if (plan.cwd !== undefined) yield* enter(child, plan.cwd);
+
+    const handed = [...given];
+    const passed = yield* child.connection.passTo(handed.map(([, fd]) => fd));
+    const own = new Map<number, FileDescriptor>();
+    for (const [i, [number]] of handed.entries()) own.set(number, passed[i] as FileDescriptor);
+    const others: Array<[number, FileDescriptor]> = [];
+    for (const [number, wire] of plan.wires) {
+      const pair = yield* wireUp(child, wire);
+      if (pair === undefined) continue;
+      own.set(number, pair[0]);
+      if (pair[1] !== undefined) others.push([number, pair[1]]);
+    }
+    for (const [number, wire] of plan.wires)
+      if (wire.type === "same") own.set(number, own.get(wire.as) as FileDescriptor);
+
+    const ours = yield* Scope.provide(child.connection.passFrom(others.map(([, fd]) => fd)), scope);
+    for (const fd of ours) fd.closeOnFork = true;
+    const ends = new Map<number, FileDescriptor>();
+    for (const [i, [number, other]] of others.entries()) {
+      // A descriptor that was passed is one of no kind.
+      const kind = other.constructor as FdClass<FileDescriptor>;
+      const end = (ours[i] as FileDescriptor).reclassify(kind);
+      ends.set(number, yield* Scope.provide(end, scope));
+    }
+
+    yield* place(child, own);
+    yield* execute(child, plan);
+    // As long as the scope, even if the Thread has come to its end before: then this is what can still end
+    // the program.
+    const pidfd = yield* Scope.provide(pidfdOf(thread, child.process), scope);
+    return { ends, pidfd };
+  });
+
+/** chdir(2), and what Effect's own says when it looks whether it can. */
+const enter = (
+  child: ChildThread,
+  cwd: string,
+): Effect.Effect<void, PlatformError.PlatformError> => {
+  const [module, method] = ["FileSystem", "access"] as const;
+  return typeof cwd !== "string" || cwd.includes("\0")
+    ? Effect.fail(
+        PlatformError.badArgument({
+          module,
+          method,
+          description: `${JSON.stringify(cwd)} cannot be a path`,
+        }),
+      )
+    : Effect.mapError(child.chdir(cwd), platformError(module, method, cwd));
+};
+
+/** The child's end of what one of its descriptors is to be, and the other end if there is one. */
+const wireUp = (
+  { task }: ChildThread,
+  { type }: Wire,
+): Effect.Effect<
+  readonly [own: FileDescriptor, other?: FileDescriptor] | undefined,
+  HandleFailure,
+  Scope.Scope
+> => {
+  switch (type) {
+    case "ignore":
+      return Effect.map(open(task, "/dev/null", O.RDWR), (fd) => [fd] as const);
+    case "input":
+      return Effect.map(pipe(task), ([reader, writer]) => [reader, writer] as const);
+    case "output":
+      return Effect.map(pipe(task), ([reader, writer]) => [writer, reader] as const);
+    case "duplex":
+      return Socket.pair(task);
+    default:
+      return Effect.succeed(undefined);
+  }
+};
+
+/** Puts descriptors in their places. None may be overwritten before it was used. */
+const place = (
+  { task }: ChildThread,
+  wanted: ReadonlyMap<number, FileDescriptor>,
+): Effect.Effect<void, HandleFailure, Scope.Scope> =>
+  Effect.gen(function* () {
+    const aside = new Map<FileDescriptor, FileDescriptor>();
+    for (const [number, fd] of wanted) {
+      if (fd.near === number || !wanted.has(fd.near) || aside.has(fd)) continue;
+      let moved = yield* fd.dup(3);
+      while (wanted.has(moved.near)) moved = yield* fd.dup(moved.near + 1);
+      aside.set(fd, moved);
+    }
+    for (const [number, fd] of wanted)
+      yield* (aside.get(fd) ?? fd).dup3(new FileDescriptor(task, Fd(number)));
+  });
+
+/** execvpe(3): with the PATH of the program's environment, and the shell for what is no program. */
+const execute = (
+  child: ChildThread,
+  { program, argv, envp, path }: Plan,
+): Effect.Effect<void, HandleFailure | ExecutableNotFoundError> => {
+  const environ = Environment.fromRecord({ PATH: path });
+  const found = program.includes("/")
+    ? Effect.succeed(program)
+    : Effect.map(which(child.task, environ, program), ({ executable }) => pathText(executable));
+  const executeAs = (file: string, argv: ReadonlyArray<string>) =>
+    Effect.catchIf(child.execve(file, argv, envp), hasGone, () => child.task.leave);
+  return Effect.flatMap(found, (file) =>
+    executeAs(file, argv).pipe(
+      catchErrno("ENOEXEC", () => executeAs("/bin/sh", ["/bin/sh", file, ...argv.slice(1)])),
+    ),
+  );
+};
+
+/**
+ * Whether a child has closed its channel, as by an exec: if it had not yet taken the last byte that was to
+ * wake it, that is a reset and not an end.
+ */
+const hasGone = (error: HandleFailure): boolean =>
+  error._tag === "SyscallHangup" &&
+  error.syscall === "execve" &&
+  error.cause instanceof SyscallError &&
+  error.cause.errno === "ECONNRESET";
+
+/** The pidfd of a child in the controller. */
+const pidfdOf = (
+  { connection }: Thread,
+  { pidfd }: ChildProcess,
+): Effect.Effect<Pidfd, HandleFailure, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { accessTask } = connection;
+    if (pidfd.task.fdTable === accessTask.fdTable) return yield* pidfd.forTask(accessTask);
+    const [ours] = yield* connection.passFrom([pidfd]);
+    const handle = yield* (ours as FileDescriptor).reclassify(Pidfd);
+    handle.closeOnFork = true;
+    return handle;
+  });

@@ -1,0 +1,45 @@
+import type { ErrnoName } from "@rsyscall/abi";
+import { UseAfterFreeError } from "@rsyscall/handle";
+import { SyscallError } from "@rsyscall/near";
+import { PlatformError } from "effect";
+
+/**
+ * What Effect calls an errno. As its own services for Node do, which call all others Unknown, EPERM
+ * among them: a program must not meet other reasons here than there.
+ */
+const tags: Readonly<Partial<Record<ErrnoName, PlatformError.SystemErrorTag>>> = {
+  ENOENT: "NotFound",
+  EACCES: "PermissionDenied",
+  EEXIST: "AlreadyExists",
+  EISDIR: "BadResource",
+  ENOTDIR: "BadResource",
+  ELOOP: "BadResource",
+  EBUSY: "Busy",
+  EAGAIN: "WouldBlock",
+  ETIMEDOUT: "TimedOut",
+};
+
+const tagOf = (error: Error): PlatformError.SystemErrorTag =>
+  error instanceof SyscallError
+    ? (tags[error.errno] ?? "Unknown")
+    : error instanceof UseAfterFreeError
+      ? "BadResource"
+      : "Unknown";
+
+/**
+ * Makes a PlatformError of what went wrong in a Thread. The error itself, with its errno, is the cause.
+ *
+ * @param module the service, as in "FileSystem", and its `method`
+ */
+export const platformError =
+  (module: string, method: string, pathOrDescriptor?: string | number) =>
+  (error: Error): PlatformError.PlatformError =>
+    PlatformError.systemError({
+      _tag: tagOf(error),
+      module,
+      method,
+      description: error.message,
+      ...(error instanceof SyscallError && { syscall: error.syscall }),
+      ...(pathOrDescriptor !== undefined && { pathOrDescriptor }),
+      cause: error,
+    });
