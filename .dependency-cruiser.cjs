@@ -8,6 +8,7 @@ const floors = [
   ["epoller"],
   ["connection"],
   ["thread"],
+  ["transport"],
   ["stub-server"],
   ["platform"],
 ];

@@ -9,6 +9,8 @@ import type { Effect, Scope } from "effect";
 export interface Connection {
   readonly accessTask: Task;
   readonly accessEpoller: Epoller;
+  /** Whether descriptors can be passed. Not to another host. */
+  readonly canPass: boolean;
 
   /**
    * New stream sockets, connected to each other: our end, which is close-on-fork, and the task's.
@@ -26,6 +28,14 @@ export interface Connection {
     HandleFailure,
     Scope.Scope
   >;
+
+  /**
+   * The connection, of the same kind, from the access task to another that has one end of a channel.
+   *
+   * @param access our end
+   * @param task the other end, in the other task
+   */
+  readonly extendTo: (access: Socket, task: Socket) => Connection;
 
   /** Duplicates of descriptors of the access task, in the task. */
   readonly passTo: (

@@ -19,6 +19,7 @@ const FDS_AT_MOST = 253;
 export class FdPassConnection implements Connection {
   readonly accessTask: Task;
   readonly accessEpoller: Epoller;
+  readonly canPass = true;
   readonly #access: Socket;
   readonly #task: Socket;
   /** A message and the call that takes it must not be parted by those of another fiber. */
@@ -60,6 +61,10 @@ export class FdPassConnection implements Connection {
 
   openAsyncChannels(count: number) {
     return openAsyncChannels(this, count);
+  }
+
+  extendTo(access: Socket, task: Socket) {
+    return new FdPassConnection(access, this.accessEpoller, task);
   }
 
   passTo(fds: ReadonlyArray<FileDescriptor>) {

@@ -3,11 +3,13 @@ import { type FileDescriptor, Socket, type Task } from "@rsyscall/handle";
 import { Effect } from "effect";
 import type { Connection } from "./Connection.ts";
 import { openAsyncChannels } from "./channels.ts";
+import { FdPassConnection } from "./FdPassConnection.ts";
 
 /** The connection of a task with itself: a channel is a socket pair. */
 export class SelfConnection implements Connection {
   readonly accessTask: Task;
   readonly accessEpoller: Epoller;
+  readonly canPass = true;
 
   constructor(task: Task, epoller: Epoller) {
     this.accessTask = task;
@@ -24,6 +26,10 @@ export class SelfConnection implements Connection {
 
   openAsyncChannels(count: number) {
     return openAsyncChannels(this, count);
+  }
+
+  extendTo(access: Socket, task: Socket) {
+    return new FdPassConnection(access, this.accessEpoller, task);
   }
 
   passTo(fds: ReadonlyArray<FileDescriptor>) {

@@ -9,7 +9,6 @@ import {
 import { Effect, type Scope } from "effect";
 import type { Connection } from "./Connection.ts";
 import { openAsyncChannels } from "./channels.ts";
-import { FdPassConnection } from "./FdPassConnection.ts";
 
 /** The connection of a task that shares its descriptor table with another: what that one gets, it has. */
 export class SharedTableConnection implements Connection {
@@ -33,6 +32,10 @@ export class SharedTableConnection implements Connection {
     this.#task = task;
   }
 
+  get canPass(): boolean {
+    return this.#other.canPass;
+  }
+
   /** unshare(2) with CLONE_FILES, after which descriptors have to be passed. */
   unshareFiles(): Effect.Effect<void, HandleFailure, Scope.Scope> {
     return Effect.suspend(() => {
@@ -41,7 +44,7 @@ export class SharedTableConnection implements Connection {
         const [access, own] = channels[0] as [Socket, Socket];
         own.closeOnFork = true;
         return Effect.map(unshareFiles(this.#task), () => {
-          this.#own = new FdPassConnection(access, this.accessEpoller, own);
+          this.#own = this.#other.extendTo(access, own);
         });
       });
     });
@@ -60,6 +63,10 @@ export class SharedTableConnection implements Connection {
 
   openAsyncChannels(count: number) {
     return openAsyncChannels(this, count);
+  }
+
+  extendTo(access: Socket, task: Socket) {
+    return this.#other.extendTo(access, task);
   }
 
   passTo(

@@ -1,8 +1,15 @@
 import { fsDecode, type Ucred } from "@rsyscall/abi";
+import type { HandleFailure } from "@rsyscall/handle";
 import type { Fd, Path, PathLike, Pid } from "@rsyscall/near";
 import { Command, type Thread } from "@rsyscall/thread";
-import type { Effect } from "effect";
-import type { Description } from "./hello.ts";
+import {
+  bootstrapThread,
+  type Description,
+  type Greeted,
+  type HandshakeError,
+  type Transport,
+} from "@rsyscall/transport";
+import { Effect, type Scope } from "effect";
 
 /** The environment variables that are ours and not the caller's. */
 const ARGV0 = "RSYSCALL_UNIX_STUB_ARGV0=";
@@ -15,11 +22,11 @@ const startsWith = (text: Uint8Array, prefix: string): boolean =>
   text.length >= prefix.length && [...prefix].every((c, i) => text[i] === c.charCodeAt(0));
 
 /** The caller's environment, without what led the stub to us. */
-export const callerEnvironment = (description: Description): ReadonlyArray<Uint8Array> =>
+const callerEnvironment = (description: Description): ReadonlyArray<Uint8Array> =>
   description.environment().filter((text) => !isOurs(text));
 
 /** The caller's arguments. The wrapper script passes argv[0] on in a variable, beside the socket's. */
-export const callerArgv = ({ argv, environment: of }: Description): ReadonlyArray<Uint8Array> => {
+const callerArgv = ({ argv, environment: of }: Description): ReadonlyArray<Uint8Array> => {
   const environment = of();
   const fromScript = environment.some((text) => startsWith(text, SOCKET_PATH));
   const argv0 = fromScript ? environment.find((text) => startsWith(text, ARGV0)) : undefined;
@@ -70,7 +77,25 @@ export class StubCall {
     return name === undefined ? command : command.argv0(name);
   }
 
-  constructor(description: Description, peer: Ucred, thread: Thread, ended: Effect.Effect<void>) {
+  /** Takes over the process of a stub that has passed its checks. */
+  static bootstrap(
+    transport: Transport,
+    greeted: Greeted,
+  ): Effect.Effect<StubCall, HandleFailure | HandshakeError, Scope.Scope> {
+    const { description, peer } = greeted;
+    const environment = () => callerEnvironment(description);
+    return Effect.map(
+      bootstrapThread({ ...transport, environment }, greeted),
+      ({ thread, ended }) => new StubCall(description, peer, thread, ended),
+    );
+  }
+
+  private constructor(
+    description: Description,
+    peer: Ucred,
+    thread: Thread,
+    ended: Effect.Effect<void>,
+  ) {
     this.argvBytes = callerArgv(description);
     this.argv = this.argvBytes.map(fsDecode);
     this.thread = thread;

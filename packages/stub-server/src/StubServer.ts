@@ -12,12 +12,17 @@ import {
 import { stubPath } from "@rsyscall/native";
 import { geteuid, Path, type PathLike, SyscallError } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
+import {
+  type Greeted,
+  type HandshakeError,
+  type HandshakePolicy,
+  handshake,
+  passingTransport,
+} from "@rsyscall/transport";
 import { Cause, type Duration, Effect, Exit, Fiber, Queue, Scope, Semaphore, Stream } from "effect";
-import { bootstrap } from "./bootstrap.ts";
-import { creationError, type HandshakeError, StubServerError } from "./errors.ts";
+import { creationError, StubServerError } from "./errors.ts";
 import { type LinkMode, placeExecutable } from "./executable.ts";
-import { type Greeted, type HandshakePolicy, handshake } from "./handshake.ts";
-import type { StubCall } from "./StubCall.ts";
+import { StubCall } from "./StubCall.ts";
 
 export interface ListenOptions {
   /** How long a client may take for its hello. Default 10 seconds. */
@@ -230,7 +235,13 @@ export class StubServer {
       const outer = yield* Effect.scope;
       return yield* Effect.scoped(
         Effect.flatMap(this.#socketIn(thread, socket), (inThread) =>
-          Scope.provide(bootstrap(thread.connection, inThread, greeted, this.#sharesMemory), outer),
+          Scope.provide(
+            StubCall.bootstrap(
+              passingTransport(thread.connection, inThread, this.#sharesMemory),
+              greeted,
+            ),
+            outer,
+          ),
         ),
       );
     });

@@ -25,17 +25,6 @@ export class StubServerError extends Data.TaggedError("StubServerError")<{
   }
 }
 
-/** A client was turned away before it became a call. Nobody else notices; it is only logged. */
-export class HandshakeError extends Data.TaggedError("HandshakeError")<{
-  /** What the client is told, if it still listens. */
-  readonly problem: string;
-  readonly cause?: unknown;
-}> {
-  override get message(): string {
-    return this.problem;
-  }
-}
-
 const step = (reason: StubServerErrorReason, problem: string, remedy: string) => ({
   reason,
   problem,

@@ -1,4 +1,5 @@
-export { HandshakeError, StubServerError, type StubServerErrorReason } from "./errors.ts";
+export { HandshakeError } from "@rsyscall/transport";
+export { StubServerError, type StubServerErrorReason } from "./errors.ts";
 export type { LinkMode } from "./executable.ts";
 export { StubCall } from "./StubCall.ts";
 export {

@@ -1,7 +1,6 @@
 import { CLONE, SIG, W } from "@rsyscall/abi";
 import {
   type Connection,
-  FdPassConnection,
   SharedMemoryTransport,
   SharedTableConnection,
   SocketMemoryTransport,
@@ -146,11 +145,7 @@ const makeThread = (
     const connection: Connection =
       channels.passing === undefined
         ? new SharedTableConnection(parent.connection, parent.task, task)
-        : new FdPassConnection(
-            channels.passing[0],
-            parent.connection.accessEpoller,
-            ends.at(-1) as Socket,
-          );
+        : parent.connection.extendTo(channels.passing[0], ends.at(-1) as Socket);
     const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
     return {
       task,

@@ -1,6 +1,6 @@
 /* The wire between a controller and a task that serves system calls.
  *
- * Described byte by byte in docs/protocol.md; packages/connection and packages/stub-server hold the
+ * Described byte by byte in docs/protocol.md; packages/connection and packages/transport hold the
  * other end. Every integer has the byte order of the machine that the hello names. */
 #ifndef RSYSCALL_PROTOCOL_H
 #define RSYSCALL_PROTOCOL_H

@@ -1,21 +1,26 @@
 import { type Abi, RLIMIT } from "@rsyscall/abi";
 import {
   Arena,
-  type Connection,
   SharedMemoryTransport,
   SocketMemoryTransport,
   type SyscallConnection,
   SyscallRing,
   SyscallSocket,
 } from "@rsyscall/connection";
-import { AsyncFileDescriptor } from "@rsyscall/epoller";
-import { type FileDescriptor, getrlimit, type HandleFailure, type Socket } from "@rsyscall/handle";
+import { AsyncFileDescriptor, type Epoller } from "@rsyscall/epoller";
+import {
+  type FileDescriptor,
+  getrlimit,
+  type HandleFailure,
+  type Socket,
+  type Task,
+} from "@rsyscall/handle";
 import { Allocator } from "@rsyscall/memory";
 import { Address, LocalSyscallInterface, RING_SIZE } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { Description } from "./hello.ts";
 
-/** How calls get to a stub, and where its memory is. */
+/** How calls get to a process, and where its memory is. */
 export interface Connected {
   readonly sysif: SyscallConnection;
   readonly allocator: Allocator;
@@ -24,11 +29,11 @@ export interface Connected {
 }
 
 /**
- * The arena that a stub offers, if we can use it: ours is the process that has to map it. What a stub
- * says of it is not believed; without it there are sockets.
+ * The arena that a process offers, if we can use it: ours is the process that has to map it. What is
+ * said of it is not believed; without it there are sockets.
  */
 export const takeArena = (
-  { accessTask }: Connection,
+  accessTask: Task,
   memfd: FileDescriptor | undefined,
   { arena: { address, size }, pageSize }: Description,
 ): Effect.Effect<Arena | undefined, never, Scope.Scope> =>
@@ -53,7 +58,7 @@ export const takeArena = (
 /** Through the arena, whose first page is the ring. */
 export const connectByRing = (
   abi: Abi,
-  { accessEpoller }: Connection,
+  accessEpoller: Epoller,
   socket: Socket,
   arena: Arena,
   { syscallFd, pageSize }: Description,
@@ -91,7 +96,7 @@ export const connectByRing = (
 /** Through sockets, one of them for what is in memory. */
 export const connectBySockets = (
   abi: Abi,
-  { accessEpoller }: Connection,
+  accessEpoller: Epoller,
   syscalls: Socket,
   data: Socket,
   { syscallFd, dataFd, pageSize }: Description,

@@ -1,5 +1,6 @@
 import { SA, SIG, SIG_IGN, Sigset } from "@rsyscall/abi";
-import { type Connection, FdPassConnection, type SyscallConnection } from "@rsyscall/connection";
+import type { Connection, SyscallConnection } from "@rsyscall/connection";
+import type { Epoller } from "@rsyscall/epoller";
 import { AddressSpace, makeNamespaces } from "@rsyscall/far";
 import {
   FdTable,
@@ -10,51 +11,69 @@ import {
   sigaction,
   Task,
 } from "@rsyscall/handle";
-import { catchErrno, Fd } from "@rsyscall/near";
+import { Fd } from "@rsyscall/near";
 import { Environment, makeEpoller, NativeLoader, once, Thread } from "@rsyscall/thread";
 import { Effect, Exit, Scope } from "effect";
 import { connectByRing, connectBySockets, takeArena } from "./connect.ts";
-import { HandshakeError } from "./errors.ts";
+import type { HandshakeError } from "./errors.ts";
 import type { Greeted } from "./handshake.ts";
-import { callerEnvironment, StubCall } from "./StubCall.ts";
 import { accepted, acceptedWithRing } from "./welcome.ts";
 
-/** The signal by which the kernel tells a stub that its lifeline has closed. */
+/** The signal by which the kernel tells the process that its lifeline has closed. */
 const LIFELINE_SIGNAL = 64;
 
+/** What a transport provides: how whoever has said hello is reached. */
+export interface Transport {
+  /** The task that drives: the ends of channels that are ours are in it. */
+  readonly accessTask: Task;
+  /** Tells of these ends. */
+  readonly accessEpoller: Epoller;
+  /**
+   * Sends a message to whoever has said hello, and with it the far ends of so many new channels, which are
+   * stream sockets. Ours are close-on-fork; both block.
+   */
+  readonly sendChannels: (
+    message: Uint8Array,
+    count: number,
+  ) => Effect.Effect<ReadonlyArray<Socket>, HandleFailure | HandshakeError, Scope.Scope>;
+  /** The way to open more channels, once there is one to pass them through: its two ends. */
+  readonly connect: (access: Socket, task: Socket) => Connection;
+  /** Whether calls and memory may go through memory that both sides share, if it is offered. */
+  readonly sharesMemory: boolean;
+  /** The process's environment, if it is not what the hello says. */
+  readonly environment?: () => ReadonlyArray<Uint8Array>;
+}
+
+/** A Thread, and when there is nothing at its other end any more. */
+export interface Bootstrapped {
+  readonly thread: Thread;
+  /** Completes when the process has ended, or is out of reach. */
+  readonly ended: Effect.Effect<void>;
+}
+
 /**
- * Makes a Thread of a client that has passed its checks: opens its channels, sends it their far ends
- * and builds what is needed to use them. Waits for nothing: the first system calls may follow the
- * welcome before the stub has read it.
+ * Makes a Thread of a process that has said hello: opens its channels, sends it their far ends with the
+ * welcome, and builds what is needed to use them. Waits for nothing: the first system calls may follow the
+ * welcome before the process has read it.
  *
- * @param connection of the thread that does the bootstrap, and from which the channels come
- * @param socket the accepted connection, in that thread
- * @param sharesMemory whether calls and memory may go through memory that we share with the client
+ * The channels close with the scope, or as soon as the process is gone.
  */
-export const bootstrap = (
-  connection: Connection,
-  socket: Socket,
-  { abi, peer, description, arenaFd }: Greeted,
-  sharesMemory: boolean,
-): Effect.Effect<StubCall, HandleFailure | HandshakeError, Scope.Scope> =>
+export const bootstrapThread = (
+  transport: Transport,
+  { abi, description, arenaFd }: Greeted,
+): Effect.Effect<Bootstrapped, HandleFailure | HandshakeError, Scope.Scope> =>
   Effect.gen(function* () {
-    // The channels close with the caller's scope, or as soon as the process is gone.
     const scope = yield* Scope.fork(yield* Effect.scope);
     return yield* Effect.gen(function* () {
-      const arena = sharesMemory ? yield* takeArena(connection, arenaFd, description) : undefined;
-      const channels = yield* connection.openChannels(arena === undefined ? 4 : 3);
-      const [[syscalls], [passing], , data] = channels as Channels;
-      const far = channels.map(([, end]) => end);
-      const welcome = arena === undefined ? accepted : acceptedWithRing;
-      const sent = yield* socket
-        .sendFds(welcome, far)
-        .pipe(catchErrno(["EPIPE", "ECONNRESET"], () => Effect.succeed(0)));
-      if (sent !== welcome.length)
-        return yield* new HandshakeError({ problem: "the stub does not take its welcome" });
-      yield* Effect.forEach(far, (end) => end.close, { discard: true });
+      const arena = transport.sharesMemory
+        ? yield* takeArena(transport.accessTask, arenaFd, description)
+        : undefined;
+      const [syscalls, passing, , data] = (yield* arena === undefined
+        ? transport.sendChannels(accepted, 4)
+        : transport.sendChannels(acceptedWithRing, 3)) as Channels;
       const { sysif, allocator, memory } = yield* arena === undefined
-        ? connectBySockets(abi, connection, syscalls, data[0], description)
-        : connectByRing(abi, connection, syscalls, arena, description);
+        ? connectBySockets(abi, transport.accessEpoller, syscalls, data, description)
+        : connectByRing(abi, transport.accessEpoller, syscalls, arena, description);
       closeAtEnd(scope, sysif);
 
       const sigmask = new Uint8Array(8);
@@ -78,15 +97,15 @@ export const bootstrap = (
         new FileDescriptor(task, fd).closeOnFork = true;
       const passingEnd = new Socket(task, description.connectionFd);
       passingEnd.closeOnFork = true;
-      const taskConnection = new FdPassConnection(passing, connection.accessEpoller, passingEnd);
+      const connection = transport.connect(passing, passingEnd);
       const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
       const thread = new Thread({
         task,
-        connection: taskConnection,
+        connection,
         memory,
         loader: NativeLoader.makeFromSymbols(task, { server: description.serverSymbol }),
-        epoller: once(Scope.provide(makeEpoller(task, taskConnection), scope)),
-        environ: new Environment(() => callerEnvironment(description)),
+        epoller: once(Scope.provide(makeEpoller(task, connection), scope)),
+        environ: new Environment(transport.environment ?? description.environment),
         stdin: stdio(0),
         stdout: stdio(1),
         stderr: stdio(2),
@@ -95,15 +114,16 @@ export const bootstrap = (
         beforeChildren: once(heedChildren(task)),
         ignoredSignals: none,
       });
-      return new StubCall(description, peer, thread, sysif.ended);
+      return { thread, ended: sysif.ended };
     }).pipe(
       Scope.provide(scope),
       Effect.onError(() => Scope.close(scope, Exit.void)),
     );
   });
 
-type Channels = ReadonlyArray<[Socket, Socket]> &
-  [[Socket, Socket], [Socket, Socket], [Socket, Socket], [Socket, Socket]];
+/** Of the lifeline nobody reads: that it is open is all it tells. */
+type Channels = ReadonlyArray<Socket> &
+  [syscalls: Socket, passing: Socket, lifeline: Socket, data: Socket];
 
 const none: Sigset = new Set();
 
