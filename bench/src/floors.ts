@@ -7,8 +7,8 @@ import type { Cpus } from "./cpus.ts";
 export const program = (name: string): string =>
   fileURLToPath(new URL(`../build/${name}`, import.meta.url));
 
-const run = (...args: ReadonlyArray<string | number>): Array<number> =>
-  execFileSync(program("pair"), args.map(String), { encoding: "utf8" })
+const run = (name: string, ...args: ReadonlyArray<string | number>): Array<number> =>
+  execFileSync(program(name), args.map(String), { encoding: "utf8" })
     .trim()
     .split("\n")
     .map(Number);
@@ -19,7 +19,10 @@ export const pairCalls = (
   depth: number,
   cpus: Cpus,
   pauseMicroseconds = 0,
-): Array<number> => run("calls", rounds, depth, ...cpus, pauseMicroseconds);
+): Array<number> => run("pair", "calls", rounds, depth, ...cpus, pauseMicroseconds);
+
+/** Rounds of a program that writes so many MiB into a pipe: nanoseconds for each of these. */
+export const pipeReads = (rounds: number, mib: number): Array<number> => run("pipe", rounds, mib);
 
 /** A Node child that sends back what it is sent. */
 export const echoChild: Effect.Effect<

@@ -8,6 +8,7 @@ import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { page } from "./docs.ts";
+import { files } from "./files.ts";
 import { stubLaunch } from "./launch.ts";
 import { localCall } from "./local.ts";
 import { manyStubs } from "./many.ts";
@@ -18,7 +19,16 @@ import { remoteCalls } from "./remote.ts";
 import { streams } from "./streams.ts";
 import { json, table } from "./table.ts";
 
-const groups = ["local", "remote", "memory", "launch", "many", "processes", "streams"] as const;
+const groups = [
+  "local",
+  "remote",
+  "memory",
+  "launch",
+  "many",
+  "processes",
+  "streams",
+  "files",
+] as const;
 
 const usage = `Usage: npm run bench [-- --quick] [-- --json] [-- --docs] [-- GROUP...]
 
@@ -94,6 +104,7 @@ const measureAll = Effect.gen(function* () {
     many: Effect.scoped(manyStubs(local, directory)),
     processes: processes(local, scale),
     streams: streams(remotes, directory, scale),
+    files: files(remotes, directory, scale),
   };
   const rows: Array<Row> = [];
   for (const group of groups.filter(isWanted)) {

@@ -4,6 +4,7 @@ import { AF, SOCK } from "@rsyscall/abi";
 import { bindUnix, Socket } from "@rsyscall/handle";
 import { Command, type Thread } from "@rsyscall/thread";
 import { Effect, Stream } from "effect";
+import { pipeReads } from "./floors.ts";
 import { interleaved, timed } from "./interleaved.ts";
 import type { Row } from "./Row.ts";
 import type { Remotes } from "./remote.ts";
@@ -57,13 +58,16 @@ const pipes = ({ local, ring }: Remotes, scale: number) =>
       local: timed(rounds, throughPipe(local), AMOUNT),
       remote: timed(rounds, throughPipe(ring), AMOUNT),
       node: timed(rounds, throughNode, AMOUNT),
+      floor: () => pipeReads(rounds, AMOUNT),
     });
+    const floor = { name: "the same in C", samples: all.floor };
     const instead = { name: "child_process's stdout", samples: all.node };
     const rows: Array<Row> = [
       {
         name: "1 MiB out of a pipe of a program's, here",
         unit: "ns",
         samples: all.local,
+        floor,
         instead,
         aims: [{ ofInstead: 1 }],
       },
@@ -71,6 +75,7 @@ const pipes = ({ local, ring }: Remotes, scale: number) =>
         name: "1 MiB out of a pipe in a stub",
         unit: "ns",
         samples: all.remote,
+        floor,
         instead,
         aims: [{ ofInstead: 2 }],
       },
@@ -150,8 +155,74 @@ const echoes = ({ local, ring }: Remotes, directory: string, scale: number) =>
     }),
   );
 
-/** Bytes through pipes and sockets. */
+/** A server in a thread that takes connections, and closes them. */
+const acceptor = (thread: Thread, path: string) =>
+  Effect.gen(function* () {
+    const socket = yield* Socket.make(thread.task, AF.UNIX, SOCK.STREAM);
+    yield* bindUnix(socket, path);
+    yield* socket.listen(8);
+    const listening = yield* thread.makeAfd(socket);
+    yield* Effect.forkScoped(Effect.forever(Effect.scoped(listening.accept())));
+  });
+
+const nodeAcceptor = (path: string) =>
+  Effect.acquireRelease(
+    Effect.callback<Server>((resume) => {
+      const server = createServer((socket) => socket.destroy());
+      server.listen(path, () => resume(Effect.succeed(server)));
+    }),
+    (server) => Effect.sync(() => server.close()),
+  );
+
+/** A client of Node's connects, until the server has closed the connection. */
+const connection = (path: string) =>
+  Effect.callback<void>((resume) => {
+    const client = connect(path);
+    client.resume();
+    client.on("close", () => resume(Effect.void));
+  });
+
+const accepts = ({ local, ring }: Remotes, directory: string, scale: number) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const count = 20 * scale;
+      const paths = ["here", "there", "node"].map((name) => `${directory}/accept-${name}`);
+      const [here, there, node] = paths as [string, string, string];
+      yield* acceptor(local, here);
+      yield* acceptor(ring, there);
+      yield* nodeAcceptor(node);
+      const all = yield* interleaved({
+        local: timed(count, connection(here)),
+        remote: timed(count, connection(there)),
+        node: timed(count, connection(node)),
+      });
+      const instead = { name: "net of Node", samples: all.node };
+      const rows: Array<Row> = [
+        {
+          name: "connecting to here, accepted and closed",
+          unit: "ns",
+          samples: all.local,
+          instead,
+          aims: [{ ofInstead: 1 }],
+        },
+        {
+          name: "connecting to a stub, accepted and closed",
+          unit: "ns",
+          samples: all.remote,
+          instead,
+        },
+      ];
+      return rows;
+    }),
+  );
+
+/** Bytes through pipes and sockets, and new connections. */
 export const streams = (remotes: Remotes, directory: string, scale: number) =>
-  Effect.map(Effect.all([pipes(remotes, scale), echoes(remotes, directory, scale)]), (rows) =>
-    rows.flat(),
+  Effect.map(
+    Effect.all([
+      pipes(remotes, scale),
+      echoes(remotes, directory, scale),
+      accepts(remotes, directory, scale),
+    ]),
+    (rows) => rows.flat(),
   );

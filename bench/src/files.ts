@@ -1,0 +1,69 @@
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { ThreadFileSystem } from "@rsyscall/platform";
+import { Effect } from "effect";
+import { interleaved, timed } from "./interleaved.ts";
+import type { Row } from "./Row.ts";
+import type { Remotes } from "./remote.ts";
+
+const KIB = 1024;
+
+/** Effect's FileSystem beside fs/promises of Node. */
+export const files = ({ local, ring }: Remotes, directory: string, scale: number) =>
+  Effect.gen(function* () {
+    const count = 40 * scale;
+    const path = `${directory}/file`;
+    const here = ThreadFileSystem.make(local);
+    const there = ThreadFileSystem.make(ring);
+    const rows: Array<Row> = [];
+    for (const size of [4 * KIB, KIB * KIB]) {
+      const bytes = new Uint8Array(size).fill(1);
+      const text = size < KIB * KIB ? `${size / KIB} KiB` : `${size / KIB / KIB} MiB`;
+      const written = yield* interleaved({
+        local: timed(count, here.writeFile(path, bytes)),
+        remote: timed(count, there.writeFile(path, bytes)),
+        node: timed(
+          count,
+          Effect.promise(() => writeFile(path, bytes)),
+        ),
+      });
+      const read = yield* interleaved({
+        local: timed(count, here.readFile(path)),
+        remote: timed(count, there.readFile(path)),
+        node: timed(
+          count,
+          Effect.promise(() => readFile(path)),
+        ),
+      });
+      rows.push(
+        ...rowsOf(`writing a file of ${text}`, written, "fs/promises"),
+        ...rowsOf(`reading a file of ${text}`, read, "fs/promises"),
+      );
+    }
+    const asked = yield* interleaved({
+      local: timed(count, here.stat(path)),
+      remote: timed(count, there.stat(path)),
+      node: timed(
+        count,
+        Effect.promise(() => stat(path)),
+      ),
+    });
+    return [...rows, ...rowsOf("stat of a file", asked, "fs/promises")];
+  });
+
+const rowsOf = (
+  name: string,
+  samples: Record<"local" | "remote" | "node", Array<number>>,
+  node: string,
+): ReadonlyArray<Row> => {
+  const instead = { name: node, samples: samples.node };
+  return [
+    {
+      name: `${name}, here`,
+      unit: "ns",
+      samples: samples.local,
+      instead,
+      aims: [{ ofInstead: 1 }],
+    },
+    { name: `${name}, in a stub`, unit: "ns", samples: samples.remote, instead },
+  ];
+};
