@@ -54,22 +54,18 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
 
   /**
    * Repeats an operation until it does not answer EAGAIN, waiting for the event in between. Only the
-   * waits are interruptible: what was read is not lost. A result that `exhausts` the descriptor, as a
-   * short read does a stream (epoll(7)), saves the call that would only answer EAGAIN.
+   * waits are interruptible: what was read is not lost. A short read is no reason to wait: a terminal
+   * gives a line, and a packet socket a packet, however many more there are.
    */
   #retry<B, E, R>(
     event: Events,
     operation: Effect.Effect<B | "EAGAIN", E, R>,
-    exhausts: (result: B) => boolean = () => false,
   ): Effect.Effect<B, E, R> {
     return Effect.uninterruptibleMask((restore) => {
       const attempt: Effect.Effect<B, E, R> = Effect.suspend(() => {
         const edges = this.#readiness.edges(event);
         return Effect.flatMap(operation, (result) => {
-          if (result !== "EAGAIN") {
-            if (exhausts(result)) this.#readiness.exhausted(event, edges);
-            return Effect.succeed(result);
-          }
+          if (result !== "EAGAIN") return Effect.succeed(result);
           this.#readiness.fell(event, edges);
           return waitAndAttempt;
         });
@@ -102,7 +98,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
 
   /** read(2) into memory of the descriptor's task: how many bytes, 0 at the end. */
   readInto(address: Address, size: number): Effect.Effect<number, HandleFailure> {
-    return this.#retry(EPOLL.IN, this.#call("read", address, size, 0), (count) => count < size);
+    return this.#retry(EPOLL.IN, this.#call("read", address, size, 0));
   }
 
   /** write(2) from memory of the descriptor's task: how many bytes. */

@@ -26,7 +26,6 @@ export class Readiness {
   readonly #hold: () => void;
   readonly #letGo: () => void;
   #ended = false;
-  #hungUp = false;
 
   /** `hold` and `letGo` bracket every wait. */
   constructor(hold: () => void, letGo: () => void) {
@@ -55,18 +54,9 @@ export class Readiness {
     if (flag.count === edges && !this.#ended) flag.ready = false;
   }
 
-  /**
-   * A short read, which leaves a stream empty as EAGAIN does, from a call that was made when `edges`
-   * gave this number. Not after a hang-up: its edge has come already, and the end is still to be read.
-   */
-  exhausted(event: WaitableEvent, edges: number): void {
-    if (!this.#hungUp) this.fell(event, edges);
-  }
-
   /** Events from epoll. After an error or hang-up every call returns at once, with the reason. */
   rose(events: number): void {
     const ended = (events & (EPOLL.ERR | EPOLL.HUP)) !== 0;
-    if (ended || events & EPOLL.RDHUP) this.#hungUp = true;
     if (ended || events & (EPOLL.IN | EPOLL.RDHUP)) this.#rise(this.#in);
     if (ended || events & EPOLL.OUT) this.#rise(this.#out);
     if (ended || events & EPOLL.RDHUP) this.#rise(this.#rdhup);

@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import { AF, SOCK, Uint32 } from "@rsyscall/abi";
+import { AF, Bytes, SOCK, Uint32 } from "@rsyscall/abi";
 import { bindUnix, pipe, Socket } from "@rsyscall/handle";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber } from "effect";
@@ -40,6 +40,23 @@ describe("AsyncFileDescriptor", () => {
     }
     yield* Fiber.join(writing);
     assert.equal(Buffer.compare(Buffer.concat(parts), sent), 0);
+  });
+
+  it("takes packet after packet, each of them a short read", function* () {
+    const thread = yield* LocalThread;
+    const [reader, writer] = yield* Socket.pair(thread.task, AF.UNIX, SOCK.SEQPACKET);
+    const afd = yield* thread.makeAfd(reader);
+    const read = Effect.gen(function* () {
+      const buffer = yield* thread.task.malloc(Bytes, 100);
+      const [used] = yield* afd.read(buffer);
+      return text(yield* used.read());
+    });
+    // That there is nothing is known; so one event tells of both packets.
+    const reading = yield* Effect.forkChild(read, { startImmediately: true });
+    yield* writer.writeAllText("first");
+    yield* writer.writeAllText("second");
+    assert.equal(yield* Fiber.join(reading), "first");
+    assert.equal(yield* read, "second");
   });
 
   it("fails at once in the wrong direction", function* () {

@@ -33,17 +33,6 @@ describe("Readiness", () => {
     yield* readiness.wait(EPOLL.IN);
   });
 
-  it("reads on after a short read when the hang-up was told before", function* () {
-    const { readiness } = make();
-    readiness.rose(EPOLL.IN | EPOLL.RDHUP);
-    const edges = readiness.edges(EPOLL.IN);
-    readiness.exhausted(EPOLL.IN, edges);
-    assert.isTrue(readiness.isReady(EPOLL.IN), "nobody will tell of the end again");
-    yield* readiness.wait(EPOLL.IN);
-    readiness.fell(EPOLL.IN, edges);
-    assert.isFalse(readiness.isReady(EPOLL.IN), "but EAGAIN is to be believed");
-  });
-
   it("wakes every waiter of an event, and holds the loop only meanwhile", function* () {
     const { readiness, holds } = make();
     readiness.fell(EPOLL.IN, 0);
