@@ -59,6 +59,24 @@ static long copy(u8 *to, const u8 *from, u64 length)
 	return 0;
 }
 
+/* The server's own socket is what wakes it when others want something of it. A request that was read
+ * already does not: that is why this is no system call that anybody could make. */
+long rsyscall_epoll_wait(int infd, int may_sleep, const u64 a[6], void *events)
+{
+	long most = a[1] < RSYSCALL_EVENTS_AT_MOST ? (long)a[1] : RSYSCALL_EVENTS_AT_MOST;
+	for (;;) {
+		long count = syscall6(SYS_epoll_pwait, (int)a[0], (long)events, most, 0, 0, 8);
+		if (count || !may_sleep)
+			return count;
+		struct pollfd polls[] = {{infd, POLLIN, 0}, {(int)a[0], POLLIN, 0}};
+		long ready = sys_ppoll(polls, 2, 0);
+		if (ready < 0 && ready != -EINTR)
+			return ready;
+		/* If it is the epoll instance that has woken us, and what it had is gone, we sleep on. */
+		may_sleep = ready < 0 || !polls[0].revents;
+	}
+}
+
 long rsyscall_operation(u32 number, const u64 a[6])
 {
 	switch (number) {

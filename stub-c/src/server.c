@@ -20,6 +20,19 @@ static long flush(struct results *results)
 	return sent;
 }
 
+/* Performs an EPOLL_WAIT. Its events go out with the result: to fetch them would be a request more, and
+ * one that is made before the result is there would end the wait. */
+static long answer_epoll_wait(int infd, int outfd, int may_sleep, const struct rsyscall_request *request)
+{
+	struct {
+		i64 result;
+		u8 events[RSYSCALL_EVENTS_AT_MOST * EPOLL_EVENT_SIZE];
+	} answer;
+	answer.result = rsyscall_epoll_wait(infd, may_sleep, request->args, answer.events);
+	u64 count = answer.result > 0 ? (u64)answer.result : 0;
+	return rsyscall_send_all(outfd, &answer, sizeof answer.result + count * EPOLL_EVENT_SIZE);
+}
+
 long rsyscall_server(int infd, int outfd)
 {
 	struct rsyscall_request requests[BATCH];
@@ -39,10 +52,19 @@ long rsyscall_server(int infd, int outfd)
 
 		u32 count = (u32)(have / sizeof requests[0]);
 		for (u32 i = 0; i < count; i++) {
-			if (results.count && !(requests[i].flags & RSYSCALL_REQUEST_PROMPT)) {
+			int is_wait = requests[i].number == RSYSCALL_OP_EPOLL_WAIT;
+			if (results.count && (is_wait || !(requests[i].flags & RSYSCALL_REQUEST_PROMPT))) {
 				long sent = flush(&results);
 				if (sent < 0)
 					return sent;
+			}
+			if (is_wait) {
+				/* Part of a request is as good as one: the rest is on its way. */
+				int is_last = have == (i + 1) * sizeof requests[0];
+				long sent = answer_epoll_wait(infd, outfd, is_last, &requests[i]);
+				if (sent < 0)
+					return sent;
+				continue;
 			}
 			results.values[results.count++] = rsyscall_perform(&requests[i]);
 		}

@@ -10,6 +10,7 @@ import {
   LocalSyscallInterface,
   OP_CLONE,
   OP_COPY,
+  OP_EPOLL_WAIT,
   OP_RECV_ALL,
   OP_SEND_ALL,
   PendingCall,
@@ -118,7 +119,20 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   }
 
   submit(number: number, a: Word, b: Word, c: Word, d: Word, e: Word, f: Word): PendingCall {
-    const call = new PendingCall(number);
+    return this.enqueue(new PendingCall(number), a, b, c, d, e, f);
+  }
+
+  /** Submits a call of any kind. */
+  protected enqueue<C extends PendingCall>(
+    call: C,
+    a: Word,
+    b: Word,
+    c: Word,
+    d: Word,
+    e: Word,
+    f: Word,
+  ): C {
+    const { number } = call;
     if (this.#end !== undefined) call.complete(this.#sendError(number));
     else {
       this.pending.push(call);
@@ -208,4 +222,5 @@ const operationNames: ReadonlyMap<number, string> = new Map([
   [OP_RECV_ALL, "memory write"],
   [OP_CLONE, "clone"],
   [OP_COPY, "memory copy"],
+  [OP_EPOLL_WAIT, "epoll_wait"],
 ]);

@@ -1,13 +1,19 @@
-import { EPOLL, Errno, MSG } from "@rsyscall/abi";
+import { type Codec, EPOLL, type EpollEvent, Errno, listOf, MSG } from "@rsyscall/abi";
 import type { HandleFailure } from "@rsyscall/handle";
 import {
   decodeResult,
+  EVENTS_AT_MOST,
+  type EventWaits,
   encodeRequest,
+  type Fd,
   isError,
+  OP_EPOLL_WAIT,
+  PendingEvents,
   REQUEST_PROMPT,
   REQUEST_SIZE,
   RESULT_SIZE,
   SyscallError,
+  SyscallHangup,
   type Word,
 } from "@rsyscall/near";
 import { Effect, Scope } from "effect";
@@ -40,7 +46,8 @@ interface Waiting {
  * Requests go out in the order in which they are made, and results come back in that order, with any
  * number in flight: what is submitted in one turn of the event loop leaves in few writes.
  */
-export class SyscallSocket extends SyscallConnection {
+export class SyscallSocket extends SyscallConnection implements EventWaits {
+  readonly waits: EventWaits = this;
   readonly #sendto: number;
   readonly #recvfrom: number;
   /** Memory of ours that is sent from, and behind it that which is received into. */
@@ -50,8 +57,12 @@ export class SyscallSocket extends SyscallConnection {
   #filled = 0;
   #sent = 0;
   readonly #waiting = new Queue<Waiting>();
-  /** Bytes of a result that has not come whole. */
+  /** Bytes of an answer that has not come whole. */
   #carried = 0;
+  readonly #eventSize: number;
+  readonly #eventList: Codec<ReadonlyArray<EpollEvent>>;
+  /** How many of the pending calls are waits for events. */
+  #eventWaits = 0;
   #flushing = false;
   #delivering = false;
   #holding = false;
@@ -63,6 +74,9 @@ export class SyscallSocket extends SyscallConnection {
     this.#recvfrom = abi.syscallNumber("recvfrom") as number;
     this.#buffer = buffer;
     this.#view = new DataView(buffer.buffer);
+    const { epollEvent } = fields.abi;
+    this.#eventSize = epollEvent.size;
+    this.#eventList = listOf(epollEvent);
   }
 
   static make(
@@ -88,6 +102,11 @@ export class SyscallSocket extends SyscallConnection {
     });
   }
 
+  awaitEvents(epoll: Fd, most: number): PendingEvents {
+    const call = new PendingEvents(Math.min(most, EVENTS_AT_MOST));
+    return this.enqueue(call, epoll, call.most, 0, 0, 0, 0);
+  }
+
   protected send(
     number: number,
     isPrompt: boolean,
@@ -102,7 +121,9 @@ export class SyscallSocket extends SyscallConnection {
     const words = [a, b, c, d, e, f];
     if (this.#filled === OUT_SIZE) this.#waiting.push({ number, flags, words });
     else this.#put(number, flags, words);
-    if (!this.#holding) {
+    // Whoever needs the events has the loop go on.
+    if (number === OP_EPOLL_WAIT) this.#eventWaits++;
+    else if (!this.#holding) {
       this.#holding = true;
       this.epoller.hold();
     }
@@ -189,24 +210,57 @@ export class SyscallSocket extends SyscallConnection {
     }
   }
 
-  /** Hands out whole results, of so many bytes, and carries the bytes of one that is not whole. */
+  /** Hands out whole answers, of so many bytes, and carries the bytes of one that is not whole. */
   #deliver(size: number): void {
     const end = OUT_SIZE + size;
     let at = OUT_SIZE;
     this.#delivering = true;
-    for (; at + RESULT_SIZE <= end && !this.hasEnded; at += RESULT_SIZE) {
+    while (at + RESULT_SIZE <= end && !this.hasEnded) {
+      const result = decodeResult(this.#view, at);
+      const { first } = this.pending;
+      const behind = first instanceof PendingEvents ? this.#sizeOfEvents(first, result) : 0;
+      if (this.hasEnded || at + RESULT_SIZE + behind > end) break;
+      at += RESULT_SIZE;
       const call = this.pending.shift();
       if (call === undefined)
         this.fail(new Error("the server sent a result that nobody asked for"));
-      else call.complete(decodeResult(this.#view, at));
+      else if (call instanceof PendingEvents) this.#completeWait(call, result, at, behind);
+      else call.complete(result);
+      at += behind;
     }
     this.#delivering = false;
     if (this.hasEnded) return;
     new Uint8Array(this.#buffer.buffer).copyWithin(OUT_SIZE, at, end);
     this.#carried = end - at;
-    if (this.pending.length === 0) this.#letGo();
+    if (this.pending.length === this.#eventWaits) this.#letGo();
     // Whoever got a result has made its next request by now.
     this.#flush();
+  }
+
+  /** How many bytes of events are behind a result. */
+  #sizeOfEvents({ most }: PendingEvents, count: Word): number {
+    if (isError(count)) return 0;
+    if (typeof count === "number" && count >= 0 && count <= most) return count * this.#eventSize;
+    this.fail(new Error(`the server sent ${count} events, and was asked for ${most}`));
+    return 0;
+  }
+
+  #completeWait(call: PendingEvents, result: Word, at: number, size: number): void {
+    this.#eventWaits--;
+    if (isError(result)) {
+      call.complete(result);
+      return;
+    }
+    let events: ReadonlyArray<EpollEvent>;
+    try {
+      events = this.#eventList.decode(new Uint8Array(this.#buffer.buffer, at, size));
+    } catch (cause) {
+      // Numbers that are not ours: the task has registered something itself.
+      this.fail(cause);
+      call.complete(new SyscallHangup({ syscall: "epoll_wait", cause }));
+      return;
+    }
+    call.completeWith(events);
   }
 
   #letGo(): void {

@@ -4,6 +4,7 @@ export { AsyncInotify } from "./AsyncInotify.ts";
 export { AsyncPty } from "./AsyncPty.ts";
 export { AsyncReadBuffer, type ReadFailure } from "./AsyncReadBuffer.ts";
 export { AsyncTimerfd } from "./AsyncTimerfd.ts";
-export { Epoller, type WaitableEvent, type Wakeup } from "./Epoller.ts";
+export { Epoller, type WaitableEvent } from "./Epoller.ts";
 export { EndOfFileError, MalformedError, TooLongError } from "./errors.ts";
 export { Readiness } from "./Readiness.ts";
+export type { Holdable, Wakeup } from "./Wakeup.ts";

@@ -4,6 +4,7 @@ import type { Effect } from "effect";
 import type { ConnectionError, SyscallError } from "./errors.ts";
 import type { Address, Fd } from "./identifiers.ts";
 import type { PendingCall } from "./PendingCall.ts";
+import type { PendingEvents } from "./PendingEvents.ts";
 
 export type { Word, Words } from "@rsyscall/native";
 
@@ -26,6 +27,9 @@ export interface SyscallInterface {
 
   /** The same without an Effect for every call, from who can do it so. */
   readonly direct?: DirectCalls | undefined;
+
+  /** Waits in the task that hold nothing back, from who can do it so. */
+  readonly waits?: EventWaits | undefined;
 
   /** Copies `length` bytes out of the task's memory. */
   readonly read: (
@@ -73,4 +77,15 @@ export interface DirectCalls {
    * event loop.
    */
   readonly settle: () => void;
+}
+
+/** Waits for events of an epoll instance of the task. */
+export interface EventWaits {
+  /**
+   * Submits a wait for at most so many events. It is done when there are some, and also as soon as
+   * any other operation is submitted, perhaps with none: nothing is ever held back by it. That is
+   * true of another wait as well, so there should be one at a time. Alone, it does not keep the event
+   * loop of this process going.
+   */
+  readonly awaitEvents: (epoll: Fd, most: number) => PendingEvents;
 }

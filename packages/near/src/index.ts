@@ -26,12 +26,19 @@ export * from "./linux/futex.ts";
 export * from "./linux/memfd.ts";
 export { Path, type PathLike, pathBytes, pathText } from "./Path.ts";
 export { type Outcome, PendingCall } from "./PendingCall.ts";
+export { PendingEvents } from "./PendingEvents.ts";
 export { perform } from "./perform.ts";
 export { pipelined } from "./pipelined.ts";
 export * from "./poll.ts";
 export * from "./requests.ts";
 export { isError, Syscall } from "./Syscall.ts";
-export type { DirectCalls, SyscallInterface, Word, Words } from "./SyscallInterface.ts";
+export type {
+  DirectCalls,
+  EventWaits,
+  SyscallInterface,
+  Word,
+  Words,
+} from "./SyscallInterface.ts";
 export * from "./sched.ts";
 export * from "./signal.ts";
 export * from "./sys/epoll.ts";

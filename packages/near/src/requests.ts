@@ -23,6 +23,11 @@ export const OP_RECV_ALL = 0x7fff0001;
 export const OP_CLONE = 0x7fff0002;
 /** memcpy(3) in the task, (to, from, length). */
 export const OP_COPY = 0x7fff0003;
+/** epoll_wait(2) that lets other requests pass, (epoll fd, how many at most): see `EventWaits`. */
+export const OP_EPOLL_WAIT = 0x7fff0004;
+
+/** What one OP_EPOLL_WAIT gives at most. */
+export const EVENTS_AT_MOST = 64;
 
 const setWord = (view: DataView, at: number, word: Word): void => {
   if (typeof word === "bigint") view.setBigInt64(at, BigInt.asIntN(64, word), true);

@@ -21,6 +21,7 @@ import {
 import { Deferred, Effect, type Exit, type Scope } from "effect";
 import type { Command } from "./Command.ts";
 import { ChildProcessError } from "./errors.ts";
+import type { ThreadFields } from "./ThreadFields.ts";
 
 /** How often a child is asked whether it was stopped or continued, while somebody waits for that. */
 const POLL_INTERVAL = "10 millis";
@@ -37,8 +38,8 @@ export class ChildProcess {
   /** The parent's descriptor, by which it is waited for. */
   readonly pidfd: Pidfd;
   /**
-   * The same in the controller: its end is seen here, and signals are sent from here, whatever the
-   * parent is doing, and even if it is gone.
+   * The same in the controller, if it can be passed there: its end is seen here, and signals are sent
+   * from here, whatever the parent is doing, and even if it is gone.
    */
   readonly #ours: Pidfd;
   readonly #epoller: Epoller;
@@ -58,22 +59,19 @@ export class ChildProcess {
   /**
    * Watches a child until it has ended or the scope closes.
    *
-   * @param connection to the parent
+   * @param parent the connection to it, and its own epoller
    * @param atEnd runs when the child has ended, before anybody hears of it
    */
   static watch(
-    connection: Connection,
+    { connection, epoller }: Pick<ThreadFields, "connection" | "epoller">,
     { pid, pidfd }: Pick<Cloned, "pid" | "pidfd">,
     atEnd: Effect.Effect<void>,
   ): Effect.Effect<ChildProcess, HandleFailure, Scope.Scope> {
     return Effect.gen(function* () {
-      const { accessTask, accessEpoller } = connection;
-      const ours =
-        pidfd.task.fdTable === accessTask.fdTable
-          ? yield* pidfd.forTask(accessTask)
-          : yield* passed(connection, pidfd);
-      const child = new ChildProcess(pid, pidfd, ours, accessEpoller);
-      yield* accessEpoller.watch(ours, (hasEnded) => child.#onReadable(hasEnded, atEnd));
+      const ours = connection.canPass ? yield* passed(connection, pidfd) : pidfd;
+      const watcher = connection.canPass ? connection.accessEpoller : yield* epoller;
+      const child = new ChildProcess(pid, pidfd, ours, watcher);
+      yield* watcher.watch(ours, (hasEnded) => child.#onReadable(hasEnded, atEnd));
       return child;
     });
   }
@@ -213,6 +211,8 @@ const passed = (
   pidfd: Pidfd,
 ): Effect.Effect<Pidfd, HandleFailure, Scope.Scope> =>
   Effect.gen(function* () {
+    const { accessTask } = connection;
+    if (pidfd.task.fdTable === accessTask.fdTable) return yield* pidfd.forTask(accessTask);
     const [ours] = yield* connection.passFrom([pidfd]);
     const handle = yield* (ours as FileDescriptor).reclassify(Pidfd);
     handle.closeOnFork = true;

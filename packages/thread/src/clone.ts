@@ -83,11 +83,7 @@ export const cloneThread = (
           const { task } = fields;
           task.atLeave(cloned.freeStack);
           const process = yield* Scope.provide(
-            ChildProcess.watch(
-              parent.connection,
-              cloned,
-              Effect.andThen(task.sysif.close, task.leave),
-            ),
+            ChildProcess.watch(parent, cloned, Effect.andThen(task.sysif.close, task.leave)),
             watchScope,
           );
           if (!detached) yield* Scope.addFinalizer(outer, process.killAndWait);

@@ -16,7 +16,10 @@ const createEpoll = (task: Task): Effect.Effect<Fd, SyscallFailure> =>
         ),
   );
 
-/** An epoll instance in the task whose events are taken here: no call waits in the task. */
+/**
+ * An epoll instance in the task. Its events are taken here, so that no call waits in the task; unless it
+ * cannot be passed to us, and the task has to wait itself.
+ */
 export const makeEpoller = (
   task: Task,
   connection: Connection,
@@ -24,6 +27,7 @@ export const makeEpoller = (
   Effect.gen(function* () {
     const registrar = yield* FileDescriptor.acquire(Epoll, task, createEpoll(task));
     registrar.closeOnFork = true;
+    if (!connection.canPass) return yield* Epoller.makeRoot(registrar, connection.accessEpoller);
     const [passed] = yield* connection.passFrom([registrar]);
     const waiter = yield* (passed as FileDescriptor).reclassify(Epoll);
     waiter.closeOnFork = true;

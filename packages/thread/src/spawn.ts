@@ -68,7 +68,7 @@ const start = (
       );
       const { pidfd, failure, freeStack } = cloned;
       yield* Scope.addFinalizer(watchScope, freeStack);
-      const process = yield* ChildProcess.watch(parent.connection, cloned, Effect.void).pipe(
+      const process = yield* ChildProcess.watch(parent, cloned, Effect.void).pipe(
         Scope.provide(watchScope),
         Effect.onError(() => Effect.ignore(pidfd.sendSignal(SIG.KILL))),
       );

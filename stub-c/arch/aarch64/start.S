@@ -9,7 +9,7 @@ _start:
 	mov x29, #0
 	mov x30, #0
 	mov x0, sp
-	bl rsyscall_stub_main
+	bl rsyscall_start
 	brk #0
 	.size _start, .-_start
 

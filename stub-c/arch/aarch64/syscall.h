@@ -3,6 +3,7 @@
 #define RSYSCALL_ARCH_SYSCALL_H
 
 #define RSYSCALL_MACHINE 183u /* EM_AARCH64 */
+#define RSYSCALL_MACHINE_NAME "aarch64"
 
 /* The kernel keeps every register but the one with the result. */
 static inline long syscall6(long number, long a, long b, long c, long d, long e, long f)
@@ -42,11 +43,17 @@ static inline void cpu_relax(void)
 
 enum {
 	SYS_getcwd = 17,
+	SYS_epoll_create1 = 20,
+	SYS_epoll_ctl = 21,
+	SYS_epoll_pwait = 22,
 	SYS_dup3 = 24,
 	SYS_fcntl = 25,
+	SYS_unlinkat = 35,
 	SYS_ftruncate = 46,
+	SYS_chdir = 49,
 	SYS_openat = 56,
 	SYS_close = 57,
+	SYS_pipe2 = 59,
 	SYS_getdents64 = 61,
 	SYS_read = 63,
 	SYS_write = 64,
@@ -64,22 +71,30 @@ enum {
 	SYS_getuid = 174,
 	SYS_getgid = 176,
 	SYS_socket = 198,
+	SYS_socketpair = 199,
 	SYS_connect = 203,
 	SYS_sendto = 206,
 	SYS_recvfrom = 207,
+	SYS_getsockopt = 209,
+	SYS_shutdown = 210,
 	SYS_sendmsg = 211,
 	SYS_recvmsg = 212,
 	SYS_munmap = 215,
 	SYS_clone = 220,
 	SYS_mmap = 222,
+	SYS_wait4 = 260,
 	SYS_prlimit64 = 261,
 	SYS_process_vm_readv = 270,
 	SYS_memfd_create = 279,
+	SYS_pwritev2 = 287,
 	SYS_clone3 = 435,
 	SYS_close_range = 436,
 };
 
 #define O_DIRECTORY 040000
+
+/* Bytes of a struct epoll_event. */
+#define EPOLL_EVENT_SIZE 16
 
 /* A system call that returns twice, the second time on another stack, from which the child takes a
  * function and its argument to call it. Defined in clone.S. */

@@ -9,7 +9,7 @@ _start:
 	xorl %ebp, %ebp
 	movq %rsp, %rdi
 	andq $-16, %rsp
-	call rsyscall_stub_main
+	call rsyscall_start
 	hlt
 	.size _start, .-_start
 

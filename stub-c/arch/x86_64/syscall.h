@@ -3,6 +3,7 @@
 #define RSYSCALL_ARCH_SYSCALL_H
 
 #define RSYSCALL_MACHINE 62u /* EM_X86_64 */
+#define RSYSCALL_MACHINE_NAME "x86_64"
 
 /* The kernel destroys rcx and r11, and keeps the rest. */
 static inline long syscall6(long number, long a, long b, long c, long d, long e, long f)
@@ -44,10 +45,15 @@ enum {
 	SYS_recvfrom = 45,
 	SYS_sendmsg = 46,
 	SYS_recvmsg = 47,
+	SYS_shutdown = 48,
+	SYS_socketpair = 53,
+	SYS_getsockopt = 55,
 	SYS_clone = 56,
+	SYS_wait4 = 61,
 	SYS_fcntl = 72,
 	SYS_ftruncate = 77,
 	SYS_getcwd = 79,
+	SYS_chdir = 80,
 	SYS_getuid = 102,
 	SYS_getgid = 104,
 	SYS_getppid = 110,
@@ -56,19 +62,28 @@ enum {
 	SYS_getdents64 = 217,
 	SYS_clock_gettime = 228,
 	SYS_exit_group = 231,
+	SYS_epoll_ctl = 233,
 	SYS_openat = 257,
 	SYS_newfstatat = 262,
+	SYS_unlinkat = 263,
 	SYS_readlinkat = 267,
 	SYS_ppoll = 271,
+	SYS_epoll_pwait = 281,
+	SYS_epoll_create1 = 291,
 	SYS_dup3 = 292,
+	SYS_pipe2 = 293,
 	SYS_prlimit64 = 302,
 	SYS_process_vm_readv = 310,
 	SYS_memfd_create = 319,
+	SYS_pwritev2 = 328,
 	SYS_clone3 = 435,
 	SYS_close_range = 436,
 };
 
 #define O_DIRECTORY 0200000
+
+/* Bytes of a struct epoll_event, which is packed here and nowhere else. */
+#define EPOLL_EVENT_SIZE 12
 
 /* A system call that returns twice, the second time on another stack, from which the child takes a
  * function and its argument to call it. Defined in clone.S. */

@@ -41,6 +41,15 @@ long rsyscall_perform(const struct rsyscall_request *request);
  * the requests. The result is 0, or -EFAULT. */
 #define RSYSCALL_OP_COPY 0x7fff0003u
 
+/* epoll_wait(2) that lets other requests pass: args (epoll fd, how many events at most). It sleeps until
+ * there are events, or a further request; then there may be none. The result is their number, or an
+ * error, and behind it the events themselves follow, as the machine lays out struct epoll_event. Over a
+ * socket only. */
+#define RSYSCALL_OP_EPOLL_WAIT 0x7fff0004u
+
+/* What one EPOLL_WAIT gives at most, whatever it is asked for. */
+#define RSYSCALL_EVENTS_AT_MOST 64
+
 /* ---- The handshake: the stub says hello, the server says welcome. ---- */
 
 #define RSYSCALL_MAGIC "rsyscall"

@@ -10,6 +10,10 @@
 
 long rsyscall_operation(unsigned number, const unsigned long args[6]);
 
+/* RSYSCALL_OP_EPOLL_WAIT for a server that gets its requests from infd; `may_sleep` only if it has read
+ * none that it has not performed. `events` has room for RSYSCALL_EVENTS_AT_MOST. */
+long rsyscall_epoll_wait(int infd, int may_sleep, const unsigned long args[6], void *events);
+
 /* Sends all of it, zeros in place of memory that is not there. Returns the length, or an error. */
 long rsyscall_send_all(int fd, const void *from, unsigned long length);
 

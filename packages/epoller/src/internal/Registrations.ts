@@ -1,0 +1,52 @@
+import type { EpollEvent } from "@rsyscall/abi";
+
+/** Somebody who is told of events of a descriptor, and when there will be no more. */
+export interface Registration {
+  readonly rose: (events: number) => void;
+  readonly end: () => void;
+}
+
+/**
+ * Who is told of the events of an epoll instance, by the number that the kernel gives back with each.
+ *
+ * Numbers are counted up and never used twice, so an event that was taken before its descriptor was
+ * deleted, and is told afterwards, finds nobody. That is as good as to give them back, which must not be
+ * done before every wait that was in flight at the deletion has ended. They do not run out: 2^53 of them
+ * are 285 years of a million registrations a second. And they cost nothing, because what was deleted is
+ * not in the map.
+ */
+export class Registrations {
+  readonly #byId = new Map<number, Registration>();
+  #lastId = 0;
+  #hasEnded = false;
+
+  /** The number for a registration. */
+  add(registration: Registration): number {
+    const id = ++this.#lastId;
+    this.#byId.set(id, registration);
+    return id;
+  }
+
+  /** Nothing more is told to it. */
+  delete(id: number): void {
+    this.#byId.delete(id);
+  }
+
+  /** Whether nobody will be told anything any more. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** Tells those whom the events are for. */
+  tell(events: ReadonlyArray<EpollEvent>): void {
+    for (const event of events) this.#byId.get(event.data)?.rose(event.events);
+  }
+
+  /** No events will come: whoever waits for one must not wait for ever. */
+  end(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    // Those who are told may delete registrations, or make new ones.
+    for (const [id, registration] of [...this.#byId]) if (this.#byId.has(id)) registration.end();
+  }
+}
