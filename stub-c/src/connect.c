@@ -2,24 +2,11 @@
 #include "connect.h"
 #include "ending.h"
 #include "kernel.h"
+#include "serve.h"
 #include "text.h"
 
 #define PATH_SIZE 4096
 #define LINKS_AT_MOST 40 /* as many as the kernel follows */
-
-/* Shells keep the numbers below 10 for redirections and put their own just above; so far up nobody
- * expects a number to be free. A low RLIMIT_NOFILE refuses it, and then any but stdio must do. */
-#define SET_ASIDE_FROM 100
-
-int set_aside(int fd)
-{
-	long aside = sys_fcntl(fd, F_DUPFD_CLOEXEC, SET_ASIDE_FROM);
-	if (aside < 0)
-		aside = sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (aside < 0)
-		fail("no descriptor is left", 0, -aside);
-	return (int)aside;
-}
 
 const char *environment_value(char **environment, const char *prefix)
 {

@@ -6,9 +6,6 @@
  * Returns the lowest descriptor that does not get in the way of what the caller left open. */
 int connect_to_server(const char *execfn, char **environment);
 
-/* Duplicates a descriptor to a number that programs do not use for their own redirections. */
-int set_aside(int fd);
-
 /* The value of NAME in environment, or 0. prefix is "NAME=". */
 const char *environment_value(char **environment, const char *prefix);
 

@@ -7,7 +7,7 @@
 /* The last real-time signal: the one that is least likely to mean something to anybody else. */
 #define LIFELINE_SIGNAL 64
 
-static const char *program_name = "stub";
+static const char *program_name;
 static int lifeline_fd = -1;
 
 void name_program(const char *argv0)
@@ -43,12 +43,13 @@ static const char *error_text(long error)
 	}
 }
 
-void fail(const char *what, const char *subject, long error)
+void fail_with(int status, const char *what, const char *subject, long error)
 {
 	char line[1024];
 	line[0] = 0;
-	append(line, 256, program_name);
-	append(line, sizeof line - 300, ": rsyscall: ");
+	if (program_name && append(line, 256, program_name))
+		append(line, sizeof line - 300, ": ");
+	append(line, sizeof line - 300, "rsyscall: ");
 	append(line, sizeof line - 300, what);
 	if (subject) {
 		append(line, sizeof line - 80, " ");
@@ -68,8 +69,13 @@ void fail(const char *what, const char *subject, long error)
 	struct timespec now = {0, 0};
 	if (sys_ppoll(&poll, 1, &now) == 1 && poll.revents == POLLOUT)
 		sys_write(2, line, length_of(line));
-	syscall6(SYS_exit_group, RSYSCALL_STATUS_UNAVAILABLE, 0, 0, 0, 0, 0);
+	syscall6(SYS_exit_group, status, 0, 0, 0, 0, 0);
 	__builtin_unreachable();
+}
+
+void fail(const char *what, const char *subject, long error)
+{
+	fail_with(RSYSCALL_STATUS_UNAVAILABLE, what, subject, error);
 }
 
 static void on_lifeline(int signal)

@@ -4,11 +4,13 @@
 /* The syscall socket and the lifeline close together, and either may be noticed first. */
 #define CONTROLLER_GONE "the controller is gone, and gave no exit status"
 
-/* The name that messages begin with, as programs do: the last part of argv[0]. */
+/* The name that messages begin with, as programs do: the last part of argv[0]. Without it they begin with
+ * "rsyscall". */
 void name_program(const char *argv0);
 
 /* Prints "NAME: rsyscall: WHAT SUBJECT: reason" and exits. Subject and error (an errno) may be 0. */
 __attribute__((noreturn)) void fail(const char *what, const char *subject, long error);
+__attribute__((noreturn)) void fail_with(int status, const char *what, const char *subject, long error);
 
 /* Exits like fail, and at once, whatever system call this process is in, when the other end of
  * lifeline closes. The kernel tells it by a signal, which no call can hold back. */

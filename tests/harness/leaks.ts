@@ -45,7 +45,7 @@ const children = (): Array<string> =>
 const stubs = (): Array<string> =>
   readdirSync("/proc")
     .filter((pid) => /^\d+$/.test(pid))
-    .filter((pid) => link(`/proc/${pid}/exe`).includes("rsyscall-unix-stub"))
+    .filter((pid) => link(`/proc/${pid}/exe`).match(/rsyscall-(unix-stub|task)/))
     .filter((pid) => read(`/proc/${pid}/environ`).includes(`RSYSCALL_TEST=${process.pid}\0`));
 
 const temporary = (): Array<string> =>

@@ -85,3 +85,6 @@ export const symbols = addon.symbols;
 
 /** The path of the stub executable that comes with this package. */
 export const stubPath: string = built("rsyscall-unix-stub");
+
+/** The path of the executable `rsyscall-task`, which transports run where they get to. */
+export const taskPath: string = built("rsyscall-task");

@@ -4,6 +4,7 @@ export {
   stubPath,
   symbols,
   syscall,
+  taskPath,
   unviewMemory,
   viewMemory,
   type Watch,

@@ -1,0 +1,8 @@
+#ifndef RSYSCALL_MUX_H
+#define RSYSCALL_MUX_H
+
+/* Carries channels over stdin and stdout until stdin ends, or until there is nothing left to carry:
+ * docs/protocol.md. server: the socket of channel 0, to a child that serves. */
+__attribute__((noreturn)) void run_mux(int server);
+
+#endif
