@@ -9,7 +9,7 @@ const floors = [
   ["connection"],
   ["thread"],
   ["transport"],
-  ["stub-server"],
+  ["stub-server", "task-stdin"],
   ["platform"],
 ];
 

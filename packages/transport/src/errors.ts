@@ -10,3 +10,18 @@ export class HandshakeError extends Data.TaggedError("HandshakeError")<{
     return this.problem;
   }
 }
+
+/** A command through which a Thread was to be had did not lead to one. */
+export class LaunchError extends Data.TaggedError("LaunchError")<{
+  /** The command, as a shell would take it. */
+  readonly command: string;
+  readonly problem: string;
+  /** What it has written to stderr: the end of it. */
+  readonly stderr: string;
+  readonly cause?: unknown;
+}> {
+  override get message(): string {
+    const said = this.stderr.trim();
+    return `${this.command}: ${this.problem}${said === "" ? "" : `\n${said}`}`;
+  }
+}

@@ -1,5 +1,7 @@
 export { type Bootstrapped, bootstrapThread, type Transport } from "./bootstrapThread.ts";
-export { HandshakeError } from "./errors.ts";
+export { HandshakeError, LaunchError } from "./errors.ts";
 export { type Greeted, type HandshakePolicy, handshake } from "./handshake.ts";
 export type { Description } from "./hello.ts";
+export { Launched, launch } from "./launch.ts";
+export { type OpenedSocket, openSocket } from "./openSocket.ts";
 export { passingTransport } from "./passingTransport.ts";

@@ -1,0 +1,1 @@
+export { StdinTask, type StdinTaskOptions } from "./StdinTask.ts";

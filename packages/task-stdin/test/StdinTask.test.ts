@@ -1,0 +1,122 @@
+import { readlinkSync } from "node:fs";
+import { CLONE } from "@rsyscall/abi";
+import { getppid } from "@rsyscall/near";
+import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { LaunchError } from "@rsyscall/transport";
+import { Effect, type Scope } from "effect";
+import { assert, describe } from "vitest";
+import { it, launchStub, notRoot, untilEnded, worksAsync } from "../../../tests/harness/index.ts";
+import { StdinTask } from "../src/index.ts";
+
+/** Through a shell that does nothing of its own. */
+const plain = (...words: ReadonlyArray<string>) =>
+  Command.make("/bin/sh", "-c", 'exec "$0" "$@"', ...words);
+
+const places: ReadonlyArray<
+  [name: string, thread: Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>]
+> = [
+  ["the local thread", LocalThread],
+  ["a fork", Effect.flatMap(LocalThread, (thread) => thread.fork())],
+  ["a clone that shares files", Effect.flatMap(LocalThread, (t) => t.clone(CLONE.FILES))],
+  ["a stub", Effect.map(launchStub, ({ call }) => call.thread)],
+];
+
+describe("a task behind a command's stdin", () => {
+  for (const [name, parent] of places)
+    for (const sharedMemory of [true, false])
+      it(`works from ${name}${sharedMemory ? "" : ", over sockets"}`, function* () {
+        const from = yield* parent;
+        const { thread, process } = yield* StdinTask.launch(from, plain, { sharedMemory });
+        assert.equal(thread.task.pid, process.pid, "the shell became the task");
+        assert.equal(thread.memory !== undefined, sharedMemory);
+        yield* worksAsync(thread);
+        assert.equal(readlinkSync(`/proc/${process.pid}/fd/0`), "/dev/null");
+        const child = yield* thread.fork();
+        assert.equal(yield* getppid(child.task.sysif), process.pid);
+        const state = yield* thread.run(Command.make("/bin/sh", "-c", "exit 7"));
+        assert.equal(state.exitStatus, 7);
+        yield* thread.exit(3);
+        assert.equal((yield* process.wait).exitStatus, 3);
+      });
+
+  const programs: ReadonlyArray<[name: string, ...words: ReadonlyArray<string>]> = [
+    ["env -i", "/usr/bin/env", "-i", "--"],
+    ["setsid --wait", "/usr/bin/setsid", "--wait", "--"],
+  ];
+  const privileged: ReadonlyArray<[name: string, ...words: ReadonlyArray<string>]> = [
+    ["setpriv", "/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"],
+    ["unshare", "/usr/bin/unshare", "--pid", "--mount", "--fork", "--"],
+    ["chroot", "/usr/sbin/chroot", "--userspec=65534:65534", "/"],
+  ];
+  const through = (words: ReadonlyArray<string>) =>
+    function* () {
+      const [program, ...args] = words as [string, ...Array<string>];
+      const { thread, ended } = yield* StdinTask.launch(yield* LocalThread, (...task) =>
+        Command.make(program, ...args, ...task),
+      );
+      yield* worksAsync(thread);
+      const child = yield* thread.fork();
+      const state = yield* thread.run(Command.make("/bin/true"));
+      assert.equal(state.exitStatus, 0);
+      yield* worksAsync(child);
+      yield* thread.exit(0);
+      yield* ended;
+    };
+  for (const [name, ...words] of programs) it(`gets through ${name}`, through(words));
+  for (const [name, ...words] of privileged)
+    it.skipIf(notRoot)(`gets through ${name}`, through(words));
+
+  it("ends with its scope, and takes its children along", function* () {
+    const pids = yield* Effect.scoped(
+      Effect.gen(function* () {
+        // The shell stays, and waits for the task.
+        const waiting = (...words: ReadonlyArray<string>) =>
+          Command.make("/bin/sh", "-c", '"$0" "$@"; exit 1', ...words);
+        const { thread, process } = yield* StdinTask.launch(yield* LocalThread, waiting);
+        const child = yield* thread.fork();
+        assert.notEqual(thread.task.pid, process.pid);
+        return [process.pid, thread.task.pid, child.task.pid];
+      }),
+    );
+    for (const pid of pids) yield* untilEnded(pid);
+  });
+
+  const failures: ReadonlyArray<[what: string, script: string, message: RegExp]> = [
+    ["ends at once", "echo who are you >&2; exit 3", /exited with status 3\nwho are you/],
+    ["is killed", "kill -9 $$", /SIGKILL/],
+    [
+      "says nothing of ours",
+      "echo hello >&0; exec sleep 1000",
+      /this is no rsyscall stub|no answer/,
+    ],
+    ["never answers", "echo wait >&2; exec sleep 1000", /no answer within .*\nwait/],
+    ["closes its stdin", "exec sleep 1000 <&-", /./],
+  ];
+  for (const [what, script, message] of failures)
+    it(`says why there is none, when the command ${what}`, function* () {
+      const error = yield* Effect.flip(
+        Effect.scoped(
+          Effect.asVoid(
+            Effect.flatMap(LocalThread, (local) =>
+              StdinTask.launch(local, () => Command.make("/bin/sh", "-c", script), {
+                timeout: "300 millis",
+              }),
+            ),
+          ),
+        ),
+      );
+      assert.instanceOf(error, LaunchError);
+      assert.match(error.message, message);
+    });
+
+  it("says what is missing", function* () {
+    const local = yield* LocalThread;
+    const launched = StdinTask.launch(local, (...words) => Command.make("/no/such", ...words));
+    const error = yield* Effect.flip(Effect.scoped(Effect.asVoid(launched)));
+    assert.include(error.message, "ENOENT");
+    const elsewhere = StdinTask.launch(local, plain, { executable: "/no/such/task" });
+    const second = yield* Effect.flip(Effect.scoped(Effect.asVoid(elsewhere)));
+    assert.instanceOf(second, LaunchError);
+    assert.include(second.message, "/no/such/task");
+  });
+});
