@@ -9,7 +9,7 @@ const floors = [
   ["connection"],
   ["thread"],
   ["transport"],
-  ["stub-server", "task-stdin"],
+  ["stub-server", "task-stdin", "nix"],
   ["platform"],
 ];
 

@@ -49,7 +49,10 @@ export interface ListenOptions {
 export interface StubServerOptions extends ListenOptions {
   /** How the executable gets to its place. Default `symlink`. */
   readonly link?: LinkMode;
-  /** The stub executable. Default: the one that comes with this package. */
+  /**
+   * The stub executable: a path, which may be one in a Nix store that `NixStore.realise` gave. Default:
+   * the one that comes with this package.
+   */
   readonly stub?: PathLike;
 }
 

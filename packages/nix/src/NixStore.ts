@@ -1,0 +1,171 @@
+import {
+  type FileDescriptor,
+  type HandleFailure,
+  type MallocFailure,
+  readlink,
+} from "@rsyscall/handle";
+import { Path, type PathLike, pathText } from "@rsyscall/near";
+import type { Command, ExecutableNotFoundError, RunOptions, Thread } from "@rsyscall/thread";
+import { Effect, type Scope, Stream } from "effect";
+import { NixError } from "./errors.ts";
+
+export type NixFailure = NixError | HandleFailure;
+
+/** How far a copy is. */
+export interface CopyProgress {
+  /** Bytes that have been sent so far, of an archive whose size nobody knows before it ends. */
+  readonly bytes: number;
+  /** The store paths that it has. */
+  readonly paths: ReadonlyArray<string>;
+}
+
+export interface CopyOptions {
+  /** Runs for every piece that has been sent. Default: nothing. */
+  readonly onProgress?: (progress: CopyProgress) => Effect.Effect<void>;
+}
+
+/**
+ * The Nix store that a Thread uses: whichever `nix-store` thinks it is there, by its own settings and the
+ * Thread's environment (`NIX_REMOTE`).
+ *
+ * @see https://nixos.org/manual/nix/stable/command-ref/nix-store.html
+ */
+export class NixStore {
+  readonly thread: Thread;
+  readonly #program: Command;
+
+  private constructor(thread: Thread, program: Command) {
+    this.thread = thread;
+    this.#program = program;
+  }
+
+  /**
+   * @param program nix-store(1), with whatever options it always needs. Default: the one that is found in
+   *   the Thread's PATH
+   */
+  static make(
+    thread: Thread,
+    program?: Command,
+  ): Effect.Effect<NixStore, ExecutableNotFoundError | MallocFailure> {
+    return Effect.map(
+      program === undefined ? thread.which("nix-store") : Effect.succeed(program),
+      (found) => new NixStore(thread, found),
+    );
+  }
+
+  /** Adds a copy of a file or a directory, and says where it is in the store. */
+  add(path: PathLike): Effect.Effect<Path, NixFailure> {
+    return Effect.map(this.#lines(["--add", Path.make(path).text]), ([added]) =>
+      Path.make(added as string),
+    );
+  }
+
+  /**
+   * Makes sure that store paths are there: builds them, or gets them from where the store's settings say.
+   * The garbage collector keeps them, and what they refer to, until the scope closes.
+   */
+  realise(
+    ...paths: ReadonlyArray<PathLike>
+  ): Effect.Effect<ReadonlyArray<Path>, NixFailure, Scope.Scope> {
+    return Effect.gen({ self: this }, function* () {
+      const directory = yield* this.thread.mkdtemp({ prefix: "nix-roots-" });
+      const root = `${directory.text}/root`;
+      const words = ["--realise", ...paths.map(pathText), "--add-root", root];
+      const links = yield* this.#lines(words);
+      return yield* Effect.forEach(links, (link) => readlink(this.thread.task, link));
+    });
+  }
+
+  /** Everything that store paths need to work, themselves included: what they refer to before what refers. */
+  closure(...paths: ReadonlyArray<PathLike>): Effect.Effect<ReadonlyArray<string>, NixFailure> {
+    return this.#lines(["--query", "--requisites", ...paths.map(pathText)]);
+  }
+
+  /** Those of some store paths that are not in this store. */
+  missing(paths: ReadonlyArray<PathLike>): Effect.Effect<ReadonlyArray<string>, NixFailure> {
+    return this.#lines(["--check-validity", "--print-invalid", ...paths.map(pathText)]);
+  }
+
+  /**
+   * Copies store paths, and all that they need, to the store of another Thread, but for what is there
+   * already. The paths are the same there. Nothing is kept in files on the way.
+   */
+  copyTo(
+    other: NixStore,
+    paths: ReadonlyArray<PathLike>,
+    { onProgress = () => Effect.void }: CopyOptions = {},
+  ): Effect.Effect<ReadonlyArray<string>, NixFailure> {
+    return Effect.gen({ self: this }, function* () {
+      const missing = yield* other.missing(yield* this.closure(...paths));
+      if (missing.length > 0) yield* Effect.scoped(this.#export(other, missing, onProgress));
+      return missing;
+    });
+  }
+
+  /** nix-store --export of one store into nix-store --import of the other. */
+  #export(
+    other: NixStore,
+    paths: ReadonlyArray<string>,
+    onProgress: NonNullable<CopyOptions["onProgress"]>,
+  ): Effect.Effect<void, NixFailure, Scope.Scope> {
+    return Effect.gen({ self: this }, function* () {
+      const [archive, exported] = yield* this.thread.pipe();
+      const [importing, sent] = yield* other.thread.pipe();
+      let bytes = 0;
+      const transfer = this.thread.stream(archive).pipe(
+        Stream.tap((piece) => {
+          bytes += piece.length;
+          return onProgress({ bytes, paths });
+        }),
+        Stream.run(other.thread.sink(sent)),
+        // What has ended early says why, and so does the other, which then has nobody to read it.
+        Effect.ensuring(Effect.ignore(Effect.andThen(sent.close, archive.close))),
+        Effect.ignore,
+      );
+      yield* Effect.all(
+        [
+          this.#run(["--export", ...paths], { stdout: exported }),
+          other.#run(["--import"], { stdin: importing }),
+          transfer,
+        ],
+        { concurrency: "unbounded" },
+      );
+    });
+  }
+
+  #lines(words: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, NixFailure> {
+    return Effect.map(this.#run(words), (text) => text.split("\n").filter((line) => line !== ""));
+  }
+
+  /** Runs it to its end. The result is what it has written to stdout, if that is not given. */
+  #run(words: ReadonlyArray<string>, options: RunOptions = {}): Effect.Effect<string, NixFailure> {
+    const command = this.#program.args(...words);
+    const { thread } = this;
+    return Effect.scoped(
+      Effect.gen(function* () {
+        const [errors, stderr] = yield* thread.pipe();
+        const [output, stdout] =
+          options.stdout === undefined ? yield* thread.pipe() : [undefined, options.stdout];
+        const stdin = options.stdin ?? (yield* thread.open("/dev/null"));
+        const process = yield* thread.spawn(command, { ...options, stdin, stdout, stderr });
+        // Only the program has them now: when it ends, so do they.
+        const given: ReadonlyArray<FileDescriptor> = [stdin, stdout, stderr];
+        yield* Effect.forEach(given, (fd) => fd.close, { discard: true });
+        const [said, text] = yield* Effect.all(
+          [
+            thread.readTextToEof(errors),
+            output === undefined ? Effect.succeed("") : thread.readTextToEof(output),
+          ],
+          { concurrency: "unbounded" },
+        );
+        const state = yield* process.wait;
+        if (state.clean) return text;
+        return yield* new NixError({
+          command: command.toShell(),
+          problem: `it ${state}`,
+          stderr: said,
+        });
+      }),
+    );
+  }
+}

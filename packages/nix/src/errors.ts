@@ -1,0 +1,16 @@
+import { Data } from "effect";
+
+/** nix-store(1) did not do what it was asked to. */
+export class NixError extends Data.TaggedError("NixError")<{
+  /** The command, as a shell would take it. */
+  readonly command: string;
+  /** How it ended. */
+  readonly problem: string;
+  /** What it has written to stderr. */
+  readonly stderr: string;
+}> {
+  override get message(): string {
+    const said = this.stderr.trim();
+    return `${this.command}: ${this.problem}${said === "" ? "" : `\n${said}`}`;
+  }
+}
