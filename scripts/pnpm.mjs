@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The top of the repository. */
@@ -17,6 +18,8 @@ export const pnpm = (args, { quiet = false } = {}) => {
       stdio: quiet ? "pipe" : ["ignore", 2, 2],
       env: {
         ...process.env,
+        // The Node that runs this, which need not be the first in PATH.
+        PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
         TURBO_TELEMETRY_DISABLED: "1",
         npm_config_update_notifier: "false",
         npm_config_loglevel: "error",

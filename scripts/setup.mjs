@@ -21,11 +21,12 @@ const checkTools = () => {
     );
 };
 
-/** Installs unless it was done for this very lock file. */
+/** Installs unless it was done for this very lock file. What is optional depends on the version of Node. */
 const install = () => {
   const stamp = join(root, "node_modules", ".rsyscall-installed");
   const wanted = createHash("sha256")
     .update(readFileSync(join(root, "pnpm-lock.yaml")))
+    .update(process.version)
     .digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   process.stderr.write("Installing packages...\n");

@@ -193,10 +193,11 @@ export const make = (thread: Thread): FileSystem.FileSystem => {
           : Effect.fail(badArgument("truncate", `${length} is no length of a file`)),
       ),
     utimes: (path, atime, mtime) =>
-      attempt("utimes", [path], () => {
+      // As Effect calls it.
+      attempt("utime", [path], () => {
         const times = { atime: timespecOf(atime), mtime: timespecOf(mtime) };
         return times.atime === undefined || times.mtime === undefined
-          ? Effect.fail(badArgument("utimes", `${atime} and ${mtime} are no times`))
+          ? Effect.fail(badArgument("utime", `${atime} and ${mtime} are no times`))
           : utimens(task, path, { atime: times.atime, mtime: times.mtime });
       }),
     watch: (path, options) =>
