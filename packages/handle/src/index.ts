@@ -1,4 +1,5 @@
 export { type Cloned, type CloneOptions, clone, type Step } from "./clone.ts";
+export { type CopyFileOptions, type CopyProgress, copyFile } from "./copyFile.ts";
 export {
   getegid,
   geteuid,
