@@ -16,6 +16,7 @@
 #define SOL_SOCKET 1
 #define SCM_RIGHTS 1
 #define MSG_CTRUNC 0x8
+#define MSG_DONTWAIT 0x40
 #define MSG_WAITALL 0x100
 #define MSG_NOSIGNAL 0x4000
 #define MSG_CMSG_CLOEXEC 0x40000000
@@ -44,8 +45,10 @@
 #define SIG_UNBLOCK 1
 #define EINTR 4
 #define ENOENT 2
+#define EAGAIN 11
 #define EFAULT 14
 #define ENOTDIR 20
+#define EINVAL 22
 #define EPIPE 32
 #define ENAMETOOLONG 36
 #define ENOSYS 38

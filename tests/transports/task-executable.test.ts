@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { copyFileSync, existsSync, readdirSync, readlinkSync } from "node:fs";
 import type { Socket as NodeSocket } from "node:net";
 import { fileURLToPath } from "node:url";
-import { aarch64, RLIMIT, x86_64 } from "@rsyscall/abi";
+import { aarch64, RLIMIT, SIG, SO, SOL, x86_64 } from "@rsyscall/abi";
 import { Socket } from "@rsyscall/handle";
 import { taskPath } from "@rsyscall/native";
 import { Command, LocalThread } from "@rsyscall/thread";
@@ -364,6 +364,38 @@ describe("channels of a stream", () => {
     assert.equal(yield* server.call("recvfrom", again, server.memory, 9, 0, 0, 0), 1);
   });
 
+  it("say nothing once they have ended, though bytes still wait", function* () {
+    const server = yield* make();
+    const { stream, hello } = server;
+    // More than are looked after at a time.
+    const ids = Array.from({ length: 80 }, (_, i) => 100 + i);
+    const fds: Array<number> = [];
+    while (fds.length < ids.length) fds.push(...(yield* server.open(100 + fds.length, 20)));
+    for (const [i, fd] of fds.entries()) {
+      // More than the socket takes.
+      yield* stream.sendData(100 + i, Buffer.alloc(WINDOW / 2));
+      stream.send(100 + i, END);
+      assert.equal(yield* server.call("shutdown", fd, SHUT_WR), 0);
+      yield* stream.until(() => stream.channel(100 + i).hasEnded);
+    }
+    const open = readdirSync(`/proc/${hello.pid}/fd`).length;
+    const [first, last] = [Math.min(...fds), Math.max(...fds)];
+    assert.isBelow(last, hello.dataFd);
+    // All hang up at once, while nobody looks.
+    const stop = server.request("kill", stream.pid, SIG.STOP);
+    const close = server.request("close_range", first, last, 0);
+    yield* stream.sendData(SYSCALLS, Buffer.concat([stop, close]));
+    const left = open - fds.length;
+    yield* eventually(() => readdirSync(`/proc/${hello.pid}/fd`).length <= left);
+    stream.kill("SIGCONT");
+    assert.deepEqual([yield* server.result, yield* server.result], [0, 0]);
+    assert.equal(yield* server.call("getpid"), hello.pid);
+    assert.deepEqual(
+      ids.filter((id) => stream.channel(id).closes > 0),
+      [],
+    );
+  });
+
   it("close when their socket does, after what was in it", function* () {
     const { server, stream, a } = yield* makeWithTwo();
     const carried = descriptors(stream.pid).length;
@@ -413,6 +445,24 @@ describe("channels of a stream", () => {
     assert.equal(stream.channel(A).length, 100);
   });
 
+  it("close when nothing that is sent is read, as soon as all has been said", function* () {
+    const { server, stream, a } = yield* makeWithTwo();
+    const channel = stream.channel(A);
+    channel.gives = false;
+    const sending = server.request(OP_SEND_ALL, a, server.memory, WINDOW + 100);
+    yield* stream.sendData(SYSCALLS, sending);
+    assert.equal(yield* server.result, WINDOW + 100);
+    yield* stream.until(() => channel.length === WINDOW);
+    assert.equal(yield* server.call("shutdown", a, SHUT_RD), 0);
+    yield* stream.sendData(A, Buffer.from("nobody"));
+    assert.equal(yield* server.call("getpid"), server.hello.pid);
+    assert.equal(channel.closes, 0);
+    // As much as there is, and nothing beyond by which its end would be noticed.
+    stream.send(A, CREDIT, u32(100));
+    yield* stream.until(() => channel.closes === 1);
+    assert.equal(channel.length, WINDOW + 100);
+  });
+
   it("give credit with nothing else to say", function* () {
     const { stream } = yield* makeWithTwo();
     yield* stream.sendData(A, Buffer.from("taken by the socket"));
@@ -436,6 +486,21 @@ describe("channels of a stream", () => {
     const [again] = (yield* server.take(1)) as [number];
     assert.equal(yield* server.call("recvfrom", a, server.memory, 100, 0, 0, 0), 5);
     assert.equal(yield* server.call("recvfrom", again, server.memory, 100, 0, 0, 0), 6);
+  });
+
+  it("answer an END and a CLOSE by one of these", function* () {
+    const { server, stream, a } = yield* makeWithTwo();
+    const both = (id: number) => Buffer.concat([frame(id, END), frame(id, CLOSE)]);
+    assert.equal(yield* server.call("shutdown", a, SHUT_WR), 0);
+    yield* stream.until(() => stream.channel(A).hasEnded);
+    // The END has crossed.
+    stream.sendRaw(Buffer.concat([both(A), frame(PASSING, OPEN, opened(A, 1)), both(B)]));
+    const [again] = (yield* server.take(1)) as [number];
+    yield* stream.until(() => stream.channel(B).closes === 1);
+    assert.isFalse(stream.channel(B).hasEnded);
+    assert.equal(yield* server.call("sendto", again, server.memory, 5, 0, 0, 0), 5);
+    yield* stream.read(A, 5);
+    assert.equal(stream.channel(A).closes, 0);
   });
 
   it("close once when both sides close them", function* () {
@@ -510,6 +575,42 @@ describe("channels of a stream", () => {
     const last = seen[count - 1] as number;
     assert.equal(yield* server.call("recvfrom", last, server.memory, 1, 0, 0, 0), 1);
   }, 60_000);
+
+  it("are opened without descriptors for a message alone", function* () {
+    const server = yield* make();
+    server.stream.send(PASSING, OPEN, opened(A, 0));
+    assert.deepEqual(yield* server.take(0), []);
+  });
+
+  it.skipIf(notRoot)("are opened with a message that goes in parts", function* () {
+    const server = yield* make();
+    const { stream, memory, hello } = server;
+    yield* server.write(memory, u32(1));
+    const pidfd = yield* server.call("pidfd_open", stream.pid, 0);
+    // The smallest send buffers that there are, for the sockets of the channels.
+    for (const fd of readdirSync(`/proc/${stream.pid}/fd`).map(Number)) {
+      const link = readlinkSync(`/proc/${stream.pid}/fd/${fd}`);
+      if (fd < 3 || !link.startsWith("socket:")) continue;
+      const got = yield* server.call("pidfd_getfd", pidfd, fd, 0);
+      assert.equal(yield* server.call("setsockopt", got, SOL.SOCKET, SO.SNDBUF, memory, 4), 0);
+      assert.equal(yield* server.call("close", got), 0);
+    }
+    const bytes = pattern(2 * 4096);
+    stream.send(PASSING, OPEN, opened(A, 1, bytes.subarray(0, 4096)));
+    // Makes room for a part of the next.
+    const receive = (at: number, length: number) =>
+      server.call("recvfrom", hello.connectionFd, memory + at, length, MSG_DONTWAIT, 0, 0);
+    assert.equal(yield* receive(0, 2240), 2240);
+    stream.send(PASSING, OPEN, opened(B, 1, bytes.subarray(4096)));
+    // Until the message has gone as a whole.
+    let got = 2240;
+    while (got < bytes.length) {
+      const result = yield* receive(got, bytes.length - got);
+      assert.isTrue(result > 0 || result === EAGAIN);
+      if (result > 0) got += result;
+    }
+    assert.isTrue((yield* server.read(memory, bytes.length)).equals(bytes));
+  });
 });
 
 describe("a stream that is not right", () => {
@@ -550,6 +651,18 @@ describe("a stream that is not right", () => {
       "opens while data waits",
       Buffer.concat([window, frame(A, OPEN, opened(50, 1))]),
       /among data/,
+    ],
+    [
+      "opens more channels than there are",
+      Buffer.concat(
+        Array.from({ length: 600 }, (_, i) => frame(999, OPEN, opened(50 + 32 * i, 32))),
+      ),
+      /too many channels$/,
+    ],
+    [
+      "has too many messages wait",
+      Buffer.concat(Array.from({ length: 2000 }, () => frame(PASSING, OPEN, opened(50, 0)))),
+      /too many descriptors wait/,
     ],
     [
       "opens and opens",
