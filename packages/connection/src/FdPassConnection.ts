@@ -1,4 +1,4 @@
-import { AF, MSG, SOCK, Uint32 } from "@rsyscall/abi";
+import { AF, SOCK, Uint32 } from "@rsyscall/abi";
 import type { Epoller } from "@rsyscall/epoller";
 import {
   encode,
@@ -7,10 +7,10 @@ import {
   Socket,
   type Task,
 } from "@rsyscall/handle";
-import { SyscallError } from "@rsyscall/near";
-import { Effect, Exit, Scope, Semaphore } from "effect";
+import { Effect, type Scope, Semaphore } from "effect";
 import type { Connection } from "./Connection.ts";
 import { openAsyncChannels } from "./channels.ts";
+import { allOrNothing, receivePassed } from "./passing.ts";
 
 /** The kernel passes at most 253 descriptors in one message (SCM_MAX_FD). */
 const FDS_AT_MOST = 253;
@@ -89,7 +89,7 @@ export class FdPassConnection implements Connection {
         const id = ++this.#lastId;
         return Effect.andThen(
           from.sendFds(encode(Uint32, id), batch),
-          this.#receive(to, id, batch.length),
+          receivePassed(to, id, batch.length),
         );
       });
     return Effect.uninterruptible(
@@ -98,37 +98,4 @@ export class FdPassConnection implements Connection {
       ),
     );
   }
-
-  /** Takes the message with an id. Those before it were sent and never taken: they are dropped. */
-  #receive(
-    to: Socket,
-    id: number,
-    count: number,
-  ): Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope> {
-    return Effect.flatMap(to.receiveFds(Uint32.size, count, MSG.WAITALL), ({ bytes, fds }) => {
-      if (bytes.length === Uint32.size && Uint32.decode(bytes) !== id)
-        return Effect.andThen(
-          Effect.forEach(fds, (fd) => fd.release, { discard: true }),
-          this.#receive(to, id, count),
-        );
-      // The kernel drops those for which RLIMIT_NOFILE leaves no number, and calls it a success.
-      return fds.length === count
-        ? Effect.succeed(fds)
-        : Effect.fail(
-            SyscallError.of("recvmsg", "EMFILE", `${fds.length} of ${count} descriptors`),
-          );
-    });
-  }
 }
-
-/** What is acquired belongs to the scope, unless not all of it can be had: then it is given back. */
-const allOrNothing = <A, E>(
-  acquire: Effect.Effect<A, E, Scope.Scope>,
-): Effect.Effect<A, E, Scope.Scope> =>
-  Effect.gen(function* () {
-    const scope = yield* Scope.fork(yield* Effect.scope);
-    return yield* acquire.pipe(
-      Scope.provide(scope),
-      Effect.onError(() => Scope.close(scope, Exit.void)),
-    );
-  });

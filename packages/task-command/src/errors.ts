@@ -1,0 +1,11 @@
+import { Data } from "effect";
+
+/** The stream to a command's stdin and stdout has come to its end. */
+export class StreamError extends Data.TaggedError("StreamError")<{
+  readonly problem: string;
+  readonly cause?: unknown;
+}> {
+  override get message(): string {
+    return this.problem;
+  }
+}
