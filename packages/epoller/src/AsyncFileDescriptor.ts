@@ -1,4 +1,4 @@
-import { EPOLL, Errno, MSG, POLL, SO, SOCK, SOL, type Sockaddr, SPLICE_F } from "@rsyscall/abi";
+import { EPOLL, Errno, MSG, SO, SOCK, SOL, type Sockaddr, SPLICE_F } from "@rsyscall/abi";
 import {
   FileDescriptor,
   type HandleFailure,
@@ -19,7 +19,7 @@ import {
   splice,
   type Word,
 } from "@rsyscall/near";
-import { Cause, Effect, type Scope, Sink, Stream } from "effect";
+import { Cause, Effect, Scope, Sink, Stream } from "effect";
 import type { Epoller } from "./Epoller.ts";
 import type { Readiness } from "./Readiness.ts";
 
@@ -30,15 +30,22 @@ const COPY_SIZE = 1024 * 1024;
 
 /**
  * A descriptor whose operations wait without blocking their task: other calls of the task go on, and
- * a fiber that waits can be interrupted at once, without losing a byte.
+ * a fiber that waits can be interrupted at once, without losing a byte. What a call of another process
+ * brings after its fiber was interrupted is kept for who asks next: bytes, connections, descriptors.
  */
 export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> {
   readonly handle: A;
   readonly #readiness: Readiness;
+  readonly #scope: Scope.Scope;
+  /** What was taken for fibers that were interrupted meanwhile. */
+  readonly #bytes: Array<Uint8Array> = [];
+  readonly #connections: Array<Socket> = [];
+  readonly #received: Array<Received> = [];
 
-  private constructor(handle: A, readiness: Readiness) {
+  private constructor(handle: A, readiness: Readiness, scope: Scope.Scope) {
     this.handle = handle;
     this.#readiness = readiness;
+    this.#scope = scope;
   }
 
   /** Registers a descriptor and makes it non-blocking, which holds for all who share the open file. */
@@ -46,10 +53,11 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     epoller: Epoller,
     fd: A,
   ): Effect.Effect<AsyncFileDescriptor<A>, HandleFailure, Scope.Scope> {
-    return Effect.map(
-      Effect.andThen(fd.setNonblock, epoller.register(fd)),
-      (readiness) => new AsyncFileDescriptor(fd, readiness),
-    );
+    return Effect.gen(function* () {
+      yield* fd.setNonblock;
+      const readiness = yield* epoller.register(fd);
+      return new AsyncFileDescriptor(fd, readiness, yield* Effect.scope);
+    });
   }
 
   /**
@@ -60,12 +68,16 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   #retry<B, E, R>(
     event: Events,
     operation: Effect.Effect<B | "EAGAIN", E, R>,
+    onTaken: (result: B) => void = () => {},
   ): Effect.Effect<B, E, R> {
     return Effect.uninterruptibleMask((restore) => {
       const attempt: Effect.Effect<B, E, R> = Effect.suspend(() => {
         const edges = this.#readiness.edges(event);
         return Effect.flatMap(operation, (result) => {
-          if (result !== "EAGAIN") return Effect.succeed(result);
+          if (result !== "EAGAIN") {
+            onTaken(result);
+            return Effect.succeed(result);
+          }
           this.#readiness.fell(event, edges);
           return waitAndAttempt;
         });
@@ -73,6 +85,40 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
       const waitAndAttempt = Effect.andThen(restore(this.#readiness.wait(event)), attempt);
       return this.#readiness.isReady(event) ? attempt : waitAndAttempt;
     });
+  }
+
+  /**
+   * As `retry`, for what is gone from the descriptor when there is a result. A fiber that is interrupted
+   * while the call is on its way never sees that.
+   */
+  #take<B, E, R>(
+    operation: (onTaken: (result: B) => void) => Effect.Effect<B, E, R>,
+    keep: (result: B) => Effect.Effect<void>,
+  ): Effect.Effect<B, E, R> {
+    return Effect.suspend(() => {
+      let taken: { readonly result: B } | undefined;
+      const onTaken = (result: B) => {
+        taken = { result };
+      };
+      return Effect.onInterrupt(operation(onTaken), () =>
+        taken === undefined ? Effect.void : keep(taken.result),
+      );
+    });
+  }
+
+  #keepBytes(bytes: Uint8Array): void {
+    if (bytes.length > 0) this.#bytes.push(bytes);
+  }
+
+  /** What is kept, up to so many bytes; undefined if nothing is. */
+  #keptBytes(size: number, isPeek = false): Uint8Array | undefined {
+    const [first] = this.#bytes;
+    if (first === undefined || !this.handle.isValid) return undefined;
+    if (!isPeek) {
+      if (first.length > size) this.#bytes[0] = first.subarray(size);
+      else this.#bytes.shift();
+    }
+    return first.slice(0, size);
   }
 
   /** A system call on this descriptor, without the cost of an error object for every EAGAIN. */
@@ -98,7 +144,20 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
 
   /** read(2) into memory of the descriptor's task: how many bytes, 0 at the end. */
   readInto(address: Address, size: number): Effect.Effect<number, HandleFailure> {
-    return this.#retry(EPOLL.IN, this.#call("read", address, size, 0));
+    const { sysif } = this.handle.task;
+    return Effect.suspend(() => {
+      const kept = this.#keptBytes(size);
+      if (kept !== undefined) return Effect.as(sysif.write(address, kept), kept.length);
+      return this.#take<number, HandleFailure, never>(
+        (onTaken) => this.#retry(EPOLL.IN, this.#call("read", address, size, 0), onTaken),
+        (count) =>
+          count > 0 && count <= size
+            ? Effect.ignore(
+                Effect.map(sysif.read(address, count), (bytes) => this.#keepBytes(bytes)),
+              )
+            : Effect.void,
+      );
+    });
   }
 
   /** write(2) from memory of the descriptor's task: how many bytes. */
@@ -129,15 +188,56 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     return this.#readWith("read", size, 0);
   }
 
+  /**
+   * As `readBytes`, and `take` gets the bytes before the fiber can be interrupted: for those who collect
+   * them.
+   */
+  takeBytes<B>(size: number, take: (bytes: Uint8Array) => B): Effect.Effect<B, HandleFailure> {
+    return Effect.suspend(() => {
+      const kept = this.#keptBytes(size);
+      return kept !== undefined
+        ? Effect.succeed(take(kept))
+        : this.#readInMemory("read", size, 0, (operation) =>
+            this.#retry(
+              EPOLL.IN,
+              Effect.map(operation, (bytes) => (bytes === "EAGAIN" ? bytes : take(bytes))),
+            ),
+          );
+    });
+  }
+
   #readWith(
     name: "read" | "recvfrom",
     size: number,
     flags: number,
   ): Effect.Effect<Uint8Array, HandleFailure> {
+    const isPeek = (flags & MSG.PEEK) !== 0;
+    return Effect.suspend(() => {
+      const kept = this.#keptBytes(size, isPeek);
+      return kept !== undefined
+        ? Effect.succeed(kept)
+        : this.#take<Uint8Array, HandleFailure, never>(
+            (onTaken) =>
+              this.#readInMemory(name, size, flags, (operation) =>
+                this.#retry(EPOLL.IN, operation, onTaken),
+              ),
+            (bytes) => Effect.sync(() => isPeek || this.#keepBytes(bytes)),
+          );
+    });
+  }
+
+  /** Has memory for a read, and for whatever is made of it. */
+  #readInMemory<B>(
+    name: "read" | "recvfrom",
+    size: number,
+    flags: number,
+    use: (
+      read: Effect.Effect<Uint8Array | "EAGAIN", HandleFailure>,
+    ) => Effect.Effect<B, HandleFailure>,
+  ): Effect.Effect<B, HandleFailure> {
     const { task } = this.handle;
     return task.withMemory(size, 1, (address) =>
-      this.#retry(
-        EPOLL.IN,
+      use(
         Effect.flatMap(
           this.#call(name, address, size, flags),
           (count): Effect.Effect<Uint8Array | "EAGAIN", HandleFailure> =>
@@ -187,16 +287,33 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     this: AsyncFileDescriptor<Socket>,
     flags = 0,
   ): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
-    return this.#retry(
-      EPOLL.IN,
-      Effect.flatMap(
-        this.#call("accept4", NULL, NULL, flags | SOCK.CLOEXEC),
-        (fd): Effect.Effect<Socket | "EAGAIN", HandleFailure, Scope.Scope> =>
-          fd === "EAGAIN"
-            ? Effect.succeed(fd)
-            : FileDescriptor.acquire(Socket, this.handle.task, Effect.succeed(Fd(fd))),
-      ),
+    const { task } = this.handle;
+    const accepted = Effect.flatMap(
+      this.#call("accept4", NULL, NULL, flags | SOCK.CLOEXEC),
+      (fd): Effect.Effect<Socket | "EAGAIN", HandleFailure, Scope.Scope> =>
+        fd === "EAGAIN"
+          ? Effect.succeed(fd)
+          : FileDescriptor.acquire(Socket, task, Effect.succeed(Fd(fd))),
     );
+    return Effect.suspend(() => {
+      const kept = this.#connections.shift();
+      return kept !== undefined
+        ? kept.move(task)
+        : this.#take<Socket, HandleFailure, Scope.Scope>(
+            (onTaken) => this.#retry(EPOLL.IN, accepted, onTaken),
+            (socket) =>
+              Effect.ignore(
+                Effect.map(this.#own(socket), (own) => {
+                  this.#connections.push(own);
+                }),
+              ),
+          );
+    });
+  }
+
+  /** The scope of this one closes it, and that for which it was made does not. */
+  #own<F extends FileDescriptor>(fd: F): Effect.Effect<F, HandleFailure> {
+    return Scope.provide(fd.move(this.handle.task), this.#scope);
   }
 
   /** As `accept`, and who has connected; undefined for a family that is not known here. */
@@ -251,12 +368,30 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     size: number,
     mostFds: number,
   ): Effect.Effect<Received, HandleFailure, Scope.Scope> {
-    return this.#retry(
-      EPOLL.IN,
-      this.handle
-        .receiveFds(size, mostFds)
-        .pipe(catchErrno("EAGAIN", () => Effect.succeed("EAGAIN" as const))),
-    );
+    const { handle } = this;
+    const receive = handle
+      .receiveFds(size, mostFds)
+      .pipe(catchErrno("EAGAIN", () => Effect.succeed("EAGAIN" as const)));
+    return Effect.suspend(() => {
+      const kept = this.#received.shift();
+      return kept !== undefined
+        ? Effect.map(
+            Effect.forEach(kept.fds, (fd) => fd.move(handle.task)),
+            (fds): Received => ({ ...kept, fds }),
+          )
+        : this.#take<Received, HandleFailure, Scope.Scope>(
+            (onTaken) => this.#retry(EPOLL.IN, receive, onTaken),
+            (received) =>
+              Effect.ignore(
+                Effect.map(
+                  Effect.forEach(received.fds, (fd) => this.#own(fd)),
+                  (fds) => {
+                    this.#received.push({ ...received, fds });
+                  },
+                ),
+              ),
+          );
+    });
   }
 
   /**
@@ -309,7 +444,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
         splice(task.sysif, from, target, COPY_SIZE, SPLICE_F.NONBLOCK),
       ),
     );
-    return this.#copyTo(to, copy);
+    return this.#copy(copy, to, this);
   }
 
   /**
@@ -321,34 +456,44 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     const copy = Effect.flatMap(this.handle.borrow(task), (to) =>
       Effect.flatMap(from.borrow(task), (file) => sendfile(task.sysif, to, file, COPY_SIZE)),
     );
-    return this.#copyTo(this, copy);
+    return this.#copy(copy, this, undefined);
   }
 
-  /** Repeats a copying call until it copies nothing. EAGAIN does not say which of the two has to wait. */
-  #copyTo(
-    to: AsyncFileDescriptor,
+  /**
+   * Repeats a copying call until it copies nothing. EAGAIN does not say which of the two has to wait; and
+   * when we ask, whoever it was may be ready again, and will not be told of once more.
+   *
+   * @param from undefined where it never has to
+   */
+  #copy(
     copy: Effect.Effect<number, HandleFailure>,
+    to: AsyncFileDescriptor,
+    from: AsyncFileDescriptor | undefined,
   ): Effect.Effect<number, HandleFailure> {
     return Effect.uninterruptibleMask((restore) => {
-      const waitFor = (afd: AsyncFileDescriptor, event: Events, edges: number) =>
-        Effect.suspend(() => {
-          afd.#readiness.fell(event, edges);
-          return restore(afd.#readiness.wait(event));
-        });
       const copyFrom = (copied: number): Effect.Effect<number, HandleFailure> =>
         Effect.suspend(() => {
-          const inEdges = this.#readiness.edges(EPOLL.IN);
+          const inEdges = from === undefined ? 0 : from.#readiness.edges(EPOLL.IN);
           const outEdges = to.#readiness.edges(EPOLL.OUT);
+          const waitUnlessReady = (afd: AsyncFileDescriptor, event: Events, edges: number) =>
+            Effect.flatMap(
+              pollNow(afd.handle, event),
+              (events): Effect.Effect<void, HandleFailure> => {
+                if (events !== 0) return Effect.void;
+                afd.#readiness.fell(event, edges);
+                return restore(afd.#readiness.wait(event));
+              },
+            );
+          const waitForBoth = Effect.andThen(
+            waitUnlessReady(to, EPOLL.OUT, outEdges),
+            from === undefined ? Effect.void : waitUnlessReady(from, EPOLL.IN, inEdges),
+          );
           return Effect.matchEffect(copy, {
             onSuccess: (count) => (count === 0 ? Effect.succeed(copied) : copyFrom(copied + count)),
-            onFailure: (error): Effect.Effect<number, HandleFailure> => {
-              if (!(error instanceof SyscallError && error.errno === "EAGAIN"))
-                return Effect.fail(error);
-              const wait = Effect.flatMap(pollNow(to.handle, POLL.OUT), (events) =>
-                events === 0 ? waitFor(to, EPOLL.OUT, outEdges) : waitFor(this, EPOLL.IN, inEdges),
-              );
-              return Effect.andThen(wait, copyFrom(copied));
-            },
+            onFailure: (error): Effect.Effect<number, HandleFailure> =>
+              error instanceof SyscallError && error.errno === "EAGAIN"
+                ? Effect.andThen(waitForBoth, copyFrom(copied))
+                : Effect.fail(error),
           });
         });
       return copyFrom(0);

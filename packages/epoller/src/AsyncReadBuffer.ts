@@ -1,64 +1,79 @@
-import type { Codec } from "@rsyscall/abi";
-import { fsDecode, Uint64 } from "@rsyscall/abi";
+import { type FixedCodec, fsDecode, Uint64 } from "@rsyscall/abi";
 import type { HandleFailure } from "@rsyscall/handle";
+import { SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
 import { EndOfFileError, MalformedError, TooLongError } from "./errors.ts";
 
 export type ReadFailure = HandleFailure | EndOfFileError;
 
+/** Bytes that are asked for at a time. */
+const READ_SIZE = 65536;
+
 /**
  * Reads structured data from a stream. What was read past what was asked for stays for the next
  * read; one fiber at a time.
+ *
+ * A stream that ends in the middle of something is an EndOfFileError, which says of what; where it ends
+ * before it, those that may be repeated (delimited strings, lines, netstrings) give undefined. What had
+ * arrived of it can still be read as something else. Lengths that no stream could have are EINVAL.
  */
 export class AsyncReadBuffer {
   readonly #afd: AsyncFileDescriptor;
-  /** Bytes that arrived and were not yet asked for. */
-  #chunks: Array<Uint8Array> = [];
-  #available = 0;
+  /** What has arrived and was not yet asked for is from `#start` to `#end`. */
+  #bytes: Uint8Array;
+  #start = 0;
+  #end: number;
 
   /** @param first bytes that were read from the stream already */
   constructor(afd: AsyncFileDescriptor, first: Uint8Array = new Uint8Array(0)) {
     this.#afd = afd;
-    if (first.length > 0) this.#chunks.push(first);
-    this.#available = first.length;
+    this.#bytes = first;
+    this.#end = first.length;
+  }
+
+  get #available(): number {
+    return this.#end - this.#start;
   }
 
   /** Reads once more from the stream. False at its end. */
   readonly #fill: Effect.Effect<boolean, HandleFailure> = Effect.suspend(() =>
-    // Bytes that have left the stream must get into the buffer, whatever becomes of the fiber.
-    Effect.uninterruptibleMask((restore) =>
-      Effect.map(restore(this.#afd.readBytes()), (bytes) => {
-        if (bytes.length === 0) return false;
-        this.#chunks.push(bytes);
-        this.#available += bytes.length;
-        return true;
-      }),
-    ),
+    this.#afd.takeBytes(READ_SIZE, (bytes) => {
+      if (bytes.length > 0) this.#append(bytes);
+      return bytes.length > 0;
+    }),
   );
 
+  #append(bytes: Uint8Array): void {
+    const available = this.#available;
+    if (available === 0) {
+      this.#bytes = bytes;
+      this.#start = 0;
+      this.#end = bytes.length;
+      return;
+    }
+    if (this.#end + bytes.length > this.#bytes.length) {
+      // Twice as much as needed, so that a stream that comes byte by byte is not copied with each. Never
+      // in place: the bytes may be somebody else's.
+      const larger = new Uint8Array(2 * (available + bytes.length));
+      larger.set(this.#bytes.subarray(this.#start, this.#end));
+      this.#bytes = larger;
+      this.#start = 0;
+      this.#end = available;
+    }
+    this.#bytes.set(bytes, this.#end);
+    this.#end += bytes.length;
+  }
+
   #take(length: number): Uint8Array {
-    const first = this.#chunks[0];
-    this.#available -= length;
-    if (first !== undefined && first.length > length) {
-      this.#chunks[0] = first.subarray(length);
-      return first.slice(0, length);
-    }
-    const bytes = new Uint8Array(length);
-    let filled = 0;
-    while (filled < length) {
-      const chunk = this.#chunks[0] as Uint8Array;
-      const part = chunk.subarray(0, length - filled);
-      bytes.set(part, filled);
-      filled += part.length;
-      if (part.length < chunk.length) this.#chunks[0] = chunk.subarray(part.length);
-      else this.#chunks.shift();
-    }
+    const bytes = this.#bytes.slice(this.#start, this.#start + length);
+    this.#start += length;
     return bytes;
   }
 
   /** Exactly `length` bytes. */
   readLength(length: number, reading = `${length} bytes`): Effect.Effect<Uint8Array, ReadFailure> {
+    if (!Number.isSafeInteger(length) || length < 0) return invalid(reading);
     return Effect.suspend(() =>
       this.#available >= length
         ? Effect.succeed(this.#take(length))
@@ -70,9 +85,17 @@ export class AsyncReadBuffer {
     );
   }
 
-  /** One value of a type of fixed size. */
-  readStruct<A>(type: Codec<A> & { readonly size: number }): Effect.Effect<A, ReadFailure> {
-    return Effect.map(this.readLength(type.size, type.name), (bytes) => type.decode(bytes));
+  /** One value of a type of fixed size; a MalformedError if the bytes are none of it. */
+  readStruct<A>(
+    type: FixedCodec<A>,
+    reading = type.name,
+  ): Effect.Effect<A, ReadFailure | MalformedError> {
+    return Effect.flatMap(this.readLength(type.size, reading), (bytes) =>
+      Effect.try({
+        try: () => type.decode(bytes),
+        catch: () => new MalformedError({ reading, found: Buffer.from(bytes).toString("hex") }),
+      }),
+    );
   }
 
   /** A 64-bit length and so many bytes, at most `limit`. */
@@ -80,11 +103,12 @@ export class AsyncReadBuffer {
     limit: number,
     reading = "a length-prefixed string",
   ): Effect.Effect<Uint8Array, ReadFailure | TooLongError> {
+    if (Number.isNaN(limit)) return invalid(reading);
     return Effect.flatMap(
       this.readLength(8, reading),
       (prefix): Effect.Effect<Uint8Array, ReadFailure | TooLongError> => {
         const length = Uint64.decode(prefix);
-        return length <= BigInt(limit)
+        return length <= limit
           ? this.readLength(Number(length), reading)
           : Effect.fail(new TooLongError({ reading, limit }));
       },
@@ -97,11 +121,17 @@ export class AsyncReadBuffer {
     limit: number,
     reading = "an array of strings",
   ): Effect.Effect<Array<Uint8Array>, ReadFailure | TooLongError> {
+    if (!Number.isSafeInteger(count) || count < 0) return invalid(reading);
     return Effect.gen({ self: this }, function* () {
       const strings: Array<Uint8Array> = [];
       let rest = limit;
       while (strings.length < count) {
-        const bytes = yield* this.readLengthPrefixed(rest, reading);
+        const one = `string ${strings.length + 1} of ${count} of ${reading}`;
+        const bytes = yield* Effect.catchTag(
+          this.readLengthPrefixed(rest, one),
+          "TooLongError",
+          () => Effect.fail(new TooLongError({ reading, limit })),
+        );
         rest -= bytes.length;
         strings.push(bytes);
       }
@@ -109,35 +139,69 @@ export class AsyncReadBuffer {
     });
   }
 
-  /** Up to a delimiter, which is consumed and not part of the result. Undefined at the end. */
+  /**
+   * An environment: so many strings NAME=value, as `readLengthPrefixedArray` reads them. As getenv(3), the
+   * first of several with one name counts. A string without a name is a MalformedError.
+   */
+  readEnvp(
+    count: number,
+    limit: number,
+    reading = "an environment",
+  ): Effect.Effect<ReadonlyMap<string, string>, ReadFailure | TooLongError | MalformedError> {
+    return Effect.flatMap(
+      this.readLengthPrefixedArray(count, limit, reading),
+      (strings): Effect.Effect<ReadonlyMap<string, string>, MalformedError> => {
+        const variables = new Map<string, string>();
+        for (const bytes of strings) {
+          const text = fsDecode(bytes);
+          const equals = text.indexOf("=");
+          if (equals <= 0) return Effect.fail(new MalformedError({ reading, found: text }));
+          const name = text.slice(0, equals);
+          if (!variables.has(name)) variables.set(name, text.slice(equals + 1));
+        }
+        return Effect.succeed(variables);
+      },
+    );
+  }
+
+  /**
+   * Up to a delimiter of any length but 0, which is consumed and not part of the result. Undefined at the
+   * end.
+   *
+   * @param limit the most bytes that there may be before the delimiter
+   */
   readUntilDelimiter(
     delimiter: Uint8Array,
     limit = 1024 * 1024,
     reading = "a delimited string",
   ): Effect.Effect<Uint8Array | undefined, ReadFailure | TooLongError> {
-    return Effect.suspend(() => {
-      if (this.#chunks.length > 1) {
-        const all = this.#take(this.#available);
-        this.#chunks = [all];
-        this.#available = all.length;
-      }
-      const [chunk = new Uint8Array(0)] = this.#chunks;
-      const at = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).indexOf(delimiter);
-      if (at >= 0) {
-        const bytes = this.#take(at + delimiter.length);
-        return Effect.succeed(bytes.subarray(0, at));
-      }
-      if (this.#available > limit) return Effect.fail(new TooLongError({ reading, limit }));
-      return Effect.flatMap(
-        this.#fill,
-        (more): Effect.Effect<Uint8Array | undefined, ReadFailure | TooLongError> => {
-          if (more) return this.readUntilDelimiter(delimiter, limit, reading);
-          return this.#available === 0
-            ? Effect.succeed(undefined)
-            : Effect.fail(new EndOfFileError({ reading, available: this.#available }));
-        },
-      );
-    });
+    if (delimiter.length === 0 || Number.isNaN(limit)) return invalid(reading);
+    const search = (
+      from: number,
+    ): Effect.Effect<Uint8Array | undefined, ReadFailure | TooLongError> =>
+      Effect.suspend(() => {
+        const { buffer, byteOffset } = this.#bytes;
+        const all = Buffer.from(buffer, byteOffset + this.#start, this.#available);
+        const at = all.indexOf(delimiter, from);
+        // Where it begins, or could begin with what is not there yet.
+        const least = at >= 0 ? at : Math.max(0, all.length - delimiter.length + 1);
+        if (least > limit) return Effect.fail(new TooLongError({ reading, limit }));
+        if (at >= 0) {
+          const bytes = this.#take(at);
+          this.#start += delimiter.length;
+          return Effect.succeed(bytes);
+        }
+        return Effect.flatMap(
+          this.#fill,
+          (more): Effect.Effect<Uint8Array | undefined, ReadFailure | TooLongError> => {
+            if (more) return search(least);
+            return this.#available === 0
+              ? Effect.succeed(undefined)
+              : Effect.fail(new EndOfFileError({ reading, available: this.#available }));
+          },
+        );
+      });
+    return search(0);
   }
 
   /**
@@ -172,3 +236,6 @@ export class AsyncReadBuffer {
 
 const newline = Uint8Array.of(10);
 const colon = Uint8Array.of(58);
+
+const invalid = (reading: string): Effect.Effect<never, SyscallError> =>
+  Effect.fail(SyscallError.of("read", "EINVAL", reading));

@@ -1,8 +1,10 @@
 export { AsyncEventfd } from "./AsyncEventfd.ts";
 export { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
 export { AsyncInotify } from "./AsyncInotify.ts";
+export { AsyncPidfd } from "./AsyncPidfd.ts";
 export { AsyncPty } from "./AsyncPty.ts";
 export { AsyncReadBuffer, type ReadFailure } from "./AsyncReadBuffer.ts";
+export { AsyncSignalfd } from "./AsyncSignalfd.ts";
 export { AsyncTimerfd } from "./AsyncTimerfd.ts";
 export { Epoller, type WaitableEvent } from "./Epoller.ts";
 export { EndOfFileError, MalformedError, TooLongError } from "./errors.ts";

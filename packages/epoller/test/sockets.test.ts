@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { createServer, connect as netConnect, type Server } from "node:net";
-import { AF, SOCK, type Sockaddr } from "@rsyscall/abi";
+import { AF, Errno, SOCK, type Sockaddr } from "@rsyscall/abi";
 import { bindUnix, pipe, Socket, UseAfterFreeError } from "@rsyscall/handle";
-import type { SyscallError } from "@rsyscall/near";
+import type { LocalSyscallInterface, SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
@@ -197,6 +197,44 @@ describe("copying within a task", () => {
       assert.equal(yield* Fiber.join(sending), sent.length);
     });
   }
+
+  for (const syscall of ["splice", "sendfile"] as const)
+    it(`do not wait for who is ready again before ${syscall} is`, function* () {
+      const thread = yield* LocalThread;
+      const sysif = thread.task.sysif as LocalSyscallInterface;
+      const [source, into] = yield* thread.pipe();
+      const [ours, theirs] = yield* Socket.pair(thread.task);
+      const [from, to] = [yield* thread.makeAfd(source), yield* thread.makeAfd(ours)];
+      const piece = new Uint8Array(65_536).fill(1);
+      const path = `${yield* tempDirectory}/file`;
+      writeFileSync(path, piece);
+      yield* into.writeAllBytes(piece);
+      yield* into.close;
+      let filled = 0;
+      const fill = Effect.map(ours.writeBytes(piece), (count) => {
+        filled += count;
+      });
+      yield* Effect.ignore(Effect.forever(fill));
+      // Until all has been told that is to be told of the two.
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve)));
+      // The reader takes all of it after an EAGAIN, and before anything else happens.
+      const { submit } = sysif;
+      let drained = 0;
+      sysif.submit = (...words) => {
+        const result = submit.apply(sysif, words);
+        if (words[0] === sysif.abi.syscallNumber(syscall) && result === -Errno.EAGAIN) {
+          sysif.submit = submit;
+          while (drained < filled) drained += Effect.runSync(theirs.readBytes(filled)).length;
+        }
+        return result;
+      };
+      const copy = syscall === "splice" ? from.spliceTo(to) : to.sendFile(yield* thread.open(path));
+      const copying = yield* Effect.forkChild(copy, { startImmediately: true });
+      let rest = piece.length;
+      while (rest > 0) rest -= (yield* theirs.readBytes(rest)).length;
+      assert.equal(yield* Fiber.join(copying), piece.length);
+      assert.equal(drained, filled);
+    });
 
   it("is told what cannot be spliced, and can be interrupted", function* () {
     const thread = yield* LocalThread;

@@ -13,7 +13,7 @@ import {
 } from "@rsyscall/handle";
 import { Fd } from "@rsyscall/near";
 import { Environment, makeEpoller, NativeLoader, once, Thread } from "@rsyscall/thread";
-import { Effect, Exit, Scope } from "effect";
+import { Effect, Exit, Fiber, Scope } from "effect";
 import { connectByRing, connectBySockets, takeArena } from "./connect.ts";
 import type { HandshakeError } from "./errors.ts";
 import type { Greeted } from "./handshake.ts";
@@ -75,6 +75,7 @@ export const bootstrapThread = (
         ? connectBySockets(abi, transport.accessEpoller, syscalls, data, description)
         : connectByRing(abi, transport.accessEpoller, syscalls, arena, description);
       closeAtEnd(scope, sysif);
+      if (description.listeningFd !== undefined) yield* Effect.addFinalizer(() => arrival(sysif));
 
       const sigmask = new Uint8Array(8);
       new DataView(sigmask.buffer).setBigUint64(0, description.sigmask, true);
@@ -130,6 +131,21 @@ const none: Sigset = new Set();
 /** Not by a fiber of the scope, which would wait for itself. */
 const closeAtEnd = (scope: Scope.Closeable, connection: SyscallConnection): void =>
   connection.onEnd(() => Effect.runFork(Scope.close(scope, Exit.void)));
+
+/** How long a process that stays may take for what it has been told. */
+const ARRIVAL_LIMIT = "1 second";
+
+/**
+ * Whatever the end of a scope gives back in a process that stays must get there before we hang up: with others,
+ * it goes with the process. A call that blocks is not waited for.
+ */
+const arrival = (sysif: SyscallConnection): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const barrier = yield* Effect.forkDetach(Effect.ignore(sysif.barrier), {
+      startImmediately: true,
+    });
+    yield* Effect.timeoutOption(Fiber.await(barrier), ARRIVAL_LIMIT);
+  });
 
 /**
  * A process that ignores SIGCHLD, as its caller may have told it to, is never told how its children

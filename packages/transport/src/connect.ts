@@ -15,7 +15,7 @@ import {
   type Socket,
   type Task,
 } from "@rsyscall/handle";
-import { Allocator } from "@rsyscall/memory";
+import { Allocator, type Reserve } from "@rsyscall/memory";
 import { Address, LocalSyscallInterface, RING_SIZE } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { Description } from "./hello.ts";
@@ -27,6 +27,13 @@ export interface Connected {
   /** Undefined if its memory is not ours as well. */
   readonly memory: Arena | undefined;
 }
+
+/** Whether these can be whole pages of memory. */
+const isMemory = (address: number, size: number, pageSize: number): boolean =>
+  address % pageSize === 0 &&
+  size % pageSize === 0 &&
+  // Beyond that, sums are not exact, and what lies outside would pass for a part of it.
+  Number.isSafeInteger(address + size);
 
 /**
  * The arena that a process offers, if we can use it: ours is the process that has to map it. What is
@@ -40,10 +47,7 @@ export const takeArena = (
   memfd !== undefined &&
   accessTask.sysif instanceof LocalSyscallInterface &&
   memfd.task === accessTask &&
-  address % pageSize === 0 &&
-  size % pageSize === 0 &&
-  // Beyond that, sums are not exact, and what lies outside would pass for a part of it.
-  Number.isSafeInteger(address + size)
+  isMemory(address, size, pageSize)
     ? Effect.catch(
         Effect.flatMap(getrlimit(accessTask, RLIMIT.FSIZE), ({ cur }) =>
           // What is not in the window is written by pwrite(2), as a file.
@@ -93,15 +97,25 @@ export const connectByRing = (
   );
 };
 
+/**
+ * The arena as memory that the process has and nobody shares. One that stays gives it back when we are
+ * gone, however we go; what we had mapped there would remain.
+ */
+const reserveOf = ({ arena, listeningFd, pageSize }: Description): Reserve | undefined =>
+  listeningFd !== undefined && arena.size > 0 && isMemory(arena.address, arena.size, pageSize)
+    ? arena
+    : undefined;
+
 /** Through sockets, one of them for what is in memory. */
 export const connectBySockets = (
   abi: Abi,
   accessEpoller: Epoller,
   syscalls: Socket,
   data: Socket,
-  { syscallFd, dataFd, pageSize }: Description,
+  description: Description,
 ): Effect.Effect<Connected, HandleFailure, Scope.Scope> =>
   Effect.gen(function* () {
+    const { syscallFd, dataFd, pageSize } = description;
     const dataSocket = yield* AsyncFileDescriptor.make(accessEpoller, data);
     const sysif = yield* SyscallSocket.make({
       abi,
@@ -110,5 +124,6 @@ export const connectBySockets = (
       serverFd: syscallFd,
       memory: (connection) => new SocketMemoryTransport(connection, dataSocket, dataFd),
     });
-    return { sysif, allocator: new Allocator(sysif, pageSize), memory: undefined };
+    const allocator = new Allocator(sysif, pageSize, { reserve: reserveOf(description) });
+    return { sysif, allocator, memory: undefined };
   });

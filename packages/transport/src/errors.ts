@@ -1,9 +1,14 @@
 import { Data } from "effect";
 
+/** What kept a handshake from its end: time, the other side, who it is, which protocol it speaks. */
+export type HandshakeProblem = "TimedOut" | "HungUp" | "NotAllowed" | "WrongVersion";
+
 /** Whoever wanted to become a Thread was turned away before it did. */
 export class HandshakeError extends Data.TaggedError("HandshakeError")<{
   /** What the client is told, if it still listens. */
   readonly problem: string;
+  /** Undefined if what it said was malformed. */
+  readonly kind?: HandshakeProblem;
   readonly cause?: unknown;
 }> {
   override get message(): string {

@@ -47,9 +47,13 @@ export const handshake = (
     Effect.mapError((error) => {
       if (error instanceof HandshakeError) return error;
       const limit = Duration.format(Duration.fromInputUnsafe(policy.handshakeTimeout));
-      const problem =
-        error._tag === "TimeoutError" ? `no complete hello within ${limit}` : error.message;
-      return new HandshakeError({ problem, cause: error });
+      return error._tag === "TimeoutError"
+        ? new HandshakeError({
+            kind: "TimedOut",
+            problem: `no complete hello within ${limit}`,
+            cause: error,
+          })
+        : new HandshakeError({ kind: "HungUp", problem: error.message, cause: error });
     }),
     // A client that stalls does not read either; what fits into its socket is all it gets.
     Effect.tapError(({ problem }) =>
@@ -61,7 +65,10 @@ const hear = (socket: AsyncFileDescriptor<Socket>, policy: HandshakePolicy) =>
   Effect.gen(function* () {
     const peer = yield* socket.handle.peerCredentials;
     if (!policy.allow(peer))
-      return yield* new HandshakeError({ problem: `user ${peer.uid} may not call this server` });
+      return yield* new HandshakeError({
+        kind: "NotAllowed",
+        problem: `user ${peer.uid} may not call this server`,
+      });
 
     const first = yield* socket.receiveFds(HELLO_READ_SIZE, 1);
     const buffer = new AsyncReadBuffer(socket, first.bytes);
@@ -71,6 +78,7 @@ const hear = (socket: AsyncFileDescriptor<Socket>, policy: HandshakePolicy) =>
     const { version, machine, size } = HelloPrefix.decode(padded(prefix));
     if (version !== VERSION)
       return yield* new HandshakeError({
+        kind: "WrongVersion",
         problem: `the stub speaks version ${version} of the protocol, and the server ${VERSION}: use the stub that comes with the server`,
       });
     const abi = abiOf(machine);

@@ -54,7 +54,7 @@ const Hello = struct("struct rsyscall_hello", {
   dataFd: Int32,
   connectionFd: Int32,
   lifelineFd: Int32,
-  reserved: Uint32,
+  listeningFd: Int32,
   cgroup: Uint64,
   ipc: Uint64,
   mnt: Uint64,
@@ -91,6 +91,8 @@ export interface Description {
   readonly dataFd: Fd;
   readonly connectionFd: Fd;
   readonly lifelineFd: Fd;
+  /** Where a process that stays awaits its next controller; undefined if it does not stay. */
+  readonly listeningFd: Fd | undefined;
   readonly serverSymbol: Address;
   /** Where the memory lies whose memfd comes with the hello; of size 0 if there is none. */
   readonly arena: { readonly address: Address; readonly size: number };
@@ -194,6 +196,7 @@ export const decodeDescription = ({ fields }: Header, rest: Uint8Array): Descrip
     dataFd: fdNumber(fields.dataFd),
     connectionFd: fdNumber(fields.connectionFd),
     lifelineFd: fdNumber(fields.lifelineFd),
+    listeningFd: fields.listeningFd === 0 ? undefined : fdNumber(fields.listeningFd),
     serverSymbol: Address(Number(fields.serverSymbol)),
     arena: { address: Address(Number(fields.arenaAddress)), size: Number(fields.arenaSize) },
   };

@@ -1,5 +1,5 @@
 export { type Bootstrapped, bootstrapThread, type Transport } from "./bootstrapThread.ts";
-export { HandshakeError, LaunchError } from "./errors.ts";
+export { HandshakeError, type HandshakeProblem, LaunchError } from "./errors.ts";
 export { type Greeted, type HandshakePolicy, handshake } from "./handshake.ts";
 export type { Description } from "./hello.ts";
 export { Launched, launch } from "./launch.ts";

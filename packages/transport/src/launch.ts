@@ -99,12 +99,10 @@ class Stderr {
 
   /** Reads once. What has left the pipe is kept, whatever becomes of the fiber. */
   readonly #read: Effect.Effect<void, HandleFailure> = Effect.suspend(() =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.map(restore(this.#afd.readBytes()), (bytes) => {
-        this.#hasEnded = bytes.length === 0;
-        this.#tail = Buffer.concat([this.#tail, bytes]).subarray(-STDERR_SIZE);
-      }),
-    ),
+    this.#afd.takeBytes(STDERR_SIZE, (bytes) => {
+      this.#hasEnded = bytes.length === 0;
+      this.#tail = Buffer.concat([this.#tail, bytes]).subarray(-STDERR_SIZE);
+    }),
   );
 
   get text(): string {

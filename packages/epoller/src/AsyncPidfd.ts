@@ -1,0 +1,115 @@
+import { EPOLL, POLL, W } from "@rsyscall/abi";
+import {
+  type ChildState,
+  type HandleFailure,
+  type Pidfd,
+  pollNow,
+  UseAfterFreeError,
+} from "@rsyscall/handle";
+import { Effect, type Scope, Semaphore } from "effect";
+import type { Epoller } from "./Epoller.ts";
+import type { Readiness } from "./Readiness.ts";
+
+/**
+ * A process whose end is waited for without blocking a task: any process, child or not, as pidfd_open(2)
+ * says. Any number of fibers may wait, and each can be interrupted at once.
+ *
+ * @example
+ * ```ts
+ * import { AsyncPidfd } from "@rsyscall/epoller";
+ * import { Pidfd } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const untilEnded = (pid: number) =>
+ *   Effect.gen(function* () {
+ *     const thread = yield* LocalThread;
+ *     const pidfd = yield* Pidfd.open(thread.task, pid);
+ *     const process = yield* AsyncPidfd.make(yield* thread.epoller, pidfd);
+ *     yield* process.ended;
+ *   });
+ * ```
+ */
+export class AsyncPidfd {
+  readonly handle: Pidfd;
+  readonly #readiness: Readiness;
+  /** Held by who asks how the process ended: the kernel tells only once. */
+  readonly #reaping = Semaphore.makeUnsafe(1);
+  #state: ChildState | undefined;
+
+  private constructor(handle: Pidfd, readiness: Readiness) {
+    this.handle = handle;
+    this.#readiness = readiness;
+  }
+
+  /**
+   * Registers a descriptor. Unlike others it does not become non-blocking: for a pidfd that would say
+   * something of waitid(2), which is nobody's to change for all who share it.
+   */
+  static make(
+    epoller: Epoller,
+    pidfd: Pidfd,
+  ): Effect.Effect<AsyncPidfd, HandleFailure, Scope.Scope> {
+    return Effect.map(epoller.register(pidfd), (readiness) => new AsyncPidfd(pidfd, readiness));
+  }
+
+  /** Waits until the process has ended. It may be a zombie still: see `exit`. */
+  get ended(): Effect.Effect<void, HandleFailure> {
+    return Effect.suspend(() => {
+      if (!this.#readiness.isReady(EPOLL.IN)) return this.#waitAndAsk;
+      const edges = this.#readiness.edges(EPOLL.IN);
+      return Effect.flatMap(
+        pollNow(this.handle, POLL.IN),
+        (events): Effect.Effect<void, HandleFailure> => {
+          if (events !== 0) return Effect.void;
+          if (this.#readiness.hasEnded)
+            return Effect.fail(new UseAfterFreeError({ subject: `fd ${this.handle.near}` }));
+          this.#readiness.fell(EPOLL.IN, edges);
+          return this.#waitAndAsk;
+        },
+      );
+    });
+  }
+
+  get #waitAndAsk(): Effect.Effect<void, HandleFailure> {
+    return Effect.andThen(
+      this.#readiness.wait(EPOLL.IN),
+      Effect.suspend(() => this.ended),
+    );
+  }
+
+  /**
+   * Waits until a child of the descriptor's task has ended, and gives how: waitid(2), after which it is no
+   * zombie any more. It can be asked again. ECHILD when the process is no child of that task's process, or
+   * somebody else has waited for it; `ended` does not mind.
+   */
+  get exit(): Effect.Effect<ChildState, HandleFailure> {
+    const reap = Effect.uninterruptible(
+      Effect.tap(this.handle.waitid(W.EXITED), (state) =>
+        Effect.sync(() => {
+          this.#state = state;
+        }),
+      ),
+    );
+    const tell: Effect.Effect<ChildState, HandleFailure> = Effect.suspend(() => {
+      if (this.#state !== undefined) return Effect.succeed(this.#state);
+      // It is never undefined without W.NOHANG, but a task that lies might say so.
+      return Effect.flatMap(reap, (state) =>
+        state === undefined ? this.exit : Effect.succeed(state),
+      );
+    });
+    return Effect.suspend(() =>
+      this.#state !== undefined
+        ? Effect.succeed(this.#state)
+        : Effect.andThen(this.ended, this.#reaping.withPermits(1)(tell)),
+    );
+  }
+
+  /** close(2). Whoever waits fails with a UseAfterFreeError. */
+  get close(): Effect.Effect<void, HandleFailure> {
+    return Effect.andThen(
+      this.handle.close,
+      Effect.sync(() => this.#readiness.end()),
+    );
+  }
+}
