@@ -118,7 +118,7 @@ const startAll = (
 
       const started = yield* start(thread, plan, given);
       for (const fd of given.values()) yield* fd.release;
-      const streams = yield* makeStreams(thread.connection.accessEpoller, started.ends, plan);
+      const streams = yield* makeStreams(started.epoller, started.ends, plan);
       for (const [number, { stream }] of plan.inputs)
         if (stream !== undefined) yield* feed(stream, sinkTo(streams, number), failure);
       if (fed !== undefined)

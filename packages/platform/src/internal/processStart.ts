@@ -1,4 +1,5 @@
 import { O } from "@rsyscall/abi";
+import type { Epoller } from "@rsyscall/epoller";
 import {
   type FdClass,
   FileDescriptor,
@@ -20,13 +21,16 @@ import {
 } from "@rsyscall/thread";
 import { Effect, Exit, PlatformError, Scope } from "effect";
 import { platformError } from "../platformError.ts";
+import { openPassage, type Passage } from "./passage.ts";
 import { end, type Target } from "./processEnd.ts";
 import { MODULE, type Plan, type Wire } from "./processPlan.ts";
 
 /** A program that runs. */
 export interface Started extends Target {
-  /** The other ends of its descriptors, in the controller. */
+  /** The other ends of its descriptors, in the task to which those get: mostly the controller. */
   readonly ends: ReadonlyMap<number, FileDescriptor>;
+  /** Tells of these. */
+  readonly epoller: Epoller;
   /** It may outlive its scope, and the program that has started it. Done twice is done once. */
   readonly unref: Effect.Effect<void>;
   /** It ends with its scope again, and the event loop goes on for it. */
@@ -36,7 +40,7 @@ export interface Started extends Target {
 /**
  * Starts a program of the Thread. The scope ends it, as the plan says.
  *
- * @param given descriptors of the controller for the wires of that type
+ * @param given descriptors, from where its ends will be, for the wires of that type
  */
 export const start = (
   thread: Thread,
@@ -49,9 +53,17 @@ export const start = (
       // What watches the process lasts as long as that, or the Thread: perhaps longer than the scope.
       const life = yield* Scope.fork(thread.scope);
       return yield* Effect.gen(function* () {
+        const passage = yield* Scope.provide(openPassage(thread), life);
         const child = yield* Scope.provide(fork(thread, plan, life), life);
         const { process } = child;
-        const { ends, pidfd } = yield* become(thread, child, plan, given, scope).pipe(
+        const { ends, epoller, pidfd } = yield* become(
+          thread,
+          child,
+          passage,
+          plan,
+          given,
+          scope,
+        ).pipe(
           Scope.provide(life),
           Effect.onError(() => process.killAndWait),
         );
@@ -74,6 +86,7 @@ export const start = (
         return {
           ...target,
           ends,
+          epoller,
           unref: Effect.andThen(letGo, setReferenced(false)),
           ref: Effect.andThen(hold, setReferenced(true)),
         };
@@ -175,11 +188,12 @@ const fork = (
 const become = (
   thread: Thread,
   child: ChildThread,
+  passage: Passage,
   plan: Plan,
   given: ReadonlyMap<number, FileDescriptor>,
   scope: Scope.Scope,
 ): Effect.Effect<
-  { readonly ends: ReadonlyMap<number, FileDescriptor>; readonly pidfd: Pidfd },
+  Pick<Started, "ends" | "epoller" | "pidfd">,
   HandleFailure | ExecutableNotFoundError | PlatformError.PlatformError,
   Scope.Scope
 > =>
@@ -188,8 +202,9 @@ const become = (
     if (plan.detached) yield* setsid(task);
     if (plan.cwd !== undefined) yield* enter(child, plan.cwd);
 
+    const connection = yield* passage(child);
     const handed = [...given];
-    const passed = yield* child.connection.passTo(handed.map(([, fd]) => fd));
+    const passed = yield* connection.passTo(handed.map(([, fd]) => fd));
     const own = new Map<number, FileDescriptor>();
     for (const [i, [number]] of handed.entries()) own.set(number, passed[i] as FileDescriptor);
     const others: Array<[number, FileDescriptor]> = [];
@@ -202,7 +217,7 @@ const become = (
     for (const [number, wire] of plan.wires)
       if (wire.type === "same") own.set(number, own.get(wire.as) as FileDescriptor);
 
-    const ours = yield* Scope.provide(child.connection.passFrom(others.map(([, fd]) => fd)), scope);
+    const ours = yield* Scope.provide(connection.passFrom(others.map(([, fd]) => fd)), scope);
     for (const fd of ours) fd.closeOnFork = true;
     const ends = new Map<number, FileDescriptor>();
     for (const [i, [number, other]] of others.entries()) {
@@ -217,7 +232,7 @@ const become = (
     // As long as the scope, even if the Thread has come to its end before: then this is what can still end
     // the program.
     const pidfd = yield* Scope.provide(pidfdOf(thread, child.process), scope);
-    return { ends, pidfd };
+    return { ends, epoller: connection.accessEpoller, pidfd };
   });
 
 /** chdir(2), and what Effect's own says when it looks whether it can. */
@@ -305,12 +320,13 @@ const hasGone = (error: HandleFailure): boolean =>
   error.cause instanceof SyscallError &&
   error.cause.errno === "ECONNRESET";
 
-/** The pidfd of a child in the controller. */
+/** The pidfd of a child, in the controller if it gets there. */
 const pidfdOf = (
-  { connection }: Thread,
+  { task, connection }: Thread,
   { pidfd }: ChildProcess,
 ): Effect.Effect<Pidfd, HandleFailure, Scope.Scope> =>
   Effect.gen(function* () {
+    if (!connection.canPass) return yield* pidfd.forTask(task);
     const { accessTask } = connection;
     if (pidfd.task.fdTable === accessTask.fdTable) return yield* pidfd.forTask(accessTask);
     const [ours] = yield* connection.passFrom([pidfd]);

@@ -1,0 +1,116 @@
+import type { StubCall } from "@rsyscall/stub-server";
+import {
+  Cause,
+  ConfigProvider,
+  Console,
+  Effect,
+  Exit,
+  type FileSystem,
+  Layer,
+  type Path,
+  type PlatformError,
+  Runtime,
+  Stdio,
+  Stream,
+  Terminal,
+} from "effect";
+import { Prompt, TerminalCapabilities } from "effect/cli";
+import type { ChildProcessSpawner } from "effect/process";
+import * as ThreadChildProcessSpawner from "./ChildProcessSpawner.ts";
+import * as ThreadFileSystem from "./FileSystem.ts";
+import * as ThreadPath from "./Path.ts";
+import * as StubStdio from "./Stdio.ts";
+import * as StubTerminal from "./Terminal.ts";
+
+/** What Effect's services for Node give a program, and what `effect/cli` asks for. */
+export type StubServices =
+  | ChildProcessSpawner.ChildProcessSpawner
+  | FileSystem.FileSystem
+  | Path.Path
+  | Stdio.Stdio
+  | Terminal.Terminal;
+
+/**
+ * All services of a program that called a stub, so that a program of Effect can be the mock. What it writes
+ * to its Terminal, its Stdio and its Console comes in this order. Whether it may write in colours and ask
+ * questions depends on the caller's terminal and environment (`TerminalCapabilities`, `Prompt.Theme`).
+ *
+ * The ConfigProvider stays that of this process, of which nothing may be the caller's to say.
+ *
+ * @example
+ * ```ts
+ * import { StubServices } from "@rsyscall/platform";
+ * import { StubServer } from "@rsyscall/stub-server";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Console, Effect } from "effect";
+ * import { Command, Flag } from "effect/cli";
+ *
+ * // A program of Effect that knows nothing of stubs
+ * const greet = Command.make("greet", { name: Flag.String("name") }, ({ name }) =>
+ *   Console.log(`Hello, ${name}!`),
+ * );
+ * const main = Command.run(greet, { version: "1.0.0" });
+ *
+ * const program = Effect.gen(function* () {
+ *   const server = yield* StubServer.make(yield* LocalThread, "/tmp/mocks", "greet");
+ *   yield* server.serve((call) => StubServices.run(call, main));
+ * });
+ * ```
+ */
+export const layer = (call: StubCall): Layer.Layer<StubServices, PlatformError.PlatformError> => {
+  const { thread } = call;
+  const terminal = Layer.effect(
+    Terminal.Terminal,
+    Effect.flatMap(Stdio.Stdio, (stdio) =>
+      StubTerminal.make(call, (text) => Stream.run(Stream.make(text), stdio.stdout())),
+    ),
+  );
+  const environment = ConfigProvider.layer(
+    ConfigProvider.fromEnv({ env: thread.environ.toRecord() }),
+  );
+  const capabilities = Layer.provide(TerminalCapabilities.layer, environment);
+  const theme = Layer.effect(
+    Prompt.Theme,
+    Effect.map(TerminalCapabilities.TerminalCapabilities, ({ canColor }) =>
+      Prompt.makeTheme({ colors: canColor }),
+    ),
+  );
+  return Layer.mergeAll(
+    ThreadChildProcessSpawner.layer(thread),
+    ThreadFileSystem.layer(thread),
+    ThreadPath.layer(thread),
+    Layer.mergeAll(terminal, Layer.provideMerge(theme, capabilities)).pipe(
+      Layer.provideMerge(StubStdio.layer(call)),
+    ),
+  );
+};
+
+/**
+ * Runs a program with these services, as the main program that it would be for Node (`runMain`), and gives
+ * its exit status: 0; 130 when it interrupts itself, as a command does at a prompt that its user quits;
+ * else what the error says (`Runtime.errorExitCode`), or 1. Errors are shown on the caller's stderr, unless
+ * they say that they were already.
+ */
+export const run = <A, E, R>(
+  call: StubCall,
+  program: Effect.Effect<A, E, R>,
+): Effect.Effect<number, PlatformError.PlatformError, Exclude<R, StubServices>> =>
+  Effect.exit(program).pipe(
+    Effect.tap(
+      Exit.match({
+        onSuccess: () => Effect.void,
+        onFailure: (cause) =>
+          !Cause.hasInterruptsOnly(cause) && Runtime.getErrorReported(Cause.squash(cause))
+            ? Console.error(Cause.pretty(cause))
+            : Effect.void,
+      }),
+    ),
+    Effect.map((exit) => {
+      let status = 1;
+      Runtime.defaultTeardown(exit, (code) => {
+        status = code;
+      });
+      return status;
+    }),
+    Effect.provide(layer(call)),
+  );

@@ -1,0 +1,203 @@
+import { EventEmitter } from "node:events";
+import { emitKeypressEvents, type Interface } from "node:readline";
+import type { HandleFailure } from "@rsyscall/handle";
+import { type Cause, Effect, Option, Queue, type Scope, type Terminal } from "effect";
+import { rawMode } from "./rawMode.ts";
+import type { TerminalInput } from "./terminalInput.ts";
+
+/** How long an escape waits for the rest of its sequence: as Effect's own does. */
+const ESCAPE_TIMEOUT = 50;
+
+/** Keys that are kept for a reader, before no more is read. */
+const MOST_KEYS = 16;
+
+interface Press {
+  readonly input: Terminal.UserInput;
+  /** What was typed. */
+  readonly sequence: string;
+}
+
+/** Makes keys of characters. */
+class KeyParser {
+  readonly #source = new EventEmitter();
+  readonly #pressed: Array<Press> = [];
+  /** Characters of a key that is not complete. */
+  partial = "";
+  #onKey: () => void = () => {};
+
+  constructor() {
+    // Before the first listener Node does not listen itself.
+    this.#source.on("keypress", (text: string | undefined, key: Partial<NodeKey>) => {
+      this.partial = "";
+      this.#pressed.push({
+        sequence: key.sequence ?? text ?? "",
+        input: {
+          input: Option.fromUndefinedOr(text),
+          key: {
+            name: key.name ?? "",
+            ctrl: key.ctrl === true,
+            meta: key.meta === true,
+            shift: key.shift === true,
+          },
+        },
+      });
+      this.#onKey();
+    });
+    // Of a stream and of an interface it uses no more than this.
+    emitKeypressEvents(
+      this.#source as unknown as NodeJS.ReadableStream,
+      { escapeCodeTimeout: ESCAPE_TIMEOUT } as unknown as Interface,
+    );
+  }
+
+  /** The next key of a text, of which it takes what it needs. */
+  next(from: { text: string }): Press | undefined {
+    while (this.#pressed.length === 0 && from.text.length > 0) {
+      const character = String.fromCodePoint(from.text.codePointAt(0) as number);
+      from.text = from.text.slice(character.length);
+      this.partial += character;
+      this.#source.emit("data", character);
+    }
+    return this.#pressed.shift();
+  }
+
+  /** Waits for a key that comes by itself: an escape that nothing has followed. */
+  readonly arrival: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    if (this.#pressed.length > 0) return resume(Effect.void);
+    this.#onKey = () => resume(Effect.void);
+    return Effect.sync(() => {
+      this.#onKey = () => {};
+    });
+  });
+}
+
+/** What Node says of a key. */
+interface NodeKey {
+  readonly sequence: string;
+  readonly name: string;
+  readonly ctrl: boolean;
+  readonly meta: boolean;
+  readonly shift: boolean;
+}
+
+const isQuit = ({ key }: Terminal.UserInput): boolean =>
+  key.name === "escape" || (key.ctrl && (key.name === "c" || key.name === "d"));
+
+type Keys = Queue.Queue<Terminal.UserInput, Cause.Done>;
+
+/** Those who get every key that is pressed. */
+export class Readers {
+  readonly #input: TerminalInput;
+  readonly #parser = new KeyParser();
+  readonly #queues = new Set<Keys>();
+  readonly #sequences = new WeakMap<Terminal.UserInput, string>();
+  /** Those whose keys have ended, and whose scopes have not closed. */
+  readonly #finished = new Set<Keys>();
+  #hasEnded = false;
+  #onJoin: () => void = () => {};
+
+  constructor(input: TerminalInput) {
+    this.#input = input;
+  }
+
+  /** One more reader, until its scope closes. */
+  get join(): Effect.Effect<Keys, never, Scope.Scope> {
+    return Effect.acquireRelease(
+      Effect.tap(Queue.bounded<Terminal.UserInput, Cause.Done>(MOST_KEYS), (queue) =>
+        Effect.sync(() => {
+          if (this.#hasEnded) Queue.endUnsafe(queue);
+          else this.#queues.add(queue);
+          this.#onJoin();
+        }),
+      ),
+      (queue) => this.#leave(queue),
+    );
+  }
+
+  /** Waits for a reader. */
+  readonly #joined = Effect.callback<void>((resume) => {
+    this.#onJoin = () => resume(Effect.void);
+  });
+
+  /** What the last reader has not taken was not read. */
+  #leave(queue: Keys): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      this.#queues.delete(queue);
+      this.#finished.delete(queue);
+      const isLast = this.#queues.size === 0 && this.#finished.size === 0;
+      let rest = "";
+      for (;;) {
+        // All that are in it, and then those that waited for a place.
+        const inputs = yield* Effect.orElseSucceed(Queue.clear(queue), () => []);
+        if (inputs.length === 0) break;
+        for (const input of inputs) rest += this.#sequences.get(input) ?? "";
+      }
+      yield* Queue.end(queue);
+      if (!isLast) return;
+      this.#input.text = rest + this.#parser.partial + this.#input.text;
+      this.#parser.partial = "";
+    });
+  }
+
+  /** Nobody who reads now gets another key. */
+  #finish(): void {
+    for (const queue of this.#queues) {
+      Queue.endUnsafe(queue);
+      this.#finished.add(queue);
+    }
+    this.#queues.clear();
+  }
+
+  /** Hands out keys until the end of the input. */
+  get run(): Effect.Effect<void> {
+    const end = Effect.sync(() => {
+      this.#hasEnded = true;
+      this.#finish();
+    });
+    const step: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {
+      if (this.#queues.size === 0) return Effect.andThen(this.#joined, step);
+      const press = this.#parser.next(this.#input);
+      if (press !== undefined) return this.#give(press, step);
+      // At the end, an escape of which nothing follows is a key as well, a little later.
+      const read = Effect.flatMap(this.#input.more, (more) =>
+        more
+          ? Effect.void
+          : this.#parser.partial === ESCAPE
+            ? this.#parser.arrival
+            : Effect.fail("ended" as const),
+      );
+      return Effect.matchEffect(Effect.raceFirst(read, this.#parser.arrival), {
+        onSuccess: () => step,
+        onFailure: () => Effect.void,
+      });
+    });
+    return Effect.andThen(Effect.ignore(step), end);
+  }
+
+  #give(
+    { input, sequence }: Press,
+    next: Effect.Effect<void, HandleFailure>,
+  ): Effect.Effect<void, HandleFailure> {
+    this.#sequences.set(input, sequence);
+    return Effect.flatMap(
+      Effect.forEach([...this.#queues], (queue) => Queue.offer(queue, input)),
+      (taken) => {
+        // All have left meanwhile.
+        if (!taken.includes(true)) this.#input.text = sequence + this.#input.text;
+        if (isQuit(input)) this.#finish();
+        return next;
+      },
+    );
+  }
+}
+
+const ESCAPE = "\x1b";
+
+/** Keys for readers, in raw mode, until the scope closes. */
+export const readKeys = (input: TerminalInput): Effect.Effect<Readers, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    yield* rawMode(input.fd);
+    const readers = new Readers(input);
+    yield* Effect.forkScoped(readers.run);
+    return readers;
+  });

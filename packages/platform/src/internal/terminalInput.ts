@@ -1,0 +1,85 @@
+import { StringDecoder } from "node:string_decoder";
+import { EPOLL, POLL } from "@rsyscall/abi";
+import { type FileDescriptor, type HandleFailure, pollNow } from "@rsyscall/handle";
+import type { StubCall } from "@rsyscall/stub-server";
+import { Effect, Semaphore, Terminal } from "effect";
+
+/** What can be read of stdin, as text. */
+export class TerminalInput {
+  readonly fd: FileDescriptor;
+  /** What has arrived, and nobody has taken. */
+  text = "";
+  readonly #wait: Effect.Effect<void, HandleFailure>;
+  readonly #decoder = new StringDecoder("utf8");
+  /** Held by who reads: nobody must read what another one has waited for. */
+  readonly #reading = Semaphore.makeUnsafe(1);
+  #reads = 0;
+  /** A line has ended with a carriage return, of which a newline may be part. */
+  #sawReturn = false;
+
+  constructor({ thread }: StubCall) {
+    const fd = thread.stdin;
+    this.fd = fd;
+    this.#wait = Effect.flatMap(pollNow(fd, POLL.IN), (events) =>
+      events !== 0
+        ? Effect.void
+        : Effect.flatMap(thread.epoller, (epoller) => epoller.waitFor(fd, EPOLL.IN)),
+    );
+  }
+
+  /**
+   * Reads once more: false at the end, of which a terminal may have several. An interruption loses nothing
+   * that was read.
+   */
+  get more(): Effect.Effect<boolean, HandleFailure> {
+    return Effect.suspend(() => {
+      const before = this.#reads;
+      const read = Effect.map(this.fd.readBytes(), (bytes) => {
+        this.#reads++;
+        this.text += bytes.length === 0 ? this.#decoder.end() : this.#decoder.write(bytes);
+        return bytes.length > 0;
+      });
+      return Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(restore(this.#reading.take(1)), () =>
+          Effect.ensuring(
+            // Somebody else may have read in between.
+            Effect.suspend(() =>
+              this.#reads === before
+                ? Effect.andThen(restore(this.#wait), read)
+                : Effect.succeed(true),
+            ),
+            this.#reading.release(1),
+          ),
+        ),
+      );
+    });
+  }
+
+  /** The next line, without its end. */
+  get line(): Effect.Effect<string, Terminal.QuitError> {
+    return Effect.suspend(() => {
+      if (this.#sawReturn && this.text.length > 0) {
+        this.#sawReturn = false;
+        if (this.text.startsWith("\n")) this.text = this.text.slice(1);
+      }
+      const end = /\r\n|\n|\r/.exec(this.text);
+      if (end !== null) return Effect.succeed(this.#take(end.index, end[0]));
+      return Effect.matchEffect(this.more, {
+        onFailure: () => Effect.fail(new Terminal.QuitError({})),
+        onSuccess: (more) => {
+          if (more) return this.line;
+          return this.text.length > 0
+            ? Effect.succeed(this.#take(this.text.length, ""))
+            : Effect.fail(new Terminal.QuitError({}));
+        },
+      });
+    });
+  }
+
+  #take(length: number, end: string): string {
+    const line = this.text.slice(0, length);
+    this.text = this.text.slice(length + end.length);
+    this.#sawReturn = end === "\r" && this.text.length === 0;
+    return line;
+  }
+}
