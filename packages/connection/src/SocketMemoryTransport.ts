@@ -15,6 +15,7 @@ import {
 } from "@rsyscall/near";
 import { Effect } from "effect";
 import { Queue } from "./internal/Queue.ts";
+import { ownMemory } from "./SharedMemory.ts";
 import type { SyscallConnection } from "./SyscallConnection.ts";
 
 /** Bytes that go through the memory of our end at a time: what its allocator has at hand without mapping. */
@@ -171,21 +172,48 @@ export class SocketMemoryTransport implements MemoryTransport {
       return Effect.void;
     }
     const { bytes, onFilled } = incoming;
-    const fillFrom = (offset: number): Effect.Effect<void, HandleFailure> => {
-      if (offset === bytes.length) {
+    return Effect.flatMap(
+      bytes.length > PART_SIZE ? this.#fillLarge(bytes) : this.#fill(bytes),
+      (isFilled) => {
+        if (!isFilled) return Effect.sync(() => this.#fail(undefined));
         this.#incoming.shift();
         onFilled();
         return this.#receive;
-      }
-      return Effect.flatMap(
-        this.#socket.readBytes(Math.min(bytes.length - offset, PART_SIZE)),
-        (part) => {
-          if (part.length === 0) return Effect.sync(() => this.#fail(undefined));
-          bytes.set(part, offset);
-          return fillFrom(offset + part.length);
-        },
-      );
-    };
-    return fillFrom(0);
+      },
+    );
   });
+
+  /** Whether all of them have come before the end. */
+  #fill(bytes: Uint8Array): Effect.Effect<boolean, HandleFailure> {
+    const fillFrom = (offset: number): Effect.Effect<boolean, HandleFailure> =>
+      offset === bytes.length
+        ? Effect.succeed(true)
+        : Effect.flatMap(this.#socket.readBytes(bytes.length - offset), (part) => {
+            bytes.set(part, offset);
+            return part.length === 0 ? Effect.succeed(false) : fillFrom(offset + part.length);
+          });
+    return fillFrom(0);
+  }
+
+  /** As `fill`, through one piece of memory, so that not every part is an array of its own. */
+  #fillLarge(bytes: Uint8Array): Effect.Effect<boolean, HandleFailure> {
+    const { allocator } = this.#socket.handle.task;
+    return Effect.scoped(
+      Effect.gen({ self: this }, function* () {
+        const { address } = yield* Effect.acquireRelease(
+          allocator.malloc(PART_SIZE, 8),
+          (allocation) => allocation.free,
+        );
+        const { buffer } = yield* ownMemory.map(address, PART_SIZE);
+        for (let offset = 0; offset < bytes.length; ) {
+          const size = Math.min(bytes.length - offset, PART_SIZE);
+          const count = yield* this.#socket.readInto(address, size);
+          if (count === 0) return false;
+          bytes.set(new Uint8Array(buffer, 0, count), offset);
+          offset += count;
+        }
+        return true;
+      }),
+    );
+  }
 }
