@@ -1,0 +1,112 @@
+import { LocalThread } from "@rsyscall/thread";
+import { Cause, Data, Duration, Effect, Exit, Fiber, Option, type Scope } from "effect";
+import { NotHere } from "./internal/expect.ts";
+import { type Lacks, Subject, type TransportUnderTest } from "./Transport.ts";
+
+/** What a transport needs for a behaviour to be looked at. */
+export type Need = keyof Lacks | "cut";
+
+type Services = Scope.Scope | LocalThread | Subject;
+
+/** Something that a right transport does. */
+export interface Behaviour {
+  /** What it is about. */
+  readonly topic: string;
+  /** What a right transport does, as the end of the sentence "a right transport ...". */
+  readonly name: string;
+  /** What it takes. */
+  readonly needs: ReadonlyArray<Need>;
+  /** Fails, or dies, if the transport does something else. See `check`. */
+  readonly run: Effect.Effect<void, unknown, Services>;
+}
+
+type Run = () => Generator<Effect.Effect<unknown, unknown, Services>, void, never>;
+
+/** A behaviour, written as for Effect.gen, and its topic still missing. */
+export const behaviour = (
+  name: string,
+  needs: ReadonlyArray<Need>,
+  run: Run,
+): Omit<Behaviour, "topic"> => ({ name, needs, run: Effect.gen(run as never) });
+
+/** The behaviours of one topic. */
+export const topic = (
+  name: string,
+  behaviours: ReadonlyArray<Omit<Behaviour, "topic">>,
+): ReadonlyArray<Behaviour> => behaviours.map((of) => ({ topic: name, ...of }));
+
+/** A transport is not right. */
+export class NonconformanceError extends Data.TaggedError("NonconformanceError")<{
+  /** What a right one does: the behaviour's name, and its topic. */
+  readonly behaviour: string;
+  readonly topic: string;
+  /** What it does instead. */
+  readonly problem: string;
+  readonly cause?: unknown;
+}> {
+  override get message(): string {
+    return `a right transport ${this.behaviour}.\nThis one does not: ${this.problem}`;
+  }
+}
+
+/** Why a behaviour cannot be looked at; undefined if it can. */
+export const reasonToSkip = (
+  { needs }: Behaviour,
+  { cut, lacks }: TransportUnderTest,
+): string | undefined => {
+  for (const need of needs) {
+    const reason = need === "cut" ? cut === undefined && "cut is not given" : lacks?.[need];
+    if (typeof reason === "string") return reason;
+  }
+  return undefined;
+};
+
+/**
+ * Looks whether a transport behaves as it should. Gives why it could not be seen, if what it takes is not
+ * to be had where the Thread is.
+ */
+export const check = (
+  behaviour: Behaviour,
+  transport: TransportUnderTest,
+): Effect.Effect<string | undefined, NonconformanceError> => {
+  const reason = reasonToSkip(behaviour, transport);
+  if (reason !== undefined) return Effect.succeed(reason);
+  const { name, topic } = behaviour;
+  const fail = (problem: string, cause?: unknown) =>
+    Effect.fail(new NonconformanceError({ behaviour: name, topic, problem, cause }));
+  return Effect.gen(function* () {
+    const subject = { transport, waitsFor: undefined as string | undefined };
+    let isClosing = false;
+    const run = Effect.ensuring(
+      behaviour.run,
+      Effect.sync(() => (isClosing = true)),
+    );
+    const fiber = yield* Effect.forkDetach(
+      Effect.scoped(run).pipe(
+        Effect.provideService(Subject, subject),
+        Effect.provide(LocalThread.layer),
+      ),
+    );
+    // What does not end may not be interruptible either, so nobody waits for that.
+    const stop = Effect.sync(() => fiber.interruptUnsafe());
+    const timeout = transport.timeout ?? "10 seconds";
+    const exit = yield* Fiber.await(fiber).pipe(
+      Effect.timeoutOption(timeout),
+      Effect.onInterrupt(() => stop),
+    );
+    if (Option.isNone(exit)) {
+      const limit = Duration.format(Duration.fromInputUnsafe(timeout));
+      const problem = isClosing
+        ? `its scope has not closed within ${limit}`
+        : subject.waitsFor === undefined
+          ? `no end within ${limit}`
+          : `within ${limit} it has not come to this: ${subject.waitsFor}`;
+      yield* stop;
+      return yield* fail(problem);
+    }
+    if (Exit.isSuccess(exit.value)) return undefined;
+    const error = Cause.squash(exit.value.cause);
+    if (error instanceof NotHere) return error.message;
+    return yield* fail(error instanceof Error ? error.message : String(error), error);
+  });
+};
