@@ -18,6 +18,7 @@ import type { Row } from "./Row.ts";
 import { remoteCalls } from "./remote.ts";
 import { streams } from "./streams.ts";
 import { json, table } from "./table.ts";
+import { transports } from "./transports.ts";
 
 const groups = [
   "local",
@@ -28,6 +29,7 @@ const groups = [
   "processes",
   "streams",
   "files",
+  "transports",
 ] as const;
 
 const usage = `Usage: npm run bench [-- --quick] [-- --json] [-- --docs] [-- GROUP...]
@@ -105,6 +107,7 @@ const measureAll = Effect.gen(function* () {
     processes: processes(local, scale),
     streams: streams(remotes, directory, scale),
     files: files(remotes, directory, scale),
+    transports: Effect.scoped(transports(local, scale)),
   };
   const rows: Array<Row> = [];
   for (const group of groups.filter(isWanted)) {

@@ -1,17 +1,17 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { userInfo } from "node:os";
 import { Effect, type Scope } from "effect";
-import { missing } from "./callers.ts";
 import { tempDirectory } from "./temp.ts";
 
 const SSHD = "/usr/sbin/sshd";
 
 /** Why there can be no ssh server here. */
-export const noSshd: string | undefined = existsSync(SSHD)
-  ? missing("ssh", "ssh-keygen")
-  : "not installed: sshd (Debian: openssh-server)";
+export const noSshd: string | undefined =
+  existsSync(SSHD) && spawnSync("ssh", ["-V"], { stdio: "ignore" }).error === undefined
+    ? undefined
+    : "not installed: ssh and sshd (Debian: openssh-client, openssh-server)";
 
 /** A real sshd(8) on the loopback interface, of this user, with keys of its own. */
 export interface Sshd {

@@ -1,0 +1,186 @@
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
+import { taskPath } from "@rsyscall/native";
+import { batch, getpid } from "@rsyscall/near";
+import { CommandTask } from "@rsyscall/task-command";
+import { SshTask } from "@rsyscall/task-ssh";
+import { StdinTask } from "@rsyscall/task-stdin";
+import { Command, type Thread } from "@rsyscall/thread";
+import { Effect, type Scope } from "effect";
+import { noSshd, type Sshd, startSshd } from "../../tests/harness/sshd.ts";
+import { interleaved, timed } from "./interleaved.ts";
+import { slowLink } from "./link.ts";
+import type { Row } from "./Row.ts";
+
+const BULK_SIZE = 16 * 1024 * 1024;
+
+/** Milliseconds of delay each way. */
+const DELAY = 10;
+
+/** How long it takes to a Thread, beside what the command takes by itself. */
+const connecting = (
+  local: Thread,
+  name: string,
+  count: number,
+  task: Effect.Effect<unknown, unknown, Scope.Scope>,
+  bareName: string,
+  bare: Command,
+) =>
+  Effect.gen(function* () {
+    const all = yield* interleaved({
+      task: timed(count, Effect.scoped(task)),
+      bare: timed(count, local.run(bare)),
+    });
+    const row: Row = {
+      name,
+      unit: "ns",
+      samples: all.task,
+      floor: { name: bareName, samples: all.bare },
+      aims: [{ ofFloor: 1.3 }],
+    };
+    return row;
+  });
+
+/** A program that another process talks to. */
+class Peer {
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+
+  private constructor(child: ChildProcessByStdio<Writable, Readable, null>) {
+    this.#child = child;
+  }
+
+  static start(command: string, args: ReadonlyArray<string>) {
+    return Effect.acquireRelease(
+      Effect.sync(() => {
+        const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
+        return new Peer(child);
+      }),
+      (peer) => Effect.sync(() => void peer.#child.kill("SIGKILL")),
+    );
+  }
+
+  /** Writes, and reads so many bytes. */
+  exchange(bytes: Uint8Array, answer: number): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      let left = answer;
+      const { stdin, stdout } = this.#child;
+      const onData = (piece: Buffer) => {
+        left -= piece.length;
+        if (left > 0) return;
+        stdout.off("data", onData);
+        stdout.pause();
+        resume(Effect.void);
+      };
+      stdout.on("data", onData);
+      stdout.resume();
+      stdin.write(bytes);
+    });
+  }
+}
+
+const overSsh = (local: Thread, { port, options }: Sshd, scale: number) =>
+  Effect.gen(function* () {
+    const host = "127.0.0.1";
+    const ssh = (script: string) => Peer.start("ssh", [...options, host, script]);
+    const bare = Command.make("/usr/bin/ssh", ...options, host, "true");
+    const launch = SshTask.launch(local, host, { options });
+    const first = yield* connecting(
+      ...([local, "ssh: to the first Thread", scale] as const),
+      ...([launch, "ssh host true", bare] as const),
+    );
+
+    const { thread } = yield* launch;
+    const { task } = thread;
+    const cat = yield* ssh("cat");
+    const byte = Uint8Array.of(1);
+    const calls = Array.from({ length: 64 }, () => getpid(task.sysif));
+    const count = 40 * scale;
+    const small = yield* interleaved({
+      one: timed(count, getpid(task.sysif)),
+      many: timed(count / 4, batch(calls), calls.length),
+      echo: timed(count, cat.exchange(byte, 1)),
+    });
+    const echo = { name: "a byte to cat and back", samples: small.echo };
+
+    const bytes = new Uint8Array(BULK_SIZE);
+    const buffer = yield* task.allocator.malloc(BULK_SIZE, 8);
+    const sunk = yield* ssh(`while head -c ${BULK_SIZE} > /dev/null && echo; do :; done`);
+    const source = yield* ssh(`while read -r line; do head -c ${BULK_SIZE} /dev/zero; done`);
+    const bulk = yield* interleaved({
+      write: timed(
+        scale,
+        Effect.andThen(task.sysif.write(buffer.address, bytes), task.sysif.barrier),
+      ),
+      sunk: timed(scale, sunk.exchange(bytes, 1)),
+      read: timed(scale, task.sysif.read(buffer.address, BULK_SIZE)),
+      source: timed(scale, source.exchange(Uint8Array.of(10), BULK_SIZE)),
+    });
+
+    const slowPort = yield* slowLink(port, DELAY);
+    const slow = yield* SshTask.launch(local, host, {
+      options: ["-p", `${slowPort}`, "-o", `HostKeyAlias=[${host}]:${port}`, ...options],
+    });
+    const { sysif } = slow.thread.task;
+    const hundred = Array.from({ length: 100 }, () => getpid(sysif));
+    const link = yield* interleaved({
+      one: timed(scale, getpid(sysif)),
+      hundred: timed(scale, batch(hundred)),
+    });
+    const rows: Array<Row> = [
+      first,
+      { name: "ssh: a system call", unit: "ns", samples: small.one, floor: echo },
+      { name: "ssh: of 64 calls at once, each", unit: "ns", samples: small.many, floor: echo },
+      {
+        name: "ssh: 16 MiB into memory there",
+        unit: "ns",
+        samples: bulk.write,
+        floor: { name: "ssh cat, there", samples: bulk.sunk },
+        aims: [{ ofFloor: 1 / 0.8 }],
+      },
+      {
+        name: "ssh: 16 MiB out of memory there",
+        unit: "ns",
+        samples: bulk.read,
+        floor: { name: "ssh cat, back", samples: bulk.source },
+        aims: [{ ofFloor: 1 / 0.8 }],
+      },
+      {
+        name: "ssh with 20 ms more delay: 100 calls at once",
+        unit: "ns",
+        samples: link.hundred,
+        floor: { name: "one call: a round trip", samples: link.one },
+        aims: [{ ofFloor: 2 }],
+      },
+    ];
+    return rows;
+  });
+
+/** Ways to get a Thread, beside what they are built on. */
+export const transports = (local: Thread, scale: number) =>
+  Effect.gen(function* () {
+    const env = (...words: ReadonlyArray<string>) => Command.make("/usr/bin/env", ...words);
+    const plain = (program: string, ...args: ReadonlyArray<string>) =>
+      Command.make(program, ...args);
+    const count = 4 * scale;
+    const rows: Array<Row> = [
+      yield* connecting(
+        ...([local, "task-stdin: to the first Thread", count] as const),
+        ...([StdinTask.launch(local, env), "env true", env("/bin/true")] as const),
+      ),
+      yield* connecting(
+        ...([local, "task-command: to the first Thread", count] as const),
+        CommandTask.launch(local, plain),
+        ...(["sh -c true", Command.make("/bin/sh", "-c", "true")] as const),
+      ),
+      yield* connecting(
+        ...([local, "task-command, the executable being there", count] as const),
+        CommandTask.launch(local, env, { executable: taskPath }),
+        ...(["env true", env("/bin/true")] as const),
+      ),
+    ];
+    if (noSshd !== undefined) {
+      process.stderr.write(`no figures over ssh: ${noSshd}\n`);
+      return rows;
+    }
+    return [...rows, ...(yield* overSsh(local, yield* startSshd(["MaxStartups 100"]), scale))];
+  });

@@ -1,0 +1,49 @@
+import type { LaunchError } from "@rsyscall/transport";
+import { Data } from "effect";
+
+/** What kept ssh(1) from getting to a host. */
+export type SshProblem =
+  /** The host's key is not known, or is another one than is known. */
+  | "HostKey"
+  /** The host does not take us for who we say we are. */
+  | "Authentication"
+  /** Its name means no address. */
+  | "UnknownHost"
+  /** There is nobody at its address, or nobody who speaks ssh. */
+  | "Unreachable";
+
+/** ssh(1) has not got to a host. The message is its own. */
+export class SshError extends Data.TaggedError("SshError")<{
+  readonly destination: string;
+  readonly reason: SshProblem;
+  /** What ssh has written to stderr. */
+  readonly stderr: string;
+  readonly cause: LaunchError;
+}> {
+  override get message(): string {
+    return `${this.destination}: ${this.stderr.trim()}`;
+  }
+}
+
+/** As ssh(1) says it, in any of its versions: it has one exit status for all of them. */
+const patterns: ReadonlyArray<readonly [SshProblem, RegExp]> = [
+  ["HostKey", /Host key verification failed|host key is known for|IDENTIFICATION HAS CHANGED/],
+  ["Authentication", /Permission denied \(|Too many authentication failures/],
+  ["UnknownHost", /Could not resolve hostname/],
+  [
+    "Unreachable",
+    /Connection (refused|reset|closed|timed out)|No route to host|Network is unreachable|banner exchange|kex_exchange/,
+  ],
+];
+
+/** The exit status of ssh(1) for its own failures; any other is that of the command. */
+const FAILED = /exited with status 255$/;
+
+/** What a launch that has failed tells of ssh, if it was ssh that has failed. */
+export const sshError = (destination: string, error: LaunchError): SshError | LaunchError => {
+  if (!FAILED.test(error.problem)) return error;
+  const found = patterns.find(([, pattern]) => pattern.test(error.stderr));
+  return found === undefined
+    ? error
+    : new SshError({ destination, reason: found[0], stderr: error.stderr, cause: error });
+};
