@@ -76,18 +76,24 @@ export const startSshd = (
       ["-o", "IdentitiesOnly=yes"],
     ].flat();
     const { log, group } = server;
-    const cut = () => {
-      for (const pid of descendants(group.pid as number)) process.kill(pid, "SIGKILL");
-    };
+    const cut = () => killChildren(group.pid as number);
     return { port, directory, options, user: userInfo().username, log, cut };
   });
 
-/** The children of a process, and theirs. */
-const descendants = (pid: number): ReadonlyArray<number> =>
-  readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
-    .split(" ")
-    .filter((text) => text !== "")
-    .flatMap((text) => [...descendants(Number(text)), Number(text)]);
+/** Kills the children of a process, and theirs. */
+const killChildren = (pid: number): void => {
+  const path = `/proc/${pid}/task/${pid}/children`;
+  // Whoever has ended meanwhile has none, and cannot be killed.
+  const children = existsSync(path) ? readFileSync(path, "utf8").split(" ") : [];
+  for (const child of children.filter((text) => text !== "").map(Number)) {
+    killChildren(child);
+    try {
+      process.kill(child, "SIGKILL");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  }
+};
 
 interface Server {
   readonly group: ChildProcess;
@@ -118,7 +124,7 @@ const listen = (config: string): Effect.Effect<Server, never, Scope.Scope> =>
           new Promise<void>((resolve) => {
             group.removeAllListeners("exit");
             group.on("close", () => resolve());
-            for (const pid of descendants(group.pid as number)) process.kill(pid, "SIGKILL");
+            killChildren(group.pid as number);
             group.kill("SIGKILL");
           }),
       ),

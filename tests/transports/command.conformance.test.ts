@@ -1,0 +1,18 @@
+import { describeTransport } from "@rsyscall/conformance";
+import { CommandTask } from "@rsyscall/task-command";
+import { Command, LocalThread } from "@rsyscall/thread";
+import { Effect } from "effect";
+import { killed } from "./killed.ts";
+
+const onlyBytes = "nothing but bytes gets there";
+
+describeTransport("a task behind a command's stdin and stdout", {
+  makeThread: Effect.gen(function* () {
+    const { thread } = yield* CommandTask.launch(yield* LocalThread, (program, ...args) =>
+      Command.make(program, ...args),
+    );
+    return thread;
+  }),
+  cut: killed,
+  lacks: { fdPassing: onlyBytes, sharedMemory: onlyBytes },
+});

@@ -1,0 +1,23 @@
+import { describeTransport } from "@rsyscall/conformance";
+import { StdinTask, type StdinTaskOptions } from "@rsyscall/task-stdin";
+import { Command, LocalThread } from "@rsyscall/thread";
+import { Effect } from "effect";
+import { killed } from "./killed.ts";
+
+const through = (options: StdinTaskOptions) =>
+  Effect.gen(function* () {
+    const { thread } = yield* StdinTask.launch(
+      yield* LocalThread,
+      (...words) => Command.make("/usr/bin/env", ...words),
+      options,
+    );
+    return thread;
+  });
+
+describeTransport("a task behind a command's stdin", { makeThread: through({}), cut: killed });
+
+describeTransport("a task behind a command's stdin, over sockets", {
+  makeThread: through({ sharedMemory: false }),
+  cut: killed,
+  lacks: { sharedMemory: "it goes over sockets" },
+});
