@@ -14,12 +14,19 @@ const examplesIn = (path: string): Array<string> => {
   return [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code as string);
 };
 
-const files = ["README.md", "ARCHITECTURE.md"]
+const filesIn = (folder: string, recursive = false): Array<string> =>
+  readdirSync(join(root, folder), { recursive, encoding: "utf8" }).map((path) =>
+    join(folder, path),
+  );
+
+/** Not what is below a package's node_modules: links back to the packages, and in those again. */
+const packages = readdirSync(join(root, "packages")).map((name) => join("packages", name));
+
+const files = [".", "docs", ...packages]
+  .flatMap((folder) => filesIn(folder).filter((path) => path.endsWith(".md")))
   .concat(
-    ["docs", "packages"].flatMap((folder) =>
-      readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
-        .filter((path) => /\.md$|^[^/]+\/src\/.*\.ts$/.test(path) && !path.includes("node_modules"))
-        .map((path) => join(folder, path)),
+    packages.flatMap((folder) =>
+      filesIn(join(folder, "src"), true).filter((path) => path.endsWith(".ts")),
     ),
   )
   .map((path) => join(root, path));
