@@ -1,5 +1,6 @@
 import { CLONE } from "@rsyscall/abi";
-import { LocalThread, type Thread } from "@rsyscall/thread";
+import { CommandTask } from "@rsyscall/task-command";
+import { Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { execute, launchStub } from "../../../tests/harness/index.ts";
 
@@ -38,5 +39,14 @@ export const places: ReadonlyArray<Place> = [
   place(
     "a stub",
     Effect.map(launchStub, ({ call }) => call.thread),
+  ),
+  place(
+    "a process behind a command's stdin and stdout",
+    Effect.gen(function* () {
+      const { thread } = yield* CommandTask.launch(yield* LocalThread, (program, ...args) =>
+        Command.make(program, ...args),
+      );
+      return thread;
+    }),
   ),
 ];

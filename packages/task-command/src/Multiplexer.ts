@@ -1,7 +1,7 @@
 import { EPOLL, Errno, MSG, POLL, PollFd, SHUT, Timespec } from "@rsyscall/abi";
 import { type MappedMemory, ownMemory } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
-import { type HandleFailure, Socket } from "@rsyscall/handle";
+import type { HandleFailure, Socket } from "@rsyscall/handle";
 import { isError, LocalSyscallInterface, SyscallError } from "@rsyscall/near";
 import { Deferred, Effect, Exit, Scope } from "effect";
 import { StreamError } from "./errors.ts";
@@ -14,50 +14,26 @@ import {
   PAYLOAD_AT_MOST,
   putHeader,
   WINDOW,
+  whatIsWrong,
 } from "./frames.ts";
+import { Channel } from "./internal/Channel.ts";
+import { Numbers } from "./internal/Numbers.ts";
 
 /** A few turns of channels, and what is to be said besides. */
 const OUT_SIZE = 4 * (HEADER_SIZE + PAYLOAD_AT_MOST) + 16 * 1024;
-const IN_SIZE = 256 * 1024;
+/** A socket has room for so much, mostly: then nothing has to wait for it here. */
+const IN_SIZE = 128 * 1024;
 /** For what has waited for its socket, and for a poll. */
 const SCRATCH_SIZE = PAYLOAD_AT_MOST;
 
-/** One end of a socket pair, whose other end is somebody's here, and what is at the far side of it. */
-class Channel {
-  readonly id: number;
-  /** The end that is not given to anybody. */
-  readonly socket: Socket;
-  /** Closes it. */
-  readonly scope: Scope.Closeable;
-  /** Bytes that may go out. */
-  credit = WINDOW;
-  /** Bytes that may come in. */
-  granted = WINDOW;
-  /** Bytes that came in and went on, of which the other side has not been told. */
-  writtenOn = 0;
-  /** Its socket may have something to be read. */
-  isReadable = false;
-  /** It is among those that wait for their turn. */
-  isWaiting = false;
-  /** What its socket had no room for. */
-  unwritten: Array<Uint8Array> = [];
-  /** Nobody reads at the other end of its socket. */
-  cannotWrite = false;
-  saidEnd = false;
-  gotEnd = false;
-  /** The other side has closed it: nothing is left but to write what waits. */
-  isClosing = false;
+/**
+ * Channels that there may be. The far side ends the stream at twice as many; there those count too of which
+ * only the last bytes have to be written on.
+ */
+const CHANNELS = 8192;
 
-  constructor(id: number, socket: Socket, scope: Scope.Closeable) {
-    this.id = id;
-    this.socket = socket;
-    this.scope = scope;
-  }
-
-  get fd(): number {
-    return this.socket.near;
-  }
-}
+/** How often the buffer is filled before others get their turn. */
+const ROUNDS = 16;
 
 /**
  * The near side of a multiplexed stream: channels to sockets at the far side, each of them a socket here. Its
@@ -74,23 +50,31 @@ export class Multiplexer {
   readonly #view: DataView;
   readonly #sendto: number;
   readonly #recvfrom: number;
+  readonly #scope: Scope.Scope;
   readonly #channels = new Map<number, Channel>();
+  /** Channels that the far side has closed, and of which something is to be written on. */
+  readonly #lingering = new Set<Channel>();
+  /** Those that we have closed, until the far side answers, and whether we had said END before. */
+  readonly #closing = new Map<number, boolean>();
   /** The numbers of channels by the ends that are not ours. */
   readonly #ids = new WeakMap<Socket, number>();
-  /** Numbers are not used twice: there are enough. */
-  #lastId = 0;
+  readonly #numbers = new Numbers((id) => this.#channels.has(id) || this.#closing.has(id));
   /** Channels that have something to be read, and may send it. They take turns. */
   #turns: Array<Channel> = [];
   /** What goes out before anything else. */
   #control: Array<Uint8Array> = [];
   #outStart = 0;
   #outEnd = 0;
+  /** Why nothing goes out any more. */
+  #sendError = 0;
   /** Bytes of a frame that has not come whole. */
   #carried = 0;
   /** What is missing of a frame of DATA, and whose it is. */
   #dataLeft = 0;
   #dataChannel: Channel | undefined;
   #isScheduled = false;
+  /** It will go on in the next turn of the event loop. */
+  #isYielding = false;
   readonly #ended = Deferred.makeUnsafe<never, StreamError>();
   #hasEnded = false;
   #bytesIn = 0;
@@ -101,9 +85,11 @@ export class Multiplexer {
     epoller: Epoller,
     local: LocalSyscallInterface,
     memory: MappedMemory,
+    scope: Scope.Scope,
     [first, channel]: readonly [Socket, Channel],
   ) {
     this.first = first;
+    this.#scope = scope;
     this.#stream = stream;
     this.#epoller = epoller;
     this.#local = local;
@@ -133,12 +119,10 @@ export class Multiplexer {
         task.allocator.malloc(size, 8),
         (allocation) => allocation.free,
       );
-      const first = yield* makeChannel(stream, 0);
       const memory = yield* ownMemory.map(address, size);
-      const multiplexer = new Multiplexer(stream, epoller, local, memory, first);
-      yield* Effect.addFinalizer(() =>
-        Effect.sync(() => multiplexer.#end(new StreamError({ problem: "its scope has closed" }))),
-      );
+      const scope = yield* Effect.scope;
+      const first = yield* Channel.make(task, 0, scope);
+      const multiplexer = new Multiplexer(stream, epoller, local, memory, scope, first);
       yield* multiplexer.#add(first[1]);
       yield* epoller.watch(
         stream,
@@ -147,6 +131,13 @@ export class Multiplexer {
             ? multiplexer.#end(new StreamError({ problem: "the event loop has ended" }))
             : multiplexer.#onStream(),
         EPOLL.IN | EPOLL.OUT,
+      );
+      // Before all else of the scope goes.
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          multiplexer.#end(new StreamError({ problem: "its scope has closed" }));
+          for (const channel of multiplexer.#lingering) multiplexer.#drop(channel);
+        }),
       );
       return multiplexer;
     });
@@ -168,7 +159,11 @@ export class Multiplexer {
 
   /**
    * Opens channels, and has the far side send their far ends with a message through the channel of another.
-   * Of that nothing else may be on its way. Does not wait: whatever follows on the stream comes after it.
+   * Does not wait: whatever follows on the stream comes after it.
+   *
+   * EBUSY if the far side has not yet written on all that was sent through that channel; EPIPE if it has
+   * ended; EINVAL for more than 32 channels, or a message that has not 1 to 4,096 bytes; EMFILE where there are
+   * too many. A far side that has no more descriptors closes them, and sends the message alone.
    *
    * @param through our end of that channel
    * @returns our ends, which block
@@ -179,25 +174,41 @@ export class Multiplexer {
     message: Uint8Array,
   ): Effect.Effect<ReadonlyArray<Socket>, HandleFailure, Scope.Scope> {
     return Effect.suspend(() => {
-      const id = this.#ids.get(through);
-      if (id === undefined || count > CHANNELS_AT_MOST || message.length > MESSAGE_AT_MOST)
-        return Effect.fail(SyscallError.of("sendmsg", "EINVAL", `fd ${through.near}`));
-      if (this.#hasEnded || !this.#channels.has(id))
-        return Effect.fail(SyscallError.of("sendmsg", "EPIPE", `fd ${through.near}`));
-      const first = this.#lastId + 1;
-      this.#lastId += count;
-      const ids = Array.from({ length: count }, (_, i) => first + i);
-      return Effect.gen({ self: this }, function* () {
-        const made = yield* Effect.forEach(ids, (each) => makeChannel(this.#stream, each));
+      const errno = this.#whyNot(through, count, message.length);
+      if (errno !== undefined)
+        return Effect.fail(SyscallError.of("sendmsg", errno, `fd ${through.near}`));
+      const id = this.#ids.get(through) as number;
+      const first = this.#numbers.take(count);
+      const channels: Array<Channel> = [];
+      const make = Effect.gen({ self: this }, function* () {
+        const ends: Array<Socket> = [];
+        for (let i = 0; i < count; i++) {
+          const [end, channel] = yield* Channel.make(this.#stream.task, first + i, this.#scope);
+          channels.push(channel);
+          yield* this.#add(channel);
+          this.#ids.set(end, channel.id);
+          ends.push(end);
+        }
         this.#control.push(frameOf(id, FRAME.OPEN, [first, count], message));
         this.#schedule();
-        for (const [end, channel] of made) {
-          this.#ids.set(end, channel.id);
-          yield* this.#add(channel);
-        }
-        return made.map(([end]) => end);
+        return ends;
       });
+      // The far side has not heard of them.
+      const undo = Effect.sync(() => {
+        for (const channel of channels) this.#drop(channel);
+      });
+      return Effect.uninterruptible(Effect.onError(make, () => undo));
     });
+  }
+
+  #whyNot(through: Socket, count: number, length: number) {
+    const id = this.#ids.get(through);
+    const isCount = Number.isInteger(count) && count >= 0 && count <= CHANNELS_AT_MOST;
+    if (id === undefined || !isCount || length < 1 || length > MESSAGE_AT_MOST) return "EINVAL";
+    const channel = this.#channels.get(id);
+    if (channel === undefined || channel.saidEnd) return "EPIPE";
+    if (channel.credit < WINDOW) return "EBUSY";
+    return this.#channels.size + this.#closing.size + count > CHANNELS ? "EMFILE" : undefined;
   }
 
   #add(channel: Channel): Effect.Effect<void, HandleFailure> {
@@ -214,13 +225,17 @@ export class Multiplexer {
     );
   }
 
-  /** Ends everything: those at the other ends of the sockets see a hang-up. */
+  /**
+   * Ends everything: those at the other ends of the sockets see a hang-up. But they get first what came for
+   * them: the far side ends when it has said all.
+   */
   #end(error: StreamError): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#control = [];
     this.#turns = [];
-    for (const channel of [...this.#channels.values()]) this.#drop(channel);
+    this.#closing.clear();
+    for (const channel of [...this.#channels.values()]) this.#dropWhenWritten(channel);
     Deferred.doneUnsafe(this.#ended, Effect.fail(error));
   }
 
@@ -237,11 +252,8 @@ export class Multiplexer {
   }
 
   #onChannel(channel: Channel): void {
-    if (this.#hasEnded || this.#channels.get(channel.id) !== channel) {
-      if (channel.isClosing) this.#write(channel);
-      return;
-    }
     if (channel.unwritten.length > 0) this.#write(channel);
+    if (this.#channels.get(channel.id) !== channel) return;
     if (channel.saidEnd) {
       if (this.#hasHungUp(channel)) this.#close(channel);
       return;
@@ -271,11 +283,16 @@ export class Multiplexer {
 
   /** Sends what there is to be sent, until the stream takes no more. */
   #pump(): void {
-    while (!this.#hasEnded && this.#flush()) {
+    if (this.#sendError !== 0) return;
+    for (let round = 0; !this.#hasEnded && this.#flush(); round++) {
+      if (round === ROUNDS) {
+        this.#goOnLater();
+        return;
+      }
       this.#putControl();
       while (this.#control.length === 0 && this.#turns.length > 0 && this.#hasRoom(PAYLOAD_AT_MOST))
         this.#read(this.#turns.shift() as Channel);
-      if (this.#outEnd === 0) return;
+      if (this.#outEnd === 0 && this.#control.length === 0) return;
     }
   }
 
@@ -305,7 +322,9 @@ export class Multiplexer {
       );
       if (sent === -Errno.EAGAIN) return false;
       if (isError(sent)) {
-        this.#fail("sendto", sent);
+        // The far side has gone, and what it had to say before may not all have been read.
+        this.#sendError = sent;
+        this.#receive();
         return false;
       }
       this.#outStart += sent;
@@ -340,6 +359,8 @@ export class Multiplexer {
         this.#close(channel);
       else {
         channel.saidEnd = true;
+        // Credit for what it has said may still come.
+        channel.isReadable = false;
         this.#control.push(frameOf(channel.id, FRAME.END));
         this.#dropIfDone(channel);
       }
@@ -353,17 +374,33 @@ export class Multiplexer {
 
   /** Closes a channel whose socket nobody has any more. */
   #close(channel: Channel): void {
-    this.#control.push(frameOf(channel.id, FRAME.CLOSE));
-    this.#schedule();
+    // One that has ended both ways is none any more at the far side.
+    if (!channel.saidEnd || !channel.gotEnd) {
+      this.#control.push(frameOf(channel.id, FRAME.CLOSE));
+      this.#closing.set(channel.id, channel.saidEnd);
+      this.#schedule();
+    }
     this.#drop(channel);
   }
 
   /** Forgets a channel of which nothing more is to be said. */
   #drop(channel: Channel): void {
-    this.#channels.delete(channel.id);
-    channel.isClosing = false;
-    channel.unwritten = [];
+    if (this.#channels.get(channel.id) === channel) this.#channels.delete(channel.id);
+    this.#lingering.delete(channel);
+    channel.unwritten.clear();
     Effect.runFork(Scope.close(channel.scope, Exit.void));
+  }
+
+  /** The same, and whoever is at the other end of its socket still gets what came before. */
+  #dropWhenWritten(channel: Channel): void {
+    if (channel.unwritten.length === 0) {
+      this.#drop(channel);
+      return;
+    }
+    this.#channels.delete(channel.id);
+    this.#lingering.add(channel);
+    // Who writes to it is told, and does not wait for us instead of reading.
+    this.#call("shutdown", channel.fd, SHUT.RD);
   }
 
   #dropIfDone(channel: Channel): void {
@@ -372,16 +409,20 @@ export class Multiplexer {
 
   // ---- In ----
 
-  /** Takes what has come, until there is no more. */
+  /** Takes what has come. If that is much, those whom it is for get a turn before there is more. */
   #receive(): void {
-    while (!this.#hasEnded) {
-      const got = this.#receiveFrom(
+    for (let got = 0; !this.#hasEnded && !this.#isYielding; ) {
+      got = this.#receiveFrom(
         this.#stream.near,
         this.#memory.address + OUT_SIZE + this.#carried,
         IN_SIZE - this.#carried,
       );
-      if (got === -Errno.EAGAIN) return;
-      if (got === 0) {
+      if (got === -Errno.EAGAIN) {
+        if (this.#sendError !== 0) this.#fail("sendto", this.#sendError);
+        return;
+      }
+      // Who goes without having read all that we said resets the connection by that.
+      if (got === 0 || got === -Errno.ECONNRESET) {
         const inFrame = this.#carried > 0 || this.#dataLeft > 0;
         this.#end(
           new StreamError({ problem: `it has ended${inFrame ? " in the middle of a frame" : ""}` }),
@@ -390,8 +431,19 @@ export class Multiplexer {
       else {
         this.#bytesIn += got;
         this.#take(OUT_SIZE + this.#carried + got);
+        if (got >= PAYLOAD_AT_MOST) this.#goOnLater();
       }
     }
+  }
+
+  /** Once, however many ask for it. */
+  #goOnLater(): void {
+    if (this.#isYielding) return;
+    this.#isYielding = true;
+    setImmediate(() => {
+      this.#isYielding = false;
+      this.#onStream();
+    });
   }
 
   /** Takes the frames that have come whole, and of DATA what has come. */
@@ -411,27 +463,23 @@ export class Multiplexer {
       const word = this.#view.getUint32(at + 4, true);
       const type = word >>> 24;
       const size = word & 0xffffff;
+      const wrong = whatIsWrong(type, size);
+      if (wrong !== undefined) {
+        this.#broken(wrong);
+        return;
+      }
       if (type === FRAME.DATA) {
         at += HEADER_SIZE;
         this.#beginData(id, size);
         continue;
       }
-      const isKnown =
-        type === FRAME.CREDIT
-          ? size === 4
-          : size === 0 && (type === FRAME.END || type === FRAME.CLOSE);
-      if (!isKnown) {
-        this.#broken(`a frame of type ${type} and ${size} bytes`);
-        return;
-      }
       if (end - at < HEADER_SIZE + size) break;
-      // What is not there crossed our CLOSE on the way.
       const channel = this.#channels.get(id);
-      if (channel !== undefined)
-        if (type === FRAME.CREDIT)
-          this.#takeCredit(channel, this.#view.getUint32(at + HEADER_SIZE, true));
-        else if (type === FRAME.END) this.#takeEnd(channel);
-        else this.#takeClose(channel);
+      if (channel === undefined) this.#takeAnswer(id, type);
+      else if (type === FRAME.CREDIT)
+        this.#takeCredit(channel, this.#view.getUint32(at + HEADER_SIZE, true));
+      else if (type === FRAME.END) this.#takeEnd(channel);
+      else this.#takeClose(channel);
       at += HEADER_SIZE + size;
     }
     if (this.#hasEnded) return;
@@ -443,8 +491,7 @@ export class Multiplexer {
     const channel = this.#channels.get(id);
     this.#dataChannel = channel;
     this.#dataLeft = size;
-    if (size === 0 || size > PAYLOAD_AT_MOST) this.#broken(`a frame of ${size} bytes`);
-    else if (channel?.gotEnd) this.#broken("data after the end of a channel");
+    if (channel?.gotEnd) this.#broken("data after the end of a channel");
     else if (channel !== undefined && size > channel.granted)
       this.#broken("more data than was granted");
     else if (channel !== undefined) channel.granted -= size;
@@ -456,7 +503,7 @@ export class Multiplexer {
     const sent =
       channel.unwritten.length > 0 ? 0 : this.#writeNow(channel, this.#memory.address + at, length);
     if (sent < length && !channel.cannotWrite)
-      channel.unwritten.push(new Uint8Array(this.#memory.buffer, at + sent, length - sent).slice());
+      channel.unwritten.push(new Uint8Array(this.#memory.buffer, at + sent, length - sent));
     this.#giveCredit(channel);
   }
 
@@ -478,27 +525,30 @@ export class Multiplexer {
     this.#afterWriting(channel);
   }
 
-  /** The far side has closed it. Whoever is at the other end here still gets what came before. */
+  /** The far side has closed it. */
   #takeClose(channel: Channel): void {
     this.#control.push(frameOf(channel.id, FRAME.CLOSE));
     this.#schedule();
-    this.#channels.delete(channel.id);
-    if (channel.unwritten.length > 0) channel.isClosing = true;
-    else this.#drop(channel);
+    this.#dropWhenWritten(channel);
+  }
+
+  /** A frame of a channel that is not there. What is no answer to our CLOSE has crossed it on the way. */
+  #takeAnswer(id: number, type: number): void {
+    const saidEnd = this.#closing.get(id);
+    if (saidEnd === undefined) return;
+    if (type === FRAME.CLOSE || (type === FRAME.END && saidEnd)) this.#closing.delete(id);
   }
 
   /** Writes on what has waited for its socket. */
   #write(channel: Channel): void {
     const scratch = OUT_SIZE + IN_SIZE;
-    for (let [first] = channel.unwritten; first !== undefined; [first] = channel.unwritten) {
+    while (channel.unwritten.length > 0) {
+      const { first } = channel.unwritten;
       new Uint8Array(this.#memory.buffer).set(first, scratch);
       const sent = this.#writeNow(channel, this.#memory.address + scratch, first.length);
       if (channel.cannotWrite) break;
-      if (sent < first.length) {
-        channel.unwritten[0] = first.subarray(sent);
-        break;
-      }
-      channel.unwritten.shift();
+      channel.unwritten.drop(sent);
+      if (sent < first.length) break;
     }
     this.#afterWriting(channel);
   }
@@ -506,7 +556,7 @@ export class Multiplexer {
   #afterWriting(channel: Channel): void {
     this.#giveCredit(channel);
     if (channel.unwritten.length > 0) return;
-    if (channel.isClosing) this.#drop(channel);
+    if (this.#lingering.has(channel)) this.#drop(channel);
     else if (channel.gotEnd) {
       if (!channel.cannotWrite) this.#call("shutdown", channel.fd, SHUT.WR);
       this.#dropIfDone(channel);
@@ -532,8 +582,8 @@ export class Multiplexer {
   /** Nobody reads at the other end. What was written there before still goes out. */
   #stopWriting(channel: Channel): void {
     channel.cannotWrite = true;
-    channel.unwritten = [];
-    if (channel.isClosing) return;
+    channel.unwritten.clear();
+    if (this.#lingering.has(channel)) return;
     if (channel.saidEnd) this.#close(channel);
     else {
       channel.isReadable = true;
@@ -546,7 +596,7 @@ export class Multiplexer {
    * other half of its window.
    */
   #giveCredit(channel: Channel): void {
-    if (channel.writtenOn < WINDOW / 2 || channel.gotEnd || channel.isClosing) return;
+    if (channel.writtenOn < WINDOW / 2 || channel.gotEnd) return;
     if (this.#channels.get(channel.id) !== channel) return;
     this.#control.push(frameOf(channel.id, FRAME.CREDIT, [channel.writtenOn]));
     this.#schedule();
@@ -581,19 +631,3 @@ export class Multiplexer {
     return Number(this.#local.submit(number, a, b, c, 0, 8, 0));
   }
 }
-
-/** A socket pair: the end to give away, and the channel of the other one. */
-const makeChannel = (
-  { task }: Socket,
-  id: number,
-): Effect.Effect<readonly [Socket, Channel], HandleFailure, Scope.Scope> =>
-  Effect.uninterruptible(
-    Effect.gen(function* () {
-      const scope = yield* Scope.make();
-      const [given, own] = yield* Scope.provide(Socket.pair(task), scope);
-      own.closeOnFork = true;
-      const end = yield* given.move(task);
-      end.closeOnFork = true;
-      return [end, new Channel(id, own, scope)] as const;
-    }),
-  );

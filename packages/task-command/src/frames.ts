@@ -13,7 +13,7 @@ export const WINDOW = 1024 * 1024;
 /** Channels that one OPEN opens at most. */
 export const CHANNELS_AT_MOST = 32;
 
-/** Bytes of the message of an OPEN. */
+/** Bytes of the message of an OPEN: at least one. */
 export const MESSAGE_AT_MOST = 4096;
 
 export const putHeader = (
@@ -41,4 +41,15 @@ export const frameOf = (
   for (const [i, number] of numbers.entries()) view.setUint32(HEADER_SIZE + 4 * i, number, true);
   bytes.set(message, HEADER_SIZE + 4 * numbers.length);
   return bytes;
+};
+
+/** What is wrong with a frame of this type and size when it comes from the far side, if anything is. */
+export const whatIsWrong = (type: number, size: number): string | undefined => {
+  const fits =
+    type === FRAME.DATA
+      ? size > 0 && size <= PAYLOAD_AT_MOST
+      : type === FRAME.CREDIT
+        ? size === 4
+        : size === 0 && (type === FRAME.END || type === FRAME.CLOSE);
+  return fits ? undefined : `a frame of type ${type} and ${size} bytes`;
 };

@@ -16,7 +16,10 @@ describe("a task behind a command's stdin and stdout", () => {
     const reading = yield* Effect.forkScoped(thread.readTextToEof(r));
     yield* w.writeAllText("hello");
     yield* w.close;
-    assert.equal(yield* (yield* Effect.promise(() => import("effect"))).Fiber.join(reading), "hello");
+    assert.equal(
+      yield* (yield* Effect.promise(() => import("effect"))).Fiber.join(reading),
+      "hello",
+    );
     const state = yield* thread.run(Command.make("/bin/sh", "-c", "exit 7"));
     assert.equal(state.exitStatus, 7);
     const child = yield* thread.fork();
