@@ -1,0 +1,118 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, Exit, Fiber, Scope } from "effect";
+import { assert, describe } from "vitest";
+import { execute, it, start, statusOf, tempDirectory } from "../harness/index.ts";
+import { begin, type Family, families, listen, places, turn, unconnected } from "./places.ts";
+
+const COUNT = 1000;
+
+const [unix] = families as unknown as [Family];
+
+/** Nanoseconds that a process has run, and how often it was put on a CPU: proc_pid_schedstat(5). */
+const schedstat = (pid: number): string => {
+  const [ran, , times] = readFileSync(`/proc/${pid}/schedstat`, "latin1").split(" ");
+  return `${ran} ${times}`;
+};
+
+/** Other programs run, for some time. */
+const othersRun = Effect.repeat(
+  Effect.map(execute("/bin/true"), ({ status }) => assert.equal(status, 0)),
+  { times: 19 },
+);
+
+/** What a process has open, and how many descriptors its epoll instances have. */
+const held = (pid: number) => {
+  let watched = 0;
+  const open = readdirSync(`/proc/${pid}/fd`).filter((fd) => {
+    try {
+      if (readlinkSync(`/proc/${pid}/fd/${fd}`) === "anon_inode:[eventpoll]")
+        watched += [...readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1").matchAll(/^tfd:/gm)]
+          .length;
+      return true;
+    } catch {
+      // The directory itself.
+      return false;
+    }
+  });
+  return { open: open.length, watched };
+};
+
+/** Connections from this process that a thread has accepted, and waits for. */
+const connections = (thread: Thread, count: number) =>
+  Effect.gen(function* () {
+    const local = yield* LocalThread;
+    const { listener, address } = yield* listen(thread, unix, 128);
+    const all = [];
+    for (let i = 0; i < count; i++) {
+      const client = yield* unconnected(local, unix);
+      yield* client.connect(address);
+      const server = yield* thread.makeAfd(yield* listener.accept());
+      all.push({ client, reading: yield* begin(server.readBytes()) });
+    }
+    return all;
+  });
+
+describe.each(places)("a thousand idle connections %s", (_name, place) => {
+  it("are told each of its own, and leave nothing behind", function* () {
+    const thread = yield* place;
+    const { pid } = thread.task;
+    const use = (count: number) =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.make();
+        const all = yield* Scope.provide(connections(thread, count), scope);
+        yield* thread.task.sysif.barrier;
+        assert.isAtLeast(held(pid).watched, count);
+        // In another order than that in which they came.
+        for (let i = 0; i < count; i++) {
+          const { client, reading } = all[(i * 7) % count] as (typeof all)[number];
+          assert.isUndefined(reading.pollUnsafe());
+          yield* client.sendAllBytes(Uint8Array.of(i & 255));
+          assert.deepEqual(yield* Fiber.join(reading), Uint8Array.of(i & 255));
+        }
+        yield* Scope.close(scope, Exit.void);
+        yield* thread.task.sysif.barrier;
+      });
+    yield* use(2);
+    const before = [held(pid), held(process.pid), thread.task.allocator.mapped];
+    yield* use(COUNT);
+    assert.deepEqual([held(pid), held(process.pid)], before.slice(0, 2));
+    // One empty chunk is kept.
+    assert.isAtMost(thread.task.allocator.mapped, (before[2] as number) + 256 * 1024);
+  });
+
+  if (_name !== "in this process")
+    it("cost the process no CPU", function* () {
+      const thread = yield* place;
+      const { pid } = thread.task;
+      const all = yield* connections(thread, COUNT);
+      yield* thread.task.sysif.barrier;
+      while (statusOf(pid) !== "S") yield* turn;
+      const before = schedstat(pid);
+      yield* othersRun;
+      assert.equal(schedstat(pid), before);
+      for (const { reading } of all) yield* Fiber.interrupt(reading);
+    });
+});
+
+describe("a controller that waits for a thousand connections here and as many in a stub", () => {
+  it("uses no CPU, and nor does the stub", function* () {
+    const script = fileURLToPath(new URL("idle.mjs", import.meta.url));
+    const controller = yield* start(process.execPath, [script, yield* tempDirectory, `${COUNT}`]);
+    let stub = 0;
+    yield* controller.line((line) => {
+      stub = Number(/^stub (\d+)$/.exec(line)?.[1] ?? stub);
+      return line === "ready";
+    });
+    // What a young process still has to do ends by itself: it is quiet then, or never.
+    for (;;) {
+      const before = [controller.pid, stub].map(schedstat);
+      yield* othersRun;
+      if (JSON.stringify([controller.pid, stub].map(schedstat)) === JSON.stringify(before)) break;
+    }
+    controller.stdin?.end("x");
+    const { status, stderr } = yield* controller.ended;
+    assert.equal(status, 0, stderr.toString());
+  });
+});
