@@ -78,32 +78,42 @@ void fail(const char *what, const char *subject, long error)
 	fail_with(RSYSCALL_STATUS_UNAVAILABLE, what, subject, error);
 }
 
-static void on_lifeline(int signal)
+int lifeline_has_closed(int lifeline)
 {
-	(void)signal;
-	struct pollfd poll = {lifeline_fd, 0, 0};
+	struct pollfd poll = {lifeline, 0, 0};
 	struct timespec now = {0, 0};
-	/* Anybody may send this signal; only the kernel can close the other end. */
-	if (sys_ppoll(&poll, 1, &now) == 1 && poll.revents & POLLHUP)
+	return sys_ppoll(&poll, 1, &now) == 1 && poll.revents & POLLHUP;
+}
+
+/* Anybody may send this signal; only the kernel can close the other end. */
+static void on_lifeline(int signal, void *info, void *context)
+{
+	(void)signal, (void)info, (void)context;
+	if (lifeline_has_closed(lifeline_fd))
 		fail(CONTROLLER_GONE, 0, 0);
 }
 
-void watch_lifeline(int lifeline)
+void watch_lifeline_with(int lifeline, void (*handler)(int signal, void *info, void *context))
 {
 	struct {
-		void (*handler)(int);
+		void (*handler)(int signal, void *info, void *context);
 		u64 flags;
 		void (*restorer)(void);
 		u64 mask;
-	} action = {on_lifeline, SA_RESTORER | SA_RESTART, rsyscall_sigreturn, ~0ul};
+	} action = {handler, SA_SIGINFO | SA_RESTORER | SA_RESTART, rsyscall_sigreturn, ~0ul};
 	u64 unblock = 1ul << (LIFELINE_SIGNAL - 1);
 
-	lifeline_fd = lifeline;
 	syscall6(SYS_rt_sigaction, LIFELINE_SIGNAL, (long)&action, 0, sizeof unblock, 0, 0);
 	syscall6(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&unblock, 0, sizeof unblock, 0, 0);
 	sys_fcntl(lifeline, F_SETOWN, syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0));
 	sys_fcntl(lifeline, F_SETSIG, LIFELINE_SIGNAL);
 	sys_fcntl(lifeline, F_SETFL, O_ASYNC | O_NONBLOCK);
 	/* It may have closed before the kernel was asked to tell. */
-	on_lifeline(LIFELINE_SIGNAL);
+	handler(LIFELINE_SIGNAL, 0, 0);
+}
+
+void watch_lifeline(int lifeline)
+{
+	lifeline_fd = lifeline;
+	watch_lifeline_with(lifeline, on_lifeline);
 }

@@ -16,4 +16,9 @@ __attribute__((noreturn)) void fail_with(int status, const char *what, const cha
  * lifeline closes. The kernel tells it by a signal, which no call can hold back. */
 void watch_lifeline(int lifeline);
 
+/* As watch_lifeline, and calls a signal handler of sigaction(2) instead, with SA_SIGINFO. It may be called
+ * for nothing: ask lifeline_has_closed. */
+void watch_lifeline_with(int lifeline, void (*handler)(int signal, void *info, void *context));
+int lifeline_has_closed(int lifeline);
+
 #endif

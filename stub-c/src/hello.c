@@ -1,6 +1,5 @@
 /* The handshake: who we are, and whether we are wanted. */
 #include "hello.h"
-#include "ending.h"
 #include "kernel.h"
 #include "rsyscall/server.h"
 #include "text.h"
@@ -14,9 +13,18 @@ struct rights {
 	i32 fds[4];
 };
 
+static int cannot(struct problem *problem, const char *what, long error)
+{
+	problem->what = what;
+	problem->subject[0] = 0;
+	problem->error = error;
+	return -1;
+}
+
 static int is_control(const struct control_fds *fds, int fd)
 {
-	return fd == fds->handshake || fd == fds->syscall || fd == fds->data || fd == fds->connection || fd == fds->lifeline;
+	return fd == fds->handshake || fd == fds->syscall || fd == fds->data || fd == fds->connection ||
+	       fd == fds->lifeline || fd == fds->listening;
 }
 
 /* Lists what the caller left open. More than fits in the list, like no /proc, is "unknown". */
@@ -80,8 +88,8 @@ static u64 strings_size(char **strings, u32 *count)
 	return (u64)(*last - *strings) + length_of(*last) + 1;
 }
 
-/* passed: a descriptor that goes along, or -1 */
-static void send_hello(int fd, struct iovec *parts, u64 count, int passed)
+/* passed: a descriptor that goes along, or -1. Returns an error. */
+static long send_hello(int fd, struct iovec *parts, u64 count, int passed)
 {
 	struct rights rights = {{sizeof rights.header + sizeof rights.fds[0], SOL_SOCKET, SCM_RIGHTS}, {passed}};
 	/* The length of the ancillary data is rounded up to words, that of the header is not: cmsg(3). */
@@ -93,9 +101,9 @@ static void send_hello(int fd, struct iovec *parts, u64 count, int passed)
 			continue;
 		/* A server that refuses closes before it has read everything; its answer says why. */
 		if (sent == -EPIPE)
-			return;
+			return 0;
 		if (sent < 0)
-			fail("cannot say hello to the server", 0, -sent);
+			return sent;
 		rights_size = 0; /* it went with the first byte */
 		while (count && (u64)sent >= parts->length) {
 			sent -= (long)parts->length;
@@ -107,9 +115,11 @@ static void send_hello(int fd, struct iovec *parts, u64 count, int passed)
 			parts->length -= (u64)sent;
 		}
 	}
+	return 0;
 }
 
-void say_hello(const struct control_fds *control, const struct launch *launch, struct arena *arena)
+int say_hello(const struct control_fds *control, const struct launch *launch, struct arena *arena,
+	      struct problem *problem)
 {
 	i32 fds[FDS_AT_MOST];
 	char cwd[PATH_SIZE];
@@ -134,6 +144,7 @@ void say_hello(const struct control_fds *control, const struct launch *launch, s
 		.data_fd = control->data,
 		.connection_fd = control->connection,
 		.lifeline_fd = control->lifeline,
+		.listening_fd = control->listening < 0 ? 0 : control->listening,
 		.namespaces = {
 			[RSYSCALL_NS_CGROUP] = namespace_id("cgroup"),
 			[RSYSCALL_NS_IPC] = namespace_id("ipc"),
@@ -160,63 +171,86 @@ void say_hello(const struct control_fds *control, const struct launch *launch, s
 		{launch->execfn, hello.execfn_size},
 		{fds, hello.fd_count == RSYSCALL_FDS_UNKNOWN ? 0 : hello.fd_count * sizeof fds[0]},
 	};
-	send_hello(control->handshake, parts, sizeof parts / sizeof parts[0], arena->fd);
+	long error = send_hello(control->handshake, parts, sizeof parts / sizeof parts[0], arena->fd);
 	if (arena->fd >= 0)
 		sys_close(arena->fd);
 	arena->fd = -1;
+	return error ? cannot(problem, "cannot say hello to the server", -error) : 0;
 }
 
-static void put(int from, int to)
+/* Puts the descriptors that came in their places. Returns an error. */
+static long put(const i32 *fds, u32 count, const struct control_fds *control)
 {
-	long result = syscall6(SYS_dup3, from, to, O_CLOEXEC, 0, 0, 0);
-	if (result < 0)
-		fail("cannot place a descriptor of the server's", 0, -result);
-	sys_close(from);
+	const int places[] = {control->syscall, control->connection, control->lifeline, control->data};
+	for (u32 i = 0; i < count; i++) {
+		long result = syscall6(SYS_dup3, fds[i], places[i], O_CLOEXEC, 0, 0, 0);
+		if (result < 0)
+			return result;
+	}
+	return 0;
 }
 
-int await_welcome(const struct control_fds *control)
-{
+/* What has come on the socket. */
+struct answer {
 	struct rsyscall_welcome welcome;
-	char text[256];
 	struct rights rights;
-	struct iovec part = {&welcome, sizeof welcome};
-	struct msghdr message = {0, 0, &part, 1, &rights, sizeof rights, 0};
-	long got;
+	u32 fd_count;
+	u32 flags;
+	long got; /* bytes of the welcome, or an error */
+};
 
-	sys_await_input(control->handshake);
+static void receive(int fd, struct answer *answer)
+{
+	struct iovec part = {&answer->welcome, sizeof answer->welcome};
+	struct msghdr message = {0, 0, &part, 1, &answer->rights, sizeof answer->rights, 0};
+	const struct cmsghdr *header = &answer->rights.header;
+
+	sys_await_input(fd);
 	do
-		got = syscall6(SYS_recvmsg, control->handshake, (long)&message, MSG_WAITALL | MSG_CMSG_CLOEXEC, 0,
-			       0, 0);
-	while (got == -EINTR);
-	if (got < 0)
-		fail("no answer from the server", 0, -got);
-	if (got != sizeof welcome)
-		fail("the server hung up before it answered", 0, 0);
-	for (u32 i = 0; i < sizeof welcome.magic; i++)
-		if (welcome.magic[i] != (u8)RSYSCALL_MAGIC[i])
-			fail("what answers on the socket is no rsyscall server", 0, 0);
-	if (welcome.status != RSYSCALL_ACCEPTED) {
-		u64 size = welcome.message_size < sizeof text ? welcome.message_size : sizeof text - 1;
-		got = sys_recv(control->handshake, text, size);
-		text[got > 0 ? got : 0] = 0;
-		fail("the server refused this call:", text, 0);
+		answer->got = syscall6(SYS_recvmsg, fd, (long)&message, MSG_WAITALL | MSG_CMSG_CLOEXEC, 0, 0, 0);
+	while (answer->got == -EINTR);
+	answer->flags = message.flags;
+	answer->fd_count = 0;
+	if (answer->got >= 0 && message.control_length >= sizeof *header && header->level == SOL_SOCKET &&
+	    header->type == SCM_RIGHTS)
+		answer->fd_count = (u32)((header->length - sizeof *header) / sizeof answer->rights.fds[0]);
+}
+
+/* Whether requests will come through the ring; -1 if there is a problem. */
+static int heed(const struct answer *answer, const struct control_fds *control, struct problem *problem)
+{
+	const struct rsyscall_welcome *welcome = &answer->welcome;
+	if (answer->got < 0)
+		return cannot(problem, "no answer from the server", -answer->got);
+	if (answer->got != sizeof *welcome)
+		return cannot(problem, "the server hung up before it answered", 0);
+	for (u32 i = 0; i < sizeof welcome->magic; i++)
+		if (welcome->magic[i] != (u8)RSYSCALL_MAGIC[i])
+			return cannot(problem, "what answers on the socket is no rsyscall server", 0);
+	if (welcome->status != RSYSCALL_ACCEPTED) {
+		u64 size = sizeof problem->subject - 1;
+		cannot(problem, "the server refused this call:", 0);
+		long got = sys_recv(control->handshake, problem->subject,
+				    welcome->message_size < size ? welcome->message_size : size);
+		problem->subject[got > 0 ? got : 0] = 0;
+		return -1;
 	}
 	/* The kernel drops descriptors for which a low RLIMIT_NOFILE leaves no number. */
-	if (message.flags & MSG_CTRUNC)
-		fail("no descriptor is left", 0, 0);
-	int has_ring = (welcome.flags & RSYSCALL_RING) != 0;
-	u64 fds_size = (has_ring ? 3 : 4) * sizeof rights.fds[0];
-	if (welcome.version != RSYSCALL_VERSION || message.control_length < sizeof rights.header ||
-	    rights.header.level != SOL_SOCKET || rights.header.type != SCM_RIGHTS ||
-	    rights.header.length != sizeof rights.header + fds_size)
-		fail("the server's welcome is not one that this stub understands", 0, 0);
-	put(rights.fds[0], control->syscall);
-	put(rights.fds[1], control->connection);
-	put(rights.fds[2], control->lifeline);
-	if (has_ring)
-		sys_close(control->data);
-	else
-		put(rights.fds[3], control->data);
-	sys_close(control->handshake);
+	if (answer->flags & MSG_CTRUNC)
+		return cannot(problem, "no descriptor is left", 0);
+	int has_ring = (welcome->flags & RSYSCALL_RING) != 0;
+	if (welcome->version != RSYSCALL_VERSION || answer->fd_count != (has_ring ? 3 : 4))
+		return cannot(problem, "the server's welcome is not one that this stub understands", 0);
+	long error = put(answer->rights.fds, answer->fd_count, control);
+	return error ? cannot(problem, "cannot place a descriptor of the server's", -error) : has_ring;
+}
+
+int await_welcome(const struct control_fds *control, struct problem *problem)
+{
+	struct answer answer;
+	receive(control->handshake, &answer);
+	int has_ring = heed(&answer, control, problem);
+	for (u32 i = 0; i < answer.fd_count; i++)
+		sys_close(answer.rights.fds[i]);
 	return has_ring;
 }

@@ -14,15 +14,24 @@ struct launch {
 /* Numbers of the descriptors that are ours and not the caller's. */
 struct control_fds {
 	int handshake, syscall, data, connection, lifeline;
+	int listening; /* -1: it does not listen */
+};
+
+/* Why there is nobody to serve, as `fail` takes it. */
+struct problem {
+	const char *what;
+	char subject[256];
+	long error;
 };
 
 /* Sends the description of this process on fds->handshake, and the arena's descriptor, which is closed
- * then. */
-void say_hello(const struct control_fds *fds, const struct launch *launch, struct arena *arena);
+ * then. Returns -1 if there is a problem. */
+int say_hello(const struct control_fds *fds, const struct launch *launch, struct arena *arena,
+	      struct problem *problem);
 
-/* Waits for the server's answer, and puts the descriptors that come with it in their places.
- * Closes fds->handshake, which has then done its work. Returns whether requests will come through the
- * ring. */
-int await_welcome(const struct control_fds *fds);
+/* Waits for the server's answer, and puts the descriptors that come with it in their places. Returns
+ * whether requests will come through the ring; -1 if there is a problem, and then no descriptor is left
+ * of what came, but for those that are in their places. */
+int await_welcome(const struct control_fds *fds, struct problem *problem);
 
 #endif

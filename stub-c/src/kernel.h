@@ -7,6 +7,7 @@
 #include "syscall.h"
 
 #define AT_FDCWD -100
+#define AT_EMPTY_PATH 0x1000
 #define O_RDONLY 0
 #define O_PATH 010000000
 #define O_CLOEXEC 02000000
@@ -40,11 +41,13 @@
 #define POLLIN 1
 #define POLLOUT 4
 #define POLLHUP 16
+#define SA_SIGINFO 4
 #define SA_RESTORER 0x04000000
 #define SA_RESTART 0x10000000
 #define SIG_UNBLOCK 1
 #define EINTR 4
 #define ENOENT 2
+#define ECHILD 10
 #define EAGAIN 11
 #define EFAULT 14
 #define ENOTDIR 20

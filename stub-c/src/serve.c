@@ -9,11 +9,15 @@
  * expects a number to be free. A low RLIMIT_NOFILE refuses it, and then any but stdio must do. */
 #define SET_ASIDE_FROM 100
 
-int set_aside(int fd)
+long try_set_aside(int fd)
 {
 	long aside = sys_fcntl(fd, F_DUPFD_CLOEXEC, SET_ASIDE_FROM);
-	if (aside < 0)
-		aside = sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return aside < 0 ? sys_fcntl(fd, F_DUPFD_CLOEXEC, 3) : aside;
+}
+
+int set_aside(int fd)
+{
+	long aside = try_set_aside(fd);
 	if (aside < 0)
 		fail("no descriptor is left", 0, -aside);
 	return (int)aside;
@@ -22,7 +26,7 @@ int set_aside(int fd)
 void serve_on(int handshake, const struct launch *launch, int offers_memory)
 {
 	/* Reserved now, so that the server knows the numbers without another round trip. */
-	struct control_fds fds = {.handshake = handshake};
+	struct control_fds fds = {.handshake = handshake, .listening = -1};
 	fds.syscall = set_aside(handshake);
 	fds.data = set_aside(handshake);
 	fds.connection = set_aside(handshake);
@@ -30,11 +34,18 @@ void serve_on(int handshake, const struct launch *launch, int offers_memory)
 	struct arena arena = {-1, 0, 0};
 	if (offers_memory)
 		arena = make_arena();
-	say_hello(&fds, launch, &arena);
-	int has_ring = await_welcome(&fds);
+	struct problem problem;
+	int has_ring = say_hello(&fds, launch, &arena, &problem);
+	if (has_ring == 0)
+		has_ring = await_welcome(&fds, &problem);
+	if (has_ring < 0)
+		fail(problem.what, problem.subject[0] ? problem.subject : 0, problem.error);
+	sys_close(fds.handshake);
 	if (has_ring && !arena.size)
 		fail("the server wants to share memory, and was offered none", 0, 0);
-	if (!has_ring)
+	if (has_ring)
+		sys_close(fds.data);
+	else
 		drop_arena(&arena);
 	watch_lifeline(fds.lifeline);
 

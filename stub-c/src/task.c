@@ -2,6 +2,7 @@
 #include "ending.h"
 #include "kernel.h"
 #include "mux.h"
+#include "persistent.h"
 #include "serve.h"
 #include "start.h"
 #include "text.h"
@@ -9,6 +10,7 @@
 #define STATUS_USAGE 2
 #define PATH_SIZE 4096
 #define SO_TYPE 3
+#define SO_ACCEPTCONN 30
 #define SO_DOMAIN 39
 #define PR_SET_PDEATHSIG 1
 #define F_GETFD 1
@@ -17,14 +19,15 @@
 #define SIGCHLD 17
 
 static const char usage[] =
-	"usage: rsyscall-task [--unlink] stdin|command\n"
+	"usage: rsyscall-task [--unlink] stdin|command|persistent\n"
 	"       rsyscall-task --help|--version\n"
 	"\n"
 	"A process that does what its controller tells it to.\n"
 	"\n"
-	"  stdin      stdin is a Unix stream socket to the controller\n"
-	"  command    stdin and stdout carry bytes from and to the controller\n"
-	"  --unlink   removes this executable first\n";
+	"  stdin       stdin is a Unix stream socket to the controller\n"
+	"  command     stdin and stdout carry bytes from and to the controller\n"
+	"  persistent  stdin is a Unix stream socket on which controllers are awaited\n"
+	"  --unlink    removes this executable first\n";
 
 static int is_same(const char *a, const char *b)
 {
@@ -97,6 +100,16 @@ __attribute__((noreturn)) static void serve_stdin(const struct launch *launch)
 	serve_on(handshake, launch, 1);
 }
 
+__attribute__((noreturn)) static void serve_persistently(const struct launch *launch)
+{
+	if (socket_option(0, SO_DOMAIN) != AF_UNIX || socket_option(0, SO_TYPE) != SOCK_STREAM ||
+	    socket_option(0, SO_ACCEPTCONN) != 1)
+		fail_with(STATUS_USAGE, "stdin is no Unix stream socket that listens", 0, 0);
+	int listening = set_aside(0);
+	empty(0, O_RDONLY);
+	stay(listening, launch);
+}
+
 __attribute__((noreturn)) static void serve_command(const struct launch *launch)
 {
 	i32 pair[2];
@@ -149,12 +162,15 @@ void run(const struct launch *launch)
 		append(line, sizeof line, " " RSYSCALL_MACHINE_NAME "\n");
 		print(1, line, 0);
 	}
-	int is_stdin = is_same(*argument, "stdin");
-	if (!is_stdin && !is_same(*argument, "command"))
-		print(2, usage, STATUS_USAGE);
-	if (unlinks)
-		unlink_self(launch);
-	if (is_stdin)
-		serve_stdin(launch);
-	serve_command(launch);
+	static const struct {
+		const char *name;
+		__attribute__((noreturn)) void (*serve)(const struct launch *launch);
+	} modes[] = {{"stdin", serve_stdin}, {"command", serve_command}, {"persistent", serve_persistently}};
+	for (u32 i = 0; i < sizeof modes / sizeof modes[0]; i++)
+		if (is_same(*argument, modes[i].name)) {
+			if (unlinks)
+				unlink_self(launch);
+			modes[i].serve(launch);
+		}
+	print(2, usage, STATUS_USAGE);
 }

@@ -1,8 +1,9 @@
-import { MAP, PROT } from "@rsyscall/abi";
+import { MADV, MAP, PROT } from "@rsyscall/abi";
 import type { SyscallFailure, SyscallInterface } from "@rsyscall/near";
 import {
   Address,
   catchErrno,
+  madvise,
   mmap,
   mprotect,
   munmap,
@@ -18,8 +19,11 @@ export interface Reserve {
   /** Whole pages. */
   readonly address: Address;
   readonly size: number;
-  /** Gives the pages of a part back; it can be used again, and is zeros then. */
-  readonly discard: (address: Address, length: number) => Effect.Effect<void>;
+  /**
+   * Gives the pages of a part back; it can be used again, and is zeros then. If undefined, a task does it by
+   * madvise(2): the memory is a shared mapping of a file in memory.
+   */
+  readonly discard?: (address: Address, length: number) => Effect.Effect<void>;
 }
 
 /** What the mappings of one address space have in common, whichever of its tasks makes them. */
@@ -121,7 +125,10 @@ export class Mappings {
       const { reserve } = this.#account;
       this.#account.mapped -= length;
       if (reserve === undefined) return this.#throughAny((sysif) => munmap(sysif, address, length));
-      return Effect.map(reserve.memory.discard(address, length), () =>
+      const discard =
+        reserve.memory.discard?.(address, length) ??
+        this.#throughAny((sysif) => madvise(sysif, address, length, MADV.REMOVE));
+      return Effect.map(discard, () =>
         reserve.free.release(address - reserve.memory.address, length),
       );
     });

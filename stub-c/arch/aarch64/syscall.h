@@ -61,20 +61,26 @@ enum {
 	SYS_readlinkat = 78,
 	SYS_newfstatat = 79,
 	SYS_exit_group = 94,
+	SYS_waitid = 95,
+	SYS_unshare = 97,
 	SYS_clock_gettime = 113,
 	SYS_sched_getaffinity = 123,
 	SYS_rt_sigaction = 134,
 	SYS_rt_sigprocmask = 135,
+	SYS_getsid = 156,
+	SYS_setsid = 157,
 	SYS_prctl = 167,
 	SYS_getpid = 172,
 	SYS_getppid = 173,
 	SYS_getuid = 174,
+	SYS_geteuid = 175,
 	SYS_getgid = 176,
 	SYS_socket = 198,
 	SYS_socketpair = 199,
 	SYS_connect = 203,
 	SYS_sendto = 206,
 	SYS_recvfrom = 207,
+	SYS_setsockopt = 208,
 	SYS_getsockopt = 209,
 	SYS_shutdown = 210,
 	SYS_sendmsg = 211,
@@ -82,6 +88,7 @@ enum {
 	SYS_munmap = 215,
 	SYS_clone = 220,
 	SYS_mmap = 222,
+	SYS_accept4 = 242,
 	SYS_wait4 = 260,
 	SYS_prlimit64 = 261,
 	SYS_process_vm_readv = 270,
@@ -96,6 +103,9 @@ enum {
 /* Bytes of a struct epoll_event. */
 #define EPOLL_EVENT_SIZE 16
 
+/* Where the signal mask lies in the ucontext of a signal handler. */
+#define UCONTEXT_SIGMASK 40
+
 /* A system call that returns twice, the second time on another stack, from which the child takes a
  * function and its argument to call it. Defined in clone.S. */
 long rsyscall_clone_call(long number, long a, long b, long c, long d, long e);
@@ -107,5 +117,10 @@ long rsyscall_clone_call(long number, long a, long b, long c, long d, long e);
 
 /* rt_sigaction(2) wants code of ours to leave a handler with. Defined in start.S. */
 void rsyscall_sigreturn(void);
+
+/* Calls a function that can be left from within, and from a signal handler: rsyscall_leave makes its call
+ * return `result`, as longjmp(3) does. `place` is where that is, until then. Defined in leave.S. */
+long rsyscall_enter(unsigned long *place, long (*function)(void *), void *argument);
+__attribute__((noreturn)) void rsyscall_leave(const unsigned long *place, long result);
 
 #endif

@@ -47,6 +47,7 @@ enum {
 	SYS_recvmsg = 47,
 	SYS_shutdown = 48,
 	SYS_socketpair = 53,
+	SYS_setsockopt = 54,
 	SYS_getsockopt = 55,
 	SYS_clone = 56,
 	SYS_wait4 = 61,
@@ -56,19 +57,25 @@ enum {
 	SYS_chdir = 80,
 	SYS_getuid = 102,
 	SYS_getgid = 104,
+	SYS_geteuid = 107,
 	SYS_getppid = 110,
+	SYS_setsid = 112,
+	SYS_getsid = 124,
 	SYS_prctl = 157,
 	SYS_sched_getaffinity = 204,
 	SYS_getdents64 = 217,
 	SYS_clock_gettime = 228,
 	SYS_exit_group = 231,
 	SYS_epoll_ctl = 233,
+	SYS_waitid = 247,
 	SYS_openat = 257,
 	SYS_newfstatat = 262,
 	SYS_unlinkat = 263,
 	SYS_readlinkat = 267,
 	SYS_ppoll = 271,
+	SYS_unshare = 272,
 	SYS_epoll_pwait = 281,
+	SYS_accept4 = 288,
 	SYS_epoll_create1 = 291,
 	SYS_dup3 = 292,
 	SYS_pipe2 = 293,
@@ -85,6 +92,9 @@ enum {
 /* Bytes of a struct epoll_event, which is packed here and nowhere else. */
 #define EPOLL_EVENT_SIZE 12
 
+/* Where the signal mask lies in the ucontext of a signal handler. */
+#define UCONTEXT_SIGMASK 296
+
 /* A system call that returns twice, the second time on another stack, from which the child takes a
  * function and its argument to call it. Defined in clone.S. */
 long rsyscall_clone_call(long number, long a, long b, long c, long d, long e);
@@ -96,5 +106,10 @@ long rsyscall_clone_call(long number, long a, long b, long c, long d, long e);
 
 /* rt_sigaction(2) wants code of ours to leave a handler with. Defined in start.S. */
 void rsyscall_sigreturn(void);
+
+/* Calls a function that can be left from within, and from a signal handler: rsyscall_leave makes its call
+ * return `result`, as longjmp(3) does. `place` is where that is, until then. Defined in leave.S. */
+long rsyscall_enter(unsigned long *place, long (*function)(void *), void *argument);
+__attribute__((noreturn)) void rsyscall_leave(const unsigned long *place, long result);
 
 #endif

@@ -95,7 +95,7 @@ struct rsyscall_hello {
 	i32 data_fd;
 	i32 connection_fd;
 	i32 lifeline_fd;
-	u32 reserved;
+	i32 listening_fd; /* where a process that stays awaits its next controller; 0: it does not stay */
 	u64 namespaces[RSYSCALL_NS_COUNT]; /* inode numbers in nsfs; 0 when unknown */
 	u64 server_symbol;                 /* address of rsyscall_server */
 	/* The arena, whose memfd comes with the hello: memory for the server to map. Its first page is a

@@ -1,0 +1,296 @@
+import { F, SIG, type Ucred, W } from "@rsyscall/abi";
+import {
+  type FdClass,
+  FileDescriptor,
+  getcwd,
+  type HandleFailure,
+  Pidfd,
+  prctl,
+  unlink,
+} from "@rsyscall/handle";
+import { taskPath } from "@rsyscall/native";
+import {
+  catchErrno,
+  Fd,
+  geteuid,
+  Path,
+  type PathLike,
+  Pid,
+  type SyscallFailure,
+} from "@rsyscall/near";
+import { ChildProcess, Command, Thread } from "@rsyscall/thread";
+import {
+  bootstrapThread,
+  handshake,
+  type LaunchError,
+  passingTransport,
+} from "@rsyscall/transport";
+import { type Duration, Effect, Scope } from "effect";
+import { dial, failure, handshakeError } from "./dial.ts";
+import type { PersistentTaskError } from "./errors.ts";
+import {
+  type ChildDescription,
+  childrenOf,
+  type OpenDescriptor,
+  openDescriptors,
+} from "./inventory.ts";
+import {
+  type LaunchedServer,
+  type Life,
+  launchServer,
+  listen,
+  type Stdio,
+} from "./launchServer.ts";
+
+export interface PersistentTaskOptions {
+  /** How long to wait for the process, which serves one controller at a time. Default 10 seconds. */
+  readonly timeout?: Duration.Input;
+  /** Whether calls and memory go through memory that both sides share, where they can. Default true. */
+  readonly sharedMemory?: boolean;
+}
+
+export interface StartOptions extends PersistentTaskOptions, Stdio {
+  /** The executable `rsyscall-task`, where the parent sees it. Default: the one of this package. */
+  readonly executable?: PathLike;
+  /** The process's stdout and stderr. Default: /dev/null. */
+  readonly stdout?: FileDescriptor;
+  readonly stderr?: FileDescriptor;
+}
+
+/** What a task is made of. */
+interface Fields {
+  readonly thread: Thread;
+  readonly ended: Effect.Effect<void>;
+  readonly path: Path;
+  readonly parent: Thread;
+  readonly listening: FileDescriptor;
+}
+
+/**
+ * A process that outlives its controller. Another one connects to it later, by a Unix socket that has a path,
+ * and finds what is open in it and which children it has. It serves one controller at a time.
+ *
+ * @example
+ * ```ts
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { PersistentTask } from "@rsyscall/task-persistent";
+ * import { Effect } from "effect";
+ *
+ * const first = Effect.gen(function* () {
+ *   const task = yield* PersistentTask.start(yield* LocalThread, "/tmp/example.sock");
+ *   const [reader, writer] = yield* task.thread.pipe();
+ *   yield* writer.writeAllText("from the first controller");
+ *   // These belong to the process from now on, and no longer to the scope.
+ *   reader.disown();
+ *   writer.disown();
+ *   yield* task.keep;
+ *   return reader.near;
+ * });
+ *
+ * const second = (fd: number) =>
+ *   Effect.gen(function* () {
+ *     const task = yield* PersistentTask.connect(yield* LocalThread, "/tmp/example.sock");
+ *     const reader = yield* task.adopt(fd);
+ *     console.log(new TextDecoder().decode(yield* reader.readBytes())); // from the first controller
+ *     yield* task.end;
+ *   });
+ *
+ * const program = Effect.flatMap(Effect.scoped(first), (fd) => Effect.scoped(second(fd)));
+ * await Effect.runPromise(program.pipe(Effect.provide(LocalThread.layer)));
+ * ```
+ */
+export class PersistentTask {
+  /** The process. It ignores SIGPIPE, which its children do not. Its stdin is /dev/null. */
+  readonly thread: Thread;
+  /** Completes when the process has ended, or is out of reach. */
+  readonly ended: Effect.Effect<void>;
+  /** The path of its socket, as the parent sees it. */
+  readonly path: Path;
+  /** It as a child of the parent, if this controller has started it. */
+  readonly process: ChildProcess | undefined;
+  readonly #parent: Thread;
+  readonly #listening: FileDescriptor;
+  /** If this controller has started it. */
+  readonly #launched: { readonly server: LaunchedServer; readonly life: Life } | undefined;
+
+  private constructor(
+    { thread, ended, path, parent, listening }: Fields,
+    launched?: { readonly server: LaunchedServer; readonly life: Life },
+  ) {
+    this.thread = thread;
+    this.ended = ended;
+    this.path = path;
+    this.process = launched?.server.process;
+    this.#parent = parent;
+    this.#listening = listening;
+    this.#launched = launched;
+  }
+
+  /**
+   * Starts a process that listens on a path, and connects to it. Until `keep`, it ends with the scope, with
+   * the parent, and with this controller. PathTaken if there is something at the path.
+   *
+   * @param parent whose child it is, and which sees the path
+   */
+  static start(
+    parent: Thread,
+    path: PathLike,
+    { executable = taskPath, stdout, stderr, ...options }: StartOptions = {},
+  ): Effect.Effect<PersistentTask, HandleFailure | LaunchError | PersistentTaskError, Scope.Scope> {
+    return Effect.gen(function* () {
+      const absolute = yield* absolutePath(parent, path);
+      const life = { isKept: false };
+      const listening = yield* listen(parent, absolute, life);
+      const command = Command.make(executable, "persistent");
+      const server = yield* launchServer(parent, command, listening, { stdout, stderr }, life);
+      // When the process ends, nobody listens.
+      yield* listening.close;
+      const fields = yield* Effect.raceFirst(connect(parent, absolute, options), server.failed);
+      yield* server.started;
+      return new PersistentTask(fields, { server, life });
+    });
+  }
+
+  /**
+   * Connects to a process that listens on a path. The scope disconnects, and leaves the process as it is.
+   *
+   * @param parent which sees the path, and whose user is that of the process, or root
+   */
+  static connect(
+    parent: Thread,
+    path: PathLike,
+    options: PersistentTaskOptions = {},
+  ): Effect.Effect<PersistentTask, HandleFailure | PersistentTaskError, Scope.Scope> {
+    return Effect.flatMap(absolutePath(parent, path), (absolute) =>
+      Effect.map(connect(parent, absolute, options), (fields) => new PersistentTask(fields)),
+    );
+  }
+
+  /** The process stays from now on, whatever becomes of its parent, this controller and this scope. */
+  get keep(): Effect.Effect<void, SyscallFailure> {
+    return Effect.uninterruptible(
+      Effect.map(prctl.setPdeathsig(this.thread.task, 0), () => {
+        if (this.#launched !== undefined) this.#launched.life.isKept = true;
+      }),
+    );
+  }
+
+  /**
+   * Disconnects at once, and leaves the process as it is. Calls in flight end as SyscallHangup; if the process
+   * is inside one of them, it comes out.
+   */
+  get disconnect(): Effect.Effect<void> {
+    return this.thread.task.sysif.close;
+  }
+
+  /** Removes the socket, and has the process exit with status 0. */
+  get end(): Effect.Effect<void, HandleFailure> {
+    return Effect.gen({ self: this }, function* () {
+      yield* unlink(this.#parent.task, this.path).pipe(catchErrno("ENOENT", () => Effect.void));
+      yield* Effect.catchTag(this.thread.exit(0), "SyscallSendError", () => Effect.void);
+      if (this.#launched === undefined) return yield* this.ended;
+      const { server } = this.#launched;
+      yield* server.process.wait;
+      yield* server.forget;
+    });
+  }
+
+  /**
+   * What is open in the process, besides what this controller reaches it through, and what is close-on-fork:
+   * nobody else has a use for it.
+   */
+  get descriptors(): Effect.Effect<ReadonlyArray<OpenDescriptor>, HandleFailure> {
+    return openDescriptors(this.thread.task, this.#listening);
+  }
+
+  /**
+   * A handle for a descriptor that is open in the process; EBADF if it is not. No scope closes it: it stays
+   * open until `close`, for the next controller too. `reclassify` gives a handle that the scope closes.
+   */
+  adopt(fd: number): Effect.Effect<FileDescriptor, HandleFailure>;
+  adopt<A extends FileDescriptor>(fd: number, kind: FdClass<A>): Effect.Effect<A, HandleFailure>;
+  adopt(fd: number, kind: FdClass<FileDescriptor> = FileDescriptor) {
+    const { task } = this.thread;
+    return Effect.suspend(() => {
+      const handle = new kind(task, Fd(fd));
+      return Effect.as(handle.fcntl(F.GETFD), handle).pipe(
+        Effect.onError(() => Effect.sync(() => handle.disown())),
+      );
+    });
+  }
+
+  /** The children of the process, those that have ended and were not waited for as well. */
+  get children(): Effect.Effect<ReadonlyArray<ChildDescription>, HandleFailure> {
+    return childrenOf(this.thread);
+  }
+
+  /**
+   * A child of the process, whoever has started it; ECHILD if it is none. The scope only forgets it: the
+   * child goes on.
+   */
+  adoptChild(pid: number): Effect.Effect<ChildProcess, HandleFailure, Scope.Scope> {
+    const { thread } = this;
+    return Effect.gen(function* () {
+      // The number is the child's until it was waited for, and nobody else waits.
+      const pidfd = yield* Pidfd.open(thread.task, pid);
+      pidfd.closeOnFork = true;
+      yield* pidfd.waitid(W.EXITED | W.NOHANG | W.NOWAIT);
+      return yield* ChildProcess.watch(thread, { pid: Pid(pid), pidfd }, Effect.void);
+    });
+  }
+}
+
+const connect = (
+  parent: Thread,
+  path: Path,
+  { timeout = "10 seconds", sharedMemory = true }: PersistentTaskOptions,
+): Effect.Effect<Fields, HandleFailure | PersistentTaskError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const outer = yield* Effect.scope;
+    const uid = yield* geteuid(parent.task.sysif);
+    const policy = {
+      handshakeTimeout: timeout,
+      allow: (peer: Ucred) => uid === 0 || peer.uid === 0 || peer.uid === uid,
+      descriptionLimit: 2 ** 23,
+    };
+    return yield* Effect.scoped(
+      Effect.gen(function* () {
+        const { socket, connection } = yield* dial(parent, path);
+        const greeted = yield* Effect.mapError(handshake(socket, policy), handshakeError(path));
+        const { description } = greeted;
+        const { listeningFd } = description;
+        if (listeningFd === undefined)
+          return yield* failure(path, "NotPersistent", "is no persistent task")(undefined);
+        const transport = passingTransport(connection, socket.handle, sharedMemory);
+        const { thread, ended } = yield* bootstrapThread(transport, greeted).pipe(
+          Scope.provide(outer),
+          Effect.catchTag("HandshakeError", (error) =>
+            Effect.fail(failure(path, "NobodyListens", "it has ended")(error)),
+          ),
+        );
+        const own = (fd: Fd) => {
+          const handle = new FileDescriptor(thread.task, fd);
+          handle.closeOnFork = true;
+          return handle;
+        };
+        // Where its calls go through memory, it has no use for this number, and keeps it for the next.
+        if (thread.memory !== undefined) own(description.dataFd);
+        const listening = own(listeningFd);
+        return {
+          // As for Node's own children: that this process ignores it is nothing to them.
+          thread: new Thread({ ...thread, ignoredSignals: new Set([SIG.PIPE]) }),
+          ended,
+          path,
+          parent,
+          listening,
+        };
+      }),
+    );
+  });
+
+const absolutePath = (thread: Thread, path: PathLike): Effect.Effect<Path, HandleFailure> => {
+  const given = Path.make(path);
+  return given.isAbsolute
+    ? Effect.succeed(given)
+    : Effect.map(getcwd(thread.task), (cwd) => cwd.join(given));
+};

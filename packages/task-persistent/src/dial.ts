@@ -1,0 +1,88 @@
+import { AF, SOCK } from "@rsyscall/abi";
+import { SelfConnection } from "@rsyscall/connection";
+import { AsyncFileDescriptor, EndOfFileError } from "@rsyscall/epoller";
+import { connectUnix, type FileDescriptor, type HandleFailure, Socket } from "@rsyscall/handle";
+import { type Path, SyscallError } from "@rsyscall/near";
+import type { Thread } from "@rsyscall/thread";
+import type { HandshakeError, OpenedSocket } from "@rsyscall/transport";
+import { Effect, type Scope } from "effect";
+import { PersistentTaskError, type PersistentTaskErrorReason } from "./errors.ts";
+
+/** What becomes of an error on the way to a task. */
+export const failure =
+  (path: Path, reason: PersistentTaskErrorReason, problem: string) => (cause: unknown) =>
+    new PersistentTaskError({ reason, path: path.text, problem, cause });
+
+/**
+ * Connects a Thread to a socket. The connected socket is in the access task where descriptors get there:
+ * nothing then goes through the Thread, and memory can be shared. Else it is in the Thread itself.
+ */
+export const dial = (
+  { task, connection, epoller }: Thread,
+  path: Path,
+): Effect.Effect<Omit<OpenedSocket, "far">, HandleFailure | PersistentTaskError, Scope.Scope> =>
+  Effect.gen(function* () {
+    // A queue that is full is an error, and nothing to wait for in the kernel.
+    const socket = yield* Socket.make(task, AF.UNIX, SOCK.STREAM | SOCK.NONBLOCK);
+    socket.closeOnFork = true;
+    yield* Effect.mapError(connectUnix(socket, path), dialError(path));
+    if (!connection.canPass)
+      return { socket: yield* AsyncFileDescriptor.make(yield* epoller, socket), connection };
+    const { accessTask, accessEpoller } = connection;
+    const here = task === accessTask ? socket : yield* passed(connection.passFrom([socket]));
+    return {
+      socket: yield* AsyncFileDescriptor.make(accessEpoller, here),
+      connection: new SelfConnection(accessTask, accessEpoller),
+    };
+  });
+
+const passed = (
+  passing: Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope>,
+): Effect.Effect<Socket, HandleFailure, Scope.Scope> =>
+  Effect.flatMap(passing, ([fd]) =>
+    Effect.tap((fd as FileDescriptor).reclassify(Socket), (socket) =>
+      Effect.sync(() => {
+        socket.closeOnFork = true;
+      }),
+    ),
+  );
+
+const dialError =
+  (path: Path) =>
+  (cause: HandleFailure): HandleFailure | PersistentTaskError => {
+    if (!(cause instanceof SyscallError)) return cause;
+    switch (cause.errno) {
+      case "ENOENT":
+      case "ECONNREFUSED":
+        return failure(path, "NobodyListens", "nobody listens there")(cause);
+      case "EACCES":
+      case "EPERM":
+        return failure(path, "NotAllowed", "this user may not connect")(cause);
+      case "EAGAIN":
+        return failure(path, "Busy", "somebody else is connected, and others wait")(cause);
+      case "EPROTOTYPE":
+        return failure(path, "NotPersistent", "what listens there is no persistent task")(cause);
+      default:
+        return cause;
+    }
+  };
+
+/** A handshake that came to nothing. */
+export const handshakeError =
+  (path: Path) =>
+  (cause: HandshakeError): PersistentTaskError => {
+    switch (cause.kind) {
+      case "TimedOut":
+        return failure(path, "Busy", `${cause.problem}; somebody else is connected`)(cause);
+      case "HungUp":
+        return cause.cause instanceof EndOfFileError
+          ? failure(path, "NotAllowed", "it hung up: this user may not connect")(cause)
+          : failure(path, "NobodyListens", "it has ended")(cause);
+      case "NotAllowed":
+        return failure(path, "NotAllowed", "it belongs to another user")(cause);
+      case "WrongVersion":
+        return failure(path, "WrongVersion", cause.problem)(cause);
+      default:
+        return failure(path, "NotPersistent", `no persistent task: ${cause.problem}`)(cause);
+    }
+  };

@@ -1,0 +1,88 @@
+import { Directory, type FileDescriptor, type HandleFailure, type Task } from "@rsyscall/handle";
+import { catchErrno, Fd, type Path, Pid } from "@rsyscall/near";
+import type { Thread } from "@rsyscall/thread";
+import { Effect } from "effect";
+
+/** A descriptor that is open in a process. */
+export interface OpenDescriptor {
+  readonly fd: Fd;
+  /** What it is, as /proc shows it: a path, `pipe:[12345]`, `anon_inode:[eventpoll]`. */
+  readonly target: Path;
+}
+
+/** A child of a process. */
+export interface ChildDescription {
+  readonly pid: Pid;
+  /** Its arguments, as ps(1) shows them; the name of the program in brackets where there are none. */
+  readonly command: string;
+  /** Whether it has ended. Its status is kept until somebody waits for it. */
+  readonly hasEnded: boolean;
+}
+
+/** Calls of one listing that are in flight together. */
+const AT_ONCE = 32;
+
+const skipMissing = catchErrno(["ENOENT", "ESRCH"], () => Effect.succeed(undefined));
+
+const isKnown = <A>(value: A | undefined): value is A => value !== undefined;
+
+/** The descriptors of a task's process, but for those that are private, and for all duplicates of one. */
+export const openDescriptors = (
+  task: Task,
+  duplicatesOf: FileDescriptor,
+): Effect.Effect<ReadonlyArray<OpenDescriptor>, HandleFailure> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const directory = yield* Directory.open(task, "/proc/self/fd");
+      const target = (fd: number) => directory.readlinkat(String(fd));
+      const unwanted = (yield* target(duplicatesOf.near)).text;
+      const hidden = new Set(task.fdTable.closedOnFork([]).map(({ first }) => first));
+      const fds = (yield* directory.entries)
+        .map(({ name }) => Number(name))
+        .filter((fd) => fd !== directory.near && !hidden.has(fd));
+      const found = yield* Effect.forEach(
+        fds.sort((a, b) => a - b),
+        (fd) => skipMissing(Effect.map(target(fd), (target) => ({ fd: Fd(fd), target }))),
+        { concurrency: AT_ONCE },
+      );
+      return found.filter(isKnown).filter(({ target }) => target.text !== unwanted);
+    }),
+  );
+
+const text = (thread: Thread, path: string): Effect.Effect<string, HandleFailure> =>
+  Effect.map(thread.slurp(path), (bytes) => new TextDecoder().decode(bytes));
+
+/** The children of all threads of a Thread's process. */
+export const childrenOf = (
+  thread: Thread,
+): Effect.Effect<ReadonlyArray<ChildDescription>, HandleFailure> =>
+  Effect.gen(function* () {
+    const threads = yield* Effect.scoped(
+      Effect.flatMap(Directory.open(thread.task, "/proc/self/task"), ({ entries }) => entries),
+    );
+    const lists = yield* Effect.forEach(threads, ({ name }) =>
+      skipMissing(text(thread, `/proc/self/task/${name}/children`)),
+    );
+    const pids = lists.flatMap((list) => list?.match(/\d+/g) ?? []).map(Number);
+    const children = yield* Effect.forEach(
+      pids.sort((a, b) => a - b),
+      (pid) => skipMissing(describe(thread, pid)),
+      { concurrency: AT_ONCE },
+    );
+    return children.filter(isKnown);
+  });
+
+const describe = (thread: Thread, pid: number): Effect.Effect<ChildDescription, HandleFailure> =>
+  Effect.map(
+    Effect.all([text(thread, `/proc/${pid}/stat`), text(thread, `/proc/${pid}/cmdline`)]),
+    ([status, line]) => {
+      // The name may have parentheses of its own: it ends with the last one.
+      const [, name = "", state] = /\((.*)\) (\S)/s.exec(status) ?? [];
+      const words = line.split("\0").slice(0, -1).join(" ");
+      return {
+        pid: Pid(pid),
+        command: words === "" ? `[${name}]` : words,
+        hasEnded: state === "Z" || state === "X",
+      };
+    },
+  );

@@ -1,0 +1,130 @@
+import { AF, O, SIG, SOCK } from "@rsyscall/abi";
+import {
+  bindUnix,
+  type FileDescriptor,
+  type HandleFailure,
+  Socket,
+  spawn,
+  unlink,
+} from "@rsyscall/handle";
+import { type Path, SyscallError } from "@rsyscall/near";
+import { ChildProcess, type Command, type Thread } from "@rsyscall/thread";
+import { LaunchError } from "@rsyscall/transport";
+import { Effect, Exit, Scope } from "effect";
+import { failure } from "./dial.ts";
+import type { PersistentTaskError } from "./errors.ts";
+
+/** Controllers that may wait for their turn. */
+const BACKLOG = 16;
+
+/** Whether a process is to stay when its scope closes. */
+export interface Life {
+  isKept: boolean;
+}
+
+/** A process that listens, or will turn out not to. */
+export interface LaunchedServer {
+  readonly process: ChildProcess;
+  /** Fails when the process ends: nobody answers then. */
+  readonly failed: Effect.Effect<never, HandleFailure | LaunchError>;
+  /** Once it runs. */
+  readonly started: Effect.Effect<void>;
+  /** Once it was waited for. */
+  readonly forget: Effect.Effect<void>;
+}
+
+/** Listens on a path that only this user and root can connect to. The scope removes it. */
+export const listen = (
+  parent: Thread,
+  path: Path,
+  life: Life,
+): Effect.Effect<Socket, HandleFailure | PersistentTaskError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const socket = yield* Socket.make(parent.task, AF.UNIX, SOCK.STREAM);
+    // bind(2) gives the file the mode of the socket, cut by the umask: it is never open to more.
+    yield* socket.chmod(0o600);
+    yield* Effect.acquireRelease(
+      Effect.mapError(bindUnix(socket, path), (error) =>
+        error instanceof SyscallError && ["EADDRINUSE", "EEXIST"].includes(error.errno)
+          ? failure(
+              path,
+              "PathTaken",
+              "is there already; if nobody listens there, remove it",
+            )(error)
+          : error,
+      ),
+      () => (life.isKept ? Effect.void : Effect.ignore(unlink(parent.task, path))),
+    );
+    yield* socket.listen(BACKLOG);
+    return socket;
+  });
+
+export interface Stdio {
+  readonly stdout?: FileDescriptor | undefined;
+  readonly stderr?: FileDescriptor | undefined;
+}
+
+/**
+ * Starts the process that serves a socket. The scope kills it, unless it is kept; and so does the kernel when
+ * its parent ends, as long as it has not been told otherwise. It is watched as long as its parent is there.
+ */
+export const launchServer = (
+  parent: Thread,
+  command: Command,
+  listening: Socket,
+  { stdout, stderr }: Stdio,
+  life: Life,
+): Effect.Effect<LaunchedServer, HandleFailure, Scope.Scope> =>
+  Effect.uninterruptible(
+    Effect.gen(function* () {
+      const scope = yield* Scope.fork(parent.scope);
+      yield* parent.beforeChildren;
+      const envp = yield* parent.environ.withUpdates(command.envUpdates);
+      const cloned = yield* Effect.scoped(
+        Effect.gen(function* () {
+          // What the controller has may be a terminal, or a pipe that somebody waits for the end of.
+          const nowhere = yield* parent.open("/dev/null", O.RDWR);
+          const options = {
+            path: command.executable,
+            argv: command.argv,
+            envp,
+            sigmask: parent.execSigmask,
+            fds: new Map<number, FileDescriptor>([
+              [0, listening],
+              [1, stdout ?? nowhere],
+              [2, stderr ?? nowhere],
+            ]),
+            deathSignal: SIG.KILL,
+            defaultSignals: parent.ignoredSignals,
+          };
+          return yield* Scope.provide(spawn(parent.task, options), scope);
+        }),
+      );
+      const { pidfd, failure, freeStack } = cloned;
+      yield* Scope.addFinalizer(scope, freeStack);
+      const process = yield* ChildProcess.watch(parent, cloned, Effect.void).pipe(
+        Scope.provide(scope),
+        Effect.onError(() => Effect.ignore(pidfd.sendSignal(SIG.KILL))),
+      );
+      const forget = Scope.close(scope, Exit.void);
+      yield* Effect.addFinalizer(() =>
+        life.isKept ? Effect.void : Effect.andThen(process.killAndWait, forget),
+      );
+      process.executes(command);
+      const failed = Effect.flatMap(Effect.exit(process.wait), () =>
+        Effect.flatMap(
+          failure,
+          (error): Effect.Effect<never, HandleFailure | LaunchError> =>
+            Effect.fail(
+              error ??
+                new LaunchError({
+                  command: command.toShell(),
+                  problem: `it ${process.state}`,
+                  stderr: "",
+                }),
+            ),
+        ),
+      );
+      return { process, failed, started: freeStack, forget };
+    }),
+  );
