@@ -4,7 +4,7 @@ import { NotHere } from "./internal/expect.ts";
 import { type Lacks, Subject, type TransportUnderTest } from "./Transport.ts";
 
 /** What a transport needs for a behaviour to be looked at. */
-export type Need = keyof Lacks | "cut";
+export type Need = keyof Lacks | "cut" | "controller";
 
 type Services = Scope.Scope | LocalThread | Subject;
 
@@ -52,10 +52,13 @@ export class NonconformanceError extends Data.TaggedError("NonconformanceError")
 /** Why a behaviour cannot be looked at; undefined if it can. */
 export const reasonToSkip = (
   { needs }: Behaviour,
-  { cut, lacks }: TransportUnderTest,
+  transport: TransportUnderTest,
 ): string | undefined => {
   for (const need of needs) {
-    const reason = need === "cut" ? cut === undefined && "cut is not given" : lacks?.[need];
+    const reason =
+      need === "cut" || need === "controller"
+        ? transport[need] === undefined && `${need} is not given`
+        : transport.lacks?.[need];
     if (typeof reason === "string") return reason;
   }
   return undefined;

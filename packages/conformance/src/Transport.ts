@@ -33,6 +33,11 @@ export interface TransportUnderTest {
    * skipped.
    */
   readonly cut?: ((thread: Thread) => Effect.Effect<void, unknown>) | undefined;
+  /**
+   * A program, and its arguments, that gets Threads in the same way and holds them: `holdThreads` of
+   * `@rsyscall/conformance/controller`. Without it, nobody sees what becomes of them when their controller dies.
+   */
+  readonly controller?: readonly [program: string, ...args: ReadonlyArray<string>] | undefined;
   /** What it cannot do. */
   readonly lacks?: Lacks | undefined;
   /** How long one behaviour may take. Default 10 seconds. */

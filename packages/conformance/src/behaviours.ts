@@ -1,6 +1,7 @@
 import { asyncIo } from "./asyncIo.ts";
 import type { Behaviour } from "./Behaviour.ts";
 import { channels } from "./channels.ts";
+import { controllerDeath } from "./controllerDeath.ts";
 import { environment } from "./environment.ts";
 import { hangup } from "./hangup.ts";
 import { leaks } from "./leaks.ts";
@@ -23,5 +24,6 @@ export const behaviours: ReadonlyArray<Behaviour> = [
   ...state,
   ...namespaces,
   ...hangup,
+  ...controllerDeath,
   ...leaks,
 ];

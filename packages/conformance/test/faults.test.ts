@@ -210,6 +210,13 @@ describe("a transport that", () => {
     assert.equal(problem, "its scope has not closed within 500ms");
   });
 
+  it("outlives its controller is told so", function* () {
+    const name = "ends with its children and programs when SIGKILL";
+    const problem = yield* hangOf(faults.outlivesItsController, name);
+    assert.match(problem, /has not come to this: the end of process \d+ of a controller/);
+    assert.include(yield* problemOf(faults.noController, name), "no such host");
+  });
+
   it("gives no Thread is told so, with the reason", function* () {
     const makeThread = Effect.fail(new Error("no such host"));
     const problem = yield* problemOf({ makeThread }, "makes calls in the process");

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readdirSync } from "node:fs";
 import { Errno, F, SIG, SigHow } from "@rsyscall/abi";
 import { sigprocmask } from "@rsyscall/handle";
 import {
@@ -201,5 +201,21 @@ export const outlives = (parent: Thread, scope: Scope.Scope): TransportUnderTest
 });
 
 /** The scope does not close before the test is over. */
+/** Its processes go on without their controller: they are threads of this process. */
+export const outlivesItsController: TransportUnderTest = {
+  ...fork,
+  controller: [
+    "/bin/sh",
+    "-c",
+    `echo '[${readdirSync("/proc/self/task").slice(0, 6)}]'; exec sleep 1000`,
+  ],
+};
+
+/** Its controller gets no Thread. */
+export const noController: TransportUnderTest = {
+  ...fork,
+  controller: ["/bin/sh", "-c", "echo no such host >&2; exit 1"],
+};
+
 export const neverCloses = (over: Deferred.Deferred<void>): TransportUnderTest =>
   changed(() => Effect.addFinalizer(() => Deferred.await(over)));

@@ -1,0 +1,51 @@
+import { Bytes } from "@rsyscall/abi";
+import { write } from "@rsyscall/near";
+import { LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, type Scope } from "effect";
+
+/** Processes that shall not outlive their controller. */
+const held = (thread: Thread) =>
+  Effect.gen(function* () {
+    const child = yield* thread.fork();
+    const program = yield* thread.spawn(thread.environ.sh.args("-c", "exec sleep 1000"));
+    return [thread.task.pid, child.task.pid, program.pid];
+  });
+
+/** Has a Thread make a call that does not end. Goes on when it is under way. */
+const block = (thread: Thread) =>
+  Effect.gen(function* () {
+    const size = 1024 * 1024;
+    const [reader, writer] = yield* thread.pipe();
+    const child = yield* thread.fork();
+    const theirs = yield* child.makeAfd(yield* reader.inherit(child.task));
+    const buffer = yield* thread.malloc(Bytes, size);
+    // More than a pipe holds.
+    const writing = write(thread.task.sysif, writer.near, yield* buffer.address, size);
+    yield* Effect.forkScoped(writing, { startImmediately: true });
+    yield* theirs.readBytes(1);
+  });
+
+/**
+ * The controller of a program by which `describeTransport` tests what becomes of processes whose controller
+ * dies: see `TransportUnderTest.controller`. Gets two Threads, says so on stdout, and holds them until this
+ * process is killed.
+ *
+ * @example
+ * ```ts no-run
+ * import { holdThreads } from "@rsyscall/conformance/controller";
+ *
+ * holdThreads(connect("host"));
+ * ```
+ */
+export const holdThreads = (
+  makeThread: Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>,
+): void => {
+  const program = Effect.gen(function* () {
+    const [idle, busy] = [yield* makeThread, yield* makeThread];
+    const pids = [...(yield* held(idle)), ...(yield* held(busy))];
+    yield* block(busy);
+    process.stdout.write(`${JSON.stringify(pids)}\n`);
+    return yield* Effect.never;
+  });
+  Effect.runFork(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+};
