@@ -2,6 +2,6 @@ export { type Bootstrapped, bootstrapThread, type Transport } from "./bootstrapT
 export { HandshakeError, type HandshakeProblem, LaunchError } from "./errors.ts";
 export { type Greeted, type HandshakePolicy, handshake } from "./handshake.ts";
 export type { Description } from "./hello.ts";
-export { Launched, launch } from "./launch.ts";
+export { Launched, type LaunchOptions, launch } from "./launch.ts";
 export { type OpenedSocket, openSocket } from "./openSocket.ts";
 export { passingTransport } from "./passingTransport.ts";

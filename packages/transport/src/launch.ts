@@ -3,13 +3,25 @@ import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { type HandleFailure, type PipeReader, pollNow } from "@rsyscall/handle";
 import type { ChildProcess, Command, SpawnOptions, Thread } from "@rsyscall/thread";
 import { Duration, Effect, Fiber, type Scope } from "effect";
-import { LaunchError } from "./errors.ts";
+import { HandshakeError, LaunchError } from "./errors.ts";
 
 /** Of what a command writes to stderr, this much of the end is kept. */
 const STDERR_SIZE = 64 * 1024;
 
-/** How long a command that has hung up gets to end, so that its status can be told. */
+/**
+ * How long a command that has hung up gets to end, so that its status can be told, and the end of one that has
+ * ended to be seen behind all that it has said.
+ */
 const END_TIMEOUT = "1 second";
+
+type OnStderr = ((bytes: Uint8Array) => void) | undefined;
+
+export interface LaunchOptions extends Omit<SpawnOptions, "stderr"> {
+  /** Gets what the command writes to stderr, as it comes. */
+  readonly onStderr?: OnStderr;
+  /** The command as errors show it, if that is not all of it. */
+  readonly shown?: Command;
+}
 
 /** A command through which a Thread is to be had, and what it says meanwhile. */
 export class Launched {
@@ -23,9 +35,16 @@ export class Launched {
     this.#stderr = stderr;
   }
 
-  /** What the command has written to stderr: the end of it. */
+  /** What the command has written to stderr so far: the last 64 KiB of it. */
   get stderr(): string {
     return this.#stderr.text;
+  }
+
+  /** Waits until the command has ended, and says how. */
+  get #end(): Effect.Effect<string> {
+    return Effect.map(Effect.exit(this.process.wait), () =>
+      this.process.state === undefined ? "it is out of reach" : `it ${this.process.state}`,
+    );
   }
 
   /**
@@ -36,7 +55,6 @@ export class Launched {
     timeout: Duration.Input,
     effect: Effect.Effect<A, E, R>,
   ): Effect.Effect<A, LaunchError, R> {
-    const { process } = this;
     const failed = (problem: string, cause?: unknown) =>
       Effect.flatMap(this.#stderr.finish, () => {
         const { stderr } = this;
@@ -44,16 +62,22 @@ export class Launched {
           new LaunchError({ command: this.#command.toShell(), problem, stderr, cause }),
         );
       });
-    const ended = Effect.flatMap(Effect.exit(process.wait), () => failed(`it ${process.state}`));
-    const hasHungUp = (error: E) =>
-      ended.pipe(
+    const hasFailed = (error: E) =>
+      this.#end.pipe(
         Effect.timeout(END_TIMEOUT),
-        Effect.catchTag("TimeoutError", () => failed(error.message, error)),
+        Effect.matchEffect({
+          onFailure: () => failed(error.message, error),
+          onSuccess: (end) => failed(isHangUp(error) ? end : `${error.message}; ${end}`, error),
+        }),
       );
+    const hasEnded = Effect.flatMap(this.#end, (end) => Effect.delay(failed(end), END_TIMEOUT));
     const limit = Duration.format(Duration.fromInputUnsafe(timeout));
-    return Effect.raceFirst(Effect.catch(effect, hasHungUp), ended).pipe(
+    return Effect.raceFirst(Effect.catch(effect, hasFailed), hasEnded).pipe(
       Effect.timeout(timeout),
-      Effect.catchTag("TimeoutError", () => failed(`no answer within ${limit}`)),
+      Effect.catchTag("TimeoutError", () => {
+        const { state } = this.process;
+        return failed(`no answer within ${limit}${state === undefined ? "" : `; it ${state}`}`);
+      }),
     ) as Effect.Effect<A, LaunchError, R>;
   }
 }
@@ -62,33 +86,40 @@ export class Launched {
 export const launch = (
   parent: Thread,
   command: Command,
-  options: Omit<SpawnOptions, "stderr">,
+  { onStderr, shown = command, ...options }: LaunchOptions,
 ): Effect.Effect<Launched, HandleFailure, Scope.Scope> =>
   Effect.gen(function* () {
     const [reader, writer] = yield* parent.pipe();
-    const stderr = yield* Stderr.make(parent, reader);
+    const stderr = yield* Stderr.make(parent, reader, onStderr);
     const process = yield* parent.spawn(command, { ...options, stderr: writer });
     yield* writer.close;
-    return new Launched(process, command, stderr);
+    return new Launched(process, shown, stderr);
   });
+
+/** Whether it tells no more than that there is nobody at the other end. */
+const isHangUp = (error: Error): boolean =>
+  error instanceof HandshakeError && error.kind === "HungUp";
 
 /** The end of what is written to a pipe, which is read all the time, so that nobody has to wait. */
 class Stderr {
   readonly #afd: AsyncFileDescriptor<PipeReader>;
+  readonly #onBytes: OnStderr;
   #tail: Uint8Array = new Uint8Array(0);
   #hasEnded = false;
   #reading: Fiber.Fiber<void> | undefined;
 
-  private constructor(afd: AsyncFileDescriptor<PipeReader>) {
+  private constructor(afd: AsyncFileDescriptor<PipeReader>, onBytes: OnStderr) {
     this.#afd = afd;
+    this.#onBytes = onBytes;
   }
 
   static make(
     thread: Thread,
     reader: PipeReader,
+    onBytes: OnStderr,
   ): Effect.Effect<Stderr, HandleFailure, Scope.Scope> {
     return Effect.gen(function* () {
-      const stderr = new Stderr(yield* thread.makeAfd(reader));
+      const stderr = new Stderr(yield* thread.makeAfd(reader), onBytes);
       const reading: Effect.Effect<void, HandleFailure> = Effect.flatMap(stderr.#read, () =>
         stderr.#hasEnded ? Effect.void : reading,
       );
@@ -102,6 +133,7 @@ class Stderr {
     this.#afd.takeBytes(STDERR_SIZE, (bytes) => {
       this.#hasEnded = bytes.length === 0;
       this.#tail = Buffer.concat([this.#tail, bytes]).subarray(-STDERR_SIZE);
+      if (!this.#hasEnded) this.#onBytes?.(bytes);
     }),
   );
 
