@@ -239,8 +239,10 @@ export class Multiplexer {
     Deferred.doneUnsafe(this.#ended, Effect.fail(error));
   }
 
+  /** The far side is told by the end of the stream, and does not go on. */
   #broken(why: string): void {
-    this.#end(new StreamError({ problem: `the stream is broken: ${why}` }));
+    this.#call("shutdown", this.#stream.near, SHUT.RDWR);
+    this.#end(new StreamError({ problem: `the stream is broken: ${why}`, isBroken: true }));
   }
 
   // ---- What happens ----

@@ -3,6 +3,8 @@ import { Data } from "effect";
 /** The stream to a command's stdin and stdout has come to its end. */
 export class StreamError extends Data.TaggedError("StreamError")<{
   readonly problem: string;
+  /** Whether it was not in order: by bytes that mean nothing, or an error of the kernel. */
+  readonly isBroken?: boolean;
   readonly cause?: unknown;
 }> {
   override get message(): string {
