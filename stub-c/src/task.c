@@ -13,6 +13,7 @@
 #define SO_ACCEPTCONN 30
 #define SO_DOMAIN 39
 #define PR_SET_PDEATHSIG 1
+#define PR_SET_NAME 15
 #define F_GETFD 1
 #define O_WRONLY 1
 #define SIGKILL 9
@@ -115,6 +116,8 @@ __attribute__((noreturn)) static void serve_command(const struct launch *launch)
 	i32 pair[2];
 	if (!is_open(0) || !is_open(1))
 		fail_with(STATUS_USAGE, "stdin or stdout is closed", 0, 0);
+	/* For ps(1): a memfd, or a file that was sent, is called otherwise. */
+	syscall6(SYS_prctl, PR_SET_NAME, (long)"rsyscall-task", 0, 0, 0, 0);
 	/* A socket must not get the number on which messages are written. */
 	if (!is_open(2))
 		empty(2, O_WRONLY);

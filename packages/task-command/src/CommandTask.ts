@@ -1,18 +1,23 @@
-import { readFile } from "node:fs/promises";
-import { AsyncFileDescriptor, AsyncReadBuffer, type Epoller } from "@rsyscall/epoller";
+import { randomBytes } from "node:crypto";
+import { SHUT } from "@rsyscall/abi";
+import { AsyncFileDescriptor, type Epoller } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
 import { taskPath } from "@rsyscall/native";
 import { type PathLike, pathText } from "@rsyscall/near";
 import type { ChildProcess, Command, Thread } from "@rsyscall/thread";
 import {
+  type Bootstrapped,
   bootstrapThread,
   HandshakeError,
   handshake,
-  type LaunchError,
+  LaunchError,
+  type Launched,
   launch,
 } from "@rsyscall/transport";
 import { type Duration, Effect, type Scope } from "effect";
-import { bootScript, READY } from "./bootScript.ts";
+import { bootWords, READY } from "./bootScript.ts";
+import type { StreamError } from "./errors.ts";
+import { type Executables, readExecutables } from "./executables.ts";
 import { MultiplexedConnection } from "./MultiplexedConnection.ts";
 import { Multiplexer } from "./Multiplexer.ts";
 
@@ -29,6 +34,12 @@ export interface CommandTaskOptions {
    * the one of this package, for the machine that this is.
    */
   readonly executables?: Readonly<Record<string, PathLike>>;
+  /**
+   * Gets what is written to stderr, as it comes: by the command, and by the process and all that it runs, which
+   * have no other stdout either. It is called in the event loop, and must not throw. Default: all but the end is
+   * lost.
+   */
+  readonly onStderr?: (bytes: Uint8Array) => void;
 }
 
 /** Machines by the names that Node has for them. */
@@ -41,12 +52,18 @@ const PREAMBLE_SIZE = 64 * 1024;
 
 /**
  * A process behind a command's stdin and stdout, which carry bytes and nothing else: docker-exec(1),
- * `kubectl exec -i`, nsenter(1), ssh(1), `su -c`. Nothing of ours has to be there: the executable is sent,
- * and leaves nothing behind. It needs a POSIX shell, and a directory where programs can be executed, or
- * perl(1).
+ * `kubectl exec -i`, nsenter(1), ssh(1), `su -c`. Nothing of ours has to be there: the executable is sent, and
+ * leaves nothing behind. It needs
  *
- * It ends with its scope, and when the command, the controller or the way to it ends. From a Thread behind one
- * command another can be launched: a container on another host.
+ * - `/bin/sh`, any POSIX shell;
+ * - perl(1), which puts it into a memfd, where these can be made and executed. Otherwise it is a file for a
+ *   moment, of a name that nobody else has, for nobody else: for that chmod(1), wc(1), `head -c`, and a directory
+ *   in which programs can be executed.
+ *
+ * Or it is there already, and needs nothing (`executable`).
+ *
+ * It ends with its scope, and when the command, the controller or the way to it ends. The parent may be any
+ * Thread, one behind another command too: so a container on another host is a command from a Thread there.
  *
  * @example
  * ```ts
@@ -71,11 +88,21 @@ export class CommandTask {
   readonly process: ChildProcess;
   /** Completes when the process has ended, or is out of reach. */
   readonly ended: Effect.Effect<void>;
+  readonly #launched: Launched;
 
-  private constructor(thread: Thread, process: ChildProcess, ended: Effect.Effect<void>) {
+  private constructor({ thread, ended }: Bootstrapped, launched: Launched) {
     this.thread = thread;
-    this.process = process;
+    this.process = launched.process;
     this.ended = ended;
+    this.#launched = launched;
+  }
+
+  /**
+   * What the command, and the process and what it runs, have written to the command's stderr so far: the last
+   * 64 KiB of it.
+   */
+  get stderr(): string {
+    return this.#launched.stderr;
   }
 
   /**
@@ -86,24 +113,48 @@ export class CommandTask {
   static launch(
     parent: Thread,
     command: (...words: [program: string, ...args: ReadonlyArray<string>]) => Command,
-    { timeout = "10 seconds", executable, executables = ownExecutables }: CommandTaskOptions = {},
+    {
+      timeout = "10 seconds",
+      executable,
+      executables = ownExecutables,
+      onStderr,
+    }: CommandTaskOptions = {},
   ): Effect.Effect<CommandTask, HandleFailure | LaunchError, Scope.Scope> {
     return Effect.gen(function* () {
       const { accessTask, accessEpoller } = parent.connection;
+      const shown =
+        executable === undefined
+          ? command("/bin/sh", "-c", "...")
+          : command(pathText(executable), "command");
+      const sent =
+        executable === undefined
+          ? yield* Effect.mapError(readExecutables(executables), (cause) => {
+              const { problem } = cause;
+              return new LaunchError({ command: shown.toShell(), problem, stderr: "", cause });
+            })
+          : undefined;
       const [[near, far]] = (yield* parent.connection.openChannels(1)) as [[Socket, Socket]];
-      const there = executable === undefined ? undefined : pathText(executable);
       const launched = yield* launch(
         parent,
-        there === undefined ? command("/bin/sh", "-c", bootScript) : command(there, "command"),
-        { stdin: far, stdout: far },
+        sent === undefined ? shown : command(...bootWords(newToken(), largest(sent))),
+        { stdin: far, stdout: far, onStderr, shown },
       );
       yield* far.close;
-      const bootstrap = Effect.gen(function* () {
-        if (there === undefined) yield* sendExecutable(near, accessEpoller, executables);
+      const hear = Effect.gen(function* () {
+        if (sent !== undefined) yield* sendExecutable(near, accessEpoller, sent);
         const multiplexer = yield* Multiplexer.make(near, accessEpoller);
         const socket = yield* AsyncFileDescriptor.make(accessEpoller, multiplexer.first);
         const policy = { handshakeTimeout: timeout, allow: () => true, descriptionLimit: 2 ** 23 };
-        const greeted = yield* handshake(socket, policy);
+        const greeted = yield* Effect.raceFirst(
+          handshake(socket, policy),
+          Effect.mapError(multiplexer.ended, noTask),
+        );
+        return { multiplexer, greeted };
+      });
+      const bootstrap = Effect.gen(function* () {
+        const { multiplexer, greeted } = yield* sent === undefined
+          ? hear
+          : Effect.onError(hear, () => letScriptEnd(near, launched.process));
         return yield* bootstrapThread(
           {
             accessTask,
@@ -116,58 +167,95 @@ export class CommandTask {
           greeted,
         );
       });
-      const { thread, ended } = yield* launched.within(timeout, bootstrap);
-      return new CommandTask(thread, launched.process, ended);
+      const bootstrapped = yield* Effect.mapError(launched.within(timeout, bootstrap), (error) =>
+        advised(error, launched.process, sent !== undefined),
+      );
+      return new CommandTask(bootstrapped, launched);
     });
   }
 }
+
+/** A name that nobody else has. */
+const newToken = (): string => randomBytes(12).toString("hex");
+
+const largest = (executables: Executables): number =>
+  Math.max(0, ...[...executables.values()].map(({ length }) => length));
+
+/** What the end of a stream means on which there was no hello. */
+const noTask = (error: StreamError): HandshakeError =>
+  error.isBroken
+    ? new HandshakeError({
+        problem: `what answers behind it is no rsyscall-task: ${error.message}`,
+        cause: error,
+      })
+    : new HandshakeError({ kind: "HungUp", problem: error.message, cause: error });
+
+/** How long the script gets to remove its file. */
+const END_TIMEOUT = "1 second";
+
+/** Nothing more will come, and whoever is killed removes nothing. */
+const letScriptEnd = (stream: Socket, process: ChildProcess): Effect.Effect<void> =>
+  Effect.andThen(stream.shutdown(SHUT.RDWR), process.wait).pipe(
+    Effect.timeout(END_TIMEOUT),
+    Effect.ignore,
+  );
 
 /** Answers the script with the executable for its machine. */
 const sendExecutable = (
   socket: Socket,
   epoller: Epoller,
-  executables: Readonly<Record<string, PathLike>>,
+  executables: Executables,
 ): Effect.Effect<void, HandleFailure | HandshakeError> =>
   Effect.gen(function* () {
     const stream = yield* AsyncFileDescriptor.make(epoller, socket);
-    const machine = yield* readMachine(new AsyncReadBuffer(stream));
-    const path = executables[machine];
-    if (path === undefined)
+    const machine = yield* readMachine(stream);
+    const program = executables.get(machine);
+    if (program === undefined)
       return yield* new HandshakeError({
-        problem: `it leads to a machine ${machine}, and there are executables for ${Object.keys(executables).join(", ")}: build rsyscall-task for it, and give its path as \`executables\``,
+        problem: `it leads to a machine ${machine}, and there are executables for ${[...executables.keys()].join(", ")}: build rsyscall-task for it, and give its path in \`executables\``,
       });
-    const program = yield* Effect.tryPromise({
-      try: () => readFile(pathText(path)),
-      catch: (cause) =>
-        new HandshakeError({ problem: `cannot read ${pathText(path)}: ${cause}`, cause }),
-    });
     yield* stream.sendAllBytes(Buffer.concat([Buffer.from(`${program.length}\n`), program]));
   }).pipe(Effect.scoped);
 
 /** Waits until the script says what machine it is on. */
 const readMachine = (
-  buffer: AsyncReadBuffer,
-): Effect.Effect<string, HandleFailure | HandshakeError> => {
-  let preamble = "";
-  const readLine: Effect.Effect<string, HandleFailure | HandshakeError> = Effect.flatMap(
-    Effect.mapError(
-      buffer.readLine,
-      (cause) => new HandshakeError({ problem: answered(preamble), cause }),
-    ),
-    (line): Effect.Effect<string, HandleFailure | HandshakeError> => {
-      // What others have written need not end in a newline.
-      const at = line?.indexOf(READY) ?? -1;
-      if (line !== undefined && at >= 0) return Effect.succeed(line.slice(at + READY.length));
-      preamble += `${line ?? ""}\n`;
-      return line === undefined || preamble.length > PREAMBLE_SIZE
-        ? Effect.fail(new HandshakeError({ problem: answered(preamble) }))
-        : readLine;
+  stream: AsyncFileDescriptor<Socket>,
+): Effect.Effect<string, HandshakeError> => {
+  let said = "";
+  const readOn: Effect.Effect<string, HandshakeError> = Effect.flatMap(
+    Effect.mapError(stream.readBytes(), (cause) => noShell(said, cause)),
+    (bytes): Effect.Effect<string, HandshakeError> => {
+      said += Buffer.from(bytes).toString("latin1");
+      const ready = READY_LINE.exec(said);
+      if (ready !== null) return Effect.succeed(ready[1] as string);
+      return bytes.length === 0 || said.length > PREAMBLE_SIZE
+        ? Effect.fail(noShell(said))
+        : readOn;
     },
   );
-  return readLine;
+  return readOn;
 };
 
-const answered = (preamble: string): string =>
+/** What others have written before need not end in a newline. */
+const READY_LINE = new RegExp(`${READY}(.*)\n`);
+
+const noShell = (preamble: string, cause?: unknown): HandshakeError =>
   preamble.trim() === ""
-    ? "it has ended before a shell began"
-    : `no shell has begun behind it; it said ${JSON.stringify(preamble.trim().slice(0, 500))}`;
+    ? new HandshakeError({ kind: "HungUp", problem: "it has ended before a shell began", cause })
+    : new HandshakeError({
+        problem: `no shell has begun behind it; it said ${JSON.stringify(preamble.trim().slice(0, 500))}`,
+        cause,
+      });
+
+/** The exit statuses by which shells, and those who follow them, tell that a program cannot be executed. */
+const CANNOT_EXECUTE: ReadonlyArray<number | undefined> = [126, 127];
+
+/** What to do about an error, where the exit status of the command tells. */
+const advised = (error: LaunchError, { state }: ChildProcess, isSent: boolean): LaunchError => {
+  if (!CANNOT_EXECUTE.includes(state?.exitStatus)) return error;
+  const advice = isSent
+    ? "it must lead to a POSIX shell, /bin/sh; where there is none, give the path of rsyscall-task there as `executable`"
+    : "`executable` must be the path of an rsyscall-task there, for the machine that is there";
+  const { command, stderr, cause } = error;
+  return new LaunchError({ command, problem: `${error.problem}: ${advice}`, stderr, cause });
+};

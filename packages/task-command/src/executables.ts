@@ -1,0 +1,40 @@
+import { readFile } from "node:fs/promises";
+import { abiOf } from "@rsyscall/abi";
+import { type PathLike, pathText } from "@rsyscall/near";
+import { HandshakeError } from "@rsyscall/transport";
+import { Effect } from "effect";
+
+/** Executables by the machine that they are for, as uname(1) tells it. */
+export type Executables = ReadonlyMap<string, Uint8Array>;
+
+/** Reads them, and looks whether they are what they are said to be: a far shell would be less clear about it. */
+export const readExecutables = (
+  paths: Readonly<Record<string, PathLike>>,
+): Effect.Effect<Executables, HandshakeError> =>
+  Effect.map(
+    Effect.forEach(Object.entries(paths), ([machine, path]) =>
+      Effect.map(readExecutable(machine, pathText(path)), (bytes) => [machine, bytes] as const),
+    ),
+    (entries) => new Map(entries),
+  );
+
+const readExecutable = (machine: string, path: string): Effect.Effect<Uint8Array, HandshakeError> =>
+  Effect.gen(function* () {
+    const bytes = yield* Effect.tryPromise({
+      try: () => readFile(path),
+      catch: (cause) => new HandshakeError({ problem: `cannot read ${path}: ${cause}`, cause }),
+    });
+    const is = machineOf(bytes);
+    if (is !== machine)
+      return yield* new HandshakeError({
+        problem: `${path} is ${is === undefined ? "no program" : `a program for ${is}`}, and is to be sent to ${machine}: give the path of an rsyscall-task for ${machine} in \`executables\``,
+      });
+    return bytes;
+  });
+
+/** For which machine a program is, by its header: elf(5). */
+const machineOf = (program: Buffer): string | undefined => {
+  if (program.length < 64 || program.toString("latin1", 0, 4) !== "\x7fELF") return undefined;
+  const machine = program.readUInt16LE(18);
+  return abiOf(machine)?.machine ?? `ELF machine ${machine}`;
+};
