@@ -3,9 +3,11 @@ import { taskPath } from "@rsyscall/native";
 import { Path, type PathLike } from "@rsyscall/near";
 import type { ChildProcess, Command, Thread } from "@rsyscall/thread";
 import {
+  type Bootstrapped,
   bootstrapThread,
   handshake,
   type LaunchError,
+  type Launched,
   launch,
   openSocket,
   passingTransport,
@@ -19,6 +21,11 @@ export interface StdinTaskOptions {
   readonly sharedMemory?: boolean;
   /** The executable `rsyscall-task`, where the command sees it. Default: the one of this package. */
   readonly executable?: PathLike;
+  /**
+   * Gets what is written to stderr, as it comes: by the command, by the process, and by all that it runs and
+   * gives no other. It is called in the event loop, and must not throw. Default: all but the end is lost.
+   */
+  readonly onStderr?: (bytes: Uint8Array) => void;
 }
 
 /**
@@ -42,17 +49,24 @@ export interface StdinTaskOptions {
  * ```
  */
 export class StdinTask {
-  /** The process itself. Its stdin is /dev/null. */
+  /** The process itself. Its stdin is /dev/null, its stderr is heard by us. */
   readonly thread: Thread;
   /** The command, a child of the Thread that launched it. */
   readonly process: ChildProcess;
   /** Completes when the process has ended, or is out of reach. */
   readonly ended: Effect.Effect<void>;
+  readonly #launched: Launched;
 
-  private constructor(thread: Thread, process: ChildProcess, ended: Effect.Effect<void>) {
+  private constructor({ thread, ended }: Bootstrapped, launched: Launched) {
     this.thread = thread;
-    this.process = process;
+    this.process = launched.process;
     this.ended = ended;
+    this.#launched = launched;
+  }
+
+  /** What the command, the process and what it runs have written to stderr so far: the last 64 KiB of it. */
+  get stderr(): string {
+    return this.#launched.stderr;
   }
 
   /**
@@ -63,21 +77,29 @@ export class StdinTask {
   static launch(
     parent: Thread,
     command: (...words: [program: string, ...args: ReadonlyArray<string>]) => Command,
-    { timeout = "10 seconds", sharedMemory = true, executable = taskPath }: StdinTaskOptions = {},
+    {
+      timeout = "10 seconds",
+      sharedMemory = true,
+      executable = taskPath,
+      onStderr,
+    }: StdinTaskOptions = {},
   ): Effect.Effect<StdinTask, HandleFailure | LaunchError, Scope.Scope> {
     return Effect.gen(function* () {
       const { socket, far, connection } = yield* openSocket(parent);
       const program = Path.make(executable).text;
-      const launched = yield* launch(parent, command(program, "stdin"), { stdin: far });
+      const launched = yield* launch(parent, command(program, "stdin"), {
+        stdin: far,
+        onStderr,
+      });
       yield* far.close;
       const policy = { handshakeTimeout: timeout, allow: () => true, descriptionLimit: 2 ** 23 };
-      const { thread, ended } = yield* launched.within(
+      const bootstrapped = yield* launched.within(
         timeout,
         Effect.flatMap(handshake(socket, policy), (greeted) =>
           bootstrapThread(passingTransport(connection, socket.handle, sharedMemory), greeted),
         ),
       );
-      return new StdinTask(thread, launched.process, ended);
+      return new StdinTask(bootstrapped, launched);
     });
   }
 }

@@ -1,11 +1,20 @@
-import { readlinkSync } from "node:fs";
-import { CLONE } from "@rsyscall/abi";
+import { chmodSync, copyFileSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { aarch64, CLONE } from "@rsyscall/abi";
+import { taskPath } from "@rsyscall/native";
 import { getppid } from "@rsyscall/near";
 import { Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { LaunchError } from "@rsyscall/transport";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, notRoot, untilEnded, worksAsync } from "../../../tests/harness/index.ts";
+import {
+  it,
+  launchStub,
+  notRoot,
+  tempDirectory,
+  untilEnded,
+  worksAsync,
+} from "../../../tests/harness/index.ts";
+import { hello } from "../../../tests/stub-server/hello.ts";
 import { StdinTask } from "../src/index.ts";
 
 /** Through a shell that does nothing of its own. */
@@ -51,8 +60,15 @@ describe("a task behind a command's stdin", () => {
   const through = (words: ReadonlyArray<string>) =>
     function* () {
       const [program, ...args] = words as [string, ...Array<string>];
-      const { thread, ended } = yield* StdinTask.launch(yield* LocalThread, (...task) =>
-        Command.make(program, ...args, ...task),
+      // Where other users get to it, too.
+      const directory = yield* tempDirectory;
+      chmodSync(directory, 0o755);
+      const executable = `${directory}/rsyscall-task`;
+      copyFileSync(taskPath, executable);
+      const { thread, ended } = yield* StdinTask.launch(
+        yield* LocalThread,
+        (...task) => Command.make(program, ...args, ...task),
+        { executable },
       );
       yield* worksAsync(thread);
       const child = yield* thread.fork();
@@ -118,5 +134,53 @@ describe("a task behind a command's stdin", () => {
     const second = yield* Effect.flip(Effect.scoped(Effect.asVoid(elsewhere)));
     assert.instanceOf(second, LaunchError);
     assert.include(second.message, "/no/such/task");
+  });
+
+  it("says so when the executable is for another machine", function* () {
+    const executable = `${yield* tempDirectory}/task`;
+    const program = readFileSync(taskPath);
+    program.writeUInt16LE(aarch64.elfMachine, 18);
+    writeFileSync(executable, program, { mode: 0o755 });
+    const launched = StdinTask.launch(yield* LocalThread, (path) => Command.make(path), {
+      executable,
+    });
+    const error = yield* Effect.flip(Effect.scoped(Effect.asVoid(launched)));
+    assert.include(error.message, "ENOEXEC");
+  });
+
+  it("says so when the task is of another version, and to the task too", function* () {
+    const directory = yield* tempDirectory;
+    writeFileSync(
+      `${directory}/hello`,
+      hello((view) => view.setUint32(8, 2, true)),
+    );
+    const said = StdinTask.launch(yield* LocalThread, () =>
+      Command.make(
+        "/bin/sh",
+        "-c",
+        'cat "$0/hello" >&0; dd bs=64k count=1 status=none >&2',
+        directory,
+      ),
+    );
+    const error = yield* Effect.flip(Effect.scoped(Effect.asVoid(said)));
+    assert.instanceOf(error, LaunchError);
+    assert.match(
+      error.message,
+      /speaks version 2 .*and the server 1: use.*; it exited with status 0\n/,
+    );
+    assert.match((error as LaunchError).stderr, /speaks version 2/);
+  });
+
+  it("hears what is written to stderr while it runs", function* () {
+    const parts: Array<string> = [];
+    const saying = (...words: ReadonlyArray<string>) =>
+      Command.make("/bin/sh", "-c", 'echo the command >&2; exec "$@"', "sh", ...words);
+    const task = yield* StdinTask.launch(yield* LocalThread, saying, {
+      onStderr: (bytes) => parts.push(new TextDecoder().decode(bytes)),
+    });
+    yield* task.thread.run(Command.make("/bin/sh", "-c", "echo a program >&2"));
+    while (!task.stderr.includes("a program")) yield* Effect.yieldNow;
+    assert.equal(task.stderr, "the command\na program\n");
+    assert.equal(parts.join(""), task.stderr);
   });
 });
