@@ -143,9 +143,9 @@ export class PersistentTask {
       const listening = yield* listen(parent, absolute, life);
       const command = Command.make(executable, "persistent");
       const server = yield* launchServer(parent, command, listening, { stdout, stderr }, life);
-      // When the process ends, nobody listens.
-      yield* listening.close;
+      // As long as we listen as well, it is the end of the process that tells why nobody answers.
       const fields = yield* Effect.raceFirst(connect(parent, absolute, options), server.failed);
+      yield* listening.close;
       yield* server.started;
       return new PersistentTask(fields, { server, life });
     });
