@@ -93,7 +93,7 @@ static void on_lifeline(int signal, void *info, void *context)
 		fail(CONTROLLER_GONE, 0, 0);
 }
 
-void watch_lifeline_with(int lifeline, void (*handler)(int signal, void *info, void *context))
+void handle_signal(int signal, void (*handler)(int signal, void *info, void *context))
 {
 	struct {
 		void (*handler)(int signal, void *info, void *context);
@@ -101,10 +101,15 @@ void watch_lifeline_with(int lifeline, void (*handler)(int signal, void *info, v
 		void (*restorer)(void);
 		u64 mask;
 	} action = {handler, SA_SIGINFO | SA_RESTORER | SA_RESTART, rsyscall_sigreturn, ~0ul};
-	u64 unblock = 1ul << (LIFELINE_SIGNAL - 1);
+	u64 unblock = 1ul << (signal - 1);
 
-	syscall6(SYS_rt_sigaction, LIFELINE_SIGNAL, (long)&action, 0, sizeof unblock, 0, 0);
+	syscall6(SYS_rt_sigaction, signal, (long)&action, 0, sizeof unblock, 0, 0);
 	syscall6(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&unblock, 0, sizeof unblock, 0, 0);
+}
+
+void watch_lifeline_with(int lifeline, void (*handler)(int signal, void *info, void *context))
+{
+	handle_signal(LIFELINE_SIGNAL, handler);
 	sys_fcntl(lifeline, F_SETOWN, syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0));
 	sys_fcntl(lifeline, F_SETSIG, LIFELINE_SIGNAL);
 	sys_fcntl(lifeline, F_SETFL, O_ASYNC | O_NONBLOCK);

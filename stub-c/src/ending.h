@@ -21,4 +21,7 @@ void watch_lifeline(int lifeline);
 void watch_lifeline_with(int lifeline, void (*handler)(int signal, void *info, void *context));
 int lifeline_has_closed(int lifeline);
 
+/* Has a signal handler called, whatever the signal's disposition was and whether or not it was blocked. */
+void handle_signal(int signal, void (*handler)(int signal, void *info, void *context));
+
 #endif

@@ -7,11 +7,12 @@
 #include "rsyscall/server.h"
 #include "serve.h"
 
-#define F_GETFD 1
+#define RLIMIT_NOFILE 7
 #define SO_PEERCRED 17
 #define SO_RCVTIMEO 20
 #define SO_SNDTIMEO 21
 #define SIGPIPE 13
+#define SIGIO 29
 #define SIG_IGN 1
 #define SIG_SETMASK 2
 #define CLONE_VM 0x100
@@ -21,7 +22,8 @@
 #define WNOWAIT 0x01000000
 #define WALL 0x40000000
 
-/* Seconds that a client may take for each half of the handshake. */
+/* Seconds that a client may take for each half of the handshake, unless the listening socket has a time
+ * limit of its own (SO_RCVTIMEO). */
 #define HANDSHAKE_LIMIT 10
 
 /* What a handshake needs besides the places of its descriptors: those that come with the welcome, or before
@@ -31,9 +33,21 @@
 /* Memory of former controllers that could not be given back yet. Of more than that, nothing is. */
 #define KEPT 16
 
+struct timeval {
+	i64 seconds;
+	i64 microseconds;
+};
+
+/* Which file a descriptor is of: st_dev and st_ino. */
+struct identity {
+	u64 device;
+	u64 inode;
+};
+
 struct client {
 	const struct launch *launch;
 	struct control_fds fds;
+	struct identity listening;
 	int spares[SPARES];
 	struct arena arena;
 	int has_ring;
@@ -51,10 +65,12 @@ static void pause_shortly(void)
 	sys_ppoll(0, 0, &time);
 }
 
-/* Whether there is something to read within a time. The kernel takes off what has passed. */
-static int comes_within(int fd, struct timespec time)
+/* Whether there is something to read within a time. */
+static int comes_within(int fd, struct timeval limit)
 {
 	struct pollfd poll = {fd, POLLIN, 0};
+	/* The kernel takes off what has passed. */
+	struct timespec time = {limit.seconds, limit.microseconds * 1000};
 	long result;
 	do
 		result = sys_ppoll(&poll, 1, &time);
@@ -62,42 +78,62 @@ static int comes_within(int fd, struct timespec time)
 	return result == 1;
 }
 
+static int identify(int fd, struct identity *identity)
+{
+	/* struct stat begins with the two, 8 bytes each, on every 64-bit machine. */
+	u64 status[32];
+	if (syscall6(SYS_newfstatat, fd, (long)"", (long)status, AT_EMPTY_PATH, 0, 0) < 0)
+		return 0;
+	identity->device = status[0];
+	identity->inode = status[1];
+	return 1;
+}
+
 /* Numbers that this process needs are never free: a controller that leaves no descriptor behind could not
  * be followed by another. Those that are not in use are duplicates of the listening socket. It is the
  * inode that tells: a controller may have closed them, and the number may be something else's. */
-static int is_reserve(int fd, int listening)
+static int is_reserve(const struct client *client, int fd)
 {
-	/* st_dev and st_ino. */
-	u64 one[32], other[32];
-	return fd >= 0 && syscall6(SYS_newfstatat, fd, (long)"", (long)one, AT_EMPTY_PATH, 0, 0) == 0 &&
-	       syscall6(SYS_newfstatat, listening, (long)"", (long)other, AT_EMPTY_PATH, 0, 0) == 0 &&
-	       one[0] == other[0] && one[1] == other[1];
+	struct identity found;
+	return fd >= 0 && identify(fd, &found) && found.device == client->listening.device &&
+	       found.inode == client->listening.inode;
 }
 
-static int reserve(int *fd, int listening)
+/* Nothing can be put at a number that a controller has made too high. */
+static int is_within_limit(int fd)
 {
-	if (!is_reserve(*fd, listening))
-		*fd = (int)try_set_aside(listening);
+	u64 limits[2];
+	return syscall6(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)limits, 0, 0) < 0 || (u64)fd < limits[0];
+}
+
+static int reserve(const struct client *client, int *fd)
+{
+	if (is_reserve(client, *fd)) {
+		if (is_within_limit(*fd))
+			return 1;
+		sys_close(*fd);
+	}
+	*fd = (int)try_set_aside(client->fds.listening);
 	return *fd >= 0;
 }
 
 static void reserve_spares(struct client *client)
 {
 	for (int i = 0; i < SPARES; i++)
-		reserve(&client->spares[i], client->fds.listening);
+		reserve(client, &client->spares[i]);
 }
 
 static int reserve_places(struct client *client)
 {
 	struct control_fds *fds = &client->fds;
-	return reserve(&fds->syscall, fds->listening) & reserve(&fds->data, fds->listening) &
-	       reserve(&fds->connection, fds->listening) & reserve(&fds->lifeline, fds->listening);
+	return reserve(client, &fds->syscall) & reserve(client, &fds->data) &
+	       reserve(client, &fds->connection) & reserve(client, &fds->lifeline);
 }
 
-static void free_spares(struct client *client)
+static void free_spares(const struct client *client)
 {
 	for (int i = 0; i < SPARES; i++)
-		if (is_reserve(client->spares[i], client->fds.listening))
+		if (is_reserve(client, client->spares[i]))
 			sys_close(client->spares[i]);
 }
 
@@ -111,7 +147,7 @@ static void take_back(int fd, int listening)
 /* The next client, or -1. */
 static int next_client(struct client *client)
 {
-	if (sys_fcntl(client->fds.listening, F_GETFD, 0) < 0)
+	if (!is_reserve(client, client->fds.listening))
 		fail("nobody can connect any more: the socket has been closed", 0, 0);
 	if (!reserve_places(client)) {
 		pause_shortly();
@@ -139,19 +175,29 @@ static int may_control(int fd)
 	return peer.uid == 0 || peer.uid == (u32)syscall6(SYS_geteuid, 0, 0, 0, 0, 0, 0);
 }
 
+static struct timeval time_limit(int listening)
+{
+	struct timeval limit = {0, 0};
+	u32 size = sizeof limit;
+	syscall6(SYS_getsockopt, listening, SOL_SOCKET, SO_RCVTIMEO, (long)&limit, (long)&size, 0);
+	if (!limit.seconds && !limit.microseconds)
+		limit.seconds = HANDSHAKE_LIMIT;
+	return limit;
+}
+
 /* Whether the client is one to serve, and its descriptors are in their places. */
 static int shake_hands(struct client *client)
 {
-	struct timespec limit = {HANDSHAKE_LIMIT, 0};
+	int fd = client->fds.handshake;
+	struct timeval limit = time_limit(client->fds.listening);
 	struct problem problem;
-	if (!may_control(client->fds.handshake))
+	if (!may_control(fd))
 		return 0;
 	/* A client that neither reads nor writes holds up others no longer than that. */
-	syscall6(SYS_setsockopt, client->fds.handshake, SOL_SOCKET, SO_SNDTIMEO, (long)&limit, sizeof limit, 0);
-	syscall6(SYS_setsockopt, client->fds.handshake, SOL_SOCKET, SO_RCVTIMEO, (long)&limit, sizeof limit, 0);
+	syscall6(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, (long)&limit, sizeof limit, 0);
+	syscall6(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, (long)&limit, sizeof limit, 0);
 	client->arena = make_arena();
-	if (say_hello(&client->fds, client->launch, &client->arena, &problem) < 0 ||
-	    !comes_within(client->fds.handshake, limit))
+	if (say_hello(&client->fds, client->launch, &client->arena, &problem) < 0 || !comes_within(fd, limit))
 		return 0;
 	client->has_ring = await_welcome(&client->fds, &problem);
 	return client->has_ring == 0 || (client->has_ring == 1 && client->arena.size);
@@ -175,6 +221,8 @@ static long serve_client(void *argument)
 	struct client *client = argument;
 	lifeline_fd = client->fds.lifeline;
 	is_serving = 1;
+	/* What the kernel sends instead where no signal can be queued (RLIMIT_SIGPENDING): fcntl(2). */
+	handle_signal(SIGIO, on_lifeline);
 	watch_lifeline_with(lifeline_fd, on_lifeline);
 	long result = client->has_ring ? rsyscall_serve_ring(client->fds.syscall, client->arena.start)
 				       : rsyscall_server(client->fds.syscall, client->fds.syscall);
@@ -210,6 +258,15 @@ static void drop_memory(struct client *client)
 	client->arena.size = 0;
 }
 
+/* Which the last controller may have changed. */
+static void ignore_sigpipe(void)
+{
+	struct {
+		u64 handler, flags, restorer, mask;
+	} ignore = {SIG_IGN, 0, 0, 0};
+	syscall6(SYS_rt_sigaction, SIGPIPE, (long)&ignore, 0, sizeof ignore.mask, 0, 0);
+}
+
 static void serve_next(struct client *client)
 {
 	struct control_fds *fds = &client->fds;
@@ -220,6 +277,7 @@ static void serve_next(struct client *client)
 	sys_close(fds->handshake);
 	reserve_spares(client);
 	if (is_welcome) {
+		ignore_sigpipe();
 		rsyscall_enter(&place, serve_client, client);
 		is_serving = 0;
 	}
@@ -235,15 +293,13 @@ static void serve_next(struct client *client)
 void stay(int listening, const struct launch *launch)
 {
 	struct client client = {.launch = launch, .fds = {-1, -1, -1, -1, -1, listening}};
-	struct {
-		u64 handler, flags, restorer, mask;
-	} ignore = {SIG_IGN, 0, 0, 0};
 	/* Not with the terminal, nor with a pipe that the last controller held. Who leads a session has none
 	 * to leave. */
 	if (syscall6(SYS_setsid, 0, 0, 0, 0, 0, 0) < 0 &&
 	    syscall6(SYS_getsid, 0, 0, 0, 0, 0, 0) != syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0))
 		fail("cannot begin a session: it leads a process group", 0, 0);
-	syscall6(SYS_rt_sigaction, SIGPIPE, (long)&ignore, 0, sizeof ignore.mask, 0, 0);
+	if (!identify(listening, &client.listening))
+		fail("cannot tell which socket this is", 0, 0);
 	for (int i = 0; i < SPARES; i++)
 		client.spares[i] = -1;
 	for (;;)

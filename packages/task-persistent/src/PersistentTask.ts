@@ -52,6 +52,11 @@ export interface PersistentTaskOptions {
 export interface StartOptions extends PersistentTaskOptions, Stdio {
   /** The executable `rsyscall-task`, where the parent sees it. Default: the one of this package. */
   readonly executable?: PathLike;
+  /**
+   * How long the process waits for a client that has connected, and for its answer to the hello. Nobody else
+   * is served meanwhile. Default 10 seconds.
+   */
+  readonly patience?: Duration.Input;
   /** The process's stdout and stderr. Default: /dev/null. */
   readonly stdout?: FileDescriptor;
   readonly stderr?: FileDescriptor;
@@ -135,12 +140,18 @@ export class PersistentTask {
   static start(
     parent: Thread,
     path: PathLike,
-    { executable = taskPath, stdout, stderr, ...options }: StartOptions = {},
+    {
+      executable = taskPath,
+      patience = "10 seconds",
+      stdout,
+      stderr,
+      ...options
+    }: StartOptions = {},
   ): Effect.Effect<PersistentTask, HandleFailure | LaunchError | PersistentTaskError, Scope.Scope> {
     return Effect.gen(function* () {
       const absolute = yield* absolutePath(parent, path);
       const life = { isKept: false };
-      const listening = yield* listen(parent, absolute, life);
+      const listening = yield* listen(parent, absolute, life, patience);
       const command = Command.make(executable, "persistent");
       const server = yield* launchServer(parent, command, listening, { stdout, stderr }, life);
       // As long as we listen as well, it is the end of the process that tells why nobody answers.

@@ -1,4 +1,4 @@
-import { AF, O, SIG, SOCK } from "@rsyscall/abi";
+import { AF, O, SIG, SO, SOCK, SOL } from "@rsyscall/abi";
 import {
   bindUnix,
   type FileDescriptor,
@@ -7,10 +7,10 @@ import {
   spawn,
   unlink,
 } from "@rsyscall/handle";
-import { type Path, SyscallError } from "@rsyscall/near";
+import { type Path, SyscallError, setsockopt } from "@rsyscall/near";
 import { ChildProcess, type Command, type Thread } from "@rsyscall/thread";
 import { LaunchError } from "@rsyscall/transport";
-import { Effect, Exit, Scope } from "effect";
+import { Duration, Effect, Exit, Scope } from "effect";
 import { failure } from "./dial.ts";
 import type { PersistentTaskError } from "./errors.ts";
 
@@ -38,9 +38,11 @@ export const listen = (
   parent: Thread,
   path: Path,
   life: Life,
+  patience: Duration.Input,
 ): Effect.Effect<Socket, HandleFailure | PersistentTaskError, Scope.Scope> =>
   Effect.gen(function* () {
     const socket = yield* Socket.make(parent.task, AF.UNIX, SOCK.STREAM);
+    yield* setReceiveTimeout(socket, Duration.toMillis(patience));
     // bind(2) gives the file the mode of the socket, cut by the umask: it is never open to more.
     yield* socket.chmod(0o600);
     yield* Effect.acquireRelease(
@@ -58,6 +60,18 @@ export const listen = (
     yield* socket.listen(BACKLOG);
     return socket;
   });
+
+/** SO_RCVTIMEO of socket(7), from which the process takes how long it waits for a client. */
+const setReceiveTimeout = (socket: Socket, milliseconds: number) => {
+  const micros = BigInt(Math.ceil(Math.max(milliseconds, 1) * 1000));
+  const time = new BigInt64Array([micros / 1_000_000n, micros % 1_000_000n]);
+  const { task } = socket;
+  return socket.use((fd) =>
+    task.withBytes(new Uint8Array(time.buffer), (at) =>
+      setsockopt(task.sysif, fd, SOL.SOCKET, SO.RCVTIMEO, at, time.byteLength),
+    ),
+  );
+};
 
 export interface Stdio {
   readonly stdout?: FileDescriptor | undefined;
