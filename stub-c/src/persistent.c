@@ -7,10 +7,10 @@
 #include "rsyscall/server.h"
 #include "serve.h"
 
-#define RLIMIT_NOFILE 7
 #define SO_PEERCRED 17
 #define SO_RCVTIMEO 20
 #define SO_SNDTIMEO 21
+#define SO_ACCEPTCONN 30
 #define SIGPIPE 13
 #define SIGIO 29
 #define SIG_IGN 1
@@ -26,9 +26,19 @@
  * limit of its own (SO_RCVTIMEO). */
 #define HANDSHAKE_LIMIT 10
 
-/* What a handshake needs besides the places of its descriptors: those that come with the welcome, or before
- * that the arena, and the client itself. */
-#define SPARES 5
+#define FIRST_CHOICE 100
+#define LAST_CHOICE 3
+
+/* What is behind the number of the listening socket: what a handshake needs, which is those that come with
+ * the welcome, or before that the arena, and the client itself; then the places of the descriptors. */
+enum {
+	SPARES = RSYSCALL_SPARES,
+	SYSCALL = SPARES + 1,
+	DATA,
+	CONNECTION,
+	LIFELINE,
+	OWN,
+};
 
 /* Memory of former controllers that could not be given back yet. Of more than that, nothing is. */
 #define KEPT 16
@@ -38,17 +48,9 @@ struct timeval {
 	i64 microseconds;
 };
 
-/* Which file a descriptor is of: st_dev and st_ino. */
-struct identity {
-	u64 device;
-	u64 inode;
-};
-
 struct client {
 	const struct launch *launch;
 	struct control_fds fds;
-	struct identity listening;
-	int spares[SPARES];
 	struct arena arena;
 	int has_ring;
 	struct arena kept[KEPT];
@@ -78,85 +80,97 @@ static int comes_within(int fd, struct timeval limit)
 	return result == 1;
 }
 
-static int identify(int fd, struct identity *identity)
+/* As many numbers in a row as this process needs. They are never free: a controller that leaves no descriptor
+ * behind could not be followed by another. Those that are not in use are duplicates of the listening
+ * socket. The first one, or an error. */
+static long take_numbers(int listening, long from)
 {
-	/* struct stat begins with the two, 8 bytes each, on every 64-bit machine. */
-	u64 status[32];
-	if (syscall6(SYS_newfstatat, fd, (long)"", (long)status, AT_EMPTY_PATH, 0, 0) < 0)
-		return 0;
-	identity->device = status[0];
-	identity->inode = status[1];
+	for (;;) {
+		long first = sys_fcntl(listening, F_DUPFD_CLOEXEC, from);
+		if (first < 0)
+			return first;
+		long next = first;
+		int count = 1;
+		while (count < OWN && (next = sys_fcntl(listening, F_DUPFD_CLOEXEC, first + count)) == first + count)
+			count++;
+		if (count == OWN)
+			return first;
+		if (next >= 0)
+			sys_close((int)next);
+		while (count)
+			sys_close((int)first + --count);
+		if (next < 0)
+			return next;
+		from = next;
+	}
+}
+
+static long take_any_numbers(int listening)
+{
+	long first = take_numbers(listening, FIRST_CHOICE);
+	return first < 0 ? take_numbers(listening, LAST_CHOICE) : first;
+}
+
+static void set_numbers(struct control_fds *fds, int first)
+{
+	fds->listening = first;
+	fds->syscall = first + SYSCALL;
+	fds->data = first + DATA;
+	fds->connection = first + CONNECTION;
+	fds->lifeline = first + LIFELINE;
+}
+
+/* Closes whatever a controller has there. The numbers stay ours, unless there is an error. */
+static int take_back(const struct control_fds *fds, int from, int to)
+{
+	for (int fd = fds->listening + from; fd < fds->listening + to; fd++)
+		if (syscall6(SYS_dup3, fds->listening, fd, O_CLOEXEC, 0, 0, 0) < 0)
+			return 0;
 	return 1;
 }
 
-/* Numbers that this process needs are never free: a controller that leaves no descriptor behind could not
- * be followed by another. Those that are not in use are duplicates of the listening socket. It is the
- * inode that tells: a controller may have closed them, and the number may be something else's. */
-static int is_reserve(const struct client *client, int fd)
+static void close_numbers(int from, int to)
 {
-	struct identity found;
-	return fd >= 0 && identify(fd, &found) && found.device == client->listening.device &&
-	       found.inode == client->listening.inode;
-}
-
-/* Nothing can be put at a number that a controller has made too high. */
-static int is_within_limit(int fd)
-{
-	u64 limits[2];
-	return syscall6(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)limits, 0, 0) < 0 || (u64)fd < limits[0];
-}
-
-static int reserve(const struct client *client, int *fd)
-{
-	if (is_reserve(client, *fd)) {
-		if (is_within_limit(*fd))
-			return 1;
-		sys_close(*fd);
-	}
-	*fd = (int)try_set_aside(client->fds.listening);
-	return *fd >= 0;
-}
-
-static void reserve_spares(struct client *client)
-{
-	for (int i = 0; i < SPARES; i++)
-		reserve(client, &client->spares[i]);
-}
-
-static int reserve_places(struct client *client)
-{
-	struct control_fds *fds = &client->fds;
-	return reserve(client, &fds->syscall) & reserve(client, &fds->data) &
-	       reserve(client, &fds->connection) & reserve(client, &fds->lifeline);
-}
-
-static void free_spares(const struct client *client)
-{
-	for (int i = 0; i < SPARES; i++)
-		if (is_reserve(client, client->spares[i]))
-			sys_close(client->spares[i]);
-}
-
-/* Closes what the client had there. The number stays ours. */
-static void take_back(int fd, int listening)
-{
-	if (syscall6(SYS_dup3, listening, fd, O_CLOEXEC, 0, 0, 0) < 0)
+	for (int fd = from; fd < to; fd++)
 		sys_close(fd);
 }
 
-/* The next client, or -1. */
-static int next_client(struct client *client)
+/* Whether all is as before the first controller. Nothing can be put at a number that one of them has made
+ * too high (RLIMIT_NOFILE): then others must do. */
+static int is_ready(struct control_fds *fds)
 {
-	if (!is_reserve(client, client->fds.listening))
+	if (take_back(fds, 1, OWN))
+		return 1;
+	int former = fds->listening;
+	close_numbers(former + 1, former + OWN);
+	long first = take_any_numbers(former);
+	if (first < 0)
+		return 0;
+	sys_close(former);
+	set_numbers(fds, (int)first);
+	return 1;
+}
+
+static int is_listening(int fd)
+{
+	i32 listens = 0;
+	u32 size = sizeof listens;
+	return syscall6(SYS_getsockopt, fd, SOL_SOCKET, SO_ACCEPTCONN, (long)&listens, (long)&size, 0) == 0 &&
+	       listens;
+}
+
+/* The next client, or -1. */
+static int next_client(struct control_fds *fds)
+{
+	if (!is_listening(fds->listening))
 		fail("nobody can connect any more: the socket has been closed", 0, 0);
-	if (!reserve_places(client)) {
+	if (!is_ready(fds)) {
 		pause_shortly();
 		return -1;
 	}
-	reserve_spares(client);
-	sys_await_input(client->fds.listening);
-	free_spares(client);
-	long fd = syscall6(SYS_accept4, client->fds.listening, 0, 0, SOCK_CLOEXEC, 0, 0);
+	sys_await_input(fds->listening);
+	close_numbers(fds->listening + 1, fds->listening + 1 + SPARES);
+	long fd = syscall6(SYS_accept4, fds->listening, 0, 0, SOCK_CLOEXEC, 0, 0);
 	if (fd < 0 && fd != -EAGAIN && fd != -EINTR)
 		pause_shortly();
 	return (int)fd;
@@ -270,38 +284,33 @@ static void ignore_sigpipe(void)
 static void serve_next(struct client *client)
 {
 	struct control_fds *fds = &client->fds;
-	fds->handshake = next_client(client);
+	fds->handshake = next_client(fds);
 	if (fds->handshake < 0)
 		return;
 	int is_welcome = shake_hands(client);
 	sys_close(fds->handshake);
-	reserve_spares(client);
+	take_back(fds, 1, 1 + SPARES);
 	if (is_welcome) {
 		ignore_sigpipe();
 		rsyscall_enter(&place, serve_client, client);
 		is_serving = 0;
 	}
-	take_back(fds->syscall, fds->listening);
-	take_back(fds->connection, fds->listening);
-	take_back(fds->lifeline, fds->listening);
-	/* With a ring there is none, and what the controller may have put there is its own. */
-	if (is_welcome && !client->has_ring)
-		take_back(fds->data, fds->listening);
 	drop_memory(client);
 }
 
 void stay(int listening, const struct launch *launch)
 {
-	struct client client = {.launch = launch, .fds = {-1, -1, -1, -1, -1, listening}};
+	struct client client = {.launch = launch};
 	/* Not with the terminal, nor with a pipe that the last controller held. Who leads a session has none
 	 * to leave. */
 	if (syscall6(SYS_setsid, 0, 0, 0, 0, 0, 0) < 0 &&
 	    syscall6(SYS_getsid, 0, 0, 0, 0, 0, 0) != syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0))
 		fail("cannot begin a session: it leads a process group", 0, 0);
-	if (!identify(listening, &client.listening))
-		fail("cannot tell which socket this is", 0, 0);
-	for (int i = 0; i < SPARES; i++)
-		client.spares[i] = -1;
+	long first = take_any_numbers(listening);
+	if (first < 0)
+		fail("no descriptor is left", 0, -first);
+	sys_close(listening);
+	set_numbers(&client.fds, (int)first);
 	for (;;)
 		serve_next(&client);
 }

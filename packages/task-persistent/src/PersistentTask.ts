@@ -68,8 +68,10 @@ interface Fields {
   readonly ended: Effect.Effect<void>;
   readonly path: Path;
   readonly parent: Thread;
-  readonly listening: FileDescriptor;
 }
+
+/** Numbers behind that of the listening socket that the process keeps for the next handshake. */
+const SPARES = 5;
 
 /**
  * A process that outlives its controller. Another one connects to it later, by a Unix socket that has a path,
@@ -114,12 +116,11 @@ export class PersistentTask {
   /** It as a child of the parent, if this controller has started it. */
   readonly process: ChildProcess | undefined;
   readonly #parent: Thread;
-  readonly #listening: FileDescriptor;
   /** If this controller has started it. */
   readonly #launched: { readonly server: LaunchedServer; readonly life: Life } | undefined;
 
   private constructor(
-    { thread, ended, path, parent, listening }: Fields,
+    { thread, ended, path, parent }: Fields,
     launched?: { readonly server: LaunchedServer; readonly life: Life },
   ) {
     this.thread = thread;
@@ -127,7 +128,6 @@ export class PersistentTask {
     this.path = path;
     this.process = launched?.server.process;
     this.#parent = parent;
-    this.#listening = listening;
     this.#launched = launched;
   }
 
@@ -211,7 +211,7 @@ export class PersistentTask {
    * nobody else has a use for it.
    */
   get descriptors(): Effect.Effect<ReadonlyArray<OpenDescriptor>, HandleFailure> {
-    return openDescriptors(this.thread.task, this.#listening);
+    return openDescriptors(this.thread.task);
   }
 
   /**
@@ -286,14 +286,13 @@ const connect = (
         };
         // Where its calls go through memory, it has no use for this number, and keeps it for the next.
         if (thread.memory !== undefined) own(description.dataFd);
-        const listening = own(listeningFd);
+        for (let i = 0; i <= SPARES; i++) own(Fd(listeningFd + i));
         return {
           // As for Node's own children: that this process ignores it is nothing to them.
           thread: new Thread({ ...thread, ignoredSignals: new Set([SIG.PIPE]) }),
           ended,
           path,
           parent,
-          listening,
         };
       }),
     );

@@ -1,4 +1,4 @@
-import { Directory, type FileDescriptor, type HandleFailure, type Task } from "@rsyscall/handle";
+import { Directory, type HandleFailure, type Task } from "@rsyscall/handle";
 import { catchErrno, Fd, type Path, Pid } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
@@ -26,16 +26,14 @@ const skipMissing = catchErrno(["ENOENT", "ESRCH"], () => Effect.succeed(undefin
 
 const isKnown = <A>(value: A | undefined): value is A => value !== undefined;
 
-/** The descriptors of a task's process, but for those that are private, and for all duplicates of one. */
+/** The descriptors of a task's process, but for those that are private. */
 export const openDescriptors = (
   task: Task,
-  duplicatesOf: FileDescriptor,
 ): Effect.Effect<ReadonlyArray<OpenDescriptor>, HandleFailure> =>
   Effect.scoped(
     Effect.gen(function* () {
       const directory = yield* Directory.open(task, "/proc/self/fd");
       const target = (fd: number) => directory.readlinkat(String(fd));
-      const unwanted = (yield* target(duplicatesOf.near)).text;
       const hidden = new Set(task.fdTable.closedOnFork([]).map(({ first }) => first));
       const fds = (yield* directory.entries)
         .map(({ name }) => Number(name))
@@ -45,7 +43,7 @@ export const openDescriptors = (
         (fd) => skipMissing(Effect.map(target(fd), (target) => ({ fd: Fd(fd), target }))),
         { concurrency: AT_ONCE },
       );
-      return found.filter(isKnown).filter(({ target }) => target.text !== unwanted);
+      return found.filter(isKnown);
     }),
   );
 

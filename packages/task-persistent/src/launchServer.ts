@@ -66,7 +66,7 @@ const setReceiveTimeout = (socket: Socket, milliseconds: number) => {
   const micros = BigInt(Math.ceil(Math.max(milliseconds, 1) * 1000));
   const time = new BigInt64Array([micros / 1_000_000n, micros % 1_000_000n]);
   const { task } = socket;
-  return socket.use((fd) =>
+  return Effect.flatMap(socket.borrow(task), (fd) =>
     task.withBytes(new Uint8Array(time.buffer), (at) =>
       setsockopt(task.sysif, fd, SOL.SOCKET, SO.RCVTIMEO, at, time.byteLength),
     ),

@@ -93,12 +93,14 @@ const eventually = (wanted: () => boolean): Effect.Effect<void> =>
     while (!wanted()) yield* Effect.yieldNow;
   });
 
+const numbersOf = (pid: number) => readdirSync(`/proc/${pid}/fd`).map(Number);
+
 /** How many descriptors a process has when it waits for somebody to connect. */
 const descriptorsAtRest = (pid: number) =>
   // What the last controller had is given back by then: its memory goes last.
   Effect.map(
     eventually(() => arenasOf(pid) === 0),
-    () => readdirSync(`/proc/${pid}/fd`).length,
+    () => numbersOf(pid).length,
   );
 
 const isGone = (path: string) => statSync(path, { throwIfNoEntry: false }) === undefined;
@@ -813,13 +815,16 @@ describe("rsyscall-task persistent", () => {
   it("ends when its socket is closed, which nobody could connect to", function* () {
     for (const reuse of [false, true]) {
       const { path, pid } = yield* local();
-      const { thread } = yield* connect(path);
+      const { thread, disconnect } = yield* connect(path);
       const { sysif } = thread.task;
-      // One that is another socket is no better.
-      if (reuse)
-        for (const fd of readdirSync(`/proc/${pid}/fd`).map(Number))
-          if (fd > 99) yield* call(sysif, "dup2", undefined, 0, fd).pipe(Effect.ignore);
-      yield* call(sysif, "close_range", undefined, 3, 0xffffffff, 0).pipe(Effect.ignore);
+      yield* worksAsync(thread);
+      const listening = Math.min(...numbersOf(pid).filter((fd) => fd > 99));
+      // Something else there is no better.
+      const closing = reuse
+        ? call(sysif, "dup3", undefined, 0, listening, 0)
+        : call(sysif, "close_range", undefined, 3, 0xffffffff, 0);
+      yield* Effect.ignore(closing);
+      yield* disconnect;
       yield* untilEnded(pid);
     }
   });

@@ -69,6 +69,9 @@ enum rsyscall_namespace {
 
 #define RSYSCALL_FDS_UNKNOWN 0xffffffffu
 
+/* Numbers behind that of the listening socket which a process that stays keeps for the next handshake. */
+#define RSYSCALL_SPARES 5
+
 /* Followed by argv_size bytes of argv and envp_size of environment (each string with its NUL),
  * cwd_size bytes of working directory, execfn_size bytes of the path that was executed, and
  * fd_count i32 numbers of the descriptors that the caller left open. */

@@ -1,0 +1,29 @@
+import { describeTransport } from "@rsyscall/conformance";
+import { PersistentTask, type PersistentTaskOptions } from "@rsyscall/task-persistent";
+import { LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, type Scope } from "effect";
+import { tempDirectory } from "../harness/index.ts";
+import { killed } from "./killed.ts";
+
+/** A process that another controller has started, and has taken its leave of. */
+const reconnected = (
+  options: PersistentTaskOptions,
+): Effect.Effect<Thread, unknown, Scope.Scope | LocalThread> =>
+  Effect.gen(function* () {
+    const local = yield* LocalThread;
+    const path = `${yield* tempDirectory}/socket`;
+    const first = yield* PersistentTask.start(local, path, options);
+    yield* first.disconnect;
+    return (yield* PersistentTask.connect(local, path, options)).thread;
+  });
+
+describeTransport("a persistent task, at a second visit", {
+  makeThread: reconnected({}),
+  cut: killed,
+});
+
+describeTransport("a persistent task, at a second visit, over sockets", {
+  makeThread: reconnected({ sharedMemory: false }),
+  cut: killed,
+  lacks: { sharedMemory: "it goes over sockets" },
+});
