@@ -1,0 +1,82 @@
+import { readFileSync } from "node:fs";
+import { PipeReader } from "@rsyscall/handle";
+import { SyscallHangup } from "@rsyscall/near";
+import { CommandTask } from "@rsyscall/task-command";
+import { PersistentTask } from "@rsyscall/task-persistent";
+import { StdinTask } from "@rsyscall/task-stdin";
+import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, Exit, Fiber, Scope } from "effect";
+import { assert, describe } from "vitest";
+import {
+  hasEnded,
+  it,
+  launchStub,
+  tempDirectory,
+  untilEnded,
+  worksAsync,
+} from "../harness/index.ts";
+
+const env = (...words: ReadonlyArray<string | Uint8Array>) =>
+  Command.make("/usr/bin/env", ...(words as ReadonlyArray<string>));
+
+const throughCommand = (from: Thread) =>
+  Effect.map(CommandTask.launch(from, env), ({ thread }) => thread);
+
+type Way = Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>;
+
+/** What a parent is reached through, and whether the task then shares memory with us. */
+const ways: ReadonlyArray<[name: string, way: Way, sharesMemory: boolean]> = [
+  [
+    "stdin",
+    Effect.flatMap(LocalThread, (local) =>
+      Effect.map(StdinTask.launch(local, env), ({ thread }) => thread),
+    ),
+    true,
+  ],
+  ["a stub", Effect.map(launchStub, ({ call }) => call.thread), true],
+  ["a command", Effect.flatMap(LocalThread, throughCommand), false],
+  [
+    "a command in a command",
+    Effect.flatMap(Effect.flatMap(LocalThread, throughCommand), throughCommand),
+    false,
+  ],
+];
+
+describe("a persistent task behind another transport", () => {
+  for (const [name, way, sharesMemory] of ways)
+    it(`outlives it, and is found through another one: ${name}`, function* () {
+      const path = `${yield* tempDirectory}/socket`;
+      const scope = yield* Scope.make();
+      const first = yield* Effect.flatMap(way, (parent) => PersistentTask.start(parent, path)).pipe(
+        Scope.provide(scope),
+      );
+      const { pid } = first.thread.task;
+      yield* Effect.addFinalizer(() => {
+        if (!hasEnded(pid)) process.kill(pid, "SIGKILL");
+        return untilEnded(pid);
+      });
+      assert.equal(first.thread.memory !== undefined, sharesMemory);
+      yield* worksAsync(first.thread);
+      const bytes = new Uint8Array(300_000).map((_, i) => i * 7);
+      assert.deepEqual(yield* (yield* first.thread.ptr(bytes)).read(), bytes);
+      const [reader, writer] = yield* first.thread.pipe();
+      const fd = reader.near;
+      yield* first.keep;
+      const waiting = yield* Effect.forkChild(Effect.flip(reader.readBytes(1)), {
+        startImmediately: true,
+      });
+      while (!/^(0|63) /.test(readFileSync(`/proc/${pid}/syscall`, "latin1")))
+        yield* Effect.yieldNow;
+      reader.disown();
+      writer.disown();
+      yield* Scope.close(scope, Exit.void);
+      assert.instanceOf(yield* Fiber.join(waiting), SyscallHangup);
+
+      const second = yield* Effect.flatMap(way, (parent) => PersistentTask.connect(parent, path));
+      assert.equal(second.thread.task.pid, pid);
+      yield* worksAsync(second.thread);
+      yield* second.adopt(fd, PipeReader);
+      yield* second.end;
+      yield* untilEnded(pid);
+    });
+});
