@@ -79,12 +79,14 @@ const SPARES = 5;
  *
  * @example
  * ```ts
- * import { LocalThread } from "@rsyscall/thread";
  * import { PersistentTask } from "@rsyscall/task-persistent";
+ * import { LocalThread } from "@rsyscall/thread";
  * import { Effect } from "effect";
  *
+ * const path = `/tmp/example-${process.pid}`;
+ *
  * const first = Effect.gen(function* () {
- *   const task = yield* PersistentTask.start(yield* LocalThread, "/tmp/example.sock");
+ *   const task = yield* PersistentTask.start(yield* LocalThread, path);
  *   const [reader, writer] = yield* task.thread.pipe();
  *   yield* writer.writeAllText("from the first controller");
  *   // These belong to the process from now on, and no longer to the scope.
@@ -96,7 +98,7 @@ const SPARES = 5;
  *
  * const second = (fd: number) =>
  *   Effect.gen(function* () {
- *     const task = yield* PersistentTask.connect(yield* LocalThread, "/tmp/example.sock");
+ *     const task = yield* PersistentTask.connect(yield* LocalThread, path);
  *     const reader = yield* task.adopt(fd);
  *     console.log(new TextDecoder().decode(yield* reader.readBytes())); // from the first controller
  *     yield* task.end;
@@ -187,8 +189,8 @@ export class PersistentTask {
   }
 
   /**
-   * Disconnects at once, and leaves the process as it is. Calls in flight end as SyscallHangup; if the process
-   * is inside one of them, it comes out.
+   * Disconnects at once, and leaves the process as it is: what the scope would have closed there stays open.
+   * Calls in flight end as SyscallHangup; if the process is inside one of them, it comes out.
    */
   get disconnect(): Effect.Effect<void> {
     return this.thread.task.sysif.close;

@@ -6,6 +6,7 @@ import {
   readFileSync,
   readlinkSync,
   statSync,
+  unlinkSync,
 } from "node:fs";
 import { createServer } from "node:net";
 import { dirname } from "node:path";
@@ -248,6 +249,9 @@ describe("a persistent task", () => {
   });
 });
 
+/** Operations of docs/protocol.md, with more bytes than a socket takes. */
+const [SEND_ALL, RECV_ALL, SIZE] = [0x7fff0000, 0x7fff0001, 2 ** 22];
+
 describe("a call in flight", () => {
   for (const sharedMemory of wires) {
     it(`is SyscallHangup when the process ends, ${wireName(sharedMemory)}`, function* () {
@@ -276,6 +280,14 @@ describe("a call in flight", () => {
             call(task.sysif, "nanosleep", undefined, time, 0),
           ),
         ({ task }) => call(task.sysif, "wait4", undefined, -1, 0, 0, 0),
+        ...[SEND_ALL, RECV_ALL].map(
+          (operation) => (thread: Thread) =>
+            Effect.flatMap(Socket.pair(thread.task), ([end]) =>
+              thread.task.withMemory(SIZE, 8, (at) =>
+                thread.task.sysif.syscall(operation, end.near, at, SIZE),
+              ),
+            ),
+        ),
       ];
       for (const block of blocking) {
         const task = yield* connect(path, { sharedMemory });
@@ -298,7 +310,7 @@ describe("a call in flight", () => {
 
   it("holds up nobody, even if it is just being made", function* () {
     const { path } = yield* local();
-    for (let i = 0; i < 300; i++) {
+    for (let i = 0; i < 100; i++) {
       const { thread, disconnect } = yield* connect(path, { sharedMemory: i % 3 > 0 });
       // Requests that were sent are performed after the hang-up too, if nothing stops them.
       const { sysif } = thread.task;
@@ -589,6 +601,7 @@ describe("a client that is not right", () => {
   const clients: ReadonlyArray<[what: string, client: Client]> = [
     ["hangs up at once", () => Effect.void],
     ["sends garbage", (socket) => socket.writeAllBytes(new Uint8Array(1000).fill(0x41))],
+    ["floods", (socket) => socket.writeAllBytes(new Uint8Array(4_000_000))],
     ["sends a part of a welcome", (socket) => socket.writeAllBytes(welcome().subarray(0, 10))],
     ["sends no descriptors", send(welcome(), 0)],
     ["sends a part of a welcome, and descriptors", send(welcome().subarray(0, 10), 4)],
@@ -748,6 +761,16 @@ describe("when there is no way to a task, it is said why", () => {
     assert.equal(yield* Fiber.join(waiting), "NobodyListens");
   });
 
+  it("the path was removed", function* () {
+    const { path, pid } = yield* local();
+    const task = yield* connect(path);
+    unlinkSync(path);
+    yield* worksAsync(task.thread);
+    assert.equal(yield* reasonOf(connect(path)), "NobodyListens");
+    yield* task.end;
+    yield* untilEnded(pid);
+  });
+
   it("the path is taken", function* () {
     const { path } = yield* local();
     const thread = yield* LocalThread;
@@ -855,7 +878,17 @@ describe("a persistent task on another machine", () => {
     yield* first.disconnect;
     for (const sharedMemory of wires)
       yield* Effect.scoped(
-        Effect.flatMap(connect(path, { sharedMemory }), (it) => worksAsync(it.thread)),
+        Effect.gen(function* () {
+          const { thread, disconnect } = yield* connect(path, { sharedMemory });
+          yield* worksAsync(thread);
+          const [reader] = yield* thread.pipe();
+          const reading = yield* Effect.forkChild(Effect.flip(reader.readBytes(1)), {
+            startImmediately: true,
+          });
+          yield* Effect.yieldNow;
+          yield* disconnect;
+          assert.instanceOf(yield* Fiber.join(reading), SyscallHangup);
+        }),
       );
     const last = yield* connect(path);
     yield* last.end;
