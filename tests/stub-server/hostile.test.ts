@@ -37,6 +37,7 @@ describe("a client that is no stub", () => {
     "pid 0": [(v) => v.setUint32(68, 0, true), /pid 0/],
     "pages of 3 bytes": [(v) => v.setUint32(64, 3, true), /page size 3/],
     "a negative descriptor": [(v) => v.setInt32(84, -1, true), /descriptor -1/],
+    "a negative listening descriptor": [(v) => v.setInt32(100, -2, true), /descriptor -2/],
   };
   for (const [name, [change, answer]] of Object.entries(lies))
     it(`is told why it is dropped: ${name}`, function* () {
@@ -119,6 +120,18 @@ describe("a client that is no stub", () => {
         // The kernel has closed what was sent: no writer is left, so this is the end of the pipe.
         assert.equal((yield* reader.readBytes()).length, 0);
       }),
+    );
+    yield* stillServes(path, before);
+  });
+
+  it("may say that it stays, as persistent tasks do", function* () {
+    const { path, socket } = yield* serve();
+    const before = openFds();
+    yield* Effect.scoped(
+      passing(
+        socket,
+        hello((view) => view.setUint32(100, 50, true)),
+      ),
     );
     yield* stillServes(path, before);
   });

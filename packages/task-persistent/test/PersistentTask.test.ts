@@ -11,7 +11,7 @@ import {
 import { createServer } from "node:net";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { AF, CLONE, RLIMIT, SIG, SigHow, SOCK } from "@rsyscall/abi";
+import { AF, CLONE, O, RLIMIT, SIG, SigHow, SOCK } from "@rsyscall/abi";
 import {
   connectUnix,
   PipeReader,
@@ -831,7 +831,10 @@ describe("rsyscall-task persistent", () => {
     }
     const thread = yield* LocalThread;
     const [, connected] = yield* Socket.pair(thread.task);
-    const state = yield* thread.run(Command.make(taskPath, "persistent"), { stdin: connected });
+    const state = yield* thread.run(Command.make(taskPath, "persistent"), {
+      stdin: connected,
+      stderr: yield* thread.open("/dev/null", O.WRONLY),
+    });
     assert.equal(state.exitStatus, 2);
   });
 
