@@ -22,7 +22,7 @@ import {
   sigprocmask,
 } from "@rsyscall/handle";
 import { taskPath } from "@rsyscall/native";
-import { call, type Path, type SyscallError, SyscallHangup } from "@rsyscall/near";
+import { call, localAbi, type Path, type SyscallError, SyscallHangup } from "@rsyscall/near";
 import { StubServer } from "@rsyscall/stub-server";
 import { Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { LaunchError } from "@rsyscall/transport";
@@ -42,6 +42,8 @@ import {
   worksAsync,
 } from "../../../tests/harness/index.ts";
 import { PersistentTask, PersistentTaskError, type StartOptions } from "../src/index.ts";
+
+const ppoll = String(localAbi()?.syscallNumber("ppoll"));
 
 const wires = [true, false] as const;
 const wireName = (sharedMemory: boolean) =>
@@ -88,6 +90,12 @@ const connect = (path: string, options?: Parameters<typeof PersistentTask.connec
 const arenasOf = (pid: number) =>
   new Set(readFileSync(`/proc/${pid}/maps`, "latin1").match(/\d+ +(?=\/memfd:rsyscall)/g)).size;
 
+/** Whether a process is inside a call that waits, other than for a request: that is a poll of one descriptor. */
+const isInCall = (pid: number) => {
+  const [number, , second] = readFileSync(`/proc/${pid}/syscall`, "latin1").split(" ");
+  return number !== "running" && !(number === ppoll && second === "0x1");
+};
+
 /** Waits until something is so, elsewhere. */
 const eventually = (wanted: () => boolean): Effect.Effect<void> =>
   Effect.gen(function* () {
@@ -114,6 +122,7 @@ const reasonOf = (effect: Effect.Effect<unknown, unknown, Scope.Scope | LocalThr
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
+const visitor = fileURLToPath(new URL("./visitor.mjs", import.meta.url));
 const fixture = fileURLToPath(new URL("./controller.mjs", import.meta.url));
 
 /** What the controller of the fixture says that it has left. */
@@ -400,6 +409,31 @@ describe("a new controller", () => {
       assert.deepEqual(yield* task.children, []);
       yield* task.end;
     });
+
+  it("is served, whatever call the one before it was killed in", function* () {
+    const { path, pid } = yield* local();
+    const calls = ["nanosleep", "SEND_ALL", "wait4"];
+    // They begin together, and have their turns one after the other.
+    const controllers = yield* Effect.forEach(calls, (what, i) =>
+      start(process.execPath, [visitor, path, i % 2 === 0 ? "memory" : "sockets", what]),
+    );
+    yield* Effect.forEach(
+      controllers,
+      (controller) =>
+        Effect.gen(function* () {
+          yield* controller.line((line) => line === "connected");
+          // In a call, and not waiting for one: neither for a request, nor for the next client.
+          yield* eventually(() => isInCall(pid));
+          yield* controller.kill("SIGKILL");
+          yield* controller.ended;
+        }),
+      { concurrency: "unbounded" },
+    );
+    const task = yield* connect(path);
+    yield* worksAsync(task.thread);
+    for (const child of yield* task.children)
+      yield* (yield* task.adoptChild(child.pid)).killAndWait;
+  });
 
   it("does not find a process that was not to stay", function* () {
     const path = yield* socketPath;
