@@ -26,6 +26,7 @@
  * limit of its own (SO_RCVTIMEO). */
 #define HANDSHAKE_LIMIT 10
 
+/* Where to look for numbers, and where else if RLIMIT_NOFILE is low: see set_aside. */
 #define FIRST_CHOICE 100
 #define LAST_CHOICE 3
 
@@ -90,9 +91,9 @@ static long take_numbers(int listening, long from)
 		if (first < 0)
 			return first;
 		long next = first;
-		int count = 1;
-		while (count < OWN && (next = sys_fcntl(listening, F_DUPFD_CLOEXEC, first + count)) == first + count)
-			count++;
+		int count = 0;
+		while (next == first + count && ++count < OWN)
+			next = sys_fcntl(listening, F_DUPFD_CLOEXEC, first + count);
 		if (count == OWN)
 			return first;
 		if (next >= 0)

@@ -190,7 +190,8 @@ export class PersistentTask {
 
   /**
    * Disconnects at once, and leaves the process as it is: what the scope would have closed there stays open.
-   * Calls in flight end as SyscallHangup; if the process is inside one of them, it comes out.
+   * Calls in flight end as SyscallHangup; if the process is inside one of them, it comes out. Who waits for a
+   * child may go on to do so until the child ends, and cannot be told how.
    */
   get disconnect(): Effect.Effect<void> {
     return this.thread.task.sysif.close;

@@ -42,6 +42,7 @@ export const listen = (
 ): Effect.Effect<Socket, HandleFailure | PersistentTaskError, Scope.Scope> =>
   Effect.gen(function* () {
     const socket = yield* Socket.make(parent.task, AF.UNIX, SOCK.STREAM);
+    socket.closeOnFork = true;
     yield* setReceiveTimeout(socket, Duration.toMillis(patience));
     // bind(2) gives the file the mode of the socket, cut by the umask: it is never open to more.
     yield* socket.chmod(0o600);
