@@ -853,6 +853,27 @@ describe("when there is no way to a task, it is said why", () => {
 });
 
 describe("rsyscall-task persistent", () => {
+  it("takes numbers in a row where there are some", function* () {
+    const thread = yield* LocalThread;
+    const directory = yield* tempDirectory;
+    const executable = `${directory}/limited`;
+    const script = `#!/bin/sh\nulimit -n 30\nexec 7</dev/null\nexec ${taskPath} "$@"\n`;
+    yield* thread.spit(executable, script, 0o755);
+    const path = `${directory}/task.sock`;
+    const task = yield* PersistentTask.start(thread, path, { executable });
+    yield* worksAsync(task.thread);
+    assert.includeMembers(
+      numbersOf(task.thread.task.pid),
+      Array.from({ length: 10 }, (_, i) => 8 + i),
+    );
+    assert.deepEqual(
+      (yield* task.descriptors).map(({ fd }): number => fd),
+      [0, 1, 2, 7],
+    );
+    yield* task.disconnect;
+    yield* worksAsync((yield* connect(path)).thread);
+  });
+
   it("says what is wrong with its stdin", function* () {
     for (const input of ["</dev/null", "<&-"]) {
       const { status, stderr } = yield* execute("/bin/sh", [
