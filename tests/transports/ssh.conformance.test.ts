@@ -1,8 +1,8 @@
-import { describeTransport } from "@rsyscall/conformance";
+import { behaviours, check, describeTransport } from "@rsyscall/conformance";
 import { SshTask } from "@rsyscall/task-ssh";
-import { LocalThread } from "@rsyscall/thread";
+import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Layer, Scope } from "effect";
-import { afterAll, beforeAll } from "vitest";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { describeUnless } from "../harness/index.ts";
 import { noSshd, startSshd } from "../harness/sshd.ts";
 import { killed } from "./killed.ts";
@@ -12,28 +12,44 @@ const otherHost = "it is as good as on another host";
 describeUnless(noSshd, "over ssh", () => {
   const scope = Effect.runSync(Scope.make());
   let options: ReadonlyArray<string>;
+  let host: Thread;
 
   const launch = (...more: ReadonlyArray<string>) =>
     Effect.flatMap(LocalThread, (local) =>
       SshTask.launch(local, "127.0.0.1", { options: [...more, ...options] }),
     );
 
-  // The others go through the connection of the first one, which saves 40 seconds of cryptography.
   beforeAll(() => {
     const first = Effect.gen(function* () {
       const server = yield* startSshd(["MaxSessions 100"]);
       options = ["-o", `ControlPath=${server.directory}/master`, ...server.options];
       const local = yield* Layer.build(LocalThread.layer);
-      yield* Effect.provide(launch("-o", "ControlMaster=yes"), local);
+      ({ thread: host } = yield* Effect.provide(launch("-o", "ControlMaster=yes"), local));
     });
     return Effect.runPromise(Scope.provide(first, scope));
   });
 
   afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)));
 
-  describeTransport("a task on a host", {
-    makeThread: Effect.suspend(() => Effect.map(launch(), ({ thread }) => thread)),
+  // What a launch does besides is that of task-command; here everything goes through one connection.
+  describeTransport("a Thread of a host", {
+    makeThread: Effect.suspend(() => host.fork()),
     cut: killed,
     lacks: { fdPassing: otherHost, sharedMemory: otherHost },
+  });
+
+  // Through the connection of the first one, which saves the cryptography.
+  describe("a task on a host, whose ssh is killed", () => {
+    const processes = new WeakMap<Thread, number>();
+    const makeThread = Effect.suspend(() =>
+      Effect.map(launch(), ({ thread, process }) => {
+        processes.set(thread, process.pid);
+        return thread;
+      }),
+    );
+    const cut = (thread: Thread) =>
+      Effect.sync(() => void process.kill(processes.get(thread) as number, "SIGKILL"));
+    for (const behaviour of behaviours.filter(({ topic }) => topic === "at a hang-up"))
+      it(behaviour.name, () => Effect.runPromise(check(behaviour, { makeThread, cut })));
   });
 });
