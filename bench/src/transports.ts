@@ -182,5 +182,8 @@ export const transports = (local: Thread, scale: number) =>
       process.stderr.write(`no figures over ssh: ${noSshd}\n`);
       return rows;
     }
-    return [...rows, ...(yield* overSsh(local, yield* startSshd(["MaxStartups 100"]), scale))];
+    return [
+      ...rows,
+      ...(yield* overSsh(local, yield* startSshd({ config: ["MaxStartups 100"] }), scale)),
+    ];
   });

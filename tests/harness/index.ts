@@ -13,7 +13,15 @@ export {
   shell,
 } from "./callers.ts";
 export { it, run } from "./effect.ts";
-export { hasEnded, statusOf, untilEnded, worksAsync } from "./processes.ts";
+export {
+  childrenOf,
+  eventually,
+  hasEnded,
+  statusOf,
+  textOf,
+  untilEnded,
+  worksAsync,
+} from "./processes.ts";
 export { type Ended, execute, type Running, type RunOptions, start } from "./spawn.ts";
 export { type Launched, launchStub, launchStubWith, wires } from "./stub.ts";
 export { tempDirectory } from "./temp.ts";

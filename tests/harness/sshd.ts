@@ -1,11 +1,26 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
-import { userInfo } from "node:os";
+import { join } from "node:path";
 import { Effect, type Scope } from "effect";
+import { childrenOf, textOf } from "./processes.ts";
 import { tempDirectory } from "./temp.ts";
 
 const SSHD = "/usr/sbin/sshd";
+
+/** Where it listens. */
+export const HOST = "127.0.0.1";
+
+/** The variable by which the processes of its sessions are known. */
+const SESSION = "RSYSCALL_TEST_SSHD";
 
 /** Why there can be no ssh server here. */
 export const noSshd: string | undefined =
@@ -13,17 +28,34 @@ export const noSshd: string | undefined =
     ? undefined
     : "not installed: ssh and sshd (Debian: openssh-client, openssh-server)";
 
-/** A real sshd(8) on the loopback interface, of this user, with keys of its own. */
+/** A real sshd(8) on the loopback interface, with keys of its own. */
 export interface Sshd {
   readonly port: number;
   readonly directory: string;
+  /** $HOME and $TMPDIR of what runs there: empty, and nobody else's. */
+  readonly home: string;
+  readonly temp: string;
   /** Options by which ssh(1) gets there, and nobody's configuration is looked at. */
   readonly options: ReadonlyArray<string>;
-  readonly user: string;
+  /** Words before a program by which it runs as the same user, where that is another. */
+  readonly as: ReadonlyArray<string>;
   /** What it has said. */
   readonly log: () => string;
+  /** Its processes, one for each connection. */
+  readonly connections: () => ReadonlyArray<number>;
+  /** All that runs there: of its sessions, and whatever they have left behind. */
+  readonly processes: () => ReadonlyArray<number>;
   /** Ends the processes of all connections. */
   readonly cut: () => void;
+}
+
+export interface SshdOptions {
+  /** Lines of sshd_config(5), before those that are needed anyway: the first one counts. */
+  readonly config?: ReadonlyArray<string>;
+  /** The user who runs it, if it is not the one who runs this. Only root can do that. */
+  readonly uid?: number;
+  /** The login shell of that user, if it is not the one of passwd(5). Only root can do that. */
+  readonly shell?: string;
 }
 
 const freePort: Effect.Effect<number> = Effect.promise(
@@ -31,7 +63,7 @@ const freePort: Effect.Effect<number> = Effect.promise(
     new Promise((resolve, reject) => {
       const server = createServer();
       server.on("error", reject);
-      server.listen(0, "127.0.0.1", () => {
+      server.listen(0, HOST, () => {
         const { port } = server.address() as { port: number };
         server.close(() => resolve(port));
       });
@@ -39,21 +71,36 @@ const freePort: Effect.Effect<number> = Effect.promise(
 );
 
 /** Starts it, and waits until it listens. The scope ends it, with all its connections. */
-export const startSshd = (
-  more: ReadonlyArray<string> = [],
-): Effect.Effect<Sshd, never, Scope.Scope> =>
+export const startSshd = ({
+  config = [],
+  uid,
+  shell,
+}: SshdOptions = {}): Effect.Effect<Sshd, never, Scope.Scope> =>
   Effect.gen(function* () {
     const directory = yield* tempDirectory;
+    const [home, temp] = [`${directory}/home`, `${directory}/temp`];
+    for (const path of [home, temp]) mkdirSync(path);
     for (const key of ["host", "user"])
       execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", `${directory}/${key}`]);
     writeFileSync(`${directory}/authorized`, readFileSync(`${directory}/user.pub`));
     const port = yield* freePort;
     const hostKey = readFileSync(`${directory}/host.pub`, "utf8");
-    writeFileSync(`${directory}/known`, `[127.0.0.1]:${port} ${hostKey}`);
-    const config = [
-      `ListenAddress 127.0.0.1:${port}`,
+    writeFileSync(`${directory}/known`, `[${HOST}]:${port} ${hostKey}`);
+    const environment = {
+      HOME: home,
+      TMPDIR: temp,
+      // By which what runs there is found.
+      RSYSCALL_TEST: process.pid,
+      [SESSION]: port,
+    };
+    const lines = [
+      ...config,
+      `ListenAddress ${HOST}:${port}`,
       `HostKey ${directory}/host`,
       `AuthorizedKeysFile ${directory}/authorized`,
+      `SetEnv ${Object.entries(environment)
+        .map((entry) => entry.join("="))
+        .join(" ")}`,
       "PasswordAuthentication no",
       "KbdInteractiveAuthentication no",
       "StrictModes no",
@@ -61,13 +108,12 @@ export const startSshd = (
       "PidFile none",
       "PrintMotd no",
       "PrintLastLog no",
-      ...more,
     ];
-    writeFileSync(`${directory}/config`, `${config.join("\n")}\n`);
-    chmodSync(directory, 0o700);
+    writeFileSync(`${directory}/config`, `${lines.join("\n")}\n`);
+    const as = uid === undefined && shell === undefined ? [] : asUser(directory, uid, shell);
     // Where sshd of root separates its privileges; Debian has it made by the service.
     if (process.getuid?.() === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
-    const server = yield* listen(`${directory}/config`);
+    const { log, pid } = yield* listen([...as, SSHD, "-D", "-e", "-f", `${directory}/config`]);
     const options = [
       ["-F", "none"],
       ["-p", `${port}`],
@@ -75,57 +121,89 @@ export const startSshd = (
       ["-o", `UserKnownHostsFile=${directory}/known`],
       ["-o", "IdentitiesOnly=yes"],
     ].flat();
-    const { log, group } = server;
-    const cut = () => killChildren(group.pid as number);
-    return { port, directory, options, user: userInfo().username, log, cut };
+    const connections = () => childrenOf(pid);
+    const processes = () => having(`${SESSION}=${port}`);
+    const cut = () => killChildren(pid);
+    return { port, directory, home, temp, options, as, log, connections, processes, cut };
   });
+
+/**
+ * Words that run a program as another user, or where the user has another login shell: passwd(5) is another
+ * one for it alone.
+ */
+const asUser = (
+  directory: string,
+  uid: number = process.getuid?.() ?? 0,
+  shell = "/bin/sh",
+): ReadonlyArray<string> => {
+  // The first line of a number counts; one without a shadow is not locked.
+  const user = ["rsyscall-test", "*", uid, uid, "", `${directory}/home`, shell].join(":");
+  writeFileSync(`${directory}/passwd`, `${user}\n${readFileSync("/etc/passwd", "utf8")}`);
+  chmodSync(`${directory}/passwd`, 0o644);
+  for (const path of ["", ...readdirSync(directory)]) chownSync(join(directory, path), uid, uid);
+  const script = 'mount --bind "$1" /etc/passwd && shift && exec "$@"';
+  return [
+    ...["/usr/bin/unshare", "--mount", "--propagation", "private"],
+    ...["/bin/sh", "-c", script, "sh", `${directory}/passwd`],
+    ...["/usr/bin/setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"],
+  ];
+};
+
+/** The processes that have a variable in their environment. */
+const having = (variable: string): ReadonlyArray<number> =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => textOf(`/proc/${pid}/environ`).split("\0").includes(variable))
+    .map(Number);
 
 /** Kills the children of a process, and theirs. */
 const killChildren = (pid: number): void => {
-  const path = `/proc/${pid}/task/${pid}/children`;
-  // Whoever has ended meanwhile has none, and cannot be killed.
-  const children = existsSync(path) ? readFileSync(path, "utf8").split(" ") : [];
-  for (const child of children.filter((text) => text !== "").map(Number)) {
+  for (const child of childrenOf(pid)) {
     killChildren(child);
     try {
       process.kill(child, "SIGKILL");
     } catch (error) {
+      // It has ended meanwhile.
       if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
     }
   }
 };
 
 interface Server {
-  readonly group: ChildProcess;
+  readonly pid: number;
+  readonly process: ChildProcess;
   readonly log: () => string;
 }
 
-const listen = (config: string): Effect.Effect<Server, never, Scope.Scope> =>
+const listen = ([program = "", ...args]: ReadonlyArray<string>): Effect.Effect<
+  Server,
+  never,
+  Scope.Scope
+> =>
   Effect.acquireRelease(
     Effect.promise(
       () =>
         new Promise<Server>((resolve, reject) => {
-          const group = spawn(SSHD, ["-D", "-e", "-f", config], {
-            stdio: ["ignore", "ignore", "pipe"],
-          });
+          const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
           let text = "";
           const log = () => text;
-          group.stderr.setEncoding("utf8").on("data", (piece: string) => {
+          child.stderr.setEncoding("utf8").on("data", (piece: string) => {
             text += piece;
-            if (text.includes("Server listening")) resolve({ group, log });
+            if (text.includes("Server listening"))
+              resolve({ pid: child.pid as number, process: child, log });
           });
-          group.on("error", reject);
-          group.on("exit", () => reject(new Error(`sshd has ended: ${text}`)));
+          child.on("error", reject);
+          child.on("exit", () => reject(new Error(`sshd has ended: ${text}`)));
         }),
     ),
-    ({ group }) =>
+    (server) =>
       Effect.promise(
         () =>
           new Promise<void>((resolve) => {
-            group.removeAllListeners("exit");
-            group.on("close", () => resolve());
-            killChildren(group.pid as number);
-            group.kill("SIGKILL");
+            server.process.removeAllListeners("exit");
+            server.process.on("close", () => resolve());
+            killChildren(server.pid);
+            server.process.kill("SIGKILL");
           }),
       ),
   );

@@ -21,7 +21,7 @@ describeUnless(noSshd, "over ssh", () => {
 
   beforeAll(() => {
     const first = Effect.gen(function* () {
-      const server = yield* startSshd(["MaxSessions 100"]);
+      const server = yield* startSshd({ config: ["MaxSessions 100"] });
       options = ["-o", `ControlPath=${server.directory}/master`, ...server.options];
       const local = yield* Layer.build(LocalThread.layer);
       ({ thread: host } = yield* Effect.provide(launch("-o", "ControlMaster=yes"), local));

@@ -104,6 +104,7 @@ const sshOptions = ({
     ...["-o", "ControlMaster=no"],
     // Nothing else in the user's configuration shall begin with us, and fail if it has begun before.
     ...["-o", "ClearAllForwardings=yes"],
+    ...["-o", "RemoteCommand=none"],
     ...(asks ? [] : ["-o", "BatchMode=yes"]),
     ...(interval === 0
       ? []
