@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { SHUT } from "@rsyscall/abi";
+import { allOrNothing } from "@rsyscall/connection";
 import { AsyncFileDescriptor, type Epoller } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
 import { taskPath } from "@rsyscall/native";
@@ -120,7 +121,7 @@ export class CommandTask {
       onStderr,
     }: CommandTaskOptions = {},
   ): Effect.Effect<CommandTask, HandleFailure | LaunchError, Scope.Scope> {
-    return Effect.gen(function* () {
+    const acquire = Effect.gen(function* () {
       const { accessTask, accessEpoller } = parent.connection;
       const shown =
         executable === undefined
@@ -172,6 +173,8 @@ export class CommandTask {
       );
       return new CommandTask(bootstrapped, launched);
     });
+    // A command that leads nowhere may never end by itself.
+    return allOrNothing(acquire);
   }
 }
 
