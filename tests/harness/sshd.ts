@@ -19,6 +19,9 @@ const SSHD = "/usr/sbin/sshd";
 /** Where it listens. */
 export const HOST = "127.0.0.1";
 
+/** The name of a user who is there for one sshd only. */
+const OTHER_USER = "rsyscall-test";
+
 /** The variable by which the processes of its sessions are known. */
 const SESSION = "RSYSCALL_TEST_SSHD";
 
@@ -120,6 +123,7 @@ export const startSshd = ({
       ["-i", `${directory}/user`],
       ["-o", `UserKnownHostsFile=${directory}/known`],
       ["-o", "IdentitiesOnly=yes"],
+      as.length === 0 ? [] : ["-l", OTHER_USER],
     ].flat();
     const connections = () => childrenOf(pid);
     const processes = () => having(`${SESSION}=${port}`);
@@ -137,7 +141,7 @@ const asUser = (
   shell = "/bin/sh",
 ): ReadonlyArray<string> => {
   // The first line of a number counts; one without a shadow is not locked.
-  const user = ["rsyscall-test", "*", uid, uid, "", `${directory}/home`, shell].join(":");
+  const user = [OTHER_USER, "*", uid, uid, "", `${directory}/home`, shell].join(":");
   writeFileSync(`${directory}/passwd`, `${user}\n${readFileSync("/etc/passwd", "utf8")}`);
   chmodSync(`${directory}/passwd`, 0o644);
   for (const path of ["", ...readdirSync(directory)]) chownSync(join(directory, path), uid, uid);
