@@ -48,8 +48,8 @@ export interface Sshd {
   readonly connections: () => ReadonlyArray<number>;
   /** All that runs there: of its sessions, and whatever they have left behind. */
   readonly processes: () => ReadonlyArray<number>;
-  /** Ends the processes of all connections. */
-  readonly cut: () => void;
+  /** Sends a signal to the processes of all connections: SIGKILL cuts them, and leaves what runs there. */
+  readonly signal: (name: NodeJS.Signals) => void;
 }
 
 export interface SshdOptions {
@@ -127,8 +127,10 @@ export const startSshd = ({
     ].flat();
     const connections = () => childrenOf(pid);
     const processes = () => having(`${SESSION}=${port}`);
-    const cut = () => killChildren(pid);
-    return { port, directory, home, temp, options, as, log, connections, processes, cut };
+    const signal = (name: NodeJS.Signals) => {
+      for (const connection of connections()) process.kill(connection, name);
+    };
+    return { port, directory, home, temp, options, as, log, connections, processes, signal };
   });
 
 /**
