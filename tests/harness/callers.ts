@@ -40,6 +40,10 @@ export const missing = (...programs: ReadonlyArray<string>): string | undefined 
 /** Why a test cannot run here: it does what only root may. */
 export const notRoot: string | undefined = process.getuid?.() === 0 ? undefined : "needs root";
 
+/** Why a test does not run here: it takes long, and nobody has asked for it. */
+export const slow: string | undefined =
+  process.env["RSYSCALL_SLOW"] === "1" ? undefined : "slow; runs with RSYSCALL_SLOW=1";
+
 /** As `describe`, with a reason to skip it all, which is shown. */
 export const describeUnless = (
   reason: string | undefined,

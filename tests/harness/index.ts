@@ -11,6 +11,7 @@ export {
   quietly,
   seen,
   shell,
+  slow,
 } from "./callers.ts";
 export { it, run } from "./effect.ts";
 export {

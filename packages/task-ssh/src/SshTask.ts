@@ -15,11 +15,15 @@ export interface SshTaskOptions extends CommandTaskOptions {
   readonly options?: ReadonlyArray<string>;
   /** The ssh client. Default: the `ssh` that is found in the PATH of the Thread. */
   readonly ssh?: Command;
-  /** Whether ssh may ask for passwords and for host keys, on the terminal. Default false. */
+  /**
+   * Whether ssh may ask for passwords and for host keys, on the terminal or through SSH_ASKPASS. Default false.
+   * Whoever is asked needs time: see `timeout`. What it runs for hosts on the way asks as it is configured.
+   */
   readonly asks?: boolean;
   /**
    * The host is asked for a sign of life so often, and given up when it has missed three: then the Thread
-   * ends. 0 leaves it to ssh's configuration. Default 15 seconds.
+   * ends. Whole seconds, rounded up; 0 leaves it to ssh's configuration, and a master that is there keeps to
+   * its own. Default 15 seconds.
    */
   readonly keepAlive?: Duration.Input;
 }
