@@ -84,6 +84,7 @@ const perl = [
 const inFile = (token: string, room: number): string =>
   [
     'broken() { echo "rsyscall: $1" >&2; exit 1; }',
+    "mask=$(umask)",
     "umask 077",
     "set -C",
     "file=",
@@ -105,5 +106,7 @@ const inFile = (token: string, room: number): string =>
     `read -r size || broken "${NOT_WHOLE}"`,
     `head -c "$size" >| "$file"`,
     `test "$(wc -c < "$file")" -eq "$size" || broken "${NOT_WHOLE}"`,
+    // What begins here has that of whoever runs the command.
+    'umask "$mask"',
     `exec "$file" --unlink command`,
   ].join("; ");
