@@ -1,28 +1,11 @@
-import {
-  AT,
-  EPOLL,
-  POLL,
-  S_IF,
-  S_IFMT,
-  SIG,
-  SigHow,
-  Sigset,
-  STATX,
-  Statx,
-  Timespec,
-} from "@rsyscall/abi";
-import {
-  type FileDescriptor,
-  fstatx,
-  type HandleFailure,
-  pollNow,
-  type Task,
-} from "@rsyscall/handle";
+import { AT, EPOLL, POLL, S_IF, S_IFMT, STATX, Statx } from "@rsyscall/abi";
+import { type FileDescriptor, fstatx, type HandleFailure, pollNow } from "@rsyscall/handle";
 import * as near from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Cause, Effect, Exit, FileSystem, Option, PlatformError } from "effect";
 import { badArgument, isSize, named } from "./attempt.ts";
 import { infoOf } from "./info.ts";
+import { writeWithoutSignal } from "./writeWithoutSignal.ts";
 
 /**
  * Bytes of memory of the process through which a transfer of any length goes. Where it is ours as well, a
@@ -377,40 +360,6 @@ export class ThreadFile implements FileSystem.File {
     );
   }
 }
-
-/** The set of SIGPIPE alone, and no time at all. */
-const PIPE_SET = new Uint8Array(Sigset.size + Timespec.size);
-Sigset.encode(new Set([SIG.PIPE]), PIPE_SET);
-
-/**
- * write(2) to what may be a pipe that nobody reads any more: that is EPIPE, and the signal, which would
- * end the process, is taken before it is delivered. All in one round trip, and nothing comes in between.
- */
-const writeWithoutSignal = (
-  task: Task,
-  fd: near.Fd,
-  address: near.Address,
-  length: number,
-): Effect.Effect<number, HandleFailure> => {
-  const { sysif } = task;
-  const write = near.write(sysif, fd, address, length);
-  // Whoever has blocked it may want it to be pending.
-  if (task.sigmask.has(SIG.PIPE)) return write;
-  return task.withBytes(
-    PIPE_SET,
-    (set) =>
-      Effect.flatMap(
-        near.batchExits([
-          near.sigprocmask(sysif, SigHow.BLOCK, set, near.NULL),
-          write,
-          near.sigtimedwait(sysif, set, near.NULL, near.Address(set + Sigset.size)),
-          near.sigprocmask(sysif, SigHow.UNBLOCK, set, near.NULL),
-        ]),
-        ([, written]) => written,
-      ),
-    8,
-  );
-};
 
 const joined = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   const [first = new Uint8Array(0)] = parts;

@@ -1,11 +1,12 @@
 import { SHUT } from "@rsyscall/abi";
 import { AsyncFileDescriptor, type Epoller } from "@rsyscall/epoller";
-import { type FileDescriptor, Socket } from "@rsyscall/handle";
-import { SyscallError } from "@rsyscall/near";
+import { type FileDescriptor, type HandleFailure, Socket } from "@rsyscall/handle";
+import { LocalSyscallInterface, SyscallError } from "@rsyscall/near";
 import { Cause, Deferred, Effect, type PlatformError, type Scope, Sink, Stream } from "effect";
 import type { ChildProcess } from "effect/process";
 import { platformError } from "../platformError.ts";
 import { badArgument, type InputPlan, MODULE, type OutputPlan } from "./processPlan.ts";
+import { writeAllWithoutSignal } from "./writeWithoutSignal.ts";
 
 export type InputSink = Sink.Sink<void, Uint8Array, never, PlatformError.PlatformError>;
 export type OutputStream = Stream.Stream<Uint8Array, PlatformError.PlatformError>;
@@ -46,7 +47,8 @@ export const makeStreams = (
         AsyncFileDescriptor.make(epoller, end),
         platformError(MODULE, "spawn", plan.name),
       );
-      if (input !== undefined) sinks.set(number, sinkOf(afd, input, failed("fromWritable")));
+      if (input !== undefined)
+        sinks.set(number, sinkOf(epoller, afd, input, failed("fromWritable")));
       if (output !== undefined) {
         readers.set(number, afd);
         const stream = Stream.mapError(afd.stream(), failed("fromReadable"));
@@ -76,7 +78,21 @@ const bytesOf = (
 const isSocket = (afd: AsyncFileDescriptor): afd is AsyncFileDescriptor<Socket> =>
   afd.handle instanceof Socket;
 
+/** Writes all of the bytes. If nobody reads them any more that is EPIPE, and never SIGPIPE. */
+const writeAll = (
+  epoller: Epoller,
+  afd: AsyncFileDescriptor,
+  bytes: Uint8Array,
+): Effect.Effect<void, HandleFailure> =>
+  isSocket(afd)
+    ? afd.sendAllBytes(bytes)
+    : // Which ignores it, and waits for room more cheaply.
+      afd.handle.task.sysif instanceof LocalSyscallInterface
+      ? afd.writeAllBytes(bytes)
+      : writeAllWithoutSignal(epoller, afd.handle, bytes);
+
 const sinkOf = (
+  epoller: Epoller,
   afd: AsyncFileDescriptor,
   { endOnDone, encoding }: InputPlan,
   failed: (error: Error) => PlatformError.PlatformError,
@@ -85,9 +101,7 @@ const sinkOf = (
   const write = (bytes: Uint8Array): Effect.Effect<void, Error> =>
     hasEnded
       ? Effect.fail(new Error("the end was written already"))
-      : isSocket(afd)
-        ? afd.sendAllBytes(bytes)
-        : afd.writeAllBytes(bytes);
+      : writeAll(epoller, afd, bytes);
   const take = (chunk: Uint8Array) =>
     Effect.flatMap(bytesOf(chunk, encoding), (bytes) => Effect.mapError(write(bytes), failed));
   const sink = Sink.forEach(take);

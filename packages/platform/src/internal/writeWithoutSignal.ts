@@ -1,0 +1,60 @@
+import { EPOLL, SIG, SigHow, Sigset, Timespec } from "@rsyscall/abi";
+import type { Epoller } from "@rsyscall/epoller";
+import type { FileDescriptor, HandleFailure, Task } from "@rsyscall/handle";
+import * as near from "@rsyscall/near";
+import { Effect } from "effect";
+
+/** The set of SIGPIPE alone, and no time at all. */
+const PIPE_SET = new Uint8Array(Sigset.size + Timespec.size);
+Sigset.encode(new Set([SIG.PIPE]), PIPE_SET);
+
+/**
+ * write(2) to what may be a pipe that nobody reads any more: that is EPIPE, and the signal, which would
+ * end the process, is taken before it is delivered. All in one round trip, and nothing comes in between.
+ */
+export const writeWithoutSignal = (
+  task: Task,
+  fd: near.Fd,
+  address: near.Address,
+  length: number,
+): Effect.Effect<number, HandleFailure> => {
+  const { sysif } = task;
+  const write = near.write(sysif, fd, address, length);
+  // Node ignores it. Whoever has blocked it may want it to be pending.
+  if (sysif instanceof near.LocalSyscallInterface || task.sigmask.has(SIG.PIPE)) return write;
+  return task.withBytes(
+    PIPE_SET,
+    (set) =>
+      Effect.flatMap(
+        near.batchExits([
+          near.sigprocmask(sysif, SigHow.BLOCK, set, near.NULL),
+          write,
+          near.sigtimedwait(sysif, set, near.NULL, near.Address(set + Sigset.size)),
+          near.sigprocmask(sysif, SigHow.UNBLOCK, set, near.NULL),
+        ]),
+        ([, written]) => written,
+      ),
+    8,
+  );
+};
+
+/** Writes all of the bytes to a descriptor that does not block, in the same way. */
+export const writeAllWithoutSignal = (
+  epoller: Epoller,
+  fd: FileDescriptor,
+  bytes: Uint8Array,
+): Effect.Effect<void, HandleFailure> => {
+  const { task } = fd;
+  const writeFrom = (address: near.Address, size: number): Effect.Effect<void, HandleFailure> =>
+    Effect.flatMap(fd.borrow(task), (number) =>
+      writeWithoutSignal(task, number, address, size),
+    ).pipe(
+      near.catchErrno("EAGAIN", () => Effect.as(epoller.waitFor(fd, EPOLL.OUT), 0)),
+      Effect.flatMap((count) =>
+        count < size ? writeFrom(near.Address(address + count), size - count) : Effect.void,
+      ),
+    );
+  return bytes.length === 0
+    ? Effect.void
+    : task.withBytes(bytes, (address) => writeFrom(address, bytes.length));
+};
