@@ -22,7 +22,8 @@ import {
 import { Effect, Exit, PlatformError, Scope } from "effect";
 import { platformError } from "../platformError.ts";
 import { openPassage, type Passage } from "./passage.ts";
-import { end, type Target } from "./processEnd.ts";
+import { end } from "./processEnd.ts";
+import type { Target } from "./processGroup.ts";
 import { MODULE, type Plan, type Wire } from "./processPlan.ts";
 
 /** A program that runs. */
