@@ -207,7 +207,7 @@ export const make = (thread: Thread): FileSystem.FileSystem => {
         const { flag = "w", mode } = options ?? {};
         const invalid = invalidOpening("writeFile", flag, mode);
         if (invalid !== undefined) return Effect.fail(invalid);
-        return withFile(path, flag, mode, (file) => file.writeAll(data));
+        return withFile(path, flag, mode, (file) => file.writeWhole("writeFile", data));
       }),
   });
 };

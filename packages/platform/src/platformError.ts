@@ -4,19 +4,18 @@ import { SyscallError } from "@rsyscall/near";
 import { PlatformError } from "effect";
 
 /**
- * What Effect calls an errno. As its own services for Node do, which call all others Unknown, EPERM
+ * What Effect calls an errno. As its own services for Node do, which call all others Unknown, EAGAIN
  * among them: a program must not meet other reasons here than there.
  */
 const tags: Readonly<Partial<Record<ErrnoName, PlatformError.SystemErrorTag>>> = {
   ENOENT: "NotFound",
   EACCES: "PermissionDenied",
+  EPERM: "PermissionDenied",
   EEXIST: "AlreadyExists",
   EISDIR: "BadResource",
   ENOTDIR: "BadResource",
   ELOOP: "BadResource",
   EBUSY: "Busy",
-  EAGAIN: "WouldBlock",
-  ETIMEDOUT: "TimedOut",
 };
 
 const tagOf = (error: Error): PlatformError.SystemErrorTag =>

@@ -1,3 +1,4 @@
+import { LocalThread } from "@rsyscall/thread";
 import {
   Effect,
   FileSystem,
@@ -12,6 +13,7 @@ import { assert } from "vitest";
 import { describeUnless, it, tempDirectory } from "../../../tests/harness/index.ts";
 import { ThreadChildProcessSpawner, ThreadFileSystem, ThreadPath } from "../src/index.ts";
 import { places } from "./places.ts";
+import { populate, sames, tree } from "./sames.ts";
 
 type Services = FileSystem.FileSystem | Path.Path | ChildProcessSpawner.ChildProcessSpawner;
 
@@ -102,10 +104,7 @@ const program = (directory: string) =>
     };
   });
 
-/**
- * What goes wrong, by the names that Effect has for it. Not where Node has a code of its own for an errno
- * (ERR_FS_EISDIR): Effect then says Unknown, and we say what the errno is.
- */
+/** What goes wrong, by the names that Effect has for it. */
 const failures = (directory: string) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem;
@@ -161,6 +160,36 @@ const failures = (directory: string) =>
 const ofNode = (of: typeof program | typeof failures) =>
   Effect.flatMap(tempDirectory, (directory) => provideNode(of(directory) as never));
 
+/**
+ * Where Node has a code of its own for an errno (ERR_FS_EISDIR) Effect says Unknown, and we say what the errno
+ * is; and Node follows links to directories.
+ */
+const different = new Set([
+  "copy of a directory over a file",
+  "copy of a file over a directory",
+  "readDirectory, recursive",
+  "remove of a directory",
+  "remove of a directory, by force",
+]);
+
+/** What each operation comes to, and how it leaves the directory. */
+const outcomes = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem;
+  const seen: Record<string, unknown> = {};
+  for (const { name, ours } of sames) {
+    if (different.has(name)) continue;
+    const directory = yield* tempDirectory;
+    populate(directory);
+    const outcome = yield* Effect.scoped(ours(fs, directory)).pipe(
+      Effect.catch(({ reason: { _tag, module, method } }) =>
+        Effect.succeed(`${_tag}: ${module}.${method}`),
+      ),
+    );
+    seen[name] = [outcome, tree(directory)];
+  }
+  return seen;
+});
+
 describeUnless(reason, "a program that knows only Effect's services", () => {
   for (const { name, thread, missing } of places)
     it.skipIf(missing)(
@@ -178,4 +207,9 @@ describeUnless(reason, "a program that knows only Effect's services", () => {
         }
       },
     );
+
+  it("does with all of the FileSystem what it does with Effect's own", function* () {
+    const seen = yield* Effect.provide(outcomes, ThreadFileSystem.layer(yield* LocalThread));
+    assert.deepEqual(seen, yield* provideNode(outcomes as never));
+  });
 });

@@ -117,16 +117,18 @@ export class ThreadFile implements FileSystem.File {
     return this.#named("write", this.#write(buffer));
   }
 
-  writeAll(buffer: Uint8Array): Effect.Effect<void, PlatformError.PlatformError> {
+  writeAll(buffer: Uint8Array) {
+    return this.#named("writeAll", this.writeWhole("writeAll", buffer));
+  }
+
+  /** As `writeAll`, for another method of the service. */
+  writeWhole(method: string, buffer: Uint8Array): Effect.Effect<void, Failure> {
     const writeFrom = (at: number): Effect.Effect<void, Failure> =>
       Effect.flatMap(this.#write(buffer.subarray(at)), (count) => {
-        if (count === 0 && at < buffer.length) return Effect.fail(writeZero(this.#path));
+        if (count === 0 && at < buffer.length) return Effect.fail(writeZero(method, this.#path));
         return at + count < buffer.length ? writeFrom(at + count) : Effect.void;
       });
-    return this.#named(
-      "writeAll",
-      Effect.suspend(() => writeFrom(0)),
-    );
+    return Effect.suspend(() => writeFrom(0));
   }
 
   /** The whole file, wherever the cursor is. */
@@ -373,11 +375,11 @@ const joined = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   return all;
 };
 
-const writeZero = (path: string): PlatformError.PlatformError =>
+const writeZero = (method: string, path: string): PlatformError.PlatformError =>
   PlatformError.systemError({
     _tag: "WriteZero",
     module: "FileSystem",
-    method: "writeAll",
+    method,
     pathOrDescriptor: path,
     description: "the kernel takes none of the bytes",
   });
