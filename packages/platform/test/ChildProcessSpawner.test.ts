@@ -550,6 +550,36 @@ for (const { name, thread: open, missing } of places)
       assert.isTrue(hasEnded(orphan));
     });
 
+    test("take along what they leave behind, if they fail", function* () {
+      const failing = (options: ChildProcess.CommandOptions = {}) =>
+        sh("sleep 1000 >&2 & echo $!; read x; exit 3", options);
+      const handle = yield* failing({ stdin: { stream: "pipe", endOnDone: false } });
+      const left = Number(yield* nextLine(handle));
+      yield* write("\n", handle.stdin);
+      assert.equal(yield* handle.exitCode, 3);
+      yield* untilEnded(left);
+      // Even if nobody cares for them any more.
+      const scope = yield* Scope.make();
+      const file = `${yield* tempDirectory}/pid`;
+      const until = `sleep 1000 & echo $! >${file}; until [ -s ${file}2 ]; do sleep 0.01; done; exit 4`;
+      const unrefed = yield* Scope.provide(sh(until, { stdout: "ignore" }), scope);
+      yield* unrefed.unref;
+      yield* Scope.close(scope, Exit.void);
+      while (!existsSync(file) || readFileSync(file).length === 0) yield* Effect.sleep(1);
+      const orphan = Number(readFileSync(file, "latin1"));
+      assert.isFalse(hasEnded(orphan));
+      writeFileSync(`${file}2`, "go");
+      assert.equal(yield* unrefed.exitCode, 4);
+      yield* untilEnded(orphan);
+      // It has no group of its own.
+      const alone = yield* failing({ detached: false });
+      const other = Number(yield* nextLine(alone));
+      yield* write("\n", alone.stdin);
+      assert.equal(yield* alone.exitCode, 3);
+      assert.isFalse(hasEnded(other));
+      process.kill(other, SIG.KILL);
+    });
+
     test("may be left alone", function* () {
       const sleep = make("sleep", ["1000"], { stdin: "ignore", stdout: "ignore" });
       const left = yield* Effect.scoped(Effect.tap(sleep, ({ unref }) => unref));
@@ -559,10 +589,32 @@ for (const { name, thread: open, missing } of places)
       assert.equal(yield* failureOf(left.exitCode), "Unknown: ChildProcess.exitCode");
       const kept = yield* Effect.scoped(Effect.tap(sleep, ({ unref }) => Effect.flatten(unref)));
       assert.isTrue(hasEnded(kept.pid));
+      // What they come to can still be asked for.
+      const brief = sh("sleep 0.01; exit 0", { stdout: "ignore" });
+      const ended = yield* Effect.scoped(Effect.tap(brief, ({ unref }) => unref));
+      assert.equal(yield* ended.exitCode, 0);
+      // All of a pipeline.
+      const file = `${yield* tempDirectory}/pid`;
+      const first = sh(`echo $$ >${file}; echo; exec sleep 1000`, { stdin: "ignore" });
+      const last = sh(`read x; exec sleep 1000`, { stdout: "ignore" });
+      const pipeline = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const handle = yield* first.pipe(pipeTo(last));
+          yield* handle.unref;
+          return handle;
+        }),
+      );
+      while (!existsSync(file) || readFileSync(file).length === 0) yield* Effect.sleep(1);
+      for (const pid of [Number(readFileSync(file, "latin1")), pipeline.pid]) {
+        assert.isFalse(hasEnded(pid));
+        process.kill(pid, SIG.KILL);
+        // And somebody waits for them.
+        while (existsSync(`/proc/${pid}`)) yield* Effect.sleep(1);
+      }
     });
 
     test("write as fast as they are read, and no faster", function* () {
-      const size = 256 * 1024 * 1024;
+      const size = 128 * 1024 * 1024;
       const handle = yield* make("head", ["-c", String(size), "/dev/zero"]);
       const first = yield* Stream.runCollect(Stream.take(handle.stdout, 1));
       // A pipe holds little.
@@ -581,13 +633,14 @@ for (const { name, thread: open, missing } of places)
       assert.isBelow(most, size / 2);
       assert.equal(yield* handle.exitCode, 0);
       // And so through a program.
-      const part = new Uint8Array(256 * 1024).fill(7);
+      const part = Buffer.alloc(256 * 1024, 7);
       const stdin = Stream.take(Stream.forever(Stream.make(part)), 64);
       const cat = yield* make("cat", { stdin });
       const through = yield* Stream.runFold(
         cat.stdout,
         () => 0,
-        (sum, bytes) => (bytes.every((byte) => byte === 7) ? sum + bytes.length : Number.NaN),
+        (sum, bytes) =>
+          part.subarray(0, bytes.length).equals(bytes) ? sum + bytes.length : Number.NaN,
       );
       assert.equal(through, 64 * part.length);
     });
@@ -619,13 +672,13 @@ for (const { name, thread: open, missing } of places)
 
     test("run many at once", function* () {
       const texts = yield* Effect.forEach(
-        Array.from({ length: 40 }, (_, i) => i),
+        Array.from({ length: 20 }, (_, i) => i),
         (i) => outputOf(make("echo", [String(i)]).pipe(pipeTo(make("cat")))),
         { concurrency: "unbounded" },
       );
       assert.deepEqual(
         texts,
-        Array.from({ length: 40 }, (_, i) => `${i}\n`),
+        Array.from({ length: 20 }, (_, i) => `${i}\n`),
       );
     });
   });

@@ -1,13 +1,5 @@
 import { LocalThread } from "@rsyscall/thread";
-import {
-  Effect,
-  FileSystem,
-  type Layer,
-  Path,
-  type PlatformError,
-  type Sink,
-  Stream,
-} from "effect";
+import { Effect, FileSystem, type Layer, Path, PlatformError, type Sink, Stream } from "effect";
 import { ChildProcess, type ChildProcessSpawner } from "effect/process";
 import { assert } from "vitest";
 import { describeUnless, it, tempDirectory } from "../../../tests/harness/index.ts";
@@ -141,7 +133,48 @@ const failures = (directory: string) =>
         Stream.empty,
         fs.sink(`${absent}/x`) as Sink.Sink<void, never, never, PlatformError.PlatformError>,
       ),
+      linkDirectory: fs.link(directory, `${directory}/x`),
+      readWritable: Effect.scoped(
+        Effect.flatMap(fs.open(file, { flag: "w" }), (file) => file.readAlloc(1)),
+      ),
+      writeReadable: Effect.scoped(
+        Effect.flatMap(fs.open(file), (file) => file.writeAll(new Uint8Array(1))),
+      ),
+      seek: Effect.scoped(Effect.flatMap(fs.open(file), (file) => file.seek(-1n, "start"))),
+      noFlag: Effect.scoped(fs.open(file, { flag: "x" as never })),
+      noFollow: Effect.andThen(
+        fs.symlink(file, `${directory}/symlink`),
+        Effect.scoped(fs.open(`${directory}/symlink`, { noFollow: true })),
+      ),
+      nul: fs.stat("a\0"),
+      watch: Stream.runDrain(fs.watch(absent)),
       spawn: Effect.scoped(Effect.asVoid(ChildProcess.make("no-such-program", []))),
+      spawnNul: Effect.scoped(Effect.asVoid(ChildProcess.make("true", ["\0"]))),
+      spawnNulEnv: Effect.scoped(Effect.asVoid(ChildProcess.make("true", { env: { A: "\0" } }))),
+      spawnShell: Effect.scoped(Effect.asVoid(ChildProcess.make("echo", ["a"], { shell: true }))),
+      spawnNulIn: Effect.scoped(Effect.asVoid(ChildProcess.make("true", { cwd: "a\0" }))),
+      spawnEmpty: Effect.scoped(Effect.asVoid(ChildProcess.make("true", { cwd: "" }))),
+      killed: Effect.scoped(
+        Effect.gen(function* () {
+          const sleep = yield* ChildProcess.make("sleep", ["1000"]);
+          yield* sleep.kill();
+          return yield* sleep.exitCode;
+        }),
+      ),
+      killedTwice: Effect.scoped(
+        Effect.gen(function* () {
+          const sleep = yield* ChildProcess.make("sleep", ["1000"]);
+          yield* sleep.kill();
+          yield* sleep.kill();
+        }),
+      ),
+      input: Effect.scoped(
+        Effect.gen(function* () {
+          const stdin = Stream.fail(PlatformError.badArgument({ module: "M", method: "m" }));
+          const cat = yield* ChildProcess.make("cat", { stdin });
+          return yield* cat.exitCode;
+        }),
+      ),
       spawnDirectory: Effect.scoped(Effect.asVoid(ChildProcess.make(directory, []))),
       spawnUnexecutable: Effect.scoped(Effect.asVoid(ChildProcess.make(file, []))),
       spawnElsewhere: Effect.scoped(Effect.asVoid(ChildProcess.make("true", [], { cwd: absent }))),

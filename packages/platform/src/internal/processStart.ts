@@ -19,11 +19,11 @@ import {
   Thread,
   which,
 } from "@rsyscall/thread";
-import { Effect, Exit, PlatformError, Scope } from "effect";
+import { Effect, Exit, Fiber, PlatformError, Scope } from "effect";
 import { platformError } from "../platformError.ts";
 import { openPassage, type Passage } from "./passage.ts";
 import { end } from "./processEnd.ts";
-import type { Target } from "./processGroup.ts";
+import { signalGroup, type Target } from "./processGroup.ts";
 import { MODULE, type Plan, type Wire } from "./processPlan.ts";
 
 /** A program that runs. */
@@ -69,7 +69,16 @@ export const start = (
           Effect.onError(() => process.killAndWait),
         );
         const target: Target = { process, pidfd, leadsGroup: plan.detached };
-        const { hold, letGo } = yield* holding(thread, process, life);
+        const { hold, letGo } = holding(thread, process);
+        yield* hold;
+        yield* Scope.addFinalizer(life, letGo);
+        const over = yield* Effect.forkIn(
+          Effect.exit(process.ended).pipe(
+            Effect.andThen(letGo),
+            Effect.andThen(endOthers(process, plan)),
+          ),
+          life,
+        );
         let isReferenced = true;
         const setReferenced = (value: boolean) =>
           Effect.sync(() => {
@@ -79,8 +88,10 @@ export const start = (
           scope,
           Effect.suspend(() =>
             Effect.andThen(
-              isReferenced ? Effect.ignore(end(target, plan.ending)) : Effect.void,
-              Effect.andThen(letGo, closeAtEnd(thread, process, life)),
+              isReferenced || hasFailed(process)
+                ? Effect.ignore(end(target, plan.ending))
+                : Effect.void,
+              Effect.andThen(letGo, closeAfter(over, thread, process, life)),
             ),
           ),
         );
@@ -112,11 +123,7 @@ const errnoOf = (error: HandleFailure | ExecutableNotFoundError): Error =>
     : error;
 
 /** The event loop goes on for a program that runs, until it is let go. */
-const holding = (
-  { connection: { accessEpoller } }: Thread,
-  process: ChildProcess,
-  life: Scope.Scope,
-) => {
+const holding = ({ connection: { accessEpoller } }: Thread, process: ChildProcess) => {
   let isHeld = false;
   const hold = Effect.sync(() => {
     if (!isHeld && process.state === undefined) {
@@ -130,25 +137,35 @@ const holding = (
       accessEpoller.letGo();
     }
   });
-  return Effect.gen(function* () {
-    yield* hold;
-    yield* Effect.forkIn(Effect.andThen(Effect.exit(process.ended), letGo), life);
-    yield* Scope.addFinalizer(life, letGo);
-    return { hold, letGo };
-  });
+  return { hold, letGo };
 };
 
+/** Whether a process has ended by itself, and not well. */
+const hasFailed = ({ state }: ChildProcess): boolean => (state?.exitStatus ?? 0) !== 0;
+
+/**
+ * What a program leaves behind that has failed ends with it, even if it was unref'ed. By the parent's pidfd,
+ * because the scope that has ours may have closed.
+ */
+const endOthers = (process: ChildProcess, { detached, ending }: Plan): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    detached && hasFailed(process)
+      ? Effect.ignore(
+          signalGroup({ process, pidfd: process.pidfd, leadsGroup: true }, ending.signal),
+        )
+      : Effect.void,
+  );
+
 /** Gives back what watches a process, as soon as there is nothing to watch. */
-const closeAtEnd = (
+const closeAfter = (
+  over: Fiber.Fiber<void>,
   { scope }: Thread,
   process: ChildProcess,
   life: Scope.Closeable,
 ): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const close = Scope.close(life, Exit.void);
-    return process.state === undefined
-      ? Effect.asVoid(Effect.forkIn(Effect.andThen(Effect.exit(process.ended), close), scope))
-      : close;
+    const close = Effect.andThen(Fiber.await(over), Scope.close(life, Exit.void));
+    return process.state === undefined ? Effect.asVoid(Effect.forkIn(close, scope)) : close;
   });
 
 /** A child of the Thread, which is to become the program. */

@@ -33,8 +33,9 @@ export const watch = (
       path,
       Effect.gen(function* () {
         const { task } = thread;
+        // As Effect calls it.
+        const { mode } = yield* named("stat", path, stat(task, path));
         const afd = yield* thread.makeAfd(yield* Inotify.make(task));
-        const { mode } = yield* stat(task, path);
         const recursive = options.recursive === true && isDirectory(mode);
         const watching = new Watching(thread, path, recursive, afd);
         yield* watching.begin;
