@@ -1,4 +1,7 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { ThreadFileSystem } from "@rsyscall/platform";
 import { Effect } from "effect";
 import { interleaved, timed } from "./interleaved.ts";
@@ -7,9 +10,18 @@ import type { Remotes } from "./remote.ts";
 
 const KIB = 1024;
 
+/** A directory in memory, where there is one: a disk takes more time than all that is measured here. */
+const directoryInMemory = Effect.acquireRelease(
+  Effect.sync(() =>
+    mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "rsyscall-bench-")),
+  ),
+  (directory) => Effect.sync(() => rmSync(directory, { recursive: true })),
+);
+
 /** Effect's FileSystem beside fs/promises of Node. */
-export const files = ({ local, ring }: Remotes, directory: string, scale: number) =>
+export const files = ({ local, ring }: Remotes, scale: number) =>
   Effect.gen(function* () {
+    const directory = yield* directoryInMemory;
     const count = 40 * scale;
     const path = `${directory}/file`;
     const here = ThreadFileSystem.make(local);
@@ -48,7 +60,7 @@ export const files = ({ local, ring }: Remotes, directory: string, scale: number
       ),
     });
     return [...rows, ...rowsOf("stat of a file", asked, "fs/promises")];
-  });
+  }).pipe(Effect.scoped);
 
 const rowsOf = (
   name: string,

@@ -106,7 +106,7 @@ const measureAll = Effect.gen(function* () {
     many: Effect.scoped(manyStubs(local, directory)),
     processes: processes(local, scale),
     streams: streams(remotes, directory, scale),
-    files: files(remotes, directory, scale),
+    files: files(remotes, scale),
     transports: Effect.scoped(transports(local, scale)),
   };
   const rows: Array<Row> = [];

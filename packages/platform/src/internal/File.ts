@@ -23,6 +23,9 @@ const FIRST_READ = 32 * 1024;
 /** The kernel's offsets are signed. */
 const LAST_OFFSET = 2n ** 63n - 1n;
 
+/** Where what is read gets: into these bytes, or as parts behind those that are there. */
+type Target = Uint8Array | Array<Uint8Array>;
+
 type Failure = HandleFailure | PlatformError.PlatformError;
 
 /** Lets a wait be interrupted, where what was read or written must not be lost. */
@@ -86,15 +89,14 @@ export class ThreadFile implements FileSystem.File {
   }
 
   read(buffer: Uint8Array, options?: FileSystem.File.ReadOptions) {
-    return this.#read("read", buffer.length, options, (bytes, at) => buffer.set(bytes, at));
+    return this.#read("read", buffer.length, options, buffer);
   }
 
   readAlloc(size: number, options?: FileSystem.File.ReadOptions) {
     return Effect.suspend(() => {
       const parts: Array<Uint8Array> = [];
-      return Effect.map(
-        this.#read("readAlloc", size, options, (bytes) => parts.push(bytes)),
-        (count) => (count === 0 ? Option.none() : Option.some(joined(parts))),
+      return Effect.map(this.#read("readAlloc", size, options, parts), (count) =>
+        count === 0 ? Option.none() : Option.some(joined(parts)),
       );
     });
   }
@@ -137,23 +139,32 @@ export class ThreadFile implements FileSystem.File {
     return Effect.suspend(() => {
       const parts: Array<Uint8Array> = [];
       let count = 0;
-      const take = (bytes: Uint8Array) => {
-        parts.push(bytes);
-        count += bytes.length;
-      };
-      // The size is a hint: files in /proc say 0, and others may grow.
-      const readOn = (size: number): Effect.Effect<Uint8Array, HandleFailure> =>
-        Effect.flatMap(
-          this.#transfer(
-            Math.max(size - count, FIRST_READ),
-            this.#hasOffset ? count : undefined,
-            take,
-          ),
-          (more) =>
-            more === 0 || (size > 0 && count === size)
-              ? Effect.sync(() => joined(parts))
-              : readOn(size),
-        );
+      const position = () => (this.#hasOffset ? count : undefined);
+      /** To its end, however far that is. */
+      const readOn: Effect.Effect<Uint8Array, HandleFailure> = Effect.suspend(() =>
+        Effect.flatMap(this.#transfer(FIRST_READ, position(), parts), (more) => {
+          count += more;
+          return more === 0 ? Effect.sync(() => joined(parts)) : readOn;
+        }),
+      );
+      /** It may have become shorter, or longer, which is not asked for. */
+      const readRest = (size: number): Effect.Effect<Uint8Array, HandleFailure> =>
+        Effect.suspend(() => {
+          const all = uninitialized(size);
+          for (const part of parts) all.set(part);
+          const fill: Effect.Effect<Uint8Array, HandleFailure> = Effect.suspend(() =>
+            Effect.flatMap(
+              this.#transfer(size - count, position(), all.subarray(count)),
+              (more) => {
+                count += more;
+                return more === 0 || count === size
+                  ? Effect.succeed(count === size ? all : all.slice(0, count))
+                  : fill;
+              },
+            ),
+          );
+          return fill;
+        });
       // Most files are small: what they are and what is in them, in one round trip.
       return Effect.flatMap(
         this.#use((fd, sysif) =>
@@ -178,7 +189,8 @@ export class ThreadFile implements FileSystem.File {
                   return read.value === 0
                     ? Effect.succeed(total)
                     : Effect.map(sysif.read(buffer, read.value), (bytes) => {
-                        take(bytes);
+                        parts.push(bytes);
+                        count = bytes.length;
                         return total;
                       });
                 },
@@ -186,7 +198,13 @@ export class ThreadFile implements FileSystem.File {
             );
           }),
         ),
-        (size) => (size > 0 && count === size ? Effect.succeed(joined(parts)) : readOn(size)),
+        // The size is a hint: files in /proc say 0.
+        (size) =>
+          size === 0 || count > size
+            ? readOn
+            : count === size
+              ? Effect.sync(() => joined(parts))
+              : readRest(size),
       );
     });
   }
@@ -205,7 +223,7 @@ export class ThreadFile implements FileSystem.File {
     method: string,
     size: number,
     options: FileSystem.File.ReadOptions | undefined,
-    take: (bytes: Uint8Array, at: number) => void,
+    target: Target,
   ): Effect.Effect<number, PlatformError.PlatformError> {
     return Effect.suspend(() => {
       const position = options?.position;
@@ -214,36 +232,35 @@ export class ThreadFile implements FileSystem.File {
         return this.#named(
           method,
           Effect.uninterruptibleMask((restore) =>
-            Effect.map(this.#transfer(size, this.#cursor, take, restore), (count) => {
+            Effect.map(this.#transfer(size, this.#cursor, target, restore), (count) => {
               this.#cursor += BigInt(count);
               return count;
             }),
           ),
         );
       return position >= 0n && position <= LAST_OFFSET
-        ? this.#named(method, this.#transfer(size, position, take, asItIs, true))
+        ? this.#named(method, this.#transfer(size, position, target, asItIs, true))
         : Effect.fail(badArgument(method, `${position} is no offset of a file`));
     });
   }
 
   /**
-   * Reads `size` bytes, less at the end of the file, and of a stream as soon as there are some. Failing
-   * in the middle, it gives what came before.
+   * Reads `size` bytes to the target, less at the end of the file, and of a stream as soon as there are
+   * some. Failing in the middle, it gives how many came before.
    *
    * @param isFixed it makes no sense without an offset
    */
   #transfer(
     size: number,
     position: number | bigint | undefined,
-    take: (bytes: Uint8Array, at: number) => void,
+    target: Target,
     restore: Restore = asItIs,
     isFixed = false,
   ): Effect.Effect<number, HandleFailure> {
     if (size === 0) return this.#use(() => Effect.succeed(0));
-    const { task } = this.#thread;
     const room = Math.min(size, windowOf(this.#thread));
     const start = BigInt(position ?? 0);
-    return task.withMemory(room, 1, (buffer) => {
+    return this.#withWindow(room, size, target, (buffer, take) => {
       const readFrom = (at: number): Effect.Effect<number, HandleFailure> => {
         const offset = position === undefined ? undefined : start + BigInt(at);
         const there = offset === undefined ? room : Number(LAST_OFFSET - offset);
@@ -252,8 +269,7 @@ export class ThreadFile implements FileSystem.File {
         return Effect.flatMap(this.#readInto(buffer, wanted, offset, restore, isFixed), (count) =>
           count === 0
             ? Effect.succeed(at)
-            : Effect.flatMap(task.sysif.read(buffer, count), (bytes) => {
-                take(bytes, at);
+            : Effect.flatMap(take(count, at), () => {
                 const end = at + count;
                 return end === size || count < wanted || !this.#hasOffset
                   ? Effect.succeed(end)
@@ -266,6 +282,39 @@ export class ThreadFile implements FileSystem.File {
       };
       return readFrom(0);
     });
+  }
+
+  /**
+   * Memory of the process to read into, and how what was read gets from there to the target. Of memory that
+   * is ours as well, much is copied to where it is to be at once.
+   */
+  #withWindow<A>(
+    room: number,
+    size: number,
+    target: Target,
+    use: (
+      buffer: near.Address,
+      take: (count: number, at: number) => Effect.Effect<void, HandleFailure>,
+    ) => Effect.Effect<A, HandleFailure>,
+  ): Effect.Effect<A, HandleFailure> {
+    const { task, memory } = this.#thread;
+    const { sysif, pageSize } = task;
+    return task.withMemory(room, size > room ? pageSize : 1, (buffer) =>
+      target instanceof Uint8Array && size > room && memory?.has(buffer, room)
+        ? Effect.scoped(
+            Effect.flatMap(memory.map(buffer, room), (mapped) =>
+              use(buffer, (count, at) =>
+                Effect.sync(() => target.set(new Uint8Array(mapped.buffer, 0, count), at)),
+              ),
+            ),
+          )
+        : use(buffer, (count, at) =>
+            Effect.map(sysif.read(buffer, count), (bytes) => {
+              if (target instanceof Uint8Array) target.set(bytes, at);
+              else target.push(bytes);
+            }),
+          ),
+    );
   }
 
   /** Reads once into memory of the process, waiting for something to read. 0 at the end. */
@@ -363,10 +412,14 @@ export class ThreadFile implements FileSystem.File {
   }
 }
 
+/** Bytes that will all be overwritten. */
+const uninitialized = (length: number): Uint8Array =>
+  new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+
 const joined = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   const [first = new Uint8Array(0)] = parts;
   if (parts.length <= 1) return first;
-  const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  const all = uninitialized(parts.reduce((length, part) => length + part.length, 0));
   let at = 0;
   for (const part of parts) {
     all.set(part, at);
