@@ -95,29 +95,26 @@ export class SharedMemoryTransport implements MemoryTransport {
         return Effect.fail(new SyscallSendError({ syscall: "memory write" }));
       const isShared = this.#memory.has(address, bytes.length);
       if (!connection.hasPending && isShared) return this.#write(address, bytes);
-      return Effect.matchEffect(this.#stage(bytes.length), {
-        onSuccess: (copy) =>
-          Effect.map(this.#write(copy.address, bytes), () => this.#copy(address, copy)),
-        // No room: then after all that is on its way.
-        onFailure: (cause) =>
-          isShared
-            ? Effect.andThen(connection.barrier, this.#write(address, bytes))
-            : Effect.die(cause),
-      });
+      return Effect.uninterruptible(
+        Effect.matchEffect(this.#stage(bytes.length), {
+          onSuccess: (copy) =>
+            Effect.map(this.#write(copy.address, bytes), () => this.#copy(address, copy)),
+          // No room: then after all that is on its way.
+          onFailure: (cause) =>
+            isShared
+              ? Effect.andThen(connection.barrier, this.#write(address, bytes))
+              : Effect.die(cause),
+        }),
+      );
     });
   }
 
   /** Submits the copying of what is staged, which is freed then. */
   #copy(address: Address, staged: Allocation): void {
     const connection = this.#connection;
-    connection
-      .submit(OP_COPY, address, staged.address, staged.size, 0, 0, 0)
-      .whenDone((outcome) => {
-        // Nobody waits for a write, and later calls rely on it: if it failed, they must not happen.
-        if (typeof outcome !== "object" && isError(outcome))
-          connection.fail(SyscallError.from("memory write", outcome, `address ${address}`));
-        Effect.runFork(staged.free);
-      });
+    connection.submitWrite(address, OP_COPY, address, staged.address, staged.size, () => {
+      Effect.runFork(staged.free);
+    });
     connection.settle();
   }
 }

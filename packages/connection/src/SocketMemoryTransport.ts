@@ -57,21 +57,15 @@ export class SocketMemoryTransport implements MemoryTransport {
   write(address: Address, bytes: Uint8Array): Effect.Effect<void, ConnectionError> {
     if (bytes.length === 0) return Effect.void;
     return Effect.suspend(() => {
-      const call = this.#connection.submit(
+      const { length } = bytes;
+      const { outcome } = this.#connection.submitWrite(
+        address,
         OP_RECV_ALL,
         this.#serverFd,
         address,
-        bytes.length,
-        0,
-        0,
-        0,
+        length,
       );
-      if (typeof call.outcome === "object") return Effect.fail(call.outcome);
-      call.whenDone((outcome) => {
-        // Nobody waits for a write, and later calls rely on it: if it failed, they must not happen.
-        if (typeof outcome !== "object" && isError(outcome))
-          this.#connection.fail(SyscallError.from("memory write", outcome, `address ${address}`));
-      });
+      if (typeof outcome === "object") return Effect.fail(outcome);
       // They leave later, and are the caller's to change.
       this.#outgoing.push(bytes.slice());
       if (!this.#sending) {

@@ -7,6 +7,7 @@ import {
   type ConnectionError,
   type DirectCalls,
   type Fd,
+  isError,
   LocalSyscallInterface,
   OP_CLONE,
   OP_COPY,
@@ -14,7 +15,9 @@ import {
   OP_RECV_ALL,
   OP_SEND_ALL,
   PendingCall,
+  type PendingWrite,
   perform,
+  SyscallError,
   SyscallHangup,
   type SyscallInterface,
   SyscallSendError,
@@ -70,6 +73,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   protected readonly pending = new Queue<PendingCall>();
   readonly #prompt: ReadonlySet<number>;
   readonly #memory: MemoryTransport;
+  #lastWrite: PendingWrite | undefined;
   /** Why the connection has ended. */
   #end: { readonly cause: unknown } | undefined;
   #onEnd: Array<() => void> = [];
@@ -154,6 +158,37 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   ): void;
 
   abstract settle(): void;
+
+  /**
+   * Submits an operation that writes to the memory of the task, and for which nobody waits.
+   *
+   * @param address where it writes, for messages
+   */
+  submitWrite(
+    address: Address,
+    number: number,
+    a: Word,
+    b: Word,
+    c: Word,
+    onDone?: () => void,
+  ): PendingCall {
+    const behind: Array<() => void> = onDone === undefined ? [] : [onDone];
+    const write = { whenDone: (callback: () => void) => void behind.push(callback) };
+    this.#lastWrite = write;
+    const call = this.submit(number, a, b, c, 0, 0, 0);
+    call.whenDone((outcome) => {
+      // Later calls rely on it: if it failed, they must not happen.
+      if (typeof outcome !== "object" && isError(outcome))
+        this.fail(SyscallError.from("memory write", outcome, `address ${address}`));
+      if (this.#lastWrite === write) this.#lastWrite = undefined;
+      for (const callback of behind) callback();
+    });
+    return call;
+  }
+
+  get lastWrite(): PendingWrite | undefined {
+    return this.#lastWrite;
+  }
 
   read(address: Address, length: number) {
     return this.#memory.read(address, length);

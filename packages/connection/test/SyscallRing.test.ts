@@ -1,5 +1,13 @@
 import { x86_64 } from "@rsyscall/abi";
-import { batch, getpid, type PendingCall, SyscallHangup, SyscallSendError } from "@rsyscall/near";
+import {
+  batch,
+  getpid,
+  OP_COPY,
+  type PendingCall,
+  SyscallHangup,
+  SyscallSendError,
+} from "@rsyscall/near";
+import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
 import { it } from "../../../tests/harness/index.ts";
@@ -348,5 +356,34 @@ describe("a server that answers at once", () => {
     while (sysif.hasPending) yield* turn;
     assert.isAbove(told, 100);
     assert.equal(holds(), 0);
+  });
+});
+
+describe("a write behind calls that have no result yet", () => {
+  it("keeps its memory until it is done, although that is given back before", function* () {
+    const { task } = yield* LocalThread;
+    const { sysif, server, bell } = yield* connectRing;
+    const allocator = task.allocator.lend(sysif);
+    const call = yield* begin(sysif.syscall(1));
+    const first = yield* allocator.malloc(100);
+    yield* sysif.write(first.address, new Uint8Array(100));
+    const [, copy] = server.takeAll();
+    assert.deepInclude(copy, { number: OP_COPY });
+    assert.equal(copy?.args[0], first.address);
+    yield* first.free;
+    // Not for the task itself, nor for what it stages of the next write, nor for another task.
+    yield* sysif.write(first.address, new Uint8Array(100));
+    const staged = server.take()?.args[1];
+    const others = yield* Effect.replicateEffect(task.allocator.malloc(100), 10);
+    assert.notInclude([staged, ...others.map(({ address }) => address)], first.address);
+    server.answer(0);
+    server.answer(100);
+    yield* bell;
+    while (!call.pollUnsafe()) yield* turn;
+    server.answer(100);
+    yield* bell;
+    while (sysif.hasPending) yield* turn;
+    assert.isUndefined(sysif.lastWrite);
+    assert.equal((yield* task.allocator.malloc(100)).address, first.address);
   });
 });

@@ -23,11 +23,13 @@ export class Allocation {
   readonly address: Address;
   /** In bytes. */
   readonly size: number;
+  readonly #sysif: SyscallInterface;
   #owner: Owner | undefined;
 
-  constructor(address: Address, size: number, owner: Owner) {
+  constructor(address: Address, size: number, sysif: SyscallInterface, owner: Owner) {
     this.address = address;
     this.size = size;
+    this.#sysif = sysif;
     this.#owner = owner;
   }
 
@@ -40,11 +42,21 @@ export class Allocation {
     return Effect.suspend(() => this.release() ?? Effect.void);
   }
 
-  /** As `free`, and gives an effect only where something is left to do. */
+  /**
+   * As `free`, and gives an effect only where something is left to do. What was written there may still be
+   * on its way, if whoever was to use it was interrupted: then the range is given back behind it.
+   */
   release(): Effect.Effect<void> | undefined {
     const owner = this.#owner;
+    if (owner === undefined) return undefined;
     this.#owner = undefined;
-    return owner?.release(this.address, this.size);
+    const write = this.#sysif.lastWrite;
+    if (write === undefined) return owner.release(this.address, this.size);
+    write.whenDone(() => {
+      const rest = owner.release(this.address, this.size);
+      if (rest !== undefined) Effect.runFork(rest);
+    });
+    return undefined;
   }
 }
 
@@ -64,6 +76,7 @@ export interface AllocatorOptions {
  * not overlap; their content is undefined.
  */
 export class Allocator {
+  readonly #sysif: SyscallInterface;
   readonly #mappings: Mappings;
   readonly #chunkSize: number;
   readonly #chunks: Set<Chunk>;
@@ -71,19 +84,26 @@ export class Allocator {
   readonly #stacks: StackPool;
 
   constructor(sysif: SyscallInterface, pageSize: number, options?: AllocatorOptions);
-  constructor(sysif: SyscallInterface, from: Allocator);
+  constructor(sysif: SyscallInterface, from: Allocator, mappings: Mappings);
   constructor(
     sysif: SyscallInterface,
     from: Allocator | number,
-    { chunkSize = 256 * 1024, limit = 1024 ** 3, reserve, window }: AllocatorOptions = {},
+    more: AllocatorOptions | Mappings = {},
   ) {
+    this.#sysif = sysif;
     if (from instanceof Allocator) {
-      this.#mappings = from.#mappings.share(sysif);
+      this.#mappings = more as Mappings;
       this.#chunkSize = from.#chunkSize;
       this.#window = from.#window;
       this.#chunks = from.#chunks;
       this.#stacks = from.#stacks;
     } else {
+      const {
+        chunkSize = 256 * 1024,
+        limit = 1024 ** 3,
+        reserve,
+        window,
+      } = more as AllocatorOptions;
       this.#mappings = Mappings.make(sysif, from, limit, reserve);
       this.#chunkSize = this.#roundToPages(chunkSize);
       this.#window = window && windowChunk(window);
@@ -94,12 +114,17 @@ export class Allocator {
 
   /** The same memory, for another task of the address space. */
   share(sysif: SyscallInterface): Allocator {
-    return new Allocator(sysif, this);
+    return new Allocator(sysif, this, this.#mappings.share(sysif));
+  }
+
+  /** As `share`, and this task maps and unmaps for the other one: because its calls are made at once. */
+  lend(sysif: SyscallInterface): Allocator {
+    return new Allocator(sysif, this, this.#mappings);
   }
 
   /** The task has left the address space; what it allocated stays until it is freed. */
   leave(): void {
-    this.#mappings.leave();
+    this.#mappings.leave(this.#sysif);
   }
 
   /** Bytes that are mapped now. */
@@ -127,14 +152,14 @@ export class Allocator {
         return Effect.map(this.#mappings.map(this.#chunkSize, size), (address) => {
           const chunk = this.#chunk(address);
           this.#chunks.add(chunk);
-          return cut(chunk, length, alignment) as Allocation;
+          return this.#cut(chunk, length, alignment) as Allocation;
         });
       // Mappings begin at a page, which is alignment enough for anything but huge pages.
       const mapped = this.#roundToPages(length);
       const release = (address: Address) => this.#mappings.unmap(address, mapped);
       return Effect.map(
         this.#mappings.map(mapped, size),
-        (address) => new Allocation(address, length, { release }),
+        (address) => new Allocation(address, length, this.#sysif, { release }),
       );
     });
   }
@@ -144,10 +169,18 @@ export class Allocator {
     const length = Math.max(size, 1);
     if (this.#isSmall(length))
       for (const chunk of this.#chunks) {
-        const allocation = cut(chunk, length, alignment);
+        const allocation = this.#cut(chunk, length, alignment);
         if (allocation !== undefined) return allocation;
       }
     return undefined;
+  }
+
+  /** A part of a chunk. */
+  #cut(chunk: Chunk, size: number, alignment: number): Allocation | undefined {
+    const offset = chunk.list.allocate(size, alignment);
+    return offset === undefined
+      ? undefined
+      : new Allocation(Address(chunk.address + offset), size, this.#sysif, chunk);
   }
 
   #isSmall(length: number): boolean {
@@ -193,14 +226,6 @@ export class Allocator {
     return Math.ceil(length / this.#mappings.pageSize) * this.#mappings.pageSize;
   }
 }
-
-/** A part of a chunk. */
-const cut = (chunk: Chunk, size: number, alignment: number): Allocation | undefined => {
-  const offset = chunk.list.allocate(size, alignment);
-  return offset === undefined
-    ? undefined
-    : new Allocation(Address(chunk.address + offset), size, chunk);
-};
 
 const windowChunk = ({ address, size }: { address: Address; size: number }): Chunk => {
   const list = new FreeList(size);

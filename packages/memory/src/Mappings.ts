@@ -74,9 +74,9 @@ export class Mappings {
     return new Mappings(sysif, this.pageSize, this.#account);
   }
 
-  /** The task has left the address space. */
-  leave(): void {
-    this.#account.ways.delete(this.#sysif);
+  /** A task has left the address space: nothing can be mapped through it any more. */
+  leave(sysif: SyscallInterface): void {
+    this.#account.ways.delete(sysif);
   }
 
   /** Bytes that are mapped now, or taken from the reserve. */

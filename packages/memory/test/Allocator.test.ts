@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { x86_64 } from "@rsyscall/abi";
-import { LocalSyscallInterface } from "@rsyscall/near";
+import { LocalSyscallInterface, type PendingWrite } from "@rsyscall/near";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
 import { it } from "../../../tests/harness/index.ts";
@@ -72,6 +72,30 @@ describe("Allocator", () => {
     assert.equal(second.address, first.address);
     yield* first.free;
     assert.notEqual((yield* allocator.malloc(100)).address, second.address);
+  });
+
+  it("gives a range back behind what is on its way there, whichever task has freed it", function* () {
+    const allocator = yield* make({ chunkSize: 65536 });
+    const behind: Array<() => void> = [];
+    let lastWrite: PendingWrite | undefined = { whenDone: (onDone) => void behind.push(onDone) };
+    const other = new LocalSyscallInterface(x86_64);
+    Object.defineProperty(other, "lastWrite", { get: () => lastWrite });
+    for (const shared of [allocator.share(other), allocator.lend(other)])
+      for (const size of [100, 100_000]) {
+        const { address, free } = yield* shared.malloc(size);
+        yield* free;
+        yield* free;
+        assert.isTrue(isMapped(address));
+        assert.notEqual((yield* allocator.malloc(size)).address, address);
+        assert.equal(behind.length, 1);
+        behind.pop()?.();
+        if (size > 65536) assert.isFalse(isMapped(address));
+        assert.equal((yield* allocator.malloc(size)).address, address);
+      }
+    lastWrite = undefined;
+    const { address, free } = yield* allocator.lend(other).malloc(100);
+    yield* free;
+    assert.equal((yield* allocator.malloc(100)).address, address);
   });
 
   it("refuses cleanly when its limit is reached, and goes on when there is room", function* () {

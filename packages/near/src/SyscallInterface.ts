@@ -43,6 +43,12 @@ export interface SyscallInterface {
    */
   readonly write: (address: Address, bytes: Uint8Array) => Effect.Effect<void, ConnectionError>;
 
+  /**
+   * The last write, as long as it is on its way. Memory that is given back must not be used again before
+   * it is done: not by other tasks of the address space, and by nobody who touches the memory directly.
+   */
+  readonly lastWrite?: PendingWrite | undefined;
+
   /** Completes when all that was submitted before has been performed. */
   readonly barrier: Effect.Effect<void, ConnectionError>;
 
@@ -54,6 +60,12 @@ export interface SyscallInterface {
    * call in the task on behalf of others must watch it too. None where calls are made directly.
    */
   readonly activityFd: Fd | undefined;
+}
+
+/** Bytes on their way to the memory of a task. */
+export interface PendingWrite {
+  /** Calls back, each who asks, when these and all that were submitted before have arrived, or never will. */
+  readonly whenDone: (onDone: () => void) => void;
 }
 
 /** Calls that are submitted here and now. */

@@ -35,6 +35,7 @@ export { isError, Syscall } from "./Syscall.ts";
 export type {
   DirectCalls,
   EventWaits,
+  PendingWrite,
   SyscallInterface,
   Word,
   Words,

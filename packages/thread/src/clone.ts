@@ -127,7 +127,7 @@ const makeThread = (
       addressSpace,
       // Who shares memory shares its clock: only an exec moves it to the other time namespace.
       namespaces: { ...childNamespaces, time: namespaces.time },
-      allocator: isOurs(parent) ? allocator : allocator.share(sysif),
+      allocator: isOurs(parent) ? allocator.lend(sysif) : allocator.share(sysif),
       pageSize,
       sigmask,
     });
