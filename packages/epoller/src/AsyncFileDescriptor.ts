@@ -1,4 +1,4 @@
-import { EPOLL, Errno, MSG, SO, SOCK, SOL, type Sockaddr, SPLICE_F } from "@rsyscall/abi";
+import { EPOLL, Errno, MSG, SOCK, type Sockaddr, SPLICE_F } from "@rsyscall/abi";
 import {
   FileDescriptor,
   type HandleFailure,
@@ -7,6 +7,7 @@ import {
   type ReadablePointer,
   type Received,
   Socket,
+  UseAfterFreeError,
 } from "@rsyscall/handle";
 import {
   type Address,
@@ -18,12 +19,14 @@ import {
   sendfile,
   splice,
   type Word,
+  write,
 } from "@rsyscall/near";
-import { Cause, Effect, Scope, Sink, Stream } from "effect";
+import { Cause, Effect, Exit, identity, Scope, Sink, Stream } from "effect";
 import type { Epoller } from "./Epoller.ts";
-import type { Readiness } from "./Readiness.ts";
-
-type Events = typeof EPOLL.IN | typeof EPOLL.OUT;
+import type { Kept } from "./internal/Kept.ts";
+import { KeptBytes } from "./internal/KeptBytes.ts";
+import { type Restore, Turns } from "./internal/Turns.ts";
+import type { Readiness, WaitableEvent } from "./Readiness.ts";
 
 /** Bytes that one copying call is asked for. */
 const COPY_SIZE = 1024 * 1024;
@@ -36,13 +39,16 @@ const COPY_SIZE = 1024 * 1024;
 export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> {
   readonly handle: A;
   readonly #readiness: Readiness;
-  readonly #scope: Scope.Scope;
-  /** What was taken for fibers that were interrupted meanwhile. */
-  readonly #bytes: Array<Uint8Array> = [];
+  /** Of the registration, and of what is kept. */
+  readonly #scope: Scope.Closeable;
+  readonly #bytes = new KeptBytes();
   readonly #connections: Array<Socket> = [];
-  readonly #received: Array<Received> = [];
+  /** Of those who take something from the descriptor. */
+  readonly #turns = new Turns();
+  /** Whether the kernel is connecting the socket because we have asked it to. */
+  #isConnecting = false;
 
-  private constructor(handle: A, readiness: Readiness, scope: Scope.Scope) {
+  private constructor(handle: A, readiness: Readiness, scope: Scope.Closeable) {
     this.handle = handle;
     this.#readiness = readiness;
     this.#scope = scope;
@@ -53,72 +59,98 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     epoller: Epoller,
     fd: A,
   ): Effect.Effect<AsyncFileDescriptor<A>, HandleFailure, Scope.Scope> {
-    return Effect.gen(function* () {
-      yield* fd.setNonblock;
-      const readiness = yield* epoller.register(fd);
-      return new AsyncFileDescriptor(fd, readiness, yield* Effect.scope);
-    });
+    return Effect.uninterruptible(
+      Effect.flatMap(Effect.flatMap(Effect.scope, Scope.fork), (scope) =>
+        // A file that epoll refuses stays as it is.
+        Effect.flatMap(Scope.provide(epoller.register(fd), scope), (readiness) =>
+          Effect.as(fd.setNonblock, new AsyncFileDescriptor(fd, readiness, scope)),
+        ).pipe(Effect.onError(() => Scope.close(scope, Exit.void))),
+      ),
+    );
   }
 
   /**
-   * Repeats an operation until it does not answer EAGAIN, waiting for the event in between. Only the
-   * waits are interruptible: what was read is not lost. A short read is no reason to wait: a terminal
+   * Repeats an operation until it does not answer EAGAIN, waiting for the event in between, and makes
+   * something of its result. Only the waits are interruptible. A short read is no reason to wait: a terminal
    * gives a line, and a packet socket a packet, however many more there are.
    */
-  #retry<B, E, R>(
-    event: Events,
+  #retry<B, C, E, R>(
+    event: WaitableEvent,
     operation: Effect.Effect<B | "EAGAIN", E, R>,
-    onTaken: (result: B) => void = () => {},
-  ): Effect.Effect<B, E, R> {
-    return Effect.uninterruptibleMask((restore) => {
-      const attempt: Effect.Effect<B, E, R> = Effect.suspend(() => {
-        const edges = this.#readiness.edges(event);
-        return Effect.flatMap(operation, (result) => {
-          if (result !== "EAGAIN") {
-            onTaken(result);
-            return Effect.succeed(result);
-          }
-          this.#readiness.fell(event, edges);
-          return waitAndAttempt;
-        });
-      });
-      const waitAndAttempt = Effect.andThen(restore(this.#readiness.wait(event)), attempt);
-      return this.#readiness.isReady(event) ? attempt : waitAndAttempt;
+    restore: Restore,
+    use: (result: B) => C,
+  ): Effect.Effect<C, E | UseAfterFreeError, R> {
+    const attempt: Effect.Effect<C, E | UseAfterFreeError, R> = Effect.suspend(() => {
+      const edges = this.#readiness.edges(event);
+      return Effect.flatMap(operation, (result) =>
+        result === "EAGAIN"
+          ? Effect.andThen(this.#waitAfter(event, edges, restore), attempt)
+          : Effect.succeed(use(result)),
+      );
     });
+    return this.#readiness.isReady(event)
+      ? attempt
+      : Effect.andThen(restore(this.#readiness.wait(event)), attempt);
+  }
+
+  /** `retry`, for what takes nothing away: an interruption loses no more than the result. */
+  #await<B, E, R>(
+    event: WaitableEvent,
+    operation: Effect.Effect<B | "EAGAIN", E, R>,
+  ): Effect.Effect<B, E | UseAfterFreeError, R> {
+    return Effect.uninterruptibleMask((restore) =>
+      this.#retry(event, operation, restore, identity),
+    );
+  }
+
+  /** Waits for an event, after an EAGAIN of a call that was made when there were so many edges. */
+  #waitAfter(
+    event: WaitableEvent,
+    edges: number,
+    restore: Restore,
+  ): Effect.Effect<void, UseAfterFreeError> {
+    return Effect.suspend(() => {
+      if (this.#readiness.hasEnded) return this.#useAfterFree;
+      this.#readiness.fell(event, edges);
+      return restore(this.#readiness.wait(event));
+    });
+  }
+
+  get #useAfterFree(): Effect.Effect<never, UseAfterFreeError> {
+    return Effect.fail(new UseAfterFreeError({ subject: `fd ${this.handle.near}` }));
   }
 
   /**
-   * As `retry`, for what is gone from the descriptor when there is a result. A fiber that is interrupted
-   * while the call is on its way never sees that.
+   * `retry`, for a call that takes something from the descriptor. What it brings for a fiber that was
+   * interrupted meanwhile is kept; so that it comes before what calls behind it bring, one fiber at a time
+   * takes.
+   *
+   * @param use makes something of the result before the fiber can be interrupted. If undefined, it gets the
+   *   result itself, or nobody does.
    */
-  #take<B, E, R>(
-    operation: (onTaken: (result: B) => void) => Effect.Effect<B, E, R>,
-    keep: (result: B) => Effect.Effect<void>,
-  ): Effect.Effect<B, E, R> {
+  #take<B, C, E, R>(
+    kept: Kept<B, E, R>,
+    size: number,
+    call: Effect.Effect<B | "EAGAIN", E, R>,
+    use: ((result: B) => C) | undefined,
+  ): Effect.Effect<C, E | UseAfterFreeError, R> {
+    const next = Effect.suspend(() =>
+      kept.isEmpty || !this.handle.isValid ? call : kept.take(size),
+    );
     return Effect.suspend(() => {
       let taken: { readonly result: B } | undefined;
-      const onTaken = (result: B) => {
+      const keep = (result: B): B => {
         taken = { result };
+        return result;
       };
-      return Effect.onInterrupt(operation(onTaken), () =>
-        taken === undefined ? Effect.void : keep(taken.result),
+      return this.#turns.inTurn(
+        (restore) => this.#retry(EPOLL.IN, next, restore, use ?? (keep as (result: B) => never)),
+        (exit) =>
+          taken !== undefined && Exit.isFailure(exit)
+            ? Effect.ignore(kept.putBack(taken.result))
+            : undefined,
       );
     });
-  }
-
-  #keepBytes(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.#bytes.push(bytes);
-  }
-
-  /** What is kept, up to so many bytes; undefined if nothing is. */
-  #keptBytes(size: number, isPeek = false): Uint8Array | undefined {
-    const [first] = this.#bytes;
-    if (first === undefined || !this.handle.isValid) return undefined;
-    if (!isPeek) {
-      if (first.length > size) this.#bytes[0] = first.subarray(size);
-      else this.#bytes.shift();
-    }
-    return first.slice(0, size);
   }
 
   /** A system call on this descriptor, without the cost of an error object for every EAGAIN. */
@@ -142,32 +174,49 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     );
   }
 
+  /** As `call`, for one that fills memory. */
+  #callFor(
+    name: "read" | "recvfrom",
+    address: Address,
+    size: number,
+    flags: number,
+  ): Effect.Effect<number | "EAGAIN", HandleFailure> {
+    return Effect.flatMap(
+      this.#call(name, address, size, flags),
+      (count): Effect.Effect<number | "EAGAIN", SyscallError> =>
+        count === "EAGAIN" || (count >= 0 && count <= size)
+          ? Effect.succeed(count)
+          : // What no kernel says, but a task that lies might.
+            Effect.fail(SyscallError.of(name, "EIO", `${count} of ${size} bytes`)),
+    );
+  }
+
   /** read(2) into memory of the descriptor's task: how many bytes, 0 at the end. */
   readInto(address: Address, size: number): Effect.Effect<number, HandleFailure> {
     const { sysif } = this.handle.task;
-    return Effect.suspend(() => {
-      const kept = this.#keptBytes(size);
-      if (kept !== undefined) return Effect.as(sysif.write(address, kept), kept.length);
-      return this.#take<number, HandleFailure, never>(
-        (onTaken) => this.#retry(EPOLL.IN, this.#call("read", address, size, 0), onTaken),
-        (count) =>
-          count > 0 && count <= size
-            ? Effect.ignore(
-                Effect.map(sysif.read(address, count), (bytes) => this.#keepBytes(bytes)),
-              )
-            : Effect.void,
-      );
-    });
+    const bytes = this.#bytes;
+    const filled = (count: number) => sysif.read(address, count);
+    const kept: Kept<number, HandleFailure> = {
+      get isEmpty() {
+        return bytes.isEmpty;
+      },
+      take: () =>
+        Effect.flatMap(bytes.take(size), (part) =>
+          Effect.as(sysif.write(address, part), part.length),
+        ),
+      putBack: (count) => Effect.flatMap(filled(count), bytes.putBack),
+    };
+    return this.#take(kept, size, this.#callFor("read", address, size, 0), undefined);
   }
 
   /** write(2) from memory of the descriptor's task: how many bytes. */
   writeFrom(address: Address, size: number): Effect.Effect<number, HandleFailure> {
-    return this.#retry(EPOLL.OUT, this.#call("write", address, size, 0));
+    return this.#await(EPOLL.OUT, this.#call("write", address, size, 0));
   }
 
   /** send(2) from memory of the descriptor's task, without SIGPIPE: how many bytes. */
   sendFrom(address: Address, size: number): Effect.Effect<number, HandleFailure> {
-    return this.#retry(EPOLL.OUT, this.#call("sendto", address, size, MSG.NOSIGNAL));
+    return this.#await(EPOLL.OUT, this.#call("sendto", address, size, MSG.NOSIGNAL));
   }
 
   /** read(2) into a buffer, which is consumed: what was read, and the rest. Empty at the end. */
@@ -185,7 +234,9 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
 
   /** At most `size` bytes, as soon as there are some. Empty at the end. */
   readBytes(size = 65536): Effect.Effect<Uint8Array, HandleFailure> {
-    return this.#readWith("read", size, 0);
+    return this.#withRead("read", size, 0, (read) =>
+      this.#take(this.#bytes, size, read, undefined),
+    );
   }
 
   /**
@@ -193,41 +244,11 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
    * them.
    */
   takeBytes<B>(size: number, take: (bytes: Uint8Array) => B): Effect.Effect<B, HandleFailure> {
-    return Effect.suspend(() => {
-      const kept = this.#keptBytes(size);
-      return kept !== undefined
-        ? Effect.succeed(take(kept))
-        : this.#readInMemory("read", size, 0, (operation) =>
-            this.#retry(
-              EPOLL.IN,
-              Effect.map(operation, (bytes) => (bytes === "EAGAIN" ? bytes : take(bytes))),
-            ),
-          );
-    });
-  }
-
-  #readWith(
-    name: "read" | "recvfrom",
-    size: number,
-    flags: number,
-  ): Effect.Effect<Uint8Array, HandleFailure> {
-    const isPeek = (flags & MSG.PEEK) !== 0;
-    return Effect.suspend(() => {
-      const kept = this.#keptBytes(size, isPeek);
-      return kept !== undefined
-        ? Effect.succeed(kept)
-        : this.#take<Uint8Array, HandleFailure, never>(
-            (onTaken) =>
-              this.#readInMemory(name, size, flags, (operation) =>
-                this.#retry(EPOLL.IN, operation, onTaken),
-              ),
-            (bytes) => Effect.sync(() => isPeek || this.#keepBytes(bytes)),
-          );
-    });
+    return this.#withRead("read", size, 0, (read) => this.#take(this.#bytes, size, read, take));
   }
 
   /** Has memory for a read, and for whatever is made of it. */
-  #readInMemory<B>(
+  #withRead<B>(
     name: "read" | "recvfrom",
     size: number,
     flags: number,
@@ -239,16 +260,13 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     return task.withMemory(size, 1, (address) =>
       use(
         Effect.flatMap(
-          this.#call(name, address, size, flags),
+          this.#callFor(name, address, size, flags),
           (count): Effect.Effect<Uint8Array | "EAGAIN", HandleFailure> =>
             count === "EAGAIN"
               ? Effect.succeed(count)
-              : count < 0 || count > size
-                ? // What no kernel says, but a task that lies might.
-                  Effect.fail(SyscallError.of(name, "EIO", `${count} of ${size} bytes`))
-                : count === 0
-                  ? Effect.succeed(new Uint8Array(0))
-                  : task.sysif.read(address, count),
+              : count === 0
+                ? Effect.succeed(new Uint8Array(0))
+                : task.sysif.read(address, count),
         ),
       ),
     );
@@ -295,20 +313,15 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
           ? Effect.succeed(fd)
           : FileDescriptor.acquire(Socket, task, Effect.succeed(Fd(fd))),
     );
-    return Effect.suspend(() => {
-      const kept = this.#connections.shift();
-      return kept !== undefined
-        ? kept.move(task)
-        : this.#take<Socket, HandleFailure, Scope.Scope>(
-            (onTaken) => this.#retry(EPOLL.IN, accepted, onTaken),
-            (socket) =>
-              Effect.ignore(
-                Effect.map(this.#own(socket), (own) => {
-                  this.#connections.push(own);
-                }),
-              ),
-          );
-    });
+    const connections = this.#connections;
+    const kept: Kept<Socket, HandleFailure, Scope.Scope> = {
+      get isEmpty() {
+        return connections.length === 0;
+      },
+      take: () => Effect.suspend(() => (connections.shift() as Socket).move(task)),
+      putBack: (socket) => Effect.map(this.#own(socket), (own) => void connections.unshift(own)),
+    };
+    return this.#take(kept, 1, accepted, undefined);
   }
 
   /** The scope of this one closes it, and that for which it was made does not. */
@@ -328,28 +341,41 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
 
   /**
    * connect(2), waiting until there is a connection, or an error why there is none. An interruption
-   * leaves the kernel trying.
+   * leaves the kernel trying, and who connects again waits for that.
+   *
+   * EAGAIN if the queue of a Unix socket is full: the kernel tells nobody when there is room again.
    */
   connect(
     this: AsyncFileDescriptor<Socket>,
     address: Sockaddr | Uint8Array,
   ): Effect.Effect<void, HandleFailure> {
-    const { handle } = this;
-    const finish = Effect.flatMap(handle.getOption(SOL.SOCKET, SO.ERROR), (number) =>
-      number === 0
-        ? Effect.void
-        : Effect.fail(SyscallError.from("connect", -number, `fd ${handle.near}`)),
-    );
-    return Effect.suspend(() => {
-      const edges = this.#readiness.edges(EPOLL.OUT);
-      return handle.connect(address).pipe(
-        catchErrno("EINPROGRESS", () =>
-          Effect.suspend(() => {
-            this.#readiness.fell(EPOLL.OUT, edges);
-            return Effect.andThen(this.#readiness.wait(EPOLL.OUT), finish);
-          }),
-        ),
-      );
+    const done = (isConnecting: boolean) =>
+      Effect.sync(() => {
+        this.#isConnecting = isConnecting;
+      });
+    return Effect.uninterruptibleMask((restore) => {
+      // An event may be of what the socket was before. The kernel says what became of an attempt when it is
+      // asked again.
+      const attempt: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {
+        const edges = this.#readiness.edges(EPOLL.OUT);
+        return Effect.matchEffect(this.handle.connect(address), {
+          onSuccess: () => done(false),
+          onFailure: (error): Effect.Effect<void, HandleFailure> => {
+            const errno = error instanceof SyscallError ? error.errno : undefined;
+            if (errno === "EINPROGRESS" || errno === "EALREADY")
+              return Effect.andThen(
+                done(true),
+                Effect.andThen(this.#waitAfter(EPOLL.OUT, edges, restore), attempt),
+              );
+            const wasConnecting = this.#isConnecting;
+            return Effect.andThen(
+              done(false),
+              wasConnecting && errno === "EISCONN" ? Effect.void : Effect.fail(error),
+            );
+          },
+        });
+      });
+      return attempt;
     });
   }
 
@@ -359,7 +385,20 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     size = 65536,
     flags = 0,
   ): Effect.Effect<Uint8Array, HandleFailure> {
-    return this.#readWith("recvfrom", size, flags);
+    const bytes = this.#bytes;
+    const kept: Kept<Uint8Array> =
+      (flags & MSG.PEEK) === 0
+        ? bytes
+        : {
+            get isEmpty() {
+              return bytes.isEmpty;
+            },
+            take: () => Effect.sync(() => bytes.peek(size)),
+            putBack: () => Effect.void,
+          };
+    return this.#withRead("recvfrom", size, flags, (read) =>
+      this.#take(kept, size, read, undefined),
+    );
   }
 
   /** recvmsg(2), as soon as there is something: at most `size` bytes and `mostFds` descriptors. */
@@ -372,26 +411,26 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     const receive = handle
       .receiveFds(size, mostFds)
       .pipe(catchErrno("EAGAIN", () => Effect.succeed("EAGAIN" as const)));
-    return Effect.suspend(() => {
-      const kept = this.#received.shift();
-      return kept !== undefined
-        ? Effect.map(
-            Effect.forEach(kept.fds, (fd) => fd.move(handle.task)),
-            (fds): Received => ({ ...kept, fds }),
-          )
-        : this.#take<Received, HandleFailure, Scope.Scope>(
-            (onTaken) => this.#retry(EPOLL.IN, receive, onTaken),
-            (received) =>
-              Effect.ignore(
-                Effect.map(
-                  Effect.forEach(received.fds, (fd) => this.#own(fd)),
-                  (fds) => {
-                    this.#received.push({ ...received, fds });
-                  },
-                ),
-              ),
+    const bytes = this.#bytes;
+    const kept: Kept<Received, HandleFailure, Scope.Scope> = {
+      get isEmpty() {
+        return bytes.isEmpty;
+      },
+      take: () =>
+        Effect.suspend(() => {
+          const { bytes: part, fds } = bytes.takeReceived(size);
+          return Effect.map(
+            Effect.forEach(fds.slice(0, mostFds), (fd) => fd.move(handle.task)),
+            (fds) => ({ bytes: part, fds }),
           );
-    });
+        }),
+      putBack: ({ bytes: part, fds }) =>
+        Effect.map(
+          Effect.forEach(fds, (fd) => this.#own(fd)),
+          (fds) => bytes.putBackReceived({ bytes: part, fds }),
+        ),
+    };
+    return this.#take(kept, size, receive, undefined);
   }
 
   /**
@@ -399,9 +438,8 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
    * asked of it later.
    */
   get close(): Effect.Effect<void, HandleFailure> {
-    return Effect.andThen(
-      this.handle.close,
-      Effect.sync(() => this.#readiness.end()),
+    return Effect.uninterruptible(
+      Effect.andThen(Scope.close(this.#scope, Exit.void), this.handle.close),
     );
   }
 
@@ -441,10 +479,34 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     const { task } = this.handle;
     const copy = Effect.flatMap(this.handle.borrow(task), (from) =>
       Effect.flatMap(to.handle.borrow(task), (target) =>
-        splice(task.sysif, from, target, COPY_SIZE, SPLICE_F.NONBLOCK),
+        this.#bytes.isEmpty
+          ? splice(task.sysif, from, target, COPY_SIZE, SPLICE_F.NONBLOCK)
+          : this.#writeKept(target),
       ),
     );
-    return this.#copy(copy, to, this);
+    return this.#turns.inTurn(
+      (restore) => this.#copy(copy, to, this, restore),
+      () => undefined,
+    );
+  }
+
+  /** write(2) of bytes that are kept: how many. */
+  #writeKept(to: Fd): Effect.Effect<number, HandleFailure> {
+    const { task } = this.handle;
+    return Effect.suspend(() => {
+      const { bytes } = this.#bytes.takeReceived(COPY_SIZE);
+      let written = 0;
+      return task
+        .withBytes(bytes, (address) => write(task.sysif, to, address, bytes.length))
+        .pipe(
+          Effect.tap((count) =>
+            Effect.sync(() => {
+              written = count;
+            }),
+          ),
+          Effect.ensuring(Effect.suspend(() => this.#bytes.putBack(bytes.subarray(written)))),
+        );
+    });
   }
 
   /**
@@ -456,7 +518,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     const copy = Effect.flatMap(this.handle.borrow(task), (to) =>
       Effect.flatMap(from.borrow(task), (file) => sendfile(task.sysif, to, file, COPY_SIZE)),
     );
-    return this.#copy(copy, this, undefined);
+    return Effect.uninterruptibleMask((restore) => this.#copy(copy, this, undefined, restore));
   }
 
   /**
@@ -469,39 +531,47 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     copy: Effect.Effect<number, HandleFailure>,
     to: AsyncFileDescriptor,
     from: AsyncFileDescriptor | undefined,
+    restore: Restore,
   ): Effect.Effect<number, HandleFailure> {
-    return Effect.uninterruptibleMask((restore) => {
-      const copyFrom = (copied: number): Effect.Effect<number, HandleFailure> =>
-        Effect.suspend(() => {
-          const inEdges = from === undefined ? 0 : from.#readiness.edges(EPOLL.IN);
-          const outEdges = to.#readiness.edges(EPOLL.OUT);
-          const waitUnlessReady = (afd: AsyncFileDescriptor, event: Events, edges: number) =>
-            Effect.flatMap(
-              pollNow(afd.handle, event),
-              (events): Effect.Effect<void, HandleFailure> => {
-                if (events !== 0) return Effect.void;
-                afd.#readiness.fell(event, edges);
-                return restore(afd.#readiness.wait(event));
-              },
-            );
-          const waitForBoth = Effect.andThen(
-            waitUnlessReady(to, EPOLL.OUT, outEdges),
-            from === undefined ? Effect.void : waitUnlessReady(from, EPOLL.IN, inEdges),
+    const copyFrom = (copied: number): Effect.Effect<number, HandleFailure> =>
+      Effect.suspend(() => {
+        const inEdges = from === undefined ? 0 : from.#readiness.edges(EPOLL.IN);
+        const outEdges = to.#readiness.edges(EPOLL.OUT);
+        const waitUnlessReady = (
+          afd: AsyncFileDescriptor,
+          event: typeof EPOLL.IN | typeof EPOLL.OUT,
+          edges: number,
+        ) =>
+          Effect.flatMap(
+            pollNow(afd.handle, event),
+            (events): Effect.Effect<void, HandleFailure> =>
+              events !== 0 ? Effect.void : afd.#waitAfter(event, edges, restore),
           );
-          return Effect.matchEffect(copy, {
-            onSuccess: (count) => (count === 0 ? Effect.succeed(copied) : copyFrom(copied + count)),
-            onFailure: (error): Effect.Effect<number, HandleFailure> =>
-              error instanceof SyscallError && error.errno === "EAGAIN"
-                ? Effect.andThen(waitForBoth, copyFrom(copied))
-                : Effect.fail(error),
-          });
+        const waitForBoth = Effect.andThen(
+          waitUnlessReady(to, EPOLL.OUT, outEdges),
+          Effect.suspend(() =>
+            from === undefined || !from.#bytes.isEmpty
+              ? Effect.void
+              : waitUnlessReady(from, EPOLL.IN, inEdges),
+          ),
+        );
+        return Effect.matchEffect(copy, {
+          onSuccess: (count) => (count === 0 ? Effect.succeed(copied) : copyFrom(copied + count)),
+          onFailure: (error): Effect.Effect<number, HandleFailure> =>
+            error instanceof SyscallError && error.errno === "EAGAIN"
+              ? Effect.andThen(waitForBoth, copyFrom(copied))
+              : Effect.fail(error),
         });
-      return copyFrom(0);
-    });
+      });
+    return copyFrom(0);
   }
 
   /** Waits until the other end has stopped writing, or is gone. */
-  get waitForRdhup(): Effect.Effect<void> {
-    return this.#readiness.wait(EPOLL.RDHUP);
+  get waitForRdhup(): Effect.Effect<void, HandleFailure> {
+    // What was told may be of a socket that was not connected yet: such a one has hung up, by poll(2).
+    const look = Effect.map(pollNow(this.handle, EPOLL.RDHUP), (events) =>
+      events === 0 ? "EAGAIN" : events,
+    );
+    return Effect.asVoid(this.#await(EPOLL.RDHUP, look));
   }
 }

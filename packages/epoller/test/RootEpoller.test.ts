@@ -462,12 +462,13 @@ describe("the end of a root epoller", () => {
       yield* epoller.watch(watched, (hasEnded) => told.push(hasEnded));
       yield* untilWaiting(pid);
       yield* end(pid, thread);
-      const error = yield* Effect.flip(Fiber.join(reading));
-      assert.isTrue(
-        error instanceof SyscallSendError || error instanceof SyscallHangup,
-        `${error}`,
-      );
-      yield* Fiber.join(ending);
+      for (const waiting of [reading, ending]) {
+        const error = yield* Effect.flip(Fiber.join<unknown, unknown>(waiting));
+        assert.isTrue(
+          error instanceof SyscallSendError || error instanceof SyscallHangup,
+          `${error}`,
+        );
+      }
       yield* turn;
       assert.deepEqual(told, [true]);
       assert.equal(holds(), 0);

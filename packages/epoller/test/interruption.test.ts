@@ -1,10 +1,9 @@
-import { connect } from "node:net";
-import { AF, Bytes, SIG, SOCK } from "@rsyscall/abi";
-import { bindUnix, Memfd, SignalBlock, Signalfd, Socket } from "@rsyscall/handle";
+import { Bytes, SIG } from "@rsyscall/abi";
+import { Memfd, SignalBlock, Signalfd, Socket } from "@rsyscall/handle";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Fiber, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, launchStubWith, tempDirectory } from "../../../tests/harness/index.ts";
+import { it, launchStub, launchStubWith } from "../../../tests/harness/index.ts";
 import { AsyncReadBuffer, AsyncSignalfd } from "../src/index.ts";
 
 const places: ReadonlyArray<
@@ -79,34 +78,6 @@ for (const [where, threadOf] of places)
       }
       assert.deepEqual(new Uint8Array(Buffer.concat(parts)), sent);
       yield* Fiber.join(writing);
-    });
-
-    it("loses no connection", function* () {
-      const thread = yield* threadOf;
-      const directory = yield* tempDirectory;
-      const socket = yield* Socket.make(thread.task, AF.UNIX, SOCK.STREAM);
-      yield* bindUnix(socket, `${directory}/socket`);
-      yield* socket.listen(100);
-      const listening = yield* thread.makeAfd(socket);
-      const clients = Array.from({ length: 40 }, () => connect(`${directory}/socket`));
-      yield* Effect.addFinalizer(() =>
-        Effect.sync(() => {
-          for (const client of clients) client.destroy();
-        }),
-      );
-      yield* Effect.forEach(clients, (client) =>
-        Effect.callback<void>((resume) => {
-          client.once("connect", () => resume(Effect.void));
-        }),
-      );
-      const early = yield* interruptOften(listening.accept(), 60);
-      const rest = yield* Effect.replicateEffect(listening.accept(), clients.length - early.length);
-      assert.equal(new Set([...early, ...rest].map(({ near }) => near)).size, clients.length);
-      let greeted = 0;
-      for (const client of clients) client.on("data", () => greeted++);
-      for (const accepted of [...early, ...rest]) yield* accepted.writeAllText("hello");
-      while (greeted < clients.length)
-        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
     });
 
     it("loses no descriptor that was sent", function* () {

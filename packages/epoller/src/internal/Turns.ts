@@ -1,0 +1,62 @@
+import { Effect, type Exit } from "effect";
+
+/** Makes an effect interruptible, if it was so outside. */
+export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>;
+
+/** Lets one fiber at a time do something. */
+export class Turns {
+  #isTaken = false;
+  readonly #waiting = new Set<() => void>();
+
+  /**
+   * Does something when it is one's turn, uninterruptible but for what it restores; and then, before it is
+   * anybody else's, what is left to do.
+   */
+  inTurn<A, E, R>(
+    operation: (restore: Restore) => Effect.Effect<A, E, R>,
+    last: (exit: Exit.Exit<A, E>) => Effect.Effect<void> | undefined,
+  ): Effect.Effect<A, E, R> {
+    return Effect.suspend(() => {
+      let hasTurn = false;
+      const leave = () => this.#leave(hasTurn);
+      const whole = Effect.uninterruptibleMask((restore) => {
+        const begin: Effect.Effect<A, E, R> = Effect.suspend(() => {
+          if (this.#isTaken) return Effect.andThen(restore(this.#wait), begin);
+          this.#isTaken = true;
+          hasTurn = true;
+          return operation(restore);
+        });
+        return begin;
+      });
+      return Effect.onExitPrimitive(whole, (exit) => {
+        const rest = last(exit);
+        if (rest !== undefined) return Effect.map(rest, leave);
+        leave();
+        return undefined;
+      });
+    });
+  }
+
+  /** Waits until it may be one's turn. */
+  readonly #wait: Effect.Effect<void> = Effect.callback((resume) => {
+    const wake = () => {
+      this.#waiting.delete(wake);
+      resume(Effect.void);
+    };
+    this.#waiting.add(wake);
+    return Effect.sync(() => {
+      this.#waiting.delete(wake);
+    });
+  });
+
+  /** It is over, or one no longer waits for it, perhaps when one was woken: the next is. */
+  #leave(hadTurn: boolean): void {
+    if (hadTurn) this.#isTaken = false;
+    if (this.#isTaken || this.#waiting.size === 0) return;
+    // Not here: as many as wait could be done in no time, each inside the one before.
+    queueMicrotask(() => {
+      const [wake] = this.#waiting;
+      if (!this.#isTaken) wake?.();
+    });
+  }
+}
