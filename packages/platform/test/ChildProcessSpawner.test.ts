@@ -706,6 +706,31 @@ it("a program outlives the Thread that started it, but not its scope", function*
   yield* untilEnded(sleep.pid);
 });
 
+it("a gigabyte of a program of a stub goes through little memory", function* () {
+  const { call } = yield* launchStub;
+  const size = 2 ** 30;
+  const before = process.memoryUsage.rss();
+  let most = 0;
+  const read = yield* over(
+    call.thread,
+    Effect.scoped(
+      Effect.flatMap(make("head", ["-c", String(size), "/dev/zero"]), ({ stdout }) =>
+        Stream.runFold(
+          stdout,
+          () => 0,
+          (sum, bytes) => {
+            most = Math.max(most, process.memoryUsage.rss() - before);
+            return sum + bytes.length;
+          },
+        ),
+      ),
+    ),
+  );
+  assert.equal(read, size);
+  // What was read is garbage, and that is all there is.
+  assert.isBelow(most, size / 8);
+});
+
 it("a program inherits what the caller of a stub has", function* () {
   const { call, caller } = yield* launchStub;
   const status = yield* over(
