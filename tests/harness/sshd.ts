@@ -11,6 +11,7 @@ import {
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { Effect, type Scope } from "effect";
+import { missing, notRoot } from "./callers.ts";
 import { childrenOf, textOf } from "./processes.ts";
 import { tempDirectory } from "./temp.ts";
 
@@ -30,6 +31,15 @@ export const noSshd: string | undefined =
   existsSync(SSHD) && spawnSync("ssh", ["-V"], { stdio: "ignore" }).error === undefined
     ? undefined
     : "not installed: ssh and sshd (Debian: openssh-client, openssh-server)";
+
+/** Why it cannot be that of another user, or with another login shell. */
+export const noOtherUser: string | undefined =
+  noSshd ??
+  notRoot ??
+  missing("unshare", "setpriv") ??
+  (spawnSync("unshare", ["--mount", "--propagation", "private", "true"]).status === 0
+    ? undefined
+    : "no mount namespaces are to be had");
 
 /** A real sshd(8) on the loopback interface, with keys of its own. */
 export interface Sshd {

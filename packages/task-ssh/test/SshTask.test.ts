@@ -10,12 +10,11 @@ import {
   describeUnless,
   eventually,
   it,
-  notRoot,
   start,
   textOf,
   worksAsync,
 } from "../../../tests/harness/index.ts";
-import { HOST, noSshd, type Sshd, startSshd } from "../../../tests/harness/sshd.ts";
+import { HOST, noOtherUser, noSshd, type Sshd, startSshd } from "../../../tests/harness/sshd.ts";
 
 const launch = (destination: string, options: SshTaskOptions) =>
   Effect.flatMap(LocalThread, (local) => SshTask.launch(local, destination, options));
@@ -143,7 +142,7 @@ describeUnless(noSshd, "a task on a host", () => {
   });
 });
 
-describeUnless(notRoot ?? noSshd, "a task on a host of an ordinary user", () => {
+describeUnless(noOtherUser, "a task on a host of an ordinary user", () => {
   it("is a process of that user", function* () {
     const nobody = 65534;
     const { options, as, processes, connections } = yield* startSshd({ uid: nobody });

@@ -10,11 +10,10 @@ import {
   describeUnless,
   it,
   missing,
-  notRoot,
   tempDirectory,
   worksAsync,
 } from "../../../tests/harness/index.ts";
-import { HOST, noSshd, startSshd } from "../../../tests/harness/sshd.ts";
+import { HOST, noOtherUser, noSshd, startSshd } from "../../../tests/harness/sshd.ts";
 
 const launch = (destination: string, options: SshTaskOptions) =>
   Effect.flatMap(LocalThread, (local) => SshTask.launch(local, destination, options));
@@ -246,7 +245,7 @@ describeUnless(noSshd, "a host that does something else", () => {
   });
 });
 
-describeUnless(notRoot ?? noSshd, "the login shell of a host", () => {
+describeUnless(noOtherUser, "the login shell of a host", () => {
   const names = ["sh", "bash", "dash", "zsh", "ksh", "mksh", "tcsh", "fish"];
   for (const name of names)
     it.skipIf(missing(name))(`may be ${name}`, function* () {
