@@ -1,14 +1,15 @@
 import {
+  copyFileSync,
   existsSync,
   readdirSync,
   readlinkSync,
   symlinkSync,
   truncateSync,
-  writeFileSync,
 } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { SIG } from "@rsyscall/abi";
 import { Memfd } from "@rsyscall/handle";
+import { taskPath } from "@rsyscall/native";
 import { getpid } from "@rsyscall/near";
 import { SshTask, type SshTaskOptions } from "@rsyscall/task-ssh";
 import { Command, LocalThread } from "@rsyscall/thread";
@@ -205,7 +206,7 @@ describeUnless(noSshd, "nothing is left at a host", () => {
       });
       // So large that it does not get there in time.
       const executable = `${yield* tempDirectory}/large`;
-      writeFileSync(executable, "");
+      copyFileSync(taskPath, executable);
       truncateSync(executable, 32 * MiB);
       const run = Effect.gen(function* () {
         const launching = yield* Effect.forkChild(
