@@ -153,42 +153,36 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     });
   }
 
-  /** A system call on this descriptor, without the cost of an error object for every EAGAIN. */
+  /**
+   * A system call on this descriptor, without the cost of an error object for every EAGAIN.
+   *
+   * @param most what the result can be
+   */
   #call(
     name: "read" | "write" | "recvfrom" | "sendto" | "accept4",
     address: Address,
     size: number,
     flags: number,
+    most = size,
   ): Effect.Effect<number | "EAGAIN", HandleFailure> {
-    const { sysif } = this.handle.task;
-    return Effect.flatMap(this.handle.borrow(this.handle.task), (fd) =>
-      Effect.flatMap(
-        sysif.syscall(sysif.abi.syscallNumber(name) as number, fd, address, size, flags, 0, 0),
+    const { handle } = this;
+    const { sysif } = handle.task;
+    const number = sysif.abi.syscallNumber(name) as number;
+    return Effect.suspend((): Effect.Effect<number | "EAGAIN", HandleFailure> => {
+      if (!handle.isValid) return this.#useAfterFree;
+      return Effect.flatMap(
+        sysif.syscall(number, handle.near, address, size, flags, 0, 0),
         (result: Word): Effect.Effect<number | "EAGAIN", SyscallError> => {
-          if (!isError(result)) return Effect.succeed(Number(result));
-          return result === -Errno.EAGAIN
-            ? Effect.succeed("EAGAIN")
-            : Effect.fail(SyscallError.from(name, result, `fd ${fd}`));
+          if (result === -Errno.EAGAIN) return Effect.succeed("EAGAIN");
+          if (isError(result))
+            return Effect.fail(SyscallError.from(name, result, `fd ${handle.near}`));
+          return result >= 0 && result <= most
+            ? Effect.succeed(Number(result))
+            : // What no kernel says, but a task that lies might.
+              Effect.fail(SyscallError.of(name, "EIO", `fd ${handle.near}`));
         },
-      ),
-    );
-  }
-
-  /** As `call`, for one that fills memory. */
-  #callFor(
-    name: "read" | "recvfrom",
-    address: Address,
-    size: number,
-    flags: number,
-  ): Effect.Effect<number | "EAGAIN", HandleFailure> {
-    return Effect.flatMap(
-      this.#call(name, address, size, flags),
-      (count): Effect.Effect<number | "EAGAIN", SyscallError> =>
-        count === "EAGAIN" || (count >= 0 && count <= size)
-          ? Effect.succeed(count)
-          : // What no kernel says, but a task that lies might.
-            Effect.fail(SyscallError.of(name, "EIO", `${count} of ${size} bytes`)),
-    );
+      );
+    });
   }
 
   /** read(2) into memory of the descriptor's task: how many bytes, 0 at the end. */
@@ -206,7 +200,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
         ),
       putBack: (count) => Effect.flatMap(filled(count), bytes.putBack),
     };
-    return this.#take(kept, size, this.#callFor("read", address, size, 0), undefined);
+    return this.#take(kept, size, this.#call("read", address, size, 0), undefined);
   }
 
   /** write(2) from memory of the descriptor's task: how many bytes. */
@@ -260,7 +254,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     return task.withMemory(size, 1, (address) =>
       use(
         Effect.flatMap(
-          this.#callFor(name, address, size, flags),
+          this.#call(name, address, size, flags),
           (count): Effect.Effect<Uint8Array | "EAGAIN", HandleFailure> =>
             count === "EAGAIN"
               ? Effect.succeed(count)
@@ -307,7 +301,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   ): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
     const { task } = this.handle;
     const accepted = Effect.flatMap(
-      this.#call("accept4", NULL, NULL, flags | SOCK.CLOEXEC),
+      this.#call("accept4", NULL, NULL, flags | SOCK.CLOEXEC, Number.MAX_SAFE_INTEGER),
       (fd): Effect.Effect<Socket | "EAGAIN", HandleFailure, Scope.Scope> =>
         fd === "EAGAIN"
           ? Effect.succeed(fd)

@@ -1,8 +1,9 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { AF, Bytes, SOCK, Uint32 } from "@rsyscall/abi";
-import { bindUnix, pipe, Socket } from "@rsyscall/handle";
+import { bindUnix, pipe, Socket, UseAfterFreeError } from "@rsyscall/handle";
 import { LocalThread } from "@rsyscall/thread";
-import { Effect, Exit, Fiber } from "effect";
+import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
 import { it, tempDirectory } from "../../../tests/harness/index.ts";
 import { AsyncReadBuffer, EndOfFileError, TooLongError } from "../src/index.ts";
@@ -95,6 +96,43 @@ describe("AsyncFileDescriptor", () => {
     const heard = yield* Effect.forEach(accepted, (afd) => Effect.map(afd.readBytes(), text));
     assert.sameMembers(heard, ["client 1", "client 2", "client 3"]);
     for (const client of clients) client.destroy();
+  });
+});
+
+describe("the registration of a descriptor", () => {
+  it("ends with its scope, and with it what waits, although the descriptor stays", function* () {
+    const thread = yield* LocalThread;
+    const [reader, writer] = yield* pipe(thread.task);
+    const scope = yield* Scope.make();
+    const afd = yield* Scope.provide(thread.makeAfd(reader), scope);
+    // The second waits for its turn.
+    const waits = [afd.readBytes(), afd.readBytes(), afd.waitForRdhup];
+    const fibers = yield* Effect.forEach(waits, (wait) =>
+      Effect.forkChild(Effect.flip(Effect.asVoid(wait)), { startImmediately: true }),
+    );
+    yield* Scope.close(scope, Exit.void);
+    for (const fiber of fibers) assert.instanceOf(yield* Fiber.join(fiber), UseAfterFreeError);
+    yield* writer.writeAllText("still open");
+    assert.equal(text(yield* reader.readBytes()), "still open");
+  });
+
+  it("does not outlive its close in the epoll instance, although a child has a copy", function* () {
+    const thread = yield* LocalThread;
+    const watched = () =>
+      readdirSync("/proc/self/fdinfo").flatMap((fd) => {
+        try {
+          return readFileSync(`/proc/self/fdinfo/${fd}`, "latin1").match(/^tfd:/gm) ?? [];
+        } catch {
+          return [];
+        }
+      }).length;
+    const [reader, writer] = yield* pipe(thread.task);
+    const afd = yield* thread.makeAfd(reader);
+    yield* thread.fork();
+    const before = watched();
+    yield* afd.close;
+    assert.equal(watched(), before - 1);
+    yield* writer.close;
   });
 });
 
