@@ -1,7 +1,14 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { AF, Bytes, MSG, O, SHUT, SOCK, type Sockaddr } from "@rsyscall/abi";
-import type { AsyncFileDescriptor } from "@rsyscall/epoller";
-import { type FileDescriptor, type HandleFailure, Memfd, Socket } from "@rsyscall/handle";
+import { AF, Bytes, MSG, O, SHUT, SIG, SOCK, type Sockaddr } from "@rsyscall/abi";
+import { type AsyncFileDescriptor, AsyncSignalfd } from "@rsyscall/epoller";
+import {
+  type FileDescriptor,
+  type HandleFailure,
+  Memfd,
+  SignalBlock,
+  Signalfd,
+  Socket,
+} from "@rsyscall/handle";
 import { catchErrno } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Option, type Scope } from "effect";
@@ -270,6 +277,26 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
       Effect.orDie(client.connect(address)),
     );
     assert.isTrue(Option.isSome(got));
+  });
+
+  it("is given to another who waits: a signal", function* () {
+    const { thread } = (yield* launchStub).call;
+    const usr1 = new Set([SIG.USR1]);
+    yield* SignalBlock.make(thread.task, usr1);
+    const signalfd = yield* Signalfd.make(thread.task, usr1);
+    const signals = yield* AsyncSignalfd.make(yield* thread.epoller, signalfd);
+    const [first, second] = yield* whileStopped(
+      thread,
+      Effect.gen(function* () {
+        process.kill(thread.task.pid, "SIGUSR1");
+        const first = yield* begin(signals.wait);
+        const second = yield* begin(signals.wait);
+        first.interruptUnsafe();
+        return [first, second] as const;
+      }),
+    );
+    assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(first)));
+    assert.equal((yield* Fiber.join(second))[0].signo, SIG.USR1);
   });
 
   /** Interrupts a fiber whose call is on its way. */

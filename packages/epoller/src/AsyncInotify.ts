@@ -237,7 +237,7 @@ export class AsyncInotify {
 
   /** close(2). Whoever waits for events fails with a UseAfterFreeError. */
   get close(): Effect.Effect<void, HandleFailure> {
-    return Effect.andThen(
+    return Effect.ensuring(
       this.handle.close,
       Effect.sync(() => this.#readiness.end()),
     );

@@ -107,7 +107,7 @@ export class AsyncPidfd {
 
   /** close(2). Whoever waits fails with a UseAfterFreeError. */
   get close(): Effect.Effect<void, HandleFailure> {
-    return Effect.andThen(
+    return Effect.ensuring(
       this.handle.close,
       Effect.sync(() => this.#readiness.end()),
     );

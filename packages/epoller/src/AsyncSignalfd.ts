@@ -1,8 +1,9 @@
 import { EPOLL, type SignalfdSiginfo } from "@rsyscall/abi";
 import { type HandleFailure, type Signalfd, UseAfterFreeError } from "@rsyscall/handle";
 import { catchErrno, LocalSyscallInterface } from "@rsyscall/near";
-import { Effect, type Scope, Stream } from "effect";
+import { Effect, Exit, type Scope, Stream } from "effect";
 import type { Epoller } from "./Epoller.ts";
+import { type Restore, Turns } from "./internal/Turns.ts";
 import type { Readiness } from "./Readiness.ts";
 
 /** How often a task of another process is asked for signals, while somebody waits for them. */
@@ -48,6 +49,8 @@ export class AsyncSignalfd {
   readonly #mayBeReady: Effect.Effect<void>;
   /** Taken for fibers that were interrupted meanwhile. */
   readonly #kept: Array<SignalfdSiginfo> = [];
+  /** Of those who wait. */
+  readonly #turns = new Turns();
 
   private constructor(handle: Signalfd, readiness: Readiness) {
     this.handle = handle;
@@ -76,40 +79,36 @@ export class AsyncSignalfd {
    */
   get wait(): Effect.Effect<Signals, HandleFailure> {
     return Effect.suspend(() => {
-      const [first, ...rest] = this.#kept.splice(0);
-      if (first !== undefined) return Effect.succeed<Signals>([first, ...rest]);
       let taken: Signals | undefined;
-      // A fiber that is interrupted while the read is on its way never sees what comes of it.
-      return Effect.onInterrupt(
-        this.#take((signals) => {
+      const take = (restore: Restore) =>
+        Effect.map(this.#next(restore), (signals) => {
           taken = signals;
-        }),
-        () => Effect.sync(() => this.#kept.push(...(taken ?? []))),
-      );
+          return signals;
+        });
+      // A fiber that is interrupted while the read is on its way never sees what comes of it.
+      return this.#turns.inTurn(take, (exit) => {
+        if (taken !== undefined && Exit.isFailure(exit)) this.#kept.push(...taken);
+        return undefined;
+      });
     });
   }
 
-  #take(onTaken: (signals: Signals) => void): Effect.Effect<Signals, HandleFailure> {
-    // Only the waits are interruptible.
-    return Effect.uninterruptibleMask((restore) => {
-      const attempt: Effect.Effect<Signals, HandleFailure> = Effect.suspend(() => {
-        const edges = this.#readiness.edges(EPOLL.IN);
-        return this.handle.readSignals().pipe(
-          catchErrno("EAGAIN", () => Effect.succeed([])),
-          Effect.flatMap(([first, ...rest]) => {
-            if (first !== undefined) {
-              const signals: Signals = [first, ...rest];
-              onTaken(signals);
-              return Effect.succeed(signals);
-            }
-            if (this.#readiness.hasEnded)
-              return Effect.fail(new UseAfterFreeError({ subject: `fd ${this.handle.near}` }));
-            this.#readiness.fell(EPOLL.IN, edges);
-            return Effect.andThen(restore(this.#mayBeReady), attempt);
-          }),
-        );
-      });
-      return attempt;
+  /** What is kept, or what there is next. Only the waits are interruptible. */
+  #next(restore: Restore): Effect.Effect<Signals, HandleFailure> {
+    return Effect.suspend(() => {
+      const [first, ...rest] = this.#kept.splice(0);
+      if (first !== undefined) return Effect.succeed<Signals>([first, ...rest]);
+      const edges = this.#readiness.edges(EPOLL.IN);
+      return this.handle.readSignals().pipe(
+        catchErrno("EAGAIN", () => Effect.succeed([])),
+        Effect.flatMap(([first, ...rest]): Effect.Effect<Signals, HandleFailure> => {
+          if (first !== undefined) return Effect.succeed([first, ...rest]);
+          if (this.#readiness.hasEnded)
+            return Effect.fail(new UseAfterFreeError({ subject: `fd ${this.handle.near}` }));
+          this.#readiness.fell(EPOLL.IN, edges);
+          return Effect.andThen(restore(this.#mayBeReady), this.#next(restore));
+        }),
+      );
     });
   }
 
@@ -120,7 +119,7 @@ export class AsyncSignalfd {
 
   /** close(2). Whoever waits fails with a UseAfterFreeError. */
   get close(): Effect.Effect<void, HandleFailure> {
-    return Effect.andThen(
+    return Effect.ensuring(
       this.handle.close,
       Effect.sync(() => this.#readiness.end()),
     );
