@@ -1,11 +1,11 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import { AF, Bytes, SOCK, Uint32 } from "@rsyscall/abi";
+import { AF, Bytes, Errno, SOCK, Uint32 } from "@rsyscall/abi";
 import { bindUnix, pipe, Socket, UseAfterFreeError } from "@rsyscall/handle";
-import { LocalThread } from "@rsyscall/thread";
+import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, tempDirectory } from "../../../tests/harness/index.ts";
+import { it, launchStub, launchStubWith, tempDirectory } from "../../../tests/harness/index.ts";
 import { AsyncReadBuffer, EndOfFileError, TooLongError } from "../src/index.ts";
 
 const asyncPipe = Effect.gen(function* () {
@@ -98,6 +98,58 @@ describe("AsyncFileDescriptor", () => {
     for (const client of clients) client.destroy();
   });
 });
+
+/** Has the first EAGAIN of a task's calls come behind an event, which is told before. */
+const delayEagain = (thread: Thread, happens: Effect.Effect<void>) => {
+  const { sysif } = thread.task;
+  const syscall = sysif.syscall.bind(sysif);
+  const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
+  const delayed: typeof syscall = (...call) =>
+    Effect.tap(syscall(...call), (result) => {
+      if (result !== -Errno.EAGAIN) return Effect.void;
+      Object.defineProperty(sysif, "syscall", { value: syscall });
+      return Effect.andThen(happens, Effect.replicateEffect(turn, 5, { discard: true }));
+    });
+  Object.defineProperty(sysif, "syscall", { value: delayed, configurable: true });
+};
+
+for (const [where, threadOf] of [
+  ["here", LocalThread],
+  ["in a stub", Effect.map(launchStub, ({ call }) => call.thread)],
+  [
+    "in a stub, over sockets",
+    Effect.map(launchStubWith({ sharedMemory: false }), ({ call }) => call.thread),
+  ],
+] as const)
+  describe(`an event that is told before the EAGAIN that it comes after, ${where}`, () => {
+    it("is not lost on who reads", function* () {
+      const thread = yield* threadOf;
+      const [reader, writer] = yield* pipe(thread.task);
+      const afd = yield* thread.makeAfd(reader);
+      const path = `/proc/${thread.task.pid}/fd/${writer.near}`;
+      delayEagain(
+        thread,
+        Effect.sync(() => writeFileSync(path, "meanwhile")),
+      );
+      assert.equal(text(yield* afd.readBytes()), "meanwhile");
+    });
+
+    it("is not lost on who writes", function* () {
+      const thread = yield* threadOf;
+      const [reader, writer] = yield* pipe(thread.task);
+      const afd = yield* thread.makeAfd(writer);
+      const piece = new Uint8Array(65_536);
+      yield* afd.writeAllBytes(piece);
+      const fd = openSync(`/proc/${thread.task.pid}/fd/${reader.near}`, "r");
+      delayEagain(
+        thread,
+        Effect.sync(() => assert.equal(readSync(fd, piece), piece.length)),
+      );
+      yield* afd.writeAllBytes(Uint8Array.of(1));
+      assert.equal(readSync(fd, piece), 1);
+      closeSync(fd);
+    });
+  });
 
 describe("the registration of a descriptor", () => {
   it("ends with its scope, and with it what waits, although the descriptor stays", function* () {
