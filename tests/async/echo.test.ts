@@ -8,7 +8,7 @@ import { begin, families, listen, places, random, unconnected } from "./places.t
 const COUNT = 200;
 
 /** Most bytes of one connection: more than a socket holds. */
-const MOST = 400_000;
+const MOST = 300_000;
 
 /** Where the bytes of each connection begin: they are those of no other. */
 const STEP = 1001;

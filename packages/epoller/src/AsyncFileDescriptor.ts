@@ -228,9 +228,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
 
   /** At most `size` bytes, as soon as there are some. Empty at the end. */
   readBytes(size = 65536): Effect.Effect<Uint8Array, HandleFailure> {
-    return this.#withRead("read", size, 0, (read) =>
-      this.#take(this.#bytes, size, read, undefined),
-    );
+    return this.#take(this.#bytes, size, this.#read("read", size, 0), undefined);
   }
 
   /**
@@ -238,30 +236,25 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
    * them.
    */
   takeBytes<B>(size: number, take: (bytes: Uint8Array) => B): Effect.Effect<B, HandleFailure> {
-    return this.#withRead("read", size, 0, (read) => this.#take(this.#bytes, size, read, take));
+    return this.#take(this.#bytes, size, this.#read("read", size, 0), take);
   }
 
-  /** Has memory for a read, and for whatever is made of it. */
-  #withRead<B>(
+  /** A call that reads bytes. It has memory only for as long as it is on its way: who waits has none. */
+  #read(
     name: "read" | "recvfrom",
     size: number,
     flags: number,
-    use: (
-      read: Effect.Effect<Uint8Array | "EAGAIN", HandleFailure>,
-    ) => Effect.Effect<B, HandleFailure>,
-  ): Effect.Effect<B, HandleFailure> {
+  ): Effect.Effect<Uint8Array | "EAGAIN", HandleFailure> {
     const { task } = this.handle;
     return task.withMemory(size, 1, (address) =>
-      use(
-        Effect.flatMap(
-          this.#call(name, address, size, flags),
-          (count): Effect.Effect<Uint8Array | "EAGAIN", HandleFailure> =>
-            count === "EAGAIN"
-              ? Effect.succeed(count)
-              : count === 0
-                ? Effect.succeed(new Uint8Array(0))
-                : task.sysif.read(address, count),
-        ),
+      Effect.flatMap(
+        this.#call(name, address, size, flags),
+        (count): Effect.Effect<Uint8Array | "EAGAIN", HandleFailure> =>
+          count === "EAGAIN"
+            ? Effect.succeed(count)
+            : count === 0
+              ? Effect.succeed(new Uint8Array(0))
+              : task.sysif.read(address, count),
       ),
     );
   }
@@ -390,9 +383,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
             take: () => Effect.sync(() => bytes.peek(size)),
             putBack: () => Effect.void,
           };
-    return this.#withRead("recvfrom", size, flags, (read) =>
-      this.#take(kept, size, read, undefined),
-    );
+    return this.#take(kept, size, this.#read("recvfrom", size, flags), undefined);
   }
 
   /** recvmsg(2), as soon as there is something: at most `size` bytes and `mostFds` descriptors. */
