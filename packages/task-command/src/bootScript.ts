@@ -44,6 +44,8 @@ const start = [
 const perl = [
   "($machine, $script) = @ARGV",
   "delete $ENV{PERL_BADLANG}",
+  // Which perl ignores, and so would all that begin here.
+  "$SIG{FPE} = q(DEFAULT)",
   // biome-ignore lint/suspicious/noTemplateCurlyInString: it is perl
   "sub errno { ${chr(33)} }",
   "sub broken { print STDERR join(q(: ), q(rsyscall), shift, errno()), chr(10); exit 1 }",
