@@ -2,6 +2,7 @@ import { describeTransport } from "@rsyscall/conformance";
 import { CommandTask } from "@rsyscall/task-command";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
+import { controller } from "./controller.ts";
 import { killed } from "./killed.ts";
 
 const onlyBytes = "nothing but bytes gets there";
@@ -14,5 +15,6 @@ describeTransport("a task behind a command's stdin and stdout", {
     return thread;
   }),
   cut: killed,
+  controller: controller("command"),
   lacks: { fdPassing: onlyBytes, sharedMemory: onlyBytes },
 });

@@ -3,6 +3,7 @@ import { PersistentTask, type PersistentTaskOptions } from "@rsyscall/task-persi
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { tempDirectory } from "../harness/index.ts";
+import { controller } from "./controller.ts";
 import { killed } from "./killed.ts";
 
 /** A process that another controller has started, and has taken its leave of. */
@@ -20,6 +21,7 @@ const reconnected = (
 describeTransport("a persistent task, at a second visit", {
   makeThread: reconnected({}),
   cut: killed,
+  controller: controller("persistent"),
 });
 
 describeTransport("a persistent task, at a second visit, over sockets", {

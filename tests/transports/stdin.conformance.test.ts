@@ -2,6 +2,7 @@ import { describeTransport } from "@rsyscall/conformance";
 import { StdinTask, type StdinTaskOptions } from "@rsyscall/task-stdin";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
+import { controller } from "./controller.ts";
 import { killed } from "./killed.ts";
 
 const through = (options: StdinTaskOptions) =>
@@ -14,10 +15,15 @@ const through = (options: StdinTaskOptions) =>
     return thread;
   });
 
-describeTransport("a task behind a command's stdin", { makeThread: through({}), cut: killed });
+describeTransport("a task behind a command's stdin", {
+  makeThread: through({}),
+  cut: killed,
+  controller: controller("stdin"),
+});
 
 describeTransport("a task behind a command's stdin, over sockets", {
   makeThread: through({ sharedMemory: false }),
   cut: killed,
+  controller: controller("stdin over sockets"),
   lacks: { sharedMemory: "it goes over sockets" },
 });

@@ -214,9 +214,12 @@ export const memory: ReadonlyArray<Behaviour> = topic("memory", [
         task.sysif.write(address, pattern(Math.min(size, 100))),
       ),
     );
+    // What is given back behind a write that is on its way is back when that is done.
     yield* use;
+    yield* task.sysif.barrier;
     const before = task.allocator.mapped;
     for (let i = 0; i < 20; i++) yield* use;
+    yield* task.sysif.barrier;
     equal(task.allocator.mapped, before, "the bytes that are mapped after the same again");
   }),
 

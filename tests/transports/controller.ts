@@ -1,0 +1,10 @@
+import { fileURLToPath } from "node:url";
+
+/** A controller of its own, of Threads of a transport. */
+export const controller = (
+  name: string,
+): readonly [program: string, ...args: ReadonlyArray<string>] => [
+  process.execPath,
+  fileURLToPath(new URL("../fixtures/transports.mjs", import.meta.url)),
+  name,
+];
