@@ -1,5 +1,6 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
+import { copyFile, Memfd } from "@rsyscall/handle";
 import { taskPath } from "@rsyscall/native";
 import { batch, getpid } from "@rsyscall/near";
 import { CommandTask } from "@rsyscall/task-command";
@@ -12,7 +13,8 @@ import { interleaved, timed } from "./interleaved.ts";
 import { slowLink } from "./link.ts";
 import type { Row } from "./Row.ts";
 
-const BULK_SIZE = 16 * 1024 * 1024;
+/** Bytes of a file that is copied. */
+const BULK_SIZE = 64 * 1024 * 1024;
 
 /** Milliseconds of delay each way. */
 const DELAY = 10;
@@ -102,17 +104,16 @@ const overSsh = (local: Thread, { port, options }: Sshd, scale: number) =>
     });
     const echo = { name: "a byte to cat and back", samples: small.echo };
 
-    const bytes = new Uint8Array(BULK_SIZE);
-    const buffer = yield* task.allocator.malloc(BULK_SIZE, 8);
+    const here = yield* Memfd.create(local.task, "here");
+    const there = yield* Memfd.create(task, "there");
+    const bytes = new Uint8Array(BULK_SIZE).fill(1);
+    yield* here.writeAllBytes(bytes);
     const sunk = yield* ssh(`while head -c ${BULK_SIZE} > /dev/null && echo; do :; done`);
     const source = yield* ssh(`while read -r line; do head -c ${BULK_SIZE} /dev/zero; done`);
     const bulk = yield* interleaved({
-      write: timed(
-        scale,
-        Effect.andThen(task.sysif.write(buffer.address, bytes), task.sysif.barrier),
-      ),
+      there: timed(scale, copyFile(here, there)),
       sunk: timed(scale, sunk.exchange(bytes, 1)),
-      read: timed(scale, task.sysif.read(buffer.address, BULK_SIZE)),
+      back: timed(scale, copyFile(there, here)),
       source: timed(scale, source.exchange(Uint8Array.of(10), BULK_SIZE)),
     });
 
@@ -131,16 +132,16 @@ const overSsh = (local: Thread, { port, options }: Sshd, scale: number) =>
       { name: "ssh: a system call", unit: "ns", samples: small.one, floor: echo },
       { name: "ssh: of 64 calls at once, each", unit: "ns", samples: small.many, floor: echo },
       {
-        name: "ssh: 16 MiB into memory there",
+        name: "ssh: a file of 64 MiB there",
         unit: "ns",
-        samples: bulk.write,
+        samples: bulk.there,
         floor: { name: "ssh cat, there", samples: bulk.sunk },
         aims: [{ ofFloor: 1 / 0.8 }],
       },
       {
-        name: "ssh: 16 MiB out of memory there",
+        name: "ssh: a file of 64 MiB back",
         unit: "ns",
-        samples: bulk.read,
+        samples: bulk.back,
         floor: { name: "ssh cat, back", samples: bulk.source },
         aims: [{ ofFloor: 1 / 0.8 }],
       },
