@@ -55,10 +55,18 @@ export class SshTask {
   /** Completes when the process has ended, or is out of reach. */
   readonly ended: Effect.Effect<void>;
 
-  private constructor({ thread, process, ended }: CommandTask) {
-    this.thread = thread;
-    this.process = process;
-    this.ended = ended;
+  readonly #task: CommandTask;
+
+  private constructor(task: CommandTask) {
+    this.thread = task.thread;
+    this.process = task.process;
+    this.ended = task.ended;
+    this.#task = task;
+  }
+
+  /** What ssh, the process and what it runs have written to stderr so far: the last 64 KiB of it. */
+  get stderr(): string {
+    return this.#task.stderr;
   }
 
   /**

@@ -1,3 +1,4 @@
+import { allOrNothing } from "@rsyscall/connection";
 import type { HandleFailure } from "@rsyscall/handle";
 import { taskPath } from "@rsyscall/native";
 import { Path, type PathLike } from "@rsyscall/near";
@@ -84,7 +85,7 @@ export class StdinTask {
       onStderr,
     }: StdinTaskOptions = {},
   ): Effect.Effect<StdinTask, HandleFailure | LaunchError, Scope.Scope> {
-    return Effect.gen(function* () {
+    const acquire = Effect.gen(function* () {
       const { socket, far, connection } = yield* openSocket(parent);
       const program = Path.make(executable).text;
       const launched = yield* launch(parent, command(program, "stdin"), {
@@ -101,5 +102,7 @@ export class StdinTask {
       );
       return new StdinTask(bootstrapped, launched);
     });
+    // A command that leads nowhere may never end by itself.
+    return allOrNothing(acquire);
   }
 }

@@ -7,6 +7,7 @@ import { LaunchError } from "@rsyscall/transport";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
 import {
+  childrenOf,
   it,
   launchStub,
   notRoot,
@@ -110,19 +111,17 @@ describe("a task behind a command's stdin", () => {
   ];
   for (const [what, script, message] of failures)
     it(`says why there is none, when the command ${what}`, function* () {
-      const error = yield* Effect.flip(
-        Effect.scoped(
-          Effect.asVoid(
-            Effect.flatMap(LocalThread, (local) =>
-              StdinTask.launch(local, () => Command.make("/bin/sh", "-c", script), {
-                timeout: "300 millis",
-              }),
-            ),
-          ),
-        ),
+      const before = childrenOf(process.pid);
+      const launched = StdinTask.launch(
+        yield* LocalThread,
+        () => Command.make("/bin/sh", "-c", script),
+        { timeout: "300 millis" },
       );
+      const error = yield* Effect.flip(Effect.asVoid(launched));
       assert.instanceOf(error, LaunchError);
       assert.match(error.message, message);
+      // The scope is still open.
+      assert.deepEqual(childrenOf(process.pid), before);
     });
 
   it("says what is missing", function* () {
