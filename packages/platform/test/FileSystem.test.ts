@@ -555,7 +555,9 @@ everywhere("waits for the other end of a FIFO, and blocks nobody", function* (fs
   });
   assert.equal(yield* fs.readFileString(path), "early");
   yield* Fiber.join(early);
-  // The writer first, by Node's own means.
+  // The writer first, by Node's own means. To others a file is closed when that has got to the process, which
+  // nobody waits for: until then there would be a reader, who reads no more.
+  yield* thread.task.sysif.barrier;
   const slow = promises.writeFile(path, "from outside");
   assert.equal(yield* fs.readFileString(path), "from outside");
   yield* Effect.promise(() => slow);
