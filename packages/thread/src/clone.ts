@@ -22,7 +22,7 @@ import {
   type UserMapping,
   writeUserMapping,
 } from "@rsyscall/handle";
-import { type Address, Fd, getpid, RING_SIZE } from "@rsyscall/near";
+import { type Address, Fd, getpid, RING_SIZE, SyscallHangup } from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
 import { ChildProcess } from "./ChildProcess.ts";
 import { makeEpoller } from "./epoller.ts";
@@ -91,7 +91,13 @@ export const cloneThread = (
             yield* writeUserMapping(task, { outside: ids, ...(user && { inside: user }) });
           yield* learnChildNamespaces(parent.task, task, flags);
           return { fields, process };
-        }).pipe(Effect.onError(() => abandon(cloned)));
+        }).pipe(
+          // It has ended already, and its scope has closed what is its own.
+          Effect.catchTag("UseAfterFreeError", (cause) =>
+            Effect.fail(new SyscallHangup({ syscall: "clone", cause })),
+          ),
+          Effect.onError(() => abandon(cloned)),
+        );
       }).pipe(
         Scope.provide(scope),
         Effect.onError(() => Scope.close(scope, Exit.void)),
