@@ -66,7 +66,8 @@ const leaked = () => {
     descriptors: now.descriptors.filter((text) => !before.descriptors.includes(text)),
     children: now.children.filter((text) => !before.children.includes(text)),
     stubs: now.stubs.filter((text) => !before.stubs.includes(text)),
-    temporary: now.temporary,
+    // A process that was killed may have left some, and had the same number.
+    temporary: now.temporary.filter((name) => !before.temporary.includes(name)),
     fibers: liveFibers(),
   };
 };
