@@ -8,7 +8,15 @@ import { taskPath } from "@rsyscall/native";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { execute, it, missing, notRoot, tempDirectory, untilEnded } from "../harness/index.ts";
+import {
+  eventually,
+  execute,
+  it,
+  missing,
+  notRoot,
+  tempDirectory,
+  untilEnded,
+} from "../harness/index.ts";
 import { waitForMessage } from "../stub-server/hello.ts";
 import {
   CLOSE,
@@ -70,12 +78,6 @@ const notInherited = ({ pid, fds }: Hello): ReadonlyArray<number> => {
   };
   return fds.filter((fd) => fd < 3 || link(pid, fd) !== link("self", fd));
 };
-
-/** Waits until something is so, elsewhere. */
-const eventually = (wanted: () => boolean): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    while (!wanted()) yield* Effect.yieldNow;
-  });
 
 describe("the command line of rsyscall-task", () => {
   it("is explained", function* () {

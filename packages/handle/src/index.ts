@@ -93,6 +93,7 @@ export { bindUnix, connectUnix } from "./sys/un.ts";
 export { ChildState } from "./sys/wait.ts";
 export { type MallocFailure, type PtrFailure, Task } from "./Task.ts";
 export {
+  absolutePath,
   access,
   chdir,
   chown,

@@ -175,6 +175,17 @@ export const getcwd = (task: Task): Effect.Effect<near.Path, MallocFailure> =>
     ),
   );
 
+/** A path as it is from the root: one that is relative begins at the task's working directory. */
+export const absolutePath = (
+  task: Task,
+  path: near.PathLike,
+): Effect.Effect<near.Path, MallocFailure> => {
+  const given = near.Path.make(path);
+  return given.isAbsolute
+    ? Effect.succeed(given)
+    : Effect.map(getcwd(task), (cwd) => cwd.join(given));
+};
+
 /** chdir(2) */
 export const chdir = (task: Task, path: near.PathLike): Effect.Effect<void, MallocFailure> =>
   task.withPath("chdir", path, (address) => near.chdir(task.sysif, address, near.pathText(path)));

@@ -1,9 +1,9 @@
 import { AF, EX, S_IF, S_IFMT, SOCK, type Ucred } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import {
+  absolutePath,
   bindUnix,
   chmod,
-  getcwd,
   type HandleFailure,
   Socket,
   stat,
@@ -113,7 +113,7 @@ export class StubServer {
     options: ListenOptions = {},
   ): Effect.Effect<StubServer, HandleFailure | StubServerError, Scope.Scope> {
     return Effect.gen(function* () {
-      const absolute = yield* absolutePath(thread, path);
+      const absolute = yield* absolutePath(thread.task, path);
       const ownUid = yield* geteuid(thread.task.sysif);
       const policy: HandshakePolicy = {
         handshakeTimeout: options.handshakeTimeout ?? "10 seconds",
@@ -157,7 +157,7 @@ export class StubServer {
       const path = yield* executablePath(thread, directory, name);
       const socketPath = Path.make(`${path.text}.sock`);
       // A link is relative to where it lies, and not to where we are.
-      const stub = yield* absolutePath(thread, options.stub ?? stubPath);
+      const stub = yield* absolutePath(thread.task, options.stub ?? stubPath);
       // The socket first: no caller finds the executable before somebody listens. When there can be
       // no executable, the name must be free again for whoever catches the error.
       const scope = yield* Scope.fork(yield* Effect.scope);
@@ -365,13 +365,6 @@ const handleCall = <E, R>(
   );
 };
 
-const absolutePath = (thread: Thread, path: PathLike): Effect.Effect<Path, HandleFailure> => {
-  const given = Path.make(path);
-  return given.isAbsolute
-    ? Effect.succeed(given)
-    : Effect.map(getcwd(thread.task), (cwd) => cwd.join(given));
-};
-
 const executablePath = (
   thread: Thread,
   directory: PathLike,
@@ -386,7 +379,7 @@ const executablePath = (
         problem: "is no file name",
         remedy: "give the bare name of the program",
       });
-    const absolute = yield* absolutePath(thread, directory);
+    const absolute = yield* absolutePath(thread.task, directory);
     const { mode } = yield* Effect.mapError(stat(thread.task, absolute), (error) =>
       creationError(absolute.join(file).text)(error),
     );

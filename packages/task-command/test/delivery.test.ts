@@ -6,6 +6,7 @@ import { Effect } from "effect";
 import { assert } from "vitest";
 import {
   describeUnless,
+  eventually,
   it,
   missing,
   notRoot,
@@ -124,11 +125,6 @@ const closed = (child: ChildProcess): Effect.Effect<number | null> =>
     if (child.exitCode !== null || child.signalCode !== null)
       resume(Effect.succeed(child.exitCode));
     else child.once("close", (status) => resume(Effect.succeed(status)));
-  });
-
-const eventually = (wanted: () => boolean): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    while (!wanted()) yield* Effect.yieldNow;
   });
 
 const shells: ReadonlyArray<[name: string, ...words: ReadonlyArray<string>]> = [

@@ -6,7 +6,7 @@ import { getppid } from "@rsyscall/near";
 import { Command, type Thread } from "@rsyscall/thread";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
+import { eventually, it } from "../../../tests/harness/index.ts";
 import { pattern, WINDOW } from "../../../tests/transports/stream.ts";
 import { launchTask } from "./launchTask.ts";
 
@@ -33,12 +33,6 @@ const run = (thread: Thread, ...command: [string, ...Array<string>]) =>
     const child = yield* thread.spawn(Command.make(...command), { stdin: far, stdout: far });
     yield* far.close;
     return { client, child };
-  });
-
-/** Waits until something is so, elsewhere. */
-const eventually = (wanted: () => boolean): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    while (!wanted()) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
   });
 
 const descriptors = (pid: number | "self") => readdirSync(`/proc/${pid}/fd`).length;

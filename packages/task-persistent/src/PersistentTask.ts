@@ -1,8 +1,8 @@
 import { F, SIG, type Ucred, W } from "@rsyscall/abi";
 import {
+  absolutePath,
   type FdClass,
   FileDescriptor,
-  getcwd,
   type HandleFailure,
   Pidfd,
   prctl,
@@ -13,7 +13,7 @@ import {
   catchErrno,
   Fd,
   geteuid,
-  Path,
+  type Path,
   type PathLike,
   Pid,
   type SyscallFailure,
@@ -151,7 +151,7 @@ export class PersistentTask {
     }: StartOptions = {},
   ): Effect.Effect<PersistentTask, HandleFailure | LaunchError | PersistentTaskError, Scope.Scope> {
     return Effect.gen(function* () {
-      const absolute = yield* absolutePath(parent, path);
+      const absolute = yield* absolutePath(parent.task, path);
       const life = { isKept: false };
       const listening = yield* listen(parent, absolute, life, patience);
       const command = Command.make(executable, "persistent");
@@ -174,7 +174,7 @@ export class PersistentTask {
     path: PathLike,
     options: PersistentTaskOptions = {},
   ): Effect.Effect<PersistentTask, HandleFailure | PersistentTaskError, Scope.Scope> {
-    return Effect.flatMap(absolutePath(parent, path), (absolute) =>
+    return Effect.flatMap(absolutePath(parent.task, path), (absolute) =>
       Effect.map(connect(parent, absolute, options), (fields) => new PersistentTask(fields)),
     );
   }
@@ -300,10 +300,3 @@ const connect = (
       }),
     );
   });
-
-const absolutePath = (thread: Thread, path: PathLike): Effect.Effect<Path, HandleFailure> => {
-  const given = Path.make(path);
-  return given.isAbsolute
-    ? Effect.succeed(given)
-    : Effect.map(getcwd(thread.task), (cwd) => cwd.join(given));
-};

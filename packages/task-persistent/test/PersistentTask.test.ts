@@ -29,6 +29,7 @@ import { LaunchError } from "@rsyscall/transport";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
 import {
+  eventually,
   execute,
   hasEnded,
   it,
@@ -95,12 +96,6 @@ const isInCall = (pid: number) => {
   const [number, , second] = readFileSync(`/proc/${pid}/syscall`, "latin1").split(" ");
   return number !== "running" && !(number === ppoll && second === "0x1");
 };
-
-/** Waits until something is so, elsewhere. */
-const eventually = (wanted: () => boolean): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    while (!wanted()) yield* Effect.yieldNow;
-  });
 
 const numbersOf = (pid: number) => readdirSync(`/proc/${pid}/fd`).map(Number);
 
