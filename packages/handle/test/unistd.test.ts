@@ -16,7 +16,9 @@ import { Effect } from "effect";
 import { assert, describe } from "vitest";
 import { it, notRoot, tempDirectory } from "../../../tests/harness/index.ts";
 import {
+  absolutePath,
   access,
+  chdir,
   chown,
   getcwd,
   link,
@@ -182,5 +184,14 @@ describe("getcwd", () => {
   it("is the working directory of the process", function* () {
     const { task } = yield* LocalThread;
     assert.equal((yield* getcwd(task)).text, process.cwd());
+  });
+});
+
+describe("a path from the root", () => {
+  it("begins at the directory of the task, if it is relative", function* () {
+    const { task } = yield* (yield* LocalThread).fork();
+    yield* chdir(task, "/usr");
+    assert.equal((yield* absolutePath(task, "bin/env")).text, "/usr/bin/env");
+    assert.equal((yield* absolutePath(task, "/etc")).text, "/etc");
   });
 });
