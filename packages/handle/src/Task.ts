@@ -7,13 +7,14 @@ import {
   batchThen,
   type PathLike,
   type Pid,
+  pathProblem,
   pathText,
   type Syscall,
   SyscallError,
   type SyscallFailure,
   type SyscallInterface,
 } from "@rsyscall/near";
-import { Effect, Scope } from "effect";
+import { type Cause, Effect, Scope } from "effect";
 import { encode } from "./encode.ts";
 import type { SizeError } from "./errors.ts";
 import type { FdTable } from "./FdTable.ts";
@@ -151,11 +152,16 @@ export class Task implements far.Task {
     );
   }
 
-  /** Memory for the length of one operation, without the cost of a scope. */
+  /**
+   * Memory for the length of one operation, without the cost of a scope.
+   *
+   * @param path that the operation is about, for its errors
+   */
   withMemory<A, E, R>(
     size: number,
     alignment: number,
     use: (address: Address) => Effect.Effect<A, E, R>,
+    path?: string,
   ): Effect.Effect<A, E | MallocFailure, R> {
     return Effect.suspend(() => {
       let allocation: Allocation | undefined;
@@ -170,7 +176,10 @@ export class Task implements far.Task {
               ({ address }) => use(address),
             );
       });
-      return Effect.onExitPrimitive(useIt, () => allocation?.release());
+      return Effect.onExitPrimitive(useIt, (exit) => {
+        if (path !== undefined && exit._tag === "Failure") tellPath(exit.cause, path);
+        return allocation?.release();
+      });
     });
   }
 
@@ -216,14 +225,32 @@ export class Task implements far.Task {
     path: PathLike,
     use: (address: Address) => Effect.Effect<A, E, R>,
   ): Effect.Effect<A, E | MallocFailure, R> {
-    const bytes = cStringBytes(path instanceof Uint8Array ? path : pathText(path));
+    const problem = pathProblem(path);
+    if (problem !== undefined)
+      return Effect.fail(SyscallError.of(syscall, "EINVAL", undefined, problem));
+    const text = pathText(path);
+    const bytes = cStringBytes(path instanceof Uint8Array ? path : text);
     // The kernel would stop at a NUL, and act on another file.
-    if (bytes === undefined) return Effect.fail(SyscallError.of(syscall, "EINVAL", pathText(path)));
+    if (bytes === undefined) return Effect.fail(SyscallError.of(syscall, "EINVAL", text, NO_NAME));
     const terminated = new Uint8Array(bytes.length + 1);
     terminated.set(bytes);
-    return this.withBytes(terminated, use);
+    return this.withMemory(
+      terminated.length,
+      1,
+      (address) => Effect.andThen(this.sysif.write(address, terminated), use(address)),
+      text,
+    );
   }
 }
+
+/** Why text is the name of no file. */
+const NO_NAME = "the name of a file has no NUL in it, and no half of a character";
+
+/** The errors of a failure that was about a path. */
+const tellPath = (cause: Cause.Cause<unknown>, path: string): void => {
+  for (const reason of cause.reasons)
+    if (reason._tag === "Fail" && reason.error instanceof SyscallError) reason.error.isAbout(path);
+};
 
 /** What ptr can fail with. */
 export type PtrFailure = MallocFailure | SizeError;

@@ -1,7 +1,10 @@
+import { fileURLToPath } from "node:url";
 import { fsDecode, fsEncode } from "@rsyscall/abi";
+import { oneLine } from "./oneLine.ts";
+import { printable } from "./printable.ts";
 
-/** What names a file: text, the raw bytes, or a {@link Path}. */
-export type PathLike = string | Uint8Array | Path;
+/** What names a file: text, the raw bytes, a {@link Path}, or, as in Node's own `fs`, a `file:` URL. */
+export type PathLike = string | Uint8Array | Path | URL;
 
 /**
  * A POSIX path, a near identifier too: it means something only in one mount namespace, with one root
@@ -15,6 +18,10 @@ export type PathLike = string | Uint8Array | Path;
  * ```
  */
 export class Path {
+  static {
+    oneLine(Path);
+  }
+
   /** As text; bytes that are not UTF-8 are lone surrogates. */
   readonly text: string;
 
@@ -22,7 +29,11 @@ export class Path {
     this.text = text;
   }
 
-  /** Joins the parts as a shell would: an absolute part starts over. */
+  /**
+   * Joins the parts as a shell would: an absolute part starts over.
+   *
+   * @throws TypeError for what is no path: `undefined`, or a URL of another kind than `file:`
+   */
   static make(first: PathLike, ...rest: ReadonlyArray<PathLike>): Path {
     return new Path(pathText(first)).join(...rest);
   }
@@ -64,10 +75,40 @@ export class Path {
 
 const trimmed = (text: string): string => text.replace(/\/+$/, "");
 
-/** A path as text, for messages and for joining. */
-export const pathText = (path: PathLike): string =>
-  typeof path === "string" ? path : path instanceof Path ? path.text : fsDecode(path);
+/** Why this names no file, and what would; undefined for what is a {@link PathLike}. */
+export const pathProblem = (path: unknown): string | undefined => {
+  if (typeof path === "string" || path instanceof Path || path instanceof Uint8Array)
+    return undefined;
+  if (path instanceof URL)
+    try {
+      fileURLToPath(path);
+      return undefined;
+    } catch (error) {
+      return `${printable(path.href)} is no path: ${(error as Error).message}`;
+    }
+  const kind = path === null ? "null" : typeof path;
+  const article = kind === "undefined" || kind === "null" ? "" : kind === "object" ? "an " : "a ";
+  return `${article}${kind} is no path: give text, bytes, a Path or a file: URL`;
+};
 
-/** A path as the bytes that the kernel sees, without the final NUL. */
+/**
+ * A path as text, for messages and for joining.
+ *
+ * @throws TypeError for what is no path
+ */
+export const pathText = (path: PathLike): string => {
+  if (typeof path === "string") return path;
+  if (path instanceof Path) return path.text;
+  if (path instanceof Uint8Array) return fsDecode(path);
+  const problem = pathProblem(path);
+  if (problem !== undefined) throw new TypeError(problem);
+  return fileURLToPath(path);
+};
+
+/**
+ * A path as the bytes that the kernel sees, without the final NUL.
+ *
+ * @throws TypeError for what is no path
+ */
 export const pathBytes = (path: PathLike): Uint8Array =>
   path instanceof Uint8Array ? path : fsEncode(pathText(path));

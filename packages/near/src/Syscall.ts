@@ -95,7 +95,8 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
       ? this.exit(submitted.outcome)
       : Effect.uninterruptible(
           Effect.callback<A, SyscallFailure>((resume) =>
-            submitted.whenDone((outcome) => resume(this.exit(outcome))),
+            // An error is made where the fiber runs: it asks it where it has come from.
+            submitted.whenDone((outcome) => resume(Effect.suspend(() => this.exit(outcome)))),
           ),
         );
   }

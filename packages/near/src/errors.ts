@@ -1,8 +1,11 @@
 import { Errno, type ErrnoName, errnoMessage, errnoName } from "@rsyscall/abi";
-import { Data, Effect } from "effect";
+import { Effect } from "effect";
+import { printable } from "./printable.ts";
+import { TaggedError } from "./TaggedError.ts";
 
 /**
- * A system call was performed, and the kernel refused it.
+ * A system call was performed, and the kernel refused it. Or the call was refused in the kernel's place,
+ * because it could not have meant what it says.
  *
  * @example
  * ```ts
@@ -14,38 +17,68 @@ import { Data, Effect } from "effect";
  * console.log(Effect.runSync(text)); // open(/etc/motd): ENOENT: No such file or directory
  * ```
  */
-export class SyscallError extends Data.TaggedError("SyscallError")<{
+export class SyscallError extends TaggedError("SyscallError")<{
   /** The man page name of the call. */
   readonly syscall: string;
   /** The errno as a positive number. */
   readonly number: number;
-  /** The errno as its name, `ENOENT`. */
+  /** The errno as its name, `ENOENT`. What Node calls `errno` is a negative number. */
   readonly errno: ErrnoName;
-  /** The path or descriptor that the call was about. */
+  /** What the call was about, as the message has it: a path, a descriptor, ids. */
   readonly subject: string | undefined;
 }> {
+  /** What is known beyond the errno: the cause, and what helps. See {@link explainErrno}. */
+  declare explanation?: string;
+  /** The path that the call was about, if it was about one. As in the errors of Node. */
+  declare path?: string;
+  /** The second path, of calls that have two. As in the errors of Node. */
+  declare dest?: string;
+
   /** From a raw result: `-errno`. */
   static from(syscall: string, result: number, subject?: string): SyscallError {
     const number = -result;
     return new SyscallError({ syscall, number, errno: errnoName(number) as ErrnoName, subject });
   }
 
-  /** For what the kernel would misread, such as a path with a NUL in it. */
-  static of(syscall: string, errno: ErrnoName, subject?: string): SyscallError {
-    return new SyscallError({ syscall, number: Errno[errno], errno, subject });
+  /**
+   * For what the kernel would misread, such as a path with a NUL in it.
+   *
+   * @param explanation what is wrong, and what helps: more than the errno says
+   */
+  static of(
+    syscall: string,
+    errno: ErrnoName,
+    subject?: string,
+    explanation?: string,
+  ): SyscallError {
+    const error = new SyscallError({ syscall, number: Errno[errno], errno, subject });
+    if (explanation !== undefined) error.explanation = explanation;
+    return error;
+  }
+
+  /** The errno as its name: as in the errors of Node. */
+  get code(): ErrnoName {
+    return this.errno;
+  }
+
+  /** For who knows the path: of two, the second is told first. */
+  isAbout(path: string): void {
+    if (this.path !== undefined) this.dest = this.path;
+    this.path = path;
   }
 
   override get message(): string {
-    const subject = this.subject === undefined ? "" : `(${this.subject})`;
-    return `${this.syscall}${subject}: ${this.errno}: ${errnoMessage(this.errno)}`;
+    const subject = this.subject === undefined ? "" : `(${printable(this.subject)})`;
+    const explanation = this.explanation === undefined ? "" : ` (${this.explanation})`;
+    return `${this.syscall}${subject}: ${this.errno}: ${errnoMessage(this.errno)}${explanation}`;
   }
 }
 
 /**
- * The call was sent, and the connection ended before its result came: nobody knows whether it was
- * performed. For `exit` and `execve` this is what success looks like.
+ * The call was sent, and the connection ended before its result came: it may have been performed or not.
+ * For `exit` and `execve` this is what success looks like.
  */
-export class SyscallHangup extends Data.TaggedError("SyscallHangup")<{
+export class SyscallHangup extends TaggedError("SyscallHangup")<{
   readonly syscall: string;
   readonly cause?: unknown;
 }> {
@@ -55,7 +88,7 @@ export class SyscallHangup extends Data.TaggedError("SyscallHangup")<{
 }
 
 /** The call was certainly not sent: the connection to the task had ended before. */
-export class SyscallSendError extends Data.TaggedError("SyscallSendError")<{
+export class SyscallSendError extends TaggedError("SyscallSendError")<{
   readonly syscall: string;
   readonly cause?: unknown;
 }> {
@@ -87,3 +120,13 @@ export const catchErrno =
         isErrno(error, names) ? recover(error) : Effect.fail(error),
     );
   };
+
+/** Says in the messages of {@link SyscallError}s what these errnos mean here, and what helps. */
+export const explainErrno =
+  (explanations: Readonly<Partial<Record<ErrnoName, string>>>) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.mapError(self, (error) => {
+      const explanation = error instanceof SyscallError ? explanations[error.errno] : undefined;
+      if (explanation !== undefined) (error as SyscallError).explanation ??= explanation;
+      return error;
+    });

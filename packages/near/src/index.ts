@@ -13,6 +13,7 @@ export * from "./dirent.ts";
 export {
   type ConnectionError,
   catchErrno,
+  explainErrno,
   SyscallError,
   type SyscallFailure,
   SyscallHangup,
@@ -24,12 +25,14 @@ export { LocalSyscallInterface, localAbi } from "./LocalSyscallInterface.ts";
 export * from "./linux/capability.ts";
 export * from "./linux/futex.ts";
 export * from "./linux/memfd.ts";
-export { Path, type PathLike, pathBytes, pathText } from "./Path.ts";
+export { oneLine } from "./oneLine.ts";
+export { Path, type PathLike, pathBytes, pathProblem, pathText } from "./Path.ts";
 export { type Outcome, PendingCall } from "./PendingCall.ts";
 export { PendingEvents } from "./PendingEvents.ts";
 export { perform } from "./perform.ts";
 export { pipelined } from "./pipelined.ts";
 export * from "./poll.ts";
+export { printable } from "./printable.ts";
 export * from "./requests.ts";
 export { isError, Syscall } from "./Syscall.ts";
 export type {
@@ -58,4 +61,5 @@ export * from "./sys/stat.ts";
 export * from "./sys/timerfd.ts";
 export * from "./sys/utsname.ts";
 export * from "./sys/wait.ts";
+export { TaggedError } from "./TaggedError.ts";
 export * from "./unistd.ts";

@@ -1,0 +1,36 @@
+import { Data } from "effect";
+import { addUserFrames } from "./userFrames.ts";
+
+const inspection = Symbol.for("nodejs.util.inspect.custom");
+
+type Inspect = (value: unknown, options: object) => string;
+
+/**
+ * `Data.TaggedError`, for all errors of these packages. Its stack begins with the lines of the program
+ * that has failed (see `addUserFrames`), and it prints with its message.
+ *
+ * A message names the thing, what is wrong with it, and what helps. What comes from others is in it as
+ * `printable` has it.
+ */
+export const TaggedError = <Tag extends string>(
+  tag: Tag,
+): ReturnType<typeof Data.TaggedError<Tag>> => {
+  class Tagged extends (Data.TaggedError(tag) as new (
+    fields: object,
+  ) => Error & { toJSON(): object }) {
+    constructor(fields: object) {
+      super(fields);
+      addUserFrames(this, new.target);
+    }
+
+    override toJSON(): object {
+      return { ...super.toJSON(), message: this.message };
+    }
+
+    [inspection](depth: number, options: object, inspect: Inspect): string {
+      if (depth < 0) return `[${this.name}: ${this.message}]`;
+      return `${this.stack} ${inspect({ ...this }, options)}`;
+    }
+  }
+  return Tagged as unknown as ReturnType<typeof Data.TaggedError<Tag>>;
+};

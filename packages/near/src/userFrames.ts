@@ -1,0 +1,71 @@
+import { Fiber } from "effect";
+import { SingleShotGen } from "effect/Utils";
+
+/*
+ * Where a failure has come from. JavaScript's stack does not know: a generator that waits for an effect
+ * is not on it. So the lines are asked of the generators themselves, when the stack is read; an effect
+ * that succeeds costs nothing, and one that fails little.
+ */
+
+/** What a fiber keeps of `Effect.gen` and the like while an effect runs that it has yielded. */
+interface GeneratorFrame {
+  readonly iterator: Generator;
+}
+
+const isGeneratorFrame = (frame: unknown): frame is GeneratorFrame =>
+  typeof (frame as Partial<GeneratorFrame>).iterator?.throw === "function";
+
+/** The frames of a fiber: of no type that effect exports, so there may be none. */
+const framesOf = (fiber: object): ReadonlyArray<unknown> => {
+  const frames = (fiber as { readonly _stack?: unknown })._stack;
+  return Array.isArray(frames) ? frames : [];
+};
+
+/** Gives an error the lines of the programs that wait in the current fiber: they come first in its stack. */
+export const addUserFrames = (error: Error, kind: new (...args: never) => Error): void => {
+  const fiber = Fiber.getCurrent();
+  if (fiber === undefined) return;
+  const waiting = framesOf(fiber).filter(isGeneratorFrame).reverse();
+  if (waiting.length === 0) return;
+  const own: { stack?: string } = {};
+  Error.captureStackTrace(own, kind);
+  const define = (stack: string) =>
+    Object.defineProperty(error, "stack", { value: stack, writable: true, configurable: true });
+  Object.defineProperty(error, "stack", {
+    get() {
+      const alive = framesOf(fiber);
+      // A failure ends the generators that it passes. What waits still has recovered from it.
+      const ended = waiting.filter((frame) => !alive.includes(frame));
+      const lines = ended.slice(0, Error.stackTraceLimit).flatMap(linesOf);
+      const [, ...rest] = own.stack?.split("\n") ?? [];
+      return [`${error.name}: ${error.message}`, ...lines, ...rest].join("\n");
+    },
+    set: define,
+    configurable: true,
+  });
+};
+
+/** Where a generator stands: at the `yield*` at which it was left. */
+const linesOf = ({ iterator }: GeneratorFrame): ReadonlyArray<string> => {
+  const site: { stack?: string } = {};
+  // `yield*` passes what is thrown into a generator on to what it waits for: from there, the generator
+  // is on the stack. As that says it is not done, the generator stays where it is.
+  const waitedFor = SingleShotGen.prototype as { throw?: () => IteratorResult<unknown> };
+  const look = () => {
+    Error.captureStackTrace(site, look);
+    return { done: false, value: undefined };
+  };
+  waitedFor.throw = look;
+  try {
+    iterator.throw(undefined);
+  } catch {
+    // It had ended, or runs.
+  } finally {
+    delete waitedFor.throw;
+  }
+  const lines = site.stack?.split("\n").slice(1) ?? [];
+  const end = lines.findIndex((line) => line.includes(linesOf.name));
+  return lines
+    .slice(0, end < 0 ? undefined : end)
+    .filter((line) => !line.endsWith("throw (<anonymous>)"));
+};
