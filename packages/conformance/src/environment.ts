@@ -58,7 +58,7 @@ export const environment: ReadonlyArray<Behaviour> = topic("environment", [
             ["ExecutableNotFoundError"],
             `which of "${name}"`,
           );
-          equal((error as ExecutableNotFoundError).name, name, "the name that was not found");
+          equal((error as ExecutableNotFoundError).program, name, "the name that was not found");
         }
       }).pipe(
         Effect.ensuring(

@@ -10,6 +10,7 @@ import {
   mmap,
   munmap,
   NULL,
+  oneLine,
 } from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
 import { type MappedMemory, type SharedMemory, view } from "./SharedMemory.ts";
@@ -197,3 +198,5 @@ export class Arena implements SharedMemory {
     );
   }
 }
+
+oneLine(Arena, ({ address, size }) => `${size} bytes at 0x${address.toString(16)}`);

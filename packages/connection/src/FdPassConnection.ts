@@ -7,6 +7,7 @@ import {
   Socket,
   type Task,
 } from "@rsyscall/handle";
+import { oneLine } from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
 import type { Connection } from "./Connection.ts";
 import { openAsyncChannels } from "./channels.ts";
@@ -99,3 +100,5 @@ export class FdPassConnection implements Connection {
     );
   }
 }
+
+oneLine(FdPassConnection, ({ accessTask }) => `from process ${accessTask.pid}`);

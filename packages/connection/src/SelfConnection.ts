@@ -1,5 +1,6 @@
 import type { Epoller } from "@rsyscall/epoller";
 import { type FileDescriptor, Socket, type Task } from "@rsyscall/handle";
+import { oneLine } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { Connection } from "./Connection.ts";
 import { openAsyncChannels } from "./channels.ts";
@@ -40,3 +41,5 @@ export class SelfConnection implements Connection {
     return Effect.forEach(fds, (fd) => fd.dup());
   }
 }
+
+oneLine(SelfConnection, ({ accessTask }) => `from process ${accessTask.pid}`);

@@ -4,6 +4,7 @@ import {
   type ConnectionError,
   isError,
   OP_COPY,
+  oneLine,
   SyscallError,
   SyscallSendError,
 } from "@rsyscall/near";
@@ -118,3 +119,5 @@ export class SharedMemoryTransport implements MemoryTransport {
     connection.settle();
   }
 }
+
+oneLine(SharedMemoryTransport, () => "memory that is ours as well");

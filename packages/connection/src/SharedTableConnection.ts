@@ -6,6 +6,7 @@ import {
   type Task,
   unshareFiles,
 } from "@rsyscall/handle";
+import { oneLine } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { Connection } from "./Connection.ts";
 import { openAsyncChannels } from "./channels.ts";
@@ -88,3 +89,5 @@ export class SharedTableConnection implements Connection {
     );
   }
 }
+
+oneLine(SharedTableConnection, ({ accessTask }) => `from process ${accessTask.pid}`);

@@ -9,6 +9,7 @@ import {
   isError,
   OP_RECV_ALL,
   OP_SEND_ALL,
+  oneLine,
   SyscallError,
   SyscallHangup,
   type Word,
@@ -211,3 +212,5 @@ export class SocketMemoryTransport implements MemoryTransport {
     );
   }
 }
+
+oneLine(SocketMemoryTransport, () => "memory through a socket");

@@ -14,6 +14,7 @@ import {
   OP_EPOLL_WAIT,
   OP_RECV_ALL,
   OP_SEND_ALL,
+  oneLine,
   PendingCall,
   type PendingWrite,
   perform,
@@ -238,6 +239,8 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     return operationNames.get(number) ?? this.abi.syscallName(number);
   }
 }
+
+oneLine(SyscallConnection, ({ activityFd }) => `to fd ${activityFd} of a task`);
 
 const promptNumbersOf = new Map<Abi, ReadonlySet<number>>();
 

@@ -1,4 +1,5 @@
 import { Eventfd, type HandleFailure } from "@rsyscall/handle";
+import { oneLine } from "@rsyscall/near";
 import { Effect, type Scope, type Stream } from "effect";
 import { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
 import type { Epoller } from "./Epoller.ts";
@@ -61,3 +62,5 @@ export class AsyncEventfd {
     return this.#afd.close;
   }
 }
+
+oneLine(AsyncEventfd, ({ handle }) => String(handle));

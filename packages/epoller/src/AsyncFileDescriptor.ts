@@ -15,6 +15,7 @@ import {
   Fd,
   isError,
   NULL,
+  oneLine,
   SyscallError,
   sendfile,
   splice,
@@ -560,3 +561,5 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     return Effect.asVoid(this.#await(EPOLL.RDHUP, look));
   }
 }
+
+oneLine(AsyncFileDescriptor, ({ handle }) => String(handle));

@@ -1,6 +1,13 @@
 import { EPOLL, IN, type InotifyEvent } from "@rsyscall/abi";
 import { type HandleFailure, type Inotify, UseAfterFreeError } from "@rsyscall/handle";
-import { acquire, catchErrno, type PathLike, pathText, SyscallError } from "@rsyscall/near";
+import {
+  acquire,
+  catchErrno,
+  oneLine,
+  type PathLike,
+  pathText,
+  SyscallError,
+} from "@rsyscall/near";
 import { Cause, Deferred, Effect, type Scope, Semaphore, Stream } from "effect";
 import type { Epoller } from "./Epoller.ts";
 import { type Listener, type Watch, WatchTable } from "./internal/WatchTable.ts";
@@ -243,3 +250,5 @@ export class AsyncInotify {
     );
   }
 }
+
+oneLine(AsyncInotify, ({ handle }) => String(handle));

@@ -6,6 +6,7 @@ import {
   pollNow,
   UseAfterFreeError,
 } from "@rsyscall/handle";
+import { oneLine } from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
 import type { Epoller } from "./Epoller.ts";
 import type { Readiness } from "./Readiness.ts";
@@ -113,3 +114,5 @@ export class AsyncPidfd {
     );
   }
 }
+
+oneLine(AsyncPidfd, ({ handle }) => String(handle));

@@ -1,5 +1,5 @@
 import type { HandleFailure, PtyMaster } from "@rsyscall/handle";
-import { catchErrno } from "@rsyscall/near";
+import { catchErrno, oneLine } from "@rsyscall/near";
 import { Cause, Effect, type Scope, type Sink, Stream } from "effect";
 import { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
 import type { Epoller } from "./Epoller.ts";
@@ -60,3 +60,5 @@ export class AsyncPty {
     return this.#afd.close;
   }
 }
+
+oneLine(AsyncPty, ({ handle }) => String(handle));

@@ -1,6 +1,6 @@
 import { type FixedCodec, fsDecode, Uint64 } from "@rsyscall/abi";
 import type { HandleFailure } from "@rsyscall/handle";
-import { SyscallError } from "@rsyscall/near";
+import { oneLine, SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
 import { EndOfFileError, MalformedError, TooLongError } from "./errors.ts";
@@ -233,6 +233,8 @@ export class AsyncReadBuffer {
     );
   }
 }
+
+oneLine(AsyncReadBuffer, () => "what was read ahead");
 
 const newline = Uint8Array.of(10);
 const colon = Uint8Array.of(58);

@@ -1,6 +1,6 @@
 import { EPOLL, type SignalfdSiginfo } from "@rsyscall/abi";
 import { type HandleFailure, type Signalfd, UseAfterFreeError } from "@rsyscall/handle";
-import { catchErrno, LocalSyscallInterface } from "@rsyscall/near";
+import { catchErrno, LocalSyscallInterface, oneLine } from "@rsyscall/near";
 import { Effect, Exit, type Scope, Stream } from "effect";
 import type { Epoller } from "./Epoller.ts";
 import { type Restore, Turns } from "./internal/Turns.ts";
@@ -125,3 +125,5 @@ export class AsyncSignalfd {
     );
   }
 }
+
+oneLine(AsyncSignalfd, ({ handle }) => String(handle));

@@ -1,4 +1,5 @@
 import type { HandleFailure, Timerfd } from "@rsyscall/handle";
+import { oneLine } from "@rsyscall/near";
 import { Effect, type Scope, type Stream } from "effect";
 import { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
 import type { Epoller } from "./Epoller.ts";
@@ -62,3 +63,5 @@ export class AsyncTimerfd {
     return this.#afd.close;
   }
 }
+
+oneLine(AsyncTimerfd, ({ handle }) => String(handle));

@@ -1,6 +1,6 @@
 import { EPOLL, EPOLL_CTL } from "@rsyscall/abi";
 import type { Epoll, FileDescriptor, HandleFailure } from "@rsyscall/handle";
-import { acquire, catchErrno } from "@rsyscall/near";
+import { acquire, catchErrno, oneLine } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { EventSource } from "./internal/EventSource.ts";
 import { type Registration, Registrations } from "./internal/Registrations.ts";
@@ -174,5 +174,7 @@ export class Epoller {
     );
   }
 }
+
+oneLine(Epoller, () => "epoll instance of a task");
 
 export type { WaitableEvent };

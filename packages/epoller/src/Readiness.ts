@@ -1,4 +1,5 @@
 import { EPOLL } from "@rsyscall/abi";
+import { oneLine } from "@rsyscall/near";
 import { Effect } from "effect";
 
 /** Events of which a descriptor is believed to be capable, each with its history. */
@@ -99,6 +100,8 @@ export class Readiness {
     });
   }
 }
+
+oneLine(Readiness, () => "of a descriptor");
 
 /** What a descriptor can be waited for. */
 export type WaitableEvent = typeof EPOLL.IN | typeof EPOLL.OUT | typeof EPOLL.RDHUP;

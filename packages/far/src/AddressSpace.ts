@@ -1,3 +1,4 @@
+import { oneLine } from "@rsyscall/near";
 /** An address space, known by identity: addresses mean the same only in the same object. */
 export class AddressSpace {
   /** Only for messages: the first task that was seen in it. */
@@ -7,3 +8,5 @@ export class AddressSpace {
     this.creatorPid = creatorPid;
   }
 }
+
+oneLine(AddressSpace, ({ creatorPid }) => `of process ${creatorPid}`);

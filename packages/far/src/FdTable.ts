@@ -1,3 +1,4 @@
+import { oneLine } from "@rsyscall/near";
 /** A file descriptor table, known by identity: fd numbers mean the same only in the same object. */
 export class FdTable {
   /** Only for messages: the first task that was seen in it. */
@@ -7,3 +8,5 @@ export class FdTable {
     this.creatorPid = creatorPid;
   }
 }
+
+oneLine(FdTable, ({ creatorPid }) => `of process ${creatorPid}`);

@@ -1,3 +1,4 @@
+import { oneLine } from "@rsyscall/near";
 /** The kinds of namespaces that the kernel numbers, as `/proc/self/ns` names them. */
 export const namespaceKinds = [
   "cgroup",
@@ -32,6 +33,8 @@ export class Namespace<K extends NamespaceKind = NamespaceKind> {
     );
   }
 }
+
+oneLine(Namespace, ({ kind, id }) => `${kind} ${id ?? "unknown"}`);
 
 /** Which namespace of each kind a task is in. */
 export type Namespaces = { readonly [K in NamespaceKind]: Namespace<K> };

@@ -1,12 +1,19 @@
-import { Data } from "effect";
+import { printable, TaggedError } from "@rsyscall/near";
+
+/** What helps, by what does not match. */
+const remedies: Readonly<Record<string, string>> = {
+  "file descriptor table":
+    ": `inherit` gives a child's copy of what its parent had when it made the child, and a connection's `passFrom` passes others on",
+  task: ": read it here, and write it there with `ptr`",
+};
 
 /** A near identifier was used through a task for which it means something else, or nothing. */
-export class NamespaceMismatchError extends Data.TaggedError("NamespaceMismatchError")<{
+export class NamespaceMismatchError extends TaggedError("NamespaceMismatchError")<{
   /** What does not match: "file descriptor table", "address space", or a namespace. */
   readonly namespace: string;
   readonly subject: string;
 }> {
   override get message(): string {
-    return `${this.subject} belongs to another ${this.namespace} than the task that it is used with`;
+    return `${printable(this.subject)} belongs to another ${this.namespace} than the task that it is used with${remedies[this.namespace] ?? ""}`;
   }
 }

@@ -311,6 +311,8 @@ export class FileDescriptor {
   }
 }
 
+near.oneLine(FileDescriptor);
+
 const fileTypes: Readonly<Record<number, string>> = {
   [S_IF.SOCK]: "socket",
   [S_IF.LNK]: "symbolic link",

@@ -1,7 +1,7 @@
 import { Bytes, type Codec } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
 import type { Allocation } from "@rsyscall/memory";
-import { Address, type ConnectionError, type SyscallError } from "@rsyscall/near";
+import { Address, type ConnectionError, oneLine, type SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode } from "./encode.ts";
 import { SizeError, UseAfterFreeError } from "./errors.ts";
@@ -149,6 +149,8 @@ export class Pointer<out A> {
     return `pointer to ${this.type.name}`;
   }
 }
+
+oneLine(Pointer, ({ task, type, size }) => `${size} bytes for ${type.name} in process ${task.pid}`);
 
 interface Place {
   readonly task: Task;

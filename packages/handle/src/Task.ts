@@ -5,6 +5,7 @@ import type { Allocation, Allocator, OutOfSpaceError } from "@rsyscall/memory";
 import {
   type Address,
   batchThen,
+  oneLine,
   type PathLike,
   type Pid,
   pathProblem,
@@ -242,6 +243,8 @@ export class Task implements far.Task {
     );
   }
 }
+
+oneLine(Task, ({ pid }) => `process ${pid}`);
 
 /** Why text is the name of no file. */
 const NO_NAME = "the name of a file has no NUL in it, and no half of a character";

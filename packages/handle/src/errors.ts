@@ -1,20 +1,19 @@
 import type { NamespaceMismatchError } from "@rsyscall/far";
 import type { OutOfSpaceError } from "@rsyscall/memory";
-import type { SyscallFailure } from "@rsyscall/near";
-import { Data } from "effect";
+import { printable, type SyscallFailure, TaggedError } from "@rsyscall/near";
 
 /** A handle was used after it was closed, moved, freed or consumed. */
-export class UseAfterFreeError extends Data.TaggedError("UseAfterFreeError")<{
+export class UseAfterFreeError extends TaggedError("UseAfterFreeError")<{
   /** What was used, as in "fd 7" or "pointer to Bytes". */
   readonly subject: string;
 }> {
   override get message(): string {
-    return `${this.subject} was used after it was closed, moved or consumed`;
+    return `${printable(this.subject)} was used after it was closed, moved, freed or consumed, or its scope was closed`;
   }
 }
 
 /** A value does not fit: into memory, or into what the kernel takes. */
-export class SizeError extends Data.TaggedError("SizeError")<{
+export class SizeError extends TaggedError("SizeError")<{
   readonly subject: string;
   /** Bytes that the value needs. */
   readonly needed: number;
@@ -22,18 +21,20 @@ export class SizeError extends Data.TaggedError("SizeError")<{
   readonly available: number;
 }> {
   override get message(): string {
-    return `${this.subject} needs ${this.needed} bytes, and there are ${this.available}`;
+    return `${printable(this.subject)} needs ${this.needed} bytes, and there are ${this.available}`;
   }
 }
 
+const withArticle = (noun: string): string => `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
+
 /** An fd is of another kind than the conversion asked for. */
-export class WrongKindError extends Data.TaggedError("WrongKindError")<{
+export class WrongKindError extends TaggedError("WrongKindError")<{
   readonly subject: string;
   readonly expected: string;
   readonly actual: string;
 }> {
   override get message(): string {
-    return `${this.subject} is a ${this.actual}, not a ${this.expected}`;
+    return `${printable(this.subject)} is ${withArticle(this.actual)}, not ${withArticle(this.expected)}`;
   }
 }
 

@@ -133,6 +133,8 @@ export class SignalBlock {
   }
 }
 
+near.oneLine(SignalBlock, ({ task, signals }) => `${signals.size} signals of process ${task.pid}`);
+
 /** sigpending(2): the signals that wait because they are blocked, for the task or for its process. */
 export const sigpending = (task: Task): Effect.Effect<ReadonlySet<number>, MallocFailure> =>
   task.withResult(Sigset, (set) => near.sigpending(task.sysif, set));

@@ -1,5 +1,5 @@
 import type { SyscallFailure, SyscallInterface } from "@rsyscall/near";
-import { Address } from "@rsyscall/near";
+import { Address, oneLine } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { OutOfSpaceError } from "./errors.ts";
 import { FreeList } from "./FreeList.ts";
@@ -59,6 +59,8 @@ export class Allocation {
     return undefined;
   }
 }
+
+oneLine(Allocation, ({ address, size }) => `${size} bytes at 0x${address.toString(16)}`);
 
 export interface AllocatorOptions {
   /** Bytes of one mapping; allocations larger than a quarter of it get their own. Default 256 KiB. */
@@ -226,6 +228,8 @@ export class Allocator {
     return Math.ceil(length / this.#mappings.pageSize) * this.#mappings.pageSize;
   }
 }
+
+oneLine(Allocator, () => "memory of a task");
 
 const windowChunk = ({ address, size }: { address: Address; size: number }): Chunk => {
   const list = new FreeList(size);

@@ -1,3 +1,4 @@
+import { oneLine } from "@rsyscall/near";
 /**
  * Which parts of a range are free: first fit, and neighbours are merged when given back. Only
  * arithmetic; what the numbers stand for is the caller's business.
@@ -60,3 +61,5 @@ export class FreeList {
     this.#used -= size;
   }
 }
+
+oneLine(FreeList, ({ used, size }) => `${used} of ${size} bytes are taken`);

@@ -8,6 +8,7 @@ import {
   mprotect,
   munmap,
   NULL,
+  oneLine,
   SyscallSendError,
 } from "@rsyscall/near";
 import { Effect } from "effect";
@@ -157,3 +158,5 @@ export class Mappings {
     return through([this.#sysif, ...others]);
   }
 }
+
+oneLine(Mappings, ({ pageSize }) => `pages of ${pageSize} bytes`);

@@ -1,5 +1,5 @@
 import type { SyscallFailure } from "@rsyscall/near";
-import { Address } from "@rsyscall/near";
+import { Address, oneLine } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { OutOfSpaceError } from "./errors.ts";
 import type { Mappings } from "./Mappings.ts";
@@ -69,3 +69,5 @@ export class StackPool {
     );
   }
 }
+
+oneLine(StackPool, () => "stacks for children");

@@ -1,6 +1,7 @@
 import { type Abi, abiOf } from "@rsyscall/abi";
 import * as native from "@rsyscall/native";
 import { Effect } from "effect";
+import { oneLine } from "./oneLine.ts";
 import { perform } from "./perform.ts";
 import type { DirectCalls, SyscallInterface, Word, Words } from "./SyscallInterface.ts";
 
@@ -47,3 +48,5 @@ export class LocalSyscallInterface implements SyscallInterface, DirectCalls {
     return Effect.sync(() => native.writeMemory(address, bytes));
   }
 }
+
+oneLine(LocalSyscallInterface, () => "this process");

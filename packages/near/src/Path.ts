@@ -18,10 +18,6 @@ export type PathLike = string | Uint8Array | Path | URL;
  * ```
  */
 export class Path {
-  static {
-    oneLine(Path);
-  }
-
   /** As text; bytes that are not UTF-8 are lone surrogates. */
   readonly text: string;
 
@@ -72,6 +68,8 @@ export class Path {
     return this.text;
   }
 }
+
+oneLine(Path);
 
 const trimmed = (text: string): string => text.replace(/\/+$/, "");
 

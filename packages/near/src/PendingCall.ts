@@ -1,4 +1,5 @@
 import type { ConnectionError } from "./errors.ts";
+import { oneLine } from "./oneLine.ts";
 import type { Word } from "./SyscallInterface.ts";
 
 /** What becomes of a call: what the kernel returned, or why nobody knows. */
@@ -37,3 +38,8 @@ export class PendingCall {
     this.#onDone?.(outcome);
   }
 }
+
+oneLine(
+  PendingCall,
+  ({ number, outcome }) => `call ${number}, ${outcome === undefined ? "pending" : "done"}`,
+);

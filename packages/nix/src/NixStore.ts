@@ -4,7 +4,7 @@ import {
   type MallocFailure,
   readlink,
 } from "@rsyscall/handle";
-import { Path, type PathLike, pathText } from "@rsyscall/near";
+import { oneLine, Path, type PathLike, pathText } from "@rsyscall/near";
 import type { Command, ExecutableNotFoundError, RunOptions, Thread } from "@rsyscall/thread";
 import { Effect, type Scope, Stream } from "effect";
 import { NixError } from "./errors.ts";
@@ -161,7 +161,7 @@ export class NixStore {
         const state = yield* process.wait;
         if (state.clean) return text;
         return yield* new NixError({
-          command: command.toShell(),
+          command: String(command),
           problem: `it ${state}`,
           stderr: said,
         });
@@ -169,3 +169,5 @@ export class NixStore {
     );
   }
 }
+
+oneLine(NixStore, ({ thread }) => `of ${thread}`);

@@ -1,8 +1,8 @@
-import { Data } from "effect";
+import { printable, TaggedError } from "@rsyscall/near";
 
 /** nix-store(1) did not do what it was asked to. */
-export class NixError extends Data.TaggedError("NixError")<{
-  /** The command, as a shell would take it. */
+export class NixError extends TaggedError("NixError")<{
+  /** The command, as `Command.toString` has it: without the values of its environment. */
   readonly command: string;
   /** How it ended. */
   readonly problem: string;
@@ -10,7 +10,7 @@ export class NixError extends Data.TaggedError("NixError")<{
   readonly stderr: string;
 }> {
   override get message(): string {
-    const said = this.stderr.trim();
-    return `${this.command}: ${this.problem}${said === "" ? "" : `\n${said}`}`;
+    const said = printable(this.stderr.trim());
+    return `${printable(this.command)}: ${printable(this.problem)}${said === "" ? "" : `\n${said}`}`;
   }
 }

@@ -1,6 +1,7 @@
 import { fsDecode, type Ucred } from "@rsyscall/abi";
 import type { HandleFailure } from "@rsyscall/handle";
 import type { Fd, Path, PathLike, Pid } from "@rsyscall/near";
+import { oneLine, printable } from "@rsyscall/near";
 import { Command, type Thread } from "@rsyscall/thread";
 import {
   bootstrapThread,
@@ -10,6 +11,9 @@ import {
   type Transport,
 } from "@rsyscall/transport";
 import { Effect, type Scope } from "effect";
+
+/** Characters of a call in a message. */
+const SHOWN = 200;
 
 /** The environment variables that are ours and not the caller's. */
 const ARGV0 = "RSYSCALL_UNIX_STUB_ARGV0=";
@@ -110,3 +114,5 @@ export class StubCall {
     this.ended = ended;
   }
 }
+
+oneLine(StubCall, ({ pid, argv }) => `process ${pid}: ${printable(argv.join(" "), SHOWN)}`);

@@ -10,7 +10,7 @@ import {
   unlink,
 } from "@rsyscall/handle";
 import { stubPath } from "@rsyscall/native";
-import { geteuid, Path, type PathLike, SyscallError } from "@rsyscall/near";
+import { geteuid, oneLine, Path, type PathLike, printable, SyscallError } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import {
   type Greeted,
@@ -261,6 +261,8 @@ export class StubServer {
     });
   }
 }
+
+oneLine(StubServer, ({ path }) => printable(path.text));
 
 /** As many as the kernel lets wait (net.core.somaxconn cuts it). */
 const LISTEN_BACKLOG = 4096;

@@ -1,5 +1,5 @@
 import type { HandleFailure } from "@rsyscall/handle";
-import { Data } from "effect";
+import { printable, TaggedError } from "@rsyscall/near";
 
 /** Why a server could not be set up. */
 export type StubServerErrorReason =
@@ -12,7 +12,7 @@ export type StubServerErrorReason =
   | "StubWrongMachine";
 
 /** A stub server could not be set up; the message says what to do about it. */
-export class StubServerError extends Data.TaggedError("StubServerError")<{
+export class StubServerError extends TaggedError("StubServerError")<{
   readonly reason: StubServerErrorReason;
   /** The path that it is about. */
   readonly subject: string;
@@ -21,7 +21,7 @@ export class StubServerError extends Data.TaggedError("StubServerError")<{
   readonly cause?: HandleFailure;
 }> {
   override get message(): string {
-    return `${this.subject} ${this.problem}: ${this.remedy}`;
+    return `${printable(this.subject)} ${this.problem}: ${this.remedy}`;
   }
 }
 

@@ -4,7 +4,7 @@ import { allOrNothing } from "@rsyscall/connection";
 import { AsyncFileDescriptor, type Epoller } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
 import { taskPath } from "@rsyscall/native";
-import { type PathLike, pathText } from "@rsyscall/near";
+import { oneLine, type PathLike, pathText } from "@rsyscall/near";
 import type { ChildProcess, Command, Thread } from "@rsyscall/thread";
 import {
   type Bootstrapped,
@@ -131,7 +131,7 @@ export class CommandTask {
         executable === undefined
           ? yield* Effect.mapError(readExecutables(executables), (cause) => {
               const { problem } = cause;
-              return new LaunchError({ command: shown.toShell(), problem, stderr: "", cause });
+              return new LaunchError({ command: String(shown), problem, stderr: "", cause });
             })
           : undefined;
       const [[near, far]] = (yield* parent.connection.openChannels(1)) as [[Socket, Socket]];
@@ -177,6 +177,8 @@ export class CommandTask {
     return allOrNothing(acquire);
   }
 }
+
+oneLine(CommandTask, ({ thread, process }) => `${thread} through ${process}`);
 
 /** A name that nobody else has. */
 const newToken = (): string => randomBytes(12).toString("hex");

@@ -13,7 +13,7 @@ import {
   Socket,
   type Task,
 } from "@rsyscall/handle";
-import { SyscallError } from "@rsyscall/near";
+import { oneLine, SyscallError } from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
 import { CHANNELS_AT_MOST } from "./frames.ts";
 import type { Multiplexer } from "./Multiplexer.ts";
@@ -95,6 +95,8 @@ export class MultiplexedConnection implements Connection {
     return cannotPass(fds);
   }
 }
+
+oneLine(MultiplexedConnection, ({ accessTask }) => `from process ${accessTask.pid}`);
 
 const cannotPass = (
   fds: ReadonlyArray<FileDescriptor>,

@@ -2,7 +2,7 @@ import { EPOLL, Errno, MSG, POLL, PollFd, SHUT, Timespec } from "@rsyscall/abi";
 import { type MappedMemory, ownMemory } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
-import { isError, LocalSyscallInterface, SyscallError } from "@rsyscall/near";
+import { isError, LocalSyscallInterface, oneLine, SyscallError } from "@rsyscall/near";
 import { Deferred, Effect, Exit, Scope } from "effect";
 import { StreamError } from "./errors.ts";
 import {
@@ -633,3 +633,5 @@ export class Multiplexer {
     return Number(this.#local.submit(number, a, b, c, 0, 8, 0));
   }
 }
+
+oneLine(Multiplexer, ({ first }) => `with ${first}`);

@@ -13,9 +13,11 @@ import {
   catchErrno,
   Fd,
   geteuid,
+  oneLine,
   type Path,
   type PathLike,
   Pid,
+  printable,
   type SyscallFailure,
 } from "@rsyscall/near";
 import { ChildProcess, Command, Thread } from "@rsyscall/thread";
@@ -253,6 +255,8 @@ export class PersistentTask {
     });
   }
 }
+
+oneLine(PersistentTask, ({ thread, path }) => `${thread} at ${printable(path.text)}`);
 
 const connect = (
   parent: Thread,

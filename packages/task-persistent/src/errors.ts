@@ -1,4 +1,4 @@
-import { Data } from "effect";
+import { printable, TaggedError } from "@rsyscall/near";
 
 /** Why there is no way to a persistent task. */
 export type PersistentTaskErrorReason =
@@ -10,7 +10,7 @@ export type PersistentTaskErrorReason =
   | "PathTaken";
 
 /** A persistent task could not be started at a path, or not be reached there. */
-export class PersistentTaskError extends Data.TaggedError("PersistentTaskError")<{
+export class PersistentTaskError extends TaggedError("PersistentTaskError")<{
   readonly reason: PersistentTaskErrorReason;
   /** The path of the socket. */
   readonly path: string;
@@ -18,6 +18,6 @@ export class PersistentTaskError extends Data.TaggedError("PersistentTaskError")
   readonly cause?: unknown;
 }> {
   override get message(): string {
-    return `${this.path}: ${this.problem}`;
+    return `${printable(this.path)}: ${this.problem}`;
   }
 }

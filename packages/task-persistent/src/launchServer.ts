@@ -133,7 +133,7 @@ export const launchServer = (
             Effect.fail(
               error ??
                 new LaunchError({
-                  command: command.toShell(),
+                  command: String(command),
                   problem: `it ${process.state}`,
                   stderr: "",
                 }),

@@ -1,4 +1,5 @@
 import type { HandleFailure } from "@rsyscall/handle";
+import { oneLine } from "@rsyscall/near";
 import { CommandTask, type CommandTaskOptions } from "@rsyscall/task-command";
 import {
   type ChildProcess,
@@ -100,6 +101,8 @@ export class SshTask {
     });
   }
 }
+
+oneLine(SshTask, ({ thread, process }) => `${thread} through ${process}`);
 
 /** Of two values for an option, ssh takes the first: so the user's own come before ours. */
 const sshOptions = ({

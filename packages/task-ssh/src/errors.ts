@@ -1,5 +1,5 @@
+import { printable, TaggedError } from "@rsyscall/near";
 import type { LaunchError } from "@rsyscall/transport";
-import { Data } from "effect";
 
 /** What kept ssh(1) from getting to a host. */
 export type SshProblem =
@@ -13,7 +13,7 @@ export type SshProblem =
   | "Unreachable";
 
 /** ssh(1) has not got to a host. The message is its own. */
-export class SshError extends Data.TaggedError("SshError")<{
+export class SshError extends TaggedError("SshError")<{
   readonly destination: string;
   readonly reason: SshProblem;
   /** What ssh has written to stderr. */
@@ -21,7 +21,7 @@ export class SshError extends Data.TaggedError("SshError")<{
   readonly cause: LaunchError;
 }> {
   override get message(): string {
-    return `${this.destination}: ${this.stderr.trim()}`;
+    return `${printable(this.destination)}: ${printable(this.stderr.trim())}`;
   }
 }
 

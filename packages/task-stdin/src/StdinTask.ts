@@ -1,7 +1,7 @@
 import { allOrNothing } from "@rsyscall/connection";
 import type { HandleFailure } from "@rsyscall/handle";
 import { taskPath } from "@rsyscall/native";
-import { Path, type PathLike } from "@rsyscall/near";
+import { oneLine, Path, type PathLike } from "@rsyscall/near";
 import type { ChildProcess, Command, Thread } from "@rsyscall/thread";
 import {
   type Bootstrapped,
@@ -106,3 +106,5 @@ export class StdinTask {
     return allOrNothing(acquire);
   }
 }
+
+oneLine(StdinTask, ({ thread, process }) => `${thread} through ${process}`);

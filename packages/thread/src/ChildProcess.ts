@@ -13,6 +13,7 @@ import {
   catchErrno,
   getpgid,
   kill,
+  oneLine,
   type Pid,
   SyscallError,
   SyscallSendError,
@@ -205,6 +206,8 @@ export class ChildProcess {
     );
   }
 }
+
+oneLine(ChildProcess, ({ pid, state }) => `pid ${pid}${state === undefined ? "" : `, ${state}`}`);
 
 const passed = (
   connection: Connection,

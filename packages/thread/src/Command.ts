@@ -1,5 +1,11 @@
 import { fsDecode } from "@rsyscall/abi";
-import { Path, type PathLike } from "@rsyscall/near";
+import { oneLine, Path, type PathLike, printable } from "@rsyscall/near";
+
+/** Characters of a command in a message. */
+const SHOWN = 1000;
+
+/** What stands for the value of a variable. */
+const HIDDEN = "...";
 
 /** Variables to set, or to remove where they are undefined. */
 export type EnvironmentUpdates = ReadonlyMap<string, string | Uint8Array | undefined>;
@@ -77,10 +83,20 @@ export class Command {
     return `${env.map(quote).join(" ")} ${words}`;
   }
 
+  /**
+   * As `toShell`, for messages: escaped, cut where it is long, and without the values of the environment,
+   * which others may not read.
+   */
   toString(): string {
-    return this.toShell();
+    const hidden = [...this.envUpdates].map(
+      ([name, value]) => [name, value === undefined ? value : HIDDEN] as const,
+    );
+    const shown = new Command(this.executable, this.argv, new Map(hidden));
+    return printable(shown.toShell(), SHOWN);
   }
 }
+
+oneLine(Command);
 
 /** A word of the shell. In single quotes everything is as it is, but for the quote itself. */
 const quote = (word: string | Uint8Array): string => {

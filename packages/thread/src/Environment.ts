@@ -1,5 +1,5 @@
 import { cStringBytes, fsDecode, fsEncode } from "@rsyscall/abi";
-import { Path, SyscallError } from "@rsyscall/near";
+import { oneLine, Path, SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
 import { Command, type EnvironmentUpdates } from "./Command.ts";
 
@@ -119,6 +119,8 @@ export class Environment {
     return Object.fromEntries(this.#variables);
   }
 }
+
+oneLine(Environment, ({ strings }) => `${strings.length} variables`);
 
 /** The name may begin with "=", as some systems have it. */
 const nameOf = (string: string): string | undefined => {

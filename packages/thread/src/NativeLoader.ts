@@ -1,5 +1,6 @@
 import type { Task } from "@rsyscall/handle";
 import type { Address } from "@rsyscall/near";
+import { oneLine } from "@rsyscall/near";
 
 /** Native code in the address space of a task. */
 export class NativeFunction {
@@ -11,6 +12,8 @@ export class NativeFunction {
     this.address = address;
   }
 }
+
+oneLine(NativeFunction, ({ task, address }) => `0x${address.toString(16)} in process ${task.pid}`);
 
 /** The native functions that a task brings along: what its children can be started with. */
 export class NativeLoader {
@@ -26,3 +29,5 @@ export class NativeLoader {
     return new NativeLoader(new NativeFunction(task, symbols.server));
   }
 }
+
+oneLine(NativeLoader, ({ server }) => String(server));

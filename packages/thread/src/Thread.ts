@@ -40,6 +40,7 @@ import {
 import {
   exitGroup,
   kill,
+  oneLine,
   type Path,
   type PathLike,
   SyscallError,
@@ -420,6 +421,8 @@ export class Thread implements ThreadFields {
       : unshareFiles(this.task);
   }
 }
+
+oneLine(Thread, ({ task }) => String(task));
 
 /** A process that we made: a Thread, and a child that is waited for. */
 export class ChildThread extends Thread {

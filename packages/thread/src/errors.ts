@@ -1,9 +1,9 @@
 import type { ChildState } from "@rsyscall/handle";
-import { Data } from "effect";
+import { TaggedError } from "@rsyscall/near";
 import type { Command } from "./Command.ts";
 
 /** A child did not exit with status 0. */
-export class ChildProcessError extends Data.TaggedError("ChildProcessError")<{
+export class ChildProcessError extends TaggedError("ChildProcessError")<{
   /** How it ended. */
   readonly state: ChildState;
   /** What it executed, if we know. */
@@ -11,7 +11,7 @@ export class ChildProcessError extends Data.TaggedError("ChildProcessError")<{
 }> {
   override get message(): string {
     const { state, command } = this;
-    const subject = command === undefined ? "A child" : command.toShell();
+    const subject = command === undefined ? "A child" : String(command);
     return `${subject} (pid ${state.pid}) ${state}`;
   }
 }

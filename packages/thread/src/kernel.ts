@@ -1,26 +1,27 @@
-import { Data, Effect } from "effect";
+import { printable, TaggedError } from "@rsyscall/near";
+import { Effect } from "effect";
 
 /** The oldest kernel that has all that is used here: close_range, pidfds, faccessat2. */
 export const requiredKernel = "5.10";
 
 /** The kernel lacks system calls that are needed. */
-export class KernelTooOldError extends Data.TaggedError("KernelTooOldError")<{
+export class KernelTooOldError extends TaggedError("KernelTooOldError")<{
   /** As `uname -r` says it. */
   readonly release: string;
   readonly required: string;
 }> {
   override get message(): string {
-    return `This kernel is Linux ${this.release}; rsyscall needs ${this.required} or newer: upgrade the kernel, or run on a host that has one`;
+    return `This kernel is Linux ${printable(this.release)}; rsyscall needs ${this.required} or newer: upgrade the kernel, or run on a host that has one`;
   }
 }
 
 /** The machine has no ABI here. */
-export class UnsupportedMachineError extends Data.TaggedError("UnsupportedMachineError")<{
+export class UnsupportedMachineError extends TaggedError("UnsupportedMachineError")<{
   /** As `uname -m` says it, or a number of elf(5). */
   readonly machine: string;
 }> {
   override get message(): string {
-    return `rsyscall does not know the machine ${this.machine}; it knows x86_64 and aarch64`;
+    return `rsyscall does not know the machine ${printable(this.machine)}; it knows x86_64 and aarch64: use a Node.js of one of these`;
   }
 }
 

@@ -1,22 +1,30 @@
 import { ACCESS, AT, S_IF, S_IFMT } from "@rsyscall/abi";
 import type { MallocFailure, Task } from "@rsyscall/handle";
 import * as near from "@rsyscall/near";
-import { Data, Effect } from "effect";
+import { Effect } from "effect";
 import { Command } from "./Command.ts";
 import { type Environment, isCString } from "./Environment.ts";
 
 /** No program of that name can be executed. */
-export class ExecutableNotFoundError extends Data.TaggedError("ExecutableNotFoundError")<{
-  readonly name: string;
+export class ExecutableNotFoundError extends near.TaggedError("ExecutableNotFoundError")<{
+  /** The name that was looked for. */
+  readonly program: string;
   /** The paths that were tried. */
   readonly tried: ReadonlyArray<string>;
   /** A file of that name that is there, but may not be executed. */
   readonly notExecutable: string | undefined;
 }> {
   override get message(): string {
-    return this.notExecutable === undefined
-      ? `${this.name}: not found (tried ${this.tried.join(", ") || "nothing"})`
-      : `${this.name}: ${this.notExecutable} may not be executed`;
+    const program = near.printable(this.program);
+    if (this.notExecutable !== undefined) {
+      const file = near.printable(this.notExecutable);
+      return `${program}: ${file} may not be executed: give it execute permission (chmod +x), or another file`;
+    }
+    // With a slash it is a path, and PATH has no say.
+    if (this.program.includes("/"))
+      return `${program}: there is no such file: give a path that exists, or a name to look for in PATH`;
+    const tried = near.printable([...new Set(this.tried)].join(", ")) || "nothing";
+    return `${program}: not found in PATH (tried ${tried}): install it, or give its path`;
   }
 }
 
@@ -39,6 +47,9 @@ const find = (
   environ: Environment,
   name: near.PathLike,
 ): Effect.Effect<Command, ExecutableNotFoundError | MallocFailure> => {
+  const problem = near.pathProblem(name);
+  if (problem !== undefined)
+    return Effect.fail(near.SyscallError.of("which", "EINVAL", undefined, problem));
   const file = near.pathText(name);
   const places = file.includes("/")
     ? [file]
@@ -88,7 +99,7 @@ const find = (
 };
 
 const notFound = (
-  name: string,
+  program: string,
   tried: ReadonlyArray<string>,
   notExecutable: string | undefined,
-): ExecutableNotFoundError => new ExecutableNotFoundError({ name, tried, notExecutable });
+): ExecutableNotFoundError => new ExecutableNotFoundError({ program, tried, notExecutable });

@@ -1,10 +1,10 @@
-import { Data } from "effect";
+import { printable, TaggedError } from "@rsyscall/near";
 
 /** What kept a handshake from its end: time, the other side, who it is, which protocol it speaks. */
 export type HandshakeProblem = "TimedOut" | "HungUp" | "NotAllowed" | "WrongVersion";
 
 /** Whoever wanted to become a Thread was turned away before it did. */
-export class HandshakeError extends Data.TaggedError("HandshakeError")<{
+export class HandshakeError extends TaggedError("HandshakeError")<{
   /** What the client is told, if it still listens. */
   readonly problem: string;
   /** Undefined if what it said was malformed. */
@@ -12,13 +12,13 @@ export class HandshakeError extends Data.TaggedError("HandshakeError")<{
   readonly cause?: unknown;
 }> {
   override get message(): string {
-    return this.problem;
+    return printable(this.problem);
   }
 }
 
 /** A command through which a Thread was to be had did not lead to one. */
-export class LaunchError extends Data.TaggedError("LaunchError")<{
-  /** The command, as a shell would take it. */
+export class LaunchError extends TaggedError("LaunchError")<{
+  /** The command, as `Command.toString` has it: without the values of its environment. */
   readonly command: string;
   readonly problem: string;
   /** What it has written to stderr: the end of it. */
@@ -26,7 +26,7 @@ export class LaunchError extends Data.TaggedError("LaunchError")<{
   readonly cause?: unknown;
 }> {
   override get message(): string {
-    const said = this.stderr.trim();
-    return `${this.command}: ${this.problem}${said === "" ? "" : `\n${said}`}`;
+    const said = printable(this.stderr.trim());
+    return `${printable(this.command)}: ${printable(this.problem)}${said === "" ? "" : `\n${said}`}`;
   }
 }

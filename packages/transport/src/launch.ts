@@ -1,6 +1,7 @@
 import { POLL } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { type HandleFailure, type PipeReader, pollNow } from "@rsyscall/handle";
+import { oneLine } from "@rsyscall/near";
 import type { ChildProcess, Command, SpawnOptions, Thread } from "@rsyscall/thread";
 import { Duration, Effect, Fiber, type Scope } from "effect";
 import { HandshakeError, LaunchError } from "./errors.ts";
@@ -59,7 +60,7 @@ export class Launched {
       Effect.flatMap(this.#stderr.finish, () => {
         const { stderr } = this;
         return Effect.fail(
-          new LaunchError({ command: this.#command.toShell(), problem, stderr, cause }),
+          new LaunchError({ command: String(this.#command), problem, stderr, cause }),
         );
       });
     const hasFailed = (error: E) =>
@@ -81,6 +82,8 @@ export class Launched {
     ) as Effect.Effect<A, LaunchError, R>;
   }
 }
+
+oneLine(Launched, ({ process }) => String(process));
 
 /** Starts a command through which a Thread is to be had. The scope ends it. */
 export const launch = (

@@ -1,5 +1,5 @@
 import { type ChildSiginfo, CLD, signalName } from "@rsyscall/abi";
-import { Pid } from "@rsyscall/near";
+import { oneLine, Pid } from "@rsyscall/near";
 
 /** What happened to a child: sys/wait.h. */
 export class ChildState {
@@ -58,3 +58,5 @@ export class ChildState {
     }
   }
 }
+
+oneLine(ChildState);
