@@ -118,7 +118,7 @@ const errnoOf = (error: HandleFailure | ExecutableNotFoundError): Error =>
     ? SyscallError.of(
         "execve",
         error.notExecutable === undefined ? "ENOENT" : "EACCES",
-        error.notExecutable ?? error.name,
+        error.notExecutable ?? error.program,
       )
     : error;
 
