@@ -1,5 +1,6 @@
+import { TaggedError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
-import { Cause, Data, Duration, Effect, Exit, Fiber, Option, type Scope } from "effect";
+import { Cause, Duration, Effect, Exit, Fiber, Option, type Scope } from "effect";
 import { NotHere } from "./internal/expect.ts";
 import { type Lacks, Subject, type TransportUnderTest } from "./Transport.ts";
 
@@ -36,7 +37,7 @@ export const topic = (
 ): ReadonlyArray<Behaviour> => behaviours.map((of) => ({ topic: name, ...of }));
 
 /** A transport is not right. */
-export class NonconformanceError extends Data.TaggedError("NonconformanceError")<{
+export class NonconformanceError extends TaggedError("NonconformanceError")<{
   /** What a right one does: the behaviour's name, and its topic. */
   readonly behaviour: string;
   readonly topic: string;

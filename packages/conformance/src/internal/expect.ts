@@ -1,7 +1,8 @@
-import { Cause, Data, Effect, Exit, Option } from "effect";
+import { TaggedError } from "@rsyscall/near";
+import { Cause, Effect, Exit, Option } from "effect";
 
 /** What a behaviour takes is not to be had here, through no fault of the transport. */
-export class NotHere extends Data.TaggedError("NotHere")<{ readonly reason: string }> {
+export class NotHere extends TaggedError("NotHere")<{ readonly reason: string }> {
   override get message(): string {
     return this.reason;
   }
