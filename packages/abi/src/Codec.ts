@@ -77,10 +77,20 @@ const within = (name: string, value: number, least: number, most: number): numbe
   throw new RangeError(`${value} is not a value of ${name}`);
 };
 
+/** A 64-bit integer that a number does not hold exactly. */
+export class UnsafeIntegerError extends RangeError {
+  override readonly name = "UnsafeIntegerError";
+
+  /** @param type the C type of the value */
+  constructor(value: number | bigint, type: string) {
+    super(`${value} as ${type} is not a safe integer`);
+  }
+}
+
 const safe = (name: string, value: number | bigint): number => {
   const number = Number(value);
   if (Number.isSafeInteger(number)) return number;
-  throw new RangeError(`${value} as ${name} is not a safe integer`);
+  throw new UnsafeIntegerError(value, name);
 };
 
 /** Bytes as they are. */
@@ -167,7 +177,7 @@ export const Uint32: FixedCodec<number> = scalar(
   (from, at) => from.getUint32(at, true),
 );
 
-/** `int64_t` as a number: both ways a RangeError when it is not a safe integer. */
+/** `int64_t` as a number: both ways an UnsafeIntegerError when it is not a safe integer. */
 export const Int64: FixedCodec<number> = scalar(
   "int64_t",
   8,

@@ -4,7 +4,7 @@ import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { encode } from "./encode.ts";
 import { type HandleFailure, UseAfterFreeError, WrongKindError } from "./errors.ts";
-import { checkedCount } from "./internal/checked.ts";
+import { writeAll } from "./internal/writeAll.ts";
 import type { Pointer, ReadablePointer } from "./Pointer.ts";
 import type { Task } from "./Task.ts";
 
@@ -154,10 +154,8 @@ export class FileDescriptor {
   readBytes(size = 65536): Effect.Effect<Uint8Array, HandleFailure> {
     return this.use((fd) =>
       this.task.withMemory(size, 1, (address) =>
-        Effect.flatMap(
-          checkedCount("read", near.read(this.task.sysif, fd, address, size), size),
-          (count) =>
-            count === 0 ? Effect.succeed(new Uint8Array(0)) : this.task.sysif.read(address, count),
+        Effect.flatMap(near.read(this.task.sysif, fd, address, size), (count) =>
+          count === 0 ? Effect.succeed(new Uint8Array(0)) : this.task.sysif.read(address, count),
         ),
       ),
     );
@@ -192,14 +190,11 @@ export class FileDescriptor {
   writeAllBytes(bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
     if (bytes.length === 0) return this.use(() => Effect.void);
     return this.use((fd) =>
-      this.task.withBytes(bytes, (address) => {
-        const writeFrom = (offset: number): Effect.Effect<void, near.SyscallFailure> =>
-          Effect.flatMap(
-            near.write(this.task.sysif, fd, near.Address(address + offset), bytes.length - offset),
-            (count) => (offset + count < bytes.length ? writeFrom(offset + count) : Effect.void),
-          );
-        return writeFrom(0);
-      }),
+      this.task.withBytes(bytes, (address) =>
+        writeAll(bytes.length, (done) =>
+          near.write(this.task.sysif, fd, near.Address(address + done), bytes.length - done),
+        ),
+      ),
     );
   }
 
@@ -258,19 +253,14 @@ export class FileDescriptor {
   /**
    * dup3(2): the number of `target` becomes a duplicate of this descriptor, and what it was is
    * closed. The target's handles go on. Not close-on-exec unless the flags have O.CLOEXEC: this is how
-   * a program gets its stdin.
+   * a program gets its stdin. EINVAL if both have the same number: see `setCloexec`.
    */
   dup3(target: FileDescriptor, flags = 0): Effect.Effect<void, HandleFailure> {
     return this.use((from) =>
-      Effect.flatMap(
-        target.borrow(this.task),
-        (to): Effect.Effect<unknown, HandleFailure> =>
-          from === to
-            ? // dup3(2) refuses this, where dup2(2) does nothing, not even clear the flag.
-              this.setCloexec((flags & O.CLOEXEC) !== 0)
-            : near.dup3(this.task.sysif, from, to, flags),
+      Effect.flatMap(target.borrow(this.task), (to) =>
+        Effect.asVoid(near.dup3(this.task.sysif, from, to, flags)),
       ),
-    ).pipe(Effect.asVoid);
+    );
   }
 
   /** As a handle of another class, where its kind is known. This handle is gone. */

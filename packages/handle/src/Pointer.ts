@@ -1,10 +1,11 @@
 import { Bytes, type Codec } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
 import type { Allocation } from "@rsyscall/memory";
-import { Address, type ConnectionError, oneLine, type SyscallError } from "@rsyscall/near";
+import { Address, type ConnectionError, decoded, oneLine, type SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode } from "./encode.ts";
 import { SizeError, UseAfterFreeError } from "./errors.ts";
+import { encoded } from "./internal/checked.ts";
 import type { Task } from "./Task.ts";
 
 /**
@@ -57,29 +58,49 @@ export class Pointer<out A> {
     return !this.#consumed && !this.#allocation.isFreed;
   }
 
-  /** Reads the whole range and decodes it. */
+  /**
+   * Reads the whole range and decodes it. EPROTO if it is no value of the type, and EOVERFLOW if it has a
+   * number in it that no JavaScript number holds exactly.
+   */
   read(): Effect.Effect<A, UseAfterFreeError | ConnectionError | SyscallError> {
-    return Effect.map(
+    return Effect.flatMap(
       Effect.flatMap(this.address, (address) => this.task.sysif.read(address, this.size)),
-      // What was read is a copy already.
-      (bytes) => (this.type === Bytes ? bytes : this.type.decode(bytes)) as A,
+      (bytes) =>
+        // What was read is a copy already.
+        this.type === Bytes
+          ? Effect.succeed(bytes as A)
+          : decoded("memory read", this.#subject, () => this.type.decode(bytes) as A),
     );
   }
 
-  /** Writes a value, which may be shorter than the range. Consumes the pointer. */
+  /**
+   * Writes a value, which may be shorter than the range. Consumes the pointer. EINVAL for what the type does
+   * not have.
+   */
   write<B extends A>(
     value: B,
-  ): Effect.Effect<WrittenPointer<B>, UseAfterFreeError | ConnectionError | SizeError> {
-    return Effect.andThen(this.address, this.writeUnchecked(value));
+  ): Effect.Effect<
+    WrittenPointer<B>,
+    UseAfterFreeError | ConnectionError | SizeError | SyscallError
+  > {
+    return Effect.andThen(
+      this.address,
+      Effect.flatMap(
+        encoded("memory write", this.#subject, () => encode(this.type, value)),
+        (bytes) => this.writeEncoded(value, bytes),
+      ),
+    );
   }
 
-  /** `write` for who has just allocated the pointer. */
-  writeUnchecked<B>(value: B): Effect.Effect<WrittenPointer<B>, ConnectionError | SizeError> {
+  /** `write` of a value as bytes. The pointer must be good. */
+  writeEncoded<B>(
+    value: B,
+    bytes: Uint8Array,
+  ): Effect.Effect<WrittenPointer<B>, ConnectionError | SizeError> {
     return Effect.suspend((): Effect.Effect<WrittenPointer<B>, ConnectionError | SizeError> => {
-      const needed = this.type.sizeOf(value);
+      const needed = bytes.length;
       if (needed > this.size)
         return Effect.fail(new SizeError({ subject: this.#subject, needed, available: this.size }));
-      const bytes = encode(this.type, value);
       const address = Address(this.#allocation.address + this.#offset);
       return Effect.map(this.task.sysif.write(address, bytes), () => {
         this.#consumed = true;
@@ -88,7 +109,7 @@ export class Pointer<out A> {
     });
   }
 
-  /** Cuts the range in two after `size` bytes. Consumes the pointer. */
+  /** Cuts the range in two after `size` bytes, which is a SizeError where it is outside. Consumes the pointer. */
   split(
     size: number,
   ): Effect.Effect<[first: Pointer<A>, rest: Pointer<A>], UseAfterFreeError | SizeError> {
@@ -136,7 +157,7 @@ export class Pointer<out A> {
   #consume(size: number): Effect.Effect<void, UseAfterFreeError | SizeError> {
     return Effect.suspend((): Effect.Effect<void, UseAfterFreeError | SizeError> => {
       if (!this.isValid) return Effect.fail(new UseAfterFreeError({ subject: this.#subject }));
-      if (size > this.size)
+      if (!(Number.isInteger(size) && size >= 0 && size <= this.size))
         return Effect.fail(
           new SizeError({ subject: this.#subject, needed: size, available: this.size }),
         );

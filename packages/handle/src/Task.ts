@@ -5,6 +5,7 @@ import type { Allocation, Allocator, OutOfSpaceError } from "@rsyscall/memory";
 import {
   type Address,
   batchThen,
+  decoded,
   oneLine,
   type PathLike,
   type Pid,
@@ -19,6 +20,7 @@ import { type Cause, Effect, Scope } from "effect";
 import { encode } from "./encode.ts";
 import type { SizeError } from "./errors.ts";
 import type { FdTable } from "./FdTable.ts";
+import { encoded } from "./internal/checked.ts";
 import { Pointer, type WrittenPointer } from "./Pointer.ts";
 
 /** What malloc can fail with. */
@@ -105,7 +107,7 @@ export class Task implements far.Task {
   }
 
   /**
-   * Allocates memory in the task. Its content is undefined.
+   * Allocates memory in the task. Its content is undefined. EINVAL for what is no size.
    *
    * @param size in bytes, for types whose values differ in size
    */
@@ -120,15 +122,17 @@ export class Task implements far.Task {
 
   /**
    * Puts a value into the task's memory. Text gets a final NUL; other values than text and bytes
-   * need their codec.
+   * need their codec. EINVAL for what the type does not have, such as text with a NUL in it.
    */
   ptr(value: string): Effect.Effect<WrittenPointer<string | Uint8Array>, PtrFailure, Scope.Scope>;
   ptr(value: Uint8Array): Effect.Effect<WrittenPointer<Uint8Array>, PtrFailure, Scope.Scope>;
   ptr<A>(value: A, type: Codec<A>): Effect.Effect<WrittenPointer<A>, PtrFailure, Scope.Scope>;
   ptr<A>(value: A, type?: Codec<A>): Effect.Effect<WrittenPointer<A>, PtrFailure, Scope.Scope> {
     const codec = type ?? ((value instanceof Uint8Array ? Bytes : CString) as unknown as Codec<A>);
-    return Effect.suspend(() =>
-      this.#allocate(codec, codec.sizeOf(value), (pointer) => pointer.writeUnchecked(value)),
+    return Effect.flatMap(
+      encoded("memory write", codec.name, () => encode(codec, value)),
+      (bytes) =>
+        this.#allocate(codec, bytes.length, (pointer) => pointer.writeEncoded(value, bytes)),
     );
   }
 
@@ -195,18 +199,22 @@ export class Task implements far.Task {
     );
   }
 
-  /** A value in memory for the length of one operation. */
+  /** A value in memory for the length of one operation. EINVAL for what the type does not have. */
   withValue<A, B, E, R>(
     type: Codec<A>,
     value: A,
     use: (address: Address) => Effect.Effect<B, E, R>,
   ): Effect.Effect<B, E | MallocFailure, R> {
-    return this.withBytes(encode(type, value), use, type.alignment);
+    return Effect.flatMap(
+      encoded("memory write", type.name, () => encode(type, value)),
+      (bytes) => this.withBytes(bytes, use, type.alignment),
+    );
   }
 
   /**
    * Memory that a system call fills in with a value. The read is submitted right behind the call,
-   * so both take one round trip.
+   * so both take one round trip. EOVERFLOW if the value has a number in it that no JavaScript number holds
+   * exactly.
    */
   withResult<A>(
     type: FixedCodec<A>,
@@ -214,9 +222,12 @@ export class Task implements far.Task {
   ): Effect.Effect<A, MallocFailure> {
     const { size } = type;
     return this.withMemory(size, type.alignment, (address) =>
-      Effect.map(batchThen([fill(address)], this.sysif.read(address, size)), ([, bytes]) =>
-        type.decode(bytes),
-      ),
+      Effect.suspend(() => {
+        const call = fill(address);
+        return Effect.flatMap(batchThen([call], this.sysif.read(address, size)), ([, bytes]) =>
+          decoded(call.name, call.subject, () => type.decode(bytes)),
+        );
+      }),
     );
   }
 

@@ -15,6 +15,8 @@ import { Effect, type Scope } from "effect";
 import type { HandleFailure } from "./errors.ts";
 import type { FdRange } from "./FdTable.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
+import { isFlags } from "./internal/checked.ts";
+import { decodeFds } from "./internal/fds.ts";
 import { Pidfd } from "./sys/pidfd.ts";
 import type { Task } from "./Task.ts";
 
@@ -110,7 +112,7 @@ export const clone = (
   options: CloneOptions,
 ): Effect.Effect<Cloned, HandleFailure, Scope.Scope> => {
   const { flags } = options;
-  if ((flags & ~ALLOWED) !== 0)
+  if (!isFlags(flags) || (flags & ~ALLOWED) !== 0)
     return Effect.fail(near.SyscallError.of("clone", "EINVAL", `flags 0x${flags.toString(16)}`));
   return Effect.uninterruptible(
     Effect.gen(function* () {
@@ -138,15 +140,22 @@ export const clone = (
       const pidfd = yield* FileDescriptor.acquire(
         Pidfd,
         task,
-        Effect.succeed(near.Fd(Int32.decode(fd))),
+        Effect.map(
+          near.decoded("clone", `pid ${pid}`, () => decodeFds(fd)),
+          ([pidfd]) => pidfd as near.Fd,
+        ),
       );
       pidfd.closeOnFork = true;
       const outcome = at(area.child + OUTCOME_OFFSET);
-      const failure = Effect.map(task.sysif.read(outcome, Outcome.size), (bytes) => {
-        const { failed, result } = Outcome.decode(bytes);
-        const step = options.steps?.[failed - 1];
-        return step && near.SyscallError.from(step.syscall, result, step.subject);
-      });
+      const failure = Effect.flatMap(task.sysif.read(outcome, Outcome.size), (bytes) =>
+        near.decoded("clone", `pid ${pid}`, () => {
+          const { failed, result } = Outcome.decode(bytes);
+          const step = options.steps?.[failed - 1];
+          if (step === undefined) return undefined;
+          if (!near.isError(result)) throw new RangeError(`${step.syscall} failed with ${result}`);
+          return near.SyscallError.from(step.syscall, result, step.subject);
+        }),
+      );
       return { pid, pidfd, ring: at(area.ring), failure, freeStack };
     }),
   );

@@ -3,7 +3,7 @@ import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import type { HandleFailure } from "./errors.ts";
 import type { FileDescriptor } from "./FileDescriptor.ts";
-import { checkedCount } from "./internal/checked.ts";
+import { writeAll } from "./internal/writeAll.ts";
 
 /** Bytes that are read and written at a time. */
 const PIECE_SIZE = 1024 * 1024;
@@ -40,17 +40,31 @@ export const copyFile = (
     yield* regular(to);
     if ((yield* to.statusFlags) & O.APPEND) return yield* refused(to);
     yield* Effect.flatMap(to.borrow(to.task), (fd) => near.ftruncate(to.task.sysif, fd, 0));
-    const offsets = Array.from({ length: Math.ceil(size / PIECE_SIZE) }, (_, i) => i * PIECE_SIZE);
+    let next = 0;
     let done = 0;
     const copyPiece = (offset: number) =>
       Effect.gen(function* () {
         const bytes = yield* readPiece(from, Math.min(PIECE_SIZE, size - offset), offset);
+        if (bytes.length < Math.min(PIECE_SIZE, size - offset)) next = size;
         if (bytes.length === 0) return;
         yield* writePiece(to, bytes, offset);
         done += bytes.length;
         yield* onProgress({ done, size });
       });
-    yield* Effect.forEach(offsets, copyPiece, { concurrency: PIECES, discard: true });
+    // A size is what the task says: nothing is made for pieces that may never come.
+    const copyPieces: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {
+      if (next >= size) return Effect.void;
+      const offset = next;
+      next += PIECE_SIZE;
+      return Effect.andThen(copyPiece(offset), copyPieces);
+    });
+    yield* Effect.all(
+      Array.from({ length: PIECES }, () => copyPieces),
+      {
+        concurrency: PIECES,
+        discard: true,
+      },
+    );
     return done;
   });
 
@@ -73,11 +87,7 @@ const readPiece = (
     task.withMemory(size, 1, (address) => {
       const readFrom = (at: number): Effect.Effect<number, near.SyscallFailure> =>
         Effect.flatMap(
-          checkedCount(
-            "pread64",
-            near.pread(task.sysif, fd, near.Address(address + at), size - at, offset + at),
-            size - at,
-          ),
+          near.pread(task.sysif, fd, near.Address(address + at), size - at, offset + at),
           (count) =>
             count === 0 || at + count === size ? Effect.succeed(at + count) : readFrom(at + count),
         );
@@ -94,13 +104,16 @@ const writePiece = (
 ): Effect.Effect<void, HandleFailure> => {
   const { task } = file;
   return Effect.flatMap(file.borrow(task), (fd) =>
-    task.withBytes(bytes, (address) => {
-      const writeFrom = (at: number): Effect.Effect<void, near.SyscallFailure> =>
-        Effect.flatMap(
-          near.pwrite(task.sysif, fd, near.Address(address + at), bytes.length - at, offset + at),
-          (count) => (at + count < bytes.length ? writeFrom(at + count) : Effect.void),
-        );
-      return writeFrom(0);
-    }),
+    task.withBytes(bytes, (address) =>
+      writeAll(bytes.length, (done) =>
+        near.pwrite(
+          task.sysif,
+          fd,
+          near.Address(address + done),
+          bytes.length - done,
+          offset + done,
+        ),
+      ),
+    ),
   );
 };

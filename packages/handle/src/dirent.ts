@@ -114,7 +114,13 @@ export class Directory extends FileDescriptor {
       FileDescriptor,
       this.task,
       this.#at("openat", path, (...at) =>
-        near.openat(this.task.sysif, ...at, flags | O.CLOEXEC, mode, near.pathText(path)),
+        near.openat(
+          this.task.sysif,
+          ...at,
+          near.withFlags(flags, O.CLOEXEC),
+          mode,
+          near.pathText(path),
+        ),
       ),
     );
   }
@@ -275,8 +281,11 @@ const statAll = (
         for (const [i, entry] of entries.entries()) {
           const exit = exits[i] as Exit.Exit<void, near.SyscallFailure>;
           if (Exit.isSuccess(exit)) {
-            const status = stat.decode(bytes.subarray(stat.size * i, stat.size * (i + 1)));
-            known.push({ entry, status });
+            const status = near.decoded("newfstatat", entry.name, () =>
+              stat.decode(bytes.subarray(stat.size * i, stat.size * (i + 1))),
+            );
+            if (Exit.isFailure(status)) return Exit.failCause(status.cause);
+            known.push({ entry, status: status.value });
           } else {
             const error = Cause.squash(exit.cause);
             if (!(error instanceof near.SyscallError && error.errno === "ENOENT"))

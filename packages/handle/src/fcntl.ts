@@ -1,5 +1,5 @@
 import { AT, O } from "@rsyscall/abi";
-import { openat, type PathLike, pathText } from "@rsyscall/near";
+import { openat, type PathLike, pathText, withFlags } from "@rsyscall/near";
 import type { Effect, Scope } from "effect";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import type { MallocFailure, Task } from "./Task.ts";
@@ -18,6 +18,6 @@ export const open = (
     FileDescriptor,
     task,
     task.withPath("open", path, (address) =>
-      openat(task.sysif, AT.FDCWD, address, flags | O.CLOEXEC, mode, pathText(path)),
+      openat(task.sysif, AT.FDCWD, address, withFlags(flags, O.CLOEXEC), mode, pathText(path)),
     ),
   );

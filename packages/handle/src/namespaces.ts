@@ -6,6 +6,7 @@ import { encode } from "./encode.ts";
 import type { HandleFailure } from "./errors.ts";
 import { unshareFiles } from "./exec.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
+import { isFlags } from "./internal/checked.ts";
 import type { MallocFailure, Task } from "./Task.ts";
 
 /*
@@ -100,11 +101,11 @@ const changing = (
       if (changed !== undefined && Exit.isFailure(changed)) return Exit.failCause(changed.cause);
       const known: Partial<Namespaces> = Object.fromEntries(
         kinds.map((kind, i) => {
-          const stat =
-            seen[i]?._tag === "Success"
-              ? task.abi.stat.decode(read.subarray(size * i, size * (i + 1)))
-              : undefined;
-          return [kind, new Namespace(kind, stat?.ino)];
+          const stat = near.decoded("newfstatat", undefined, () =>
+            task.abi.stat.decode(read.subarray(size * i, size * (i + 1))),
+          );
+          const isKnown = seen[i]?._tag === "Success" && Exit.isSuccess(stat);
+          return [kind, new Namespace(kind, isKnown ? stat.value.ino : undefined)];
         }),
       );
       return Exit.succeed(known);
@@ -127,6 +128,8 @@ const follow = (task: Task, changed: Partial<Namespaces>): void => {
  * the right to it, ENOSPC at a limit of namespaces(7).
  */
 export const unshare = (task: Task, flags: number): Effect.Effect<void, HandleFailure> => {
+  if (!isFlags(flags))
+    return Effect.fail(near.SyscallError.of("unshare", "EINVAL", `flags ${flags}`));
   const kinds = namespaceKindsOf(flags);
   const files = flags & CLONE.FILES ? unshareFiles(task) : Effect.void;
   const rest = flags & ~CLONE.FILES;

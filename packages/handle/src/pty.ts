@@ -81,7 +81,7 @@ export class Terminal extends FileDescriptor {
 export class PtyMaster extends Terminal {
   /** posix_openpt(3), close-on-exec: a new pseudo-terminal, locked. `flags` may have O.NONBLOCK. */
   static open(task: Task, flags = 0): Effect.Effect<PtyMaster, HandleFailure, Scope.Scope> {
-    return Effect.flatMap(open(task, "/dev/ptmx", O.RDWR | O.NOCTTY | flags), (fd) =>
+    return Effect.flatMap(open(task, "/dev/ptmx", near.withFlags(flags, O.RDWR | O.NOCTTY)), (fd) =>
       fd.reclassify(PtyMaster),
     );
   }
@@ -111,7 +111,7 @@ export class PtyMaster extends Terminal {
    */
   openPeer(flags: number = O.RDWR): Effect.Effect<Terminal, HandleFailure, Scope.Scope> {
     const { sysif, abi } = this.task;
-    const ours = abi.openFlagsToTarget(flags | O.NOCTTY | O.CLOEXEC);
+    const ours = abi.openFlagsToTarget(near.withFlags(flags, O.NOCTTY | O.CLOEXEC));
     return this.use((fd) =>
       FileDescriptor.acquire(
         Terminal,
@@ -159,5 +159,9 @@ export const loginTty = (
     Effect.flatMap(terminal.borrow(terminal.task), () =>
       Effect.andThen(near.setsid(terminal.task.sysif), terminal.makeControlling),
     ),
-    Effect.forEach(stdio, (fd) => terminal.dup3(fd), { discard: true }),
+    Effect.forEach(
+      stdio,
+      (fd) => (fd.near === terminal.near ? terminal.setCloexec(false) : terminal.dup3(fd)),
+      { discard: true },
+    ),
   );

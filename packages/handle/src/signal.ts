@@ -174,9 +174,9 @@ export const sigaction = (
           [near.sigaction(task.sysif, signal, bytes === undefined ? near.NULL : set, old)],
           task.sysif.read(old, size),
         );
-        return Effect.map(
+        return Effect.flatMap(
           bytes === undefined ? change : Effect.andThen(task.sysif.write(set, bytes), change),
-          ([, before]) => Sigaction.decode(before),
+          ([, before]) => near.decoded("rt_sigaction", subject, () => Sigaction.decode(before)),
         );
       }),
     ),

@@ -5,6 +5,7 @@ import { type Cloned, clone, type Step } from "./clone.ts";
 import type { HandleFailure } from "./errors.ts";
 import type { ExecOptions } from "./exec.ts";
 import type { FileDescriptor } from "./FileDescriptor.ts";
+import { isFd } from "./internal/checked.ts";
 import { execImage, execStrings } from "./internal/execImage.ts";
 import type { Task } from "./Task.ts";
 
@@ -33,7 +34,11 @@ export const spawn = (
   Effect.gen(function* () {
     const { path, argv, envp, sigmask, cwd, untilExec } = options;
     const sources: Array<[number, near.Fd]> = [];
-    for (const [number, fd] of options.fds) sources.push([number, yield* fd.borrow(task)]);
+    for (const [number, fd] of options.fds) {
+      if (!isFd(number))
+        return yield* Effect.fail(near.SyscallError.of("dup3", "EINVAL", `fd ${number}`));
+      sources.push([number, yield* fd.borrow(task)]);
+    }
     const kept = sources.map(([, fd]) => fd);
     if (untilExec !== undefined) kept.push(yield* untilExec.borrow(task));
     const strings = execStrings(path, argv, envp);

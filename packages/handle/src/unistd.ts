@@ -1,9 +1,10 @@
-import { ACCESS, AT, fsDecode, Int32, listOf } from "@rsyscall/abi";
+import { ACCESS, AT, fsDecode, O } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { HandleFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { checked, isId } from "./internal/checked.ts";
+import { decodeFds } from "./internal/fds.ts";
 import type { MallocFailure, Task } from "./Task.ts";
 
 /** The read end of a pipe. */
@@ -18,25 +19,24 @@ export class PipeWriter extends FileDescriptor {
   readonly pipeEnd = "write";
 }
 
-const fdPair = listOf(Int32);
-
 /** pipe2(2), close-on-exec. `flags` may have O.NONBLOCK. */
 export const pipe = (
   task: Task,
   flags = 0,
 ): Effect.Effect<[PipeReader, PipeWriter], MallocFailure, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.map(
+    Effect.flatMap(
       task.withMemory(8, 4, (fds) =>
         Effect.andThen(
-          near.pipe2(task.sysif, fds, task.abi.openFlagsToTarget(flags) | 0o2000000),
+          near.pipe2(task.sysif, fds, task.abi.openFlagsToTarget(near.withFlags(flags, O.CLOEXEC))),
           task.sysif.read(fds, 8),
         ),
       ),
-      (bytes): [PipeReader, PipeWriter] => {
-        const [read, write] = fdPair.decode(bytes) as [number, number];
-        return [new PipeReader(task, near.Fd(read)), new PipeWriter(task, near.Fd(write))];
-      },
+      (bytes) =>
+        near.decoded("pipe2", undefined, (): [PipeReader, PipeWriter] => {
+          const [read, write] = decodeFds(bytes) as [near.Fd, near.Fd];
+          return [new PipeReader(task, read), new PipeWriter(task, write)];
+        }),
     ),
     ([read, write]) => Effect.andThen(read.release, write.release),
   );

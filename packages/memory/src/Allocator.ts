@@ -1,5 +1,5 @@
 import type { SyscallFailure, SyscallInterface } from "@rsyscall/near";
-import { Address, oneLine } from "@rsyscall/near";
+import { Address, oneLine, SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { OutOfSpaceError } from "./errors.ts";
 import { FreeList } from "./FreeList.ts";
@@ -144,34 +144,39 @@ export class Allocator {
     return this.#stacks.giveBack(this.#mappings, stack);
   }
 
-  /** Takes `size` bytes (0 is as good as 1) at an address that is a multiple of `alignment`. */
+  /**
+   * Takes `size` bytes at an address that is a multiple of `alignment`: a power of two, at most a page. Not
+   * even 0 bytes lie where others do. EINVAL for what is no size, such as -1 or 1.5, and no alignment.
+   */
   malloc(size: number, alignment = 1): Effect.Effect<Allocation, OutOfSpaceError | SyscallFailure> {
     return Effect.suspend((): Effect.Effect<Allocation, OutOfSpaceError | SyscallFailure> => {
+      if (!this.#canBe(size, alignment))
+        return Effect.fail(
+          SyscallError.of("malloc", "EINVAL", `${size} bytes, aligned to ${alignment}`),
+        );
       const taken = this.take(size, alignment);
       if (taken !== undefined) return Effect.succeed(taken);
-      const length = Math.max(size, 1);
-      if (this.#isSmall(length))
+      if (this.#isSmall(size))
         return Effect.map(this.#mappings.map(this.#chunkSize, size), (address) => {
           const chunk = this.#chunk(address);
           this.#chunks.add(chunk);
-          return this.#cut(chunk, length, alignment) as Allocation;
+          return this.#cut(chunk, size, alignment) as Allocation;
         });
       // Mappings begin at a page, which is alignment enough for anything but huge pages.
-      const mapped = this.#roundToPages(length);
+      const mapped = this.#roundToPages(size);
       const release = (address: Address) => this.#mappings.unmap(address, mapped);
       return Effect.map(
         this.#mappings.map(mapped, size),
-        (address) => new Allocation(address, length, this.#sysif, { release }),
+        (address) => new Allocation(address, size, this.#sysif, { release }),
       );
     });
   }
 
   /** As `malloc`, here and now: undefined if there is no room in what is mapped. */
   take(size: number, alignment: number): Allocation | undefined {
-    const length = Math.max(size, 1);
-    if (this.#isSmall(length))
+    if (this.#canBe(size, alignment) && this.#isSmall(size))
       for (const chunk of this.#chunks) {
-        const allocation = this.#cut(chunk, length, alignment);
+        const allocation = this.#cut(chunk, size, alignment);
         if (allocation !== undefined) return allocation;
       }
     return undefined;
@@ -179,10 +184,20 @@ export class Allocator {
 
   /** A part of a chunk. */
   #cut(chunk: Chunk, size: number, alignment: number): Allocation | undefined {
-    const offset = chunk.list.allocate(size, alignment);
+    const offset = chunk.list.allocate(roomFor(size), alignment);
     return offset === undefined
       ? undefined
       : new Allocation(Address(chunk.address + offset), size, this.#sysif, chunk);
+  }
+
+  #canBe(size: number, alignment: number): boolean {
+    return (
+      Number.isSafeInteger(size) &&
+      size >= 0 &&
+      alignment >= 1 &&
+      alignment <= this.#mappings.pageSize &&
+      (alignment & (alignment - 1)) === 0
+    );
   }
 
   #isSmall(length: number): boolean {
@@ -195,7 +210,7 @@ export class Allocator {
       address,
       list,
       release: (from, size) => {
-        list.release(from - address, size);
+        list.release(from - address, roomFor(size));
         return list.used === 0 ? this.#releaseChunk(chunk) : undefined;
       },
     };
@@ -230,11 +245,13 @@ export class Allocator {
 }
 
 oneLine(Allocator, () => "memory of a task");
+/** Bytes that an allocation takes: one of none has a place of its own. */
+const roomFor = (size: number): number => Math.max(size, 1);
 
 const windowChunk = ({ address, size }: { address: Address; size: number }): Chunk => {
   const list = new FreeList(size);
   const release = (from: Address, length: number) => {
-    list.release(from - address, length);
+    list.release(from - address, roomFor(length));
     return undefined;
   };
   return { address, list, release };

@@ -2,7 +2,7 @@ import { Effect, Exit } from "effect";
 import type { SyscallFailure } from "./errors.ts";
 import { type Outcome, PendingCall } from "./PendingCall.ts";
 import { pipelined } from "./pipelined.ts";
-import { isError, type Syscall } from "./Syscall.ts";
+import type { Syscall } from "./Syscall.ts";
 
 type Calls = ReadonlyArray<Syscall<unknown>>;
 
@@ -142,7 +142,7 @@ const resultsOf = <const C extends Calls>(
   const values: Array<unknown> = [];
   for (const [i, call] of calls.entries()) {
     const outcome = outcomes[i] as Outcome;
-    if (typeof outcome !== "number" || isError(outcome)) {
+    if (!call.succeeds(outcome)) {
       const exit = call.exit(outcome);
       if (Exit.isFailure(exit)) return Exit.failCause(exit.cause);
     } else values.push(call.decode(outcome));

@@ -1,3 +1,4 @@
+import { cloneOperation } from "./definitions.ts";
 import { type Address, Pid } from "./identifiers.ts";
 import { OP_CLONE } from "./requests.ts";
 import { Syscall } from "./Syscall.ts";
@@ -11,4 +12,4 @@ import type { SyscallInterface } from "./SyscallInterface.ts";
  * @param child a `struct rsyscall_child`, which must stay in place as long as the child serves
  */
 export const clone = (sysif: SyscallInterface, args: Address, child: Address): Syscall<Pid> =>
-  new Syscall(sysif, "clone", undefined, Pid, OP_CLONE, args, child);
+  new Syscall(sysif, cloneOperation, undefined, Pid, OP_CLONE, args, child);

@@ -9,6 +9,7 @@ export {
 } from "./batch.ts";
 export { call, callVoid } from "./call.ts";
 export * from "./clone.ts";
+export { decoded } from "./decoded.ts";
 export * from "./dirent.ts";
 export {
   type ConnectionError,
@@ -21,6 +22,8 @@ export {
 } from "./errors.ts";
 export * from "./fcntl.ts";
 export { Address, Fd, NULL, Pid } from "./identifiers.ts";
+export { impossible } from "./impossible.ts";
+export { withFlags } from "./kinds.ts";
 export { LocalSyscallInterface, localAbi } from "./LocalSyscallInterface.ts";
 export * from "./linux/capability.ts";
 export * from "./linux/futex.ts";

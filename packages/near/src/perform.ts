@@ -1,15 +1,21 @@
+import { Errno } from "@rsyscall/abi";
 import { Effect } from "effect";
 import type { ConnectionError } from "./errors.ts";
 import { type Outcome, PendingCall } from "./PendingCall.ts";
+import { areWords } from "./SyscallDefinition.ts";
 import type { DirectCalls, Word, Words } from "./SyscallInterface.ts";
 
-/** `SyscallInterface.syscall`, by direct calls. Not interruptible: a result must not be lost. */
+/**
+ * `SyscallInterface.syscall`, by direct calls. Not interruptible: a result must not be lost. What is no word
+ * of 64 bits, as NaN, is -EINVAL, and nothing is submitted.
+ */
 export const perform = (
   direct: DirectCalls,
   number: number,
   [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0]: Words,
 ): Effect.Effect<Word, ConnectionError> =>
   Effect.suspend(() => {
+    if (!areWords(a, b, c, d, e, f)) return Effect.succeed(-Errno.EINVAL);
     const submitted = direct.submit(number, a, b, c, d, e, f);
     if (!(submitted instanceof PendingCall)) return Effect.succeed(submitted);
     direct.settle();

@@ -33,10 +33,13 @@ const openFlags = [
 ];
 
 const translate = (flags: number, from: "ours" | "target", to: "ours" | "target"): number =>
-  openFlags.reduce(
-    (result, flag) => (flags & flag[from] ? result | flag[to] : result),
-    flags & ~openFlags.reduce((mask, flag) => mask | flag[from], 0),
-  );
+  // What is no set of flags stays so: the call that gets it refuses it.
+  (flags | 0) !== flags
+    ? flags
+    : openFlags.reduce(
+        (result, flag) => (flags & flag[from] ? result | flag[to] : result),
+        flags & ~openFlags.reduce((mask, flag) => mask | flag[from], 0),
+      );
 
 /** Linux on 64-bit ARM. */
 export const aarch64: Abi = {

@@ -10,7 +10,7 @@ export interface SockaddrIn {
 
 /** `struct sockaddr_in6`: an address of the Internet, version 6. See ipv6(7). */
 export interface SockaddrIn6 {
-  /** As RFC 5952 writes it, without a zone: "::1". */
+  /** As RFC 5952 writes it, without a zone: "::1", "::ffff:127.0.0.1". */
   readonly address: string;
   readonly port: number;
   readonly flowinfo?: number;
@@ -62,6 +62,12 @@ const canonical = (address: string): string | undefined => {
   }
 };
 
+/** As RFC 5952 has it. An address that stands for one of IPv4 ends as that is written: section 5. */
+const inet6Text = (words: ReadonlyArray<number>, inet: Uint8Array): string =>
+  words.slice(0, 6).join(":") === "0:0:0:0:0:65535"
+    ? `::ffff:${inet.join(".")}`
+    : (canonical(words.map((word) => word.toString(16)).join(":")) as string);
+
 const inet6Words = (address: string): Array<number> => {
   const text = canonical(address);
   if (text === undefined) throw new RangeError(`${JSON.stringify(address)} is no IPv6 address`);
@@ -89,9 +95,9 @@ export const SockaddrIn6: FixedCodec<SockaddrIn6> = {
   },
   decode: (bytes) => {
     const view = new DataView(bytes.buffer, bytes.byteOffset, 28);
-    const words = Array.from({ length: 8 }, (_, i) => view.getUint16(8 + 2 * i).toString(16));
+    const words = Array.from({ length: 8 }, (_, i) => view.getUint16(8 + 2 * i));
     return {
-      address: canonical(words.join(":")) as string,
+      address: inet6Text(words, bytes.subarray(20, 24)),
       port: view.getUint16(2),
       flowinfo: view.getUint32(4),
       scopeId: view.getUint32(24, true),

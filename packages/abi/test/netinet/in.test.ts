@@ -32,7 +32,9 @@ describe("addresses of the Internet", () => {
     for (const [written, preferred] of [
       ["0:0:0:0:0:0:0:1", "::1"],
       ["2001:DB8::0001:0", "2001:db8::1:0"],
-      ["::ffff:127.0.0.1", "::ffff:7f00:1"],
+      ["::ffff:127.0.0.1", "::ffff:127.0.0.1"],
+      ["::ffff:0:0", "::ffff:0.0.0.0"],
+      ["::1:ffff:7f00:1", "::1:ffff:7f00:1"],
       ["::", "::"],
     ] as const) {
       assert.isTrue(isIPv6(written));

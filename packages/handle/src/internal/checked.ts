@@ -1,4 +1,4 @@
-import { SyscallError } from "@rsyscall/near";
+import { impossible, SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
 
 /*
@@ -9,6 +9,13 @@ import { Effect } from "effect";
 /** Whether the kernel takes the number for what it is, as an int. */
 export const isInt = (value: number): boolean =>
   Number.isInteger(value) && value >= -(2 ** 31) && value < 2 ** 31;
+
+/** Whether it is a set of flags of 32 bits, which JavaScript's operators may have made a negative number. */
+export const isFlags = (value: number): boolean =>
+  Number.isInteger(value) && value >= -(2 ** 31) && value < 2 ** 32;
+
+/** Whether it is the number of a descriptor. */
+export const isFd = (value: number): boolean => isInt(value) && value >= 0;
 
 /** Whether it is a user or group id. -1 is none: it means "no change", and so does 2^32 - 1. */
 export const isId = (value: number): boolean =>
@@ -34,7 +41,7 @@ export const encoded = (
 ): Effect.Effect<Uint8Array, SyscallError> =>
   Effect.try({ try: bytes, catch: () => invalid(syscall, subject) });
 
-/** How many bytes a call says it has filled in: EIO for what no kernel says, but a task that lies might. */
+/** How many bytes a call says it has filled in: EPROTO for what no kernel says, but a task that lies might. */
 export const checkedCount = <E, R>(
   syscall: string,
   call: Effect.Effect<number, E, R>,
@@ -43,5 +50,5 @@ export const checkedCount = <E, R>(
   Effect.flatMap(call, (count) =>
     count >= 0 && count <= size
       ? Effect.succeed(count)
-      : Effect.fail(SyscallError.of(syscall, "EIO", `${count} of ${size} bytes`)),
+      : Effect.fail(impossible(syscall, undefined, `${count} of ${size} bytes`)),
   );

@@ -16,7 +16,14 @@ export const openDirectoryAt = (
   flags: number,
   subject: string,
 ): Effect.Effect<near.Fd, near.SyscallFailure> =>
-  near.openat(task.sysif, directory, path, O.DIRECTORY | O.CLOEXEC | flags, 0, subject);
+  near.openat(
+    task.sysif,
+    directory,
+    path,
+    near.withFlags(flags, O.DIRECTORY | O.CLOEXEC),
+    0,
+    subject,
+  );
 
 /** One batch of entries, in a buffer of `size` bytes; none at the end. */
 export const readEntries = (
@@ -26,5 +33,9 @@ export const readEntries = (
   size = BATCH,
 ): Effect.Effect<ReadonlyArray<Dirent>, near.SyscallFailure> =>
   Effect.flatMap(near.getdents(task.sysif, fd, buffer, size), (count) =>
-    count === 0 ? Effect.succeed([]) : Effect.map(task.sysif.read(buffer, count), decodeDirents),
+    count === 0
+      ? Effect.succeed([])
+      : Effect.flatMap(task.sysif.read(buffer, count), (bytes) =>
+          near.decoded("getdents64", `fd ${fd}`, () => decodeDirents(bytes)),
+        ),
   );

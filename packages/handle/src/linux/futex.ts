@@ -28,9 +28,7 @@ export const futexWait = (
 ): Effect.Effect<void, MallocFailure> => {
   const wait = (at: near.Address) =>
     Effect.asVoid(near.futex(task.sysif, word, FUTEX.WAIT, value, at));
-  return timeout === undefined
-    ? wait(near.NULL)
-    : task.withBytes(encode(Timespec, timeout), wait, Timespec.alignment);
+  return timeout === undefined ? wait(near.NULL) : task.withValue(Timespec, timeout, wait);
 };
 
 /**

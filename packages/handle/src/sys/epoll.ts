@@ -38,15 +38,15 @@ export class Epoll extends FileDescriptor {
 
   /** epoll_wait(2) for at most `most` events; `timeout` in milliseconds, -1 for ever. */
   wait(most: number, timeout: number): Effect.Effect<ReadonlyArray<EpollEvent>, HandleFailure> {
-    const events = listOf(this.task.abi.epollEvent);
-    const size = this.task.abi.epollEvent.size * most;
+    const { epollEvent } = this.task.abi;
+    const events = listOf(epollEvent);
     return this.use((epoll) =>
-      this.task.withMemory(size, 8, (address) =>
+      this.task.withMemory(epollEvent.size * most, 8, (address) =>
         Effect.flatMap(near.epollWait(this.task.sysif, epoll, address, most, timeout), (count) =>
           count === 0
             ? Effect.succeed([])
-            : Effect.map(this.task.sysif.read(address, (size / most) * count), (bytes) =>
-                events.decode(bytes),
+            : Effect.flatMap(this.task.sysif.read(address, epollEvent.size * count), (bytes) =>
+                near.decoded("epoll_wait", `fd ${epoll}`, () => events.decode(bytes)),
               ),
         ),
       ),

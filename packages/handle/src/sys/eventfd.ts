@@ -19,7 +19,11 @@ export class Eventfd extends FileDescriptor {
       Number.isInteger(initial) && initial >= 0 && initial < 2 ** 32,
       "eventfd2",
       `initial value ${initial}`,
-      FileDescriptor.acquire(Eventfd, task, near.eventfd(task.sysif, initial, flags | EFD.CLOEXEC)),
+      FileDescriptor.acquire(
+        Eventfd,
+        task,
+        near.eventfd(task.sysif, initial, near.withFlags(flags, EFD.CLOEXEC)),
+      ),
     );
   }
 

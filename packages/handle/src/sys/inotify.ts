@@ -10,7 +10,11 @@ import type { Task } from "../Task.ts";
 export class Inotify extends FileDescriptor {
   /** inotify_init1(2), close-on-exec. `flags` may have IN.NONBLOCK. */
   static make(task: Task, flags = 0): Effect.Effect<Inotify, near.SyscallFailure, Scope.Scope> {
-    return FileDescriptor.acquire(Inotify, task, near.inotifyInit1(task.sysif, flags | IN.CLOEXEC));
+    return FileDescriptor.acquire(
+      Inotify,
+      task,
+      near.inotifyInit1(task.sysif, near.withFlags(flags, IN.CLOEXEC)),
+    );
   }
 
   /**
@@ -44,11 +48,7 @@ export class Inotify extends FileDescriptor {
    */
   readEvents(size = 16 * 1024): Effect.Effect<ReadonlyArray<InotifyEvent>, HandleFailure> {
     return Effect.flatMap(this.readBytes(size), (bytes) =>
-      Effect.try({
-        try: () => decodeInotifyEvents(bytes),
-        // What no kernel says, but a task that lies might.
-        catch: () => near.SyscallError.of("read", "EIO", `fd ${this.near}`),
-      }),
+      near.decoded("read", `fd ${this.near}`, () => decodeInotifyEvents(bytes)),
     );
   }
 }

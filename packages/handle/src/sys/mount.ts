@@ -1,11 +1,9 @@
-import { CString } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import type { Effect } from "effect";
-import { encode } from "../encode.ts";
 import type { MallocFailure, Task } from "../Task.ts";
 
 /**
- * mount(2) in the task's mount namespace.
+ * mount(2) in the task's mount namespace. EINVAL for text with a NUL in it.
  *
  * @param type of the file system; undefined for what needs none, as MS.BIND
  * @param data options of the file system, separated by commas
@@ -22,7 +20,7 @@ export const mount = (
     .withPath("mount", source, (sourceAt) =>
       task.withPath("mount", target, (targetAt) =>
         task.withPath("mount", type ?? "", (typeAt) =>
-          task.withBytes(encode(CString, data), (dataAt) =>
+          task.withPath("mount", data, (dataAt) =>
             near.mount(
               task.sysif,
               sourceAt,

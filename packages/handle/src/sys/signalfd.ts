@@ -27,7 +27,7 @@ export class Signalfd extends FileDescriptor {
     return FileDescriptor.acquire(
       Signalfd,
       task,
-      signalfd(task, near.Fd(-1), mask, flags | SFD.CLOEXEC),
+      signalfd(task, near.Fd(-1), mask, near.withFlags(flags, SFD.CLOEXEC)),
     );
   }
 
@@ -41,7 +41,9 @@ export class Signalfd extends FileDescriptor {
    * waits, or is EAGAIN if the descriptor is non-blocking. A task that waits makes no other calls.
    */
   readSignals(most = 16): Effect.Effect<ReadonlyArray<SignalfdSiginfo>, HandleFailure> {
-    return Effect.map(this.readBytes(SignalfdSiginfo.size * most), Signals.decode);
+    return Effect.flatMap(this.readBytes(SignalfdSiginfo.size * most), (bytes) =>
+      near.decoded("read", `fd ${this.near}`, () => Signals.decode(bytes)),
+    );
   }
 }
 

@@ -26,6 +26,7 @@ import { encode } from "../encode.ts";
 import type { HandleFailure, WrongKindError } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { checkedCount, encoded } from "../internal/checked.ts";
+import { decodeFds } from "../internal/fds.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
 import type { MallocFailure, Task } from "../Task.ts";
 
@@ -55,7 +56,7 @@ export class Socket extends FileDescriptor {
     return FileDescriptor.acquire(
       Socket,
       task,
-      near.socket(task.sysif, domain, type | SOCK.CLOEXEC, protocol),
+      near.socket(task.sysif, domain, near.withFlags(type, SOCK.CLOEXEC), protocol),
     );
   }
 
@@ -66,17 +67,18 @@ export class Socket extends FileDescriptor {
     type: number = SOCK.STREAM,
   ): Effect.Effect<[Socket, Socket], MallocFailure, Scope.Scope> {
     return near.acquire(
-      Effect.map(
+      Effect.flatMap(
         task.withMemory(8, 4, (fds) =>
           Effect.andThen(
-            near.socketpair(task.sysif, domain, type | SOCK.CLOEXEC, 0, fds),
+            near.socketpair(task.sysif, domain, near.withFlags(type, SOCK.CLOEXEC), 0, fds),
             task.sysif.read(fds, 8),
           ),
         ),
-        (bytes): [Socket, Socket] => {
-          const [first, second] = fdPair.decode(bytes) as [number, number];
-          return [new Socket(task, near.Fd(first)), new Socket(task, near.Fd(second))];
-        },
+        (bytes) =>
+          near.decoded("socketpair", undefined, (): [Socket, Socket] => {
+            const [first, second] = decodeFds(bytes) as [near.Fd, near.Fd];
+            return [new Socket(task, first), new Socket(task, second)];
+          }),
       ),
       ([first, second]) => Effect.andThen(first.release, second.release),
     );
@@ -145,7 +147,11 @@ export class Socket extends FileDescriptor {
         );
         return Effect.map(
           Effect.andThen(sysif.write(length, encode(Uint32, size)), ask),
-          ([, bytes]) => decodeSockaddr(bytes.subarray(0, Uint32.decode(bytes.subarray(size)))),
+          ([, bytes]) => {
+            // Of an address that is longer there is only the beginning.
+            const known = Math.min(Uint32.decode(bytes.subarray(size)), size);
+            return decodeSockaddr(bytes.subarray(0, known));
+          },
         );
       }),
     );
@@ -169,11 +175,17 @@ export class Socket extends FileDescriptor {
     );
   }
 
-  /** setsockopt(2), of an option that is an int. */
+  /** setsockopt(2), of an option that is an int; EINVAL for what is none. */
   setOption(level: number, option: number, value: number): Effect.Effect<void, HandleFailure> {
     return this.use((fd) =>
-      this.task.withValue(Int32, value, (at) =>
-        near.setsockopt(this.task.sysif, fd, level, option, at, 4),
+      Effect.flatMap(
+        encoded("setsockopt", `fd ${fd}: value ${value}`, () => encode(Int32, value)),
+        (bytes) =>
+          this.task.withBytes(
+            bytes,
+            (at) => near.setsockopt(this.task.sysif, fd, level, option, at, bytes.length),
+            Int32.alignment,
+          ),
       ),
     );
   }
@@ -188,7 +200,7 @@ export class Socket extends FileDescriptor {
     return FileDescriptor.acquire(
       Socket,
       this.task,
-      this.use((fd) => near.accept4(this.task.sysif, fd, flags | SOCK.CLOEXEC)),
+      this.use((fd) => near.accept4(this.task.sysif, fd, near.withFlags(flags, SOCK.CLOEXEC))),
     );
   }
 
@@ -205,7 +217,7 @@ export class Socket extends FileDescriptor {
     return this.use((fd) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
         Effect.flatMap(
-          near.send(this.task.sysif, fd, address, buffer.size, flags | MSG.NOSIGNAL),
+          near.send(this.task.sysif, fd, address, buffer.size, near.withFlags(flags, MSG.NOSIGNAL)),
           (count) => buffer.readableSplit(count),
         ),
       ),
@@ -244,7 +256,7 @@ export class Socket extends FileDescriptor {
         (numbers) => {
           const rights = encodeScmRights(numbers);
           return this.#withMessage(bytes, rights, (message) =>
-            near.sendmsg(this.task.sysif, fd, message, flags | MSG.NOSIGNAL),
+            near.sendmsg(this.task.sysif, fd, message, near.withFlags(flags, MSG.NOSIGNAL)),
           );
         },
       ),
@@ -264,7 +276,12 @@ export class Socket extends FileDescriptor {
     const receive = this.use((fd) =>
       this.#withMessage(new Uint8Array(size), new Uint8Array(controlSize), (message, data) =>
         Effect.gen({ self: this }, function* () {
-          const receive = near.recvmsg(this.task.sysif, fd, message, flags | MSG.CMSG_CLOEXEC);
+          const receive = near.recvmsg(
+            this.task.sysif,
+            fd,
+            message,
+            near.withFlags(flags, MSG.CMSG_CLOEXEC),
+          );
           const count = yield* checkedCount("recvmsg", receive, size);
           const filled = Msghdr.decode(yield* this.task.sysif.read(message, Msghdr.size));
           const control = yield* this.task.sysif.read(

@@ -35,7 +35,7 @@ export class Timerfd extends FileDescriptor {
       FileDescriptor.acquire(
         Timerfd,
         task,
-        near.timerfdCreate(task.sysif, clock, flags | TFD.CLOEXEC),
+        near.timerfdCreate(task.sysif, clock, near.withFlags(flags, TFD.CLOEXEC)),
       ),
     );
   }
@@ -56,12 +56,13 @@ export class Timerfd extends FileDescriptor {
             bytes,
             (at) =>
               // The old setting goes where the new one was, which the kernel has copied by then.
-              Effect.map(
+              Effect.flatMap(
                 near.batchThen(
                   [near.timerfdSettime(sysif, fd, flags, at, at)],
                   sysif.read(at, size),
                 ),
-                ([, old]) => Itimerspec.decode(old),
+                ([, old]) =>
+                  near.decoded("timerfd_settime", `fd ${fd}`, () => Itimerspec.decode(old)),
               ),
             alignment,
           ),

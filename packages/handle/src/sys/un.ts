@@ -1,4 +1,4 @@
-import { AT, O, SOCKADDR_UN_PATH_MAX, SockaddrUn } from "@rsyscall/abi";
+import { AT, cStringBytes, O, SOCKADDR_UN_PATH_MAX, SockaddrUn } from "@rsyscall/abi";
 import { Path, type PathLike, pathBytes, pathText, renameat2, SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode } from "../encode.ts";
@@ -14,7 +14,7 @@ import type { Socket } from "./socket.ts";
 
 /** The kernel would stop at a NUL, and take another path; an address that begins with one is abstract. */
 const check = (syscall: string, path: PathLike): Effect.Effect<void, SyscallError> =>
-  pathBytes(path).includes(0)
+  cStringBytes(path instanceof Uint8Array ? path : pathText(path)) === undefined
     ? Effect.fail(SyscallError.of(syscall, "EINVAL", pathText(path)))
     : Effect.void;
 

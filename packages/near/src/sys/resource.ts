@@ -1,4 +1,5 @@
 import { callVoid } from "../call.ts";
+import { definitionOf } from "../definitions.ts";
 import type { Address, Pid } from "../identifiers.ts";
 import { Syscall } from "../Syscall.ts";
 import type { SyscallInterface } from "../SyscallInterface.ts";
@@ -7,10 +8,10 @@ import type { SyscallInterface } from "../SyscallInterface.ts";
 export const getpriority = (sysif: SyscallInterface, which: number, who: number) =>
   new Syscall(
     sysif,
-    "getpriority",
+    definitionOf("getpriority"),
     `id ${who}`,
     (result) => 20 - result,
-    sysif.abi.syscallNumber("getpriority"),
+    undefined,
     which,
     who,
   );

@@ -1,0 +1,138 @@
+import { F, SEEK, x86_64 } from "@rsyscall/abi";
+import { Effect } from "effect";
+import { assert, describe, test } from "vitest";
+import { it } from "../../../tests/harness/index.ts";
+import * as near from "../src/index.ts";
+import { local } from "./local.ts";
+
+const { Address, Fd, NULL } = near;
+
+/** A task that says the same whatever it is asked, and what it was asked. */
+const saying = (answer: near.Word) => {
+  const asked: Array<number> = [];
+  const submit = (number: number): near.Word => {
+    asked.push(number);
+    return answer;
+  };
+  const sysif: near.SyscallInterface = {
+    ...local,
+    abi: x86_64,
+    read: local.read,
+    write: local.write,
+    direct: undefined,
+    syscall: (number) => Effect.sync(() => submit(number)),
+  };
+  return { sysif, submit, asked };
+};
+
+/** As `saying`, for calls that are submitted without an Effect. */
+const sayingAtOnce = (answer: near.Word) => {
+  const { sysif, submit, asked } = saying(answer);
+  return { sysif: { ...sysif, direct: { submit, settle: () => {} } }, asked };
+};
+
+type MakeCall = (sysif: near.SyscallInterface) => near.Syscall<unknown>;
+
+const fd = Fd(3);
+const at = Address(4096);
+
+describe("what the kernel would take for something else", () => {
+  const refused: ReadonlyArray<[what: string, MakeCall]> = [
+    ["a fraction as a descriptor", (s) => near.close(s, Fd(1.5))],
+    ["text as a descriptor", (s) => near.close(s, "3" as never)],
+    ["a descriptor beyond 32 bits", (s) => near.read(s, Fd(2 ** 32 + 3), at, 1)],
+    ["NaN as a length", (s) => near.ftruncate(s, fd, Number.NaN)],
+    ["infinity as a length", (s) => near.ftruncate(s, fd, Number.POSITIVE_INFINITY)],
+    ["an offset beyond 2^53 as a number", (s) => near.lseek(s, fd, 2 ** 53, SEEK.SET)],
+    ["an offset beyond 64 bits", (s) => near.lseek(s, fd, 2n ** 64n, SEEK.SET)],
+    ["a negative size", (s) => near.write(s, fd, at, -1)],
+    ["a pid of 33 bits", (s) => near.pidfdOpen(s, 2 ** 32 + 1, 0)],
+    ["NaN as a signal", (s) => near.pidfdSendSignal(s, fd, Number.NaN)],
+    ["NaN as a mask", (s) => near.umask(s, Number.NaN)],
+    ["a mode of 17 bits", (s) => near.fchmod(s, fd, 0x10000)],
+    ["flags of 33 bits", (s) => near.unshare(s, 2 ** 32)],
+    ["NaN as flags of open", (s) => near.openat(s, -100, at, Number.NaN, 0)],
+    ["4294967295 as a user, which is -1", (s) => near.setresuid(s, 2 ** 32 - 1, 0, 0)],
+    ["a least descriptor of 33 bits", (s) => near.fcntl(s, fd, F.DUPFD_CLOEXEC, 2 ** 32 + 50)],
+    ["flags of 33 bits in fcntl", (s) => near.fcntl(s, fd, F.SETFL, 2 ** 32)],
+    ["NaN as an address", (s) => near.chdir(s, Address(Number.NaN))],
+    ["NaN in a call that is not defined here", (s) => near.call(s, "sync", "it", Number.NaN)],
+  ];
+  for (const [what, make] of refused)
+    it(`is EINVAL, and is not sent: ${what}`, function* () {
+      for (const { sysif, asked } of [saying(0), sayingAtOnce(0)]) {
+        const error = yield* Effect.flip(make(sysif));
+        assert.deepInclude({ ...error }, { _tag: "SyscallError", errno: "EINVAL" });
+        assert.match(error.message, /argument \d, .+, is no /);
+        const [exit] = yield* near.batchExits([make(sysif)]);
+        assert.isTrue(exit._tag === "Failure");
+        assert.deepEqual(asked, []);
+      }
+    });
+
+  it("is what it is where the kernel takes all 64 bits, or a negative number", function* () {
+    const { sysif } = sayingAtOnce(0);
+    yield* near.lseek(sysif, fd, -(2n ** 63n), SEEK.SET);
+    yield* near.lseek(sysif, fd, 2n ** 64n - 1n, SEEK.SET);
+    yield* near.inotifyRmWatch(sysif, fd, -(2 ** 31));
+    yield* near.closeRange(sysif, 3, 2 ** 32 - 1, 0);
+    yield* near.setresuid(sysif, -1, 0, 2 ** 32 - 2);
+    yield* near.epollCtl(sysif, fd, 1, fd, at);
+    yield* near.unshare(sysif, 0x80000000 | 0x400);
+  });
+
+  it("is -EINVAL for who submits plain numbers", function* () {
+    const number = local.abi.syscallNumber("close") as number;
+    assert.equal(yield* local.syscall(number, Number.NaN), -22);
+    assert.equal(yield* local.syscall(number, 1.5), -22);
+  });
+});
+
+describe("a result that no kernel gives", () => {
+  const lies: ReadonlyArray<[what: string, near.Word, MakeCall]> = [
+    ["more bytes than were asked for", 3 * 2 ** 30, (s) => near.readlinkat(s, -100, at, at, 4096)],
+    ["one byte more", 17, (s) => near.read(s, fd, at, 16)],
+    ["a negative count", -5000, (s) => near.read(s, fd, at, 16)],
+    ["a bigint", 2n ** 62n, (s) => near.write(s, fd, at, 16)],
+    ["a negative bigint", -(2n ** 62n), (s) => near.getdents(s, fd, at, 16)],
+    ["a descriptor of 33 bits", 2 ** 32 + 3, (s) => near.openat(s, -100, at, 0, 0)],
+    ["a negative descriptor", -4096, (s) => near.fcntl(s, fd, F.DUPFD_CLOEXEC, 0)],
+    ["a pid of 0", 0, (s) => near.clone(s, at, at)],
+    ["something where there is nothing", 1, (s) => near.chdir(s, at)],
+    ["an address beyond all memory", 2 ** 53 - 1, (s) => near.mmap(s, NULL, 1, 0, 0, -1, 0)],
+    ["more events than were asked for", 65, (s) => near.epollWait(s, fd, at, 64, 0)],
+    ["a nice value of 20", 0, (s) => near.getpriority(s, 0, 0)],
+    ["a mask of 10 bits", 0o1000, (s) => near.umask(s, 0)],
+  ];
+  for (const [what, answer, make] of lies)
+    it(`is EPROTO: ${what}`, function* () {
+      for (const { sysif } of [saying(answer), sayingAtOnce(answer)]) {
+        const error = yield* Effect.flip(make(sysif));
+        assert.deepInclude({ ...error }, { _tag: "SyscallError", errno: "EPROTO" });
+        assert.include(error.message, String(answer));
+        assert.equal((yield* Effect.flip(near.batch([make(sysif)])))._tag, "SyscallError");
+      }
+    });
+
+  it("is none at the limit", function* () {
+    assert.equal(yield* near.read(sayingAtOnce(16).sysif, fd, at, 16), 16);
+    assert.equal(yield* near.openat(sayingAtOnce(2 ** 31 - 1).sysif, -100, at, 0, 0), 2 ** 31 - 1);
+    assert.equal(yield* near.getpriority(sayingAtOnce(40).sysif, 0, 0), -20);
+    assert.equal(yield* near.fcntl(sayingAtOnce(-5000).sysif, fd, F.GETOWN), -5000);
+  });
+
+  it("is EOVERFLOW where an honest kernel may say it", function* () {
+    const error = yield* Effect.flip(near.lseek(saying(2n ** 60n).sysif, fd, 0, SEEK.END));
+    assert.deepInclude({ ...error }, { _tag: "SyscallError", errno: "EOVERFLOW" });
+    assert.include(error.message, String(2n ** 60n));
+  });
+});
+
+describe("decoded", () => {
+  test("is EPROTO for what cannot be decoded", () => {
+    const exit = near.decoded("read", "fd 3", () => {
+      throw new RangeError("17 bytes");
+    });
+    assert.include(JSON.stringify(exit), '"errno":"EPROTO"');
+  });
+});
