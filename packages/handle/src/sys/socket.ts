@@ -1,5 +1,6 @@
 import {
   AF,
+  type ControlMessage,
   cmsgSpace,
   decodeControl,
   decodeSockaddr,
@@ -25,23 +26,68 @@ import { Effect, type Scope } from "effect";
 import { encode } from "../encode.ts";
 import type { HandleFailure, WrongKindError } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
-import { checkedCount, encoded } from "../internal/checked.ts";
+import { checked, checkedCount, encoded } from "../internal/checked.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
 import type { MallocFailure, Task } from "../Task.ts";
 
-/** Descriptors and bytes that came in one message. */
+/** What recvmsg(2) gives: bytes, and the descriptors that came with them. */
 export interface Received {
   readonly bytes: Uint8Array;
   /** In the receiving task's table, close-on-exec. */
   readonly fds: ReadonlyArray<FileDescriptor>;
+  /**
+   * `msg_flags`, of `MSG`: TRUNC if a datagram had more bytes, CTRUNC if there were more descriptors or other
+   * control messages than there was room for, or than RLIMIT_NOFILE allows.
+   */
+  readonly flags: number;
+  /** What the call has returned: with MSG.TRUNC among its flags the bytes that a datagram had, else those here. */
+  readonly length: number;
 }
 
 const fdPair = listOf(Int32);
+
+/** What one message can carry: SCM_MAX_FD of the kernel. */
+const FDS_AT_MOST = 253;
+
+/** Room for what comes beside descriptors: SCM_CREDENTIALS with SO_PASSCRED, SCM_PIDFD with SO_PASSPIDFD. */
+const OTHER_CONTROL_SIZE = cmsgSpace(Ucred.size) + cmsgSpace(Int32.size);
+
+/** The descriptors of control messages of a type. Throws RangeError for what no kernel writes. */
+const fdsOf = (messages: ReadonlyArray<ControlMessage>, type: number): ReadonlyArray<near.Fd> =>
+  messages
+    .filter((message) => message.level === SOL.SOCKET && message.type === type)
+    .flatMap(({ data }) => fdPair.decode(data))
+    .map((number) => {
+      if (number < 0) throw new RangeError(`descriptor ${number} in a control message`);
+      return near.Fd(number);
+    });
+
+const isSize = (size: number): boolean => Number.isSafeInteger(size) && size >= 0;
 
 const addressText = (address: Sockaddr): string =>
   address.family === "unix"
     ? near.pathText(address.path)
     : `${address.address} port ${address.port}`;
+
+/** One block of memory with a message of one part: its header, control data, and bytes. */
+const messageLayout = (size: number, controlSize: number) => {
+  const dataAt = CONTROL_AT + controlSize;
+  const header = (address: near.Address): Uint8Array => {
+    const bytes = new Uint8Array(CONTROL_AT);
+    const iov = address + Msghdr.size;
+    const control = controlSize === 0 ? 0 : address + CONTROL_AT;
+    const controlLength = controlSize;
+    Msghdr.encode(
+      { name: 0, nameLength: 0, iov, iovLength: 1, control, controlLength, flags: 0 },
+      bytes,
+    );
+    Iovec.encode({ base: address + dataAt, length: size }, bytes.subarray(Msghdr.size));
+    return bytes;
+  };
+  return { dataAt, header };
+};
+
+const CONTROL_AT = Msghdr.size + Iovec.size;
 
 /** A socket: sys/socket.h. Close-on-exec, as all that we make. */
 export class Socket extends FileDescriptor {
@@ -223,7 +269,8 @@ export class Socket extends FileDescriptor {
     return this.use((fd) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
         Effect.flatMap(near.recv(this.task.sysif, fd, address, buffer.size, flags), (count) =>
-          buffer.readableSplit(count),
+          // With MSG.TRUNC the kernel tells how long a datagram was, of which only so much is here.
+          buffer.readableSplit(flags & MSG.TRUNC ? Math.min(count, buffer.size) : count),
         ),
       ),
     );
@@ -243,40 +290,38 @@ export class Socket extends FileDescriptor {
         Effect.forEach(fds, (each) => each.borrow(this.task)),
         (numbers) => {
           const rights = encodeScmRights(numbers);
-          return this.#withMessage(bytes, rights, (message) =>
-            near.sendmsg(this.task.sysif, fd, message, flags | MSG.NOSIGNAL),
-          );
+          const { dataAt, header } = messageLayout(bytes.length, rights.length);
+          return this.task.withMemory(dataAt + bytes.length, 8, (address) => {
+            const block = new Uint8Array(dataAt + bytes.length);
+            block.set(header(address));
+            block.set(rights, CONTROL_AT);
+            block.set(bytes, dataAt);
+            const send = near.sendmsg(this.task.sysif, fd, address, flags | MSG.NOSIGNAL);
+            return Effect.andThen(
+              this.task.sysif.write(address, block),
+              checkedCount("sendmsg", send, bytes.length),
+            );
+          });
         },
       ),
     );
   }
 
   /**
-   * recvmsg(2): at most `size` bytes and `mostFds` descriptors. More descriptors than that are
-   * closed by the kernel.
+   * recvmsg(2): at most `size` bytes and `mostFds` descriptors. Further ones are closed, and MSG.CTRUNC is
+   * among the flags then. EINVAL for numbers that are no sizes.
    */
   receiveFds(
     size: number,
     mostFds: number,
     flags = 0,
   ): Effect.Effect<Received, HandleFailure, Scope.Scope> {
-    const controlSize = cmsgSpace(4 * mostFds);
     const receive = this.use((fd) =>
-      this.#withMessage(new Uint8Array(size), new Uint8Array(controlSize), (message, data) =>
-        Effect.gen({ self: this }, function* () {
-          const receive = near.recvmsg(this.task.sysif, fd, message, flags | MSG.CMSG_CLOEXEC);
-          const count = yield* checkedCount("recvmsg", receive, size);
-          const filled = Msghdr.decode(yield* this.task.sysif.read(message, Msghdr.size));
-          const control = yield* this.task.sysif.read(
-            near.Address(filled.control),
-            Math.min(filled.controlLength, controlSize),
-          );
-          const fds = decodeControl(control)
-            .filter(({ level, type }) => level === SOL.SOCKET && type === SCM.RIGHTS)
-            .flatMap(({ data: numbers }) => fdPair.decode(numbers))
-            .map((number) => new FileDescriptor(this.task, near.Fd(number)));
-          return { bytes: yield* this.task.sysif.read(data, count), fds };
-        }),
+      checked(
+        isSize(size) && isSize(mostFds),
+        "recvmsg",
+        `fd ${fd}`,
+        Effect.suspend(() => this.#receive(fd, size, Math.min(mostFds, FDS_AT_MOST), flags)),
       ),
     );
     return Effect.acquireRelease(receive, ({ fds }) =>
@@ -284,34 +329,45 @@ export class Socket extends FileDescriptor {
     );
   }
 
-  /** One block of memory with a message of one part, its control data and its bytes. */
-  #withMessage<A, E>(
-    bytes: Uint8Array,
-    control: Uint8Array,
-    use: (message: near.Address, data: near.Address) => Effect.Effect<A, E>,
-  ): Effect.Effect<A, E | MallocFailure> {
-    const iovAt = Msghdr.size;
-    const controlAt = iovAt + Iovec.size;
-    const dataAt = controlAt + control.length;
-    return this.task.withMemory(dataAt + bytes.length, 8, (address) => {
-      const block = new Uint8Array(dataAt + bytes.length);
-      const data = near.Address(address + dataAt);
-      block.set(
-        encode(Msghdr, {
-          name: 0,
-          nameLength: 0,
-          iov: address + iovAt,
-          iovLength: 1,
-          control: control.length === 0 ? 0 : address + controlAt,
-          controlLength: control.length,
-          flags: 0,
-        }),
-      );
-      block.set(encode(Iovec, { base: data, length: bytes.length }), iovAt);
-      block.set(control, controlAt);
-      block.set(bytes, dataAt);
-      return Effect.andThen(this.task.sysif.write(address, block), use(address, data));
-    });
+  #receive(
+    fd: near.Fd,
+    size: number,
+    mostFds: number,
+    flags: number,
+  ): Effect.Effect<Received, HandleFailure> {
+    const { task } = this;
+    const controlSize = cmsgSpace(4 * mostFds) + OTHER_CONTROL_SIZE;
+    const { dataAt, header } = messageLayout(size, controlSize);
+    return task.withMemory(dataAt + size, 8, (address) =>
+      Effect.gen(function* () {
+        yield* task.sysif.write(address, header(address));
+        const call = near.recvmsg(task.sysif, fd, address, flags | MSG.CMSG_CLOEXEC);
+        const most = flags & MSG.TRUNC ? Number.MAX_SAFE_INTEGER : size;
+        const length = yield* checkedCount("recvmsg", call, most);
+        const block = yield* task.sysif.read(address, dataAt + Math.min(length, size));
+        const message = yield* Effect.try({
+          try: () => {
+            const { flags, controlLength } = Msghdr.decode(block);
+            const control = block.subarray(CONTROL_AT, CONTROL_AT + controlLength);
+            const messages = decodeControl(control.subarray(0, controlSize));
+            const rights = fdsOf(messages, SCM.RIGHTS);
+            // The room beside them may have taken some that were not asked for.
+            const others = [...rights.slice(mostFds), ...fdsOf(messages, SCM.PIDFD)];
+            return { flags, rights: rights.slice(0, mostFds), others };
+          },
+          // What no kernel says, but a task that lies might.
+          catch: () => near.SyscallError.of("recvmsg", "EIO", `fd ${fd}`),
+        });
+        for (const other of message.others) yield* new FileDescriptor(task, other).release;
+        const isCut = message.others.length > 0;
+        return {
+          bytes: block.slice(dataAt),
+          fds: message.rights.map((number) => new FileDescriptor(task, number)),
+          flags: (message.flags & ~MSG.CMSG_CLOEXEC) | (isCut ? MSG.CTRUNC : 0),
+          length,
+        };
+      }),
+    );
   }
 
   /** SO_PEERCRED: who connected or listened at the other end of a Unix socket, when it did. */
