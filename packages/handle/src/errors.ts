@@ -43,4 +43,5 @@ export type HandleFailure =
   | UseAfterFreeError
   | NamespaceMismatchError
   | OutOfSpaceError
-  | SizeError;
+  | SizeError
+  | WrongKindError;

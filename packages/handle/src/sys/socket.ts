@@ -11,7 +11,6 @@ import {
   listOf,
   MSG,
   Msghdr,
-  S_IF,
   SCM,
   SO,
   SOCK,
@@ -24,7 +23,7 @@ import {
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { encode } from "../encode.ts";
-import type { HandleFailure, WrongKindError } from "../errors.ts";
+import type { HandleFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { checked, checkedCount, encoded } from "../internal/checked.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
@@ -89,6 +88,25 @@ const messageLayout = (size: number, controlSize: number) => {
 
 const CONTROL_AT = Msghdr.size + Iovec.size;
 
+const getIntOption = (
+  task: Task,
+  fd: near.Fd,
+  level: number,
+  option: number,
+): Effect.Effect<number, MallocFailure> => {
+  const { sysif } = task;
+  return task.withMemory(8, 4, (value) => {
+    const length = near.Address(value + 4);
+    const get = near.batchThen(
+      [near.getsockopt(sysif, fd, level, option, value, length)],
+      sysif.read(value, 4),
+    );
+    return Effect.map(Effect.andThen(sysif.write(length, encode(Uint32, 4)), get), ([, bytes]) =>
+      Int32.decode(bytes),
+    );
+  });
+};
+
 /** A socket: sys/socket.h. Close-on-exec, as all that we make. */
 export class Socket extends FileDescriptor {
   /** socket(2). `type` may have SOCK.NONBLOCK. */
@@ -129,10 +147,17 @@ export class Socket extends FileDescriptor {
   }
 
   /** A descriptor of unknown kind as a socket, if the kernel says so. */
-  static from(
-    fd: FileDescriptor,
-  ): Effect.Effect<Socket, HandleFailure | WrongKindError, Scope.Scope> {
-    return fd["narrow"](Socket, S_IF.SOCK, "socket");
+  static from(fd: FileDescriptor): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
+    return fd.narrow(Socket);
+  }
+
+  static readonly kind = "socket";
+
+  static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, HandleFailure> {
+    return getIntOption(task, fd, SOL.SOCKET, SO.TYPE).pipe(
+      Effect.as(true),
+      near.catchErrno(["ENOTSOCK", "EBADF"], () => Effect.succeed(false)),
+    );
   }
 
   /** bind(2). For paths that are too long for an address see `bindUnix`. */
@@ -199,20 +224,7 @@ export class Socket extends FileDescriptor {
 
   /** getsockopt(2), of an option that is an int. */
   getOption(level: number, option: number): Effect.Effect<number, HandleFailure> {
-    const { sysif } = this.task;
-    return this.use((fd) =>
-      this.task.withMemory(8, 4, (value) => {
-        const length = near.Address(value + 4);
-        const get = near.batchThen(
-          [near.getsockopt(sysif, fd, level, option, value, length)],
-          sysif.read(value, 4),
-        );
-        return Effect.map(
-          Effect.andThen(sysif.write(length, encode(Uint32, 4)), get),
-          ([, bytes]) => Int32.decode(bytes),
-        );
-      }),
-    );
+    return this.use((fd) => getIntOption(this.task, fd, level, option));
   }
 
   /** setsockopt(2), of an option that is an int. */
