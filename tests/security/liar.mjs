@@ -156,21 +156,51 @@ const serve = (answers, tools) => {
   }
 };
 
-const openFds = () => readdirSync("/proc/self/fd").map(Number);
+/** A message as sendmsg(2) and recvmsg(2) are given it. */
+const messageAt = (address) => {
+  const view = new DataView(readMemory(address, 56).buffer);
+  const word = (from, at) => Number(from.getBigUint64(at, true));
+  const iov = new DataView(readMemory(word(view, 16), 16).buffer);
+  return { data: word(iov, 0), control: word(view, 32), controlSize: word(view, 40) };
+};
+
+/** Writes a message as recvmsg(2) would: its bytes, and whatever is to be said of descriptors. */
+const fillMessage = (address, bytes, control, { size = control.length, flags = 0 } = {}) => {
+  const message = messageAt(address);
+  writeMemory(message.data, bytes);
+  writeMemory(message.control, control.subarray(0, message.controlSize));
+  writeMemory(address + 40, words(size, flags));
+};
+
+/** The open descriptors, without that by which they are found. */
+const openFds = () =>
+  readdirSync("/proc/self/fd")
+    .map(Number)
+    .filter((fd) => kernel("fcntl", fd, 1 /* F_GETFD */, 0) >= 0);
 
 const tools = {
   SILENCE,
   FDS,
   /** Milliseconds after which a liar that says nothing is gone. */
-  silence: 300,
+  silence: 100,
   kernel,
-  honest: (name, args) => honest(name, name in OPERATIONS ? 0 : number(name), args),
   sendFds,
   send,
+  receive,
+  messageAt,
+  fillMessage,
+  concat,
+  /** How descriptors lie in a control message. */
+  rights: (...fds) => concat(words(16 + 4 * fds.length), ints(1, 1), ints(...fds)),
   words,
   ints,
   sleep,
-  place: (bytes) => place(bytes),
+  /** Puts bytes where the kernel finds them, for the next call. */
+  place: (bytes) => {
+    placed = scratch;
+    return place(bytes);
+  },
+  openFds,
   readMemory,
   writeMemory,
 };

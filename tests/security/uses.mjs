@@ -28,7 +28,7 @@ export const uses = {
     Effect.gen(function* () {
       const [reader] = yield* thread.pipe();
       const afd = yield* thread.makeAfd(reader);
-      return (yield* afd.readBytes(1)).length;
+      return (yield* Effect.timeout(afd.readBytes(1), "100 millis")).length;
     }),
 
   fork: (thread) => Effect.as(thread.fork(), "a child"),
@@ -38,6 +38,8 @@ export const uses = {
     Effect.flatMap(thread.fork(), (child) => Effect.as(child.process.kill(), "killed")),
 
   run: (thread) => Effect.as(thread.run(Command.make("/bin/true")), "a program"),
+
+  readSome: (thread) => Effect.map(thread.stdin.readBytes(10), (bytes) => bytes.length),
 
   read: (thread) => Effect.map(thread.stdin.readBytes(4096), (bytes) => bytes.length),
 };
