@@ -1,5 +1,5 @@
 import { readSync, writeSync } from "node:fs";
-import { F, F_SEAL, MAP, PROT, Uint64 } from "@rsyscall/abi";
+import { F, F_SEAL, MAP, PROT, SEEK, Uint64 } from "@rsyscall/abi";
 import { type FileDescriptor, type HandleFailure, SizeError, type Task } from "@rsyscall/handle";
 import {
   type Address,
@@ -7,10 +7,12 @@ import {
   batchThen,
   call,
   type Fd,
+  isError,
   mmap,
   munmap,
   NULL,
   oneLine,
+  type Word,
 } from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
 import { type MappedMemory, type SharedMemory, view } from "./SharedMemory.ts";
@@ -24,6 +26,21 @@ const PUNCH_HOLE = 0x3;
 /** `f_type` of statfs(2), the first of its words: 8 bytes on both machines. */
 const TMPFS_MAGIC = 0x01021994;
 const STATFS_SIZE = 120;
+
+/**
+ * How many bytes there are for good; 0 of what is no such memory. Files of most file systems have no seals,
+ * which the kernel knows without asking them: theirs may never answer.
+ */
+const sealedSize = (memfd: FileDescriptor): Effect.Effect<Word, HandleFailure> =>
+  Effect.gen(function* () {
+    const seals = yield* memfd.fcntl(F.GET_SEALS);
+    if ((seals & F_SEAL.SHRINK) === 0 || !(yield* isTmpfs(memfd))) return 0;
+    const { sysif } = memfd.task;
+    const fd = yield* memfd.borrow(memfd.task);
+    // A size may be more than a number holds exactly, and so more than fstat(2) tells here.
+    const size = yield* sysif.syscall(sysif.abi.syscallNumber("lseek") as number, fd, 0, SEEK.END);
+    return isError(size) ? 0 : size;
+  });
 
 /** Memory of huge pages can be sealed too; but a hole in it may be a SIGBUS. */
 const isTmpfs = (memfd: FileDescriptor): Effect.Effect<boolean, HandleFailure> => {
@@ -100,10 +117,13 @@ export class Arena implements SharedMemory {
         const arena = yield* Effect.gen(function* () {
           const own = yield* memfd.move(local);
           own.closeOnFork = true;
-          const seals = (yield* isTmpfs(own)) ? yield* own.fcntl(F.GET_SEALS) : 0;
-          const available = seals & F_SEAL.SHRINK ? Number((yield* own.fstat).size) : 0;
+          const available = yield* sealedSize(own);
           if (size < WINDOW_SIZE || size > available)
-            return yield* new SizeError({ subject: "an arena", needed: size, available });
+            return yield* new SizeError({
+              subject: "an arena",
+              needed: size,
+              available: Number(available),
+            });
           const fd = yield* own.borrow(local);
           const { sysif } = local;
           const start = yield* acquire(
@@ -147,7 +167,11 @@ export class Arena implements SharedMemory {
     const offset = address - this.address;
     if (offset + length <= WINDOW_SIZE) return this.#bytes.slice(offset, offset + length);
     const bytes = new Uint8Array(length);
-    for (let at = 0; at < length; ) at += readSync(this.#fd, bytes, at, length - at, offset + at);
+    for (let at = 0; at < length; ) {
+      const count = readSync(this.#fd, bytes, at, length - at, offset + at);
+      if (count === 0) throw new Error(`the arena ends at ${offset + at}, in spite of its seal`);
+      at += count;
+    }
     return bytes;
   }
 

@@ -1,4 +1,4 @@
-import { AF, SOCK, Uint32 } from "@rsyscall/abi";
+import { AF, MSG, SOCK, Uint32 } from "@rsyscall/abi";
 import type { Epoller } from "@rsyscall/epoller";
 import {
   encode,
@@ -11,7 +11,7 @@ import { oneLine } from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
 import type { Connection } from "./Connection.ts";
 import { openAsyncChannels } from "./channels.ts";
-import { allOrNothing, receivePassed } from "./passing.ts";
+import { allOrNothing, endWith, isEagain, receivePassed } from "./passing.ts";
 
 /** The kernel passes at most 253 descriptors in one message (SCM_MAX_FD). */
 const FDS_AT_MOST = 253;
@@ -88,10 +88,14 @@ export class FdPassConnection implements Connection {
     const passBatch = (batch: ReadonlyArray<FileDescriptor>) =>
       Effect.suspend(() => {
         const id = ++this.#lastId;
-        return Effect.andThen(
-          from.sendFds(encode(Uint32, id), batch),
-          receivePassed(to, id, batch.length),
+        const peer = this.#task.task;
+        // Neither call may wait. What was sent is there, for it never leaves this kernel; and a peer that has
+        // left hundreds of messages untaken has no claim to another one.
+        const flags = MSG.DONTWAIT;
+        const send = Effect.catchIf(from.sendFds(encode(Uint32, id), batch, flags), isEagain, () =>
+          endWith(peer, "sendmsg", "the task takes no descriptors"),
         );
+        return Effect.andThen(send, receivePassed(to, { peer, id, count: batch.length, flags }));
       });
     return Effect.uninterruptible(
       this.#lock.withPermits(1)(

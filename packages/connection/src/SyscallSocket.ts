@@ -33,6 +33,9 @@ const SEND_AT_MOST = 64;
 const OUT_SIZE = SEND_AT_MOST * REQUEST_SIZE;
 const IN_SIZE = 4096;
 
+/** Reads of the socket that are made without a turn for others. */
+const READS = 16;
+
 /** A request for which there is no room yet. */
 interface Waiting {
   readonly number: number;
@@ -64,6 +67,7 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
   /** How many of the pending calls are waits for events. */
   #eventWaits = 0;
   #flushing = false;
+  #willGoOn = false;
   #delivering = false;
   #holding = false;
 
@@ -193,7 +197,12 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
 
   /** Reads results and hands them out, until there are no more, or the other side has hung up. */
   #receive(): void {
-    while (!this.hasEnded) {
+    for (let reads = 0; !this.hasEnded; reads++) {
+      if (reads === READS) {
+        // The server answers faster than we read. Others get their turn first.
+        this.#goOnLater();
+        return;
+      }
       const got: Word = this.local.submit(
         this.#recvfrom,
         this.fd,
@@ -208,6 +217,16 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
       else if (isError(got)) this.fail(SyscallError.from("recvfrom", got, `fd ${this.fd}`));
       else this.#deliver(this.#carried + Number(got));
     }
+  }
+
+  /** Once, however many ask for it. */
+  #goOnLater(): void {
+    if (this.#willGoOn) return;
+    this.#willGoOn = true;
+    setImmediate(() => {
+      this.#willGoOn = false;
+      this.#onReady(false);
+    });
   }
 
   /** Hands out whole answers, of so many bytes, and carries the bytes of one that is not whole. */

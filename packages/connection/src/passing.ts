@@ -1,27 +1,78 @@
 import { MSG, Uint32 } from "@rsyscall/abi";
-import type { FileDescriptor, HandleFailure, Socket } from "@rsyscall/handle";
-import { SyscallError } from "@rsyscall/near";
+import type { FileDescriptor, HandleFailure, Socket, Task } from "@rsyscall/handle";
+import { SyscallError, SyscallHangup } from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
+import { SyscallConnection } from "./SyscallConnection.ts";
+
+/** A message that passes descriptors, and what is known of it before it comes. */
+export interface Passed {
+  /** The task at the far end, with which the connection ends if it does not keep to the protocol. */
+  readonly peer: Task;
+  /** The number of the message: later ones have higher numbers. */
+  readonly id: number;
+  /** How many descriptors come with it. */
+  readonly count: number;
+  /** Of recvmsg(2): MSG.DONTWAIT if it must be there already. */
+  readonly flags: number;
+}
 
 /**
- * Takes the message with an id, and the descriptors that come with it. Those before it were sent and never
- * taken, for want of memory: they are dropped.
+ * Takes a message, and the descriptors that come with it. Those before it were sent and never taken, for want
+ * of memory: they are dropped.
+ *
+ * Whatever else comes is none of an honest peer's: it, or one whose message should be there and is not, is
+ * hung up on.
  */
 export const receivePassed = (
   socket: Socket,
-  id: number,
-  count: number,
-): Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope> =>
-  Effect.flatMap(socket.receiveFds(Uint32.size, count, MSG.WAITALL), ({ bytes, fds }) => {
-    if (bytes.length === Uint32.size && Uint32.decode(bytes) !== id)
-      return Effect.andThen(
-        Effect.forEach(fds, (fd) => fd.release, { discard: true }),
-        receivePassed(socket, id, count),
-      );
-    // The kernel drops those for which RLIMIT_NOFILE leaves no number, and calls it a success.
-    return fds.length === count
-      ? Effect.succeed(fds)
-      : Effect.fail(SyscallError.of("recvmsg", "EMFILE", `${fds.length} of ${count} descriptors`));
+  passed: Passed,
+): Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope> => {
+  const { peer, id, count, flags } = passed;
+  const receiveAfter = (
+    last: number,
+  ): Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope> =>
+    Effect.flatMap(
+      socket.receiveFds(Uint32.size, count, flags),
+      (received): Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope> => {
+        const { bytes, fds } = received;
+        if (bytes.length < Uint32.size)
+          return endWith(peer, "recvmsg", `a message of ${bytes.length} bytes passes descriptors`);
+        const found = Uint32.decode(bytes);
+        if (found <= last || found > id)
+          return endWith(peer, "recvmsg", `message ${found} came in place of ${id}`);
+        if (found < id)
+          return Effect.andThen(
+            Effect.forEach(fds, (fd) => fd.release, { discard: true }),
+            receiveAfter(found),
+          );
+        if (fds.length === count) return Effect.succeed(fds);
+        // The kernel drops those for which RLIMIT_NOFILE leaves no number, and calls it a success.
+        return received.flags & MSG.CTRUNC
+          ? Effect.fail(
+              SyscallError.of("recvmsg", "EMFILE", `${fds.length} of ${count} descriptors`),
+            )
+          : endWith(peer, "recvmsg", `${fds.length} of ${count} descriptors were passed`);
+      },
+    );
+  return Effect.catchIf(receiveAfter(0), isEagain, () =>
+    endWith(peer, "recvmsg", `message ${id} is not there, though it was sent`),
+  );
+};
+
+/** Whether a call that must not wait would have to. */
+export const isEagain = (error: HandleFailure): boolean =>
+  error instanceof SyscallError && error.errno === "EAGAIN";
+
+/** Hangs up on a task that does not keep to the protocol, and tells its caller of it. */
+export const endWith = (
+  { sysif }: Task,
+  syscall: string,
+  problem: string,
+): Effect.Effect<never, SyscallHangup> =>
+  Effect.suspend(() => {
+    const cause = new Error(problem);
+    if (sysif instanceof SyscallConnection) sysif.fail(cause);
+    return Effect.fail(new SyscallHangup({ syscall, cause }));
   });
 
 /** What is acquired belongs to the scope, unless not all of it can be had: then it is given back. */

@@ -249,13 +249,14 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     const { task } = this.handle;
     return task.withMemory(size, 1, (address) =>
       Effect.flatMap(
-        this.#call(name, address, size, flags),
+        // With MSG.TRUNC the kernel tells how long a datagram was, of which only so much is here.
+        this.#call(name, address, size, flags, flags & MSG.TRUNC ? Number.MAX_SAFE_INTEGER : size),
         (count): Effect.Effect<Uint8Array | "EAGAIN", HandleFailure> =>
           count === "EAGAIN"
             ? Effect.succeed(count)
             : count === 0
               ? Effect.succeed(new Uint8Array(0))
-              : task.sysif.read(address, count),
+              : task.sysif.read(address, Math.min(count, size)),
       ),
     );
   }
@@ -404,16 +405,21 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
       },
       take: () =>
         Effect.suspend(() => {
-          const { bytes: part, fds } = bytes.takeReceived(size);
+          const part = bytes.takeReceived(size);
+          const further = part.fds.slice(mostFds);
+          const flags = part.flags | (further.length > 0 ? MSG.CTRUNC : 0);
           return Effect.map(
-            Effect.forEach(fds.slice(0, mostFds), (fd) => fd.move(handle.task)),
-            (fds) => ({ bytes: part, fds }),
+            Effect.andThen(
+              Effect.forEach(further, (fd) => fd.release, { discard: true }),
+              Effect.forEach(part.fds.slice(0, mostFds), (fd) => fd.move(handle.task)),
+            ),
+            (fds) => ({ ...part, fds, flags }),
           );
         }),
-      putBack: ({ bytes: part, fds }) =>
+      putBack: (part) =>
         Effect.map(
-          Effect.forEach(fds, (fd) => this.#own(fd)),
-          (fds) => bytes.putBackReceived({ bytes: part, fds }),
+          Effect.forEach(part.fds, (fd) => this.#own(fd)),
+          (fds) => bytes.putBackReceived({ ...part, fds }),
         ),
     };
     return this.#take(kept, size, receive, undefined);

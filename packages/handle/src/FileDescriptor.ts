@@ -11,6 +11,17 @@ import type { Task } from "./Task.ts";
 /** A class of file descriptor handles. */
 export type FdClass<A extends FileDescriptor> = new (task: Task, near: near.Fd) => A;
 
+/** A class of which the kernel says whether a descriptor belongs there: see {@link FileDescriptor.narrow}. */
+export interface FdKind<A extends FileDescriptor> extends FdClass<A> {
+  /** As errors name it. */
+  readonly kind: string;
+  /**
+   * Asks the kernel whether a number of the task is one. The kinds that processes hand over are asked for in
+   * a way that needs no /proc, and that no file system answers: a stranger's may never do so.
+   */
+  readonly confirm: (task: Task, fd: near.Fd) => Effect.Effect<boolean, HandleFailure>;
+}
+
 /**
  * A file descriptor in some task, of any kind: what can be done with all of them is here, and the
  * rest in the classes that extend this one. The scope that made a handle closes it, if it still owns
@@ -263,7 +274,10 @@ export class FileDescriptor {
     );
   }
 
-  /** As a handle of another class, where its kind is known. This handle is gone. */
+  /**
+   * As a handle of another class, where its kind is known. This handle is gone. For what another process
+   * has handed over see `narrow`.
+   */
   reclassify<A extends FileDescriptor>(
     kind: FdClass<A>,
   ): Effect.Effect<A, UseAfterFreeError, Scope.Scope> {
@@ -275,24 +289,23 @@ export class FileDescriptor {
     );
   }
 
-  /** `reclassify`, once the kernel confirms the type of the file. */
-  protected narrow<A extends FileDescriptor>(
-    kind: FdClass<A>,
-    type: number,
-    expected: string,
-  ): Effect.Effect<A, HandleFailure | WrongKindError, Scope.Scope> {
+  /**
+   * `reclassify`, once the kernel confirms the kind: a WrongKindError if it does not. What another process
+   * has handed over must pass here before it is polled, registered or signalled through.
+   */
+  narrow<A extends FileDescriptor>(kind: FdKind<A>): Effect.Effect<A, HandleFailure, Scope.Scope> {
+    const isNone = Effect.flatMap(this.fstat, ({ mode }) =>
+      Effect.fail(
+        new WrongKindError({
+          subject: `fd ${this.near}`,
+          expected: kind.kind,
+          actual: fileTypes[mode & S_IFMT] ?? "file of unknown type",
+        }),
+      ),
+    );
     return Effect.flatMap(
-      this.fstat,
-      ({ mode }): Effect.Effect<A, WrongKindError | UseAfterFreeError, Scope.Scope> =>
-        (mode & S_IFMT) === type
-          ? this.reclassify(kind)
-          : Effect.fail(
-              new WrongKindError({
-                subject: `fd ${this.near}`,
-                expected,
-                actual: fileTypes[mode & S_IFMT] ?? "file of unknown type",
-              }),
-            ),
+      this.use((fd) => kind.confirm(this.task, fd)),
+      (isOne) => (isOne ? this.reclassify(kind) : isNone),
     );
   }
 

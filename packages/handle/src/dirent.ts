@@ -1,7 +1,7 @@
-import { ACCESS, AT, type Dirent, O, S_IF, SEEK, type Stat } from "@rsyscall/abi";
+import { ACCESS, AT, type Dirent, isDirectory, O, SEEK, type Stat } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Cause, Effect, Exit, type Scope, Semaphore } from "effect";
-import type { HandleFailure, WrongKindError } from "./errors.ts";
+import type { HandleFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { BATCH, isReal, openDirectoryAt, readEntries } from "./internal/directories.ts";
 import { removeTreeAt } from "./removeTree.ts";
@@ -40,10 +40,18 @@ export class Directory extends FileDescriptor {
   }
 
   /** A descriptor of unknown kind as a directory, if the kernel says so. */
-  static from(
-    fd: FileDescriptor,
-  ): Effect.Effect<Directory, HandleFailure | WrongKindError, Scope.Scope> {
-    return fd["narrow"](Directory, S_IF.DIR, "directory");
+  static from(fd: FileDescriptor): Effect.Effect<Directory, HandleFailure, Scope.Scope> {
+    return fd.narrow(Directory);
+  }
+
+  static readonly kind = "directory";
+
+  /** By fstat(2), which is the file system's to answer. */
+  static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, HandleFailure> {
+    return Effect.map(
+      task.withResult(task.abi.stat, (status) => near.fstat(task.sysif, fd, status)),
+      ({ mode }) => isDirectory(mode),
+    );
   }
 
   /**

@@ -44,4 +44,5 @@ export type HandleFailure =
   | UseAfterFreeError
   | NamespaceMismatchError
   | OutOfSpaceError
-  | SizeError;
+  | SizeError
+  | WrongKindError;

@@ -1,4 +1,4 @@
-import { ACCESS, AT, fsDecode, O } from "@rsyscall/abi";
+import { ACCESS, AT, F, fsDecode, O } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { HandleFailure } from "./errors.ts";
@@ -7,14 +7,27 @@ import { checked, isId } from "./internal/checked.ts";
 import { decodeFds } from "./internal/fds.ts";
 import type { MallocFailure, Task } from "./Task.ts";
 
+/** F_GETPIPE_SZ is refused for all but pipes and FIFOs: EBADF. */
+const confirmPipe = (task: Task, fd: near.Fd): Effect.Effect<boolean, HandleFailure> =>
+  near.fcntl(task.sysif, fd, F.GETPIPE_SZ, 0).pipe(
+    Effect.as(true),
+    near.catchErrno("EBADF", () => Effect.succeed(false)),
+  );
+
 /** The read end of a pipe. */
 export class PipeReader extends FileDescriptor {
+  static readonly kind = "pipe";
+  static readonly confirm = confirmPipe;
+
   /** Nothing else is a read end. */
   readonly pipeEnd = "read";
 }
 
 /** The write end of a pipe. */
 export class PipeWriter extends FileDescriptor {
+  static readonly kind = "pipe";
+  static readonly confirm = confirmPipe;
+
   /** Nothing else is a write end. */
   readonly pipeEnd = "write";
 }

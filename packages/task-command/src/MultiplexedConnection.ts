@@ -1,4 +1,4 @@
-import { Uint32 } from "@rsyscall/abi";
+import { MSG, Uint32 } from "@rsyscall/abi";
 import {
   allOrNothing,
   type Connection,
@@ -69,7 +69,9 @@ export class MultiplexedConnection implements Connection {
     return Effect.gen({ self: this }, function* () {
       const id = ++this.#lastId;
       const ours = yield* this.#multiplexer.open(this.#access, count, encode(Uint32, id));
-      const theirs = yield* receivePassed(this.#task, id, count);
+      // It may still be on its way through the stream: the task waits for it.
+      const flags = MSG.WAITALL;
+      const theirs = yield* receivePassed(this.#task, { peer: this.#task.task, id, count, flags });
       return yield* Effect.forEach(ours, (access, i) =>
         Effect.map((theirs[i] as FileDescriptor).reclassify(Socket), (far): [Socket, Socket] => [
           access,

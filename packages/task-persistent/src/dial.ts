@@ -1,7 +1,13 @@
-import { AF, SOCK } from "@rsyscall/abi";
+import { AF, SO, SOCK, SOL } from "@rsyscall/abi";
 import { SelfConnection } from "@rsyscall/connection";
 import { AsyncFileDescriptor, EndOfFileError } from "@rsyscall/epoller";
-import { connectUnix, type FileDescriptor, type HandleFailure, Socket } from "@rsyscall/handle";
+import {
+  connectUnix,
+  type FileDescriptor,
+  type HandleFailure,
+  Socket,
+  WrongKindError,
+} from "@rsyscall/handle";
 import { type Path, SyscallError } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import type { HandshakeError, OpenedSocket } from "@rsyscall/transport";
@@ -36,16 +42,25 @@ export const dial = (
     };
   });
 
+/** What the Thread has handed over, if it is what it has connected: the Thread may lie. */
 const passed = (
   passing: Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope>,
 ): Effect.Effect<Socket, HandleFailure, Scope.Scope> =>
-  Effect.flatMap(passing, ([fd]) =>
-    Effect.tap((fd as FileDescriptor).reclassify(Socket), (socket) =>
-      Effect.sync(() => {
-        socket.closeOnFork = true;
-      }),
-    ),
-  );
+  Effect.gen(function* () {
+    const [fd] = yield* passing;
+    const socket = yield* (fd as FileDescriptor).narrow(Socket);
+    socket.closeOnFork = true;
+    const domain = yield* socket.getOption(SOL.SOCKET, SO.DOMAIN);
+    const type = yield* socket.getOption(SOL.SOCKET, SO.TYPE);
+    const isListening = (yield* socket.getOption(SOL.SOCKET, SO.ACCEPTCONN)) !== 0;
+    if (domain !== AF.UNIX || type !== SOCK.STREAM || isListening)
+      return yield* new WrongKindError({
+        subject: `fd ${socket.near}`,
+        expected: "connection over a Unix socket",
+        actual: isListening ? "listening socket" : "socket of another kind",
+      });
+    return socket;
+  });
 
 const dialError =
   (path: Path) =>

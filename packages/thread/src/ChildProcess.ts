@@ -217,7 +217,7 @@ const passed = (
     const { accessTask } = connection;
     if (pidfd.task.fdTable === accessTask.fdTable) return yield* pidfd.forTask(accessTask);
     const [ours] = yield* connection.passFrom([pidfd]);
-    const handle = yield* (ours as FileDescriptor).reclassify(Pidfd);
+    const handle = yield* (ours as FileDescriptor).narrow(Pidfd);
     handle.closeOnFork = true;
     return handle;
   });

@@ -29,7 +29,7 @@ export const makeEpoller = (
     registrar.closeOnFork = true;
     if (!connection.canPass) return yield* Epoller.makeRoot(registrar, connection.accessEpoller);
     const [passed] = yield* connection.passFrom([registrar]);
-    const waiter = yield* (passed as FileDescriptor).reclassify(Epoll);
+    const waiter = yield* (passed as FileDescriptor).narrow(Epoll);
     waiter.closeOnFork = true;
     return yield* Epoller.makeSubsidiary(
       registrar,

@@ -1,3 +1,4 @@
+import { MSG } from "@rsyscall/abi";
 import type { Connection } from "@rsyscall/connection";
 import type { Socket } from "@rsyscall/handle";
 import { catchErrno } from "@rsyscall/near";
@@ -27,8 +28,8 @@ export const passingTransport = (
         const channels = yield* connection.openChannels(count);
         const far = channels.map(([, end]) => end);
         const sent = yield* socket
-          .sendFds(message, far)
-          .pipe(catchErrno(["EPIPE", "ECONNRESET"], () => Effect.succeed(0)));
+          .sendFds(message, far, MSG.DONTWAIT)
+          .pipe(catchErrno(["EPIPE", "ECONNRESET", "EAGAIN"], () => Effect.succeed(0)));
         if (sent !== message.length)
           return yield* new HandshakeError({ problem: "the stub does not take its welcome" });
         yield* Effect.forEach(far, (end) => end.close, { discard: true });

@@ -17,10 +17,11 @@ export class KeptBytes implements Kept<Uint8Array> {
 
   /** The next bytes with their descriptors. The bytes that are left of that part have none. */
   takeReceived(size: number): Received {
-    const { bytes, fds } = this.#parts.shift() as Received;
-    if (bytes.length <= size) return { bytes, fds };
-    this.putBackReceived({ bytes: bytes.subarray(size), fds: [] });
-    return { bytes: bytes.slice(0, size), fds };
+    const part = this.#parts.shift() as Received;
+    const { bytes } = part;
+    if (bytes.length <= size) return part;
+    this.putBackReceived(plain(bytes.subarray(size)));
+    return { ...part, bytes: bytes.slice(0, size), length: size };
   }
 
   putBackReceived(part: Received): void {
@@ -28,6 +29,8 @@ export class KeptBytes implements Kept<Uint8Array> {
   }
 
   readonly take = (size: number) => Effect.sync(() => this.takeReceived(size).bytes);
-  readonly putBack = (bytes: Uint8Array) =>
-    Effect.sync(() => this.putBackReceived({ bytes, fds: [] }));
+  readonly putBack = (bytes: Uint8Array) => Effect.sync(() => this.putBackReceived(plain(bytes)));
 }
+
+/** Bytes of which nothing else is to be said. */
+const plain = (bytes: Uint8Array): Received => ({ bytes, fds: [], flags: 0, length: bytes.length });

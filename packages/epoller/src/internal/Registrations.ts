@@ -37,9 +37,16 @@ export class Registrations {
     return this.#hasEnded;
   }
 
-  /** Tells those whom the events are for. */
-  tell(events: ReadonlyArray<EpollEvent>): void {
-    for (const event of events) this.#byId.get(event.data)?.rose(event.events);
+  /**
+   * Tells those whom the events are for, until there is one with a number that was never given out: false.
+   * Then a task that has the instance too has registered something itself.
+   */
+  tell(events: ReadonlyArray<EpollEvent>): boolean {
+    for (const event of events) {
+      if (event.data < 1 || event.data > this.#lastId) return false;
+      this.#byId.get(event.data)?.rose(event.events);
+    }
+    return true;
   }
 
   /** No events will come: whoever waits for one must not wait for ever. */

@@ -61,8 +61,9 @@ class RootEvents implements EventSource {
     this.#inFlight = wait;
     wait.whenDone((outcome) => {
       this.#inFlight = undefined;
-      if (typeof outcome === "object" || isError(outcome)) this.#registrations.end();
-      else this.#registrations.tell(wait.events);
+      const isGood =
+        typeof outcome !== "object" && !isError(outcome) && this.#registrations.tell(wait.events);
+      if (!isGood) this.#registrations.end();
       // Behind what those who were told have submitted.
       this.#wait();
     });

@@ -1,7 +1,7 @@
 import { Bytes, type EpollEvent, listOf } from "@rsyscall/abi";
 import type { Epoll, HandleFailure } from "@rsyscall/handle";
 import { isError, LocalSyscallInterface, type Word } from "@rsyscall/near";
-import { Effect, type Scope } from "effect";
+import { Effect, Exit, Scope } from "effect";
 import type { Wakeup } from "../Wakeup.ts";
 import type { EventSource } from "./EventSource.ts";
 import type { Registrations } from "./Registrations.ts";
@@ -9,7 +9,21 @@ import type { Registrations } from "./Registrations.ts";
 /** How many events one epoll_wait takes. */
 const BATCH = 64;
 
-/** Events that are taken in this process, whenever another event loop says that there may be some. */
+/** So many batches are taken without a turn for others. */
+const ROUNDS = 16;
+
+/**
+ * Milliseconds until the rest is taken. A task that has the instance too can have registered something that is
+ * always ready, level-triggered; so it must not be had for no pause at all.
+ */
+const PAUSE = 4;
+
+/**
+ * Events that are taken in this process, whenever another event loop says that there may be some.
+ *
+ * An instance that reports what was never registered here has ended, and leaves the other event loop: what
+ * its task does to it is no concern of ours any more.
+ */
 export const subsidiaryEvents = (
   registrations: Registrations,
   waiter: Epoll,
@@ -17,16 +31,29 @@ export const subsidiaryEvents = (
 ): Effect.Effect<EventSource, HandleFailure, Scope.Scope> =>
   Effect.gen(function* () {
     const take = yield* takeEvents(waiter);
-    /** Takes all events there are, and tells those whom they are for. */
+    const subscription = yield* Scope.fork(yield* Effect.scope);
+    let pause: NodeJS.Timeout | undefined;
+    yield* Effect.addFinalizer(() => Effect.sync(() => clearTimeout(pause)));
+    /** Takes the events there are, and tells those whom they are for. */
     const drain = () => {
-      let events: ReadonlyArray<EpollEvent> | undefined;
-      do {
-        events = take();
-        registrations.tell(events ?? []);
-      } while (events?.length === BATCH);
-      if (events === undefined) registrations.end();
+      if (pause !== undefined || registrations.hasEnded) return;
+      for (let rounds = 0; rounds < ROUNDS; rounds++) {
+        const events = take();
+        if (events === undefined || !registrations.tell(events)) {
+          registrations.end();
+          Effect.runFork(Scope.close(subscription, Exit.void));
+          return;
+        }
+        if (events.length < BATCH) return;
+      }
+      pause = setTimeout(() => {
+        pause = undefined;
+        drain();
+      }, PAUSE);
+      // Whoever waits holds the loop.
+      pause.unref();
     };
-    yield* wakeup.subscribe(drain);
+    yield* Scope.provide(wakeup.subscribe(drain), subscription);
     // They come whether or not they are wanted.
     return { hold: wakeup.hold, letGo: wakeup.letGo, want: () => {}, unwant: () => {} };
   });

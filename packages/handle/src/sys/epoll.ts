@@ -1,4 +1,4 @@
-import { EPOLL_CLOEXEC, EPOLL_CTL, type EpollEvent, listOf } from "@rsyscall/abi";
+import { EFD, EPOLL_CLOEXEC, EPOLL_CTL, type EpollEvent, listOf } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { HandleFailure } from "../errors.ts";
@@ -10,6 +10,26 @@ export class Epoll extends FileDescriptor {
   /** epoll_create1(2), close-on-exec. */
   static make(task: Task): Effect.Effect<Epoll, near.SyscallFailure, Scope.Scope> {
     return FileDescriptor.acquire(Epoll, task, near.epollCreate1(task.sysif, EPOLL_CLOEXEC));
+  }
+
+  static readonly kind = "epoll instance";
+
+  /**
+   * By epoll_ctl(2), which is to take out what is not there: ENOENT, and EINVAL of anything else than an epoll
+   * instance. None of the descriptors in it is polled.
+   */
+  static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, HandleFailure> {
+    const { sysif } = task;
+    return Effect.acquireUseRelease(
+      near.eventfd(sysif, 0, EFD.CLOEXEC),
+      (absent) =>
+        near.epollCtl(sysif, fd, EPOLL_CTL.DEL, absent, near.NULL).pipe(
+          Effect.as(true),
+          near.catchErrno("ENOENT", () => Effect.succeed(true)),
+          near.catchErrno(["EINVAL", "EBADF"], () => Effect.succeed(false)),
+        ),
+      (absent) => Effect.ignore(near.close(sysif, absent)),
+    );
   }
 
   /** epoll_ctl(2) with EPOLL_CTL.ADD or MOD. */

@@ -1,4 +1,4 @@
-import { ChildSiginfo, P } from "@rsyscall/abi";
+import { ChildSiginfo, P, W } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { HandleFailure } from "../errors.ts";
@@ -15,6 +15,22 @@ export class Pidfd extends FileDescriptor {
     flags = 0,
   ): Effect.Effect<Pidfd, near.SyscallFailure, Scope.Scope> {
     return FileDescriptor.acquire(Pidfd, task, near.pidfdOpen(task.sysif, pid, flags));
+  }
+
+  static readonly kind = "pidfd";
+
+  /**
+   * By waitid(2), which takes nothing: ECHILD of a process that is no child of the task's. That
+   * pidfd_send_signal(2) says so much would not do: it takes directories of /proc, too.
+   */
+  static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, HandleFailure> {
+    const options = W.EXITED | W.NOHANG | W.NOWAIT;
+    return near.waitid(task.sysif, P.PIDFD, fd, near.NULL, options, `fd ${fd}`).pipe(
+      Effect.as(true),
+      // EAGAIN: of a pidfd that does not block.
+      near.catchErrno(["ECHILD", "EAGAIN"], () => Effect.succeed(true)),
+      near.catchErrno(["EBADF", "EINVAL"], () => Effect.succeed(false)),
+    );
   }
 
   /** pidfd_send_signal(2): ESRCH once the process was waited for. Signal 0 only asks. */

@@ -1,5 +1,6 @@
 import {
   AF,
+  type ControlMessage,
   cmsgSpace,
   decodeControl,
   decodeSockaddr,
@@ -10,7 +11,6 @@ import {
   listOf,
   MSG,
   Msghdr,
-  S_IF,
   SCM,
   SO,
   SOCK,
@@ -23,26 +23,84 @@ import {
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { encode } from "../encode.ts";
-import type { HandleFailure, WrongKindError } from "../errors.ts";
+import type { HandleFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
-import { checkedCount, encoded } from "../internal/checked.ts";
+import { checked, checkedCount, encoded } from "../internal/checked.ts";
 import { decodeFds } from "../internal/fds.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
 import type { MallocFailure, Task } from "../Task.ts";
 
-/** Descriptors and bytes that came in one message. */
+/** What recvmsg(2) gives: bytes, and the descriptors that came with them. */
 export interface Received {
   readonly bytes: Uint8Array;
   /** In the receiving task's table, close-on-exec. */
   readonly fds: ReadonlyArray<FileDescriptor>;
+  /**
+   * `msg_flags`, of `MSG`: TRUNC if a datagram had more bytes, CTRUNC if there were more descriptors or other
+   * control messages than there was room for, or than RLIMIT_NOFILE allows.
+   */
+  readonly flags: number;
+  /** What the call has returned: with MSG.TRUNC among its flags the bytes that a datagram had, else those here. */
+  readonly length: number;
 }
 
-const fdPair = listOf(Int32);
+/** What one message can carry: SCM_MAX_FD of the kernel. */
+const FDS_AT_MOST = 253;
+
+/** Room for what comes beside descriptors: SCM_CREDENTIALS with SO_PASSCRED, SCM_PIDFD with SO_PASSPIDFD. */
+const OTHER_CONTROL_SIZE = cmsgSpace(Ucred.size) + cmsgSpace(Int32.size);
+
+/** The descriptors of control messages of a type. Throws RangeError for what no kernel writes. */
+const fdsOf = (messages: ReadonlyArray<ControlMessage>, type: number): ReadonlyArray<near.Fd> =>
+  messages
+    .filter((message) => message.level === SOL.SOCKET && message.type === type)
+    .flatMap(({ data }) => decodeFds(data));
+
+const isSize = (size: number): boolean => Number.isSafeInteger(size) && size >= 0;
 
 const addressText = (address: Sockaddr): string =>
   address.family === "unix"
     ? near.pathText(address.path)
     : `${address.address} port ${address.port}`;
+
+/** One block of memory with a message of one part: its header, control data, and bytes. */
+const messageLayout = (size: number, controlSize: number) => {
+  const dataAt = CONTROL_AT + controlSize;
+  const header = (address: near.Address): Uint8Array => {
+    const bytes = new Uint8Array(CONTROL_AT);
+    const iov = address + Msghdr.size;
+    const control = controlSize === 0 ? 0 : address + CONTROL_AT;
+    const controlLength = controlSize;
+    Msghdr.encode(
+      { name: 0, nameLength: 0, iov, iovLength: 1, control, controlLength, flags: 0 },
+      bytes,
+    );
+    Iovec.encode({ base: address + dataAt, length: size }, bytes.subarray(Msghdr.size));
+    return bytes;
+  };
+  return { dataAt, header };
+};
+
+const CONTROL_AT = Msghdr.size + Iovec.size;
+
+const getIntOption = (
+  task: Task,
+  fd: near.Fd,
+  level: number,
+  option: number,
+): Effect.Effect<number, MallocFailure> => {
+  const { sysif } = task;
+  return task.withMemory(8, 4, (value) => {
+    const length = near.Address(value + 4);
+    const get = near.batchThen(
+      [near.getsockopt(sysif, fd, level, option, value, length)],
+      sysif.read(value, 4),
+    );
+    return Effect.map(Effect.andThen(sysif.write(length, encode(Uint32, 4)), get), ([, bytes]) =>
+      Int32.decode(bytes),
+    );
+  });
+};
 
 /** A socket: sys/socket.h. Close-on-exec, as all that we make. */
 export class Socket extends FileDescriptor {
@@ -85,10 +143,17 @@ export class Socket extends FileDescriptor {
   }
 
   /** A descriptor of unknown kind as a socket, if the kernel says so. */
-  static from(
-    fd: FileDescriptor,
-  ): Effect.Effect<Socket, HandleFailure | WrongKindError, Scope.Scope> {
-    return fd["narrow"](Socket, S_IF.SOCK, "socket");
+  static from(fd: FileDescriptor): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
+    return fd.narrow(Socket);
+  }
+
+  static readonly kind = "socket";
+
+  static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, HandleFailure> {
+    return getIntOption(task, fd, SOL.SOCKET, SO.TYPE).pipe(
+      Effect.as(true),
+      near.catchErrno(["ENOTSOCK", "EBADF"], () => Effect.succeed(false)),
+    );
   }
 
   /** bind(2). For paths that are too long for an address see `bindUnix`. */
@@ -159,20 +224,7 @@ export class Socket extends FileDescriptor {
 
   /** getsockopt(2), of an option that is an int. */
   getOption(level: number, option: number): Effect.Effect<number, HandleFailure> {
-    const { sysif } = this.task;
-    return this.use((fd) =>
-      this.task.withMemory(8, 4, (value) => {
-        const length = near.Address(value + 4);
-        const get = near.batchThen(
-          [near.getsockopt(sysif, fd, level, option, value, length)],
-          sysif.read(value, 4),
-        );
-        return Effect.map(
-          Effect.andThen(sysif.write(length, encode(Uint32, 4)), get),
-          ([, bytes]) => Int32.decode(bytes),
-        );
-      }),
-    );
+    return this.use((fd) => getIntOption(this.task, fd, level, option));
   }
 
   /** setsockopt(2), of an option that is an int; EINVAL for what is none. */
@@ -235,7 +287,8 @@ export class Socket extends FileDescriptor {
     return this.use((fd) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
         Effect.flatMap(near.recv(this.task.sysif, fd, address, buffer.size, flags), (count) =>
-          buffer.readableSplit(count),
+          // With MSG.TRUNC the kernel tells how long a datagram was, of which only so much is here.
+          buffer.readableSplit(flags & MSG.TRUNC ? Math.min(count, buffer.size) : count),
         ),
       ),
     );
@@ -255,45 +308,43 @@ export class Socket extends FileDescriptor {
         Effect.forEach(fds, (each) => each.borrow(this.task)),
         (numbers) => {
           const rights = encodeScmRights(numbers);
-          return this.#withMessage(bytes, rights, (message) =>
-            near.sendmsg(this.task.sysif, fd, message, near.withFlags(flags, MSG.NOSIGNAL)),
-          );
+          const { dataAt, header } = messageLayout(bytes.length, rights.length);
+          return this.task.withMemory(dataAt + bytes.length, 8, (address) => {
+            const block = new Uint8Array(dataAt + bytes.length);
+            block.set(header(address));
+            block.set(rights, CONTROL_AT);
+            block.set(bytes, dataAt);
+            const send = near.sendmsg(
+              this.task.sysif,
+              fd,
+              address,
+              near.withFlags(flags, MSG.NOSIGNAL),
+            );
+            return Effect.andThen(
+              this.task.sysif.write(address, block),
+              checkedCount("sendmsg", send, bytes.length),
+            );
+          });
         },
       ),
     );
   }
 
   /**
-   * recvmsg(2): at most `size` bytes and `mostFds` descriptors. More descriptors than that are
-   * closed by the kernel.
+   * recvmsg(2): at most `size` bytes and `mostFds` descriptors. Further ones are closed, and MSG.CTRUNC is
+   * among the flags then. EINVAL for numbers that are no sizes.
    */
   receiveFds(
     size: number,
     mostFds: number,
     flags = 0,
   ): Effect.Effect<Received, HandleFailure, Scope.Scope> {
-    const controlSize = cmsgSpace(4 * mostFds);
     const receive = this.use((fd) =>
-      this.#withMessage(new Uint8Array(size), new Uint8Array(controlSize), (message, data) =>
-        Effect.gen({ self: this }, function* () {
-          const receive = near.recvmsg(
-            this.task.sysif,
-            fd,
-            message,
-            near.withFlags(flags, MSG.CMSG_CLOEXEC),
-          );
-          const count = yield* checkedCount("recvmsg", receive, size);
-          const filled = Msghdr.decode(yield* this.task.sysif.read(message, Msghdr.size));
-          const control = yield* this.task.sysif.read(
-            near.Address(filled.control),
-            Math.min(filled.controlLength, controlSize),
-          );
-          const fds = decodeControl(control)
-            .filter(({ level, type }) => level === SOL.SOCKET && type === SCM.RIGHTS)
-            .flatMap(({ data: numbers }) => fdPair.decode(numbers))
-            .map((number) => new FileDescriptor(this.task, near.Fd(number)));
-          return { bytes: yield* this.task.sysif.read(data, count), fds };
-        }),
+      checked(
+        isSize(size) && isSize(mostFds),
+        "recvmsg",
+        `fd ${fd}`,
+        Effect.suspend(() => this.#receive(fd, size, Math.min(mostFds, FDS_AT_MOST), flags)),
       ),
     );
     return Effect.acquireRelease(receive, ({ fds }) =>
@@ -301,34 +352,41 @@ export class Socket extends FileDescriptor {
     );
   }
 
-  /** One block of memory with a message of one part, its control data and its bytes. */
-  #withMessage<A, E>(
-    bytes: Uint8Array,
-    control: Uint8Array,
-    use: (message: near.Address, data: near.Address) => Effect.Effect<A, E>,
-  ): Effect.Effect<A, E | MallocFailure> {
-    const iovAt = Msghdr.size;
-    const controlAt = iovAt + Iovec.size;
-    const dataAt = controlAt + control.length;
-    return this.task.withMemory(dataAt + bytes.length, 8, (address) => {
-      const block = new Uint8Array(dataAt + bytes.length);
-      const data = near.Address(address + dataAt);
-      block.set(
-        encode(Msghdr, {
-          name: 0,
-          nameLength: 0,
-          iov: address + iovAt,
-          iovLength: 1,
-          control: control.length === 0 ? 0 : address + controlAt,
-          controlLength: control.length,
-          flags: 0,
-        }),
-      );
-      block.set(encode(Iovec, { base: data, length: bytes.length }), iovAt);
-      block.set(control, controlAt);
-      block.set(bytes, dataAt);
-      return Effect.andThen(this.task.sysif.write(address, block), use(address, data));
-    });
+  #receive(
+    fd: near.Fd,
+    size: number,
+    mostFds: number,
+    flags: number,
+  ): Effect.Effect<Received, HandleFailure> {
+    const { task } = this;
+    const controlSize = cmsgSpace(4 * mostFds) + OTHER_CONTROL_SIZE;
+    const { dataAt, header } = messageLayout(size, controlSize);
+    return task.withMemory(dataAt + size, 8, (address) =>
+      Effect.gen(function* () {
+        yield* task.sysif.write(address, header(address));
+        const call = near.recvmsg(task.sysif, fd, address, near.withFlags(flags, MSG.CMSG_CLOEXEC));
+        const most = flags & MSG.TRUNC ? Number.MAX_SAFE_INTEGER : size;
+        const length = yield* checkedCount("recvmsg", call, most);
+        const block = yield* task.sysif.read(address, dataAt + Math.min(length, size));
+        const message = yield* near.decoded("recvmsg", `fd ${fd}`, () => {
+          const { flags, controlLength } = Msghdr.decode(block);
+          const control = block.subarray(CONTROL_AT, CONTROL_AT + controlLength);
+          const messages = decodeControl(control.subarray(0, controlSize));
+          const rights = fdsOf(messages, SCM.RIGHTS);
+          // The room beside them may have taken some that were not asked for.
+          const others = [...rights.slice(mostFds), ...fdsOf(messages, SCM.PIDFD)];
+          return { flags, rights: rights.slice(0, mostFds), others };
+        });
+        for (const other of message.others) yield* new FileDescriptor(task, other).release;
+        const isCut = message.others.length > 0;
+        return {
+          bytes: block.slice(dataAt),
+          fds: message.rights.map((number) => new FileDescriptor(task, number)),
+          flags: (message.flags & ~MSG.CMSG_CLOEXEC) | (isCut ? MSG.CTRUNC : 0),
+          length,
+        };
+      }),
+    );
   }
 
   /** SO_PEERCRED: who connected or listened at the other end of a Unix socket, when it did. */

@@ -1,11 +1,11 @@
 import { readdirSync, statSync } from "node:fs";
-import { AF, SOCK } from "@rsyscall/abi";
+import { AF, Bytes, MSG, RLIMIT, SO, SOCK, SOL } from "@rsyscall/abi";
 import type { FileDescriptor } from "@rsyscall/handle";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
 import { it, tempDirectory } from "../../../../tests/harness/index.ts";
-import { bindUnix, connectUnix, mkdir, Socket } from "../../src/index.ts";
+import { bindUnix, connectUnix, getrlimit, mkdir, Socket, setrlimit } from "../../src/index.ts";
 
 const openFds = () => readdirSync("/proc/self/fd").length;
 
@@ -23,14 +23,110 @@ describe("Socket", () => {
       for (const fd of received.fds) assert.equal((yield* fd.fstat).ino, ino);
     });
 
-  it("leaks no descriptor for which there is no room", function* () {
+  it("takes as many descriptors as were asked for, and leaks none of the others", function* () {
     const { task } = yield* LocalThread;
     const [first, second] = yield* Socket.pair(task);
     const fds: ReadonlyArray<FileDescriptor> = yield* Effect.replicateEffect(first.dup(), 5);
-    yield* first.sendFds(Uint8Array.of(1), fds);
     const before = openFds();
-    yield* Effect.scoped(second.receiveFds(1, 2));
+    for (let most = 0; most <= 6; most++) {
+      yield* first.sendFds(Uint8Array.of(1), fds);
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const received = yield* second.receiveFds(1, most);
+          assert.equal(received.fds.length, Math.min(most, 5));
+          assert.equal(received.flags, most < 5 ? MSG.CTRUNC : 0);
+          assert.equal(openFds(), before + received.fds.length);
+        }),
+      );
+    }
     assert.equal(openFds(), before);
+  });
+
+  it("takes descriptors beside the credentials of SO_PASSCRED, and the pidfd of SO_PASSPIDFD", function* () {
+    const { task } = yield* LocalThread;
+    const [first, second] = yield* Socket.pair(task);
+    yield* second.setOption(SOL.SOCKET, SO.PASSCRED, 1);
+    // Linux 6.5 has it.
+    yield* Effect.ignore(second.setOption(SOL.SOCKET, SO.PASSPIDFD, 1));
+    const before = openFds();
+    for (const most of [1, 2, 253]) {
+      yield* first.sendFds(Uint8Array.of(1), Array(most).fill(first));
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const received = yield* second.receiveFds(1, most);
+          assert.equal(received.fds.length, most);
+          for (const fd of received.fds) assert.instanceOf(yield* Socket.from(fd), Socket);
+        }),
+      );
+      assert.equal(openFds(), before, "the pidfd too");
+    }
+  });
+
+  it("tells of a datagram that was cut, and owns what came with it", function* () {
+    const { task } = yield* LocalThread;
+    const [first, second] = yield* Socket.pair(task, AF.UNIX, SOCK.DGRAM);
+    const before = openFds();
+    for (const [flags, length] of [
+      [0, 4],
+      [MSG.TRUNC, 10],
+    ] as const) {
+      yield* first.sendFds(new TextEncoder().encode("0123456789"), [first]);
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const received = yield* second.receiveFds(4, 1, flags);
+          assert.equal(new TextDecoder().decode(received.bytes), "0123");
+          assert.deepEqual([received.flags, received.length], [MSG.TRUNC, length]);
+          assert.equal(received.fds.length, 1);
+        }),
+      );
+      assert.equal(openFds(), before);
+    }
+    yield* first.sendFds(new TextEncoder().encode("0123456789"), []);
+    const [got, rest] = yield* second.recv(yield* task.malloc(Bytes, 4), MSG.TRUNC);
+    assert.deepEqual([got.size, rest.size], [4, 0]);
+  });
+
+  it("says so when RLIMIT_NOFILE leaves no number for a descriptor", function* () {
+    const { task } = yield* LocalThread;
+    const [first, second] = yield* Socket.pair(task);
+    const limit = yield* getrlimit(task, RLIMIT.NOFILE);
+    const before = openFds();
+    // The next two numbers, and no more.
+    const free = yield* Effect.scoped(
+      Effect.map(Effect.replicateEffect(first.dup(), 3), (fds) => fds.map(({ near }) => near)),
+    );
+    yield* first.sendFds(Uint8Array.of(1), [first, first, first]);
+    const received = yield* Effect.scoped(
+      Effect.acquireUseRelease(
+        setrlimit(task, RLIMIT.NOFILE, { ...limit, cur: BigInt(free[2] as number) }),
+        () => second.receiveFds(1, 3),
+        () => Effect.ignore(setrlimit(task, RLIMIT.NOFILE, limit)),
+      ),
+    );
+    assert.deepEqual([received.fds.length, received.flags], [2, MSG.CTRUNC]);
+    assert.equal(openFds(), before);
+  });
+
+  it("refuses numbers that are no sizes, and takes nothing then", function* () {
+    const { task } = yield* LocalThread;
+    const [first, second] = yield* Socket.pair(task);
+    yield* first.sendFds(Uint8Array.of(1), [first]);
+    const before = openFds();
+    for (const [size, most] of [
+      [-1, 0],
+      [1, -1],
+      [Number.NaN, 1],
+      [1, Number.NaN],
+      [1.5, 1],
+      [1, 0.5],
+      [2 ** 60, 1],
+      [Number.POSITIVE_INFINITY, 1],
+    ] as const) {
+      const error = yield* Effect.flip(second.receiveFds(size, most));
+      assert.include(["SyscallError", "OutOfSpaceError"], error._tag, `${size}, ${most}`);
+    }
+    assert.equal(openFds(), before);
+    assert.equal((yield* Effect.scoped(second.receiveFds(1, 1))).fds.length, 1);
   });
 
   it("knows who is at the other end", function* () {

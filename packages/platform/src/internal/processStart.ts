@@ -1,11 +1,13 @@
 import { O } from "@rsyscall/abi";
 import type { Epoller } from "@rsyscall/epoller";
 import {
-  type FdClass,
+  type FdKind,
   FileDescriptor,
   type HandleFailure,
   open,
   Pidfd,
+  type PipeReader,
+  type PipeWriter,
   pipe,
   Socket,
   setsid,
@@ -225,7 +227,7 @@ const become = (
     const passed = yield* connection.passTo(handed.map(([, fd]) => fd));
     const own = new Map<number, FileDescriptor>();
     for (const [i, [number]] of handed.entries()) own.set(number, passed[i] as FileDescriptor);
-    const others: Array<[number, FileDescriptor]> = [];
+    const others: Array<[number, PipeReader | PipeWriter | Socket]> = [];
     for (const [number, wire] of plan.wires) {
       const pair = yield* wireUp(child, wire);
       if (pair === undefined) continue;
@@ -237,13 +239,19 @@ const become = (
 
     const ours = yield* Scope.provide(connection.passFrom(others.map(([, fd]) => fd)), scope);
     for (const fd of ours) fd.closeOnFork = true;
-    const ends = new Map<number, FileDescriptor>();
-    for (const [i, [number, other]] of others.entries()) {
-      // A descriptor that was passed is one of no kind.
-      const kind = other.constructor as FdClass<FileDescriptor>;
-      const end = (ours[i] as FileDescriptor).reclassify(kind);
-      ends.set(number, yield* Scope.provide(end, scope));
-    }
+    const ends = new Map<number, FileDescriptor>(
+      yield* Effect.forEach(
+        others.entries(),
+        ([i, [number, other]]) => {
+          // A descriptor that was passed is one of no kind.
+          const end = (ours[i] as FileDescriptor).narrow(
+            other.constructor as FdKind<FileDescriptor>,
+          );
+          return Effect.map(Scope.provide(end, scope), (fd) => [number, fd] as const);
+        },
+        { concurrency: "unbounded" },
+      ),
+    );
 
     yield* place(child, own);
     yield* execute(child, plan);
@@ -275,7 +283,7 @@ const wireUp = (
   { task }: ChildThread,
   { type }: Wire,
 ): Effect.Effect<
-  readonly [own: FileDescriptor, other?: FileDescriptor] | undefined,
+  readonly [own: FileDescriptor, other?: PipeReader | PipeWriter | Socket] | undefined,
   HandleFailure,
   Scope.Scope
 > => {
@@ -348,7 +356,7 @@ const pidfdOf = (
     const { accessTask } = connection;
     if (pidfd.task.fdTable === accessTask.fdTable) return yield* pidfd.forTask(accessTask);
     const [ours] = yield* connection.passFrom([pidfd]);
-    const handle = yield* (ours as FileDescriptor).reclassify(Pidfd);
+    const handle = yield* (ours as FileDescriptor).narrow(Pidfd);
     handle.closeOnFork = true;
     return handle;
   });

@@ -1,0 +1,329 @@
+/* The table of lies: what a client says that is not so, and what must come of it. One row each. The liar
+ * (liar.mjs) tells them, and the controller (controller.mjs) does meanwhile what `use` names (uses.mjs). */
+
+/** What a call fails with whose task was hung up on. */
+const HUNG_UP = /^failure: Syscall(Hangup|SendError)/;
+
+/** What a call fails with of which the task says what no kernel does. */
+const TYPED = /^failure: (Syscall|Size|OutOfSpace|WrongKind|UseAfterFree|Timeout)/;
+
+const WRONG_KIND = /^failure: (WrongKindError|Syscall)/;
+
+/** Served over sockets, or through what was offered: it does not matter, and nobody is harmed. */
+const SERVED = /^success/;
+
+const GONE = { dropped: /ended after|hung up|no complete hello|reset/ };
+
+const MIB = 1 << 20;
+
+/* Descriptors of each kind, as their numbers. */
+
+const memfd = ({ kernel, place }, { flags = 2, size = MIB, seals = 2 } = {}) => {
+  const fd = kernel("memfd_create", place(Buffer.from("lie\0")), flags);
+  kernel("ftruncate", fd, size);
+  if (seals !== 0) kernel("fcntl", fd, 1033, seals);
+  return fd;
+};
+const open = ({ kernel, place }, path, flags = 0) =>
+  kernel("openat", -100, place(Buffer.from(`${path}\0`)), flags, 0o600);
+const pair = ({ kernel, place, readMemory }, name, ...args) => {
+  const at = place(new Uint8Array(8));
+  kernel(name, ...args, ...(name === "pipe2" ? [at, 0] : [at]));
+  return [...new Int32Array(readMemory(at, 8).buffer)];
+};
+const socketPair = (tools, type) => pair(tools, "socketpair", 1, type, 0);
+const epollWith = (tools, count, data, events = 1) => {
+  const { kernel, place, words } = tools;
+  const epoll = kernel("epoll_create1", 0);
+  for (let i = 0; i < count; i++) {
+    const fd = kernel("eventfd2", 1, 0);
+    // Packed on x86-64 only.
+    const word = process.arch === "x64" ? [4, 12] : [8, 16];
+    const event = new Uint8Array(16);
+    event.set(new Uint8Array(new Uint32Array([events]).buffer));
+    event.set(words(typeof data === "function" ? data(i) : data), word[0]);
+    kernel("epoll_ctl", epoll, 1, fd, place(event.subarray(0, word[1])));
+  }
+  return epoll;
+};
+const nested = (tools, depth) => {
+  let inner = epollWith(tools, 1, 1);
+  for (let i = 0; i < depth; i++) {
+    const outer = tools.kernel("epoll_create1", 0);
+    tools.kernel("epoll_ctl", outer, 1, inner, tools.place(new Uint8Array(16).fill(1)));
+    inner = outer;
+  }
+  return inner;
+};
+
+const kinds = {
+  "an eventfd": ({ kernel }) => kernel("eventfd2", 1, 0),
+  "a timerfd": ({ kernel }) => kernel("timerfd_create", 1, 0),
+  "an inotify instance": ({ kernel }) => kernel("inotify_init1", 0),
+  "a pipe": (tools) => pair(tools, "pipe2")[0],
+  "a stream socket": (tools) => socketPair(tools, 1)[0],
+  "a datagram socket": (tools) => socketPair(tools, 2)[0],
+  "a listening socket": ({ kernel }) => {
+    const fd = kernel("socket", 1, 1, 0);
+    kernel("bind", fd, 0, 0);
+    kernel("listen", fd, 1);
+    return fd;
+  },
+  "a memfd": (tools) => memfd(tools),
+  "a regular file": (tools) => open(tools, "/proc/self/exe"),
+  "a directory": (tools) => open(tools, "/"),
+  "a process's directory": (tools) => open(tools, `/proc/${process.ppid}`),
+  "/dev/null": (tools) => open(tools, "/dev/null"),
+  "a path": (tools) => open(tools, "/", 0o10000000),
+};
+const pidfd = ({ kernel }) => kernel("pidfd_open", process.pid, 0);
+
+/** Rows that differ in one thing. */
+const each = (things, row) =>
+  Object.fromEntries(Object.entries(things).map(([name, thing]) => row(name, thing)));
+
+/* Passing descriptors: each message has a number, and the descriptors come with it. */
+
+/** Answers a sendmsg of ours by sending what is made of its message instead. */
+const sending = (make) => (tools) => ({
+  sendmsg: ([fd, address]) => {
+    const { data } = tools.messageAt(address);
+    make({ ...tools, fd }, tools.readMemory(data, 4));
+    return 4;
+  },
+});
+
+const number = (id) => new Uint8Array(new Uint32Array([id]).buffer);
+
+const passing = {
+  "nothing is sent": [() => {}, HUNG_UP],
+  "no descriptor": [({ send, fd }, id) => send(fd, id), HUNG_UP],
+  "two descriptors in place of one": [({ sendFds, fd }, id) => sendFds(fd, id, [0, 0]), SERVED],
+  "250 descriptors in place of one": [
+    ({ sendFds, fd }, id) => sendFds(fd, id, Array(250).fill(0)),
+    SERVED,
+  ],
+  "half of a message": [({ sendFds, fd }, id) => sendFds(fd, id.subarray(0, 2), [0]), HUNG_UP],
+  "message 0": [({ sendFds, fd }) => sendFds(fd, number(0), [0]), HUNG_UP],
+  "a later message": [({ sendFds, fd }) => sendFds(fd, number(2 ** 32 - 1), [0]), HUNG_UP],
+  "message 0, again and again": [
+    ({ sendFds, fd }) => {
+      for (let i = 0; i < 100; i++) sendFds(fd, number(0), [0], 0x40);
+    },
+    HUNG_UP,
+  ],
+  "100 KiB of zeros": [({ send, fd }) => send(fd, new Uint8Array(100 * 1024)), HUNG_UP],
+  "the end of the socket": [({ kernel, fd }) => kernel("shutdown", fd, 1), HUNG_UP],
+};
+
+const wrongCounts = {
+  0: 0,
+  3: 3,
+  5: 5,
+  "2^31": 2 ** 31,
+  "2^40": 2 ** 40,
+  "-1": -1,
+  "-4095": -4095,
+  "-4096": -4096,
+  "-2^31": -(2 ** 31),
+};
+
+/** Answers recvmsg as if there had been the next message, with so many descriptors. */
+const receiving = (make) => (tools) => {
+  let id = 0;
+  return {
+    recvmsg: ([, address]) => make({ ...tools, address, id: number(++id) }) ?? 4,
+  };
+};
+
+const receptions = {
+  "a message that is left where it is": [
+    ({ fillMessage, address, id, rights }) => fillMessage(address, id, rights(0)),
+    HUNG_UP,
+  ],
+  "another message": [
+    ({ fillMessage, address, rights }) => fillMessage(address, number(7), rights(0)),
+    HUNG_UP,
+  ],
+  "no descriptor": [
+    ({ fillMessage, address, id }) => fillMessage(address, id, new Uint8Array(0)),
+    HUNG_UP,
+  ],
+  "a negative descriptor": [
+    ({ fillMessage, address, id, rights }) => fillMessage(address, id, rights(-5)),
+    TYPED,
+  ],
+  "a control message of 2^53 bytes": [
+    ({ fillMessage, address, id, concat, words, ints }) =>
+      fillMessage(address, id, concat(words(2n ** 53n), ints(1, 1, 0, 0))),
+    TYPED,
+  ],
+  "2^62 bytes of control messages": [
+    ({ fillMessage, address, id, rights }) =>
+      fillMessage(address, id, rights(0), { size: 2n ** 62n }),
+    TYPED,
+  ],
+  EAGAIN: [() => -11, HUNG_UP],
+  EMFILE: [() => -24, TYPED],
+  nothing: [() => 0, HUNG_UP],
+  ...each(wrongCounts, (count, result) => [`${count} bytes`, [() => result, TYPED]]),
+};
+
+/* Clone: the result is a pid, and a pidfd is written where the arguments say. */
+
+const cloning = (result, makePidfd) => (tools) => ({
+  CLONE: ([args]) => {
+    const fd = makePidfd?.(tools);
+    const where = Number(new DataView(tools.readMemory(args + 8, 8).buffer).getBigUint64(0, true));
+    if (fd !== undefined && where !== 0) tools.writeMemory(where, tools.ints(fd));
+    return result;
+  },
+  // What is signalled here is the liar's own affair.
+  pidfd_send_signal: () => 0,
+});
+
+/* Silence: at each step of the way. */
+
+/** Says nothing any more when a call of a name comes. */
+const silentAt = (name) => (tools) => ({ [name]: () => tools.SILENCE });
+
+const arenaOf =
+  (size, address = 0x7f00_0000_0000n) =>
+  (view) => {
+    view.setBigUint64(176, address, true);
+    view.setBigUint64(184, BigInt(size), true);
+  };
+
+export const lies = {
+  "none: a descriptor is passed": { use: "passFrom", lie: () => ({}), outcome: /^success: 1$/ },
+  "none: channels are opened": { use: "openChannels", lie: () => ({}), outcome: /^success: 3$/ },
+  "none: what cannot be waited for any more": { use: "wait", lie: () => ({}), outcome: /Timeout/ },
+
+  ...each(passing, (name, [make, outcome]) => [
+    `sendmsg: ${name}`,
+    { use: "passFrom", lie: sending(make), outcome },
+  ]),
+  "sendmsg: one descriptor in place of two": {
+    use: "passFromTwo",
+    lie: sending(({ sendFds, fd }, id) => sendFds(fd, id, [0])),
+    outcome: HUNG_UP,
+  },
+  ...each(wrongCounts, (name, result) => [
+    `sendmsg: sent ${name} of 4 bytes, and nothing was`,
+    { use: "passFrom", lie: () => ({ sendmsg: () => result }), outcome: TYPED },
+  ]),
+  ...each(receptions, (name, [make, outcome]) => [
+    `recvmsg: ${name}`,
+    { use: "passTo", lie: receiving(make), outcome },
+  ]),
+
+  ...each({ ...kinds, "a pidfd": pidfd }, (name, make) => [
+    `an epoll instance that is ${name}`,
+    { use: "wait", lie: (tools) => ({ epoll_create1: () => make(tools) }), outcome: WRONG_KIND },
+  ]),
+  ...each(
+    {
+      "full of what nobody registered": (tools) => epollWith(tools, 64, (i) => 10 ** 6 + i),
+      "with one event that nobody registered": (tools) => epollWith(tools, 1, 10 ** 6),
+      "with an event of number 0": (tools) => epollWith(tools, 1, 0),
+      "with an event of number 2^63": (tools) => epollWith(tools, 1, 2n ** 63n),
+      "with an event of number 2^53 + 1": (tools) => epollWith(tools, 1, 2n ** 53n + 1n),
+    },
+    (name, make) => [
+      `an epoll instance ${name}`,
+      { use: "wait", lie: (tools) => ({ epoll_create1: () => make(tools) }), outcome: TYPED },
+    ],
+  ),
+  ...each(
+    {
+      "full of what is registered, always ready": (tools) => epollWith(tools, 64, 1),
+      "of 500 that are always ready": (tools) => epollWith(tools, 500, 1),
+      "full of hang-ups": (tools) => epollWith(tools, 64, 1, 0x10),
+    },
+    (name, make) => [
+      `an epoll instance ${name}`,
+      { use: "wait", lie: (tools) => ({ epoll_create1: () => make(tools) }), outcome: TYPED },
+    ],
+  ),
+  "an epoll instance of which there are five, one in the other": {
+    use: "wait",
+    lie: (tools) => ({ epoll_create1: () => nested(tools, 5) }),
+    outcome: TYPED,
+  },
+
+  ...each({ ...kinds, "an epoll instance": (tools) => epollWith(tools, 64, 1) }, (name, make) => [
+    `a child whose pidfd is ${name}`,
+    { use: "fork", lie: cloning(4242, make), outcome: WRONG_KIND },
+  ]),
+  "a child without a pidfd": { use: "fork", lie: cloning(4242, () => 999), outcome: TYPED },
+
+  ...each(
+    {
+      "of 2^60 bytes": { size: 2n ** 60n },
+      "of 2^63 - 1 bytes": { size: 2n ** 63n - 1n },
+      "of no byte": { size: 0 },
+      "without seals": { seals: 0 },
+      "sealed against growing only": { seals: 4 },
+      "sealed against writing": { seals: 2 | 8 },
+      "of huge pages": { flags: 2 | 4, size: 2 * MIB },
+    },
+    (name, options) => [
+      `an arena ${name}`,
+      { hello: arenaOf(MIB), arena: (tools) => [memfd(tools, options)], outcome: SERVED },
+    ],
+  ),
+  ...each(
+    {
+      ...kinds,
+      "an epoll instance": (tools) => epollWith(tools, 64, 1),
+      "secret memory": ({ kernel }) => Math.max(kernel("memfd_secret", 0), 0),
+    },
+    (name, make) => [
+      `an arena that is ${name}`,
+      { hello: arenaOf(MIB), arena: (tools) => [make(tools)], outcome: SERVED },
+    ],
+  ),
+  "an arena that does not come": { hello: arenaOf(MIB), outcome: SERVED },
+  "250 arenas": {
+    hello: arenaOf(MIB),
+    arena: (tools) => Array(250).fill(memfd(tools)),
+    outcome: SERVED,
+  },
+
+  ...each({ 0: 0, 1: 1, 19: 19, 191: 191, 195: 195 }, (name, cut) => [
+    `silence after ${name} bytes of the hello`,
+    { cut, ...GONE },
+  ]),
+  "silence after the welcome": { use: "read", lie: silentAt("read"), outcome: HUNG_UP },
+  "silence in place of memory": { use: "read", lie: silentAt("mmap"), outcome: HUNG_UP },
+  "silence in place of the bytes that were read": {
+    use: "readSome",
+    lie: (tools) => ({ ...silentAt("SEND_ALL")(tools), read: () => 10 }),
+    outcome: HUNG_UP,
+  },
+  "silence in place of descriptors": {
+    use: "passFrom",
+    lie: silentAt("sendmsg"),
+    outcome: HUNG_UP,
+  },
+  "silence in place of taking some": { use: "passTo", lie: silentAt("recvmsg"), outcome: HUNG_UP },
+  "silence in place of a child": { use: "fork", lie: silentAt("CLONE"), outcome: HUNG_UP },
+  "half of a result": {
+    use: "read",
+    lie: (tools) => ({
+      mmap: () => {
+        tools.send(tools.FDS.syscall, new Uint8Array(4));
+        return tools.SILENCE;
+      },
+    }),
+    outcome: HUNG_UP,
+  },
+  "results that nobody asked for": {
+    use: "read",
+    lie: (tools) => ({
+      mmap: () => new Uint8Array(8 * 1000),
+      read: () => tools.SILENCE,
+    }),
+    outcome: SERVED,
+  },
+};

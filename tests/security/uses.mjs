@@ -1,0 +1,45 @@
+/* What a controller does with a caller that lies. */
+import { Memfd } from "@rsyscall/handle";
+import { Command, LocalThread } from "@rsyscall/thread";
+import { Effect } from "effect";
+
+export const uses = {
+  nothing: () => Effect.void,
+
+  /** Takes a duplicate of one of its descriptors. */
+  passFrom: ({ connection, stdin }) =>
+    Effect.map(connection.passFrom([stdin]), (fds) => fds.length),
+
+  passFromTwo: ({ connection, stdin, stdout }) =>
+    Effect.map(connection.passFrom([stdin, stdout]), (fds) => fds.length),
+
+  /** Gives it many descriptors. */
+  passTo: ({ connection }) =>
+    Effect.gen(function* () {
+      const memfd = yield* Memfd.create((yield* LocalThread).task, "given");
+      for (let i = 0; i < 1000; i++) yield* Effect.scoped(connection.passTo([memfd]));
+    }),
+
+  openChannels: ({ connection }) =>
+    Effect.map(connection.openChannels(3), (channels) => channels.length),
+
+  /** Waits for something of one of its descriptors. */
+  wait: (thread) =>
+    Effect.gen(function* () {
+      const [reader] = yield* thread.pipe();
+      const afd = yield* thread.makeAfd(reader);
+      return (yield* Effect.timeout(afd.readBytes(1), "100 millis")).length;
+    }),
+
+  fork: (thread) => Effect.as(thread.fork(), "a child"),
+
+  /** Makes a child, which is killed at the end. */
+  forkAndKill: (thread) =>
+    Effect.flatMap(thread.fork(), (child) => Effect.as(child.process.kill(), "killed")),
+
+  run: (thread) => Effect.as(thread.run(Command.make("/bin/true")), "a program"),
+
+  readSome: (thread) => Effect.map(thread.stdin.readBytes(10), (bytes) => bytes.length),
+
+  read: (thread) => Effect.map(thread.stdin.readBytes(4096), (bytes) => bytes.length),
+};
