@@ -8,7 +8,6 @@ import {
   encodeSockaddr,
   Int32,
   Iovec,
-  listOf,
   MSG,
   Msghdr,
   SCM,
