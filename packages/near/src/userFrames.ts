@@ -7,6 +7,9 @@ import { SingleShotGen } from "effect/Utils";
  * that succeeds costs nothing, and one that fails little.
  */
 
+/** How many generators are asked, and how many lines one may have. */
+const LINES = 10;
+
 /** What a fiber keeps of `Effect.gen` and the like while an effect runs that it has yielded. */
 interface GeneratorFrame {
   readonly iterator: Generator;
@@ -36,7 +39,7 @@ export const addUserFrames = (error: Error, kind: new (...args: never) => Error)
       const alive = framesOf(fiber);
       // A failure ends the generators that it passes. What waits still has recovered from it.
       const ended = waiting.filter((frame) => !alive.includes(frame));
-      const lines = ended.slice(0, Error.stackTraceLimit).flatMap(linesOf);
+      const lines = ended.slice(0, LINES).flatMap(linesOf);
       const [, ...rest] = own.stack?.split("\n") ?? [];
       return [`${error.name}: ${error.message}`, ...lines, ...rest].join("\n");
     },
@@ -55,13 +58,17 @@ const linesOf = ({ iterator }: GeneratorFrame): ReadonlyArray<string> => {
     Error.captureStackTrace(site, look);
     return { done: false, value: undefined };
   };
-  waitedFor.throw = look;
+  // Who prints a cause allows one line while it does.
+  const limit = Error.stackTraceLimit;
   try {
+    Error.stackTraceLimit = LINES;
+    waitedFor.throw = look;
     iterator.throw(undefined);
   } catch {
     // It had ended, or runs.
   } finally {
     delete waitedFor.throw;
+    Error.stackTraceLimit = limit;
   }
   const lines = site.stack?.split("\n").slice(1) ?? [];
   const end = lines.findIndex((line) => line.includes(linesOf.name));
