@@ -24,26 +24,43 @@ const framesOf = (fiber: object): ReadonlyArray<unknown> => {
   return Array.isArray(frames) ? frames : [];
 };
 
-/** Gives an error the lines of the programs that wait in the current fiber: they come first in its stack. */
-export const addUserFrames = (error: Error, kind: new (...args: never) => Error): void => {
-  const fiber = Fiber.getCurrent();
-  if (fiber === undefined) return;
-  const waiting = framesOf(fiber).filter(isGeneratorFrame).reverse();
-  if (waiting.length === 0) return;
+/** What has yielded in a fiber, innermost first. */
+export interface Waiting {
+  readonly fiber: object;
+  readonly frames: ReadonlyArray<GeneratorFrame>;
+}
+
+/** Whether what a stack has can be told. Not with `--frozen-intrinsics` of Node. */
+const isWritable = Object.getOwnPropertyDescriptor(Error, "stackTraceLimit")?.writable === true;
+
+/** The programs that wait in the current fiber, if there are any. */
+export const waitingPrograms = (): Waiting | undefined => {
+  const fiber = isWritable ? Fiber.getCurrent() : undefined;
+  if (fiber === undefined) return undefined;
+  const frames = framesOf(fiber).filter(isGeneratorFrame).reverse();
+  return frames.length === 0 ? undefined : { fiber, frames };
+};
+
+/** Gives an error their lines: they come first in its stack. */
+export const addUserFrames = (
+  error: Error,
+  { fiber, frames }: Waiting,
+  kind: new (...args: never) => Error,
+): void => {
   const own: { stack?: string } = {};
   Error.captureStackTrace(own, kind);
-  const define = (stack: string) =>
-    Object.defineProperty(error, "stack", { value: stack, writable: true, configurable: true });
   Object.defineProperty(error, "stack", {
     get() {
       const alive = framesOf(fiber);
       // A failure ends the generators that it passes. What waits still has recovered from it.
-      const ended = waiting.filter((frame) => !alive.includes(frame));
+      const ended = frames.filter((frame) => !alive.includes(frame));
       const lines = ended.slice(0, LINES).flatMap(linesOf);
       const [, ...rest] = own.stack?.split("\n") ?? [];
       return [`${error.name}: ${error.message}`, ...lines, ...rest].join("\n");
     },
-    set: define,
+    set(stack: string) {
+      Object.defineProperty(error, "stack", { value: stack, writable: true, configurable: true });
+    },
     configurable: true,
   });
 };
