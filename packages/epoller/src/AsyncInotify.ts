@@ -5,7 +5,7 @@ import {
   catchErrno,
   oneLine,
   type PathLike,
-  pathText,
+  pathSubject,
   SyscallError,
 } from "@rsyscall/near";
 import { Cause, Deferred, Effect, type Scope, Semaphore, Stream } from "effect";
@@ -125,7 +125,7 @@ export class AsyncInotify {
     mask: number,
   ): Effect.Effect<Stream.Stream<InotifyEvent, HandleFailure>, HandleFailure, Scope.Scope> {
     if ((mask & IN.ALL_EVENTS) === 0 || (mask & ~(IN.ALL_EVENTS | OPTIONS)) !== 0)
-      return Effect.fail(SyscallError.of("inotify_add_watch", "EINVAL", pathText(path)));
+      return Effect.fail(SyscallError.of("inotify_add_watch", "EINVAL", pathSubject(path)));
     return Effect.suspend(() => {
       const subscription = new Subscription(mask);
       return Effect.as(

@@ -1,8 +1,7 @@
-import { Bytes, F, FD, O, S_IF, S_IFMT, type Stat } from "@rsyscall/abi";
+import { F, FD, O, S_IF, S_IFMT, type Stat } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import { encode } from "./encode.ts";
 import { type HandleFailure, UseAfterFreeError, WrongKindError } from "./errors.ts";
 import { writeAll } from "./internal/writeAll.ts";
 import type { Pointer, ReadablePointer } from "./Pointer.ts";
@@ -191,27 +190,35 @@ export class FileDescriptor {
   /** write(2): how many of the bytes were written. */
   writeBytes(bytes: Uint8Array): Effect.Effect<number, HandleFailure> {
     return this.use((fd) =>
-      this.task.withBytes(bytes, (address) =>
-        near.write(this.task.sysif, fd, address, bytes.length),
-      ),
+      bytes instanceof Uint8Array
+        ? this.task.withBytes(bytes, (address) =>
+            near.write(this.task.sysif, fd, address, bytes.length),
+          )
+        : notBytes(fd, bytes),
     );
   }
 
   /** write(2), as often as it takes. */
   writeAllBytes(bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
-    if (bytes.length === 0) return this.use(() => Effect.void);
-    return this.use((fd) =>
-      this.task.withBytes(bytes, (address) =>
+    return this.use((fd) => {
+      if (!(bytes instanceof Uint8Array)) return notBytes(fd, bytes);
+      if (bytes.length === 0) return Effect.void;
+      return this.task.withBytes(bytes, (address) =>
         writeAll(bytes.length, (done) =>
           near.write(this.task.sysif, fd, near.Address(address + done), bytes.length - done),
         ),
-      ),
-    );
+      );
+    });
   }
 
   /** write(2) of text in UTF-8, as often as it takes. */
   writeAllText(text: string): Effect.Effect<void, HandleFailure> {
-    return this.writeAllBytes(encode(Bytes, new TextEncoder().encode(text)));
+    // Else the bytes of a buffer would be written as decimal numbers.
+    if (typeof text !== "string")
+      return this.use((fd) =>
+        Effect.fail(near.SyscallError.of("write", "EINVAL", `fd ${fd}`, NO_TEXT)),
+      );
+    return this.writeAllBytes(new TextEncoder().encode(text));
   }
 
   /** fcntl(2). Commands whose argument is a pointer take an address of the task's. */
@@ -315,6 +322,16 @@ export class FileDescriptor {
 }
 
 near.oneLine(FileDescriptor);
+
+const NO_TEXT = "it is given no text: `writeAllBytes` takes bytes";
+
+const notBytes = (fd: near.Fd, value: never): Effect.Effect<never, near.SyscallError> => {
+  const remedy =
+    typeof value === "string" ? "`writeAllText` takes text" : "give a Uint8Array, as a Buffer is";
+  return Effect.fail(
+    near.SyscallError.of("write", "EINVAL", `fd ${fd}`, `it is given no bytes: ${remedy}`),
+  );
+};
 
 const fileTypes: Readonly<Record<number, string>> = {
   [S_IF.SOCK]: "socket",

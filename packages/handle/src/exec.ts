@@ -55,7 +55,7 @@ export const execve = (
   path: near.PathLike,
   options: ExecOptions,
 ): Effect.Effect<void, HandleFailure> =>
-  exec(task, "execve", path, near.pathText(path), options, (at, argv, envp) =>
+  exec(task, "execve", path, near.pathSubject(path), options, (at, argv, envp) =>
     near.execve(task.sysif, at, argv, envp, near.pathText(path)),
   );
 
@@ -70,7 +70,8 @@ export const execveat = (
   path: near.PathLike,
   options: ExecOptions & { readonly flags?: number },
 ): Effect.Effect<void, HandleFailure> => {
-  const subject = `fd ${directory.near}${near.pathText(path) && `/${near.pathText(path)}`}`;
+  const below = near.pathSubject(path);
+  const subject = `fd ${directory.near}${below ? `/${below}` : ""}`;
   return Effect.flatMap(directory.borrow(task), (fd) =>
     exec(task, "execveat", path, subject, options, (at, argv, envp) =>
       near.execveat(task.sysif, fd, at, argv, envp, options.flags ?? 0, subject),
@@ -82,12 +83,13 @@ const exec = (
   task: Task,
   syscall: "execve" | "execveat",
   path: near.PathLike,
-  subject: string,
+  subject: string | undefined,
   { argv, envp, sigmask }: ExecOptions,
   call: (path: near.Address, argv: near.Address, envp: near.Address) => near.Syscall<void>,
 ): Effect.Effect<void, HandleFailure> => {
   const strings = execStrings(path, argv, envp);
-  if (strings === undefined) return Effect.fail(near.SyscallError.of(syscall, "EINVAL", subject));
+  if (typeof strings === "string")
+    return Effect.fail(near.SyscallError.of(syscall, "EINVAL", subject, strings));
   const image = execImage(strings, argv.length, sigmask);
   const changesMask = !sameSet(task.sigmask, sigmask);
   const run = task.withMemory(image.size, 8, (base) =>

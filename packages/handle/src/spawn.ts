@@ -42,12 +42,14 @@ export const spawn = (
     const kept = sources.map(([, fd]) => fd);
     if (untilExec !== undefined) kept.push(yield* untilExec.borrow(task));
     const strings = execStrings(path, argv, envp);
-    if (strings === undefined)
-      return yield* Effect.fail(near.SyscallError.of("execve", "EINVAL", near.pathText(path)));
-    const cwds = cwd === undefined ? [] : execStrings(cwd, [], []);
-    if (cwds === undefined)
+    if (typeof strings === "string")
       return yield* Effect.fail(
-        near.SyscallError.of("chdir", "EINVAL", near.pathText(cwd as near.PathLike)),
+        near.SyscallError.of("execve", "EINVAL", near.pathSubject(path), strings),
+      );
+    const cwds = cwd === undefined ? [] : execStrings(cwd, [], []);
+    if (typeof cwds === "string")
+      return yield* Effect.fail(
+        near.SyscallError.of("chdir", "EINVAL", near.pathSubject(cwd as near.PathLike), cwds),
       );
     const exec = execImage(strings, argv.length, sigmask);
     const cwdAt = exec.size;

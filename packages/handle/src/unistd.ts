@@ -157,7 +157,7 @@ export const chown = (
   checked(
     (uid === -1 || isId(uid)) && (gid === -1 || isId(gid)),
     "fchownat",
-    near.pathText(path),
+    near.pathSubject(path),
     task.withPath("fchownat", path, (address) =>
       near.fchownat(task.sysif, AT.FDCWD, address, uid, gid, flags, near.pathText(path)),
     ),
@@ -172,7 +172,7 @@ export const truncate = (
   checked(
     Number.isSafeInteger(size) && size >= 0,
     "truncate",
-    near.pathText(path),
+    near.pathSubject(path),
     task.withPath("truncate", path, (address) =>
       near.truncate(task.sysif, address, size, near.pathText(path)),
     ),

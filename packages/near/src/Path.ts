@@ -103,6 +103,10 @@ export const pathText = (path: PathLike): string => {
   return fileURLToPath(path);
 };
 
+/** A path as text, for the subject of an error; undefined for what is none. */
+export const pathSubject = (path: PathLike): string | undefined =>
+  pathProblem(path) === undefined ? pathText(path) : undefined;
+
 /**
  * A path as the bytes that the kernel sees, without the final NUL.
  *

@@ -1,5 +1,5 @@
 import { Data } from "effect";
-import { addUserFrames } from "./userFrames.ts";
+import { addUserFrames, waitingPrograms } from "./userFrames.ts";
 
 const inspection = Symbol.for("nodejs.util.inspect.custom");
 
@@ -19,8 +19,14 @@ export const TaggedError = <Tag extends string>(
     fields: object,
   ) => Error & { toJSON(): object }) {
     constructor(fields: object) {
+      const waiting = waitingPrograms();
+      const limit = Error.stackTraceLimit;
+      // A stack is made once: here, or where the lines of the program are put before it.
+      if (waiting !== undefined) Error.stackTraceLimit = 0;
       super(fields);
-      addUserFrames(this, new.target);
+      if (waiting === undefined) return;
+      Error.stackTraceLimit = limit;
+      addUserFrames(this, waiting, new.target);
     }
 
     override toJSON(): object {

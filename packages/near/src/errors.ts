@@ -1,5 +1,6 @@
 import { Errno, type ErrnoName, errnoMessage, errnoName } from "@rsyscall/abi";
 import { Effect } from "effect";
+import { explanationOf } from "./explanations.ts";
 import { printable } from "./printable.ts";
 import { TaggedError } from "./TaggedError.ts";
 
@@ -26,9 +27,9 @@ export class SyscallError extends TaggedError("SyscallError")<{
   readonly errno: ErrnoName;
   /** What the call was about, as the message has it: a path, a descriptor, ids. */
   readonly subject: string | undefined;
+  /** What is known beyond the errno: the cause, and what helps. Default: what `explanationOf` knows. */
+  readonly explanation?: string;
 }> {
-  /** What is known beyond the errno: the cause, and what helps. See {@link explainErrno}. */
-  declare explanation?: string;
   /** The path that the call was about, if it was about one. As in the errors of Node. */
   declare path?: string;
   /** The second path, of calls that have two. As in the errors of Node. */
@@ -51,9 +52,13 @@ export class SyscallError extends TaggedError("SyscallError")<{
     subject?: string,
     explanation?: string,
   ): SyscallError {
-    const error = new SyscallError({ syscall, number: Errno[errno], errno, subject });
-    if (explanation !== undefined) error.explanation = explanation;
-    return error;
+    return new SyscallError({
+      syscall,
+      number: Errno[errno],
+      errno,
+      subject,
+      ...(explanation !== undefined && { explanation }),
+    });
   }
 
   /** The errno as its name: as in the errors of Node. */
@@ -69,8 +74,10 @@ export class SyscallError extends TaggedError("SyscallError")<{
 
   override get message(): string {
     const subject = this.subject === undefined ? "" : `(${printable(this.subject)})`;
-    const explanation = this.explanation === undefined ? "" : ` (${this.explanation})`;
-    return `${this.syscall}${subject}: ${this.errno}: ${errnoMessage(this.errno)}${explanation}`;
+    const { syscall, errno } = this;
+    const known = this.explanation ?? explanationOf(syscall, errno, this.subject);
+    const explanation = known === undefined ? "" : ` (${known})`;
+    return `${syscall}${subject}: ${errno}: ${errnoMessage(errno)}${explanation}`;
   }
 }
 
@@ -120,13 +127,3 @@ export const catchErrno =
         isErrno(error, names) ? recover(error) : Effect.fail(error),
     );
   };
-
-/** Says in the messages of {@link SyscallError}s what these errnos mean here, and what helps. */
-export const explainErrno =
-  (explanations: Readonly<Partial<Record<ErrnoName, string>>>) =>
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.mapError(self, (error) => {
-      const explanation = error instanceof SyscallError ? explanations[error.errno] : undefined;
-      if (explanation !== undefined) (error as SyscallError).explanation ??= explanation;
-      return error;
-    });

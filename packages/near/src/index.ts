@@ -14,7 +14,6 @@ export * from "./dirent.ts";
 export {
   type ConnectionError,
   catchErrno,
-  explainErrno,
   SyscallError,
   type SyscallFailure,
   SyscallHangup,
@@ -29,7 +28,7 @@ export * from "./linux/capability.ts";
 export * from "./linux/futex.ts";
 export * from "./linux/memfd.ts";
 export { oneLine } from "./oneLine.ts";
-export { Path, type PathLike, pathBytes, pathProblem, pathText } from "./Path.ts";
+export { Path, type PathLike, pathBytes, pathProblem, pathSubject, pathText } from "./Path.ts";
 export { type Outcome, PendingCall } from "./PendingCall.ts";
 export { PendingEvents } from "./PendingEvents.ts";
 export { perform } from "./perform.ts";

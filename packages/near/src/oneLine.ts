@@ -1,3 +1,5 @@
+import { printable } from "./printable.ts";
+
 /** What util.inspect of Node asks an object for. */
 const inspection = Symbol.for("nodejs.util.inspect.custom");
 
@@ -26,6 +28,6 @@ export const oneLine = <A extends object>(
     return String(this);
   });
   define(inspection, function () {
-    return `${this.constructor.name}(${this})`;
+    return `${this.constructor.name}(${printable(String(this))})`;
   });
 };

@@ -7,6 +7,9 @@ import { SingleShotGen } from "effect/Utils";
  * that succeeds costs nothing, and one that fails little.
  */
 
+/** How many generators are asked, and how many lines one may have. */
+const LINES = 10;
+
 /** What a fiber keeps of `Effect.gen` and the like while an effect runs that it has yielded. */
 interface GeneratorFrame {
   readonly iterator: Generator;
@@ -21,26 +24,43 @@ const framesOf = (fiber: object): ReadonlyArray<unknown> => {
   return Array.isArray(frames) ? frames : [];
 };
 
-/** Gives an error the lines of the programs that wait in the current fiber: they come first in its stack. */
-export const addUserFrames = (error: Error, kind: new (...args: never) => Error): void => {
-  const fiber = Fiber.getCurrent();
-  if (fiber === undefined) return;
-  const waiting = framesOf(fiber).filter(isGeneratorFrame).reverse();
-  if (waiting.length === 0) return;
+/** What has yielded in a fiber, innermost first. */
+export interface Waiting {
+  readonly fiber: object;
+  readonly frames: ReadonlyArray<GeneratorFrame>;
+}
+
+/** Whether what a stack has can be told. Not with `--frozen-intrinsics` of Node. */
+const isWritable = Object.getOwnPropertyDescriptor(Error, "stackTraceLimit")?.writable === true;
+
+/** The programs that wait in the current fiber, if there are any. */
+export const waitingPrograms = (): Waiting | undefined => {
+  const fiber = isWritable ? Fiber.getCurrent() : undefined;
+  if (fiber === undefined) return undefined;
+  const frames = framesOf(fiber).filter(isGeneratorFrame).reverse();
+  return frames.length === 0 ? undefined : { fiber, frames };
+};
+
+/** Gives an error their lines: they come first in its stack. */
+export const addUserFrames = (
+  error: Error,
+  { fiber, frames }: Waiting,
+  kind: new (...args: never) => Error,
+): void => {
   const own: { stack?: string } = {};
   Error.captureStackTrace(own, kind);
-  const define = (stack: string) =>
-    Object.defineProperty(error, "stack", { value: stack, writable: true, configurable: true });
   Object.defineProperty(error, "stack", {
     get() {
       const alive = framesOf(fiber);
       // A failure ends the generators that it passes. What waits still has recovered from it.
-      const ended = waiting.filter((frame) => !alive.includes(frame));
-      const lines = ended.slice(0, Error.stackTraceLimit).flatMap(linesOf);
+      const ended = frames.filter((frame) => !alive.includes(frame));
+      const lines = ended.slice(0, LINES).flatMap(linesOf);
       const [, ...rest] = own.stack?.split("\n") ?? [];
       return [`${error.name}: ${error.message}`, ...lines, ...rest].join("\n");
     },
-    set: define,
+    set(stack: string) {
+      Object.defineProperty(error, "stack", { value: stack, writable: true, configurable: true });
+    },
     configurable: true,
   });
 };
@@ -55,13 +75,17 @@ const linesOf = ({ iterator }: GeneratorFrame): ReadonlyArray<string> => {
     Error.captureStackTrace(site, look);
     return { done: false, value: undefined };
   };
-  waitedFor.throw = look;
+  // Who prints a cause allows one line while it does.
+  const limit = Error.stackTraceLimit;
   try {
+    Error.stackTraceLimit = LINES;
+    waitedFor.throw = look;
     iterator.throw(undefined);
   } catch {
     // It had ended, or runs.
   } finally {
     delete waitedFor.throw;
+    Error.stackTraceLimit = limit;
   }
   const lines = site.stack?.split("\n").slice(1) ?? [];
   const end = lines.findIndex((line) => line.includes(linesOf.name));

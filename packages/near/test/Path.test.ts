@@ -31,4 +31,10 @@ describe("Path", () => {
     assert.deepEqual(Path.make(bytes).join("x").bytes.subarray(0, 5), bytes);
     assert.deepEqual(pathBytes(Path.make(bytes).text), bytes);
   });
+
+  it("is made of a file: URL, and of nothing that names no file", () => {
+    assert.equal(Path.make(new URL("file:///a%20b/%C3%A4")).text, "/a b/ä");
+    for (const wrong of [undefined, null, 7, {}, new URL("http://host/"), new URL("file://host/a")])
+      assert.throws(() => Path.make(wrong as never), TypeError, /is no path/);
+  });
 });

@@ -43,6 +43,7 @@ import {
   oneLine,
   type Path,
   type PathLike,
+  pathSubject,
   SyscallError,
   type SyscallFailure,
 } from "@rsyscall/near";
@@ -186,7 +187,10 @@ export class Thread implements ThreadFields {
             ),
             (count) => writeFrom(offset + count),
           );
-    return Effect.suspend(() => writeFrom(0));
+    return Effect.suspend(() =>
+      // What is no bytes is refused there.
+      bytes instanceof Uint8Array ? writeFrom(0) : fd.writeAllBytes(bytes),
+    );
   }
 
   /** Writes what it is given: see `writeAll`. The descriptor stays open. */
@@ -223,6 +227,16 @@ export class Thread implements ThreadFields {
     mode = 0o644,
   ): Effect.Effect<void, HandleFailure> {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    // Before the file is emptied.
+    if (!(bytes instanceof Uint8Array))
+      return Effect.fail(
+        SyscallError.of(
+          "write",
+          "EINVAL",
+          pathSubject(path),
+          "the content is no text, and no bytes",
+        ),
+      );
     return Effect.scoped(
       Effect.flatMap(this.open(path, O.WRONLY | O.CREAT | O.TRUNC, mode), (file) =>
         file.writeAllBytes(bytes),

@@ -22,7 +22,7 @@ import {
   type UserMapping,
   writeUserMapping,
 } from "@rsyscall/handle";
-import { type Address, Fd, getpid, RING_SIZE, SyscallHangup } from "@rsyscall/near";
+import { type Address, Fd, getpid, RING_SIZE, SyscallError, SyscallHangup } from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
 import { ChildProcess } from "./ChildProcess.ts";
 import { makeEpoller } from "./epoller.ts";
@@ -54,6 +54,14 @@ export const cloneThread = (
 ): Effect.Effect<{ fields: ThreadFields; process: ChildProcess }, HandleFailure, Scope.Scope> =>
   Effect.uninterruptible(
     Effect.gen(function* () {
+      // Else the child would silently have the ids of its parent.
+      if (typeof user === "object" && (flags & CLONE.NEWUSER) === 0)
+        return yield* SyscallError.of(
+          "clone",
+          "EINVAL",
+          "user",
+          "ids are mapped with CLONE.NEWUSER",
+        );
       const outer = yield* Effect.scope;
       // The channels close with the caller's scope, or as soon as the child serves no longer.
       const scope = yield* Scope.fork(outer);

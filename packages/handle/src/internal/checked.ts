@@ -21,8 +21,11 @@ export const isFd = (value: number): boolean => isInt(value) && value >= 0;
 export const isId = (value: number): boolean =>
   Number.isInteger(value) && value >= 0 && value < 2 ** 32 - 1;
 
-const invalid = (syscall: string, subject: string | undefined): SyscallError =>
-  SyscallError.of(syscall, "EINVAL", subject);
+const invalid = (
+  syscall: string,
+  subject: string | undefined,
+  explanation?: string,
+): SyscallError => SyscallError.of(syscall, "EINVAL", subject, explanation);
 
 /** The call; EINVAL if the kernel would misread what it is given. */
 export const checked = <A, E, R>(
@@ -39,7 +42,7 @@ export const encoded = (
   subject: string | undefined,
   bytes: () => Uint8Array,
 ): Effect.Effect<Uint8Array, SyscallError> =>
-  Effect.try({ try: bytes, catch: () => invalid(syscall, subject) });
+  Effect.try({ try: bytes, catch: (error) => invalid(syscall, subject, (error as Error).message) });
 
 /** How many bytes a call says it has filled in: EPROTO for what no kernel says, but a task that lies might. */
 export const checkedCount = <E, R>(

@@ -1,5 +1,5 @@
 import { cStringBytes, Sigset } from "@rsyscall/abi";
-import { type PathLike, pathText } from "@rsyscall/near";
+import { type PathLike, pathProblem, pathText } from "@rsyscall/near";
 
 /** The memory that execve(2) reads, by offsets from its start. */
 export interface ExecImage {
@@ -13,22 +13,33 @@ export interface ExecImage {
 }
 
 /**
- * The strings of an `execImage`; undefined if one of them cannot be a C string: the kernel would execute
- * something else.
+ * The strings of an `execImage`; or, if one of them cannot be a C string, which, in words: the kernel would
+ * execute something else.
  */
 export const execStrings = (
   path: PathLike,
   argv: ReadonlyArray<string | Uint8Array>,
   envp: ReadonlyArray<string | Uint8Array>,
-): ReadonlyArray<Uint8Array> | undefined => {
+): ReadonlyArray<Uint8Array> | string => {
+  const problem = pathProblem(path);
+  if (problem !== undefined) return problem;
   const strings: Array<Uint8Array> = [];
-  for (const text of [path instanceof Uint8Array ? path : pathText(path), ...argv, ...envp]) {
+  const texts = [path instanceof Uint8Array ? path : pathText(path), ...argv, ...envp];
+  for (const [i, text] of texts.entries()) {
     const bytes = cStringBytes(text);
-    if (bytes === undefined) return undefined;
+    if (bytes === undefined)
+      return `${nameOf(i, argv.length)} is no text without a NUL, and no bytes`;
     strings.push(bytes);
   }
   return strings;
 };
+
+const nameOf = (index: number, argc: number): string =>
+  index === 0
+    ? "the path"
+    : index <= argc
+      ? `argument ${index - 1}`
+      : `environment string ${index - 1 - argc}`;
 
 /**
  * Two vectors of pointers, the signal mask, the strings.

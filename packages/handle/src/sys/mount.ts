@@ -16,33 +16,24 @@ export const mount = (
   flags: number,
   data = "",
 ): Effect.Effect<void, MallocFailure> =>
-  task
-    .withPath("mount", source, (sourceAt) =>
-      task.withPath("mount", target, (targetAt) =>
-        task.withPath("mount", type ?? "", (typeAt) =>
-          task.withPath("mount", data, (dataAt) =>
-            near.mount(
-              task.sysif,
-              sourceAt,
-              targetAt,
-              type === undefined ? near.NULL : typeAt,
-              flags,
-              dataAt,
-              // As mount(8) lists it.
-              `${near.pathText(source)} on ${near.pathText(target)}${type === undefined ? "" : ` type ${type}`}`,
-            ),
+  task.withPath("mount", source, (sourceAt) =>
+    task.withPath("mount", target, (targetAt) =>
+      task.withPath("mount", type ?? "", (typeAt) =>
+        task.withPath("mount", data, (dataAt) =>
+          near.mount(
+            task.sysif,
+            sourceAt,
+            targetAt,
+            type === undefined ? near.NULL : typeAt,
+            flags,
+            dataAt,
+            // As mount(8) lists it.
+            `${near.pathText(source)} on ${near.pathText(target)}${type === undefined ? "" : ` type ${type}`}`,
           ),
         ),
       ),
-    )
-    .pipe(
-      near.explainErrno({
-        EPERM:
-          "the process needs CAP_SYS_ADMIN in its mount namespace: a child of clone(CLONE.NEWUSER | CLONE.NEWNS) has it",
-        ENODEV:
-          "the kernel knows no file system of this type: /proc/filesystems lists those it knows",
-      }),
-    );
+    ),
+  );
 
 /** umount2(2); flags of `MNT`. */
 export const umount = (

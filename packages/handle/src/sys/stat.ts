@@ -6,6 +6,7 @@ import {
   mkdirat,
   NULL,
   type PathLike,
+  pathSubject,
   pathText,
   type SyscallFailure,
   umask as setUmask,
@@ -84,7 +85,7 @@ export const utimens = (
     : checked(
         isTime(time.atime) && isTime(time.mtime),
         "utimensat",
-        pathText(path),
+        pathSubject(path),
         Effect.suspend(() => task.withValue(times, [time.atime, time.mtime], set)),
       );
 };

@@ -1,5 +1,13 @@
-import { AT, cStringBytes, O, SOCKADDR_UN_PATH_MAX, SockaddrUn } from "@rsyscall/abi";
-import { Path, type PathLike, pathBytes, pathText, renameat2, SyscallError } from "@rsyscall/near";
+import { AT, O, SOCKADDR_UN_PATH_MAX, SockaddrUn } from "@rsyscall/abi";
+import {
+  Path,
+  type PathLike,
+  pathBytes,
+  pathProblem,
+  pathSubject,
+  renameat2,
+  SyscallError,
+} from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode } from "../encode.ts";
 import type { HandleFailure } from "../errors.ts";
@@ -14,9 +22,13 @@ import type { Socket } from "./socket.ts";
 
 /** The kernel would stop at a NUL, and take another path; an address that begins with one is abstract. */
 const check = (syscall: string, path: PathLike): Effect.Effect<void, SyscallError> =>
-  cStringBytes(path instanceof Uint8Array ? path : pathText(path)) === undefined
-    ? Effect.fail(SyscallError.of(syscall, "EINVAL", pathText(path)))
-    : Effect.void;
+  Effect.suspend(() => {
+    const problem =
+      pathProblem(path) ?? (pathBytes(path).includes(0) ? "a path has no NUL in it" : undefined);
+    return problem === undefined
+      ? Effect.void
+      : Effect.fail(SyscallError.of(syscall, "EINVAL", pathSubject(path), problem));
+  });
 
 const fits = (path: PathLike): boolean => pathBytes(path).length < SOCKADDR_UN_PATH_MAX;
 

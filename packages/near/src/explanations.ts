@@ -1,0 +1,89 @@
+import type { ErrnoName } from "@rsyscall/abi";
+
+/** What is known beyond an errno: the cause, and what helps. */
+type Explanation = string | ((subject: string) => string | undefined);
+
+type Explanations = Readonly<Partial<Record<ErrnoName, Explanation>>>;
+
+const executes: Explanations = {
+  ENOENT: (path) =>
+    path.includes("/")
+      ? "the file is missing, or the interpreter that it names: a script in its first line, a program in its ELF header"
+      : "a name without a slash is not looked for in PATH: `which` does that",
+  EACCES:
+    "it is no regular file, has no execute permission, or is on a file system that is mounted with noexec",
+  ENOEXEC: "it is no program of this machine, and no script that begins with #!",
+  E2BIG: "arguments and environment are too long together: see ARG_MAX in execve(2)",
+  ETXTBSY: "it is open for writing: close it first, in all processes that have it",
+};
+
+const capability = (name: string): Explanation =>
+  `the process needs ${name} in its user namespace, as root has, and a child of clone(CLONE.NEWUSER)`;
+
+/**
+ * What an errno means of a call, where more is known than strerror(3) says. The man pages have these
+ * under ERRORS.
+ */
+const byCall: Readonly<Record<string, Explanations>> = {
+  execve: executes,
+  execveat: executes,
+  mount: {
+    EPERM:
+      "the process needs CAP_SYS_ADMIN in its mount namespace, as a child of clone(CLONE.NEWUSER | CLONE.NEWNS) has",
+    ENODEV: "the kernel knows no file system of this type: /proc/filesystems lists those it knows",
+  },
+  umount2: {
+    EPERM:
+      "the process needs CAP_SYS_ADMIN in its mount namespace, as a child of clone(CLONE.NEWUSER | CLONE.NEWNS) has",
+    EINVAL: "it is no mount point, or it was mounted by a more privileged namespace",
+    EBUSY: "a process still uses it: a file is open there, or is a working directory",
+  },
+  chroot: { EPERM: capability("CAP_SYS_CHROOT") },
+  pivot_root: {
+    EPERM: capability("CAP_SYS_ADMIN"),
+    EINVAL: "the new root must be a mount point, and the old one must get a place below it",
+  },
+  sethostname: {
+    EPERM:
+      "the process needs CAP_SYS_ADMIN in its UTS namespace, as a child of clone(CLONE.NEWUSER | CLONE.NEWUTS) has",
+  },
+  setuid: { EPERM: capability("CAP_SETUID"), EINVAL: "the user namespace maps no such id" },
+  setgid: { EPERM: capability("CAP_SETGID"), EINVAL: "the user namespace maps no such id" },
+  setgroups: {
+    EPERM:
+      "the process needs CAP_SETGID, and /proc/PID/setgroups of its user namespace must not say deny",
+  },
+  bind: {
+    EACCES:
+      "a port below 1024 needs CAP_NET_BIND_SERVICE, and a path a directory that can be written to",
+    EADDRINUSE: "another socket is bound there, or its file is still there: use another address",
+    EADDRNOTAVAIL: "no interface of this network namespace has this address",
+  },
+  connect: {
+    ECONNREFUSED: "nothing listens there",
+    EACCES: "the socket's file or a directory above it does not permit it",
+  },
+  inotify_add_watch: { ENOSPC: "the limit is reached: see fs.inotify.max_user_watches in proc(5)" },
+  inotify_init1: { EMFILE: "the limit is reached: see fs.inotify.max_user_instances in proc(5)" },
+  epoll_ctl: { EPERM: "the kernel does not tell when such a file is ready: it always is" },
+  exit_group: { EINVAL: "an exit status is an integer from 0 to 255" },
+  setenv: { EINVAL: "a variable has a name without =, and neither name nor value has a NUL" },
+};
+
+/** What an errno means of any call. */
+const byErrno: Explanations = {
+  EMFILE:
+    "the process has all descriptors that RLIMIT_NOFILE lets it have: close some, or raise the limit",
+  ENFILE: "the system has all open files that it may have: see fs.file-max in proc(5)",
+};
+
+/** What is known of a failed call beyond its errno; undefined where that says it all. */
+export const explanationOf = (
+  syscall: string,
+  errno: ErrnoName,
+  subject: string | undefined,
+): string | undefined => {
+  const explanation =
+    (Object.hasOwn(byCall, syscall) ? byCall[syscall] : {})?.[errno] ?? byErrno[errno];
+  return typeof explanation === "function" ? explanation(subject ?? "") : explanation;
+};

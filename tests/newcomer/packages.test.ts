@@ -1,0 +1,36 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { assert, describe } from "vitest";
+import { execute, it } from "../harness/index.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const packages = readdirSync(`${root}packages`);
+
+describe("the built packages", () => {
+  it("are found by require()", function* () {
+    const names = packages.map((name) => `@rsyscall/${name}`);
+    // conformance is for vitest, which cannot be required.
+    const wanted = JSON.stringify(names.filter((name) => !name.endsWith("/conformance")));
+    const { status, stderr } = yield* execute(
+      process.execPath,
+      [
+        ...["--input-type=commonjs", "-e"],
+        `for (const name of ${wanted}) if (Object.keys(require(name)).length === 0) throw name`,
+      ],
+      { cwd: root },
+    );
+    assert.equal(status, 0, stderr.toString());
+  });
+
+  it("have classes under their own names", function* () {
+    yield* [];
+    for (const name of packages)
+      for (const file of readdirSync(`${root}packages/${name}/dist`))
+        if (file.endsWith(".js"))
+          assert.notMatch(
+            readFileSync(`${root}packages/${name}/dist/${file}`, "utf8"),
+            /= class _/,
+            `${name}/${file}`,
+          );
+  });
+});
