@@ -7,7 +7,6 @@ import {
   encodeSockaddr,
   Int32,
   Iovec,
-  listOf,
   MSG,
   Msghdr,
   S_IF,
@@ -36,8 +35,6 @@ export interface Received {
   /** In the receiving task's table, close-on-exec. */
   readonly fds: ReadonlyArray<FileDescriptor>;
 }
-
-const fdPair = listOf(Int32);
 
 const addressText = (address: Sockaddr): string =>
   address.family === "unix"
@@ -283,15 +280,16 @@ export class Socket extends FileDescriptor {
             near.withFlags(flags, MSG.CMSG_CLOEXEC),
           );
           const count = yield* checkedCount("recvmsg", receive, size);
-          const filled = Msghdr.decode(yield* this.task.sysif.read(message, Msghdr.size));
-          const control = yield* this.task.sysif.read(
-            near.Address(filled.control),
-            Math.min(filled.controlLength, controlSize),
-          );
-          const fds = decodeControl(control)
-            .filter(({ level, type }) => level === SOL.SOCKET && type === SCM.RIGHTS)
-            .flatMap(({ data: numbers }) => fdPair.decode(numbers))
-            .map((number) => new FileDescriptor(this.task, near.Fd(number)));
+          const controlAt = Msghdr.size + Iovec.size;
+          const block = yield* this.task.sysif.read(message, controlAt + controlSize);
+          const numbers = yield* near.decoded("recvmsg", `fd ${fd}`, () => {
+            const { controlLength } = Msghdr.decode(block);
+            const control = block.subarray(controlAt, controlAt + controlLength);
+            return decodeControl(control)
+              .filter(({ level, type }) => level === SOL.SOCKET && type === SCM.RIGHTS)
+              .flatMap(({ data }) => decodeFds(data));
+          });
+          const fds = numbers.map((number) => new FileDescriptor(this.task, number));
           return { bytes: yield* this.task.sysif.read(data, count), fds };
         }),
       ),
