@@ -57,8 +57,8 @@ export class Liar {
       waits: { awaitEvents: (_, most) => this.#awaitEvents(most) },
       read: (address, length) =>
         Effect.sync(() => {
-          this.#check("read", address, length);
-          return this.#bytes(length);
+          const isAllowed = this.#check("read", address, length);
+          return this.#bytes(isAllowed ? length : 0);
         }),
       write: (address, bytes) =>
         Effect.sync(() => {
@@ -130,19 +130,20 @@ export class Liar {
     return wait;
   }
 
-  /** Whatever is asked of its memory must lie in an allocation, or on the stack of a child. */
-  #check(what: string, address: number, length: number): void {
+  /** Whether what is asked of its memory lies in an allocation, or on the stack of a child. */
+  #check(what: string, address: number, length: number): boolean {
     for (const allocation of this.#allocations) {
       if (allocation.isFreed) this.#allocations.delete(allocation);
       else if (
         address >= allocation.address &&
         address + length <= allocation.address + allocation.size
       )
-        return;
+        return true;
     }
-    const isStack = address >= BASE && address + length <= BASE + SIZE && length <= 128 * 1024;
-    if (!isStack || !(length >= 0))
-      this.excesses.push(`${what} of ${length} bytes at ${address.toString(16)}`);
+    const isStack =
+      address >= BASE && address + length <= BASE + SIZE && length >= 0 && length <= 128 * 1024;
+    if (!isStack) this.excesses.push(`${what} of ${length} bytes at ${address}`);
+    return isStack;
   }
 }
 
