@@ -19,7 +19,10 @@ const SEED = Number(process.env["RSYSCALL_BATTERY_SEED"] ?? 1);
 /** An operation may wait for what never comes; it is not waited for. */
 const PATIENCE = "50 millis";
 
-/** After that, an interruption does not end it either. */
+/** Milliseconds that the process lives: a call that it does not answer is waited for as long. */
+const DEATH = 200;
+
+/** After that, neither an interruption nor the end of the process ends an operation. */
 const LONGEST = "5 seconds";
 
 /** Bytes that all of it may take, of which most are garbage. */
@@ -53,6 +56,8 @@ describe("a process that answers at random", () => {
           const run = Effect.scoped(
             Effect.gen(function* () {
               const world = new World(random, local, yield* Effect.scope);
+              const death = setTimeout(() => world.liar.die(), DEATH);
+              yield* Effect.addFinalizer(() => Effect.sync(() => clearTimeout(death)));
               const exit = yield* Effect.exit(
                 Effect.timeoutOption(
                   Effect.suspend(() => operation(world)),

@@ -7,6 +7,7 @@ import {
   PendingCall,
   PendingEvents,
   type SyscallInterface,
+  SyscallSendError,
   type Word,
 } from "@rsyscall/near";
 import { Effect } from "effect";
@@ -40,10 +41,12 @@ export class Liar {
   readonly excesses: Array<string> = [];
   readonly #random: Random;
   readonly #allocations = new Set<Allocation>();
+  #isDead = false;
 
   constructor(random: Random) {
     this.#random = random;
     const submit = (_: number, ...words: ReadonlyArray<Word>) => {
+      if (this.#isDead) return dead();
       const answer = this.#answer(words);
       return random.unit() < 0.5 ? answer : later(answer);
     };
@@ -53,7 +56,12 @@ export class Liar {
       ...(random.unit() < 0.5 && {
         direct: { submit, settle: () => {} },
       }),
-      syscall: (_, ...words) => Effect.sync(() => this.#answer(words as ReadonlyArray<Word>)),
+      syscall: (_, ...words) =>
+        Effect.suspend(() =>
+          this.#isDead
+            ? Effect.fail(gone())
+            : Effect.succeed(this.#answer(words as ReadonlyArray<Word>)),
+        ),
       waits: { awaitEvents: (_, most) => this.#awaitEvents(most) },
       read: (address, length) =>
         Effect.sync(() => {
@@ -72,6 +80,11 @@ export class Liar {
       reserve: { address: Address(BASE), size: SIZE, discard: () => Effect.void },
     });
     (this.allocator as Watched).onAllocation = (allocation) => this.#allocations.add(allocation);
+  }
+
+  /** It answers nothing any more. */
+  die(): void {
+    this.#isDead = true;
   }
 
   /** Bytes that are allocated now. */
@@ -117,7 +130,8 @@ export class Liar {
     const wait = new PendingEvents(Math.min(most, EVENTS_AT_MOST));
     const count = random.below(wait.most + 1);
     setImmediate(() => {
-      if (random.unit() < 0.05) wait.complete(-random.of(ERRNOS));
+      if (this.#isDead) wait.complete(gone());
+      else if (random.unit() < 0.05) wait.complete(-random.of(ERRNOS));
       else
         wait.completeWith(
           Array.from({ length: count }, () => ({
@@ -146,6 +160,14 @@ export class Liar {
     return isStack;
   }
 }
+
+const gone = () => new SyscallSendError({ syscall: "it" });
+
+const dead = (): PendingCall => {
+  const call = new PendingCall(0);
+  call.complete(gone());
+  return call;
+};
 
 const later = (answer: Word): PendingCall => {
   const call = new PendingCall(0);
