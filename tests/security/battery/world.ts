@@ -90,8 +90,11 @@ export class World {
     const theirs = (fds: ReadonlyArray<unknown>) =>
       Effect.sync(() => fds.map(() => this.fd(FileDescriptor)));
     const openChannels: Connection["openChannels"] = (count) =>
-      Effect.map(ours.openChannels(count), (channels) =>
-        channels.map(([access]) => [access, this.fd(Socket)] as [Socket, Socket]),
+      Effect.flatMap(ours.openChannels(count), (channels) =>
+        // Nobody serves at the other end: a child that is silent would be waited for.
+        Effect.forEach(channels, ([access, far]) =>
+          Effect.as(far.release, [access, this.fd(Socket)] as [Socket, Socket]),
+        ),
       );
     return {
       accessTask: ours.accessTask,
