@@ -13,6 +13,7 @@ import {
   type Address,
   catchErrno,
   Fd,
+  impossible,
   isError,
   NULL,
   oneLine,
@@ -20,6 +21,7 @@ import {
   sendfile,
   splice,
   type Word,
+  withFlags,
   write,
 } from "@rsyscall/near";
 import { Cause, Effect, Exit, identity, Scope, Sink, Stream } from "effect";
@@ -179,8 +181,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
             return Effect.fail(SyscallError.from(name, result, `fd ${handle.near}`));
           return result >= 0 && result <= most
             ? Effect.succeed(Number(result))
-            : // What no kernel says, but a task that lies might.
-              Effect.fail(SyscallError.of(name, "EIO", `fd ${handle.near}`));
+            : Effect.fail(impossible(name, `fd ${handle.near}`, `${result} of ${most}`));
         },
       );
     });
@@ -263,9 +264,23 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
 
   /** Writes a buffer that is already in the task's memory, all of it. */
   writeAllFrom(address: Address, size: number): Effect.Effect<void, HandleFailure> {
-    return Effect.flatMap(this.writeFrom(address, size), (count) =>
-      count < size ? this.writeAllFrom((address + count) as Address, size - count) : Effect.void,
-    );
+    return this.#all("write", address, size, (from, left) => this.writeFrom(from, left));
+  }
+
+  /** Repeats a call until all is written. EPROTO for a task that writes nothing: it would hold us for ever. */
+  #all(
+    name: "write" | "sendto",
+    address: Address,
+    size: number,
+    write: (from: Address, left: number) => Effect.Effect<number, HandleFailure>,
+  ): Effect.Effect<void, HandleFailure> {
+    return Effect.flatMap(write(address, size), (count) => {
+      if (count === 0 && size > 0)
+        return Effect.fail(impossible(name, `fd ${this.handle.near}`, "nothing is written"));
+      return count < size
+        ? this.#all(name, (address + count) as Address, size - count, write)
+        : Effect.void;
+    });
   }
 
   /** Writes all of the bytes. Raises SIGPIPE in the task like write(2); see `sendAllBytes`. */
@@ -280,13 +295,11 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     this: AsyncFileDescriptor<Socket>,
     bytes: Uint8Array,
   ): Effect.Effect<void, HandleFailure> {
-    const sendFrom = (address: Address, size: number): Effect.Effect<void, HandleFailure> =>
-      Effect.flatMap(this.sendFrom(address, size), (count) =>
-        count < size ? sendFrom((address + count) as Address, size - count) : Effect.void,
-      );
     return bytes.length === 0
       ? Effect.void
-      : this.handle.task.withBytes(bytes, (address) => sendFrom(address, bytes.length));
+      : this.handle.task.withBytes(bytes, (address) =>
+          this.#all("sendto", address, bytes.length, (from, left) => this.sendFrom(from, left)),
+        );
   }
 
   /** accept4(2), waiting for a connection. */
@@ -296,7 +309,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   ): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
     const { task } = this.handle;
     const accepted = Effect.flatMap(
-      this.#call("accept4", NULL, NULL, flags | SOCK.CLOEXEC, Number.MAX_SAFE_INTEGER),
+      this.#call("accept4", NULL, NULL, withFlags(flags, SOCK.CLOEXEC), 2 ** 31 - 1),
       (fd): Effect.Effect<Socket | "EAGAIN", HandleFailure, Scope.Scope> =>
         fd === "EAGAIN"
           ? Effect.succeed(fd)

@@ -120,7 +120,7 @@ const exec = (
     // the exec.
     Effect.matchEffect(Effect.andThen(unshareFiles(task), run), {
       // An exec that comes back has failed.
-      onSuccess: () => Effect.die(new Error(`${syscall} returned`)),
+      onSuccess: () => Effect.fail(near.impossible(syscall, subject, "it returned")),
       onFailure: (error) => {
         if (
           error instanceof near.SyscallHangup &&

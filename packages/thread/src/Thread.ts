@@ -39,6 +39,7 @@ import {
 } from "@rsyscall/handle";
 import {
   exitGroup,
+  impossible,
   kill,
   oneLine,
   type Path,
@@ -185,7 +186,11 @@ export class Thread implements ThreadFields {
               this.#ready(fd, EPOLL.OUT),
               fd.writeBytes(bytes.subarray(offset, offset + PIPE_BUF)),
             ),
-            (count) => writeFrom(offset + count),
+            (count) =>
+              count === 0
+                ? // It would hold us for ever.
+                  Effect.fail(impossible("write", `fd ${fd.near}`, "nothing is written"))
+                : writeFrom(offset + count),
           );
     return Effect.suspend(() =>
       // What is no bytes is refused there.

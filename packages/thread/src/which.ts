@@ -1,7 +1,7 @@
 import { ACCESS, AT, S_IF, S_IFMT } from "@rsyscall/abi";
 import type { MallocFailure, Task } from "@rsyscall/handle";
 import * as near from "@rsyscall/near";
-import { Effect } from "effect";
+import { Effect, Exit } from "effect";
 import { Command } from "./Command.ts";
 import { type Environment, isCString } from "./Environment.ts";
 
@@ -81,14 +81,17 @@ const find = (
     const ask = near.batchExitsThen(asked, task.sysif.read(statuses, stat.size * paths.length));
     return Effect.flatMap(
       Effect.andThen(task.sysif.write(near.Address(base), bytes), ask),
-      ([exits, read]) => {
+      ([exits, read]): Effect.Effect<Command, ExecutableNotFoundError | near.SyscallError> => {
         const isSuccess = (i: number) => exits[i]?._tag === "Success";
         let notExecutable: string | undefined;
         for (const [i, path] of candidates.entries()) {
           if (!isSuccess(2 * i + 1)) continue;
-          const { mode } = stat.decode(read.subarray(stat.size * i, stat.size * (i + 1)));
+          const status = near.decoded("newfstatat", path, () =>
+            stat.decode(read.subarray(stat.size * i, stat.size * (i + 1))),
+          );
+          if (Exit.isFailure(status)) return Effect.failCause(status.cause);
           // Of a directory X means something else.
-          if ((mode & S_IFMT) === S_IF.REG && isSuccess(2 * i))
+          if ((status.value.mode & S_IFMT) === S_IF.REG && isSuccess(2 * i))
             return Effect.succeed(Command.make(path).argv0(file));
           notExecutable ??= path;
         }

@@ -1,6 +1,6 @@
 import { Uint64 } from "@rsyscall/abi";
 import type { HandleFailure } from "@rsyscall/handle";
-import { SyscallError } from "@rsyscall/near";
+import { impossible, type SyscallError } from "@rsyscall/near";
 import { Effect, Stream } from "effect";
 import type { AsyncFileDescriptor } from "../AsyncFileDescriptor.ts";
 
@@ -11,8 +11,7 @@ export const readCount = (afd: AsyncFileDescriptor): Effect.Effect<bigint, Handl
     (bytes): Effect.Effect<bigint, SyscallError> =>
       bytes.length === Uint64.size
         ? Effect.succeed(Uint64.decode(bytes))
-        : // What no kernel says, but a task that lies might.
-          Effect.fail(SyscallError.of("read", "EIO", `fd ${afd.handle.near}`)),
+        : Effect.fail(impossible("read", `fd ${afd.handle.near}`, `${bytes.length} of 8 bytes`)),
   );
 
 /** What `readCount` gives, again and again. Nothing is read before it is asked for. */

@@ -1,7 +1,7 @@
 import { AT, DT, decodeInotifyEvents, IN, type InotifyEvent, isDirectory } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { Directory, type HandleFailure, Inotify, stat } from "@rsyscall/handle";
-import { catchErrno, Path, SyscallError } from "@rsyscall/near";
+import { catchErrno, decoded, Path, SyscallError } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Cause, Effect, type FileSystem, type PlatformError, Stream } from "effect";
 import { named } from "./attempt.ts";
@@ -87,11 +87,7 @@ class Watching {
     if (this.#hasEnded) return Effect.succeed(undefined);
     return Effect.gen({ self: this }, function* () {
       const bytes = yield* this.#afd.readBytes(BATCH);
-      const events = yield* Effect.try({
-        try: () => decodeInotifyEvents(bytes),
-        // What no kernel says, but a task that lies might.
-        catch: () => SyscallError.of("read", "EIO", this.#root),
-      });
+      const events = yield* decoded("read", this.#root, () => decodeInotifyEvents(bytes));
       for (const event of events) yield* this.#tell(event);
       return yield* this.next;
     });

@@ -1,0 +1,166 @@
+import { Bytes, F, Int32, SIG, SO, SOCK, SOL } from "@rsyscall/abi";
+import { ftruncate } from "@rsyscall/near";
+import { Command, LocalThread } from "@rsyscall/thread";
+import { Effect, type Scope } from "effect";
+import { assert, describe } from "vitest";
+import { it } from "../../../tests/harness/index.ts";
+import {
+  clone,
+  copyFile,
+  fstatx,
+  Memfd,
+  mount,
+  open,
+  Pidfd,
+  pipe,
+  Socket,
+  type Task,
+  umask,
+  unshare,
+} from "../src/index.ts";
+
+/*
+ * Numbers and text that the kernel would take for others, as users of handles come upon them; and what an
+ * honest kernel can say that no JavaScript number holds.
+ */
+
+const errnoOf = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) =>
+  Effect.map(Effect.flip(Effect.scoped(effect)), (error) => {
+    const { errno, _tag } = error as { errno?: string; _tag?: string };
+    return errno ?? _tag;
+  });
+
+describe("what is no number of its kind", () => {
+  const refused: ReadonlyArray<
+    [what: string, (task: Task) => Effect.Effect<unknown, unknown, Scope.Scope>]
+  > = [
+    ["memory of -1 bytes", (task) => task.malloc(Bytes, -1)],
+    ["memory of 1.5 bytes", (task) => task.malloc(Bytes, 1.5)],
+    ["memory of NaN bytes", (task) => task.malloc(Bytes, Number.NaN)],
+    ["memory of Infinity bytes", (task) => task.malloc(Bytes, Number.POSITIVE_INFINITY)],
+    ["a pid of 33 bits", (task) => Pidfd.open(task, 2 ** 32 + 1)],
+    ["umask(NaN)", (task) => umask(task, Number.NaN)],
+    ["unshare(2^32)", (task) => unshare(task, 2 ** 32)],
+    ["open flags that are text", (task) => open(task, "/", "r" as never)],
+    ["pipe flags of 33 bits", (task) => pipe(task, 2 ** 32)],
+    ["a socket type of NaN", (task) => Socket.make(task, 1, Number.NaN)],
+    ["a value with a half of a character", (task) => task.ptr("\ud800")],
+    ["text with a NUL", (task) => task.ptr("a\0b")],
+    ["a number that its type does not have", (task) => task.ptr(2 ** 31, Int32)],
+    ["mount options with a NUL", (task) => mount(task, "none", "/mnt", "tmpfs", 0, "size=1\0")],
+    [
+      "clone(NaN)",
+      (task) =>
+        clone(task, {
+          flags: Number.NaN,
+          kept: [],
+          deathSignal: undefined,
+          defaultSignals: new Set(),
+        }),
+    ],
+    [
+      "an option of 2^31",
+      (task) =>
+        Effect.flatMap(Socket.make(task, 1, SOCK.STREAM), (socket) =>
+          socket.setOption(SOL.SOCKET, SO.SNDBUF, 2 ** 31),
+        ),
+    ],
+    [
+      "a least descriptor of 33 bits",
+      (task) => Effect.flatMap(open(task, "/", 0), (fd) => fd.dup(2 ** 32 + 50)),
+    ],
+    [
+      "an argument of fcntl of 33 bits",
+      (task) => Effect.flatMap(open(task, "/", 0), (fd) => fd.fcntl(F.SETFD, 2 ** 32)),
+    ],
+  ];
+  for (const [what, make] of refused)
+    it(`is EINVAL: ${what}`, function* () {
+      const { task } = yield* LocalThread;
+      assert.equal(yield* errnoOf(make(task)), "EINVAL");
+    });
+
+  it("leaves a file as it is", function* () {
+    const { task } = yield* LocalThread;
+    const memfd = yield* Memfd.create(task, "m");
+    yield* memfd.writeAllText("content");
+    assert.equal(yield* errnoOf(memfd.truncate(Number.NaN)), "EINVAL");
+    assert.equal((yield* memfd.fstat).size, 7);
+  });
+
+  it("is no signal to a child, and no descriptor of a program", function* () {
+    const thread = yield* LocalThread;
+    const child = yield* thread.fork();
+    assert.equal(yield* errnoOf(child.process.kill(Number.NaN)), "EINVAL");
+    assert.isUndefined(child.process.state);
+    const fds = new Map([[1.5, thread.stdin]]);
+    assert.equal(yield* errnoOf(thread.run(Command.make("/bin/true"), { fds })), "EINVAL");
+    yield* child.process.kill(SIG.KILL);
+  });
+
+  it("leads nowhere in memory", function* () {
+    const { task } = yield* LocalThread;
+    const pointer = yield* task.ptr(Uint8Array.of(1, 2, 3));
+    for (const size of [-1, 1.5, 4, Number.NaN])
+      assert.equal(yield* errnoOf(pointer.split(size)), "SizeError", String(size));
+    assert.isTrue(pointer.isValid);
+  });
+});
+
+describe("empty memory", () => {
+  it("has no byte", function* () {
+    const thread = yield* LocalThread;
+    const { task } = thread;
+    assert.equal((yield* task.ptr(new Uint8Array())).size, 0);
+    const [one, other] = [yield* task.malloc(Bytes, 0), yield* task.malloc(Bytes, 0)];
+    assert.notEqual(yield* one.address, yield* other.address, "each has a place of its own");
+
+    const [reader, writer] = yield* thread.pipe();
+    yield* writer.write(yield* task.ptr(new Uint8Array()));
+    yield* writer.writeAllText("x");
+    assert.equal((yield* reader.readBytes(8)).length, 1);
+
+    const [from, to] = yield* Socket.pair(task, 1, SOCK.SEQPACKET);
+    yield* from.send(yield* task.ptr(new Uint8Array()));
+    yield* from.send(yield* task.ptr(Uint8Array.of(7)));
+    const [empty] = yield* to.recv(yield* task.malloc(Bytes, 8));
+    assert.equal(empty.size, 0, "a packet of nothing");
+    const [rest] = yield* to.recv(yield* task.malloc(Bytes, 0));
+    assert.equal(rest.size, 0);
+  });
+});
+
+describe("dup3 onto itself", () => {
+  it("is EINVAL, as in dup3(2)", function* () {
+    const { task } = yield* LocalThread;
+    const fd = yield* open(task, "/dev/null", 0);
+    assert.equal(yield* errnoOf(fd.dup3(fd)), "EINVAL");
+    assert.equal(yield* fd.fcntl(F.GETFD), 1, "still close-on-exec");
+  });
+});
+
+describe("a file that is larger than a number can say", () => {
+  const SIZE = 2n ** 60n;
+
+  it("is EOVERFLOW, and statx tells", function* () {
+    const { task } = yield* LocalThread;
+    const memfd = yield* Memfd.create(task, "sparse");
+    yield* ftruncate(task.sysif, memfd.near, SIZE);
+    assert.equal(yield* errnoOf(memfd.fstat), "EOVERFLOW");
+    assert.equal(yield* errnoOf(memfd.lseek(0, 2)), "EOVERFLOW");
+    assert.equal((yield* fstatx(memfd)).size, SIZE);
+    assert.equal(yield* errnoOf(copyFile(memfd, yield* Memfd.create(task, "to"))), "EOVERFLOW");
+  });
+
+  it("is copied piece by piece, and does not fill this process", function* () {
+    const { task } = yield* LocalThread;
+    const [from, to] = [yield* Memfd.create(task, "from"), yield* Memfd.create(task, "to")];
+    yield* from.truncate(2 ** 50);
+    const before = process.memoryUsage().rss;
+    // Nobody waits for its end: it writes until the scope closes.
+    const copied = yield* Effect.timeoutOption(copyFile(from, to), "300 millis");
+    assert.equal(copied._tag, "None");
+    assert.isBelow(process.memoryUsage().rss - before, 200 * 2 ** 20);
+    assert.isAbove((yield* to.fstat).size, 0);
+  });
+});
