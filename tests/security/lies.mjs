@@ -7,7 +7,7 @@ const HUNG_UP = /^failure: Syscall(Hangup|SendError)/;
 /** What a call fails with of which the task says what no kernel does. */
 const TYPED = /^failure: (Syscall|Size|OutOfSpace|WrongKind|UseAfterFree|Timeout)/;
 
-const WRONG_KIND = /^failure: (WrongKindError|Syscall)/;
+const WRONG_KIND = /^failure: WrongKindError/;
 
 /** Served over sockets, or through what was offered: it does not matter, and nobody is harmed. */
 const SERVED = /^success/;
