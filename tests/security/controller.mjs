@@ -1,19 +1,27 @@
 /* A controller whose callers may lie: DIRECTORY. Serves "stub" there, does with a liar what its hello asks
  * for, and reports to its parent over the IPC channel: what came of that, what was logged, and on request how
  * long the event loop has stood still at worst, and how many descriptors are open. */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Cause, Effect, Exit, Logger, References } from "effect";
 import { uses } from "./uses.mjs";
 
 const TICK = 5;
+
+/** Milliseconds for which this thread was ready to run, and others had the CPU: no fault of its own. */
+const waited = () =>
+  Number(readFileSync("/proc/thread-self/schedstat", "utf8").split(" ")[1]) / 1e6;
+
 let last = performance.now();
+let lastWaited = waited();
 let worst = 0;
 const tick = () => {
   const now = performance.now();
-  worst = Math.max(worst, now - last - TICK);
+  const nowWaited = waited();
+  worst = Math.max(worst, now - last - TICK - (nowWaited - lastWaited));
   last = now;
+  lastWaited = nowWaited;
 };
 setInterval(tick, TICK);
 

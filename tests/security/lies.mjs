@@ -7,7 +7,7 @@ const HUNG_UP = /^failure: Syscall(Hangup|SendError)/;
 /** What a call fails with of which the task says what no kernel does. */
 const TYPED = /^failure: (Syscall|Size|OutOfSpace|WrongKind|UseAfterFree|Timeout)/;
 
-const WRONG_KIND = /^failure: (WrongKindError|Syscall)/;
+const WRONG_KIND = /^failure: WrongKindError/;
 
 /** Served over sockets, or through what was offered: it does not matter, and nobody is harmed. */
 const SERVED = /^success/;
@@ -63,12 +63,14 @@ const kinds = {
   "a pipe": (tools) => pair(tools, "pipe2")[0],
   "a stream socket": (tools) => socketPair(tools, 1)[0],
   "a datagram socket": (tools) => socketPair(tools, 2)[0],
-  "a listening socket": ({ kernel }) => {
+  "a listening socket": ({ kernel, place }) => {
     const fd = kernel("socket", 1, 1, 0);
-    kernel("bind", fd, 0, 0);
+    // To a name of the kernel's choice.
+    kernel("bind", fd, place(new Uint8Array(new Uint16Array([1]).buffer)), 2);
     kernel("listen", fd, 1);
     return fd;
   },
+  "a socket of TCP": ({ kernel }) => kernel("socket", 2, 1, 0),
   "a memfd": (tools) => memfd(tools),
   "a regular file": (tools) => open(tools, "/proc/self/exe"),
   "a directory": (tools) => open(tools, "/"),
@@ -255,6 +257,15 @@ export const lies = {
     `a child whose pidfd is ${name}`,
     { use: "fork", lie: cloning(4242, make), outcome: WRONG_KIND },
   ]),
+  ...each({ ...kinds, "a pidfd": pidfd }, (name, make) => [
+    `a connection to a persistent task that is ${name}`,
+    {
+      use: "dial",
+      lie: (tools) => ({ socket: () => make(tools), connect: () => 0 }),
+      outcome: name === "a stream socket" ? /^failure: PersistentTaskError/ : WRONG_KIND,
+    },
+  ]),
+
   "a child without a pidfd": { use: "fork", lie: cloning(4242, () => 999), outcome: TYPED },
 
   ...each(

@@ -2,8 +2,8 @@ import { afterAll, assert, beforeAll, describe, it } from "vitest";
 import { Attack } from "./attack.ts";
 import { lies } from "./lies.mjs";
 
-/** Milliseconds for which the controller's event loop may stand still, on a machine that has others to do. */
-const LAG = 500;
+/** Milliseconds for which the controller's event loop may stand still. */
+const LAG = 200;
 
 describe("a client that lies", () => {
   let attack: Attack;

@@ -1,5 +1,6 @@
 /* What a controller does with a caller that lies. */
 import { Memfd } from "@rsyscall/handle";
+import { PersistentTask } from "@rsyscall/task-persistent";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 
@@ -30,6 +31,12 @@ export const uses = {
       const afd = yield* thread.makeAfd(reader);
       return (yield* Effect.timeout(afd.readBytes(1), "100 millis")).length;
     }),
+
+  /** Connects to a persistent task through it. */
+  dial: (thread) => {
+    const options = { timeout: "100 millis" };
+    return Effect.as(PersistentTask.connect(thread, "/nowhere", options), "a task");
+  },
 
   fork: (thread) => Effect.as(thread.fork(), "a child"),
 

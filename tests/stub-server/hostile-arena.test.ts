@@ -3,6 +3,7 @@ import { AF, F, F_SEAL, MFD, O, SOCK } from "@rsyscall/abi";
 import { SyscallConnection } from "@rsyscall/connection";
 import { connectUnix, type FileDescriptor, Memfd, open, pipe, Socket } from "@rsyscall/handle";
 import {
+  ftruncate,
   getpid,
   OP_COPY,
   SyscallHangup,
@@ -133,6 +134,23 @@ describe("an arena that is none", () => {
     fds: Effect.Effect<ReadonlyArray<FileDescriptor>, unknown, Scope.Scope | LocalThread>,
     hello?: Uint8Array,
   ];
+  it("may have more bytes than a number holds: what is said of it is used", function* () {
+    const { path, socket } = yield* serve();
+    const before = openFds();
+    for (const length of [2n ** 60n, 2n ** 63n - 1n]) {
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { sysif } = yield* task;
+          const memfd = yield* memory({ size: 0, seals: 0 });
+          yield* ftruncate(sysif, memfd.near, length);
+          yield* memfd.fcntl(F.ADD_SEALS, SHRINK);
+          assert.isTrue(hasRing(yield* passing(socket, offering(), [memfd])));
+        }),
+      );
+      yield* stillServes(path, before);
+    }
+  });
+
   const offers: Record<string, Offer> = {
     "without seals": [one({ seals: 0 })],
     "sealed against growing only": [one({ seals: GROW })],

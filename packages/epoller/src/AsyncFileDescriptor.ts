@@ -31,6 +31,18 @@ import { KeptBytes } from "./internal/KeptBytes.ts";
 import { type Restore, Turns } from "./internal/Turns.ts";
 import type { Readiness, WaitableEvent } from "./Readiness.ts";
 
+/**
+ * What is read from a socket, and written to it, by calls that can be told not to wait: a process with the same
+ * open file, such as one that has passed it here, may take O_NONBLOCK away at any time.
+ */
+const directions = {
+  read: "recvfrom",
+  recvfrom: "recvfrom",
+  write: "sendto",
+  sendto: "sendto",
+  accept4: undefined,
+} as const;
+
 /** Bytes that one copying call is asked for. */
 const COPY_SIZE = 1024 * 1024;
 
@@ -170,11 +182,13 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   ): Effect.Effect<number | "EAGAIN", HandleFailure> {
     const { handle } = this;
     const { sysif } = handle.task;
-    const number = sysif.abi.syscallNumber(name) as number;
+    const direction = handle instanceof Socket ? directions[name] : undefined;
+    const number = sysif.abi.syscallNumber(direction ?? name) as number;
+    const allFlags = direction === undefined ? flags : flags | MSG.DONTWAIT;
     return Effect.suspend((): Effect.Effect<number | "EAGAIN", HandleFailure> => {
       if (!handle.isValid) return this.#useAfterFree;
       return Effect.flatMap(
-        sysif.syscall(number, handle.near, address, size, flags, 0, 0),
+        sysif.syscall(number, handle.near, address, size, allFlags, 0, 0),
         (result: Word): Effect.Effect<number | "EAGAIN", SyscallError> => {
           if (result === -Errno.EAGAIN) return Effect.succeed("EAGAIN");
           if (isError(result))
@@ -409,7 +423,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   ): Effect.Effect<Received, HandleFailure, Scope.Scope> {
     const { handle } = this;
     const receive = handle
-      .receiveFds(size, mostFds)
+      .receiveFds(size, mostFds, MSG.DONTWAIT)
       .pipe(catchErrno("EAGAIN", () => Effect.succeed("EAGAIN" as const)));
     const bytes = this.#bytes;
     const kept: Kept<Received, HandleFailure, Scope.Scope> = {

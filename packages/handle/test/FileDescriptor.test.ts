@@ -3,12 +3,13 @@ import {
   constants,
   lstatSync,
   openSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   readSync,
   writeFileSync,
 } from "node:fs";
-import { AF, Bytes, F, FD, O, SOCK } from "@rsyscall/abi";
+import { AF, Bytes, EPOLL, EPOLL_CTL, F, FD, O, SOCK } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
 import { catchErrno, type Fd, SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
@@ -16,11 +17,15 @@ import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
 import { it, launchStub, tempDirectory } from "../../../tests/harness/index.ts";
 import {
+  Directory,
   Epoll,
+  Eventfd,
+  type FdKind,
   FileDescriptor,
   Memfd,
   open,
-  type PipeReader,
+  Pidfd,
+  PipeReader,
   pipe,
   pollNow,
   Socket,
@@ -90,6 +95,44 @@ describe("FileDescriptor", () => {
     const { call } = yield* launchStub;
     const memfd = yield* Memfd.create(task, "ours");
     assert.instanceOf(yield* Effect.flip(memfd.forTask(call.thread.task)), NamespaceMismatchError);
+  });
+
+  it("is confirmed to be of its kind, and of no other", function* () {
+    const { task } = yield* LocalThread;
+    const [socket] = yield* Socket.pair(task);
+    const [reader] = yield* pipe(task);
+    const epoll = yield* Epoll.make(task);
+    const kinds: ReadonlyArray<FdKind<FileDescriptor>> = [
+      Epoll,
+      Pidfd,
+      Socket,
+      PipeReader,
+      Directory,
+    ];
+    const fds: ReadonlyArray<readonly [FileDescriptor, FdKind<FileDescriptor> | undefined]> = [
+      [epoll, Epoll],
+      [yield* Pidfd.open(task, process.pid), Pidfd],
+      // Which pidfd_send_signal(2) takes for one.
+      [yield* Directory.open(task, "/proc/self"), Directory],
+      [yield* Directory.open(task, "/", O.PATH), Directory],
+      [socket, Socket],
+      [yield* Socket.make(task, AF.INET, SOCK.DGRAM), Socket],
+      [reader, PipeReader],
+      [yield* Eventfd.make(task), undefined],
+      [yield* Memfd.create(task, "memory"), undefined],
+      [yield* open(task, "/dev/null", O.RDONLY), undefined],
+      [yield* open(task, "/proc/self/exe", O.RDONLY), undefined],
+      [yield* open(task, "/proc/self/exe", O.PATH), undefined],
+    ];
+    const before = readdirSync("/proc/self/fd").length;
+    for (const [fd, right] of fds)
+      for (const kind of kinds)
+        assert.equal(yield* kind.confirm(task, fd.near), kind === right, `${fd}: ${kind.kind}`);
+    assert.equal(readdirSync("/proc/self/fd").length, before);
+    // What is in the instance already does not matter, and is still there.
+    yield* epoll.set(EPOLL_CTL.ADD, reader, { events: EPOLL.HUP, data: 1 });
+    assert.instanceOf(yield* (yield* epoll.dup()).narrow(Epoll), Epoll);
+    yield* epoll.delete(reader);
   });
 
   it("is narrowed to what the kernel says it is", function* () {
