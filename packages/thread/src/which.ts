@@ -32,13 +32,39 @@ export const which = (
   environ: Environment,
   name: near.PathLike,
 ): Effect.Effect<Command, ExecutableNotFoundError | MallocFailure> =>
-  Effect.suspend(() => find(task, environ, name));
+  Effect.flatMap(search(task, environ, name), ({ found: [first], tried, notExecutable }) =>
+    first === undefined
+      ? Effect.fail(
+          new ExecutableNotFoundError({ name: near.pathText(name), tried, notExecutable }),
+        )
+      : Effect.succeed(first),
+  );
 
-const find = (
+/** As `which`, and gives all programs of that name, in the order of PATH. */
+export const whichAll = (
   task: Task,
   environ: Environment,
   name: near.PathLike,
-): Effect.Effect<Command, ExecutableNotFoundError | MallocFailure> => {
+): Effect.Effect<ReadonlyArray<Command>, MallocFailure> =>
+  Effect.map(search(task, environ, name), ({ found }) => found);
+
+interface Found {
+  readonly found: ReadonlyArray<Command>;
+  readonly tried: ReadonlyArray<string>;
+  readonly notExecutable: string | undefined;
+}
+
+const search = (
+  task: Task,
+  environ: Environment,
+  name: near.PathLike,
+): Effect.Effect<Found, MallocFailure> => Effect.suspend(() => ask(task, environ, name));
+
+const ask = (
+  task: Task,
+  environ: Environment,
+  name: near.PathLike,
+): Effect.Effect<Found, MallocFailure> => {
   const file = near.pathText(name);
   const places = file.includes("/")
     ? [file]
@@ -48,7 +74,8 @@ const find = (
         .map((directory) => near.Path.make(directory || ".", file).text);
   // What cannot be the name of a file is not there.
   const candidates = file === "" ? [] : places.filter(isCString);
-  if (candidates.length === 0) return Effect.fail(notFound(file, [], undefined));
+  if (candidates.length === 0)
+    return Effect.succeed({ found: [], tried: [], notExecutable: undefined });
   const paths = candidates.map((path) => near.pathBytes(`${path}\0`));
   const { stat } = task.abi;
   const text = paths.reduce((sum, path) => sum + path.length, 0);
@@ -67,28 +94,23 @@ const find = (
       );
       end += path.length;
     }
-    const ask = near.batchExitsThen(asked, task.sysif.read(statuses, stat.size * paths.length));
-    return Effect.flatMap(
-      Effect.andThen(task.sysif.write(near.Address(base), bytes), ask),
+    const askAll = near.batchExitsThen(asked, task.sysif.read(statuses, stat.size * paths.length));
+    return Effect.map(
+      Effect.andThen(task.sysif.write(near.Address(base), bytes), askAll),
       ([exits, read]) => {
         const isSuccess = (i: number) => exits[i]?._tag === "Success";
+        const found: Array<Command> = [];
         let notExecutable: string | undefined;
         for (const [i, path] of candidates.entries()) {
           if (!isSuccess(2 * i + 1)) continue;
           const { mode } = stat.decode(read.subarray(stat.size * i, stat.size * (i + 1)));
           // Of a directory X means something else.
           if ((mode & S_IFMT) === S_IF.REG && isSuccess(2 * i))
-            return Effect.succeed(Command.make(path).argv0(file));
-          notExecutable ??= path;
+            found.push(Command.make(path).argv0(file));
+          else notExecutable ??= path;
         }
-        return Effect.fail(notFound(file, candidates, notExecutable));
+        return { found, tried: candidates, notExecutable };
       },
     );
   });
 };
-
-const notFound = (
-  name: string,
-  tried: ReadonlyArray<string>,
-  notExecutable: string | undefined,
-): ExecutableNotFoundError => new ExecutableNotFoundError({ name, tried, notExecutable });
