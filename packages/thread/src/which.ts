@@ -32,12 +32,14 @@ export const which = (
   environ: Environment,
   name: near.PathLike,
 ): Effect.Effect<Command, ExecutableNotFoundError | MallocFailure> =>
-  Effect.flatMap(search(task, environ, name), ({ found: [first], tried, notExecutable }) =>
-    first === undefined
-      ? Effect.fail(
-          new ExecutableNotFoundError({ name: near.pathText(name), tried, notExecutable }),
-        )
-      : Effect.succeed(first),
+  Effect.flatMap(
+    Effect.suspend(() => search(task, environ, name)),
+    ({ found: [first], tried, notExecutable }) =>
+      first === undefined
+        ? Effect.fail(
+            new ExecutableNotFoundError({ name: near.pathText(name), tried, notExecutable }),
+          )
+        : Effect.succeed(first),
   );
 
 /** As `which`, and gives all programs of that name, in the order of PATH. */
@@ -46,7 +48,10 @@ export const whichAll = (
   environ: Environment,
   name: near.PathLike,
 ): Effect.Effect<ReadonlyArray<Command>, MallocFailure> =>
-  Effect.map(search(task, environ, name), ({ found }) => found);
+  Effect.map(
+    Effect.suspend(() => search(task, environ, name)),
+    ({ found }) => found,
+  );
 
 interface Found {
   readonly found: ReadonlyArray<Command>;
@@ -54,13 +59,8 @@ interface Found {
   readonly notExecutable: string | undefined;
 }
 
+/** What there is of a name. PATH is that of the moment in which this is called. */
 const search = (
-  task: Task,
-  environ: Environment,
-  name: near.PathLike,
-): Effect.Effect<Found, MallocFailure> => Effect.suspend(() => ask(task, environ, name));
-
-const ask = (
   task: Task,
   environ: Environment,
   name: near.PathLike,
