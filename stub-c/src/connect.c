@@ -2,11 +2,27 @@
 #include "connect.h"
 #include "ending.h"
 #include "kernel.h"
+#include "rights.h"
 #include "serve.h"
 #include "text.h"
 
 #define PATH_SIZE 4096
 #define LINKS_AT_MOST 40 /* as many as the kernel follows */
+
+/* Room for the path of the server's socket in a copy of this program: packages/stub-server/src/stubFile.ts finds
+ * it by the mark. */
+static const struct {
+	char mark[32];
+	char path[PATH_SIZE];
+} own_socket = {"rsyscall: socket of this copy: ", {0}};
+
+/* It is not as empty as the compiler sees it. */
+static const char *own_path(void)
+{
+	const char *path = own_socket.path;
+	__asm__("" : "+r"(path));
+	return path;
+}
 
 const char *environment_value(char **environment, const char *prefix)
 {
@@ -83,27 +99,74 @@ static long connect_beside(int fd, const char *executed)
 	return -ENOENT;
 }
 
-int connect_to_server(const char *execfn, char **environment)
+static int connect_named(int fd, const char *path)
 {
-	const char *named = environment_value(environment, "RSYSCALL_UNIX_STUB_SOCK_PATH=");
+	long result = connect_path(fd, path);
+	if (result < 0)
+		fail("cannot connect to", path, -result);
+	return fd;
+}
+
+static int has_slash(const char *path)
+{
+	while (*path && *path != '/')
+		path++;
+	return *path == '/';
+}
+
+/* By a path that others may have chosen. */
+static int obey(int fd, const char *path, const struct launch *launch)
+{
+	if (!may_obey(fd, launch))
+		fail("refuses a server of another user, who would get the rights of this process:", path, 0);
+	return fd;
+}
+
+__attribute__((noreturn, noinline)) static void fail_without_server(const struct launch *launch)
+{
+	char subject[800];
+	subject[0] = 0;
+	if (!launch->execfn || !append(subject, 500, launch->execfn))
+		append(subject, sizeof subject, "this program");
+	append(subject, sizeof subject,
+	       launch->is_secure
+		       ? "; RSYSCALL_UNIX_STUB_SOCK_PATH is not heeded by a caller with the rights of another user"
+		       : ", and RSYSCALL_UNIX_STUB_SOCK_PATH is not set. A copy or hard link under another name "
+			 "finds its server only if it was made with link: \"script\"");
+	fail("no server: there is no socket beside", subject, 0);
+}
+
+int connect_to_server(const struct launch *launch)
+{
+	const char *execfn = launch->execfn;
+	const char *name = launch->argv[0];
 	long first = syscall6(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, 0, 0, 0);
 	if (first < 0)
 		fail("cannot make a socket", 0, -first);
 	int fd = set_aside((int)first);
 	sys_close((int)first);
 
-	if (!named)
-		named = environment_value(environment, "RSYSCALL_UNIX_STUB_SOCK=");
-	if (execfn && connect_beside(fd, execfn) >= 0)
-		return fd;
+	/* What lies in this file or beside it is as good as the file: the caller has executed it. But a caller that acts
+	 * for another user may have been led to it. */
+	int is_beside = 1;
+	if (*own_path())
+		connect_named(fd, own_path());
 	/* After fexecve(3) of a descriptor that closes on exec, only the kernel knows what was executed. */
-	if (connect_beside(fd, "/proc/self/exe") >= 0)
-		return fd;
+	else if (!(execfn && connect_beside(fd, execfn) >= 0) && connect_beside(fd, "/proc/self/exe") < 0)
+		is_beside = 0;
+	if (is_beside)
+		return launch->is_secure ? obey(fd, execfn ? execfn : "this program", launch) : fd;
+
+	if (launch->is_secure)
+		fail_without_server(launch);
+	/* A script's interpreter has no other word for its own path: execve(2). A name without a directory would mean
+	 * the working directory. */
+	if (name && has_slash(name) && connect_beside(fd, name) >= 0)
+		return obey(fd, name, launch);
+	const char *named = environment_value(launch->environment, "RSYSCALL_UNIX_STUB_SOCK_PATH=");
 	if (!named)
-		fail("no server: RSYSCALL_UNIX_STUB_SOCK_PATH is not set, and there is no socket beside",
-		     execfn ? execfn : "this program", 0);
-	long result = connect_path(fd, named);
-	if (result < 0)
-		fail("cannot connect to", named, -result);
-	return fd;
+		named = environment_value(launch->environment, "RSYSCALL_UNIX_STUB_SOCK=");
+	if (!named)
+		fail_without_server(launch);
+	return obey(connect_named(fd, named), named, launch);
 }

@@ -4,9 +4,6 @@
 #include "rsyscall/server.h"
 #include "text.h"
 
-/* The last real-time signal: the one that is least likely to mean something to anybody else. */
-#define LIFELINE_SIGNAL 64
-
 static const char *program_name;
 static int lifeline_fd = -1;
 
@@ -91,6 +88,15 @@ static void on_lifeline(int signal, void *info, void *context)
 	(void)signal, (void)info, (void)context;
 	if (lifeline_has_closed(lifeline_fd))
 		fail(CONTROLLER_GONE, 0, 0);
+}
+
+int is_ignored(int signal)
+{
+	struct {
+		u64 handler, flags, restorer, mask;
+	} action = {0};
+	syscall6(SYS_rt_sigaction, signal, 0, (long)&action, sizeof action.mask, 0, 0);
+	return action.handler == SIG_IGN;
 }
 
 void handle_signal(int signal, void (*handler)(int signal, void *info, void *context))

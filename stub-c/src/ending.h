@@ -4,6 +4,10 @@
 /* The syscall socket and the lifeline close together, and either may be noticed first. */
 #define CONTROLLER_GONE "the controller is gone, and gave no exit status"
 
+/* By which the kernel tells that the lifeline has closed. The last real-time signal: the one that is least likely to
+ * mean something to anybody else. */
+#define LIFELINE_SIGNAL 64
+
 /* The name that messages begin with, as programs do: the last part of argv[0]. Without it they begin with
  * "rsyscall". */
 void name_program(const char *argv0);
@@ -23,5 +27,8 @@ int lifeline_has_closed(int lifeline);
 
 /* Has a signal handler called, whatever the signal's disposition was and whether or not it was blocked. */
 void handle_signal(int signal, void (*handler)(int signal, void *info, void *context));
+
+/* Whether a signal is ignored. */
+int is_ignored(int signal);
 
 #endif

@@ -1,5 +1,6 @@
 /* The handshake: who we are, and whether we are wanted. */
 #include "hello.h"
+#include "ending.h"
 #include "kernel.h"
 #include "rsyscall/server.h"
 #include "text.h"
@@ -161,6 +162,8 @@ int say_hello(const struct control_fds *control, const struct launch *launch, st
 	};
 	hello.argv_size = strings_size(launch->argv, &hello.argc);
 	hello.envp_size = strings_size(launch->environment, &hello.envc);
+	if (is_ignored(LIFELINE_SIGNAL))
+		hello.ignored = 1ul << (LIFELINE_SIGNAL - 1);
 	syscall6(SYS_rt_sigprocmask, 0, 0, (long)&hello.sigmask, sizeof hello.sigmask, 0, 0);
 
 	struct iovec parts[] = {

@@ -15,6 +15,7 @@
 #define SOCK_STREAM 1
 #define SOCK_CLOEXEC 02000000
 #define SOL_SOCKET 1
+#define SO_PEERCRED 17
 #define SCM_RIGHTS 1
 #define MSG_CTRUNC 0x8
 #define MSG_DONTWAIT 0x40
@@ -45,7 +46,9 @@
 #define SA_RESTORER 0x04000000
 #define SA_RESTART 0x10000000
 #define SIG_UNBLOCK 1
+#define SIG_IGN 1
 #define EINTR 4
+#define EPERM 1
 #define ENOENT 2
 #define ECHILD 10
 #define EAGAIN 11
@@ -112,6 +115,19 @@ static inline long sys_send(int fd, const void *from, u64 length)
 static inline long sys_recv(int fd, void *to, u64 length)
 {
 	return syscall6(SYS_recvfrom, fd, (long)to, (long)length, MSG_WAITALL, 0, 0);
+}
+
+/* The user at the other end of a Unix socket, by the kernel's word; -1 if it does not say. */
+static inline u32 sys_peer_uid(int fd)
+{
+	struct {
+		i32 pid;
+		u32 uid, gid;
+	} peer;
+	u32 size = sizeof peer;
+	if (syscall6(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, (long)&peer, (long)&size, 0) < 0)
+		return ~0u;
+	return peer.uid;
 }
 
 static inline long sys_close(int fd)

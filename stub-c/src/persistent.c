@@ -7,13 +7,11 @@
 #include "rsyscall/server.h"
 #include "serve.h"
 
-#define SO_PEERCRED 17
 #define SO_RCVTIMEO 20
 #define SO_SNDTIMEO 21
 #define SO_ACCEPTCONN 30
 #define SIGPIPE 13
 #define SIGIO 29
-#define SIG_IGN 1
 #define SIG_SETMASK 2
 #define CLONE_VM 0x100
 #define P_ALL 0
@@ -180,14 +178,8 @@ static int next_client(struct control_fds *fds)
 /* By the kernel's word: our own user, and root, which may do with this process what it likes anyway. */
 static int may_control(int fd)
 {
-	struct {
-		i32 pid;
-		u32 uid, gid;
-	} peer;
-	u32 size = sizeof peer;
-	if (syscall6(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, (long)&peer, (long)&size, 0) < 0)
-		return 0;
-	return peer.uid == 0 || peer.uid == (u32)syscall6(SYS_geteuid, 0, 0, 0, 0, 0, 0);
+	u32 peer = sys_peer_uid(fd);
+	return peer == 0 || peer == (u32)syscall6(SYS_geteuid, 0, 0, 0, 0, 0, 0);
 }
 
 static struct timeval time_limit(int listening)

@@ -11,5 +11,5 @@ void run(const struct launch *launch)
 	name_program("stub");
 	if (name || launch->argv[0])
 		name_program(name ? name : launch->argv[0]);
-	serve_on(connect_to_server(launch->execfn, launch->environment), launch, 1);
+	serve_on(connect_to_server(launch), launch, 1);
 }

@@ -1,11 +1,13 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fsDecode } from "@rsyscall/abi";
+import { stubPath } from "@rsyscall/native";
 import type { LinkMode, StubCall } from "@rsyscall/stub-server";
 import { Effect } from "effect";
-import { assert } from "vitest";
+import { assert, describe } from "vitest";
 import {
   describeUnless,
+  execute,
   it,
   type MockOptions,
   missing,
@@ -116,10 +118,10 @@ os.execv(p, [p] + names)`,
     it(`through a ${link} too, whatever they are`, function* () {
       const { path, calls } = yield* recordingMock({ link });
       const odd = `b"", b"two\\nlines\\n", b"-n", b"--", b"\\xff", b"$HOME", b"'", b"\`id\`", b""`;
-      const ended = yield* exec(path, `[os.fsencode(p), ${odd}]`);
+      const ended = yield* exec(path, `[b"a name", ${odd}]`);
       assert.deepEqual(seen(ended), succeeded);
       assert.deepEqual(calls[0]?.argv, [
-        ...[path, "", "two\nlines\n", "-n", "--", "\udcff", "$HOME", "'", "`id`", ""],
+        ...["a name", "", "two\nlines\n", "-n", "--", "\udcff", "$HOME", "'", "`id`", ""],
       ]);
     });
 });
@@ -209,18 +211,29 @@ describeUnless(missing("python3"), "environment", () => {
   for (const link of ["symlink", "copy", "script"] as const)
     it(`shows nothing of ours through a ${link}`, function* () {
       const { path, calls } = yield* recordingMock({ link });
-      const environ = `[b"RSYSCALL_UNIX_STUB_SOCK=/nonexistent", b"RSYSCALL_UNIX_STUB_SOCK_PATH=/nonexistent", b"RSYSCALL_MINE=1", b"PWD=/"]`;
+      const environ = `[b"RSYSCALL_UNIX_STUB_SOCK=/nonexistent", b"RSYSCALL_UNIX_STUB_SOCK_PATH=/nonexistent", b"RSYSCALL_MINE=1", b"a-b=2", b"BASH_FUNC_f%%=() { :; }"]`;
       const ended = yield* exec(path, "[os.fsencode(p)]", environ);
       assert.deepEqual(seen(ended), succeeded);
       const names = [...(calls[0]?.thread.environ ?? [])].map(([name]) => name);
-      // What is not ours stays. A shell may add to it, which is why a link is the better way.
-      assert.include(names, "RSYSCALL_MINE");
-      assert.deepEqual(
-        names.filter((name) => name.startsWith("RSYSCALL_UNIX_STUB")),
-        [],
-      );
-      if (link !== "script") assert.deepEqual(names, ["RSYSCALL_MINE", "PWD"]);
+      // What is not ours stays, and nothing is added.
+      assert.deepEqual(names, ["RSYSCALL_MINE", "a-b", "BASH_FUNC_f%%"]);
     });
+});
+
+describe("a wrapper script of one's own", () => {
+  it("names the socket in the environment, and passes argv[0] on", function* () {
+    const { server, directory, calls } = yield* recordingMock();
+    const path = join(directory, "wrapper");
+    const line = `RSYSCALL_UNIX_STUB_SOCK_PATH='${server.path}' RSYSCALL_UNIX_STUB_ARGV0="$0" exec '${stubPath}' "$@"`;
+    writeFileSync(path, `#!/bin/sh\n${line}\n`, { mode: 0o755 });
+    assert.deepEqual(seen(yield* execute(path, ["an arg", ""])), succeeded);
+    assert.deepEqual(calls[0]?.argv, [path, "an arg", ""]);
+    const names = [...(calls[0]?.thread.environ ?? [])].map(([name]) => name);
+    assert.deepEqual(
+      names.filter((name) => name.startsWith("RSYSCALL_UNIX_STUB")),
+      [],
+    );
+  });
 });
 
 describeUnless(missing("python3"), "the working directory", () => {

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   copyFileSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -13,6 +14,7 @@ import {
 } from "node:fs";
 import { createServer } from "node:net";
 import { basename, dirname, join, relative } from "node:path";
+import { Worker } from "node:worker_threads";
 import { fsDecode, fsEncode } from "@rsyscall/abi";
 import { stubPath } from "@rsyscall/native";
 import {
@@ -22,7 +24,7 @@ import {
   type StubServerErrorReason,
   type StubServerOptions,
 } from "@rsyscall/stub-server";
-import { LocalThread } from "@rsyscall/thread";
+import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
 import {
@@ -32,6 +34,7 @@ import {
   mock,
   mounted,
   notRoot,
+  program,
   python,
   seen,
   tempDirectory,
@@ -218,6 +221,220 @@ describe("what is in the directory", () => {
   });
 });
 
+/** What a stub says that finds no server. */
+const noServer = (path: string) =>
+  `rsyscall: no server: there is no socket beside ${path}, and RSYSCALL_UNIX_STUB_SOCK_PATH is not set. A copy or hard link under another name finds its server only if it was made with link: "script"\n`;
+
+describe("other names", () => {
+  for (const link of modes)
+    it(`it may be the interpreter of a script (${link})`, function* () {
+      const calls: Array<ReadonlyArray<string>> = [];
+      const { path, directory } = yield* mock(
+        (call) => {
+          calls.push(call.argv);
+          return answer(call);
+        },
+        { link },
+      );
+      const script = join(yield* tempDirectory, "a script");
+      writeFileSync(script, `#!${path} -x y\n`, { mode: 0o755 });
+      assert.deepEqual(seen(yield* execute(script, ["arg"])), succeeded);
+      writeFileSync(script, "#!./mail\n");
+      assert.deepEqual(seen(yield* execute(script, [], { cwd: directory })), succeeded);
+      assert.deepEqual(calls, [
+        [path, "-x y", script, "arg"],
+        ["./mail", script],
+      ]);
+    });
+
+  it("a link to it may have any", function* () {
+    const { path } = yield* mock(answer);
+    const elsewhere = yield* tempDirectory;
+    symlinkSync(path, join(elsewhere, "one"));
+    symlinkSync("one", join(elsewhere, "two"));
+    assert.deepEqual(seen(yield* execute(join(elsewhere, "two"))), succeeded);
+  });
+
+  it("it may be copied, moved and linked to if it names its socket itself", function* () {
+    const { path } = yield* mock(answer, { link: "script" });
+    const elsewhere = yield* tempDirectory;
+    const at = (name: string) => join(elsewhere, name);
+    copyFileSync(path, at("copied"));
+    linkSync(path, at("linked"));
+    copyFileSync(path, at("moving"));
+    renameSync(at("moving"), at("moved"));
+    for (const name of ["copied", "linked", "moved"])
+      assert.deepEqual(seen(yield* execute(at(name))), succeeded);
+    // It is that socket and no other.
+    const other = yield* mock(() => Effect.succeed(9));
+    copyFileSync(path, join(other.directory, "third"));
+    symlinkSync("mail.sock", join(other.directory, "third.sock"));
+    const env = { RSYSCALL_UNIX_STUB_SOCK_PATH: other.server.path.text };
+    assert.deepEqual(seen(yield* execute(join(other.directory, "third"), [], { env })), succeeded);
+  });
+
+  it("a hard link or copy that finds no server says what would help", function* () {
+    const { path } = yield* mock(answer, { link: "copy" });
+    const other = join(yield* tempDirectory, "other");
+    linkSync(path, other);
+    assert.deepEqual(seen(yield* execute(other, [], { env: {} })), {
+      status: 69,
+      stdout: "",
+      stderr: `other: ${noServer(other)}`,
+    });
+  });
+});
+
+describe("trust", () => {
+  const stub = String(stubPath);
+  const needs = notRoot ?? missing("python3", "setpriv");
+
+  /** Runs a program while a process of user 1234 listens on a socket, which serves nobody. */
+  const beforeStranger = (socket: string, words: ReadonlyArray<string>, env = {}) =>
+    python(
+      `
+import socket, subprocess
+ready, done = os.pipe(), os.pipe()
+child = os.fork()
+if child == 0:
+    os.close(done[1])
+    os.setresuid(1234, 1234, 1234)
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(p)
+    listening.listen()
+    os.write(ready[1], b"x")
+    os.read(done[0], 1)
+    os._exit(0)
+os.read(ready[0], 1)
+ended = subprocess.run(sys.argv[2:])
+os.close(done[1])
+os.wait()
+sys.exit(ended.returncode)`,
+      [socket, ...words],
+      { env },
+    );
+
+  /** Where everybody may do everything. */
+  const open = Effect.map(tempDirectory, (directory) => {
+    chmodSync(directory, 0o777);
+    return directory;
+  });
+
+  const asOther = ["setpriv", "--ruid", "1234", "--euid", "0", "--clear-groups"] as const;
+
+  it.skipIf(needs)(
+    "a server that the environment names must be root's, or our own user's",
+    function* () {
+      const socket = join(yield* open, "socket");
+      const env = { RSYSCALL_UNIX_STUB_SOCK_PATH: socket };
+      const { status, stderr } = seen(yield* beforeStranger(socket, [stub], env));
+      assert.equal(status, 69);
+      assert.include(
+        stderr,
+        `refuses a server of another user, who would get the rights of this process: ${socket}`,
+      );
+    },
+  );
+
+  it.skipIf(needs)("a user's server serves that user, whoever asks", function* () {
+    const { path, directory } = yield* mock(answer, { allow: () => true });
+    chmodSync(directory, 0o755);
+    chmodSync(dirname(directory), 0o755);
+    // Root's serves all, and what lies beside the program is as good as the program.
+    const env = { RSYSCALL_UNIX_STUB_SOCK_PATH: `${path}.sock` };
+    const ended = yield* program("setpriv", ["--reuid", "1234", "--clear-groups", path], { env });
+    assert.deepEqual(seen(ended), succeeded);
+  });
+
+  for (const link of modes)
+    it.skipIf(needs)(`a caller with the rights of another user keeps them (${link})`, function* () {
+      const ids: Array<unknown> = [];
+      const { path, directory } = yield* mock(
+        (call) => {
+          ids.push([call.uid, call.peer.uid]);
+          return answer(call);
+        },
+        { link, allow: () => true },
+      );
+      chmodSync(directory, 0o755);
+      const [name, ...args] = [...asOther, path] as const;
+      assert.deepEqual(seen(yield* program(name, args)), succeeded);
+      assert.deepEqual(ids, [[1234, 0]]);
+    });
+
+  it.skipIf(needs)(
+    "such a caller is not led by the environment, nor to a server of its user's",
+    function* () {
+      const { server } = yield* mock(answer, { allow: () => true });
+      const [name, ...args] = [...asOther, stub] as const;
+      const env = { RSYSCALL_UNIX_STUB_SOCK_PATH: server.path.text };
+      const led = seen(yield* program(name, args, { env }));
+      assert.equal(led.status, 69);
+      assert.include(led.stderr, "RSYSCALL_UNIX_STUB_SOCK_PATH is not heeded");
+      const path = join(yield* open, "mail");
+      symlinkSync(stub, path);
+      const { status, stderr } = seen(yield* beforeStranger(`${path}.sock`, [...asOther, path]));
+      assert.equal(status, 69);
+      assert.include(stderr, "refuses a server of another user");
+    },
+  );
+
+  it.skipIf(needs)("it refuses to have the rights of its file", function* () {
+    const { path, directory } = yield* mock(answer, { link: "copy", allow: () => true });
+    chmodSync(directory, 0o755);
+    for (const mode of [0o4755, 0o2755]) {
+      chmodSync(path, mode);
+      const ended = yield* program("setpriv", [
+        ...["--reuid", "1234", "--regid", "1234", "--clear-groups", path],
+      ]);
+      assert.deepEqual(seen(ended), {
+        status: 69,
+        stdout: "",
+        stderr: `rsyscall: refuses the rights that its file gives it (set-user-ID, set-group-ID or capabilities): ${path}\n`,
+      });
+    }
+  });
+});
+
+describe("programs that other threads start meanwhile", () => {
+  for (const link of ["copy", "script"] as const)
+    it(`do not keep it from being executed (${link})`, function* () {
+      const stop = new Int32Array(new SharedArrayBuffer(4));
+      const workers = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          Array.from(
+            { length: 2 },
+            () =>
+              new Worker(
+                `const { spawnSync } = require("node:child_process");
+                const { workerData: stop } = require("node:worker_threads");
+                while (Atomics.load(stop, 0) === 0) spawnSync("/bin/true");`,
+                { eval: true, workerData: stop },
+              ),
+          ),
+        ),
+        (workers) =>
+          Effect.promise(() => {
+            Atomics.store(stop, 0, 1);
+            return Promise.all(workers.map((it) => new Promise((done) => it.once("exit", done))));
+          }),
+      );
+      yield* Effect.promise(() =>
+        Promise.all(workers.map((it) => new Promise((done) => it.once("online", done)))),
+      );
+      const directory = yield* tempDirectory;
+      const thread = yield* LocalThread;
+      // One of fifty has failed with ETXTBSY when this process itself wrote the file.
+      for (let i = 0; i < 40; i++)
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const { path } = yield* mock(() => Effect.succeed(3), { directory, link });
+            assert.equal((yield* thread.run(Command.make(path))).exitStatus, 3);
+          }),
+        );
+    });
+});
+
 describe("the stub by itself", () => {
   const listen = (name = "any.socket") =>
     Effect.gen(function* () {
@@ -276,7 +493,7 @@ describe("the stub by itself", () => {
     assert.deepEqual(seen(none), {
       status: 69,
       stdout: "",
-      stderr: `rsyscall-unix-stub: rsyscall: no server: RSYSCALL_UNIX_STUB_SOCK_PATH is not set, and there is no socket beside ${stub}\n`,
+      stderr: `rsyscall-unix-stub: ${noServer(stub)}`,
     });
     const missing = join(directory, "missing");
     const gone = yield* execute(stub, [], { env: { RSYSCALL_UNIX_STUB_SOCK: missing } });
@@ -461,6 +678,19 @@ describe("errors", () => {
       });
       assert.include(error.remedy, `chmod +x '${stub}'`);
     });
+
+    if (link === "script")
+      it("the stub has no room for the path of a socket", function* () {
+        const directory = yield* tempDirectory;
+        const stub = yield* stubAt((bytes) =>
+          Buffer.from(
+            bytes.toString("latin1").replace("rsyscall: socket", "rsyscall: Socket"),
+            "latin1",
+          ),
+        );
+        const error = yield* assertRefused("StubOutdated", directory, "mail", stub, { link, stub });
+        assert.match(error.remedy, /link: "copy"/);
+      });
 
     it(`the stub is no executable of this machine (${link})`, function* () {
       const directory = yield* tempDirectory;

@@ -13,6 +13,14 @@ export interface Connection {
   readonly canPass: boolean;
 
   /**
+   * Whether the way to the other end of a channel was cut: that, and not the other end, has ended it. Undefined
+   * where nothing is between the two ends.
+   *
+   * @param access our end
+   */
+  readonly isCut?: ((access: Socket) => boolean) | undefined;
+
+  /**
    * New stream sockets, connected to each other: our end, which is close-on-fork, and the task's.
    * Both block.
    */

@@ -37,6 +37,10 @@ export class SharedTableConnection implements Connection {
     return this.#other.canPass;
   }
 
+  isCut(access: Socket): boolean {
+    return this.#other.isCut?.(access) ?? false;
+  }
+
   /** unshare(2) with CLONE_FILES, after which descriptors have to be passed. */
   unshareFiles(): Effect.Effect<void, HandleFailure, Scope.Scope> {
     return Effect.suspend(() => {

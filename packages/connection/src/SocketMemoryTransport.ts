@@ -134,13 +134,27 @@ export class SocketMemoryTransport implements MemoryTransport {
    * scope closes.
    */
   #run(pump: Effect.Effect<void, HandleFailure>): void {
-    Effect.runFork(Effect.catch(pump, (cause) => Effect.sync(() => this.#fail(cause))));
+    Effect.runFork(
+      Effect.catch(pump, (cause) =>
+        Effect.sync(() => (cause._tag === "SyscallError" ? this.#end(cause) : this.#fail(cause))),
+      ),
+    );
   }
 
   /** Without the data socket the connection is of no use, and no more bytes will come. */
   #fail(cause: unknown): void {
     this.#connection.fail(cause);
-    // The connection has forgotten those whose results were here before their bytes.
+    this.#loseAll(cause);
+  }
+
+  /** The server has let go of the data socket. */
+  #end(cause: unknown): void {
+    this.#connection.failSoon(cause);
+    this.#connection.onEnd(() => this.#loseAll(cause));
+  }
+
+  /** The connection has forgotten those whose results were here before their bytes. */
+  #loseAll(cause: unknown): void {
     for (let lost = this.#incoming.shift(); lost; lost = this.#incoming.shift()) lost.onLost(cause);
   }
 
@@ -170,7 +184,7 @@ export class SocketMemoryTransport implements MemoryTransport {
     return Effect.flatMap(
       bytes.length > PART_SIZE ? this.#fillLarge(bytes) : this.#fill(bytes),
       (isFilled) => {
-        if (!isFilled) return Effect.sync(() => this.#fail(undefined));
+        if (!isFilled) return Effect.sync(() => this.#end(undefined));
         this.#incoming.shift();
         onFilled();
         return this.#receive;

@@ -39,6 +39,11 @@ export interface ConnectionOptions {
   readonly serverFd: Fd;
   /** How bytes travel; it may use the connection. */
   readonly memory: (connection: SyscallConnection) => MemoryTransport;
+  /**
+   * Whether the socket ends because the way to the server was cut. Where there is nothing between the two ends of
+   * the socket, only the server ends it.
+   */
+  readonly isCut?: (() => boolean) | undefined;
 }
 
 /** Options, and what is found out of them. */
@@ -74,12 +79,22 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   protected readonly pending = new Queue<PendingCall>();
   readonly #prompt: ReadonlySet<number>;
   readonly #memory: MemoryTransport;
+  readonly #isCut: () => boolean;
   #lastWrite: PendingWrite | undefined;
   /** Why the connection has ended. */
   #end: { readonly cause: unknown } | undefined;
   #onEnd: Array<() => void> = [];
 
-  protected constructor({ abi, socket, fd, local, epoller, serverFd, memory }: ConnectionFields) {
+  protected constructor({
+    abi,
+    socket,
+    fd,
+    local,
+    epoller,
+    serverFd,
+    memory,
+    isCut,
+  }: ConnectionFields) {
     this.abi = abi;
     this.activityFd = serverFd;
     this.#handle = socket;
@@ -88,6 +103,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     this.epoller = epoller;
     this.#prompt = promptNumbers(abi);
     this.#memory = memory(this);
+    this.#isCut = isCut ?? (() => false);
   }
 
   /** Whether calls can no longer be made. */
@@ -211,8 +227,39 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   /** How many of the pending requests, of the last ones, have not been sent. */
   protected abstract get unsent(): number;
 
+  /**
+   * The server has let go of the socket, or has ended. With requests in it that the server had not read, the end of
+   * the socket is a reset: it says nothing else.
+   */
+  failAtEnd(): void {
+    const isCut = this.#isCut();
+    this.#fail(isCut ? new Error("the way to the task was cut") : undefined, !isCut);
+  }
+
+  /**
+   * Something else of the server's has ended, or so it seems. So does this socket in a moment, and tells what came
+   * before: the kernel closes one after the other, and a stream between us may mix up their ends. A server that goes
+   * on is not waited for.
+   */
+  failSoon(cause: unknown): void {
+    const timer = setTimeout(() => this.fail(cause), END_LIMIT);
+    this.onEnd(() => clearTimeout(timer));
+  }
+
+  /** Completes when the connection has ended, of a server that others say has ended: see `failSoon`. */
+  get closeSoon(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      this.failSoon(undefined);
+      this.onEnd(() => resume(Effect.void));
+    });
+  }
+
   /** Ends the connection: nothing more is sent, and nobody waits any longer. */
   fail(cause: unknown): void {
+    this.#fail(cause, false);
+  }
+
+  #fail(cause: unknown, byTask: boolean): void {
     if (this.#end !== undefined) return;
     this.#end = { cause };
     let sent = this.pending.length - this.unsent;
@@ -220,7 +267,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     for (let call = this.pending.shift(); call; call = this.pending.shift())
       call.complete(
         sent-- > 0
-          ? new SyscallHangup({ syscall: this.#name(call.number), cause })
+          ? new SyscallHangup({ syscall: this.#name(call.number), cause, byTask })
           : this.#sendError(call.number),
       );
     for (const onEnd of this.#onEnd.splice(0)) onEnd();
@@ -241,6 +288,8 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
 }
 
 oneLine(SyscallConnection, ({ activityFd }) => `to fd ${activityFd} of a task`);
+/** Milliseconds between the ends of two sockets of one process, at most. */
+const END_LIMIT = 1000;
 
 const promptNumbersOf = new Map<Abi, ReadonlySet<number>>();
 

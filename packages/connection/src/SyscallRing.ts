@@ -250,7 +250,8 @@ export class SyscallRing extends SyscallConnection {
     if (!this.#delivering) this.#deliver();
     if (end === undefined) return;
     this.#deliverLast();
-    this.fail(end === true ? undefined : end);
+    if (end === true) this.failAtEnd();
+    else this.fail(end);
   }
 
   /** Tells the results that are there, however long that takes; nothing more is looked for. */
@@ -277,7 +278,7 @@ export class SyscallRing extends SyscallConnection {
         0,
         0,
       );
-      if (got === 0) return true;
+      if (got === 0 || got === -Errno.ECONNRESET) return true;
       if (got === -Errno.EAGAIN) return undefined;
       if (isError(got)) return SyscallError.from("recvfrom", got, `fd ${this.fd}`);
     }

@@ -167,6 +167,8 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
       );
       if (sent === -Errno.EAGAIN) return;
       if (isError(sent)) {
+        // What the server said before it went is as good as any other result.
+        this.#receive();
         this.fail(SyscallError.from("sendto", sent, `fd ${this.fd}`));
         return;
       }
@@ -213,7 +215,7 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
         0,
       );
       if (got === -Errno.EAGAIN) return;
-      if (got === 0) this.fail(undefined);
+      if (got === 0 || got === -Errno.ECONNRESET) this.failAtEnd();
       else if (isError(got)) this.fail(SyscallError.from("recvfrom", got, `fd ${this.fd}`));
       else this.#deliver(this.#carried + Number(got));
     }

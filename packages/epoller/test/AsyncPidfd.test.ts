@@ -50,7 +50,6 @@ describe("AsyncPidfd", () => {
         sigmask: new Set(),
         fds: new Map(),
         deathSignal: SIG.KILL,
-        defaultSignals: new Set(),
       });
       const process = yield* AsyncPidfd.make(yield* epoller, child.pidfd);
       const states = yield* Effect.all([process.exit, process.exit, process.exit], {

@@ -22,6 +22,7 @@ import type { SizeError } from "./errors.ts";
 import type { FdTable } from "./FdTable.ts";
 import { encoded } from "./internal/checked.ts";
 import { Pointer, type WrittenPointer } from "./Pointer.ts";
+import { ProgramSignals } from "./ProgramSignals.ts";
 
 /** What malloc can fail with. */
 export type MallocFailure = SyscallFailure | OutOfSpaceError;
@@ -49,6 +50,8 @@ export class Task implements far.Task {
   readonly pageSize: number;
   /** The signals that are blocked. */
   sigmask: ReadonlySet<number>;
+  /** What programs get of signals otherwise than the process has it. */
+  readonly programSignals: ProgramSignals;
   readonly #finalizers: Array<Effect.Effect<void>> = [];
 
   constructor(
@@ -62,7 +65,7 @@ export class Task implements far.Task {
       | "allocator"
       | "pageSize"
       | "sigmask"
-    >,
+    > & { readonly programSignals?: ProgramSignals },
   ) {
     this.sysif = fields.sysif;
     this.pid = fields.pid;
@@ -74,6 +77,7 @@ export class Task implements far.Task {
     this.allocator = fields.allocator;
     this.pageSize = fields.pageSize;
     this.sigmask = fields.sigmask;
+    this.programSignals = fields.programSignals ?? new ProgramSignals({});
   }
 
   /** Whether its children are in another pid namespace, where they cannot see it: getppid(2) is 0. */

@@ -73,8 +73,6 @@ export interface CloneOptions {
   readonly kept: ReadonlyArray<near.Fd>;
   /** What the child gets when this process dies; undefined for nothing. */
   readonly deathSignal: number | undefined;
-  /** Signals that the child does not ignore although this process does. */
-  readonly defaultSignals: Sigset;
   /** What the child does by itself, in this order, until something fails: then it exits. */
   readonly steps?: ReadonlyArray<Step>;
   /** Memory that the steps use: its size, and its content at an address. */
@@ -188,7 +186,7 @@ const layOut = (rangeCount: number, { steps = [], image, hasRing }: CloneOptions
 
 const contents = (
   task: Task,
-  { flags, serverFd, hasRing, deathSignal, defaultSignals, steps = [], image }: CloneOptions,
+  { flags, serverFd, hasRing, deathSignal, steps = [], image }: CloneOptions,
   stack: Stack,
   area: Area,
   base: number,
@@ -219,7 +217,7 @@ const contents = (
       parent: flags & CLONE.NEWPID || task.isOutsideOfChildren ? 0 : task.pid,
       deathSignal: deathSignal ?? 0,
       tid: 0,
-      defaultSignals,
+      defaultSignals: task.programSignals.defaulted,
       sigmask: new Set<number>(),
       restoresSigmask: 0,
       rangeCount: ranges.length,

@@ -1,11 +1,10 @@
 import { CLOSE_RANGE, SigHow, type Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
-import { Effect } from "effect";
+import { Effect, Exit, Option } from "effect";
 import type { HandleFailure } from "./errors.ts";
 import { FdTable } from "./FdTable.ts";
 import type { FileDescriptor } from "./FileDescriptor.ts";
 import { execImage, execStrings } from "./internal/execImage.ts";
-import { sigprocmask } from "./signal.ts";
 import type { Task } from "./Task.ts";
 
 /**
@@ -39,16 +38,20 @@ export interface ExecOptions {
   readonly argv: ReadonlyArray<string | Uint8Array>;
   /** The environment, as `NAME=value` strings. */
   readonly envp: ReadonlyArray<string | Uint8Array>;
-  /** The signals that are blocked when the program starts. */
-  readonly sigmask: Sigset;
+  /** The signals that are blocked when the program starts. Default: those that the task has blocked. */
+  readonly sigmask?: Sigset | undefined;
 }
 
 /**
  * execve(2): the task's process becomes another program, and the task is gone. Descriptors that are
- * not close-on-exec stay open in it, signals that are ignored stay ignored.
+ * not close-on-exec stay open in it, signals that are ignored or blocked stay so.
  *
  * If the kernel refuses, the task lives on as it was; but one that shared its descriptor table has
  * its own then, because a program never shares one.
+ *
+ * It has succeeded when the task has begun with it and hung up without an answer: a refusal is an answer. Of
+ * a process that is killed inside the system call, nobody can tell whether it was a program already. If it is
+ * killed before, or the way to it is cut, that is a SyscallHangup.
  */
 export const execve = (
   task: Task,
@@ -90,52 +93,46 @@ const exec = (
   const strings = execStrings(path, argv, envp);
   if (typeof strings === "string")
     return Effect.fail(near.SyscallError.of(syscall, "EINVAL", subject, strings));
-  const image = execImage(strings, argv.length, sigmask);
-  const changesMask = !sameSet(task.sigmask, sigmask);
-  const run = task.withMemory(image.size, 8, (base) =>
-    Effect.andThen(
-      task.sysif.write(base, image.at(base)),
-      near.batch([
-        ...(changesMask
-          ? [
-              near.sigprocmask(
-                task.sysif,
-                SigHow.SETMASK,
-                near.Address(base + image.sigmask),
-                near.NULL,
-              ),
-            ]
-          : []),
-        call(
-          near.Address(base + image.path),
-          near.Address(base + image.argv),
-          near.Address(base + image.envp),
-        ),
-      ]),
-    ),
-  );
-  const restoreMask = Effect.ignore(sigprocmask(task, SigHow.SETMASK, task.sigmask));
-  return Effect.uninterruptible(
-    // In a table that others share, the controller's socket would stay open, and nobody would notice
-    // the exec.
-    Effect.matchEffect(Effect.andThen(unshareFiles(task), run), {
+  const mask = sigmask ?? task.programSignals.maskOf(task.sigmask);
+  const image = execImage(strings, argv.length, mask, task.programSignals.actions);
+  const { sysif } = task;
+  const run = task.withMemory(image.size, 8, (base) => {
+    const at = (offset: number) => near.Address(base + offset);
+    const setSignals = near.batchExits([
+      ...image.actions.map(({ signal, action, old }) =>
+        near.sigaction(sysif, signal, at(action), at(old)),
+      ),
+      near.sigprocmask(sysif, SigHow.SETMASK, at(image.sigmask), at(image.oldSigmask)),
+      call(at(image.path), at(image.argv), at(image.envp)),
+    ]);
+    const restoreSignals = near.batchExits([
+      ...image.actions.map(({ signal, old }) => near.sigaction(sysif, signal, at(old))),
+      near.sigprocmask(sysif, SigHow.SETMASK, at(image.oldSigmask), near.NULL),
+    ]);
+    const setAndCall = Effect.andThen(sysif.write(base, image.at(base)), setSignals);
+    return Effect.flatMap(setAndCall, (exits): Effect.Effect<void, near.SyscallFailure> => {
+      const before = failureOf(exits.at(-2));
+      const failure = failureOf(exits.at(-1));
       // An exec that comes back has failed.
-      onSuccess: () => Effect.fail(near.impossible(syscall, subject, "it returned")),
-      onFailure: (error) => {
-        if (
-          error instanceof near.SyscallHangup &&
-          error.syscall === syscall &&
-          error.cause === undefined
-        )
-          return task.leave;
-        const failure = Effect.fail(error);
-        return changesMask && error instanceof near.SyscallError
-          ? Effect.andThen(restoreMask, failure)
-          : failure;
-      },
-    }),
-  );
+      if (failure === undefined)
+        return Effect.fail(near.impossible(syscall, subject, "it returned"));
+      if (failure instanceof near.SyscallError)
+        return Effect.andThen(restoreSignals, Effect.fail(failure));
+      // The task was there when it got to the call.
+      const hasBegun = before === undefined || before instanceof near.SyscallError;
+      return hasBegun && failure instanceof near.SyscallHangup && failure.byTask
+        ? task.leave
+        : Effect.fail(failure);
+    });
+  });
+  // In a table that others share, the controller's socket would stay open, and nobody would notice the
+  // exec.
+  return Effect.uninterruptible(Effect.andThen(unshareFiles(task), run));
 };
 
-const sameSet = (a: ReadonlySet<number>, b: ReadonlySet<number>): boolean =>
-  a.size === b.size && [...a].every((value) => b.has(value));
+const failureOf = (
+  exit: Exit.Exit<void, near.SyscallFailure> | undefined,
+): near.SyscallFailure | undefined =>
+  exit === undefined || Exit.isSuccess(exit)
+    ? undefined
+    : Option.getOrUndefined(Exit.findErrorOption(exit));

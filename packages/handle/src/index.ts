@@ -55,6 +55,7 @@ export {
   unshare,
 } from "./namespaces.ts";
 export { Pointer, ReadablePointer, WrittenPointer } from "./Pointer.ts";
+export { ProgramSignals } from "./ProgramSignals.ts";
 export { pollNow } from "./poll.ts";
 export { loginTty, openpty, PtyMaster, Terminal } from "./pty.ts";
 export { removeTree } from "./removeTree.ts";

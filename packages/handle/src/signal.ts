@@ -1,4 +1,4 @@
-import { SIG, Sigaction, SigHow, Sigset } from "@rsyscall/abi";
+import { SIG, SIG_DFL, Sigaction, SigHow, Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
 import { encode } from "./encode.ts";
@@ -176,7 +176,10 @@ export const sigaction = (
         );
         return Effect.flatMap(
           bytes === undefined ? change : Effect.andThen(task.sysif.write(set, bytes), change),
-          ([, before]) => near.decoded("rt_sigaction", subject, () => Sigaction.decode(before)),
+          ([, before]) => {
+            if (bytes !== undefined) task.programSignals.forget(signal);
+            return near.decoded("rt_sigaction", subject, () => Sigaction.decode(before));
+          },
         );
       }),
     ),
@@ -185,11 +188,7 @@ export const sigaction = (
 
 /** sigaction(2), back to what the kernel does by itself (SIG_DFL). */
 export const resetSignal = (task: Task, signal: number): Effect.Effect<void, MallocFailure> =>
-  task.withBytes(
-    new Uint8Array(Sigaction.size),
-    (action) => near.sigaction(task.sysif, signal, action),
-    8,
-  );
+  Effect.asVoid(sigaction(task, signal, { handler: SIG_DFL }));
 
 /**
  * kill(2) of a plain pid, which may have become another process: `Pidfd.sendSignal` cannot hit the

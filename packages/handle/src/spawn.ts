@@ -19,8 +19,6 @@ export interface SpawnOptions extends ExecOptions {
   readonly untilExec?: FileDescriptor | undefined;
   /** What the program gets when this process dies; undefined for nothing. */
   readonly deathSignal: number | undefined;
-  /** Signals that the program does not ignore although this process does. */
-  readonly defaultSignals: Sigset;
 }
 
 /**
@@ -32,7 +30,9 @@ export const spawn = (
   options: SpawnOptions,
 ): Effect.Effect<Cloned, HandleFailure, Scope.Scope> =>
   Effect.gen(function* () {
-    const { path, argv, envp, sigmask, cwd, untilExec } = options;
+    const { path, argv, envp, cwd, untilExec } = options;
+    const signals = task.programSignals;
+    const sigmask = options.sigmask ?? signals.maskOf(task.sigmask);
     const sources: Array<[number, near.Fd]> = [];
     for (const [number, fd] of options.fds) {
       if (!isFd(number))
@@ -51,7 +51,7 @@ export const spawn = (
       return yield* Effect.fail(
         near.SyscallError.of("chdir", "EINVAL", near.pathSubject(cwd as near.PathLike), cwds),
       );
-    const exec = execImage(strings, argv.length, sigmask);
+    const exec = execImage(strings, argv.length, sigmask, signals.forChild().actions);
     const cwdAt = exec.size;
     const steps: Array<Step> = redirections(sources, kept);
     if (cwd !== undefined)
@@ -59,6 +59,12 @@ export const spawn = (
         syscall: "chdir",
         subject: near.pathText(cwd),
         words: (image) => [image + cwdAt],
+      });
+    for (const { signal, action } of exec.actions)
+      steps.push({
+        syscall: "rt_sigaction",
+        subject: `signal ${signal}`,
+        words: (image) => [signal, image + action, 0, Sigset.size],
       });
     steps.push(
       {
@@ -75,7 +81,6 @@ export const spawn = (
       flags: 0,
       kept,
       deathSignal: options.deathSignal,
-      defaultSignals: options.defaultSignals,
       steps,
       image: {
         size: exec.size + cwds.reduce((sum, string) => sum + string.length + 1, 0),

@@ -55,7 +55,6 @@ describe("what is no number of its kind", () => {
           flags: Number.NaN,
           kept: [],
           deathSignal: undefined,
-          defaultSignals: new Set(),
         }),
     ],
     [

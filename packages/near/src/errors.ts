@@ -88,6 +88,11 @@ export class SyscallError extends TaggedError("SyscallError")<{
 export class SyscallHangup extends TaggedError("SyscallHangup")<{
   readonly syscall: string;
   readonly cause?: unknown;
+  /**
+   * Whether it was the task that let go of its end, as it does when it ends or executes a program. Otherwise
+   * the connection was closed here, or the way to the task was cut.
+   */
+  readonly byTask?: boolean;
 }> {
   override get message(): string {
     return `${this.syscall}: the task hung up before the result came; the call may have been performed`;

@@ -1,8 +1,7 @@
 import { fsDecode, type Ucred } from "@rsyscall/abi";
 import type { HandleFailure } from "@rsyscall/handle";
-import type { Fd, Path, PathLike, Pid } from "@rsyscall/near";
-import { oneLine, printable } from "@rsyscall/near";
-import { Command, type Thread } from "@rsyscall/thread";
+import { type Fd, oneLine, Path, type PathLike, type Pid, printable } from "@rsyscall/near";
+import { Command, type ExecutableNotFoundError, type Thread } from "@rsyscall/thread";
 import {
   bootstrapThread,
   type Description,
@@ -11,6 +10,7 @@ import {
   type Transport,
 } from "@rsyscall/transport";
 import { Effect, type Scope } from "effect";
+import { type Place, realProgram } from "./realProgram.ts";
 
 /** Characters of a call in a message. */
 const SHOWN = 200;
@@ -29,7 +29,7 @@ const startsWith = (text: Uint8Array, prefix: string): boolean =>
 const callerEnvironment = (description: Description): ReadonlyArray<Uint8Array> =>
   description.environment().filter((text) => !isOurs(text));
 
-/** The caller's arguments. The wrapper script passes argv[0] on in a variable, beside the socket's. */
+/** The caller's arguments. A wrapper script passes argv[0] on in a variable, beside the socket's. */
 const callerArgv = ({ argv, environment: of }: Description): ReadonlyArray<Uint8Array> => {
   const environment = of();
   const fromScript = environment.some((text) => startsWith(text, SOCKET_PATH));
@@ -69,28 +69,61 @@ export class StubCall {
    * than its process can race them with it.
    */
   readonly ended: Effect.Effect<void>;
+  readonly #place: Place;
 
   /**
    * A program called as the stub was: with the caller's name for it and the caller's arguments. With
    * `thread.exec` it takes the stub's place, and the caller never knows; with `thread.run` it can be
    * watched.
+   *
+   * If the caller's name for it is the program's own, it is called by its path. By the bare name, programs that look
+   * for themselves in PATH (gcc, python, bash) would find the stub. Any other name stays as it is: some programs do
+   * what their name says (busybox), and a shell that is called "-bash" is a login shell.
    */
   command(program: PathLike): Command {
     const [name, ...args] = this.argvBytes;
     const command = Command.make(program, ...args);
-    return name === undefined ? command : command.argv0(name);
+    return name === undefined || Path.make(name).name === command.executable.name
+      ? command
+      : command.argv0(name);
+  }
+
+  /**
+   * The program that the caller would have got without us, called as the stub was: the next one of that name in the
+   * PATH of the call's environment, behind the stub that was called. It is never one that leads to this server, nor
+   * a stub that leads to none; what another server has put there is a program as any other.
+   *
+   * @example
+   * ```ts
+   * import type { StubCall } from "@rsyscall/stub-server";
+   * import { Effect } from "effect";
+   *
+   * const spy = (call: StubCall) =>
+   *   Effect.gen(function* () {
+   *     console.log(call.argv);
+   *     yield* call.thread.exec(yield* call.real());
+   *   });
+   * ```
+   */
+  real(): Effect.Effect<Command, ExecutableNotFoundError | HandleFailure> {
+    const { thread, execfn, cwd } = this;
+    const name = this.#place.name ?? (execfn ?? Path.make(this.argv[0] ?? "")).name;
+    return Effect.map(realProgram(thread, this.#place, execfn, name), ({ executable }) =>
+      this.command(cwd === undefined ? executable : cwd.join(executable)),
+    );
   }
 
   /** Takes over the process of a stub that has passed its checks. */
   static bootstrap(
     transport: Transport,
     greeted: Greeted,
+    place: Place,
   ): Effect.Effect<StubCall, HandleFailure | HandshakeError, Scope.Scope> {
     const { description, peer } = greeted;
     const environment = () => callerEnvironment(description);
     return Effect.map(
       bootstrapThread({ ...transport, environment }, greeted),
-      ({ thread, ended }) => new StubCall(description, peer, thread, ended),
+      ({ thread, ended }) => new StubCall(description, peer, thread, ended, place),
     );
   }
 
@@ -99,6 +132,7 @@ export class StubCall {
     peer: Ucred,
     thread: Thread,
     ended: Effect.Effect<void>,
+    place: Place,
   ) {
     this.argvBytes = callerArgv(description);
     this.argv = this.argvBytes.map(fsDecode);
@@ -112,6 +146,7 @@ export class StubCall {
     this.peer = peer;
     this.fds = description.fds;
     this.ended = ended;
+    this.#place = place;
   }
 }
 

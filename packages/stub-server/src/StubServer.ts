@@ -93,6 +93,8 @@ export class StubServer {
   readonly path: Path;
   readonly #waiting: Queue.Queue<Waiting, ServerFailure>;
   readonly #sharesMemory: boolean;
+  /** Of the executable, if the server has put one in place. */
+  #name: string | undefined;
 
   private constructor(
     thread: Thread,
@@ -163,6 +165,7 @@ export class StubServer {
       const scope = yield* Scope.fork(yield* Effect.scope);
       return yield* Effect.gen(function* () {
         const server = yield* StubServer.listenOn(thread, socketPath, options);
+        server.#name = path.name;
         yield* placeExecutable(thread, path, socketPath, stub, options.link ?? "symlink");
         return server;
       }).pipe(
@@ -242,6 +245,7 @@ export class StubServer {
             StubCall.bootstrap(
               passingTransport(thread.connection, inThread, this.#sharesMemory),
               greeted,
+              { thread: this.thread, socket: this.path, name: this.#name },
             ),
             outer,
           ),

@@ -9,7 +9,8 @@ export type StubServerErrorReason =
   | "NameTaken"
   | "StubMissing"
   | "StubNotExecutable"
-  | "StubWrongMachine";
+  | "StubWrongMachine"
+  | "StubOutdated";
 
 /** A stub server could not be set up; the message says what to do about it. */
 export class StubServerError extends TaggedError("StubServerError")<{

@@ -1,17 +1,22 @@
-import { ACCESS, fsEncode, O, S_IF, S_IFMT } from "@rsyscall/abi";
+import { ACCESS, O, S_IF, S_IFMT } from "@rsyscall/abi";
 import { access, type HandleFailure, rename, stat, symlink, unlink } from "@rsyscall/handle";
 import { catchErrno, type Path } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { creationError, StubServerError } from "./errors.ts";
+import { namingSocket } from "./stubFile.ts";
 
 /**
  * How the executable gets to its place.
  *
- * - `symlink`: a link to the stub, which finds the socket beside it. argv and environment arrive as
- *   they were given, and it works on a file system that is mounted noexec.
+ * - `symlink`: a link to the stub, which finds the socket beside it. It works on a file system that is mounted
+ *   noexec.
  * - `copy`: a copy of the stub, for callers that resolve links before they execute.
- * - `script`: a shell script that names the socket in the environment. argv[0] is the script's path.
+ * - `script`: a copy that names the socket, in place of a wrapper script that would do so in the environment. It
+ *   can be copied, moved and linked to under any name. There is no shell in between, which would add to the
+ *   environment, leave out what it has no names for, and give up the effective ids of its caller.
+ *
+ * With each, argv, environment and ids arrive as the caller gave them.
  */
 export type LinkMode = "symlink" | "copy" | "script";
 
@@ -27,8 +32,12 @@ export const placeExecutable = (
   const create = Effect.gen(function* () {
     yield* checkStub(thread, stub);
     if (mode === "symlink") return yield* symlink(task, stub, path);
-    const content = mode === "copy" ? yield* thread.slurp(stub) : script(stub, socketPath);
-    yield* createExecutable(thread, path, content);
+    const content = yield* thread.slurp(stub);
+    yield* createExecutable(
+      thread,
+      path,
+      mode === "copy" ? content : yield* withSocket(stub, content, socketPath),
+    );
   });
   return Effect.asVoid(
     Effect.acquireRelease(
@@ -40,7 +49,13 @@ export const placeExecutable = (
   );
 };
 
-/** The file appears whole, or not at all: a caller may be waiting for the name. */
+/**
+ * The file appears whole, or not at all: a caller may be waiting for the name.
+ *
+ * The kernel executes no file that anybody has open for writing (ETXTBSY), and a child that another thread of the
+ * process is just making has a copy of all descriptors until it executes its program. So it is written in a
+ * child, which has a table of its own, and of which nobody makes children.
+ */
 const createExecutable = (
   thread: Thread,
   path: Path,
@@ -50,9 +65,11 @@ const createExecutable = (
   const temporary = path.parent.join(`.rsyscall-${crypto.randomUUID()}`);
   const write = Effect.scoped(
     Effect.gen(function* () {
-      const file = yield* thread.open(temporary, O.WRONLY | O.CREAT | O.EXCL, 0o700);
+      const child = yield* thread.fork();
+      const file = yield* child.open(temporary, O.WRONLY | O.CREAT | O.EXCL, 0o700);
       yield* file.writeAllBytes(content);
       yield* file.chmod(0o755);
+      yield* file.close;
     }),
   );
   const checkExecutable = Effect.mapError(access(task, temporary, ACCESS.X), (cause) =>
@@ -66,8 +83,6 @@ const createExecutable = (
         })
       : cause,
   );
-  // The descriptor is closed before the name is there: the kernel executes no file that is open for
-  // writing (ETXTBSY).
   return write.pipe(
     Effect.andThen(checkExecutable),
     Effect.andThen(rename(task, temporary, path, RENAME_NOREPLACE)),
@@ -77,16 +92,28 @@ const createExecutable = (
 
 const RENAME_NOREPLACE = 1;
 
+/** The stub with the path of its socket in it. */
+const withSocket = (
+  stub: Path,
+  content: Uint8Array,
+  socketPath: Path,
+): Effect.Effect<Uint8Array, StubServerError> =>
+  Effect.suspend(() => {
+    const copy = namingSocket(content, socketPath);
+    return copy !== undefined
+      ? Effect.succeed(copy)
+      : Effect.fail(
+          new StubServerError({
+            reason: "StubOutdated",
+            subject: stub.text,
+            problem: `has no room for the path of the socket, ${socketPath.text}`,
+            remedy: 'give the stub that comes with this package, or use link: "copy"',
+          }),
+        );
+  });
+
 /** Everything is literal between single quotes, but a single quote. */
 const quoted = (path: Path): string => `'${path.text.replaceAll("'", `'\\''`)}'`;
-
-/** "-" ends the shell's options: what follows is our path, which may begin with one. */
-const script = (stub: Path, socketPath: Path): Uint8Array =>
-  fsEncode(
-    `#!/bin/sh -
-RSYSCALL_UNIX_STUB_SOCK_PATH=${quoted(socketPath)} RSYSCALL_UNIX_STUB_ARGV0="$0" exec ${quoted(stub)} "$@"
-`,
-  );
 
 /** The stub must be an executable for the machine of the thread. */
 const checkStub = (

@@ -161,6 +161,7 @@ export class CommandTask {
             accessTask,
             accessEpoller,
             sendChannels: (message, count) => multiplexer.open(multiplexer.first, count, message),
+            isCut: (access) => multiplexer.isCut(access),
             connect: (access, task) =>
               new MultiplexedConnection(multiplexer, access, accessEpoller, task),
             sharesMemory: false,

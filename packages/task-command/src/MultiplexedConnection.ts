@@ -45,6 +45,10 @@ export class MultiplexedConnection implements Connection {
     this.#task = task;
   }
 
+  isCut(access: Socket): boolean {
+    return this.#multiplexer.isCut(access);
+  }
+
   openChannels(
     count: number,
   ): Effect.Effect<ReadonlyArray<[access: Socket, task: Socket]>, HandleFailure, Scope.Scope> {

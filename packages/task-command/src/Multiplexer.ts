@@ -58,6 +58,8 @@ export class Multiplexer {
   readonly #closing = new Map<number, boolean>();
   /** The numbers of channels by the ends that are not ours. */
   readonly #ids = new WeakMap<Socket, number>();
+  /** The channels that the end of the stream has ended. */
+  readonly #cut = new Set<number>();
   readonly #numbers = new Numbers((id) => this.#channels.has(id) || this.#closing.has(id));
   /** Channels that have something to be read, and may send it. They take turns. */
   #turns: Array<Channel> = [];
@@ -148,6 +150,16 @@ export class Multiplexer {
     return Deferred.await(this.#ended);
   }
 
+  /**
+   * Whether a channel was there when the stream ended: then nobody knows what the far side would have said.
+   *
+   * @param end our end of the channel
+   */
+  isCut(end: Socket): boolean {
+    const id = this.#ids.get(end);
+    return id !== undefined && this.#cut.has(id);
+  }
+
   /** Bytes that the stream has carried in each direction so far, frames and all, and channels there are. */
   get stats(): { readonly bytesIn: number; readonly bytesOut: number; readonly channels: number } {
     return {
@@ -235,7 +247,10 @@ export class Multiplexer {
     this.#control = [];
     this.#turns = [];
     this.#closing.clear();
-    for (const channel of [...this.#channels.values()]) this.#dropWhenWritten(channel);
+    for (const channel of [...this.#channels.values()]) {
+      this.#cut.add(channel.id);
+      this.#dropWhenWritten(channel);
+    }
     Deferred.doneUnsafe(this.#ended, Effect.fail(error));
   }
 

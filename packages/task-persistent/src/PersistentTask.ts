@@ -20,7 +20,7 @@ import {
   printable,
   type SyscallFailure,
 } from "@rsyscall/near";
-import { ChildProcess, Command, Thread } from "@rsyscall/thread";
+import { ChildProcess, Command, type Thread } from "@rsyscall/thread";
 import {
   bootstrapThread,
   handshake,
@@ -294,9 +294,10 @@ const connect = (
         // Where its calls go through memory, it has no use for this number, and keeps it for the next.
         if (thread.memory !== undefined) own(description.dataFd);
         for (let i = 0; i <= SPARES; i++) own(Fd(listeningFd + i));
+        // As for Node's own children: that this process ignores it is nothing to them.
+        thread.task.programSignals.defaulted.add(SIG.PIPE);
         return {
-          // As for Node's own children: that this process ignores it is nothing to them.
-          thread: new Thread({ ...thread, ignoredSignals: new Set([SIG.PIPE]) }),
+          thread,
           ended,
           path,
           parent,

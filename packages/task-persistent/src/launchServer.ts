@@ -103,14 +103,12 @@ export const launchServer = (
             path: command.executable,
             argv: command.argv,
             envp,
-            sigmask: parent.execSigmask,
             fds: new Map<number, FileDescriptor>([
               [0, listening],
               [1, stdout ?? nowhere],
               [2, stderr ?? nowhere],
             ]),
             deathSignal: SIG.KILL,
-            defaultSignals: parent.ignoredSignals,
           };
           return yield* Scope.provide(spawn(parent.task, options), scope);
         }),

@@ -60,15 +60,19 @@ export class Command {
     return new Command(this.executable, this.argv, updates);
   }
 
+  /** The same by the shell, which reads the file as a script, whatever the name by which it was to be called. */
+  byShell(): Command {
+    const argv = [SH, pathWord(this.executable), ...this.argv.slice(1)];
+    return new Command(Path.make(SH), argv, this.envUpdates);
+  }
+
   /**
    * As a POSIX shell would take it. The name by which the program is called has no place there: the
    * shell gives the path. Text that is not UTF-8 is decoded as by `fsDecode`. What execve(2) would
    * refuse, such as a NUL, has no meaning to a shell either.
    */
   toShell(): string {
-    const { text } = this.executable;
-    // Without a slash, a shell would look for it in PATH.
-    const path = text === "" || text.includes("/") ? text : `./${text}`;
+    const path = pathWord(this.executable);
     const words = [path, ...this.argv.slice(1)].map(quote).join(" ");
     if (this.envUpdates.size === 0) return words;
     const updates = [...this.envUpdates];
@@ -97,6 +101,11 @@ export class Command {
 }
 
 oneLine(Command);
+const SH = "/bin/sh";
+
+/** A path as a shell takes it. Without a slash, it would look in PATH, or take it for an option. */
+const pathWord = ({ text }: Path): string =>
+  text === "" || text.includes("/") ? text : `./${text}`;
 
 /** A word of the shell. In single quotes everything is as it is, but for the quote itself. */
 const quote = (word: string | Uint8Array): string => {

@@ -9,6 +9,7 @@ import {
   FileDescriptor,
   type HandleFailure,
   learnNamespaces,
+  ProgramSignals,
   sigprocmask,
   Task,
 } from "@rsyscall/handle";
@@ -66,6 +67,8 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
       allocator,
       pageSize,
       sigmask: new Set(),
+      // Node's own doing, as child_process knows.
+      programSignals: new ProgramSignals({ defaulted: [SIG.PIPE, SIG.XFSZ] }),
     });
     const { release } = yield* task.withResult(Utsname, (buffer) => uname(sysif, buffer));
     yield* checkKernel(release);
@@ -91,11 +94,8 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
       stdout,
       stderr,
       scope: yield* Effect.scope,
-      execSigmask: new Set(),
       // Node handles SIGCHLD, or leaves it alone.
       beforeChildren: Effect.void,
-      // Node's own doing, as child_process knows.
-      ignoredSignals: new Set([SIG.PIPE, SIG.XFSZ]),
     });
   },
 );

@@ -47,6 +47,7 @@ import {
   pathSubject,
   SyscallError,
   type SyscallFailure,
+  SyscallHangup,
 } from "@rsyscall/near";
 import { Cause, Effect, Scope, Sink, Stream } from "effect";
 import type { ChildProcess } from "./ChildProcess.ts";
@@ -55,6 +56,7 @@ import { type CloneThreadOptions, cloneThread } from "./clone.ts";
 import type { Environment } from "./Environment.ts";
 import { mkdtemp, mkstemp, type TemporaryOptions } from "./mktemp.ts";
 import type { NativeLoader } from "./NativeLoader.ts";
+import { orByShell } from "./orByShell.ts";
 import { type RunOptions, runProcess, type SpawnOptions, spawnProcess } from "./spawn.ts";
 import type { ThreadFields } from "./ThreadFields.ts";
 import { type ExecutableNotFoundError, which } from "./which.ts";
@@ -83,9 +85,7 @@ export class Thread implements ThreadFields {
   readonly stdout: FileDescriptor;
   readonly stderr: FileDescriptor;
   readonly scope: Scope.Scope;
-  readonly execSigmask: Sigset;
   readonly beforeChildren: Effect.Effect<void, HandleFailure>;
-  readonly ignoredSignals: Sigset;
 
   constructor(fields: ThreadFields) {
     this.task = fields.task;
@@ -98,9 +98,17 @@ export class Thread implements ThreadFields {
     this.stdout = fields.stdout;
     this.stderr = fields.stderr;
     this.scope = fields.scope;
-    this.execSigmask = fields.execSigmask;
     this.beforeChildren = fields.beforeChildren;
-    this.ignoredSignals = fields.ignoredSignals;
+  }
+
+  /** The signals that are blocked in programs that the process executes or starts. */
+  get execSigmask(): Sigset {
+    return this.task.programSignals.maskOf(this.task.sigmask);
+  }
+
+  /** Signals that the process ignores for ends of our own, and that its programs do not ignore for that. */
+  get ignoredSignals(): Sigset {
+    return this.task.programSignals.defaulted;
   }
 
   /** Puts text or bytes into the process's memory; other values with their codec. */
@@ -225,7 +233,11 @@ export class Thread implements ThreadFields {
     return Effect.map(this.readToEof(fd), (bytes) => new TextDecoder().decode(bytes));
   }
 
-  /** Writes a whole file, created if need be; `mode` is cut by the process's umask. */
+  /**
+   * Writes a whole file, created if need be; `mode` is cut by the process's umask. A program that this process has
+   * just written may be ETXTBSY when it is executed, if another thread of it starts programs meanwhile: they have the
+   * descriptor until they are executed. A `fork` that writes it has a table of its own.
+   */
   spit(
     path: PathLike,
     content: string | Uint8Array,
@@ -366,23 +378,25 @@ export class Thread implements ThreadFields {
 
   /**
    * execve(2): the process becomes a program, with this Thread's environment and the command's changes
-   * to it. Descriptors that are not close-on-exec stay open in it. The Thread is gone then; if the
-   * kernel refuses, it goes on.
+   * to it. Descriptors that are not close-on-exec stay open in it, and signals that are blocked or ignored stay
+   * so. The Thread is gone then; if the kernel refuses, it goes on. Text without "#!" is run by the shell, as
+   * execvp(3) does it, and so do `spawn` and `run`.
    */
   exec(command: Command): Effect.Effect<void, HandleFailure> {
-    return Effect.flatMap(this.environ.withUpdates(command.envUpdates), (envp) =>
-      this.execve(command.executable, command.argv, envp),
+    return orByShell(this.task, command, undefined, ({ executable, argv, envUpdates }) =>
+      Effect.flatMap(this.environ.withUpdates(envUpdates), (envp) =>
+        this.execve(executable, argv, envp),
+      ),
     );
   }
 
-  /** execve(2) with exactly this environment, as `NAME=value` strings. */
+  /** execve(2) itself, with exactly this environment, as `NAME=value` strings. See `execve` of @rsyscall/handle. */
   execve(
     path: PathLike,
     argv: ReadonlyArray<string | Uint8Array>,
     envp: ReadonlyArray<string | Uint8Array> = this.environ.strings,
   ): Effect.Effect<void, HandleFailure> {
-    const options = { argv, envp, sigmask: this.execSigmask };
-    return Effect.andThen(this.unshareFiles(), execve(this.task, path, options));
+    return Effect.andThen(this.unshareFiles(), execve(this.task, path, { argv, envp }));
   }
 
   /** execveat(2): see `execve`, and `execveat` of @rsyscall/handle. */
@@ -393,7 +407,7 @@ export class Thread implements ThreadFields {
     envp: ReadonlyArray<string | Uint8Array> = this.environ.strings,
     flags = 0,
   ): Effect.Effect<void, HandleFailure> {
-    const options = { argv, envp, flags, sigmask: this.execSigmask };
+    const options = { argv, envp, flags };
     return Effect.andThen(this.unshareFiles(), execveat(this.task, directory, path, options));
   }
 
@@ -457,18 +471,15 @@ export class ChildThread extends Thread {
   }
 }
 
-/** When a process ends itself there is nobody left to send a result. */
-const hangupIsSuccess = <A, E, R>(
-  self: Effect.Effect<A, E, R>,
-): Effect.Effect<void, Exclude<E, { readonly _tag: "SyscallHangup" }>, R> =>
+/** When a process ends itself there is nobody left to send a result: it hangs up. */
+const hangupIsSuccess = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<void, E> =>
   Effect.asVoid(
     Effect.catchIf(
       self,
-      (error): error is Extract<E, { readonly _tag: "SyscallHangup" }> =>
-        (error as { _tag?: unknown })._tag === "SyscallHangup",
+      (error): boolean => error instanceof SyscallHangup && error.byTask === true,
       () => Effect.void,
     ),
-  ) as never;
+  );
 
 /** Repeats a read until it gives nothing. */
 const readAll = <E, R>(read: Effect.Effect<Uint8Array, E, R>): Effect.Effect<Uint8Array, E, R> =>

@@ -1,4 +1,3 @@
-import type { Sigset } from "@rsyscall/abi";
 import type { Connection, SharedMemory } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import type { FileDescriptor, HandleFailure, Task } from "@rsyscall/handle";
@@ -22,10 +21,6 @@ export interface ThreadFields {
   readonly stderr: FileDescriptor;
   /** As long as the Thread. */
   readonly scope: Scope.Scope;
-  /** The signals that are blocked when the process becomes another program. */
-  readonly execSigmask: Sigset;
   /** What has to be done, once, before the process has children. */
   readonly beforeChildren: Effect.Effect<void, HandleFailure>;
-  /** Signals that the process ignores for reasons of its own, and that its children do not ignore. */
-  readonly ignoredSignals: Sigset;
 }

@@ -81,17 +81,17 @@ export const cloneThread = (
             hasRing: parent.memory !== undefined,
             kept: far.map(({ near }) => near),
             deathSignal: detached ? undefined : SIG.KILL,
-            defaultSignals: parent.ignoredSignals,
           }),
           watchScope,
         );
         // While the child starts.
         return yield* Effect.gen(function* () {
-          const fields = yield* makeThread(parent, flags, channels, fdTable, cloned, scope);
+          const sysif = yield* connect(parent, channels, cloned.ring);
+          const fields = yield* makeThread(parent, flags, channels, fdTable, cloned, sysif, scope);
           const { task } = fields;
           task.atLeave(cloned.freeStack);
           const process = yield* Scope.provide(
-            ChildProcess.watch(parent, cloned, Effect.andThen(task.sysif.close, task.leave)),
+            ChildProcess.watch(parent, cloned, Effect.andThen(lastWords(task, sysif), task.leave)),
             watchScope,
           );
           if (!detached) yield* Scope.addFinalizer(outer, process.killAndWait);
@@ -113,6 +113,15 @@ export const cloneThread = (
     }),
   );
 
+/**
+ * Ends the connection to a child that has ended, with what it said before: the end of its socket tells of an exec. In
+ * a table that others share, the child's end of it is still open.
+ */
+const lastWords = (task: Task, connection: SyscallConnection): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    task.fdTable.isOnlyOf(task) ? connection.closeSoon : Effect.sync(() => connection.failAtEnd()),
+  );
+
 /** A child that cannot be used goes, and nobody has seen it. */
 const abandon = ({ pidfd, freeStack }: Cloned): Effect.Effect<void> =>
   Effect.andThen(
@@ -125,14 +134,22 @@ const makeThread = (
   flags: number,
   channels: Channels,
   fdTable: FdTable,
-  { pid, ring }: Cloned,
+  { pid }: Cloned,
+  sysif: SyscallConnection,
   scope: Scope.Closeable,
 ): Effect.Effect<ThreadFields, HandleFailure, Scope.Scope> =>
   Effect.gen(function* () {
-    const sysif = yield* connect(parent, channels, ring);
     // A scope cannot be closed by a fiber of its own.
     sysif.onEnd(() => Effect.runFork(Scope.close(scope, Exit.void)));
-    const { allocator, addressSpace, namespaces, childNamespaces, pageSize, sigmask } = parent.task;
+    const {
+      allocator,
+      addressSpace,
+      namespaces,
+      childNamespaces,
+      pageSize,
+      sigmask,
+      programSignals,
+    } = parent.task;
     const task = new Task({
       sysif,
       // In another pid namespace the child has a number of its own.
@@ -144,6 +161,7 @@ const makeThread = (
       allocator: isOurs(parent) ? allocator.lend(sysif) : allocator.share(sysif),
       pageSize,
       sigmask,
+      programSignals: programSignals.forChild(),
     });
     task.childNamespaces = childNamespaces;
     // The child has these, or copies of them; the parent has no use for them.
@@ -168,9 +186,7 @@ const makeThread = (
       stdout: stdio(1),
       stderr: stdio(2),
       scope,
-      execSigmask: new Set(),
       beforeChildren: Effect.void,
-      ignoredSignals: new Set(),
     };
   });
 
@@ -246,6 +262,7 @@ const connect = (
     const dataSocket = yield* AsyncFileDescriptor.make(accessEpoller, dataAccess);
     return yield* SyscallSocket.make({
       ...options,
+      isCut: () => connection.isCut?.(access) ?? false,
       memory: (sysif) => new SocketMemoryTransport(sysif, dataSocket, dataFar.near),
     });
   });

@@ -17,4 +17,4 @@ export { once } from "./once.ts";
 export type { RunOptions, SpawnOptions } from "./spawn.ts";
 export { ChildThread, Thread } from "./Thread.ts";
 export type { ThreadFields } from "./ThreadFields.ts";
-export { ExecutableNotFoundError, which } from "./which.ts";
+export { ExecutableNotFoundError, which, whichAll } from "./which.ts";

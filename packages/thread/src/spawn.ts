@@ -10,6 +10,7 @@ import type { PathLike, SyscallError, SyscallFailure } from "@rsyscall/near";
 import { Deferred, Effect, Scope } from "effect";
 import { ChildProcess } from "./ChildProcess.ts";
 import type { Command } from "./Command.ts";
+import { orByShell } from "./orByShell.ts";
 import type { ThreadFields } from "./ThreadFields.ts";
 
 export interface RunOptions {
@@ -57,12 +58,10 @@ const start = (
           path: command.executable,
           argv: command.argv,
           envp,
-          sigmask: parent.execSigmask,
           fds: given,
           cwd,
           untilExec,
           deathSignal: detached ? undefined : SIG.KILL,
-          defaultSignals: parent.ignoredSignals,
         }),
         watchScope,
       );
@@ -83,6 +82,21 @@ const orFail = (failure: SyscallError | undefined): Effect.Effect<void, SyscallE
 
 /** Starts a program and waits until it runs, or the kernel refuses. */
 export const spawnProcess = (
+  parent: ThreadFields,
+  command: Command,
+  options: SpawnOptions,
+): Effect.Effect<ChildProcess, HandleFailure, Scope.Scope> =>
+  orByShell(parent.task, command, options.cwd, (command) => spawnOnce(parent, command, options));
+
+/** Runs a program to its end. */
+export const runProcess = (
+  parent: ThreadFields,
+  command: Command,
+  options: RunOptions,
+): Effect.Effect<ChildState, HandleFailure> =>
+  orByShell(parent.task, command, options.cwd, (command) => runOnce(parent, command, options));
+
+const spawnOnce = (
   parent: ThreadFields,
   command: Command,
   options: SpawnOptions,
@@ -110,8 +124,7 @@ export const spawnProcess = (
     return process;
   });
 
-/** Runs a program to its end. */
-export const runProcess = (
+const runOnce = (
   parent: ThreadFields,
   command: Command,
   options: RunOptions,

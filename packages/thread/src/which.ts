@@ -40,13 +40,39 @@ export const which = (
   environ: Environment,
   name: near.PathLike,
 ): Effect.Effect<Command, ExecutableNotFoundError | MallocFailure> =>
-  Effect.suspend(() => find(task, environ, name));
+  Effect.flatMap(
+    Effect.suspend(() => search(task, environ, name)),
+    ({ found: [first], tried, notExecutable }) =>
+      first === undefined
+        ? Effect.fail(
+            new ExecutableNotFoundError({ program: near.pathText(name), tried, notExecutable }),
+          )
+        : Effect.succeed(first),
+  );
 
-const find = (
+/** As `which`, and gives all programs of that name, in the order of PATH. */
+export const whichAll = (
   task: Task,
   environ: Environment,
   name: near.PathLike,
-): Effect.Effect<Command, ExecutableNotFoundError | MallocFailure> => {
+): Effect.Effect<ReadonlyArray<Command>, MallocFailure> =>
+  Effect.map(
+    Effect.suspend(() => search(task, environ, name)),
+    ({ found }) => found,
+  );
+
+interface Found {
+  readonly found: ReadonlyArray<Command>;
+  readonly tried: ReadonlyArray<string>;
+  readonly notExecutable: string | undefined;
+}
+
+/** What there is of a name. PATH is that of the moment in which this is called. */
+const search = (
+  task: Task,
+  environ: Environment,
+  name: near.PathLike,
+): Effect.Effect<Found, MallocFailure> => {
   const problem = near.pathProblem(name);
   if (problem !== undefined)
     return Effect.fail(near.SyscallError.of("which", "EINVAL", undefined, problem));
@@ -59,7 +85,8 @@ const find = (
         .map((directory) => near.Path.make(directory || ".", file).text);
   // What cannot be the name of a file is not there.
   const candidates = file === "" ? [] : places.filter(isCString);
-  if (candidates.length === 0) return Effect.fail(notFound(file, [], undefined));
+  if (candidates.length === 0)
+    return Effect.succeed({ found: [], tried: [], notExecutable: undefined });
   const paths = candidates.map((path) => near.pathBytes(`${path}\0`));
   const { stat } = task.abi;
   const text = paths.reduce((sum, path) => sum + path.length, 0);
@@ -78,11 +105,12 @@ const find = (
       );
       end += path.length;
     }
-    const ask = near.batchExitsThen(asked, task.sysif.read(statuses, stat.size * paths.length));
+    const askAll = near.batchExitsThen(asked, task.sysif.read(statuses, stat.size * paths.length));
     return Effect.flatMap(
-      Effect.andThen(task.sysif.write(near.Address(base), bytes), ask),
-      ([exits, read]): Effect.Effect<Command, ExecutableNotFoundError | near.SyscallError> => {
+      Effect.andThen(task.sysif.write(near.Address(base), bytes), askAll),
+      ([exits, read]): Effect.Effect<Found, near.SyscallError> => {
         const isSuccess = (i: number) => exits[i]?._tag === "Success";
+        const found: Array<Command> = [];
         let notExecutable: string | undefined;
         for (const [i, path] of candidates.entries()) {
           if (!isSuccess(2 * i + 1)) continue;
@@ -92,17 +120,11 @@ const find = (
           if (Exit.isFailure(status)) return Effect.failCause(status.cause);
           // Of a directory X means something else.
           if ((status.value.mode & S_IFMT) === S_IF.REG && isSuccess(2 * i))
-            return Effect.succeed(Command.make(path).argv0(file));
-          notExecutable ??= path;
+            found.push(Command.make(path).argv0(file));
+          else notExecutable ??= path;
         }
-        return Effect.fail(notFound(file, candidates, notExecutable));
+        return Effect.succeed({ found, tried: candidates, notExecutable });
       },
     );
   });
 };
-
-const notFound = (
-  program: string,
-  tried: ReadonlyArray<string>,
-  notExecutable: string | undefined,
-): ExecutableNotFoundError => new ExecutableNotFoundError({ program, tried, notExecutable });

@@ -1,4 +1,4 @@
-import { SA, SIG, SIG_IGN, Sigset } from "@rsyscall/abi";
+import { SA, SIG, SIG_IGN, type Sigset } from "@rsyscall/abi";
 import type { Connection, SyscallConnection } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import { AddressSpace, makeNamespaces } from "@rsyscall/far";
@@ -6,6 +6,7 @@ import {
   FdTable,
   FileDescriptor,
   type HandleFailure,
+  ProgramSignals,
   resetSignal,
   Socket,
   sigaction,
@@ -36,6 +37,8 @@ export interface Transport {
     message: Uint8Array,
     count: number,
   ) => Effect.Effect<ReadonlyArray<Socket>, HandleFailure | HandshakeError, Scope.Scope>;
+  /** Whether the way to the far end of such a channel was cut: see `Connection`. */
+  readonly isCut?: Connection["isCut"];
   /** The way to open more channels, once there is one to pass them through: its two ends. */
   readonly connect: (access: Socket, task: Socket) => Connection;
   /** Whether calls and memory may go through memory that both sides share, if it is offered. */
@@ -72,14 +75,13 @@ export const bootstrapThread = (
         ? transport.sendChannels(accepted, 4)
         : transport.sendChannels(acceptedWithRing, 3)) as Channels;
       const { sysif, allocator, memory } = yield* arena === undefined
-        ? connectBySockets(abi, transport.accessEpoller, syscalls, data, description)
+        ? connectBySockets(abi, transport, syscalls, data, description)
         : connectByRing(abi, transport.accessEpoller, syscalls, arena, description);
       closeAtEnd(scope, sysif);
       if (description.listeningFd !== undefined) yield* Effect.addFinalizer(() => arrival(sysif));
 
-      const sigmask = new Uint8Array(8);
-      new DataView(sigmask.buffer).setBigUint64(0, description.sigmask, true);
-      const blocked = Sigset.decode(sigmask);
+      const { sigmask, ignored } = description;
+      const own = (signals: Sigset) => [...signals].filter((signal) => signal === LIFELINE_SIGNAL);
       const task = new Task({
         sysif,
         pid: description.pid,
@@ -88,9 +90,8 @@ export const bootstrapThread = (
         namespaces: makeNamespaces(description.namespaces),
         allocator,
         pageSize: description.pageSize,
-        sigmask: blocked.has(LIFELINE_SIGNAL)
-          ? new Set([...blocked].filter((signal) => signal !== LIFELINE_SIGNAL))
-          : blocked,
+        sigmask: new Set([...sigmask].filter((signal) => signal !== LIFELINE_SIGNAL)),
+        programSignals: new ProgramSignals({ blocked: own(sigmask), ignored: own(ignored) }),
       });
       // Handles of what we use ourselves, so that nobody takes the numbers for something else.
       const { syscallFd, dataFd, lifelineFd } = description;
@@ -111,9 +112,7 @@ export const bootstrapThread = (
         stdout: stdio(1),
         stderr: stdio(2),
         scope,
-        execSigmask: blocked,
         beforeChildren: once(heedChildren(task)),
-        ignoredSignals: none,
       });
       return { thread, ended: sysif.ended };
     }).pipe(
@@ -125,8 +124,6 @@ export const bootstrapThread = (
 /** Of the lifeline nobody reads: that it is open is all it tells. */
 type Channels = ReadonlyArray<Socket> &
   [syscalls: Socket, passing: Socket, lifeline: Socket, data: Socket];
-
-const none: Sigset = new Set();
 
 /** Not by a fiber of the scope, which would wait for itself. */
 const closeAtEnd = (scope: Scope.Closeable, connection: SyscallConnection): void =>
@@ -149,9 +146,13 @@ const arrival = (sysif: SyscallConnection): Effect.Effect<void> =>
 
 /**
  * A process that ignores SIGCHLD, as its caller may have told it to, is never told how its children
- * end: the kernel forgets them at once. See sigaction(2).
+ * end: the kernel forgets them at once. See sigaction(2). Programs ignore it all the same.
  */
 const heedChildren = (task: Task): Effect.Effect<void, HandleFailure> =>
   Effect.flatMap(sigaction(task, SIG.CHLD), ({ handler, flags }) =>
-    handler === SIG_IGN || flags & SA.NOCLDWAIT ? resetSignal(task, SIG.CHLD) : Effect.void,
+    handler === SIG_IGN || flags & SA.NOCLDWAIT
+      ? Effect.map(resetSignal(task, SIG.CHLD), () => {
+          if (handler === SIG_IGN) task.programSignals.ignored.add(SIG.CHLD);
+        })
+      : Effect.void,
   );

@@ -18,6 +18,7 @@ import {
 import { Allocator, type Reserve } from "@rsyscall/memory";
 import { Address, LocalSyscallInterface, RING_SIZE } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
+import type { Transport } from "./bootstrapThread.ts";
 import type { Description } from "./hello.ts";
 
 /** How calls get to a process, and where its memory is. */
@@ -109,7 +110,7 @@ const reserveOf = ({ arena, listeningFd, pageSize }: Description): Reserve | und
 /** Through sockets, one of them for what is in memory. */
 export const connectBySockets = (
   abi: Abi,
-  accessEpoller: Epoller,
+  { accessEpoller, isCut }: Pick<Transport, "accessEpoller" | "isCut">,
   syscalls: Socket,
   data: Socket,
   description: Description,
@@ -122,6 +123,7 @@ export const connectBySockets = (
       socket: syscalls,
       epoller: accessEpoller,
       serverFd: syscallFd,
+      isCut: () => isCut?.(syscalls) ?? false,
       memory: (connection) => new SocketMemoryTransport(connection, dataSocket, dataFd),
     });
     const allocator = new Allocator(sysif, pageSize, { reserve: reserveOf(description) });

@@ -1,4 +1,13 @@
-import { type FixedCodec, fsDecode, Int32, listOf, struct, Uint32, Uint64 } from "@rsyscall/abi";
+import {
+  type FixedCodec,
+  fsDecode,
+  Int32,
+  listOf,
+  Sigset,
+  struct,
+  Uint32,
+  Uint64,
+} from "@rsyscall/abi";
 import { type NamespaceKind, namespaceKinds } from "@rsyscall/far";
 import { Address, Fd, Path, Pid } from "@rsyscall/near";
 import { HandshakeError } from "./errors.ts";
@@ -22,7 +31,7 @@ export const HelloPrefix = struct("struct rsyscall_hello (prefix)", {
 /** Bytes of the prefix; the rest of the structure follows without padding. */
 export const HELLO_PREFIX_SIZE = 20;
 
-/** Bytes of the structure in this version. Later versions may append to it. */
+/** Bytes of the structure at least. More may be appended to it, as `ignored` was: what is not there is 0. */
 export const HELLO_SIZE = 192;
 
 /** More than this no version will need. */
@@ -66,6 +75,7 @@ const Hello = struct("struct rsyscall_hello", {
   serverSymbol: Uint64,
   arenaAddress: Uint64,
   arenaSize: Uint64,
+  ignored: Uint64,
 });
 
 type HelloFields = typeof Hello extends FixedCodec<infer A> ? A : never;
@@ -85,7 +95,9 @@ export interface Description {
   readonly uid: number;
   readonly gid: number;
   readonly pageSize: number;
-  readonly sigmask: bigint;
+  readonly sigmask: Sigset;
+  /** Signals that the caller had ignored, of those with which the stub does something else. */
+  readonly ignored: Sigset;
   readonly namespaces: Partial<Record<NamespaceKind, bigint>>;
   readonly syscallFd: Fd;
   readonly dataFd: Fd;
@@ -107,7 +119,9 @@ export interface Header {
 
 /** Decodes the fixed part. Throws HandshakeError: see `checked`. */
 export const decodeHeader = (bytes: Uint8Array, limit: number): Header => {
-  const fields = Hello.decode(bytes);
+  const whole = new Uint8Array(Math.max(bytes.length, Hello.size));
+  whole.set(bytes);
+  const fields = Hello.decode(whole);
   const fdsSize = fields.fdCount === FDS_UNKNOWN ? 0 : 4 * fields.fdCount;
   // Every part is small enough for exact arithmetic before they are added up.
   const parts = [
@@ -153,6 +167,12 @@ const fdNumber = (number: number): Fd => {
   return Fd(number);
 };
 
+const signals = (bits: bigint): Sigset => {
+  const bytes = new Uint8Array(Sigset.size);
+  new DataView(bytes.buffer).setBigUint64(0, bits, true);
+  return Sigset.decode(bytes);
+};
+
 /** Decodes all of it; `rest` is what follows the fixed part. Throws HandshakeError. */
 export const decodeDescription = ({ fields }: Header, rest: Uint8Array): Description => {
   let at = 0;
@@ -188,7 +208,8 @@ export const decodeDescription = ({ fields }: Header, rest: Uint8Array): Descrip
     uid: fields.uid,
     gid: fields.gid,
     pageSize,
-    sigmask: fields.sigmask,
+    sigmask: signals(fields.sigmask),
+    ignored: signals(fields.ignored),
     namespaces: Object.fromEntries(
       namespaceKinds.filter((kind) => ids[kind] !== 0n).map((kind) => [kind, ids[kind]]),
     ),

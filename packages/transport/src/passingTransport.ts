@@ -35,6 +35,7 @@ export const passingTransport = (
         yield* Effect.forEach(far, (end) => end.close, { discard: true });
         return channels.map(([access]) => access);
       }),
+    isCut: (access) => connection.isCut?.(access) ?? false,
     connect: (access, task) => connection.extendTo(access, task),
     sharesMemory,
   };

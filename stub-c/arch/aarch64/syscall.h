@@ -75,6 +75,7 @@ enum {
 	SYS_getuid = 174,
 	SYS_geteuid = 175,
 	SYS_getgid = 176,
+	SYS_getegid = 177,
 	SYS_socket = 198,
 	SYS_socketpair = 199,
 	SYS_connect = 203,
@@ -94,6 +95,7 @@ enum {
 	SYS_process_vm_readv = 270,
 	SYS_memfd_create = 279,
 	SYS_pwritev2 = 287,
+	SYS_statx = 291,
 	SYS_clone3 = 435,
 	SYS_close_range = 436,
 };

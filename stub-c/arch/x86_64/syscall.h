@@ -58,6 +58,7 @@ enum {
 	SYS_getuid = 102,
 	SYS_getgid = 104,
 	SYS_geteuid = 107,
+	SYS_getegid = 108,
 	SYS_getppid = 110,
 	SYS_setsid = 112,
 	SYS_getsid = 124,
@@ -83,6 +84,7 @@ enum {
 	SYS_process_vm_readv = 310,
 	SYS_memfd_create = 319,
 	SYS_pwritev2 = 328,
+	SYS_statx = 332,
 	SYS_clone3 = 435,
 	SYS_close_range = 436,
 };

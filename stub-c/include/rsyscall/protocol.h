@@ -105,6 +105,7 @@ struct rsyscall_hello {
 	 * struct rsyscall_ring. Size 0: there is none. */
 	u64 arena_address;
 	u64 arena_size;
+	u64 ignored; /* as sigmask: signals that the caller had ignored, of those with which the stub does something else */
 };
 
 /* Followed by message_size bytes of text. With RSYSCALL_ACCEPTED it carries four descriptors, in
@@ -122,7 +123,7 @@ struct rsyscall_welcome {
 #define RSYSCALL_RING 1u
 
 _Static_assert(sizeof(struct rsyscall_request) == 56, "request");
-_Static_assert(sizeof(struct rsyscall_hello) == 192, "hello");
+_Static_assert(sizeof(struct rsyscall_hello) == 200, "hello");
 _Static_assert(sizeof(struct rsyscall_welcome) == 24, "welcome");
 
 #endif

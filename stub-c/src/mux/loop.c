@@ -14,7 +14,6 @@
 
 #define SIGCHLD 17
 #define SIGPIPE 13
-#define SIG_IGN 1
 #define SIG_BLOCK 0
 #define RLIMIT_NOFILE 7
 #define WNOHANG 1

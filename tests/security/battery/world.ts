@@ -59,9 +59,7 @@ export class World {
       stdout: stdout as FileDescriptor,
       stderr: stderr as FileDescriptor,
       scope,
-      execSigmask: new Set(),
       beforeChildren: Effect.void,
-      ignoredSignals: new Set([13]),
     });
   }
 

@@ -1,12 +1,20 @@
-import { cStringBytes, Sigset } from "@rsyscall/abi";
+import { cStringBytes, Sigaction, Sigset } from "@rsyscall/abi";
 import { type PathLike, pathProblem, pathText } from "@rsyscall/near";
 
-/** The memory that execve(2) reads, by offsets from its start. */
+/** The memory that execve(2) reads, and what sets a program's signals, by offsets from its start. */
 export interface ExecImage {
   readonly size: number;
   readonly argv: number;
   readonly envp: number;
+  /** The program's signal mask, and room for the one before. */
   readonly sigmask: number;
+  readonly oldSigmask: number;
+  /** What the program does with signals, and room for what was done before. */
+  readonly actions: ReadonlyArray<{
+    readonly signal: number;
+    readonly action: number;
+    readonly old: number;
+  }>;
   readonly path: number;
   /** Its content when it lies at this address. */
   readonly at: (base: number) => Uint8Array;
@@ -42,24 +50,36 @@ const nameOf = (index: number, argc: number): string =>
       : `environment string ${index - 1 - argc}`;
 
 /**
- * Two vectors of pointers, the signal mask, the strings.
+ * Two vectors of pointers, the signals, the strings.
  *
  * @param strings the path, `argc` arguments, and the environment, without NULs
+ * @param handlers of signals: SIG_DFL or SIG_IGN
  */
 export const execImage = (
   strings: ReadonlyArray<Uint8Array>,
   argc: number,
   blocked: Sigset,
+  handlers: ReadonlyArray<readonly [signal: number, handler: number]>,
 ): ExecImage => {
   const argv = 0;
   const envp = 8 * (argc + 1);
   const sigmask = 8 * (strings.length - 1 + 2);
-  const path = sigmask + Sigset.size;
+  const oldSigmask = sigmask + Sigset.size;
+  const firstAction = oldSigmask + Sigset.size;
+  const actions = handlers.map(([signal], i) => {
+    const action = firstAction + 2 * Sigaction.size * i;
+    return { signal, action, old: action + Sigaction.size };
+  });
+  const path = firstAction + 2 * Sigaction.size * handlers.length;
   const size = strings.reduce((sum, string) => sum + string.length + 1, path);
   const at = (base: number): Uint8Array => {
     const bytes = new Uint8Array(size);
     const words = new DataView(bytes.buffer);
     Sigset.encode(blocked, bytes.subarray(sigmask));
+    for (const [i, { action }] of actions.entries()) {
+      const handler = handlers[i]?.[1] as number;
+      Sigaction.encode({ handler, flags: 0, restorer: 0, mask: new Set() }, bytes.subarray(action));
+    }
     let offset = path;
     for (const [i, string] of strings.entries()) {
       // The first string is the path; a null pointer ends each vector.
@@ -70,5 +90,5 @@ export const execImage = (
     }
     return bytes;
   };
-  return { size, argv, envp, sigmask, path, at };
+  return { size, argv, envp, sigmask, oldSigmask, actions, path, at };
 };

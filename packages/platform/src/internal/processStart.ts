@@ -177,10 +177,10 @@ const fork = (
   life: Scope.Scope,
 ): Effect.Effect<ChildThread, HandleFailure, Scope.Scope> => {
   const { task, connection, memory, loader, epoller, environ, stdin, stdout, stderr } = thread;
-  const { execSigmask, beforeChildren, ignoredSignals } = thread;
+  const { beforeChildren } = thread;
   const parent = new Thread({
     ...{ task, connection, memory, loader, epoller, environ, stdin, stdout, stderr },
-    ...{ execSigmask, beforeChildren, ignoredSignals },
+    beforeChildren,
     // Of a child that may outlive its scope, this one has what watches it.
     scope: life,
   });
@@ -327,24 +327,16 @@ const execute = (
   const found = program.includes("/")
     ? Effect.succeed(program)
     : Effect.map(which(child.task, environ, program), ({ executable }) => pathText(executable));
-  const executeAs = (file: string, argv: ReadonlyArray<string>) =>
-    Effect.catchIf(child.execve(file, argv, envp), hasGone, () => child.task.leave);
   return Effect.flatMap(found, (file) =>
-    executeAs(file, argv).pipe(
-      catchErrno("ENOEXEC", () => executeAs("/bin/sh", ["/bin/sh", file, ...argv.slice(1)])),
-    ),
+    child
+      .execve(file, argv, envp)
+      .pipe(
+        catchErrno("ENOEXEC", () =>
+          child.execve("/bin/sh", ["/bin/sh", file, ...argv.slice(1)], envp),
+        ),
+      ),
   );
 };
-
-/**
- * Whether a child has closed its channel, as by an exec: if it had not yet taken the last byte that was to
- * wake it, that is a reset and not an end.
- */
-const hasGone = (error: HandleFailure): boolean =>
-  error._tag === "SyscallHangup" &&
-  error.syscall === "execve" &&
-  error.cause instanceof SyscallError &&
-  error.cause.errno === "ECONNRESET";
 
 /** The pidfd of a child, in the controller if it gets there. */
 const pidfdOf = (

@@ -1,0 +1,83 @@
+import type { Stat } from "@rsyscall/abi";
+import { type HandleFailure, readlink, stat } from "@rsyscall/handle";
+import { Path } from "@rsyscall/near";
+import { type Command, ExecutableNotFoundError, type Thread, whichAll } from "@rsyscall/thread";
+import { Effect, Option } from "effect";
+import { isStub, namedSocket } from "./stubFile.ts";
+
+/** Where the stubs of a server find it, and under which name it has put one; undefined if it has put none. */
+export interface Place {
+  readonly thread: Thread;
+  readonly socket: Path;
+  readonly name: string | undefined;
+}
+
+/** As many as the kernel follows. */
+const LINKS_AT_MOST = 40;
+
+/**
+ * The program behind a stub of a server: the next one of that name in PATH, or the first one if the stub is not
+ * there. Whatever leads to the server is passed over, be it a link, a copy, or a stub that finds no server by
+ * itself. What another server has put there is a program as any other.
+ *
+ * @param thread the stub's process
+ * @param execfn the path by which it was executed
+ */
+export const realProgram = (
+  thread: Thread,
+  { thread: serverThread, socket }: Place,
+  execfn: Path | undefined,
+  name: string,
+): Effect.Effect<Command, ExecutableNotFoundError | HandleFailure> =>
+  Effect.gen(function* () {
+    const { task } = thread;
+    const statOf = (path: Path) => Effect.option(stat(task, path));
+    const server = yield* Effect.option(stat(serverThread.task, socket));
+    const proc = yield* statOf(Path.make("/proc/self/exe"));
+    const own = Option.isSome(proc) || execfn === undefined ? proc : yield* statOf(execfn);
+    const candidates = yield* whichAll(task, thread.environ, name);
+    const behind: Array<Command> = [];
+    let isPast = false;
+    for (const command of candidates) {
+      if (yield* isOurs(command.executable)) {
+        // What is in front of the stub calls it, perhaps.
+        if (!isPast) behind.length = 0;
+        isPast = true;
+      } else behind.push(command);
+    }
+    const [real] = behind;
+    if (real !== undefined) return real;
+    const tried = candidates.map(({ executable }) => executable.text);
+    return yield* new ExecutableNotFoundError({ program: name, tried, notExecutable: undefined });
+
+    function* isOurs(path: Path) {
+      const status = yield* statOf(path);
+      if (Option.isNone(status) || Option.isNone(own)) return false;
+      let named: Path | undefined;
+      if (!isSameFile(status.value, own.value)) {
+        if (status.value.size !== own.value.size) return false;
+        const bytes = yield* Effect.orElseSucceed(thread.slurp(path), () => new Uint8Array());
+        if (!isStub(bytes)) return false;
+        named = namedSocket(bytes);
+      }
+      const found = named === undefined ? yield* socketBeside(path) : yield* statOf(named);
+      return (
+        Option.isNone(found) || (Option.isSome(server) && isSameFile(found.value, server.value))
+      );
+    }
+
+    /** As stub-c/src/connect.c looks for it. */
+    function* socketBeside(executed: Path) {
+      let path = executed;
+      for (let links = 0; links < LINKS_AT_MOST; links++) {
+        const beside = yield* statOf(Path.make(`${path.text}.sock`));
+        if (Option.isSome(beside)) return beside;
+        const target = yield* Effect.option(readlink(task, path));
+        if (Option.isNone(target)) break;
+        path = path.parent.join(target.value);
+      }
+      return Option.none<Stat>();
+    }
+  });
+
+const isSameFile = (a: Stat, b: Stat): boolean => a.dev === b.dev && a.ino === b.ino;

@@ -1,0 +1,48 @@
+import { O } from "@rsyscall/abi";
+import { type HandleFailure, open, type Task } from "@rsyscall/handle";
+import { Path, type PathLike, SyscallError } from "@rsyscall/near";
+import { Effect } from "effect";
+import type { Command } from "./Command.ts";
+
+/** Bytes of a file that tell what it is. */
+const SAMPLE_SIZE = 256;
+
+/**
+ * Executes a command as execvp(3) does: what is text and has no "#!" is given to the shell, which reads it as a
+ * script. The kernel says ENOEXEC of it; and of what is no text, such as a program for another machine, so do we.
+ *
+ * @param task sees the file
+ * @param cwd from where its path leads, if not from the task's working directory
+ * @param execute fails with what the kernel says of execve(2)
+ */
+export const orByShell = <A, R>(
+  task: Task,
+  command: Command,
+  cwd: PathLike | undefined,
+  execute: (command: Command) => Effect.Effect<A, HandleFailure, R>,
+): Effect.Effect<A, HandleFailure, R> =>
+  Effect.catchIf(execute(command), isNoProgram, (error) => {
+    const { executable } = command;
+    const path = cwd === undefined ? executable : Path.make(cwd).join(executable);
+    return Effect.flatMap(
+      // What cannot be read is nothing to the shell either.
+      Effect.orElseSucceed(isText(task, path), () => false),
+      (isScript) => (isScript ? execute(command.byShell()) : Effect.fail(error)),
+    );
+  });
+
+const isNoProgram = (error: HandleFailure): boolean =>
+  error instanceof SyscallError && error.syscall === "execve" && error.errno === "ENOEXEC";
+
+/** Whether there is no NUL in the first line, as shells tell. */
+const isText = (task: Task, path: Path): Effect.Effect<boolean, HandleFailure> =>
+  Effect.scoped(
+    Effect.map(
+      Effect.flatMap(open(task, path, O.RDONLY), (file) => file.readBytes(SAMPLE_SIZE)),
+      (bytes) => {
+        const nul = bytes.indexOf(0);
+        const newline = bytes.indexOf(0x0a);
+        return nul < 0 || (newline >= 0 && newline < nul);
+      },
+    ),
+  );
