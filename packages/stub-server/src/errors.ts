@@ -1,4 +1,5 @@
 import type { HandleFailure } from "@rsyscall/handle";
+import { printable } from "@rsyscall/near";
 import { Data } from "effect";
 
 /** Why a server could not be set up. */
@@ -21,7 +22,23 @@ export class StubServerError extends Data.TaggedError("StubServerError")<{
   readonly cause?: HandleFailure;
 }> {
   override get message(): string {
-    return `${this.subject} ${this.problem}: ${this.remedy}`;
+    return printable(`${this.subject} ${this.problem}: ${this.remedy}`);
+  }
+}
+
+/** Why a handler gave its caller no status of its own. */
+export type HandlerErrorReason = "StatusInvalid" | "NoEffect" | "DeadlineExceeded";
+
+/**
+ * A handler did not do what `serve` needs of it: it gave what is no exit status, returned neither an Effect nor a
+ * Promise, or took longer than the deadline.
+ */
+export class HandlerError extends Data.TaggedError("HandlerError")<{
+  readonly reason: HandlerErrorReason;
+  readonly problem: string;
+}> {
+  override get message(): string {
+    return printable(this.problem);
   }
 }
 
@@ -45,11 +62,15 @@ const byErrno = {
     "is on a read-only file system",
     "use a directory that can be written to",
   ),
-  EEXIST: step("NameTaken", "is there already", "remove it, or choose another name"),
-  EADDRINUSE: step(
+  EEXIST: step(
     "NameTaken",
-    "is there already",
-    "if no other server listens there, remove it; else choose another name",
+    "has just been taken by another server",
+    "choose another name or directory",
+  ),
+  EAGAIN: step(
+    "NameTaken",
+    "is in a directory that another process has locked (flock)",
+    "use a directory of your own",
   ),
   ENAMETOOLONG: step("NameInvalid", "is too long for the file system", "choose a shorter name"),
 } as const;

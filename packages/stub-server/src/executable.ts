@@ -1,9 +1,10 @@
 import { ACCESS, fsEncode, O, S_IF, S_IFMT } from "@rsyscall/abi";
-import { access, type HandleFailure, rename, stat, symlink, unlink } from "@rsyscall/handle";
+import { access, type HandleFailure, stat, symlink, unlink } from "@rsyscall/handle";
 import { catchErrno, type Path } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
-import { Effect, type Scope } from "effect";
+import { Effect, Scope } from "effect";
 import { creationError, StubServerError } from "./errors.ts";
+import { judgeExecutable, place, workshop } from "./placement.ts";
 
 /**
  * How the executable gets to its place.
@@ -23,39 +24,45 @@ export const placeExecutable = (
   stub: Path,
   mode: LinkMode,
 ): Effect.Effect<void, HandleFailure | StubServerError, Scope.Scope> => {
-  const { task } = thread;
   const create = Effect.gen(function* () {
+    const outer = yield* Effect.scope;
     yield* checkStub(thread, stub);
-    if (mode === "symlink") return yield* symlink(task, stub, path);
-    const content = mode === "copy" ? yield* thread.slurp(stub) : script(stub, socketPath);
-    yield* createExecutable(thread, path, content);
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const made = (yield* workshop(thread, path)).join("executable");
+        if (mode === "symlink") yield* symlink(thread.task, stub, made);
+        else {
+          const content = mode === "copy" ? yield* thread.slurp(stub) : script(stub, socketPath);
+          yield* createExecutable(thread, made, path, content);
+        }
+        yield* place(thread, made, path, judgeExecutable(thread, path, stub)).pipe(
+          Scope.provide(outer),
+          Effect.tapError(() => Effect.ignore(unlink(thread.task, made))),
+        );
+      }),
+    );
   });
-  return Effect.asVoid(
-    Effect.acquireRelease(
-      Effect.mapError(create, (error) =>
-        error instanceof StubServerError ? error : creationError(path.text)(error),
-      ),
-      () => Effect.ignore(unlink(task, path)),
-    ),
+  return Effect.mapError(create, (error) =>
+    error instanceof StubServerError ? error : creationError(path.text)(error),
   );
 };
 
-/** The file appears whole, or not at all: a caller may be waiting for the name. */
+/** Makes an executable file, which is to get the name `path` later. */
 const createExecutable = (
   thread: Thread,
+  made: Path,
   path: Path,
   content: Uint8Array,
 ): Effect.Effect<void, HandleFailure | StubServerError> => {
   const { task } = thread;
-  const temporary = path.parent.join(`.rsyscall-${crypto.randomUUID()}`);
   const write = Effect.scoped(
     Effect.gen(function* () {
-      const file = yield* thread.open(temporary, O.WRONLY | O.CREAT | O.EXCL, 0o700);
+      const file = yield* thread.open(made, O.WRONLY | O.CREAT | O.EXCL, 0o700);
       yield* file.writeAllBytes(content);
       yield* file.chmod(0o755);
     }),
   );
-  const checkExecutable = Effect.mapError(access(task, temporary, ACCESS.X), (cause) =>
+  const checkExecutable = Effect.mapError(access(task, made, ACCESS.X), (cause) =>
     cause._tag === "SyscallError" && cause.errno === "EACCES"
       ? new StubServerError({
           reason: "StubNotExecutable",
@@ -70,12 +77,9 @@ const createExecutable = (
   // writing (ETXTBSY).
   return write.pipe(
     Effect.andThen(checkExecutable),
-    Effect.andThen(rename(task, temporary, path, RENAME_NOREPLACE)),
-    Effect.tapError(() => Effect.ignore(unlink(task, temporary))),
+    Effect.tapError(() => Effect.ignore(unlink(task, made))),
   );
 };
-
-const RENAME_NOREPLACE = 1;
 
 /** Everything is literal between single quotes, but a single quote. */
 const quoted = (path: Path): string => `'${path.text.replaceAll("'", `'\\''`)}'`;

@@ -1,3 +1,4 @@
+import { printable, printableLines } from "@rsyscall/near";
 import { Data } from "effect";
 
 /** What kept a handshake from its end: time, the other side, who it is, which protocol it speaks. */
@@ -12,7 +13,7 @@ export class HandshakeError extends Data.TaggedError("HandshakeError")<{
   readonly cause?: unknown;
 }> {
   override get message(): string {
-    return this.problem;
+    return printable(this.problem);
   }
 }
 
@@ -26,7 +27,7 @@ export class LaunchError extends Data.TaggedError("LaunchError")<{
   readonly cause?: unknown;
 }> {
   override get message(): string {
-    const said = this.stderr.trim();
-    return `${this.command}: ${this.problem}${said === "" ? "" : `\n${said}`}`;
+    const said = printableLines(this.stderr.trim());
+    return `${printable(this.command)}: ${printable(this.problem)}${said === "" ? "" : `\n${said}`}`;
   }
 }
