@@ -9,7 +9,6 @@
 
 #define SO_PEERCRED 17
 #define SO_RCVTIMEO 20
-#define SO_SNDTIMEO 21
 #define SO_ACCEPTCONN 30
 #define SIGPIPE 13
 #define SIGIO 29
@@ -43,11 +42,6 @@ enum {
 
 /* Memory of former controllers that could not be given back yet. Of more than that, nothing is. */
 #define KEPT 16
-
-struct timeval {
-	i64 seconds;
-	i64 microseconds;
-};
 
 struct client {
 	const struct launch *launch;

@@ -1,4 +1,4 @@
-import { AF, S_IF, S_IFMT, SOCK, type Ucred } from "@rsyscall/abi";
+import { AF, POLL, S_IF, S_IFMT, SOCK, type Ucred } from "@rsyscall/abi";
 import type { SyscallConnection } from "@rsyscall/connection";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import {
@@ -6,6 +6,7 @@ import {
   bindUnix,
   chmod,
   type HandleFailure,
+  pollNow,
   Socket,
   stat,
   symlink,
@@ -15,9 +16,9 @@ import { stubPath } from "@rsyscall/native";
 import { catchErrno, geteuid, Path, type PathLike, SyscallError } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import {
-  type Greeted,
   type HandshakeError,
   type HandshakePolicy,
+  type Greeted as Hello,
   handshake,
   passingTransport,
   turnAway,
@@ -28,6 +29,7 @@ import { type LinkMode, placeExecutable } from "./executable.ts";
 import { type Handler, handleCall, type ServeOptions } from "./handlers.ts";
 import {
   DESCRIPTION_LIMIT,
+  type Greeted,
   type Greeting,
   type LimitOptions,
   type Limits,
@@ -79,13 +81,15 @@ export interface StubServerOptions extends ListenOptions {
 }
 
 /** A client that waits for its welcome. */
-interface Waiting {
+interface Waiting extends Greeted {
   readonly socket: Socket;
-  readonly greeted: Greeted;
+  readonly greeted: Hello;
   /** Of the connection of the handshake. */
   readonly scope: Scope.Closeable;
   /** What its description takes of the budget. */
   readonly charge: Charge;
+  /** Nobody waits any more. */
+  hasLeft: boolean;
 }
 
 interface Charge {
@@ -274,16 +278,20 @@ export class StubServer {
 
   /** Takes the next client, and a place for its call. */
   #next(restore: Restore): Effect.Effect<Waiting, ServerFailure> {
-    const { calls } = this.#limits;
+    const { calls, greeted } = this.#limits;
     const next: Effect.Effect<Waiting, ServerFailure> = Effect.flatMap(
       restore(Queue.peek(this.#waiting)),
       () => {
         if (!calls.take()) return Effect.andThen(restore(roomForCall(this.#limits)), next);
         const taken = Queue.takeUnsafe(this.#waiting);
-        if (taken !== undefined && Exit.isSuccess(taken)) return taken;
+        if (taken !== undefined && Exit.isSuccess(taken)) {
+          const client = taken.value;
+          greeted.delete(client);
+          if (!client.hasLeft) return taken;
+        }
         calls.release();
         // Others were faster, or the server has ended.
-        return taken ?? next;
+        return taken === undefined || Exit.isSuccess(taken) ? next : taken;
       },
     );
     return next;
@@ -475,7 +483,28 @@ const acceptClients = (
           const admit = admission(limits, charge);
           const greeted = yield* handshake(afd, { ...policy, admit });
           // Unless it is about to be dismissed.
-          if (leave()) yield* Queue.offer(waiting, { socket, greeted, scope, charge });
+          if (!leave()) return;
+          const client: Waiting = {
+            socket,
+            greeted,
+            scope,
+            charge,
+            hasLeft: false,
+            hasHungUp: Effect.match(pollNow(socket, POLL.RDHUP), {
+              onFailure: () => true,
+              onSuccess: (events) => events !== 0,
+            }),
+            dismiss: Effect.suspend(() => {
+              client.hasLeft = true;
+              return Scope.close(scope, Exit.void);
+            }),
+          };
+          limits.greeted.add(client);
+          yield* Scope.addFinalizer(
+            scope,
+            Effect.sync(() => limits.greeted.delete(client)),
+          );
+          yield* Queue.offer(waiting, client);
         });
         limits.greetings.add(greeting);
         const fiber = yield* Effect.forkIn(

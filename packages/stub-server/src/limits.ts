@@ -40,11 +40,18 @@ export interface Greeting {
   readonly dismiss: Effect.Effect<void>;
 }
 
+/** A client that has said hello, and waits for `accept`. */
+export interface Greeted {
+  readonly hasHungUp: Effect.Effect<boolean>;
+  readonly dismiss: Effect.Effect<void>;
+}
+
 /** Places, and those who hold them. A process's servers share them, but where an option says otherwise. */
 export interface Limits {
   readonly pending: Places;
   /** Those in their handshake, oldest first. */
   readonly greetings: Set<Greeting>;
+  readonly greeted: Set<Greeted>;
   readonly calls: Places;
   readonly served: Set<SyscallConnection>;
   readonly bytes: Places;
@@ -65,6 +72,7 @@ const part = (limit: number, divisor: number, most: number): number =>
 const defaultLimits = (descriptors: number): Limits => ({
   pending: new Places(part(descriptors, 8, PENDING_AT_MOST)),
   greetings: new Set(),
+  greeted: new Set(),
   calls: new Places(part(descriptors, 16, CALLS_AT_MOST)),
   served: new Set(),
   bytes: new Places(DESCRIPTION_BUDGET),
@@ -92,6 +100,7 @@ export const limitsOf = (
       ...(pendingLimit !== undefined && {
         pending: new Places(pendingLimit),
         greetings: new Set<Greeting>(),
+        greeted: new Set<Greeted>(),
       }),
       ...(callLimit !== undefined && {
         calls: new Places(callLimit),
@@ -104,19 +113,44 @@ export const limitsOf = (
 /** A client that has connected just now may be busy with its hello. */
 const PATIENCE = 100;
 
+/** The part of all clients that is turned away at a time. */
+const SHARE = 1 / 16;
+
 /**
- * Waits until there is a place for one more client, of which it does not take any. If all are taken, the
- * client whose hello is overdue the longest is turned away for it.
+ * Waits until there is a place for one more client, of which it does not take any. If all are taken, those
+ * whose hello is overdue the longest are turned away.
  */
 export const roomForClient = (limits: Limits): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const [oldest] = limits.greetings;
-    // Others have said hello, and wait for us.
-    if (oldest === undefined) return limits.pending.released;
-    const left = oldest.since + PATIENCE - performance.now();
-    if (left > 0) return Effect.raceFirst(limits.pending.released, Effect.sleep(left));
-    limits.greetings.delete(oldest);
-    return oldest.dismiss;
+    const { pending, greetings } = limits;
+    const [oldest] = greetings;
+    if (oldest === undefined) return Effect.andThen(dropDead(limits), releasedSoon(limits));
+    const now = performance.now();
+    const left = oldest.since + PATIENCE - now;
+    if (left > 0) return Effect.raceFirst(pending.released, Effect.sleep(left));
+    const overdue = [...greetings]
+      .slice(0, Math.ceil(pending.limit * SHARE))
+      .filter(({ since }) => since + PATIENCE <= now);
+    for (const each of overdue) greetings.delete(each);
+    return Effect.forEach(overdue, ({ dismiss }) => dismiss, {
+      concurrency: "unbounded",
+      discard: true,
+    });
+  });
+
+/** Those who have died since they said hello need no place. */
+const dropDead = ({ greeted }: Limits): Effect.Effect<void> =>
+  Effect.forEach(
+    [...greeted],
+    ({ hasHungUp, dismiss }) => Effect.flatMap(hasHungUp, (dead) => (dead ? dismiss : Effect.void)),
+    { discard: true },
+  );
+
+const releasedSoon = ({ pending }: Limits): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (!pending.take()) return Effect.raceFirst(pending.released, Effect.sleep(STALL));
+    pending.release();
+    return Effect.void;
   });
 
 /** Milliseconds after which a process has stalled that has not answered what waits for nothing. */
