@@ -37,7 +37,12 @@ const LOCK_NB = 4;
 const lstat = (task: Task, path: Path): Effect.Effect<Stat, HandleFailure> =>
   stat(task, path, AT.SYMLINK_NOFOLLOW);
 
-const isSame = (one: Stat, other: Stat): boolean => one.dev === other.dev && one.ino === other.ino;
+/** A file system gives the number of a file that was removed to the next one: the time tells them apart. */
+const isSame = (one: Stat, other: Stat): boolean =>
+  one.dev === other.dev &&
+  one.ino === other.ino &&
+  one.mtime.seconds === other.mtime.seconds &&
+  one.mtime.nanoseconds === other.mtime.nanoseconds;
 
 /**
  * A new directory beside a path, which only this user may enter, as a path that nobody can lead elsewhere.
