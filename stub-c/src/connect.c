@@ -3,6 +3,7 @@
 #include "ending.h"
 #include "kernel.h"
 #include "rights.h"
+#include "patience.h"
 #include "serve.h"
 #include "text.h"
 
@@ -32,18 +33,43 @@ const char *environment_value(char **environment, const char *prefix)
 	return 0;
 }
 
+/* As many wait as the server lets wait. Poll(2) does not tell when there is room for another one: to block does,
+ * as long as SO_SNDTIMEO says. */
+static long connect_patiently(int fd, const struct sockaddr_un *address)
+{
+	long result;
+	sys_fcntl(fd, F_SETFL, 0);
+	for (;;) {
+		struct timeval time;
+		time_left(&time.seconds, &time.microseconds);
+		time.microseconds = time.microseconds / 1000 + 1; /* 0 is for ever */
+		if (!is_limited())
+			time.seconds = time.microseconds = 0;
+		syscall6(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, (long)&time, sizeof time, 0);
+		result = syscall6(SYS_connect, fd, (long)address, sizeof *address, 0, 0, 0);
+		if (result == -EAGAIN)
+			run_out_of_time();
+		else if (result != -EINTR)
+			break;
+	}
+	sys_fcntl(fd, F_SETFL, O_NONBLOCK);
+	return result;
+}
+
 static long connect_address(int fd, const char *path)
 {
 	struct sockaddr_un address = {AF_UNIX, {0}};
 	if (!append(address.path, sizeof address.path, path))
 		return -ENOENT;
-	return syscall6(SYS_connect, fd, (long)&address, sizeof address, 0, 0, 0);
+	long result = syscall6(SYS_connect, fd, (long)&address, sizeof address, 0, 0, 0);
+	return result == -EAGAIN ? connect_patiently(fd, &address) : result;
 }
 
 /* A socket's address holds 107 bytes of path. A longer one is reached by a descriptor for it. */
 static long connect_path(int fd, const char *path)
 {
 	char through[32] = "/proc/self/fd/";
+	name_server(path);
 	if (length_of(path) < sizeof((struct sockaddr_un *)0)->path)
 		return connect_address(fd, path);
 	long found = sys_openat(path, O_PATH | O_CLOEXEC);
@@ -140,7 +166,7 @@ int connect_to_server(const struct launch *launch)
 {
 	const char *execfn = launch->execfn;
 	const char *name = launch->argv[0];
-	long first = syscall6(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, 0, 0, 0);
+	long first = syscall6(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, 0, 0, 0);
 	if (first < 0)
 		fail("cannot make a socket", 0, -first);
 	int fd = set_aside((int)first);

@@ -40,7 +40,15 @@ static const char *error_text(long error)
 	}
 }
 
-void fail_with(int status, const char *what, const char *subject, long error)
+/* Shows what would steer a terminal, or begin a line, as "?": names and paths are others'. */
+static void make_printable(char *text)
+{
+	for (u8 *at = (u8 *)text; *at; at++)
+		if (*at < ' ' || *at == 127 || (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0))
+			*at = '?';
+}
+
+void say(const char *what, const char *subject, long error)
 {
 	char line[1024];
 	line[0] = 0;
@@ -59,6 +67,7 @@ void fail_with(int status, const char *what, const char *subject, long error)
 		if (!text)
 			append_number(line, sizeof line - 1, (u64)error);
 	}
+	make_printable(line);
 	append(line, sizeof line, "\n");
 
 	/* A full pipe or a stopped terminal must not keep the process from ending. */
@@ -66,6 +75,11 @@ void fail_with(int status, const char *what, const char *subject, long error)
 	struct timespec now = {0, 0};
 	if (sys_ppoll(&poll, 1, &now) == 1 && poll.revents == POLLOUT)
 		sys_write(2, line, length_of(line));
+}
+
+void fail_with(int status, const char *what, const char *subject, long error)
+{
+	say(what, subject, error);
 	syscall6(SYS_exit_group, status, 0, 0, 0, 0, 0);
 	__builtin_unreachable();
 }

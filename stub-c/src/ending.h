@@ -12,7 +12,11 @@
  * "rsyscall". */
 void name_program(const char *argv0);
 
-/* Prints "NAME: rsyscall: WHAT SUBJECT: reason" and exits. Subject and error (an errno) may be 0. */
+/* Prints "NAME: rsyscall: WHAT SUBJECT: reason" on stderr, if that takes it at once. Subject and error (an errno)
+ * may be 0. */
+void say(const char *what, const char *subject, long error);
+
+/* Says it and exits. Subject and error (an errno) may be 0. */
 __attribute__((noreturn)) void fail(const char *what, const char *subject, long error);
 __attribute__((noreturn)) void fail_with(int status, const char *what, const char *subject, long error);
 

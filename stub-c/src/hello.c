@@ -2,6 +2,7 @@
 #include "hello.h"
 #include "ending.h"
 #include "kernel.h"
+#include "patience.h"
 #include "rsyscall/server.h"
 #include "text.h"
 
@@ -100,6 +101,10 @@ static long send_hello(int fd, struct iovec *parts, u64 count, int passed)
 		long sent = syscall6(SYS_sendmsg, fd, (long)&message, MSG_NOSIGNAL, 0, 0, 0);
 		if (sent == -EINTR)
 			continue;
+		if (sent == -EAGAIN && is_limited()) {
+			await(fd, POLLOUT);
+			continue;
+		}
 		/* A server that refuses closes before it has read everything; its answer says why. */
 		if (sent == -EPIPE)
 			return 0;
@@ -208,7 +213,7 @@ static void receive(int fd, struct answer *answer)
 	struct msghdr message = {0, 0, &part, 1, &answer->rights, sizeof answer->rights, 0};
 	const struct cmsghdr *header = &answer->rights.header;
 
-	sys_await_input(fd);
+	await(fd, POLLIN);
 	do
 		answer->got = syscall6(SYS_recvmsg, fd, (long)&message, MSG_WAITALL | MSG_CMSG_CLOEXEC, 0, 0, 0);
 	while (answer->got == -EINTR);

@@ -14,8 +14,10 @@
 #define AF_UNIX 1
 #define SOCK_STREAM 1
 #define SOCK_CLOEXEC 02000000
+#define SOCK_NONBLOCK 04000
 #define SOL_SOCKET 1
 #define SO_PEERCRED 17
+#define SO_SNDTIMEO 21
 #define SCM_RIGHTS 1
 #define MSG_CTRUNC 0x8
 #define MSG_DONTWAIT 0x40
@@ -89,6 +91,11 @@ struct pollfd {
 struct timespec {
 	i64 seconds;
 	i64 nanoseconds;
+};
+
+struct timeval {
+	i64 seconds;
+	i64 microseconds;
 };
 
 struct sockaddr_un {

@@ -8,7 +8,6 @@
 #include "serve.h"
 
 #define SO_RCVTIMEO 20
-#define SO_SNDTIMEO 21
 #define SO_ACCEPTCONN 30
 #define SIGPIPE 13
 #define SIGIO 29
@@ -41,11 +40,6 @@ enum {
 
 /* Memory of former controllers that could not be given back yet. Of more than that, nothing is. */
 #define KEPT 16
-
-struct timeval {
-	i64 seconds;
-	i64 microseconds;
-};
 
 struct client {
 	const struct launch *launch;

@@ -14,6 +14,7 @@ export interface Running {
   readonly pid: number;
   readonly kill: (signal: NodeJS.Signals) => Effect.Effect<void>;
   readonly stdin: NodeJS.WritableStream | null;
+  readonly stdout: NodeJS.ReadableStream | null;
   readonly ended: Effect.Effect<Ended>;
   /** Waits until a line of stdout, now or later, is as wanted. */
   readonly line: (wanted: (line: string) => boolean) => Effect.Effect<void>;
@@ -70,6 +71,7 @@ export const start = (
       pid: child.pid ?? 0,
       kill: (signal) => Effect.sync(() => void child.kill(signal)),
       stdin: child.stdin,
+      stdout: child.stdout,
       ended: Effect.promise(() => ended),
       line: (wanted) =>
         Effect.callback<void>((resume) => {

@@ -1,10 +1,12 @@
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { readFileSync, readlinkSync } from "node:fs";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 import { SIG } from "@rsyscall/abi";
 import { pipe } from "@rsyscall/handle";
+import { stubPath } from "@rsyscall/native";
 import { type SyscallError, SyscallHangup } from "@rsyscall/near";
-import { type StubCall, StubServer } from "@rsyscall/stub-server";
+import { type StubCall, StubServer, type StubServerOptions } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber, Logger, type Scope } from "effect";
 import { assert, describe } from "vitest";
@@ -228,6 +230,65 @@ const controller = (directory: string, mode: "idle" | "blocked") =>
     yield* running.line((line) => line === "ready");
     return running;
   });
+
+describe("when the server does not answer", () => {
+  /** It listens, and never accepts. */
+  const deaf = (options: StubServerOptions = {}) =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory;
+      yield* StubServer.make(yield* LocalThread, directory, "stub", options);
+      return `${directory}/stub`;
+    });
+  const waiting = (path: string) =>
+    `stub: rsyscall: waiting for the server, whose event loop may be blocked, as by spawnSync or execFileSync in its own thread (then serve from a worker thread), at ${path}.sock\n`;
+  const gaveUp = (path: string, seconds: number) =>
+    `stub: rsyscall: the server did not answer within ${seconds} s (RSYSCALL_UNIX_STUB_TIMEOUT): ${path}.sock\n`;
+
+  it("69, and the reason, after the time that a variable says", function* () {
+    const path = yield* deaf();
+    const env = { RSYSCALL_UNIX_STUB_TIMEOUT: "1" };
+    const { status, stderr } = yield* execute(path, [], { env });
+    assert.equal(status, 69);
+    assert.equal(stderr.toString(), waiting(path) + gaveUp(path, 1));
+  });
+
+  it("the same after the time that the server says, although its thread is blocked", function* () {
+    const path = yield* deaf({ stubTimeout: 1 });
+    const { status, stderr } = spawnSync(path, { encoding: "utf8" });
+    assert.equal(status, 69);
+    assert.equal(stderr, waiting(path) + gaveUp(path, 1));
+    assert.equal(readlinkSync(`${path}.sock.timeout`), "1");
+  });
+
+  it("the variable wins, and is not the handler's", function* () {
+    const directory = yield* tempDirectory;
+    const options = { stubTimeout: 1 };
+    const server = yield* StubServer.make(yield* LocalThread, directory, "stub", options);
+    const env = { RSYSCALL_UNIX_STUB_TIMEOUT: "0", OWN: "x" };
+    const caller = yield* start(`${directory}/stub`, [], { env });
+    yield* Effect.sleep("1200 millis");
+    const call = yield* server.accept();
+    assert.equal(call.thread.environ.get("RSYSCALL_UNIX_STUB_TIMEOUT"), undefined);
+    assert.equal(call.thread.environ.get("OWN"), "x");
+    yield* call.thread.exit(4);
+    assert.equal((yield* caller.ended).status, 4);
+  });
+
+  it.skipIf(missing("python3"))("although nobody has room for its connection", function* () {
+    const directory = yield* tempDirectory;
+    const code = `
+import socket, time
+s = socket.socket(socket.AF_UNIX); s.bind(p); s.listen(0)
+first = socket.socket(socket.AF_UNIX); first.connect(p)
+stub = os.fork()
+if stub == 0: os.execve(sys.argv[2], ["stub"], {"RSYSCALL_UNIX_STUB_SOCK_PATH": p, "RSYSCALL_UNIX_STUB_TIMEOUT": "1"})
+print(os.waitstatus_to_exitcode(os.waitpid(stub, 0)[1]))`;
+    const path = `${directory}/s`;
+    const { stdout, stderr } = yield* python(code, [`${path}.sock`, String(stubPath)]);
+    assert.equal(stdout.toString(), "69\n");
+    assert.equal(stderr.toString(), waiting(path) + gaveUp(path, 1));
+  });
+});
 
 describe("when the controller is killed", () => {
   for (const mode of ["idle", "blocked"] as const)

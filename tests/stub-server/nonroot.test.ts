@@ -79,7 +79,7 @@ describeUnless(reason(), "a server of an ordinary user", () => {
     error("stub 644", "StubNotExecutable", `${directory}/stub-644`, /chmod \+x '/);
     assert.equal(found["stub 700"], "made");
     error("stub in closed", "StubNotExecutable", `${directory}/closed/stub`, /directories above/);
-    error("taken", "NameTaken", `${directory}/taken`, /remove it/);
+    error("taken", "NameTaken", `${directory}/taken`, /choose another directory/);
   });
 
   it.skipIf(missing("python3"))("does not serve even root", function* () {

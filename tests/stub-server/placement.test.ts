@@ -605,7 +605,7 @@ describe("errors", () => {
     const path = join(directory, "mail.sock");
     writeFileSync(path, "mine");
     const error = yield* assertRefused("NameTaken", directory, "mail", path);
-    assert.match(error.remedy, /remove it/);
+    assert.match(error.remedy, /choose another name/);
     assert.equal(readFileSync(path, "utf8"), "mine");
   });
 

@@ -116,6 +116,19 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     return this.pending.length > 0;
   }
 
+  /** The oldest call without a result, if it is not a wait for events. */
+  get oldest(): PendingCall | undefined {
+    const { first } = this.pending;
+    return first?.number === OP_EPOLL_WAIT ? undefined : first;
+  }
+
+  /** The oldest call without a result, if it waits for nothing: a process that runs answers soon, or ends. */
+  get overdue(): PendingCall | undefined {
+    const { first } = this.pending;
+    const isExit = first?.number === this.abi.syscallNumber("exit_group");
+    return first !== undefined && (isExit || this.#prompt.has(first.number)) ? first : undefined;
+  }
+
   /** Calls back once, when the connection ends, from whichever side. */
   onEnd(callback: () => void): void {
     if (this.#end !== undefined) callback();

@@ -39,3 +39,10 @@ export const printable = (text: string | Uint8Array, limit = 4096): string => {
   const shown = isCut ? all.slice(0, limit).replace(/[\ud800-\udbff]$/, "") : all;
   return `${shown.replace(unprintable, escaped)}${isCut ? "..." : ""}`;
 };
+
+/** As `printable`, line by line: the line ends stay. */
+export const printableLines = (text: string, limit?: number): string =>
+  text
+    .split(/\r?\n/)
+    .map((line) => printable(line, limit))
+    .join("\n");

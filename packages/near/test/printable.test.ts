@@ -1,5 +1,5 @@
 import { assert, describe, it } from "vitest";
-import { printable } from "../src/index.ts";
+import { printable, printableLines } from "../src/index.ts";
 
 describe("printable", () => {
   it("escapes what a terminal or a log would act on, and nothing else", () => {
@@ -22,5 +22,9 @@ describe("printable", () => {
     assert.equal(printable("a😀b", 2), "a...");
     assert.equal(printable(new Uint8Array(2 ** 26).fill(0x61), 3), "aaa...");
     assert.isBelow(printable("\0".repeat(10000)).length, 2 * 4096 + 4);
+  });
+
+  it("line by line keeps the line ends", () => {
+    assert.equal(printableLines("a\u001b\r\nb\rc\n"), "a\\x1b\nb\\rc\n");
   });
 });

@@ -16,9 +16,11 @@ import { type Place, realProgram } from "./realProgram.ts";
 const SHOWN = 200;
 
 /** The environment variables that are ours and not the caller's. */
-const ARGV0 = "RSYSCALL_UNIX_STUB_ARGV0=";
-const SOCKET_PATH = "RSYSCALL_UNIX_STUB_SOCK_PATH=";
-const OURS = [ARGV0, SOCKET_PATH, "RSYSCALL_UNIX_STUB_SOCK="];
+const ARGV0 = "RSYSCALL_UNIX_STUB_ARGV0";
+const SOCKET_PATH = "RSYSCALL_UNIX_STUB_SOCK_PATH";
+const OURS = [ARGV0, SOCKET_PATH, "RSYSCALL_UNIX_STUB_SOCK", "RSYSCALL_UNIX_STUB_TIMEOUT"].map(
+  (name) => `${name}=`,
+);
 
 const isOurs = (text: Uint8Array): boolean => OURS.some((prefix) => startsWith(text, prefix));
 
@@ -29,23 +31,15 @@ const startsWith = (text: Uint8Array, prefix: string): boolean =>
 const callerEnvironment = (description: Description): ReadonlyArray<Uint8Array> =>
   description.environment().filter((text) => !isOurs(text));
 
-/** The caller's arguments. A wrapper script passes argv[0] on in a variable, beside the socket's. */
-const callerArgv = ({ argv, environment: of }: Description): ReadonlyArray<Uint8Array> => {
-  const environment = of();
-  const fromScript = environment.some((text) => startsWith(text, SOCKET_PATH));
-  const argv0 = fromScript ? environment.find((text) => startsWith(text, ARGV0)) : undefined;
-  return argv0 === undefined ? argv : [argv0.subarray(ARGV0.length), ...argv.slice(1)];
-};
+/** A wrapper script passes argv[0] on in a variable, beside the socket's. */
+const argv0FromScript = ({ variable }: Description): Uint8Array | undefined =>
+  variable(SOCKET_PATH) === undefined ? undefined : variable(ARGV0);
 
 /** A program called us: what it said, and the process that it started, which is now ours. */
 export class StubCall {
-  /**
-   * The arguments as the caller gave them; argv[0] is the name. What is not UTF-8 is decoded as
-   * `fsDecode` does, and can be passed on as it is.
-   */
-  readonly argv: ReadonlyArray<string>;
-  /** The arguments as bytes. */
-  readonly argvBytes: ReadonlyArray<Uint8Array>;
+  readonly #description: Description;
+  #argv: ReadonlyArray<string> | undefined;
+  #argvBytes: ReadonlyArray<Uint8Array> | undefined;
   /** The process: it is the caller's child, with its stdin, stdout, directory and ids. */
   readonly thread: Thread;
   /** The working directory; undefined when it was removed. */
@@ -70,6 +64,29 @@ export class StubCall {
    */
   readonly ended: Effect.Effect<void>;
   readonly #place: Place;
+
+  /**
+   * The arguments as the caller gave them; argv[0] is the name. What is not UTF-8 is decoded as
+   * `fsDecode` does, and can be passed on as it is.
+   */
+  get argv(): ReadonlyArray<string> {
+    if (this.#argv === undefined) {
+      const argv = this.#description.argvText();
+      const argv0 = argv0FromScript(this.#description);
+      this.#argv = argv0 === undefined ? argv : [fsDecode(argv0), ...argv.slice(1)];
+    }
+    return this.#argv;
+  }
+
+  /** The arguments as bytes. */
+  get argvBytes(): ReadonlyArray<Uint8Array> {
+    if (this.#argvBytes === undefined) {
+      const { argv } = this.#description;
+      const argv0 = argv0FromScript(this.#description);
+      this.#argvBytes = argv0 === undefined ? argv : [argv0, ...argv.slice(1)];
+    }
+    return this.#argvBytes;
+  }
 
   /**
    * A program called as the stub was: with the caller's name for it and the caller's arguments. With
@@ -134,8 +151,7 @@ export class StubCall {
     ended: Effect.Effect<void>,
     place: Place,
   ) {
-    this.argvBytes = callerArgv(description);
-    this.argv = this.argvBytes.map(fsDecode);
+    this.#description = description;
     this.thread = thread;
     this.cwd = description.cwd;
     this.execfn = description.execfn;

@@ -1,30 +1,56 @@
-import { AF, EX, S_IF, S_IFMT, SOCK, type Ucred } from "@rsyscall/abi";
+import { AF, POLL, S_IF, S_IFMT, SOCK, type Ucred } from "@rsyscall/abi";
+import type { SyscallConnection } from "@rsyscall/connection";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import {
   absolutePath,
   bindUnix,
   chmod,
   type HandleFailure,
+  pollNow,
   Socket,
   stat,
+  symlink,
   unlink,
 } from "@rsyscall/handle";
 import { stubPath } from "@rsyscall/native";
-import { geteuid, oneLine, Path, type PathLike, printable, SyscallError } from "@rsyscall/near";
+import {
+  catchErrno,
+  geteuid,
+  oneLine,
+  Path,
+  type PathLike,
+  printable,
+  SyscallError,
+} from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import {
-  type Greeted,
   type HandshakeError,
   type HandshakePolicy,
+  type Greeted as Hello,
   handshake,
   passingTransport,
+  turnAway,
 } from "@rsyscall/transport";
-import { Cause, type Duration, Effect, Exit, Fiber, Queue, Scope, Semaphore, Stream } from "effect";
+import { Cause, Deferred, Duration, Effect, Exit, Fiber, Queue, Scope, Stream } from "effect";
 import { creationError, StubServerError } from "./errors.ts";
 import { type LinkMode, placeExecutable } from "./executable.ts";
+import { type Handler, handleCall, type ServeOptions } from "./handlers.ts";
+import {
+  DESCRIPTION_LIMIT,
+  type Greeted,
+  type Greeting,
+  type LimitOptions,
+  type Limits,
+  limitStalls,
+  limitsOf,
+  roomForCall,
+  roomForClient,
+} from "./limits.ts";
+import { DropLog, problemOf, toStderr } from "./logs.ts";
+import { judgeSocket, judgeTimeout, place, workshop } from "./placement.ts";
 import { StubCall } from "./StubCall.ts";
 
-export interface ListenOptions {
+export interface ListenOptions extends LimitOptions {
   /** How long a client may take for its hello. Default 10 seconds. */
   readonly handshakeTimeout?: Duration.Input;
   /**
@@ -33,12 +59,18 @@ export interface ListenOptions {
    */
   readonly allow?: (peer: Ucred) => boolean;
   /**
-   * Bytes of arguments and environment that a caller may have, and 8 for each string, as execve(2)
-   * counts them. Default 8 MiB, more than execve takes.
+   * How long a process may leave any one system call without an answer; then we hang up. A process that is
+   * stopped (SIGSTOP, ^Z) counts, and so does one that is asked for a call that blocks: reading its stdin by
+   * `readToEof` or an AsyncFileDescriptor is none. Default: for ever, as long as there is room for others
+   * (`callLimit`).
    */
-  readonly descriptionLimit?: number;
-  /** Clients that may be in their handshake or wait for `accept`; more wait in the kernel. Default 1024. */
-  readonly pendingLimit?: number;
+  readonly stallLimit?: Duration.Input;
+  /**
+   * How long a stub waits for this server, in whole seconds, before it exits with 69; after half of it, but at
+   * most 5 seconds, it says on its stderr what it waits for. 0: for ever. A caller's environment variable
+   * RSYSCALL_UNIX_STUB_TIMEOUT says otherwise. Default: 60.
+   */
+  readonly stubTimeout?: number;
   /**
    * Whether system calls and memory of a stub on this host go through memory that we share with it,
    * where that is possible; otherwise they go through sockets. Default true.
@@ -57,11 +89,25 @@ export interface StubServerOptions extends ListenOptions {
 }
 
 /** A client that waits for its welcome. */
-interface Waiting {
+interface Waiting extends Greeted {
   readonly socket: Socket;
-  readonly greeted: Greeted;
-  /** Closes the connection of the handshake. */
-  readonly finish: Effect.Effect<void>;
+  readonly greeted: Hello;
+  /** Of the connection of the handshake. */
+  readonly scope: Scope.Closeable;
+  /** What its description takes of the budget. */
+  readonly charge: Charge;
+  /** Nobody waits any more. */
+  hasLeft: boolean;
+}
+
+interface Charge {
+  bytes: number;
+}
+
+/** A call, and the connection to its process. */
+interface Served {
+  readonly call: StubCall;
+  readonly connection: SyscallConnection;
 }
 
 /** Why a server ends by itself: the thread that listens is gone. */
@@ -92,7 +138,9 @@ export class StubServer {
   /** The path of the socket. */
   readonly path: Path;
   readonly #waiting: Queue.Queue<Waiting, ServerFailure>;
-  readonly #sharesMemory: boolean;
+  readonly #limits: Limits;
+  readonly #log: DropLog;
+  readonly #options: ListenOptions;
   /** Of the executable, if the server has put one in place. */
   #name: string | undefined;
 
@@ -100,15 +148,22 @@ export class StubServer {
     thread: Thread,
     path: Path,
     waiting: Queue.Queue<Waiting, ServerFailure>,
-    sharesMemory: boolean,
+    limits: Limits,
+    log: DropLog,
+    options: ListenOptions,
   ) {
     this.thread = thread;
     this.path = path;
     this.#waiting = waiting;
-    this.#sharesMemory = sharesMemory;
+    this.#limits = limits;
+    this.#log = log;
+    this.#options = options;
   }
 
-  /** Listens on a Unix socket at a path of any length, until the scope closes. */
+  /**
+   * Listens on a Unix socket at a path of any length, until the scope closes. A socket there that no process
+   * listens on, as a server leaves it that was killed, is replaced.
+   */
   static listenOn(
     thread: Thread,
     path: PathLike,
@@ -120,34 +175,29 @@ export class StubServer {
       const policy: HandshakePolicy = {
         handshakeTimeout: options.handshakeTimeout ?? "10 seconds",
         allow: options.allow ?? ((peer) => peer.uid === ownUid),
-        descriptionLimit: options.descriptionLimit ?? 8 * 1024 * 1024,
+        descriptionLimit: options.descriptionLimit ?? DESCRIPTION_LIMIT,
       };
-      const socket = yield* Socket.make(thread.task, AF.UNIX, SOCK.STREAM | SOCK.NONBLOCK);
-      socket.closeOnFork = true;
-      // bind(2) gives the file the mode of the socket, cut by the umask: it is never open to more.
-      yield* socket.chmod(0o600);
-      yield* Effect.acquireRelease(
-        Effect.mapError(bindUnix(socket, absolute), creationError(absolute.text)),
-        () => Effect.ignore(unlink(thread.task, absolute)),
+      const limits = yield* limitsOf(thread, options);
+      const socket = yield* listenAt(thread, absolute, options).pipe(
+        Effect.mapError((error) =>
+          error instanceof StubServerError ? error : creationError(absolute.text)(error),
+        ),
       );
-      // Whoever connects needs the right to write, of which the umask leaves nothing to others.
-      if (options.allow !== undefined) yield* chmod(thread.task, absolute, 0o666);
-      yield* socket.listen(LISTEN_BACKLOG);
       const listening = yield* thread.makeAfd(socket);
       const waiting = yield* Effect.acquireRelease(
         Queue.unbounded<Waiting, ServerFailure>(),
         Queue.shutdown,
       );
-      yield* Effect.forkScoped(
-        acceptClients(thread, listening, policy, options.pendingLimit ?? 1024, waiting),
-      );
-      return new StubServer(thread, absolute, waiting, options.sharedMemory ?? true);
+      const log = new DropLog();
+      yield* Effect.forkScoped(acceptClients(thread, listening, policy, limits, log, waiting));
+      return new StubServer(thread, absolute, waiting, limits, log, options);
     });
   }
 
   /**
    * Listens in a directory, on `NAME.sock`, and puts the executable `NAME` there, until the scope
-   * closes. Whoever executes it calls this server.
+   * closes. Each program that executes it calls this server. What a server has left there that was killed is
+   * replaced; a program of others, or a server that listens, never is.
    */
   static make(
     thread: Thread,
@@ -177,22 +227,16 @@ export class StubServer {
 
   /**
    * Waits for the next call. The process is the caller's scope's: when that closes and nothing has
-   * ended the process, it exits with a status that tells its parent of the failure.
+   * ended the process, it exits with a status that tells its parent of the failure. A client of which no
+   * Thread can be made, because of what it does or because we lack something, is dropped with a warning.
    *
    * @param thread does the bootstrap, in place of the server's own
    */
-  accept(thread?: Thread): Effect.Effect<StubCall, ServerFailure, Scope.Scope> {
+  accept(thread: Thread = this.thread): Effect.Effect<StubCall, ServerFailure, Scope.Scope> {
     const next: Effect.Effect<StubCall, ServerFailure, Scope.Scope> = Effect.uninterruptibleMask(
       (restore) =>
-        Effect.flatMap(restore(Queue.take(this.#waiting)), (waiting) =>
-          restore(this.#welcome(waiting, thread ?? this.thread)).pipe(
-            Effect.ensuring(waiting.finish),
-          ),
-        ),
-    ).pipe(
-      // A client's death is its own affair: the next one is as good.
-      Effect.catchTag("HandshakeError", (error) => Effect.andThen(logDropped(error), next)),
-    );
+        Effect.flatMap(this.#next(restore), (waiting) => restore(this.#welcome(waiting, thread))),
+    ).pipe(Effect.flatMap((served) => (served === undefined ? next : Effect.succeed(served.call))));
     return next;
   }
 
@@ -207,43 +251,106 @@ export class StubServer {
 
   /**
    * Handles every call in a fiber of its own, for as long as it runs. What the handler gives is the
-   * caller's exit status; nothing is 0. A handler that fails ends its call with EX_SOFTWARE (70) and
-   * is logged; the server goes on. Handlers that are interrupted with it have a second to give back
-   * what they hold in their processes.
+   * caller's exit status; nothing is 0. A handler that fails, or gives what is no status, ends its call with
+   * EX_SOFTWARE (70) and is logged on stderr, or told to `onFailure`; the server goes on. A call whose caller
+   * is killed meanwhile is no failure.
+   *
+   * An interruption ends what waits here: for readiness, for time, for other fibers. A system call that was
+   * sent is waited for, as long as the process takes; what ends that is to hang up. So handlers that are
+   * interrupted, by a deadline or with the server, have a second to give back what they hold in their
+   * processes. `Effect.timeout` inside a handler has no such limit: see `stallLimit`.
    */
-  serve<E, R>(
-    handler: (call: StubCall) => Effect.Effect<number | void, E, R>,
-  ): Effect.Effect<never, ServerFailure, Exclude<R, Scope.Scope>> {
-    const handleOne = (waiting: Waiting) =>
-      Effect.scoped(
-        Effect.ensuring(this.#welcome(waiting, this.thread), waiting.finish).pipe(
-          Effect.matchEffect({
-            onSuccess: (call) => handleCall(call, handler),
-            onFailure: logDropped,
-          }),
+  serve<E = never, R = never, E2 = never, R2 = never>(
+    handler: Handler<E, R>,
+    options: ServeOptions<E, E2, R2> = {},
+  ): Effect.Effect<never, ServerFailure | E2, Exclude<R, Scope.Scope> | R2> {
+    return Effect.suspend(() => {
+      const failed = Deferred.makeUnsafe<never, E2>();
+      const handleOne = (waiting: Waiting) =>
+        Effect.scoped(
+          Effect.flatMap(this.#welcome(waiting, this.thread), (served) =>
+            served === undefined
+              ? Effect.void
+              : handleCall(served.call, served.connection, handler, options, failed),
+          ),
+        );
+      const loop = Effect.forever(
+        Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(this.#next(restore), (waiting) =>
+            Effect.forkChild(handleOne(waiting), { startImmediately: true }),
+          ),
         ),
       );
-    return Effect.forever(
-      Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(restore(Queue.take(this.#waiting)), (waiting) =>
-          Effect.forkChild(handleOne(waiting), { startImmediately: true }),
-        ),
-      ),
-    ) as Effect.Effect<never, ServerFailure, Exclude<R, Scope.Scope>>;
+      return options.onFailure === undefined
+        ? loop
+        : Effect.raceFirst(loop, Deferred.await(failed));
+    }) as Effect.Effect<never, ServerFailure | E2, Exclude<R, Scope.Scope> | R2>;
   }
 
-  /** Makes a call of a client, through a thread. */
+  /** Takes the next client, and a place for its call. */
+  #next(restore: Restore): Effect.Effect<Waiting, ServerFailure> {
+    const { calls, greeted } = this.#limits;
+    const next: Effect.Effect<Waiting, ServerFailure> = Effect.flatMap(
+      restore(Queue.peek(this.#waiting)),
+      () => {
+        if (!calls.take()) return Effect.andThen(restore(roomForCall(this.#limits)), next);
+        const taken = Queue.takeUnsafe(this.#waiting);
+        if (taken !== undefined && Exit.isSuccess(taken)) {
+          const client = taken.value;
+          greeted.delete(client);
+          if (!client.hasLeft) return taken;
+        }
+        calls.release();
+        // Others were faster, or the server has ended.
+        return taken === undefined || Exit.isSuccess(taken) ? next : taken;
+      },
+    );
+    return next;
+  }
+
+  /**
+   * Makes a call of a client, through a thread, in the place that was taken for it. Undefined if that does not
+   * go well: it is dropped then. It is a failure only if the thread is gone.
+   */
   #welcome(
-    { socket, greeted }: Waiting,
+    { socket, greeted, scope, charge }: Waiting,
     thread: Thread,
-  ): Effect.Effect<StubCall, HandleFailure | HandshakeError, Scope.Scope> {
+  ): Effect.Effect<Served | undefined, ServerFailure, Scope.Scope> {
+    const { calls, served, bytes } = this.#limits;
+    const { stallLimit, sharedMemory = true } = this.#options;
+    let connection: SyscallConnection | undefined;
+    const onConnection = (made: SyscallConnection) => {
+      connection = made;
+      const size = charge.bytes;
+      charge.bytes = 0;
+      served.add(made);
+      made.onEnd(() => {
+        served.delete(made);
+        calls.release();
+        bytes.release(size);
+      });
+      if (stallLimit !== undefined)
+        limitStalls(made, Duration.toMillis(Duration.fromInputUnsafe(stallLimit)));
+    };
+    const drop = (
+      cause: Cause.Cause<HandleFailure | HandshakeError>,
+    ): Effect.Effect<undefined, ServerFailure> =>
+      Cause.hasInterrupts(cause)
+        ? Effect.failCause(cause as Cause.Cause<never>)
+        : Effect.gen({ self: this }, function* () {
+            yield* turnAway(socket, problemOf(cause));
+            // Whether it is the client's fault, or the thread is gone.
+            yield* thread.task.sysif.barrier;
+            yield* this.#log.dropped(cause);
+            return undefined;
+          });
     return Effect.gen({ self: this }, function* () {
       const outer = yield* Effect.scope;
-      return yield* Effect.scoped(
+      const call = yield* Effect.scoped(
         Effect.flatMap(this.#socketIn(thread, socket), (inThread) =>
           Scope.provide(
             StubCall.bootstrap(
-              passingTransport(thread.connection, inThread, this.#sharesMemory),
+              { ...passingTransport(thread.connection, inThread, sharedMemory), onConnection },
               greeted,
               { thread: this.thread, socket: this.path, name: this.#name },
             ),
@@ -251,7 +358,16 @@ export class StubServer {
           ),
         ),
       );
-    });
+      return { call, connection: connection as SyscallConnection };
+    }).pipe(
+      Effect.onError(() =>
+        Effect.sync(() => {
+          if (connection === undefined) calls.release();
+        }),
+      ),
+      Effect.catchCause(drop),
+      Effect.ensuring(Scope.close(scope, Exit.void)),
+    );
   }
 
   /** The accepted connection where the thread can use it. */
@@ -267,47 +383,170 @@ export class StubServer {
 }
 
 oneLine(StubServer, ({ path }) => printable(path.text));
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>;
 
 /** As many as the kernel lets wait (net.core.somaxconn cuts it). */
 const LISTEN_BACKLOG = 4096;
 
-/** Accepts for ever. Each client has its handshake in a fiber of its own, so nobody waits for it. */
+/** A socket that listens at a path, with the right mode from the first moment. The scope removes it. */
+const listenAt = (
+  thread: Thread,
+  path: Path,
+  { allow, stubTimeout }: ListenOptions,
+): Effect.Effect<Socket, HandleFailure | StubServerError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { task } = thread;
+    const outer = yield* Effect.scope;
+    const socket = yield* Socket.make(task, AF.UNIX, SOCK.STREAM | SOCK.NONBLOCK);
+    socket.closeOnFork = true;
+    // bind(2) gives the file the mode of the socket, cut by the umask.
+    yield* socket.chmod(0o600);
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const shop = yield* workshop(thread, path);
+        const made = shop.join("socket");
+        yield* bindUnix(socket, made);
+        yield* Effect.gen(function* () {
+          // To connect takes the right to write.
+          if (allow !== undefined) yield* chmod(task, made, 0o666);
+          yield* socket.listen(LISTEN_BACKLOG);
+          yield* Effect.gen(function* () {
+            const hasReplaced = yield* place(thread, made, path, judgeSocket(thread, path));
+            yield* placeTimeout(thread, shop, path, stubTimeout, hasReplaced);
+          }).pipe(Scope.provide(outer));
+        }).pipe(Effect.tapError(() => Effect.ignore(unlink(task, made))));
+      }),
+    );
+    return socket;
+  });
+
+/**
+ * What a stub reads when its server does not answer, which then cannot tell: a link beside the socket, whose
+ * text is a number of seconds.
+ */
+const placeTimeout = (
+  thread: Thread,
+  shop: Path,
+  socketPath: Path,
+  seconds: number | undefined,
+  hasReplaced: boolean,
+): Effect.Effect<void, HandleFailure | StubServerError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { task } = thread;
+    const path = Path.make(`${socketPath.text}.timeout`);
+    if (seconds === undefined)
+      return hasReplaced
+        ? yield* catchErrno("ENOENT", () => Effect.void)(unlink(task, path))
+        : undefined;
+    if (!Number.isSafeInteger(seconds) || seconds < 0)
+      return yield* SyscallError.of("symlink", "EINVAL", `a timeout of ${seconds} s`);
+    const made = shop.join("timeout");
+    yield* symlink(task, String(seconds), made);
+    yield* place(thread, made, path, judgeTimeout(thread, path)).pipe(
+      Effect.tapError(() => Effect.ignore(unlink(task, made))),
+    );
+  });
+
+/** Accepts for ever. Each client has its handshake in a fiber of its own, so none waits for another. */
 const acceptClients = (
   thread: Thread,
   listening: AsyncFileDescriptor<Socket>,
   policy: HandshakePolicy,
-  pendingLimit: number,
+  limits: Limits,
+  log: DropLog,
   waiting: Queue.Queue<Waiting, ServerFailure>,
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const serverScope = yield* Effect.scope;
-    const places = Semaphore.makeUnsafe(pendingLimit);
-    const acceptOne = Effect.gen(function* () {
-      yield* places.take(1);
-      const scope = yield* Scope.fork(serverScope);
-      const finish = Effect.andThen(Scope.close(scope, Exit.void), places.release(1));
-      const socket = yield* Effect.onError(
-        Scope.provide(listening.accept(SOCK.NONBLOCK), scope),
-        () => finish,
-      );
-      socket.closeOnFork = true;
-      const greet = Effect.gen(function* () {
-        const afd = yield* thread.makeAfd(socket);
-        const greeted = yield* handshake(afd, policy);
-        yield* Queue.offer(waiting, { socket, greeted, finish });
+    const takePlace = (scope: Scope.Scope): Effect.Effect<void> =>
+      Effect.uninterruptibleMask((restore) => {
+        const take: Effect.Effect<void> = Effect.suspend(() =>
+          limits.pending.take()
+            ? Scope.addFinalizer(
+                scope,
+                Effect.sync(() => limits.pending.release()),
+              )
+            : Effect.andThen(restore(roomForClient(limits)), take),
+        );
+        return take;
       });
-      yield* Effect.forkIn(
-        Scope.provide(greet, scope).pipe(
-          Effect.catchCause((cause) => Effect.andThen(finish, logDropped(Cause.squash(cause)))),
-        ),
-        serverScope,
-      );
+    const greet = (socket: Socket, scope: Scope.Closeable) =>
+      Effect.gen(function* () {
+        const charge: Charge = { bytes: 0 };
+        yield* Scope.addFinalizer(
+          scope,
+          Effect.sync(() => limits.bytes.release(charge.bytes)),
+        );
+        const greeting: Greeting = {
+          since: performance.now(),
+          dismiss: Effect.suspend(() =>
+            Effect.andThen(
+              Effect.andThen(
+                Fiber.interrupt(fiber),
+                turnAway(socket, "too many clients wait, and this one has not said hello"),
+              ),
+              Scope.close(scope, Exit.void),
+            ),
+          ),
+        };
+        const leave = () => limits.greetings.delete(greeting);
+        yield* Scope.addFinalizer(scope, Effect.sync(leave));
+        const hear = Effect.gen(function* () {
+          const afd = yield* thread.makeAfd(socket);
+          const admit = admission(limits, charge);
+          const greeted = yield* handshake(afd, { ...policy, admit });
+          // Unless it is about to be dismissed.
+          if (!leave()) return;
+          const client: Waiting = {
+            socket,
+            greeted,
+            scope,
+            charge,
+            hasLeft: false,
+            hasHungUp: Effect.match(pollNow(socket, POLL.RDHUP), {
+              onFailure: () => true,
+              onSuccess: (events) => events !== 0,
+            }),
+            dismiss: Effect.suspend(() => {
+              client.hasLeft = true;
+              return Scope.close(scope, Exit.void);
+            }),
+          };
+          limits.greeted.add(client);
+          yield* Scope.addFinalizer(
+            scope,
+            Effect.sync(() => limits.greeted.delete(client)),
+          );
+          yield* Queue.offer(waiting, client);
+        });
+        limits.greetings.add(greeting);
+        const fiber = yield* Effect.forkIn(
+          Scope.provide(hear, scope).pipe(
+            Effect.catchCause((cause) =>
+              Effect.andThen(Scope.close(scope, Exit.void), log.dropped(cause)),
+            ),
+          ),
+          serverScope,
+        );
+      });
+    const acceptOne = Effect.gen(function* () {
+      const scope = yield* Scope.fork(serverScope);
+      yield* Effect.gen(function* () {
+        const socket = yield* Scope.provide(listening.accept(SOCK.NONBLOCK), scope);
+        socket.closeOnFork = true;
+        if (socket.near >= limits.ceiling) {
+          yield* turnAway(socket, "the server has hardly a descriptor left");
+          return yield* SyscallError.of("accept4", "EMFILE", "but for a reserve");
+        }
+        yield* takePlace(scope);
+        yield* greet(socket, scope);
+      }).pipe(Effect.onError(() => Scope.close(scope, Exit.void)));
     });
     const acceptForever: Effect.Effect<never, HandleFailure> = Effect.forever(
       Effect.catch(acceptOne, (error) =>
         isTemporary(error)
           ? Effect.andThen(
-              Effect.logWarning(`Cannot accept a stub: ${error.message}`),
+              toStderr(Effect.logWarning(`Cannot accept a stub: ${error.message}`)),
               Effect.sleep("100 millis"),
             )
           : Effect.fail(error),
@@ -316,60 +555,28 @@ const acceptClients = (
     yield* Effect.catch(acceptForever, (error) => Queue.fail(waiting, error));
   });
 
+/** A description of no more is read at once, whoever sends it. */
+const SMALL_DESCRIPTION = 16 * 1024;
+
+/** Waits until there is room for a description, and takes it. */
+const admission =
+  ({ bytes }: Limits, charge: Charge) =>
+  (size: number): Effect.Effect<void> => {
+    if (size <= SMALL_DESCRIPTION) return Effect.void;
+    return Effect.uninterruptibleMask((restore) => {
+      const take: Effect.Effect<void> = Effect.suspend(() => {
+        if (!bytes.take(size)) return Effect.andThen(restore(bytes.released), take);
+        charge.bytes = size;
+        return Effect.void;
+      });
+      return take;
+    });
+  };
+
 /** The client is gone already, or we lack something that may come back. */
 const isTemporary = (error: HandleFailure): boolean =>
   error instanceof SyscallError &&
   ["ECONNABORTED", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"].includes(error.errno);
-
-const logDropped = (error: unknown): Effect.Effect<void> =>
-  Effect.logDebug(
-    `A client was dropped: ${error instanceof Error ? error.message : String(error)}`,
-  );
-
-/** How long a handler that is interrupted may take to give back what it holds in its process. */
-const GRACE = "1 second";
-
-/**
- * A call that was sent is waited for, even by a fiber that is interrupted. If the process does not
- * answer, because its call blocks or because it lies, only hanging up ends the wait.
- */
-const interruptibly = <A, E, R>(
-  call: StubCall,
-  handler: Effect.Effect<A, E, R>,
-): Effect.Effect<A, E, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.forkChild(restore(handler), { startImmediately: true }), (fiber) =>
-      Effect.onInterrupt(restore(Fiber.join(fiber)), () =>
-        Effect.gen(function* () {
-          const hangUp = Effect.andThen(Effect.sleep(GRACE), call.thread.task.sysif.close);
-          const timer = yield* Effect.forkDetach(hangUp);
-          yield* Fiber.interrupt(fiber);
-          yield* Fiber.interrupt(timer);
-        }),
-      ),
-    ),
-  );
-
-const handleCall = <E, R>(
-  call: StubCall,
-  handler: (call: StubCall) => Effect.Effect<number | void, E, R>,
-): Effect.Effect<void, never, R> => {
-  // A process that has ended already needs no status.
-  const exit = (status: number) =>
-    Effect.catchTag(call.thread.exit(status), "SyscallSendError", () => Effect.void);
-  return interruptibly(call, handler(call)).pipe(
-    Effect.flatMap((status) => exit(status ?? EX.OK)),
-    Effect.catchCauseIf(
-      (cause) => !Cause.hasInterrupts(cause),
-      (cause) =>
-        Effect.andThen(
-          Effect.logError(`The handler of ${call.argv[0]} (pid ${call.pid}) failed`, cause),
-          exit(EX.SOFTWARE),
-        ),
-    ),
-    Effect.ignore,
-  );
-};
 
 const executablePath = (
   thread: Thread,

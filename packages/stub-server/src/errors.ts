@@ -26,6 +26,22 @@ export class StubServerError extends TaggedError("StubServerError")<{
   }
 }
 
+/** Why a handler gave its caller no status of its own. */
+export type HandlerErrorReason = "StatusInvalid" | "NoEffect" | "DeadlineExceeded";
+
+/**
+ * A handler did not do what `serve` needs of it: it gave what is no exit status, returned neither an Effect nor a
+ * Promise, or took longer than the deadline.
+ */
+export class HandlerError extends TaggedError("HandlerError")<{
+  readonly reason: HandlerErrorReason;
+  readonly problem: string;
+}> {
+  override get message(): string {
+    return printable(this.problem);
+  }
+}
+
 const step = (reason: StubServerErrorReason, problem: string, remedy: string) => ({
   reason,
   problem,
@@ -46,11 +62,15 @@ const byErrno = {
     "is on a read-only file system",
     "use a directory that can be written to",
   ),
-  EEXIST: step("NameTaken", "is there already", "remove it, or choose another name"),
-  EADDRINUSE: step(
+  EEXIST: step(
     "NameTaken",
-    "is there already",
-    "if no other server listens there, remove it; else choose another name",
+    "has just been taken by another server",
+    "choose another name or directory",
+  ),
+  EAGAIN: step(
+    "NameTaken",
+    "is in a directory that another process has locked (flock)",
+    "use a directory of your own",
   ),
   ENAMETOOLONG: step("NameInvalid", "is too long for the file system", "choose a shorter name"),
 } as const;

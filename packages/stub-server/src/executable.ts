@@ -1,9 +1,10 @@
 import { ACCESS, O, S_IF, S_IFMT } from "@rsyscall/abi";
-import { access, type HandleFailure, rename, stat, symlink, unlink } from "@rsyscall/handle";
+import { access, type HandleFailure, stat, symlink, unlink } from "@rsyscall/handle";
 import { catchErrno, type Path } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
-import { Effect, type Scope } from "effect";
+import { Effect, Scope } from "effect";
 import { creationError, StubServerError } from "./errors.ts";
+import { judgeExecutable, place, workshop } from "./placement.ts";
 import { namingSocket } from "./stubFile.ts";
 
 /**
@@ -28,51 +29,58 @@ export const placeExecutable = (
   stub: Path,
   mode: LinkMode,
 ): Effect.Effect<void, HandleFailure | StubServerError, Scope.Scope> => {
-  const { task } = thread;
   const create = Effect.gen(function* () {
+    const outer = yield* Effect.scope;
     yield* checkStub(thread, stub);
-    if (mode === "symlink") return yield* symlink(task, stub, path);
-    const content = yield* thread.slurp(stub);
-    yield* createExecutable(
-      thread,
-      path,
-      mode === "copy" ? content : yield* withSocket(stub, content, socketPath),
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const made = (yield* workshop(thread, path)).join("executable");
+        if (mode === "symlink") yield* symlink(thread.task, stub, made);
+        else {
+          const content = yield* thread.slurp(stub);
+          yield* createExecutable(
+            thread,
+            made,
+            path,
+            mode === "copy" ? content : yield* withSocket(stub, content, socketPath),
+          );
+        }
+        yield* place(thread, made, path, judgeExecutable(thread, path, stub)).pipe(
+          Scope.provide(outer),
+          Effect.tapError(() => Effect.ignore(unlink(thread.task, made))),
+        );
+      }),
     );
   });
-  return Effect.asVoid(
-    Effect.acquireRelease(
-      Effect.mapError(create, (error) =>
-        error instanceof StubServerError ? error : creationError(path.text)(error),
-      ),
-      () => Effect.ignore(unlink(task, path)),
-    ),
+  return Effect.mapError(create, (error) =>
+    error instanceof StubServerError ? error : creationError(path.text)(error),
   );
 };
 
 /**
- * The file appears whole, or not at all: a caller may be waiting for the name.
+ * Makes an executable file, which is to get the name `path` later.
  *
- * The kernel executes no file that anybody has open for writing (ETXTBSY), and a child that another thread of the
- * process is just making has a copy of all descriptors until it executes its program. So it is written in a
- * child, which has a table of its own, and of which nobody makes children.
+ * The kernel executes no file that any process has open for writing (ETXTBSY), and a child that another thread of
+ * the process is just making has a copy of all descriptors until it executes its program. So the file is written
+ * in a child of ours, which has a table of its own and makes no children.
  */
 const createExecutable = (
   thread: Thread,
+  made: Path,
   path: Path,
   content: Uint8Array,
 ): Effect.Effect<void, HandleFailure | StubServerError> => {
   const { task } = thread;
-  const temporary = path.parent.join(`.rsyscall-${crypto.randomUUID()}`);
   const write = Effect.scoped(
     Effect.gen(function* () {
       const child = yield* thread.fork();
-      const file = yield* child.open(temporary, O.WRONLY | O.CREAT | O.EXCL, 0o700);
+      const file = yield* child.open(made, O.WRONLY | O.CREAT | O.EXCL, 0o700);
       yield* file.writeAllBytes(content);
       yield* file.chmod(0o755);
       yield* file.close;
     }),
   );
-  const checkExecutable = Effect.mapError(access(task, temporary, ACCESS.X), (cause) =>
+  const checkExecutable = Effect.mapError(access(task, made, ACCESS.X), (cause) =>
     cause._tag === "SyscallError" && cause.errno === "EACCES"
       ? new StubServerError({
           reason: "StubNotExecutable",
@@ -85,12 +93,9 @@ const createExecutable = (
   );
   return write.pipe(
     Effect.andThen(checkExecutable),
-    Effect.andThen(rename(task, temporary, path, RENAME_NOREPLACE)),
-    Effect.tapError(() => Effect.ignore(unlink(task, temporary))),
+    Effect.tapError(() => Effect.ignore(unlink(task, made))),
   );
 };
-
-const RENAME_NOREPLACE = 1;
 
 /** The stub with the path of its socket in it. */
 const withSocket = (

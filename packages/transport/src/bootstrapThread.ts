@@ -45,6 +45,8 @@ export interface Transport {
   readonly sharesMemory: boolean;
   /** The process's environment, if it is not what the hello says. */
   readonly environment?: () => ReadonlyArray<Uint8Array>;
+  /** Is told of the connection for system calls, as soon as there is one. */
+  readonly onConnection?: (connection: SyscallConnection) => void;
 }
 
 /** A Thread, and when there is nothing at its other end any more. */
@@ -77,6 +79,7 @@ export const bootstrapThread = (
       const { sysif, allocator, memory } = yield* arena === undefined
         ? connectBySockets(abi, transport, syscalls, data, description)
         : connectByRing(abi, transport.accessEpoller, syscalls, arena, description);
+      transport.onConnection?.(sysif);
       closeAtEnd(scope, sysif);
       if (description.listeningFd !== undefined) yield* Effect.addFinalizer(() => arrival(sysif));
 

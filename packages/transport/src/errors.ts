@@ -1,4 +1,4 @@
-import { printable, TaggedError } from "@rsyscall/near";
+import { printable, printableLines, TaggedError } from "@rsyscall/near";
 
 /** What kept a handshake from its end: time, the other side, who it is, which protocol it speaks. */
 export type HandshakeProblem = "TimedOut" | "HungUp" | "NotAllowed" | "WrongVersion";
@@ -26,7 +26,7 @@ export class LaunchError extends TaggedError("LaunchError")<{
   readonly cause?: unknown;
 }> {
   override get message(): string {
-    const said = printable(this.stderr.trim());
+    const said = printableLines(this.stderr.trim());
     return `${printable(this.command)}: ${printable(this.problem)}${said === "" ? "" : `\n${said}`}`;
   }
 }

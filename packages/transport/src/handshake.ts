@@ -1,9 +1,10 @@
-import { type Abi, abiOf, abis, type Ucred } from "@rsyscall/abi";
-import { type AsyncFileDescriptor, AsyncReadBuffer } from "@rsyscall/epoller";
+import { type Abi, abiOf, abis, MSG, type Ucred } from "@rsyscall/abi";
+import { type AsyncFileDescriptor, AsyncReadBuffer, type ReadFailure } from "@rsyscall/epoller";
 import type { FileDescriptor, Socket } from "@rsyscall/handle";
 import { Duration, Effect, type Scope } from "effect";
 import { HandshakeError } from "./errors.ts";
 import {
+  checkDescription,
   type Description,
   decodeDescription,
   decodeHeader,
@@ -28,10 +29,15 @@ export interface Greeted {
 /** Bytes of a hello that one call takes; most have no more. */
 const HELLO_READ_SIZE = 16 * 1024;
 
+/** Bytes of a longer one that are read at a time. */
+const PIECE_SIZE = 64 * 1024;
+
 export interface HandshakePolicy {
   readonly handshakeTimeout: Duration.Input;
   readonly allow: (peer: Ucred) => boolean;
   readonly descriptionLimit: number;
+  /** Waits until there is room for so many bytes of a description, which come next. Default: at once. */
+  readonly admit?: (bytes: number) => Effect.Effect<void>;
 }
 
 /**
@@ -55,11 +61,15 @@ export const handshake = (
           })
         : new HandshakeError({ kind: "HungUp", problem: error.message, cause: error });
     }),
-    // A client that stalls does not read either; what fits into its socket is all it gets.
-    Effect.tapError(({ problem }) =>
-      socket.sendAllBytes(refused(problem)).pipe(Effect.timeout("1 second"), Effect.ignore),
-    ),
+    Effect.tapError(({ problem }) => turnAway(socket.handle, problem)),
   );
+
+/**
+ * Tells a client why it does not become a Thread, if its socket takes that at once: one that stalls does not
+ * read either.
+ */
+export const turnAway = (socket: Socket, problem: string): Effect.Effect<void> =>
+  Effect.ignore(socket.sendFds(refused(problem), [], MSG.DONTWAIT));
 
 const hear = (socket: AsyncFileDescriptor<Socket>, policy: HandshakePolicy) =>
   Effect.gen(function* () {
@@ -93,10 +103,27 @@ const hear = (socket: AsyncFileDescriptor<Socket>, policy: HandshakePolicy) =>
     const header = yield* checked(() =>
       decodeHeader(concat(prefix, fixed), policy.descriptionLimit),
     );
-    const rest = yield* buffer.readLength(header.rest, "the description");
+    if (policy.admit !== undefined) yield* policy.admit(header.rest);
+    const rest = yield* readDescription(buffer, header.rest);
+    yield* checkDescription(header, rest);
     const description = yield* checked(() => decodeDescription(header, rest));
     return { abi, peer, description, arenaFd: first.fds[0] };
   });
+
+/** Reads into memory of just that size: what grows as it comes would take two or three times as much. */
+const readDescription = (
+  buffer: AsyncReadBuffer,
+  size: number,
+): Effect.Effect<Uint8Array, ReadFailure> => {
+  const read = (length: number) => buffer.readLength(length, "the description");
+  if (size <= PIECE_SIZE) return read(size);
+  return Effect.gen(function* () {
+    const bytes = new Uint8Array(size);
+    for (let at = 0; at < size; at += PIECE_SIZE)
+      bytes.set(yield* read(Math.min(PIECE_SIZE, size - at)), at);
+    return bytes;
+  });
+};
 
 /** Decoding what a stranger sent: whatever it throws is the stranger's fault. */
 const checked = <A>(decode: () => A): Effect.Effect<A, HandshakeError> =>
@@ -108,8 +135,12 @@ const checked = <A>(decode: () => A): Effect.Effect<A, HandshakeError> =>
         : new HandshakeError({ problem: `a malformed hello: ${cause}`, cause }),
   });
 
-const concat = (first: Uint8Array, second: Uint8Array): Uint8Array =>
-  new Uint8Array([...first, ...second]);
+const concat = (first: Uint8Array, second: Uint8Array): Uint8Array => {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+};
 
 /** The codec counts the padding that C would put behind the prefix, had it no more fields. */
 const padded = (prefix: Uint8Array): Uint8Array => concat(prefix, new Uint8Array(4));

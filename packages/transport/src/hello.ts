@@ -10,6 +10,7 @@ import {
 } from "@rsyscall/abi";
 import { type NamespaceKind, namespaceKinds } from "@rsyscall/far";
 import { Address, Fd, Path, Pid } from "@rsyscall/near";
+import { Effect } from "effect";
 import { HandshakeError } from "./errors.ts";
 
 /*
@@ -38,6 +39,12 @@ export const HELLO_SIZE = 192;
 export const HELLO_SIZE_AT_MOST = 4096;
 
 const FDS_UNKNOWN = 0xffffffff;
+
+/** A process with more open descriptors says that they are unknown. */
+const FDS_AT_MOST = 1024;
+
+/** PATH_MAX of limits.h, for the path that was executed with "/dev/fd/N/" before it. */
+const PATH_SIZE_AT_MOST = 4096 + 64;
 
 const POINTER_SIZE = 8;
 
@@ -80,11 +87,19 @@ const Hello = struct("struct rsyscall_hello", {
 
 type HelloFields = typeof Hello extends FixedCodec<infer A> ? A : never;
 
-/** A stub's description of its process, checked. */
+/**
+ * A stub's description of its process, checked. Strings are kept as the bytes that came: a string of one byte
+ * would be an object of a hundred, and there may be a million of them.
+ */
 export interface Description {
+  /** Made of the bytes whenever it is asked for. */
   readonly argv: ReadonlyArray<Uint8Array>;
-  /** Made of the bytes whenever it is asked for: most handlers never do. */
+  /** `argv` as text, by `fsDecode`; made whenever it is called, and much cheaper. */
+  readonly argvText: () => ReadonlyArray<string>;
+  /** Made of the bytes whenever it is called: most handlers never do. */
   readonly environment: () => ReadonlyArray<Uint8Array>;
+  /** The value of the first variable of a name, found without making objects of the others. */
+  readonly variable: (name: string) => Uint8Array | undefined;
   readonly cwd: Path | undefined;
   /** The path by which the program was executed. */
   readonly execfn: Path | undefined;
@@ -122,14 +137,10 @@ export const decodeHeader = (bytes: Uint8Array, limit: number): Header => {
   const whole = new Uint8Array(Math.max(bytes.length, Hello.size));
   whole.set(bytes);
   const fields = Hello.decode(whole);
-  const fdsSize = fields.fdCount === FDS_UNKNOWN ? 0 : 4 * fields.fdCount;
+  const { fdCount, cwdSize, execfnSize } = fields;
+  const fdsSize = fdCount === FDS_UNKNOWN ? 0 : 4 * fdCount;
   // Every part is small enough for exact arithmetic before they are added up.
-  const parts = [
-    Number(fields.argvSize),
-    Number(fields.envpSize),
-    fields.cwdSize,
-    fields.execfnSize,
-  ];
+  const parts = [Number(fields.argvSize), Number(fields.envpSize), cwdSize, execfnSize];
   const rest = parts.reduce((sum, part) => sum + part, fdsSize);
   // Each string counts as much more as execve(2) lets it: empty ones are a byte there, and an object here.
   const total = rest + POINTER_SIZE * (fields.argc + fields.envc);
@@ -137,6 +148,10 @@ export const decodeHeader = (bytes: Uint8Array, limit: number): Header => {
     throw new HandshakeError({
       problem: `arguments and environment of ${total} bytes are more than the ${limit} that this server takes`,
     });
+  if (fdsSize > 4 * FDS_AT_MOST)
+    throw new HandshakeError({ problem: `a list of ${fdCount} descriptors` });
+  if (Math.max(cwdSize, execfnSize) > PATH_SIZE_AT_MOST)
+    throw new HandshakeError({ problem: `a path of ${Math.max(cwdSize, execfnSize)} bytes` });
   return { fields, rest };
 };
 
@@ -149,17 +164,79 @@ function* decodeStrings(bytes: Uint8Array): Generator<Uint8Array, void> {
   }
 }
 
-/** Bytes of strings: exactly as many as were announced, and each with an end. */
-const checkStrings = (what: string, bytes: Uint8Array, count: number): Uint8Array => {
+/** Bytes that are looked at in one turn: a millisecond. */
+const TURN = 1024 * 1024;
+
+/**
+ * How many strings there are. Others get their turn in between: a search by `indexOf` takes 50 ns a string,
+ * and a loop 1 ns a byte.
+ */
+const countStrings = (bytes: Uint8Array, from = 0, sum = 0): Effect.Effect<number> =>
+  Effect.suspend(() => {
+    const end = Math.min(from + TURN, bytes.length);
+    let count = sum;
+    for (let at = from; at < end; at++) if (bytes[at] === 0) count++;
+    return end === bytes.length
+      ? Effect.succeed(count)
+      : Effect.andThen(Effect.yieldNow, countStrings(bytes, end, count));
+  });
+
+/** Checks bytes of strings: exactly as many as were announced, and each with an end. */
+const checkStrings = (
+  what: string,
+  bytes: Uint8Array,
+  count: number,
+): Effect.Effect<void, HandshakeError> => {
   if (bytes.length > 0 && bytes.at(-1) !== 0)
-    throw new HandshakeError({ problem: `${what} without an end` });
-  let sent = 0;
-  for (let at = bytes.indexOf(0); at >= 0; at = bytes.indexOf(0, at + 1)) sent++;
-  if (sent !== count)
-    throw new HandshakeError({
-      problem: `${count} strings of ${what} announced, and ${sent > count ? "more" : sent} sent`,
-    });
-  return bytes;
+    return Effect.fail(new HandshakeError({ problem: `${what} without an end` }));
+  return Effect.flatMap(countStrings(bytes), (sent) =>
+    sent === count
+      ? Effect.void
+      : Effect.fail(
+          new HandshakeError({
+            problem: `${count} strings of ${what} announced, and ${sent > count ? "more" : sent} sent`,
+          }),
+        ),
+  );
+};
+
+/** Splits what follows the fixed part. */
+const partsOf = ({ fields }: Header, rest: Uint8Array) => {
+  let at = 0;
+  const take = (size: number | bigint) => {
+    const start = at;
+    at += Number(size);
+    return rest.subarray(start, at);
+  };
+  return {
+    argv: take(fields.argvSize),
+    environment: take(fields.envpSize),
+    cwd: take(fields.cwdSize),
+    execfn: take(fields.execfnSize),
+    fds: take(fields.fdCount === FDS_UNKNOWN ? 0 : 4 * fields.fdCount),
+  };
+};
+
+/** Checks the strings of what follows the fixed part, however many there are. */
+export const checkDescription = (
+  header: Header,
+  rest: Uint8Array,
+): Effect.Effect<void, HandshakeError> => {
+  const { argv, environment } = partsOf(header, rest);
+  return Effect.andThen(
+    checkStrings("argv", argv, header.fields.argc),
+    checkStrings("environment", environment, header.fields.envc),
+  );
+};
+
+/** The value of the first variable of a name. */
+const findVariable = (strings: Uint8Array, name: string): Uint8Array | undefined => {
+  const all = Buffer.from(strings.buffer, strings.byteOffset, strings.length);
+  const start = `${name}=`;
+  const behind = all.indexOf(`\0${start}`, 0, "latin1");
+  const at =
+    all.toString("latin1", 0, start.length) === start ? 0 : behind < 0 ? behind : behind + 1;
+  return at < 0 ? undefined : all.subarray(at + start.length, all.indexOf(0, at));
 };
 
 const fdNumber = (number: number): Fd => {
@@ -173,33 +250,28 @@ const signals = (bits: bigint): Sigset => {
   return Sigset.decode(bytes);
 };
 
-/** Decodes all of it; `rest` is what follows the fixed part. Throws HandshakeError. */
-export const decodeDescription = ({ fields }: Header, rest: Uint8Array): Description => {
-  let at = 0;
-  const take = (size: number | bigint) => {
-    const start = at;
-    at += Number(size);
-    return rest.subarray(start, at);
-  };
-  const argv = checkStrings("argv", take(fields.argvSize), fields.argc);
-  const environment = checkStrings("environment", take(fields.envpSize), fields.envc);
+/** Decodes all of it; `rest` is what follows the fixed part, checked. Throws HandshakeError. */
+export const decodeDescription = (header: Header, rest: Uint8Array): Description => {
+  const { fields } = header;
+  const { argv, environment, ...parts } = partsOf(header, rest);
   const path = (bytes: Uint8Array) => (bytes.length === 0 ? undefined : Path.make(fsDecode(bytes)));
-  const cwd = path(take(fields.cwdSize));
-  const execfn = path(take(fields.execfnSize));
+  const cwd = path(parts.cwd);
+  const execfn = path(parts.execfn);
   const fds =
-    fields.fdCount === FDS_UNKNOWN
-      ? undefined
-      : listOf(Int32)
-          .decode(take(4 * fields.fdCount))
-          .map(fdNumber);
+    fields.fdCount === FDS_UNKNOWN ? undefined : listOf(Int32).decode(parts.fds).map(fdNumber);
   if (fields.pid <= 0) throw new HandshakeError({ problem: `pid ${fields.pid} in the hello` });
   const { pageSize } = fields;
   if (pageSize < 4096 || pageSize > 1 << 20 || (pageSize & (pageSize - 1)) !== 0)
     throw new HandshakeError({ problem: `page size ${pageSize} in the hello` });
   const ids = { ...fields, pid: fields.pidNamespace };
   return {
-    argv: [...decodeStrings(argv)],
+    get argv() {
+      return [...decodeStrings(argv)];
+    },
+    // A NUL is never a part of another character.
+    argvText: () => (argv.length === 0 ? [] : fsDecode(argv.subarray(0, -1)).split("\0")),
     environment: () => [...decodeStrings(environment)],
+    variable: (name) => findVariable(environment, name),
     cwd,
     execfn,
     fds,

@@ -1,6 +1,6 @@
 export { type Bootstrapped, bootstrapThread, type Transport } from "./bootstrapThread.ts";
 export { HandshakeError, type HandshakeProblem, LaunchError } from "./errors.ts";
-export { type Greeted, type HandshakePolicy, handshake } from "./handshake.ts";
+export { type Greeted, type HandshakePolicy, handshake, turnAway } from "./handshake.ts";
 export type { Description } from "./hello.ts";
 export { Launched, type LaunchOptions, launch } from "./launch.ts";
 export { type OpenedSocket, openSocket } from "./openSocket.ts";

@@ -31,7 +31,10 @@ export const passingTransport = (
           .sendFds(message, far, MSG.DONTWAIT)
           .pipe(catchErrno(["EPIPE", "ECONNRESET", "EAGAIN"], () => Effect.succeed(0)));
         if (sent !== message.length)
-          return yield* new HandshakeError({ problem: "the stub does not take its welcome" });
+          return yield* new HandshakeError({
+            kind: "HungUp",
+            problem: "the stub does not take its welcome",
+          });
         yield* Effect.forEach(far, (end) => end.close, { discard: true });
         return channels.map(([access]) => access);
       }),

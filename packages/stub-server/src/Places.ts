@@ -1,0 +1,39 @@
+import { Effect } from "effect";
+
+/**
+ * A number of places, which are taken and given back at once. The one that takes does so in a step of its
+ * own, so an interruption never loses a place between two fibers.
+ */
+export class Places {
+  readonly limit: number;
+  #free: number;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(limit: number) {
+    this.limit = limit;
+    this.#free = limit;
+  }
+
+  /** Takes places, if there are as many. */
+  take(count = 1): boolean {
+    if (count > this.#free) return false;
+    this.#free -= count;
+    return true;
+  }
+
+  /** Gives places back. */
+  release(count = 1): void {
+    this.#free += count;
+    for (const tell of [...this.#waiting]) tell();
+  }
+
+  /** Completes when places are given back the next time. */
+  readonly released: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    const tell = () => {
+      this.#waiting.delete(tell);
+      resume(Effect.void);
+    };
+    this.#waiting.add(tell);
+    return Effect.sync(() => this.#waiting.delete(tell));
+  });
+}

@@ -1,0 +1,183 @@
+import { EX } from "@rsyscall/abi";
+import type { SyscallConnection } from "@rsyscall/connection";
+import { UseAfterFreeError } from "@rsyscall/handle";
+import {
+  Path,
+  printable,
+  printableLines,
+  SyscallError,
+  SyscallHangup,
+  SyscallSendError,
+} from "@rsyscall/near";
+import { Cause, Deferred, Duration, Effect, Exit, Fiber } from "effect";
+import { HandlerError } from "./errors.ts";
+import { toStderr } from "./logs.ts";
+import type { StubCall } from "./StubCall.ts";
+
+/**
+ * What answers a call. The number is the caller's exit status, from 0 to 255; nothing is 0. An async function
+ * will do: what it rejects with is a defect.
+ */
+export type Handler<E = never, R = never> = (
+  call: StubCall,
+) => Effect.Effect<number | void, E, R> | Promise<number | void>;
+
+export interface ServeOptions<E = never, E2 = never, R2 = never> {
+  /**
+   * How long a handler may take. Then it is interrupted, its caller gets EX_TEMPFAIL (75) and a line on its
+   * stderr, and the failure is a HandlerError. Default: for ever.
+   */
+  readonly deadline?: Duration.Input;
+  /**
+   * Gets the cause when a handler has failed, in place of the log. What it fails with ends `serve`, after the
+   * caller has got its status: `onFailure: Effect.failCause` makes a handler that fails a server that fails. A
+   * call whose process was killed is no failure.
+   */
+  readonly onFailure?: (
+    cause: Cause.Cause<E | HandlerError>,
+    call: StubCall,
+  ) => Effect.Effect<void, E2, R2>;
+}
+
+/** How long a handler that is interrupted may take to give back what it holds in its process. */
+const GRACE = "1 second";
+
+/** Runs an effect that may wait for a process's answer. If that does not come in time, we hang up. */
+const withGrace = <A, E, R>(
+  call: StubCall,
+  effect: Effect.Effect<A, E, R>,
+): Effect.Effect<A, E, R> =>
+  Effect.flatMap(
+    Effect.forkDetach(Effect.andThen(Effect.sleep(GRACE), call.thread.task.sysif.close)),
+    (timer) => Effect.ensuring(effect, Fiber.interrupt(timer)),
+  );
+
+/**
+ * A call that was sent is waited for, even by a fiber that is interrupted. If the process does not
+ * answer, because its call blocks or because it lies, only hanging up ends the wait.
+ */
+const interruptibly = <A, E, R>(
+  call: StubCall,
+  handler: Effect.Effect<A, E, R>,
+): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.forkChild(restore(handler), { startImmediately: true }), (fiber) =>
+      Effect.onInterrupt(restore(Fiber.join(fiber)), () => withGrace(call, Fiber.interrupt(fiber))),
+    ),
+  );
+
+/** The name that a caller has used, as its messages begin. */
+const nameOf = (call: StubCall): string => printable(Path.make(call.argv[0] ?? "stub").name);
+
+const handlerError = (reason: HandlerError["reason"], problem: string) =>
+  Effect.fail(new HandlerError({ reason, problem }));
+
+const shown = (value: unknown): string =>
+  typeof value === "string" ? JSON.stringify(value) : String(value);
+
+/** Runs a handler, whatever it is, and checks its status. */
+const statusOf = <E, R>(
+  call: StubCall,
+  handler: Handler<E, R>,
+): Effect.Effect<number, E | HandlerError, R> =>
+  Effect.suspend((): Effect.Effect<number | void, E | HandlerError, R> => {
+    const answer = handler(call);
+    if (Effect.isEffect(answer)) return answer;
+    if (typeof answer?.then === "function") return Effect.promise(() => answer);
+    return handlerError(
+      "NoEffect",
+      `the handler returned ${shown(answer)}, which is neither an Effect nor a Promise: return Effect.succeed(STATUS), or make it an async function`,
+    );
+  }).pipe(
+    Effect.flatMap((answer): Effect.Effect<number, HandlerError> => {
+      const status = answer as number | undefined;
+      if (status === undefined) return Effect.succeed(EX.OK);
+      if (Number.isInteger(status) && status >= 0 && status <= 255) return Effect.succeed(status);
+      return handlerError(
+        "StatusInvalid",
+        `the handler gave the status ${shown(status)}, and an exit status is a whole number from 0 to 255`,
+      );
+    }),
+  );
+
+/** Whether an error says no more than that the process is gone. */
+const isGone = (error: unknown): boolean => {
+  if (error instanceof UseAfterFreeError) return true;
+  if (!(error instanceof SyscallHangup || error instanceof SyscallSendError)) return false;
+  const { cause } = error;
+  return (
+    cause === undefined ||
+    (cause instanceof SyscallError && ["EPIPE", "ECONNRESET"].includes(cause.errno))
+  );
+};
+
+/**
+ * Whether the process was ended by others, as by ^C, SIGPIPE or SIGKILL, and the handler fell over that: an
+ * ordinary end of a call.
+ */
+const wasKilled = (connection: SyscallConnection, cause: Cause.Cause<unknown>): boolean =>
+  connection.hasEnded &&
+  cause.reasons.every((reason) =>
+    reason._tag === "Fail" ? isGone(reason.error) : reason._tag === "Die" && isGone(reason.defect),
+  );
+
+/** Handles one call to its end. What `onFailure` fails with goes into `failed`. */
+export const handleCall = <E, R, E2, R2>(
+  call: StubCall,
+  connection: SyscallConnection,
+  handler: Handler<E, R>,
+  { deadline, onFailure }: ServeOptions<E, E2, R2>,
+  failed: Deferred.Deferred<never, E2>,
+): Effect.Effect<void, never, R | R2> => {
+  // A process that has ended already needs no status.
+  const exit = (status: number) => Effect.ignore(call.thread.exit(status));
+
+  const handled = interruptibly(call, statusOf(call, handler));
+  const limited =
+    deadline === undefined
+      ? handled
+      : Effect.timeoutOrElse(handled, {
+          duration: deadline,
+          orElse: () => {
+            const limit = Duration.format(Duration.fromInputUnsafe(deadline));
+            return handlerError("DeadlineExceeded", `the handler gave no status within ${limit}`);
+          },
+        });
+
+  const log = (cause: Cause.Cause<E | HandlerError>) =>
+    toStderr(
+      Effect.logError(
+        `The handler of ${nameOf(call)} (pid ${call.pid}) failed: ${printableLines(Cause.pretty(cause))}`,
+      ),
+    );
+
+  const tellOfDeadline = (problem: string) =>
+    withGrace(
+      call,
+      Effect.andThen(
+        Effect.ignore(call.thread.stderr.writeAllText(`${nameOf(call)}: rsyscall: ${problem}\n`)),
+        exit(EX.TEMPFAIL),
+      ),
+    );
+
+  const fail = (cause: Cause.Cause<E | HandlerError>): Effect.Effect<void, never, R2> =>
+    Effect.gen(function* () {
+      if (wasKilled(connection, cause))
+        return yield* Effect.logDebug(`${nameOf(call)} (pid ${call.pid}) was killed`);
+      const reported = yield* Effect.exit(
+        onFailure === undefined ? log(cause) : onFailure(cause, call),
+      );
+      const error = Cause.squash(cause);
+      const isLate = error instanceof HandlerError && error.reason === "DeadlineExceeded";
+      const end = isLate ? tellOfDeadline(error.problem) : exit(EX.SOFTWARE);
+      if (Exit.isSuccess(reported)) return yield* end;
+      yield* withGrace(call, end);
+      yield* Deferred.failCause(failed, reported.cause);
+    });
+
+  return limited.pipe(
+    Effect.flatMap(exit),
+    Effect.catchCauseIf((cause) => !Cause.hasInterrupts(cause), fail),
+    Effect.ignore,
+  );
+};
