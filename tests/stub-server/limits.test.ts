@@ -152,7 +152,7 @@ describe("a fault of one client", () => {
       yield* Effect.scoped(
         Effect.gen(function* () {
           const memfd = yield* Memfd.create(task, "arena", MFD.ALLOW_SEALING);
-          yield* memfd.truncate(2 ** 60);
+          yield* memfd.truncate(2n ** 60n);
           yield* memfd.fcntl(F.ADD_SEALS, F_SEAL.SHRINK);
           const arena = hello((view) => {
             view.setBigUint64(176, 0x7f0000000000n, true);

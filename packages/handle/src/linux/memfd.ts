@@ -22,8 +22,8 @@ export class Memfd extends FileDescriptor {
     );
   }
 
-  /** ftruncate(2): the size in bytes. */
-  truncate(size: number): Effect.Effect<void, HandleFailure> {
+  /** ftruncate(2): the size in bytes, as a bigint beyond 2^53. */
+  truncate(size: number | bigint): Effect.Effect<void, HandleFailure> {
     return this.use((fd) => near.ftruncate(this.task.sysif, fd, size));
   }
 
