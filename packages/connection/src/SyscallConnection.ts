@@ -64,6 +64,8 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   readonly abi: Abi;
   readonly activityFd: Fd;
   readonly direct: DirectCalls = this;
+  /** Says which process the task is, and how it has ended if that is known: for errors. */
+  describe: (() => string) | undefined;
   /** Our end, in this process. */
   readonly #handle: Socket;
   protected readonly fd: Fd;
@@ -219,7 +221,11 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     for (let call = this.pending.shift(); call; call = this.pending.shift())
       call.complete(
         sent-- > 0
-          ? new SyscallHangup({ syscall: this.#name(call.number), cause })
+          ? new SyscallHangup({
+              syscall: this.#name(call.number),
+              cause,
+              describe: this.describe,
+            })
           : this.#sendError(call.number),
       );
     for (const onEnd of this.#onEnd.splice(0)) onEnd();
@@ -231,7 +237,11 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   }
 
   #sendError(number: number): SyscallSendError {
-    return new SyscallSendError({ syscall: this.#name(number), cause: this.#end?.cause });
+    return new SyscallSendError({
+      syscall: this.#name(number),
+      cause: this.#end?.cause,
+      describe: this.describe,
+    });
   }
 
   #name(number: number): string {

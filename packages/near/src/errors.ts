@@ -23,6 +23,8 @@ export class SyscallError extends Data.TaggedError("SyscallError")<{
   readonly errno: ErrnoName;
   /** The path or descriptor that the call was about. */
   readonly subject: string | undefined;
+  /** Where the errno alone misleads: why the kernel has refused, and what helps. A sentence without its dot. */
+  readonly hint?: string | undefined;
 }> {
   /** From a raw result: `-errno`. */
   static from(syscall: string, result: number, subject?: string): SyscallError {
@@ -37,7 +39,14 @@ export class SyscallError extends Data.TaggedError("SyscallError")<{
 
   override get message(): string {
     const subject = this.subject === undefined ? "" : `(${this.subject})`;
-    return `${this.syscall}${subject}: ${this.errno}: ${errnoMessage(this.errno)}`;
+    const hint = this.hint === undefined ? "" : `; ${this.hint}`;
+    return `${this.syscall}${subject}: ${this.errno}: ${errnoMessage(this.errno)}${hint}`;
+  }
+
+  /** The same error with a hint. */
+  because(hint: string): SyscallError {
+    const { syscall, number, errno, subject } = this;
+    return new SyscallError({ syscall, number, errno, subject, hint });
   }
 }
 
@@ -48,9 +57,12 @@ export class SyscallError extends Data.TaggedError("SyscallError")<{
 export class SyscallHangup extends Data.TaggedError("SyscallHangup")<{
   readonly syscall: string;
   readonly cause?: unknown;
+  /** Says which process it was and what is known of its end by now: "pid 7, which was killed by SIGKILL". */
+  readonly describe?: (() => string) | undefined;
 }> {
   override get message(): string {
-    return `${this.syscall}: the task hung up before the result came; the call may have been performed`;
+    const subject = this.describe?.() ?? "the task";
+    return `${this.syscall}: ${subject}${subject.includes(",") ? "," : ""} hung up before the result came; the call may have been performed`;
   }
 }
 
@@ -58,9 +70,12 @@ export class SyscallHangup extends Data.TaggedError("SyscallHangup")<{
 export class SyscallSendError extends Data.TaggedError("SyscallSendError")<{
   readonly syscall: string;
   readonly cause?: unknown;
+  /** As of {@link SyscallHangup}. */
+  readonly describe?: (() => string) | undefined;
 }> {
   override get message(): string {
-    return `${this.syscall}: not sent, because the connection to the task has ended`;
+    const subject = this.describe?.() ?? "the task";
+    return `${this.syscall}: not sent, because the connection to ${subject}${subject.includes(",") ? "," : ""} has ended`;
   }
 }
 

@@ -12,7 +12,14 @@ import {
   Task,
 } from "@rsyscall/handle";
 import { Fd } from "@rsyscall/near";
-import { Environment, makeEpoller, NativeLoader, once, Thread } from "@rsyscall/thread";
+import {
+  type Ancestor,
+  Environment,
+  makeEpoller,
+  NativeLoader,
+  once,
+  Thread,
+} from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { connectByRing, connectBySockets, takeArena } from "./connect.ts";
 import type { HandshakeError } from "./errors.ts";
@@ -40,6 +47,8 @@ export interface Transport {
   readonly connect: (access: Socket, task: Socket) => Connection;
   /** Whether calls and memory may go through memory that both sides share, if it is offered. */
   readonly sharesMemory: boolean;
+  /** Of which process its children certainly descend: see `ThreadFields` of @rsyscall/thread. */
+  readonly ancestor?: Ancestor | undefined;
   /** The process's environment, if it is not what the hello says. */
   readonly environment?: () => ReadonlyArray<Uint8Array>;
 }
@@ -75,6 +84,7 @@ export const bootstrapThread = (
         ? connectBySockets(abi, transport.accessEpoller, syscalls, data, description)
         : connectByRing(abi, transport.accessEpoller, syscalls, arena, description);
       closeAtEnd(scope, sysif);
+      sysif.describe = () => `pid ${description.pid}`;
       if (description.listeningFd !== undefined) yield* Effect.addFinalizer(() => arrival(sysif));
 
       const sigmask = new Uint8Array(8);
@@ -114,6 +124,7 @@ export const bootstrapThread = (
         execSigmask: blocked,
         beforeChildren: once(heedChildren(task)),
         ignoredSignals: none,
+        ancestor: transport.ancestor,
       });
       return { thread, ended: sysif.ended };
     }).pipe(
