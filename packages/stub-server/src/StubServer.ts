@@ -11,7 +11,7 @@ import {
 } from "@rsyscall/handle";
 import { stubPath } from "@rsyscall/native";
 import { geteuid, Path, type PathLike, SyscallError } from "@rsyscall/near";
-import type { Thread } from "@rsyscall/thread";
+import type { Ancestor, Thread } from "@rsyscall/thread";
 import {
   type Greeted,
   type HandshakeError,
@@ -240,7 +240,10 @@ export class StubServer {
         Effect.flatMap(this.#socketIn(thread, socket), (inThread) =>
           Scope.provide(
             StubCall.bootstrap(
-              passingTransport(thread.connection, inThread, this.#sharesMemory),
+              {
+                ...passingTransport(thread.connection, inThread, this.#sharesMemory),
+                ancestor: this.#ancestor(greeted),
+              },
               greeted,
             ),
             outer,
@@ -248,6 +251,15 @@ export class StubServer {
         ),
       );
     });
+  }
+
+  /** The process that has connected, as the kernel has told it to us, and not to another that listens for us. */
+  #ancestor({ peer: { pid, uid } }: Greeted): Ancestor | undefined {
+    const { task, connection } = this.thread;
+    const { addressSpace, namespaces } = connection.accessTask;
+    return pid > 0 && task.addressSpace === addressSpace && task.namespaces.pid.is(namespaces.pid)
+      ? { pid, uid, isGone: () => false }
+      : undefined;
   }
 
   /** The accepted connection where the thread can use it. */

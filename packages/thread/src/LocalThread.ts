@@ -96,6 +96,7 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
       beforeChildren: Effect.void,
       // Node's own doing, as child_process knows.
       ignoredSignals: new Set([SIG.PIPE, SIG.XFSZ]),
+      ancestor: undefined,
     });
   },
 );

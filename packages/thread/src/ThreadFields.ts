@@ -3,6 +3,7 @@ import type { Connection, SharedMemory } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import type { FileDescriptor, HandleFailure, Task } from "@rsyscall/handle";
 import type { Effect, Scope } from "effect";
+import type { Ancestor } from "./descent.ts";
 import type { Environment } from "./Environment.ts";
 import type { NativeLoader } from "./NativeLoader.ts";
 
@@ -28,4 +29,9 @@ export interface ThreadFields {
   readonly beforeChildren: Effect.Effect<void, HandleFailure>;
   /** Signals that the process ignores for reasons of its own, and that its children do not ignore. */
   readonly ignoredSignals: Sigset;
+  /**
+   * For a process that is a peer and not our own code: from which process on this host its children
+   * certainly descend. Undefined if that is not known, and then they are signalled by their parent alone.
+   */
+  readonly ancestor: Ancestor | undefined;
 }
