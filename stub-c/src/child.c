@@ -4,6 +4,7 @@
  * touched here: no libc, no global state, and no handler of the parent ever runs in the child. */
 #include "rsyscall/child.h"
 #include "kernel.h"
+#include "rsyscall/descriptors.h"
 #include "rsyscall/server.h"
 
 #define SIG_SETMASK 2
@@ -14,7 +15,7 @@
 static void close_ranges(const struct rsyscall_child *child)
 {
 	for (u32 i = 0; i < child->range_count; i++)
-		syscall6(SYS_close_range, child->ranges[i].first, child->ranges[i].last, 0, 0, 0, 0);
+		rsyscall_close_range(child->ranges[i].first, child->ranges[i].last);
 }
 
 static void set_default(u64 signals)
@@ -72,10 +73,10 @@ __attribute__((noreturn)) static void serve(struct rsyscall_child *child)
 
 /* clone(2) cannot clear the handlers for us. Until the child has done it, signals must wait: a
  * handler of the parent would run in the child, on the parent's thread-local storage. */
-static long clone_without_clone3(const struct rsyscall_clone_args *args, struct rsyscall_child *child)
+static long clone_without_clone3(const struct rsyscall_clone_args *args, struct rsyscall_child *child, long refusal)
 {
 	if ((args->flags & ~CLONE_CLEAR_SIGHAND) >> 32 || args->flags & 0xff)
-		return -ENOSYS; /* flags that only clone3 has */
+		return refusal; /* flags that only clone3 has */
 	u64 flags = (args->flags & ~CLONE_CLEAR_SIGHAND) | args->exit_signal;
 	u64 *top = (u64 *)(args->stack + args->stack_size);
 	u64 handled = 0;
@@ -103,5 +104,7 @@ long rsyscall_clone(const struct rsyscall_clone_args *args, struct rsyscall_chil
 	top[0] = (u64)serve;
 	top[1] = (u64)child;
 	long pid = rsyscall_clone_call(SYS_clone3, (long)args, sizeof *args, 0, 0, 0);
-	return pid == -ENOSYS ? clone_without_clone3(args, child) : pid;
+	/* EPERM is the answer of old seccomp profiles to what they do not know. If it is the kernel's, clone(2)
+	 * gives it as well. */
+	return pid == -ENOSYS || pid == -EPERM ? clone_without_clone3(args, child, pid) : pid;
 }

@@ -49,9 +49,9 @@
 #define SA_RESTART 0x10000000
 #define SIG_UNBLOCK 1
 #define SIG_IGN 1
-#define EINTR 4
 #define EPERM 1
 #define ENOENT 2
+#define EINTR 4
 #define ECHILD 10
 #define EAGAIN 11
 #define EFAULT 14

@@ -14,6 +14,7 @@ export {
   slow,
 } from "./callers.ts";
 export { it, run } from "./effect.ts";
+export { noNamespaces } from "./namespaces.ts";
 export {
   childrenOf,
   eventually,

@@ -1,5 +1,5 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
-import { CLONE, O, RLIMIT, SIG, SIG_IGN, SigHow } from "@rsyscall/abi";
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { CLONE, Errno, O, RLIMIT, SIG, SIG_IGN, SigHow } from "@rsyscall/abi";
 import {
   type HandleFailure,
   prctl,
@@ -345,6 +345,10 @@ describe("a thread that is no more", () => {
         child.run(Command.make("/bin/true")),
       ] as Array<Effect.Effect<unknown, { readonly _tag: string }, Scope.Scope>>)
         assert.include(["SyscallSendError", "UseAfterFreeError"], (yield* Effect.flip(use))._tag);
+      // Which process it was, and how it has ended.
+      const error = yield* Effect.flip(getpid(child.task.sysif));
+      const how = end === "kill" ? "was killed by SIGKILL" : "exited with status 0";
+      assert.include(error.message, `to pid ${child.process.pid}, which ${how}, has ended`);
     }
   });
 });
@@ -369,29 +373,47 @@ describe("clone in a process of few rights", () => {
     yield* worksAsync(call.thread);
   });
 
-  it("falls back to clone(2) where clone3(2) is refused", function* () {
+  for (const errno of ["ENOSYS", "EPERM"] as const)
+    it(`falls back to older calls where newer ones are ${errno}`, function* () {
+      const { call } = yield* launchStub;
+      const { thread } = call;
+      yield* prctl.setNoNewPrivs(thread.task);
+      for (const name of ["clone3", "close_range"] as const) {
+        yield* refuse(thread, name, errno);
+        const direct = (yield* Effect.flip(
+          syscall(thread.task.sysif, name, undefined, 0, 0),
+        )) as SyscallError;
+        assert.equal(direct.errno, errno);
+      }
+      const child = yield* thread.fork();
+      yield* worksAsync(child);
+      assert.deepEqual(yield* sigprocmask(child.task, SigHow.BLOCK, new Set()), child.task.sigmask);
+      const fds = readdirSync(`/proc/${child.process.pid}/fd`).map(Number);
+      // What is the parent's own is not in the child.
+      const { activityFd } = thread.task.sysif;
+      assert.notInclude(fds, Number(activityFd));
+      const grandchild = yield* child.clone(CLONE.FILES);
+      yield* grandchild.exec(Command.make("/bin/sh", "-c", "exit 3"));
+      assert.equal((yield* grandchild.process.wait).exitStatus, 3);
+      yield* child.process.kill(SIG.TERM);
+      assert.equal((yield* child.process.wait).signal, SIG.TERM);
+      assert.isTrue((yield* thread.run(Command.make("/bin/true"))).clean);
+    });
+
+  it("is EPERM for what the kernel itself refuses", function* () {
     const { call } = yield* launchStub;
-    const { thread } = call;
-    yield* prctl.setNoNewPrivs(thread.task);
-    yield* refuse(thread, "clone3");
-    const direct = (yield* Effect.flip(
-      syscall(thread.task.sysif, "clone3", undefined, 0, 0),
-    )) as SyscallError;
-    assert.equal(direct.errno, "ENOSYS");
-    const child = yield* thread.fork();
-    yield* worksAsync(child);
-    assert.deepEqual(yield* sigprocmask(child.task, SigHow.BLOCK, new Set()), child.task.sigmask);
-    const grandchild = yield* child.clone(CLONE.FILES);
-    yield* grandchild.exec(Command.make("/bin/sh", "-c", "exit 3"));
-    assert.equal((yield* grandchild.process.wait).exitStatus, 3);
-    yield* child.process.kill(SIG.TERM);
-    assert.equal((yield* child.process.wait).signal, SIG.TERM);
-    assert.isTrue((yield* thread.run(Command.make("/bin/true"))).clean);
+    const { task } = call.thread;
+    const ids = { real: 65534, effective: 65534, saved: 65534 };
+    if (notRoot === undefined) yield* setresuid(task, ids);
+    const error = (yield* Effect.flip(call.thread.clone(CLONE.NEWNET))) as SyscallError;
+    assert.deepInclude({ ...error }, { syscall: "clone", errno: "EPERM", subject: "CLONE_NEWNET" });
+    assert.match(error.message, /CAP_SYS_ADMIN: add CLONE.NEWUSER/);
+    yield* worksAsync(call.thread);
   });
 });
 
-/** Makes a system call ENOSYS in a process, as old container runtimes do: seccomp(2). */
-const refuse = (thread: Thread, name: "clone3") =>
+/** Makes a system call fail in a process, as container runtimes do: seccomp(2). */
+const refuse = (thread: Thread, name: "clone3" | "close_range", errno: "ENOSYS" | "EPERM") =>
   Effect.scoped(
     Effect.gen(function* () {
       const number = thread.task.abi.syscallNumber(name) as number;
@@ -405,7 +427,7 @@ const refuse = (thread: Thread, name: "clone3") =>
       };
       statement(0, 0x20 /* BPF_LD | BPF_W | BPF_ABS */, 0, 0, 0);
       statement(1, 0x15 /* BPF_JMP | BPF_JEQ | BPF_K */, 0, 1, number);
-      statement(2, 0x06 /* BPF_RET */, 0, 0, 0x0005_0000 + 38 /* SECCOMP_RET_ERRNO, ENOSYS */);
+      statement(2, 0x06 /* BPF_RET */, 0, 0, 0x0005_0000 + Errno[errno] /* SECCOMP_RET_ERRNO */);
       statement(3, 0x06 /* BPF_RET */, 0, 0, 0x7fff_0000 /* SECCOMP_RET_ALLOW */);
       const instructions = yield* (yield* thread.ptr(filter)).address;
       const program = new Uint8Array(16);

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { SIG, W } from "@rsyscall/abi";
 import { type ChildState, type HandleFailure, Pidfd } from "@rsyscall/handle";
@@ -7,6 +8,7 @@ import { ChildProcessError, Command, LocalThread, type Thread } from "@rsyscall/
 import { Effect, Exit, Fiber, Layer, Scope } from "effect";
 import { assert, describe } from "vitest";
 import {
+  eventually,
   execute,
   hasEnded,
   it,
@@ -51,6 +53,26 @@ describe("a scope", () => {
     assert.equal((yield* child.wait).signal, SIG.TERM);
     assert.isUndefined(statusOf(child.pid));
   });
+
+  for (const [name, parent] of [
+    ["the local thread", LocalThread],
+    ["a stub", Effect.map(launchStub, ({ call }) => call.thread)],
+  ] as const)
+    it(`has nothing open for detached programs of ${name} that have ended`, function* () {
+      const thread = yield* parent;
+      const open = () =>
+        [process.pid, thread.task.pid].map((pid) => readdirSync(`/proc/${pid}/fd`).length);
+      const program = Effect.scoped(thread.spawn(sh("exit 3"), { detached: true }));
+      yield* (yield* program).wait;
+      const before = open();
+      for (let i = 0; i < 20; i++) {
+        const child = yield* program;
+        assert.equal((yield* child.wait).exitStatus, 3);
+        const error = (yield* Effect.flip(child.kill())) as SyscallError;
+        assert.equal(error.errno, "ESRCH");
+      }
+      yield* eventually(() => String(open()) === String(before));
+    });
 
   it("kills a child that is inside a call that blocks", function* () {
     const thread = yield* LocalThread;

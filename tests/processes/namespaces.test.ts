@@ -18,25 +18,18 @@ import {
 } from "@rsyscall/handle";
 import { getpid, getppid, type SyscallError } from "@rsyscall/near";
 import { Command, LocalThread, type Thread } from "@rsyscall/thread";
-import { Effect } from "effect";
+import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
 import {
-  execute,
   it,
   launchStub,
+  noNamespaces,
   notRoot,
   statusOf,
   tempDirectory,
   untilEnded,
   worksAsync,
 } from "../harness/index.ts";
-
-/** Why a test cannot run here: the kernel or the sandbox lets nobody have such namespaces. */
-const noNamespaces: string | undefined = await Effect.runPromise(
-  Effect.map(execute("unshare", ["-Urmnpiu", "--fork", "true"]), ({ status }) =>
-    status === 0 ? undefined : "no user namespaces",
-  ),
-);
 
 /** The inode of a namespace of a process, as /proc shows it. */
 const inode = (pid: number, kind: string): bigint =>
@@ -136,6 +129,34 @@ describe("namespaces", () => {
     yield* leader
       .run(Command.make("/bin/sh", "-c", 'test "$(uname -n)" = shared'))
       .pipe(Effect.map((state) => assert.isTrue(state.clean)));
+  });
+
+  it.skipIf(noNamespaces)("that are denied say what denies them, and what helps", function* () {
+    const thread = yield* LocalThread;
+    const messageOf = (use: Effect.Effect<unknown, { readonly message: string }, Scope.Scope>) =>
+      Effect.map(Effect.flip(Effect.scoped(use)), ({ message }) => message);
+    // Root of a user namespace sets its limits.
+    const limited = yield* thread.clone(CLONE.NEWUSER, { user: { uid: 0, gid: 0 } });
+    yield* limited.spit("/proc/sys/user/max_user_namespaces", "0");
+    for (const use of [limited.clone(CLONE.NEWUSER), limited.unshare(CLONE.NEWUSER)])
+      assert.match(
+        yield* messageOf(use as Effect.Effect<unknown, SyscallError, Scope.Scope>),
+        /CLONE_NEWUSER\): ENOSPC: .*no disk is full: user.max_user_namespaces is 0; raise it/,
+      );
+    // A chroot has none.
+    const directory = realpathSync(yield* tempDirectory);
+    mkdirSync(`${directory}/proc`);
+    const inside = yield* thread.clone(CLONE.NEWUSER | CLONE.NEWNS);
+    yield* mount(inside.task, "/proc", `${directory}/proc`, undefined, MS.BIND | MS.REC);
+    yield* inside.chroot(directory);
+    assert.match(yield* messageOf(inside.unshare(CLONE.NEWUSER)), /EPERM: .*in a chroot/);
+    // After a change of ids, its files in /proc are root's.
+    const { task } = yield* unprivileged;
+    yield* prctl.setDumpable(task, 0);
+    assert.match(
+      yield* messageOf(unshareUser(task)),
+      /uid_map\): EACCES: .*setDumpable\(task, 1\)/,
+    );
   });
 
   it("are refused through a descriptor of another table", function* () {

@@ -32,6 +32,20 @@ export const CLONE = {
   INTO_CGROUP: 0x200000000,
 } as const;
 
+/** Flags of `CLONE` by their names, for messages: "CLONE_NEWUSER|CLONE_NEWPID". */
+export const cloneFlagNames = (flags: number): string => {
+  const names: Array<string> = [];
+  let rest = flags;
+  // The highest is beyond 32 bits, where no bitwise operator reaches.
+  for (const [name, flag] of Object.entries(CLONE))
+    if (Math.floor(flags / flag) % 2 === 1) {
+      names.push(`CLONE_${name}`);
+      rest -= flag;
+    }
+  if (rest !== 0 || names.length === 0) names.push(`0x${rest.toString(16)}`);
+  return names.join("|");
+};
+
 /** See clone(2): the arguments of clone3. */
 export const CloneArgs = struct("struct clone_args", {
   flags: Uint64,

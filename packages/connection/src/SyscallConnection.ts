@@ -70,6 +70,8 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   readonly abi: Abi;
   readonly activityFd: Fd;
   readonly direct: DirectCalls = this;
+  /** Says which process the task is, and how it has ended if that is known: for errors. */
+  describe: (() => string) | undefined;
   /** Our end, in this process. */
   readonly #handle: Socket;
   protected readonly fd: Fd;
@@ -280,7 +282,12 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     for (let call = this.pending.shift(); call; call = this.pending.shift())
       call.complete(
         sent-- > 0
-          ? new SyscallHangup({ syscall: this.#name(call.number), cause, byTask })
+          ? new SyscallHangup({
+              syscall: this.#name(call.number),
+              cause,
+              byTask,
+              describe: this.describe,
+            })
           : this.#sendError(call.number),
       );
     for (const onEnd of this.#onEnd.splice(0)) onEnd();
@@ -292,7 +299,11 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   }
 
   #sendError(number: number): SyscallSendError {
-    return new SyscallSendError({ syscall: this.#name(number), cause: this.#end?.cause });
+    return new SyscallSendError({
+      syscall: this.#name(number),
+      cause: this.#end?.cause,
+      describe: this.describe,
+    });
   }
 
   #name(number: number): string {

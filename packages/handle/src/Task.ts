@@ -33,6 +33,10 @@ export type MallocFailure = SyscallFailure | OutOfSpaceError;
  */
 export class Task implements far.Task {
   readonly sysif: SyscallInterface;
+  /**
+   * Its number in its own pid namespace: what getpid(2) says. Others number it otherwise, its parent too if
+   * that is in another one: see `ChildProcess.pidIn`.
+   */
   readonly pid: Pid;
   /** Changes when the task gets a table of its own: `unshareFiles`. */
   fdTable: FdTable;

@@ -1,6 +1,7 @@
 import {
   CLONE,
   CloneArgs,
+  cloneFlagNames,
   Int32,
   Int64,
   SIG,
@@ -16,6 +17,7 @@ import type { HandleFailure } from "./errors.ts";
 import type { FdRange } from "./FdTable.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { isFlags } from "./internal/checked.ts";
+import { explainDenied } from "./internal/explainDenied.ts";
 import { decodeFds } from "./internal/fds.ts";
 import { Pidfd } from "./sys/pidfd.ts";
 import type { Task } from "./Task.ts";
@@ -101,9 +103,9 @@ export interface Cloned {
 }
 
 /**
- * clone3(2), or clone(2) where that is refused (old seccomp profiles answer ENOSYS): a child in the
- * same memory that serves system calls on a socket. It runs none of the parent's code and handlers.
- * EAGAIN at the limit of processes, EPERM for namespaces without the right to them.
+ * clone3(2), or clone(2) where that is refused (seccomp profiles answer ENOSYS, and old ones EPERM): a
+ * child in the same memory that serves system calls on a socket. It runs none of the parent's code and
+ * handlers. EAGAIN at the limit of processes, EPERM for namespaces without the right to them.
  */
 export const clone = (
   task: Task,
@@ -111,7 +113,8 @@ export const clone = (
 ): Effect.Effect<Cloned, HandleFailure, Scope.Scope> => {
   const { flags } = options;
   if (!isFlags(flags) || (flags & ~ALLOWED) !== 0)
-    return Effect.fail(near.SyscallError.of("clone", "EINVAL", `flags 0x${flags.toString(16)}`));
+    return Effect.fail(near.SyscallError.of("clone", "EINVAL", cloneFlagNames(flags)));
+  const subject = flags === 0 ? undefined : cloneFlagNames(flags);
   return Effect.uninterruptible(
     Effect.gen(function* () {
       const ranges = flags & CLONE.FILES ? [] : task.fdTable.closedOnFork(options.kept);
@@ -126,7 +129,7 @@ export const clone = (
       const base = near.Address(stack.address + stack.size - area.size);
       const at = (offset: number) => near.Address(base + offset);
       const makeIt = near.batchThen(
-        [near.clone(task.sysif, at(area.args), at(area.child))],
+        [near.clone(task.sysif, at(area.args), at(area.child), subject)],
         task.sysif.read(at(area.pidfd), Int32.size),
       );
       const [[pid], fd] = yield* task.sysif
@@ -134,6 +137,7 @@ export const clone = (
         .pipe(
           Effect.andThen(makeIt),
           Effect.tapError(() => freeStack),
+          explainDenied(task, flags),
         );
       const pidfd = yield* FileDescriptor.acquire(
         Pidfd,

@@ -2,6 +2,7 @@ import { listOf, struct, Uint32 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import { checked, isId, isInt } from "./internal/checked.ts";
+import { keepDeathSignal } from "./internal/keepDeathSignal.ts";
 import type { MallocFailure, Task } from "./Task.ts";
 
 /*
@@ -10,6 +11,12 @@ import type { MallocFailure, Task } from "./Task.ts";
  * To the kernel, user and group ids belong to a task, which is one thread. That a whole process
  * changes them is the work of C libraries, which make every thread repeat the call; nothing does so
  * here. In a process with other threads, such as Node, those keep their ids.
+ *
+ * What the kernel takes away with them, the parent-death signal (`prctl.setPdeathsig`), is put back. That
+ * the process is no longer dumpable stays so: processes of the new user could trace it otherwise, and with
+ * it all that share its memory. For a child of Node's that is Node itself: it leaves no core, only root can
+ * trace it, and its files in /proc are root's, until `prctl.setDumpable` says otherwise, which is safe once
+ * the child has executed a program or has ended.
  */
 
 /** The user ids of a task, or its group ids. */
@@ -69,12 +76,12 @@ export const getresgid = (task: Task): Effect.Effect<Ids, MallocFailure> =>
  * setuid(2), of this one task: with CAP_SETUID all three user ids, or else the effective one, to the
  * real or the saved one.
  */
-export const setuid = (task: Task, uid: number): Effect.Effect<void, near.SyscallFailure> =>
-  checked(isId(uid), "setuid", `uid ${uid}`, near.setuid(task.sysif, uid));
+export const setuid = (task: Task, uid: number): Effect.Effect<void, MallocFailure> =>
+  checked(isId(uid), "setuid", `uid ${uid}`, keepDeathSignal(task, near.setuid(task.sysif, uid)));
 
 /** setgid(2), of this one task: as `setuid`, with CAP_SETGID. */
-export const setgid = (task: Task, gid: number): Effect.Effect<void, near.SyscallFailure> =>
-  checked(isId(gid), "setgid", `gid ${gid}`, near.setgid(task.sysif, gid));
+export const setgid = (task: Task, gid: number): Effect.Effect<void, MallocFailure> =>
+  checked(isId(gid), "setgid", `gid ${gid}`, keepDeathSignal(task, near.setgid(task.sysif, gid)));
 
 /** What leaves an id as it is. */
 const SAME = -1;
@@ -88,23 +95,17 @@ const areIds = ({ real, effective, saved }: Partial<Ids>): boolean =>
  * setresuid(2), of this one task; ids that are left out stay. What `getresuid` gave can be set again,
  * if the task may still do so.
  */
-export const setresuid = (
-  task: Task,
-  ids: Partial<Ids>,
-): Effect.Effect<void, near.SyscallFailure> => {
+export const setresuid = (task: Task, ids: Partial<Ids>): Effect.Effect<void, MallocFailure> => {
   const { real = SAME, effective = SAME, saved = SAME } = ids;
   const call = near.setresuid(task.sysif, real, effective, saved);
-  return checked(areIds(ids), "setresuid", undefined, call);
+  return checked(areIds(ids), "setresuid", undefined, keepDeathSignal(task, call));
 };
 
 /** setresgid(2), of this one task; ids that are left out stay. */
-export const setresgid = (
-  task: Task,
-  ids: Partial<Ids>,
-): Effect.Effect<void, near.SyscallFailure> => {
+export const setresgid = (task: Task, ids: Partial<Ids>): Effect.Effect<void, MallocFailure> => {
   const { real = SAME, effective = SAME, saved = SAME } = ids;
   const call = near.setresgid(task.sysif, real, effective, saved);
-  return checked(areIds(ids), "setresgid", undefined, call);
+  return checked(areIds(ids), "setresgid", undefined, keepDeathSignal(task, call));
 };
 
 /**
@@ -114,13 +115,13 @@ export const setresgid = (
 export const setreuid = (
   task: Task,
   ids: Partial<Pick<Ids, "real" | "effective">>,
-): Effect.Effect<void, near.SyscallFailure> => {
+): Effect.Effect<void, MallocFailure> => {
   const { real = SAME, effective = SAME } = ids;
   return checked(
     isIdOrSame(ids.real) && isIdOrSame(ids.effective),
     "setreuid",
     undefined,
-    near.setreuid(task.sysif, real, effective),
+    keepDeathSignal(task, near.setreuid(task.sysif, real, effective)),
   );
 };
 
@@ -128,13 +129,13 @@ export const setreuid = (
 export const setregid = (
   task: Task,
   ids: Partial<Pick<Ids, "real" | "effective">>,
-): Effect.Effect<void, near.SyscallFailure> => {
+): Effect.Effect<void, MallocFailure> => {
   const { real = SAME, effective = SAME } = ids;
   return checked(
     isIdOrSame(ids.real) && isIdOrSame(ids.effective),
     "setregid",
     undefined,
-    near.setregid(task.sysif, real, effective),
+    keepDeathSignal(task, near.setregid(task.sysif, real, effective)),
   );
 };
 

@@ -1,10 +1,11 @@
-import { CLOSE_RANGE, SigHow, type Sigset } from "@rsyscall/abi";
+import { SigHow, type Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, Exit, Option } from "effect";
 import type { HandleFailure } from "./errors.ts";
 import { FdTable } from "./FdTable.ts";
 import type { FileDescriptor } from "./FileDescriptor.ts";
 import { execImage, execStrings } from "./internal/execImage.ts";
+import { unshareTable } from "./internal/unshareTable.ts";
 import type { Task } from "./Task.ts";
 
 /**
@@ -16,14 +17,10 @@ export const unshareFiles = (task: Task): Effect.Effect<void, HandleFailure> =>
     Effect.suspend(() => {
       const from = task.fdTable;
       if (from.isOnlyOf(task)) return Effect.void;
-      const [first, ...rest] = from
-        .notOf(task)
-        .map(({ first, last }, i) =>
-          near.closeRange(task.sysif, first, last, i === 0 ? CLOSE_RANGE.UNSHARE : 0),
-        );
+      const [first, ...rest] = from.notOf(task);
       if (first === undefined) return Effect.void;
       return Effect.andThen(
-        near.batch([first, ...rest]),
+        unshareTable(task, [first, ...rest]),
         Effect.suspend(() => {
           task.fdTable = new FdTable(task.pid);
           task.fdTable.join(task);

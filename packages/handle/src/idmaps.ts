@@ -2,6 +2,7 @@ import { AT, CLONE, O } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import type { HandleFailure } from "./errors.ts";
+import { explainMapping } from "./internal/explainDenied.ts";
 import { unshare } from "./namespaces.ts";
 import type { Task } from "./Task.ts";
 
@@ -49,7 +50,7 @@ export const writeUserMapping = (
       writeProc(task, "/proc/self/setgroups", "deny"),
       writeProc(task, "/proc/self/gid_map", `${inside.gid ?? outside.gid} ${outside.gid} 1\n`),
     ),
-  );
+  ).pipe(explainMapping(task));
 
 /** The ids that a task acts with, as they are to be mapped in a new user namespace. */
 export const effectiveIds = (

@@ -7,6 +7,8 @@ import type { HandleFailure } from "./errors.ts";
 import { unshareFiles } from "./exec.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { isFlags } from "./internal/checked.ts";
+import { explainDenied } from "./internal/explainDenied.ts";
+import { keepDeathSignal } from "./internal/keepDeathSignal.ts";
 import type { MallocFailure, Task } from "./Task.ts";
 
 /*
@@ -39,7 +41,11 @@ const ofChildren = (kind: NamespaceKind): boolean => kind === "pid" || kind === 
 
 /** A descriptor of a namespace: see namespaces(7). */
 export class NamespaceFd extends FileDescriptor {
-  /** Opens the namespace of a kind that a process is in, by default the task's own, by /proc. */
+  /**
+   * Opens the namespace of a kind that a process is in, by default the task's own, by /proc.
+   *
+   * @param pid as the task's /proc numbers processes, which is as `ChildProcess.pidIn(task)` does
+   */
   static open(
     task: Task,
     kind: NamespaceKind,
@@ -139,7 +145,7 @@ export const unshare = (task: Task, flags: number): Effect.Effect<void, HandleFa
       files,
       Effect.map(changing(task, kinds, "children", near.unshare(task.sysif, rest)), (changed) =>
         follow(task, changed),
-      ),
+      ).pipe(explainDenied(task, rest)),
     ),
   );
 };
@@ -158,14 +164,13 @@ export const setns = (
 ): Effect.Effect<void, HandleFailure> =>
   Effect.uninterruptible(
     Effect.flatMap(fd.borrow(task), (near_) =>
-      Effect.map(
-        changing(
-          task,
-          namespaceKindsOf(flags === 0 ? ALL : flags),
-          "children",
-          near.setns(task.sysif, near_, flags),
+      Effect.andThen(
+        // In another user namespace it has capabilities that it had not before.
+        keepDeathSignal(task, near.setns(task.sysif, near_, flags)),
+        Effect.map(
+          changing(task, namespaceKindsOf(flags === 0 ? ALL : flags), "children"),
+          (changed) => follow(task, changed),
         ),
-        (changed) => follow(task, changed),
       ),
     ),
   );

@@ -10,6 +10,11 @@ import type { SyscallInterface } from "./SyscallInterface.ts";
  *
  * @param args a `struct clone_args`
  * @param child a `struct rsyscall_child`, which must stay in place as long as the child serves
+ * @param subject what errors say of it: its flags
  */
-export const clone = (sysif: SyscallInterface, args: Address, child: Address): Syscall<Pid> =>
-  new Syscall(sysif, cloneOperation, undefined, Pid, OP_CLONE, args, child);
+export const clone = (
+  sysif: SyscallInterface,
+  args: Address,
+  child: Address,
+  subject?: string,
+): Syscall<Pid> => new Syscall(sysif, cloneOperation, subject, Pid, OP_CLONE, args, child);

@@ -79,6 +79,12 @@ export class SyscallError extends TaggedError("SyscallError")<{
     const explanation = known === undefined ? "" : ` (${known})`;
     return `${syscall}${subject}: ${errno}: ${errnoMessage(errno)}${explanation}`;
   }
+
+  /** The same error with what was found out about its cause, and what helps. */
+  because(explanation: string): SyscallError {
+    const { syscall, errno, subject } = this;
+    return SyscallError.of(syscall, errno, subject, explanation);
+  }
 }
 
 /**
@@ -93,9 +99,12 @@ export class SyscallHangup extends TaggedError("SyscallHangup")<{
    * the connection was closed here, or the way to the task was cut.
    */
   readonly byTask?: boolean;
+  /** Says which process it was and what is known of its end by now: "pid 7, which was killed by SIGKILL". */
+  readonly describe?: (() => string) | undefined;
 }> {
   override get message(): string {
-    return `${this.syscall}: the task hung up before the result came; the call may have been performed`;
+    const subject = this.describe?.() ?? "the task";
+    return `${this.syscall}: ${subject}${subject.includes(",") ? "," : ""} hung up before the result came; the call may have been performed`;
   }
 }
 
@@ -103,9 +112,12 @@ export class SyscallHangup extends TaggedError("SyscallHangup")<{
 export class SyscallSendError extends TaggedError("SyscallSendError")<{
   readonly syscall: string;
   readonly cause?: unknown;
+  /** As of {@link SyscallHangup}. */
+  readonly describe?: (() => string) | undefined;
 }> {
   override get message(): string {
-    return `${this.syscall}: not sent, because the connection to the task has ended`;
+    const subject = this.describe?.() ?? "the task";
+    return `${this.syscall}: not sent, because the connection to ${subject}${subject.includes(",") ? "," : ""} has ended`;
   }
 }
 

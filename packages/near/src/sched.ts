@@ -1,3 +1,4 @@
+import { cloneFlagNames } from "@rsyscall/abi";
 import { call, callVoid } from "./call.ts";
 import type { Address, Fd, Pid } from "./identifiers.ts";
 import type { SyscallInterface } from "./SyscallInterface.ts";
@@ -20,7 +21,7 @@ export const schedSetaffinity = (
 
 /** unshare(2) */
 export const unshare = (sysif: SyscallInterface, flags: number) =>
-  callVoid(sysif, "unshare", `flags 0x${flags.toString(16)}`, flags);
+  callVoid(sysif, "unshare", cloneFlagNames(flags), flags);
 
 /** setns(2): 0 for whatever namespace the descriptor is. */
 export const setns = (sysif: SyscallInterface, fd: Fd, flags: number) =>

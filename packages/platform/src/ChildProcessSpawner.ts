@@ -40,7 +40,8 @@ import { platformError } from "./platformError.ts";
  * kernel when the process of the Thread dies, and is signalled alone.
  *
  * A scope ends its programs with `killSignal` and waits for them: without `forceKillAfter` as long as it
- * takes. A program that was unref'ed is left alone, without our ends of its pipes.
+ * takes. A program that was unref'ed is left alone, without our ends of its pipes, and
+ * can still be killed as long as the Thread is there.
  *
  * @example
  * ```ts

@@ -589,6 +589,18 @@ for (const { name, thread: open, missing } of places)
       assert.equal(yield* failureOf(left.exitCode), "Unknown: ChildProcess.exitCode");
       const kept = yield* Effect.scoped(Effect.tap(sleep, ({ unref }) => Effect.flatten(unref)));
       assert.isTrue(hasEnded(kept.pid));
+      // And still be ended, with its group or alone.
+      for (const detached of [true, false]) {
+        const options = { stdin: "ignore", stdout: "ignore", detached } as const;
+        const again = yield* Effect.scoped(
+          Effect.tap(make("sleep", ["1000"], options), ({ unref }) => unref),
+        );
+        assert.isFalse(hasEnded(again.pid));
+        yield* again.kill();
+        assert.isTrue(hasEnded(again.pid));
+        assert.isFalse(yield* again.isRunning);
+        assert.equal(yield* failureOf(again.kill()), "Unknown: ChildProcess.kill");
+      }
       // What they come to can still be asked for.
       const brief = sh("sleep 0.01; exit 0", { stdout: "ignore" });
       const ended = yield* Effect.scoped(Effect.tap(brief, ({ unref }) => unref));

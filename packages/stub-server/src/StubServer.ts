@@ -22,7 +22,7 @@ import {
   printable,
   SyscallError,
 } from "@rsyscall/near";
-import type { Thread } from "@rsyscall/thread";
+import type { Ancestor, Thread } from "@rsyscall/thread";
 import {
   type HandshakeError,
   type HandshakePolicy,
@@ -350,7 +350,11 @@ export class StubServer {
         Effect.flatMap(this.#socketIn(thread, socket), (inThread) =>
           Scope.provide(
             StubCall.bootstrap(
-              { ...passingTransport(thread.connection, inThread, sharedMemory), onConnection },
+              {
+                ...passingTransport(thread.connection, inThread, sharedMemory),
+                ancestor: this.#ancestor(greeted),
+                onConnection,
+              },
               greeted,
               { thread: this.thread, socket: this.path, name: this.#name },
             ),
@@ -368,6 +372,15 @@ export class StubServer {
       Effect.catchCause(drop),
       Effect.ensuring(Scope.close(scope, Exit.void)),
     );
+  }
+
+  /** The process that has connected, as the kernel has told it to us, and not to another that listens for us. */
+  #ancestor({ peer: { pid, uid } }: Hello): Ancestor | undefined {
+    const { task, connection } = this.thread;
+    const { addressSpace, namespaces } = connection.accessTask;
+    return pid > 0 && task.addressSpace === addressSpace && task.namespaces.pid.is(namespaces.pid)
+      ? { pid, uid, isGone: () => false }
+      : undefined;
   }
 
   /** The accepted connection where the thread can use it. */

@@ -20,7 +20,7 @@ import {
   printable,
   type SyscallFailure,
 } from "@rsyscall/near";
-import { ChildProcess, Command, type Thread } from "@rsyscall/thread";
+import { type Ancestor, ChildProcess, Command, type Thread } from "@rsyscall/thread";
 import {
   bootstrapThread,
   handshake,
@@ -159,7 +159,8 @@ export class PersistentTask {
       const command = Command.make(executable, "persistent");
       const server = yield* launchServer(parent, command, listening, { stdout, stderr }, life);
       // As long as we listen as well, it is the end of the process that tells why nobody answers.
-      const fields = yield* Effect.raceFirst(connect(parent, absolute, options), server.failed);
+      const connected = connect(parent, absolute, options, server.process.ancestor);
+      const fields = yield* Effect.raceFirst(connected, server.failed);
       yield* listening.close;
       yield* server.started;
       return new PersistentTask(fields, { server, life });
@@ -247,11 +248,12 @@ export class PersistentTask {
   adoptChild(pid: number): Effect.Effect<ChildProcess, HandleFailure, Scope.Scope> {
     const { thread } = this;
     return Effect.gen(function* () {
+      const life = yield* Scope.fork(yield* Effect.scope);
       // The number is the child's until it was waited for, and nobody else waits.
-      const pidfd = yield* Pidfd.open(thread.task, pid);
+      const pidfd = yield* Scope.provide(Pidfd.open(thread.task, pid), life);
       pidfd.closeOnFork = true;
       yield* pidfd.waitid(W.EXITED | W.NOHANG | W.NOWAIT);
-      return yield* ChildProcess.watch(thread, { pid: Pid(pid), pidfd }, Effect.void);
+      return yield* ChildProcess.watch(thread, { pid: Pid(pid), pidfd, life }, Effect.void);
     });
   }
 }
@@ -262,6 +264,7 @@ const connect = (
   parent: Thread,
   path: Path,
   { timeout = "10 seconds", sharedMemory = true }: PersistentTaskOptions,
+  ancestor?: Ancestor,
 ): Effect.Effect<Fields, HandleFailure | PersistentTaskError, Scope.Scope> =>
   Effect.gen(function* () {
     const outer = yield* Effect.scope;
@@ -279,7 +282,8 @@ const connect = (
         const { listeningFd } = description;
         if (listeningFd === undefined)
           return yield* failure(path, "NotPersistent", "is no persistent task")(undefined);
-        const transport = passingTransport(connection, socket.handle, sharedMemory);
+        const passing = passingTransport(connection, socket.handle, sharedMemory);
+        const transport = { ...passing, ancestor };
         const { thread, ended } = yield* bootstrapThread(transport, greeted).pipe(
           Scope.provide(outer),
           Effect.catchTag("HandshakeError", (error) =>

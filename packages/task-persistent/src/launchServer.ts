@@ -8,7 +8,7 @@ import {
   unlink,
 } from "@rsyscall/handle";
 import { type Path, SyscallError, setsockopt } from "@rsyscall/near";
-import { ChildProcess, type Command, type Thread } from "@rsyscall/thread";
+import { ChildProcess, type Command, once, type Thread } from "@rsyscall/thread";
 import { LaunchError } from "@rsyscall/transport";
 import { Duration, Effect, Exit, Scope } from "effect";
 import { failure } from "./dial.ts";
@@ -113,12 +113,15 @@ export const launchServer = (
           return yield* Scope.provide(spawn(parent.task, options), scope);
         }),
       );
-      const { pidfd, failure, freeStack } = cloned;
+      const { pidfd, freeStack } = cloned;
+      // It lies on the stack, which goes with the child.
+      const failure = once(cloned.failure);
       yield* Scope.addFinalizer(scope, freeStack);
-      const process = yield* ChildProcess.watch(parent, cloned, Effect.void).pipe(
-        Scope.provide(scope),
-        Effect.onError(() => Effect.ignore(pidfd.sendSignal(SIG.KILL))),
-      );
+      const process = yield* ChildProcess.watch(
+        parent,
+        { ...cloned, life: scope },
+        Effect.ignore(failure),
+      ).pipe(Effect.onError(() => Effect.ignore(pidfd.sendSignal(SIG.KILL))));
       const forget = Scope.close(scope, Exit.void);
       yield* Effect.addFinalizer(() =>
         life.isKept ? Effect.void : Effect.andThen(process.killAndWait, forget),

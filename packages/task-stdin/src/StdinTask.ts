@@ -97,7 +97,13 @@ export class StdinTask {
       const bootstrapped = yield* launched.within(
         timeout,
         Effect.flatMap(handshake(socket, policy), (greeted) =>
-          bootstrapThread(passingTransport(connection, socket.handle, sharedMemory), greeted),
+          bootstrapThread(
+            {
+              ...passingTransport(connection, socket.handle, sharedMemory),
+              ancestor: launched.process.ancestor,
+            },
+            greeted,
+          ),
         ),
       );
       return new StdinTask(bootstrapped, launched);

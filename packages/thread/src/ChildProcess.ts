@@ -1,6 +1,7 @@
 import { SIG, W } from "@rsyscall/abi";
 import type { Connection } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
+import { type Namespace, NamespaceMismatchError } from "@rsyscall/far";
 import {
   type ChildState,
   type Cloned,
@@ -19,13 +20,30 @@ import {
   SyscallSendError,
   setpgid,
 } from "@rsyscall/near";
-import { Deferred, Effect, type Exit, type Scope } from "effect";
+import { Deferred, Effect, Exit, Scope } from "effect";
 import type { Command } from "./Command.ts";
+import { type Ancestor, descends, numberIn } from "./descent.ts";
 import { ChildProcessError } from "./errors.ts";
-import type { ThreadFields } from "./ThreadFields.ts";
+import { once } from "./once.ts";
+import type { Starter } from "./Starter.ts";
 
 /** How often a child is asked whether it was stopped or continued, while somebody waits for that. */
 const POLL_INTERVAL = "10 millis";
+
+/** What is known of a parent, for its children. */
+type Parent = Pick<Starter, "task" | "connection" | "epoller" | "scope" | "ancestor" | "outside">;
+
+/** A child that was made, with what is open for it. */
+export interface Watched extends Pick<Cloned, "pid" | "pidfd"> {
+  /** Closes as soon as the child was waited for: its pidfd, its stack. */
+  readonly life: Scope.Closeable;
+}
+
+/** A number of a process, and where it is one. */
+interface Named {
+  readonly pid: Pid;
+  readonly namespace: Namespace;
+}
 
 /**
  * A child of a process under our control. It is known by its pidfd, which never means another
@@ -34,47 +52,70 @@ const POLL_INTERVAL = "10 millis";
 export class ChildProcess {
   /** The parent. */
   readonly task: Task;
-  /** Its number in the parent's pid namespace. Nobody else's until the child was waited for. */
-  readonly pid: Pid;
-  /** The parent's descriptor, by which it is waited for. */
-  readonly pidfd: Pidfd;
   /**
-   * The same in the controller, if it can be passed there: its end is seen here, and signals are sent
-   * from here, whatever the parent is doing, and even if it is gone.
+   * Its number in the pid namespace of the Thread that has started it, and nobody else's there until the
+   * child was waited for. A child in a new pid namespace has another number inside: `task.pid` of its
+   * Thread. See `pidIn`.
    */
+  readonly pid: Pid;
+  /** The parent's descriptor, by which it is waited for. Closed as soon as it was. */
+  readonly pidfd: Pidfd;
+  /** Its number in the parent's pid namespace, for calls of the parent. */
+  readonly #number: Pid;
+  readonly #namespace: Namespace;
+  /** The same in the controller, if it can be passed there: its end is seen here. */
   readonly #ours: Pidfd;
+  readonly #parent: Parent;
   readonly #epoller: Epoller;
+  readonly #life: Scope.Closeable;
   readonly #ended = Deferred.makeUnsafe<ChildState, HandleFailure>();
+  readonly #isOurs: Effect.Effect<boolean>;
   #reaping = false;
+  /** It has ended, and the parent was asked how: its descriptors are closed, and its number may be anybody's. */
+  #isOver = false;
   #state: ChildState | undefined;
   #command: Command | undefined;
 
-  private constructor(pid: Pid, pidfd: Pidfd, ours: Pidfd, epoller: Epoller) {
+  private constructor(
+    parent: Parent,
+    { pid, pidfd, life }: Watched,
+    named: Named,
+    ours: Pidfd,
+    epoller: Epoller,
+  ) {
     this.task = pidfd.task;
-    this.pid = pid;
+    this.pid = named.pid;
     this.pidfd = pidfd;
+    this.#number = pid;
+    this.#namespace = named.namespace;
     this.#ours = ours;
+    this.#parent = parent;
     this.#epoller = epoller;
+    this.#life = life;
+    this.#isOurs = isOurs(parent, ours);
   }
 
   /**
-   * Watches a child until it has ended or the scope closes.
+   * Watches a child until it has ended or its life closes.
    *
    * @param parent the connection to it, and its own epoller
    * @param atEnd runs when the child has ended, before anybody hears of it
    */
   static watch(
-    { connection, epoller }: Pick<ThreadFields, "connection" | "epoller">,
-    { pid, pidfd }: Pick<Cloned, "pid" | "pidfd">,
+    parent: Parent,
+    child: Watched,
     atEnd: Effect.Effect<void>,
-  ): Effect.Effect<ChildProcess, HandleFailure, Scope.Scope> {
-    return Effect.gen(function* () {
-      const ours = connection.canPass ? yield* passed(connection, pidfd) : pidfd;
+  ): Effect.Effect<ChildProcess, HandleFailure> {
+    const { connection, epoller } = parent;
+    const watching = Effect.gen(function* () {
+      const ours = connection.canPass ? yield* passed(connection, child.pidfd) : child.pidfd;
       const watcher = connection.canPass ? connection.accessEpoller : yield* epoller;
-      const child = new ChildProcess(pid, pidfd, ours, watcher);
-      yield* watcher.watch(ours, (hasEnded) => child.#onReadable(hasEnded, atEnd));
-      return child;
+      const named = yield* nameOf(parent, child);
+      const process = new ChildProcess(parent, child, named, ours, watcher);
+      yield* watcher.watch(ours, (hasEnded) => process.#onReadable(hasEnded, atEnd));
+      return process;
     });
+    return Scope.provide(watching, child.life);
   }
 
   /** A zombie is waited for as soon as there is one, whether or not anybody asks. */
@@ -85,8 +126,13 @@ export class ChildProcess {
     const reap = epollerHasEnded
       ? Deferred.fail(this.#ended, new SyscallSendError({ syscall: "waitid" }))
       : Effect.flatMap(Effect.exit(Effect.andThen(atEnd, this.pidfd.waitid(W.EXITED))), (exit) => {
+          this.#isOver = true;
           if (exit._tag === "Success") this.#state = exit.value;
-          return Deferred.done(this.#ended, exit as Exit.Exit<ChildState, HandleFailure>);
+          // There is nothing left to watch. What waits for the end finds it all closed.
+          return Effect.andThen(
+            Scope.close(this.#life, Exit.void),
+            Deferred.done(this.#ended, exit as Exit.Exit<ChildState, HandleFailure>),
+          );
         });
     Effect.runFork(reap);
   }
@@ -104,6 +150,36 @@ export class ChildProcess {
   /** It is another program from now on. */
   executes(command: Command): void {
     this.#command = command;
+  }
+
+  /** "pid 7", and how it ended if that is known: for messages. */
+  toString(): string {
+    return this.#state === undefined ? `pid ${this.pid}` : `pid ${this.pid}, which ${this.#state}`;
+  }
+
+  /**
+   * The child's number as a task numbers processes: for kill(2), or for a path in the task's /proc if that
+   * was mounted in its pid namespace. Fails for a task in a pid namespace that is not certainly the one in
+   * which `pid` is a number.
+   */
+  pidIn(task: Task): Effect.Effect<Pid, NamespaceMismatchError> {
+    return Effect.suspend(() =>
+      task.namespaces.pid.is(this.#namespace)
+        ? Effect.succeed(this.pid)
+        : Effect.fail(
+            new NamespaceMismatchError({ namespace: "pid namespace", subject: `pid ${this.pid}` }),
+          ),
+    );
+  }
+
+  /** For a Thread to which the child leads, by what it executes or starts: see `ThreadFields`. */
+  get ancestor(): Ancestor | undefined {
+    const { task, connection, ancestor } = this.#parent;
+    const { accessTask } = connection;
+    if (task.addressSpace !== accessTask.addressSpace) return ancestor;
+    return accessTask.namespaces.pid.is(this.#namespace)
+      ? { pid: this.pid, uid: undefined, isGone: () => this.#isOver }
+      : undefined;
   }
 
   /** Waits for the child's end. Any number may wait, and each can be interrupted at once. */
@@ -140,7 +216,7 @@ export class ChildProcess {
     const changes = options & (W.STOPPED | W.CONTINUED);
     if (changes === 0) return this.wait;
     const poll: Effect.Effect<ChildState, HandleFailure> = Effect.flatMap(
-      this.pidfd.waitid(changes | W.NOHANG),
+      this.#living("waitid", "ECHILD", this.pidfd.waitid(changes | W.NOHANG)),
       (state) =>
         state === undefined
           ? Effect.andThen(Effect.sleep(POLL_INTERVAL), poll)
@@ -151,14 +227,38 @@ export class ChildProcess {
     return Effect.raceFirst(untilEnd, this.wait);
   }
 
-  /** pidfd_send_signal(2). ESRCH once the child has ended and was waited for. */
+  /**
+   * pidfd_send_signal(2). ESRCH once the child has ended and was waited for.
+   *
+   * It is sent from the controller, and so whatever the parent is doing, if the child is certainly one
+   * that the controller may end: its own descendant, or one of the parent's that kill(2) lets the parent's
+   * user signal. Else it is sent by the parent, in the order of its calls: what a task says to be its child
+   * must not be hit with rights that the task does not have.
+   */
   kill(signal: number = SIG.TERM): Effect.Effect<void, HandleFailure> {
-    return this.#ours.sendSignal(signal).pipe(
-      // The parent may have rights, and see processes, that the controller has or sees not.
-      catchErrno(["EPERM", "EINVAL"], (error) =>
-        this.#ours.task === this.task ? Effect.fail(error) : this.pidfd.sendSignal(signal),
+    return this.#living(
+      "pidfd_send_signal",
+      "ESRCH",
+      Effect.flatMap(this.#isOurs, (isOurs) =>
+        isOurs
+          ? this.#ours.sendSignal(signal).pipe(
+              // The parent may have rights, and see processes, that the controller has or sees not.
+              catchErrno(["EPERM", "EINVAL"], () => this.pidfd.sendSignal(signal)),
+            )
+          : this.pidfd.sendSignal(signal),
       ),
     );
+  }
+
+  /**
+   * A descriptor of the child by which signals are sent, as `kill` sends them, also when the child has
+   * ended: then it still stands for a process group that the child has led.
+   */
+  get signalling(): Effect.Effect<Pidfd, HandleFailure, Scope.Scope> {
+    return Effect.flatMap(this.#isOurs, (isOurs) => {
+      const pidfd = isOurs ? this.#ours : this.pidfd;
+      return pidfd.forTask(pidfd.task);
+    });
   }
 
   /** Makes sure that the child has ended: what its scope does. */
@@ -167,11 +267,26 @@ export class ChildProcess {
     const waitHere = Effect.map(this.pidfd.waitid(W.EXITED), (state) => {
       this.#state = state;
     });
+    const told = Effect.catchTag(this.wait, "SyscallSendError", () => waitHere);
     const end = Effect.andThen(
       this.kill(SIG.KILL),
-      Effect.catchTag(this.wait, "SyscallSendError", () => waitHere),
+      Effect.flatMap(this.#isOurs, (isOurs) =>
+        // What is not certainly a child need not end when its parent does.
+        isOurs ? Effect.asVoid(told) : Effect.raceFirst(Effect.asVoid(told), this.#parentGone),
+      ),
     );
     return Effect.suspend(() => (this.#state === undefined ? Effect.ignore(end) : Effect.void));
+  }
+
+  /** Completes when the parent is no more, or out of reach. */
+  get #parentGone(): Effect.Effect<void> {
+    return Effect.flatMap(Scope.fork(this.#parent.scope), (scope) =>
+      Effect.callback<void>((resume) => {
+        const gone = Effect.sync(() => resume(Effect.void));
+        Effect.runFork(Scope.addFinalizer(scope, gone));
+        return Scope.close(scope, Exit.void);
+      }),
+    );
   }
 
   /** killpg(3): to the process group that the child leads. */
@@ -199,15 +314,49 @@ export class ChildProcess {
     syscall: string,
     use: (pid: Pid) => Effect.Effect<A, HandleFailure>,
   ): Effect.Effect<A, HandleFailure> {
+    return this.#living(
+      syscall,
+      "ESRCH",
+      Effect.suspend(() => use(this.#number)),
+    );
+  }
+
+  /** An error once the child was waited for. */
+  #living<A>(
+    syscall: string,
+    errno: "ESRCH" | "ECHILD",
+    use: Effect.Effect<A, HandleFailure>,
+  ): Effect.Effect<A, HandleFailure> {
     return Effect.suspend(() =>
-      this.#state === undefined
-        ? use(this.pid)
-        : Effect.fail(SyscallError.of(syscall, "ESRCH", `pid ${this.pid}`)),
+      !this.#isOver ? use : Effect.fail(SyscallError.of(syscall, errno, this.toString())),
     );
   }
 }
 
-oneLine(ChildProcess, ({ pid, state }) => `pid ${pid}${state === undefined ? "" : `, ${state}`}`);
+/** How a child is named to others: as the task does for which it was started, if that can see it. */
+const nameOf = ({ task, outside }: Parent, { pid, pidfd }: Watched): Effect.Effect<Named> => {
+  const inside = { pid, namespace: task.namespaces.pid };
+  return outside === undefined
+    ? Effect.succeed(inside)
+    : Effect.map(numberIn(outside, pidfd), (pid) =>
+        pid === undefined ? inside : { pid, namespace: outside.namespaces.pid },
+      );
+};
+
+/**
+ * Whether the controller's descriptor of a child may be signalled through: the parent is ours, our memory
+ * and our code, or the kernel shows whose child it is. Asked once: a pidfd is never another process.
+ */
+const isOurs = ({ task, connection, ancestor }: Parent, ours: Pidfd): Effect.Effect<boolean> => {
+  const { accessTask } = connection;
+  if (ours.task === task || task.addressSpace === accessTask.addressSpace)
+    return Effect.succeed(true);
+  return ancestor === undefined || ours.task !== accessTask
+    ? Effect.succeed(false)
+    : once(descends(accessTask, ours, ancestor));
+};
+
+oneLine(ChildProcess);
 
 const passed = (
   connection: Connection,

@@ -96,6 +96,7 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
       scope: yield* Effect.scope,
       // Node handles SIGCHLD, or leaves it alone.
       beforeChildren: Effect.void,
+      ancestor: undefined,
     });
   },
 );

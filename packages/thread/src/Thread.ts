@@ -52,11 +52,14 @@ import {
 import { Cause, Effect, Scope, Sink, Stream } from "effect";
 import type { ChildProcess } from "./ChildProcess.ts";
 import type { Command } from "./Command.ts";
-import { type CloneThreadOptions, cloneThread } from "./clone.ts";
+import { type CloneChildOptions, cloneThread } from "./clone.ts";
+import { type ContainOptions, containment } from "./contain.ts";
+import type { Ancestor } from "./descent.ts";
 import type { Environment } from "./Environment.ts";
 import { mkdtemp, mkstemp, type TemporaryOptions } from "./mktemp.ts";
 import type { NativeLoader } from "./NativeLoader.ts";
 import { orByShell } from "./orByShell.ts";
+import type { Starter } from "./Starter.ts";
 import { type RunOptions, runProcess, type SpawnOptions, spawnProcess } from "./spawn.ts";
 import type { ThreadFields } from "./ThreadFields.ts";
 import { type ExecutableNotFoundError, which } from "./which.ts";
@@ -69,6 +72,8 @@ const STREAM_SIZE = 64 * 1024;
 
 /** A pipe that is ready takes as many bytes without blocking: pipe(7). */
 const PIPE_BUF = 4096;
+
+export interface CloneThreadOptions extends CloneChildOptions, ContainOptions {}
 
 /**
  * A process under our control, with all that makes it comfortable: every system call that is made
@@ -86,6 +91,7 @@ export class Thread implements ThreadFields {
   readonly stderr: FileDescriptor;
   readonly scope: Scope.Scope;
   readonly beforeChildren: Effect.Effect<void, HandleFailure>;
+  readonly ancestor: Ancestor | undefined;
 
   constructor(fields: ThreadFields) {
     this.task = fields.task;
@@ -99,6 +105,7 @@ export class Thread implements ThreadFields {
     this.stderr = fields.stderr;
     this.scope = fields.scope;
     this.beforeChildren = fields.beforeChildren;
+    this.ancestor = fields.ancestor;
   }
 
   /** The signals that are blocked in programs that the process executes or starts. */
@@ -300,8 +307,12 @@ export class Thread implements ThreadFields {
    * CLONE.FILES; with CLONE.NEWNS, NEWPID and so on it has namespaces of its own. The scope kills it,
    * and so does the kernel when its parent dies: this process, or the thread of it that made the child.
    *
+   * A child that changes its ids makes this process undumpable, because they share their memory: see
+   * `setresuid` of @rsyscall/handle. It is killed all the same when its parent dies; what that cannot hold
+   * of the programs that it executes, and what does hold, is `contain`.
+   *
    * EAGAIN at a limit of processes, EPERM without the right to the namespaces, EINVAL for flags with
-   * which no child could serve.
+   * which no child could serve; the message says what has denied them.
    *
    * @param flags of `CLONE`
    * @example
@@ -329,7 +340,9 @@ export class Thread implements ThreadFields {
     options: CloneThreadOptions = {},
   ): Effect.Effect<ChildThread, HandleFailure, Scope.Scope> {
     return Effect.map(
-      cloneThread(this, flags, options),
+      Effect.flatMap(this.#starter("clone", options), (starter) =>
+        cloneThread(starter, flags, options),
+      ),
       ({ fields, process }) => new ChildThread(fields, process),
     );
   }
@@ -362,18 +375,38 @@ export class Thread implements ThreadFields {
 
   /**
    * posix_spawn(3): starts a program in a child, and waits until it runs. The scope kills it, unless it
-   * is detached.
+   * is detached. What it has started itself may stay, unless it is contained: see `ContainOptions`.
    */
   spawn(
     command: Command,
     options: SpawnOptions = {},
   ): Effect.Effect<ChildProcess, HandleFailure, Scope.Scope> {
-    return spawnProcess(this, command, options);
+    return Effect.flatMap(this.#starter("spawn", options), (starter) =>
+      spawnProcess(starter, command, options),
+    );
   }
 
-  /** Runs a program to its end, and tells how it ended. An interruption kills it. */
+  /**
+   * Runs a program to its end, and tells how it ended. An interruption kills it. With `contain`, all that it
+   * has left behind ends with it.
+   */
   run(command: Command, options: RunOptions = {}): Effect.Effect<ChildState, HandleFailure> {
-    return runProcess(this, command, options);
+    return options.contain
+      ? Effect.scoped(
+          Effect.flatMap(containment(this), (starter) => runProcess(starter, command, options)),
+        )
+      : runProcess(this, command, options);
+  }
+
+  /** What makes a child with these options: this process, or one in the child's own pid namespace. */
+  #starter(
+    syscall: string,
+    { contain = false, detached = false }: ContainOptions & { readonly detached?: boolean },
+  ): Effect.Effect<Starter, HandleFailure, Scope.Scope> {
+    if (!contain) return Effect.succeed(this);
+    return detached
+      ? Effect.fail(SyscallError.of(syscall, "EINVAL", "contain and detached"))
+      : containment(this);
   }
 
   /**

@@ -2,6 +2,7 @@ import type { Connection, SharedMemory } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import type { FileDescriptor, HandleFailure, Task } from "@rsyscall/handle";
 import type { Effect, Scope } from "effect";
+import type { Ancestor } from "./descent.ts";
 import type { Environment } from "./Environment.ts";
 import type { NativeLoader } from "./NativeLoader.ts";
 
@@ -23,4 +24,9 @@ export interface ThreadFields {
   readonly scope: Scope.Scope;
   /** What has to be done, once, before the process has children. */
   readonly beforeChildren: Effect.Effect<void, HandleFailure>;
+  /**
+   * For a process that is a peer and not our own code: from which process on this host its children
+   * certainly descend. Undefined if that is not known, and then they are signalled by their parent alone.
+   */
+  readonly ancestor: Ancestor | undefined;
 }

@@ -28,9 +28,10 @@ import { ChildProcess } from "./ChildProcess.ts";
 import { makeEpoller } from "./epoller.ts";
 import { NativeLoader } from "./NativeLoader.ts";
 import { once } from "./once.ts";
+import type { Starter } from "./Starter.ts";
 import type { ThreadFields } from "./ThreadFields.ts";
 
-export interface CloneThreadOptions {
+export interface CloneChildOptions {
   /**
    * Whether the child outlives its scope, its parent and the controller. As long as it has not become
    * a program it still ends with them: nobody could tell it what to do.
@@ -48,9 +49,9 @@ export interface CloneThreadOptions {
  * detached; and whatever the parent dies of, so does the child.
  */
 export const cloneThread = (
-  parent: ThreadFields,
+  parent: Starter,
   flags: number,
-  { detached = false, user }: CloneThreadOptions,
+  { detached = false, user }: CloneChildOptions = {},
 ): Effect.Effect<{ fields: ThreadFields; process: ChildProcess }, HandleFailure, Scope.Scope> =>
   Effect.uninterruptible(
     Effect.gen(function* () {
@@ -65,7 +66,8 @@ export const cloneThread = (
       const outer = yield* Effect.scope;
       // The channels close with the caller's scope, or as soon as the child serves no longer.
       const scope = yield* Scope.fork(outer);
-      const watchScope = detached ? parent.scope : outer;
+      // What is open for the child, for as long as there is one.
+      const life = yield* Scope.fork(detached ? parent.scope : outer);
       return yield* Effect.gen(function* () {
         const ids =
           flags & CLONE.NEWUSER && user !== false ? yield* effectiveIds(parent.task) : undefined;
@@ -82,17 +84,20 @@ export const cloneThread = (
             kept: far.map(({ near }) => near),
             deathSignal: detached ? undefined : SIG.KILL,
           }),
-          watchScope,
+          life,
         );
         // While the child starts.
         return yield* Effect.gen(function* () {
+          let process: ChildProcess | undefined;
           const sysif = yield* connect(parent, channels, cloned.ring);
+          sysif.describe = () => process?.toString() ?? `pid ${cloned.pid}`;
           const fields = yield* makeThread(parent, flags, channels, fdTable, cloned, sysif, scope);
           const { task } = fields;
           task.atLeave(cloned.freeStack);
-          const process = yield* Scope.provide(
-            ChildProcess.watch(parent, cloned, Effect.andThen(lastWords(task, sysif), task.leave)),
-            watchScope,
+          process = yield* ChildProcess.watch(
+            parent,
+            { ...cloned, life },
+            Effect.andThen(lastWords(task, sysif), task.leave),
           );
           if (!detached) yield* Scope.addFinalizer(outer, process.killAndWait);
           if (ids !== undefined)
@@ -108,7 +113,9 @@ export const cloneThread = (
         );
       }).pipe(
         Scope.provide(scope),
-        Effect.onError(() => Scope.close(scope, Exit.void)),
+        Effect.onError(() =>
+          Effect.andThen(Scope.close(scope, Exit.void), Scope.close(life, Exit.void)),
+        ),
       );
     }),
   );
@@ -187,6 +194,7 @@ const makeThread = (
       stderr: stdio(2),
       scope,
       beforeChildren: Effect.void,
+      ancestor: parent.ancestor,
     };
   });
 

@@ -7,13 +7,15 @@ import {
   spawn,
 } from "@rsyscall/handle";
 import type { PathLike, SyscallError, SyscallFailure } from "@rsyscall/near";
-import { Deferred, Effect, Scope } from "effect";
+import { Deferred, Effect, Exit, Scope } from "effect";
 import { ChildProcess } from "./ChildProcess.ts";
 import type { Command } from "./Command.ts";
+import type { ContainOptions } from "./contain.ts";
+import { once } from "./once.ts";
 import { orByShell } from "./orByShell.ts";
-import type { ThreadFields } from "./ThreadFields.ts";
+import type { Starter } from "./Starter.ts";
 
-export interface RunOptions {
+export interface RunOptions extends ContainOptions {
   /** What the program has as its descriptors 0, 1 and 2. Default: those of the process that starts it. */
   readonly stdin?: FileDescriptor;
   readonly stdout?: FileDescriptor;
@@ -39,7 +41,7 @@ interface Started {
 }
 
 const start = (
-  parent: ThreadFields,
+  parent: Starter,
   command: Command,
   { stdin, stdout, stderr, fds = new Map(), cwd, detached = false }: SpawnOptions,
   untilExec: FileDescriptor | undefined,
@@ -47,30 +49,34 @@ const start = (
   Effect.uninterruptible(
     Effect.gen(function* () {
       const scope = yield* Effect.scope;
-      const watchScope = detached ? parent.scope : scope;
       yield* parent.beforeChildren;
       const envp = yield* parent.environ.withUpdates(command.envUpdates);
       const given = new Map(fds);
       for (const [number, fd] of [stdin, stdout, stderr].entries())
         if (fd !== undefined) given.set(number, fd);
-      const cloned = yield* Scope.provide(
-        spawn(parent.task, {
-          path: command.executable,
-          argv: command.argv,
-          envp,
-          fds: given,
-          cwd,
-          untilExec,
-          deathSignal: detached ? undefined : SIG.KILL,
-        }),
-        watchScope,
+      // What is open for the program, for as long as it runs.
+      const life = yield* Scope.fork(detached ? parent.scope : scope);
+      const cloned = yield* spawn(parent.task, {
+        path: command.executable,
+        argv: command.argv,
+        envp,
+        fds: given,
+        cwd,
+        untilExec,
+        deathSignal: detached ? undefined : SIG.KILL,
+      }).pipe(
+        Scope.provide(life),
+        Effect.onError((cause) => Scope.close(life, Exit.failCause(cause))),
       );
-      const { pidfd, failure, freeStack } = cloned;
-      yield* Scope.addFinalizer(watchScope, freeStack);
-      const process = yield* ChildProcess.watch(parent, cloned, Effect.void).pipe(
-        Scope.provide(watchScope),
-        Effect.onError(() => Effect.ignore(pidfd.sendSignal(SIG.KILL))),
-      );
+      const { pidfd, freeStack } = cloned;
+      yield* Scope.addFinalizer(life, freeStack);
+      // It lies on the stack, which goes with the child.
+      const failure = once(cloned.failure);
+      const process = yield* ChildProcess.watch(
+        parent,
+        { ...cloned, life },
+        Effect.ignore(failure),
+      ).pipe(Effect.onError(() => Effect.ignore(pidfd.sendSignal(SIG.KILL))));
       if (!detached) yield* Effect.addFinalizer(() => process.killAndWait);
       process.executes(command);
       return { process, failure, freeStack };
@@ -82,7 +88,7 @@ const orFail = (failure: SyscallError | undefined): Effect.Effect<void, SyscallE
 
 /** Starts a program and waits until it runs, or the kernel refuses. */
 export const spawnProcess = (
-  parent: ThreadFields,
+  parent: Starter,
   command: Command,
   options: SpawnOptions,
 ): Effect.Effect<ChildProcess, HandleFailure, Scope.Scope> =>
@@ -90,14 +96,14 @@ export const spawnProcess = (
 
 /** Runs a program to its end. */
 export const runProcess = (
-  parent: ThreadFields,
+  parent: Starter,
   command: Command,
   options: RunOptions,
 ): Effect.Effect<ChildState, HandleFailure> =>
   orByShell(parent.task, command, options.cwd, (command) => runOnce(parent, command, options));
 
 const spawnOnce = (
-  parent: ThreadFields,
+  parent: Starter,
   command: Command,
   options: SpawnOptions,
 ): Effect.Effect<ChildProcess, HandleFailure, Scope.Scope> =>
@@ -125,7 +131,7 @@ const spawnOnce = (
   });
 
 const runOnce = (
-  parent: ThreadFields,
+  parent: Starter,
   command: Command,
   options: RunOptions,
 ): Effect.Effect<ChildState, HandleFailure> =>

@@ -13,7 +13,14 @@ import {
   Task,
 } from "@rsyscall/handle";
 import { Fd } from "@rsyscall/near";
-import { Environment, makeEpoller, NativeLoader, once, Thread } from "@rsyscall/thread";
+import {
+  type Ancestor,
+  Environment,
+  makeEpoller,
+  NativeLoader,
+  once,
+  Thread,
+} from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { connectByRing, connectBySockets, takeArena } from "./connect.ts";
 import type { HandshakeError } from "./errors.ts";
@@ -43,6 +50,8 @@ export interface Transport {
   readonly connect: (access: Socket, task: Socket) => Connection;
   /** Whether calls and memory may go through memory that both sides share, if it is offered. */
   readonly sharesMemory: boolean;
+  /** Of which process its children certainly descend: see `ThreadFields` of @rsyscall/thread. */
+  readonly ancestor?: Ancestor | undefined;
   /** The process's environment, if it is not what the hello says. */
   readonly environment?: () => ReadonlyArray<Uint8Array>;
   /** Is told of the connection for system calls, as soon as there is one. */
@@ -81,6 +90,7 @@ export const bootstrapThread = (
         : connectByRing(abi, transport.accessEpoller, syscalls, arena, description);
       transport.onConnection?.(sysif);
       closeAtEnd(scope, sysif);
+      sysif.describe = () => `pid ${description.pid}`;
       if (description.listeningFd !== undefined) yield* Effect.addFinalizer(() => arrival(sysif));
 
       const { sigmask, ignored } = description;
@@ -116,6 +126,7 @@ export const bootstrapThread = (
         stderr: stdio(2),
         scope,
         beforeChildren: once(heedChildren(task)),
+        ancestor: transport.ancestor,
       });
       return { thread, ended: sysif.ended };
     }).pipe(

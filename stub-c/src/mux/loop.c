@@ -7,6 +7,7 @@
 #include "kernel.h"
 #include "mapping.h"
 #include "owing.h"
+#include "rsyscall/descriptors.h"
 #include "rsyscall/server.h"
 #include "sockets.h"
 #include "stream.h"
@@ -70,7 +71,7 @@ static int let_go(int server)
 		syscall6(SYS_dup3, server, 3, O_CLOEXEC, 0, 0, 0);
 		server = 3;
 	}
-	syscall6(SYS_close_range, 4, ~0u, 0, 0, 0, 0);
+	rsyscall_close_range(4, ~0u);
 	syscall6(SYS_chdir, (long)"/", 0, 0, 0, 0, 0);
 	if (syscall6(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)limits, 0, 0) == 0) {
 		limits[0] = limits[1];

@@ -4,7 +4,6 @@
 #include "kernel.h"
 
 #define RWF_NOWAIT 0x8
-#define EPERM 1
 #define ENOTSOCK 88
 #define EOPNOTSUPP 95
 #define ECONNRESET 104

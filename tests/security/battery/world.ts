@@ -60,6 +60,7 @@ export class World {
       stderr: stderr as FileDescriptor,
       scope,
       beforeChildren: Effect.void,
+      ancestor: undefined,
     });
   }
 

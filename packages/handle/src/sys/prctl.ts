@@ -57,8 +57,11 @@ export const getPdeathsig = (task: Task): Effect.Effect<number, MallocFailure> =
 /**
  * PR_SET_PDEATHSIG: the signal that the task's process gets when its parent ends; 0 for none. The
  * parent is the *thread* that made the process, and one that has ended before is not noticed: look
- * at `getppid` afterwards. An exec keeps it, unless the program has privileges of its own; a change
- * of the effective ids clears it.
+ * at `getppid` afterwards.
+ *
+ * The kernel clears it at a change of the effective ids, behind which the functions here put it back; and
+ * at an exec that gives privileges or is in secure mode: a set-user-ID program, or any program when the
+ * effective ids are not the real ones. Nothing can put it back there.
  */
 export const setPdeathsig = (
   task: Task,
@@ -82,7 +85,7 @@ export const getDumpable = (task: Task): Effect.Effect<number, near.SyscallFailu
 
 /**
  * PR_SET_DUMPABLE: 0 or 1; 2 is EINVAL. A change of the effective ids sets it to what
- * /proc/sys/fs/suid_dumpable says.
+ * /proc/sys/fs/suid_dumpable says, for all who share the memory: of a child of Node's, for Node.
  */
 export const setDumpable = (
   task: Task,

@@ -1,5 +1,12 @@
 import { O } from "@rsyscall/abi";
-import { Directory, type HandleFailure, open, type Pidfd, type Task } from "@rsyscall/handle";
+import {
+  Directory,
+  type HandleFailure,
+  open,
+  type Pidfd,
+  readlink,
+  type Task,
+} from "@rsyscall/handle";
 import * as near from "@rsyscall/near";
 import type { ChildProcess } from "@rsyscall/thread";
 import { Effect } from "effect";
@@ -14,30 +21,42 @@ const POLL_INTERVAL = 10;
 /** A process, and the group that it leads. */
 export interface Target {
   readonly process: ChildProcess;
-  /** The process in the controller, which can use it whatever has become of the parent. */
-  readonly pidfd: Pidfd;
+  /**
+   * The descriptor through which it is signalled, as handles of different scopes: as long as one of these is
+   * good, it can be.
+   */
+  readonly pidfds: ReadonlyArray<Pidfd>;
   readonly leadsGroup: boolean;
 }
 
+/** The handle by which a process is signalled now; undefined if nothing is left of it. */
+const pidfdOf = ({ pidfds }: Target): Pidfd | undefined => pidfds.find(({ isValid }) => isValid);
+
 /** The pidfd stands for the group even when the leader is no more, and never for another one. */
-export const signalGroup = (
-  { process, pidfd }: Target,
-  signal: number,
-): Effect.Effect<void, HandleFailure> =>
-  Effect.flatMap(pidfd.borrow(pidfd.task), (fd) =>
-    near.callVoid(
-      pidfd.task.sysif,
+export const signalGroup = (target: Target, signal: number): Effect.Effect<void, HandleFailure> =>
+  Effect.suspend(() => {
+    const { process } = target;
+    const subject = `process group ${process.pid}`;
+    const pidfd = pidfdOf(target);
+    if (pidfd === undefined)
+      return Effect.fail(near.SyscallError.of("pidfd_send_signal", "ESRCH", subject));
+    const { sysif } = pidfd.task;
+    const byPidfd = near.callVoid(
+      sysif,
       "pidfd_send_signal",
-      `process group ${process.pid}`,
-      fd,
+      subject,
+      pidfd.near,
       signal,
       near.NULL,
       PROCESS_GROUP,
-    ),
-  ).pipe(
-    // An old kernel; or the parent has rights, and sees processes, that the controller has or sees not.
-    near.catchErrno(["EINVAL", "EPERM"], () => near.kill(process.task.sysif, -process.pid, signal)),
-  );
+    );
+    return byPidfd.pipe(
+      // An old kernel; or the parent has rights, and sees processes, that the controller has or sees not.
+      near.catchErrno(["EINVAL", "EPERM"], () =>
+        near.kill(process.task.sysif, -process.pid, signal),
+      ),
+    );
+  });
 
 /**
  * Waits until there is nobody left in the process group. Those whose end nobody takes note of stay in it:
@@ -46,9 +65,10 @@ export const signalGroup = (
  */
 export const untilEmpty = (target: Target): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const { process, pidfd } = target;
-    const isSeen = pidfd.task.namespaces.pid.is(process.task.namespaces.pid);
-    const observer = isSeen ? pidfd.task : process.task;
+    const { process } = target;
+    const { task } = pidfdOf(target) ?? process;
+    const isSeen = task.namespaces.pid.is(process.task.namespaces.pid);
+    const observer = isSeen ? task : process.task;
     for (let alive: number | undefined; ; ) {
       if (yield* Effect.isFailure(signalGroup(target, 0))) return;
       yield* sleep(POLL_INTERVAL);
@@ -68,7 +88,11 @@ interface Member {
 
 /** Those of a process group that /proc shows. None if there is no /proc, or that of another namespace. */
 const membersOf = (task: Task, group: number): Effect.Effect<ReadonlyArray<Member>> =>
-  Effect.scoped(Effect.flatMap(Directory.open(task, "/proc"), ({ entries }) => entries)).pipe(
+  Effect.flatMap(readlink(task, "/proc/self"), ({ text }) =>
+    text === String(task.pid)
+      ? Effect.scoped(Effect.flatMap(Directory.open(task, "/proc"), ({ entries }) => entries))
+      : Effect.succeed([]),
+  ).pipe(
     Effect.flatMap((entries) =>
       Effect.forEach(
         entries.map(({ name }) => Number(name)).filter(Number.isInteger),

@@ -5,7 +5,7 @@ import {
   FileDescriptor,
   type HandleFailure,
   open,
-  Pidfd,
+  type Pidfd,
   type PipeReader,
   type PipeWriter,
   pipe,
@@ -59,25 +59,20 @@ export const start = (
         const passage = yield* Scope.provide(openPassage(thread), life);
         const child = yield* Scope.provide(fork(thread, plan, life), life);
         const { process } = child;
-        const { ends, epoller, pidfd } = yield* become(
-          thread,
-          child,
-          passage,
-          plan,
-          given,
-          scope,
-        ).pipe(
+        const { ends, epoller, pidfd } = yield* become(child, passage, plan, given, scope).pipe(
           Scope.provide(life),
           Effect.onError(() => process.killAndWait),
         );
-        const target: Target = { process, pidfd, leadsGroup: plan.detached };
+        // Of the two scopes either may be the last: that of one who has unref'ed it, or of a Thread that ends.
+        const inScope = yield* Scope.provide(pidfd.forTask(pidfd.task), scope);
+        const target: Target = { process, pidfds: [pidfd, inScope], leadsGroup: plan.detached };
         const { hold, letGo } = holding(thread, process);
         yield* hold;
         yield* Scope.addFinalizer(life, letGo);
         const over = yield* Effect.forkIn(
           Effect.exit(process.ended).pipe(
             Effect.andThen(letGo),
-            Effect.andThen(endOthers(process, plan)),
+            Effect.andThen(endOthers(target, plan)),
           ),
           life,
         );
@@ -145,16 +140,11 @@ const holding = ({ connection: { accessEpoller } }: Thread, process: ChildProces
 /** Whether a process has ended by itself, and not well. */
 const hasFailed = ({ state }: ChildProcess): boolean => (state?.exitStatus ?? 0) !== 0;
 
-/**
- * What a program leaves behind that has failed ends with it, even if it was unref'ed. By the parent's pidfd,
- * because the scope that has ours may have closed.
- */
-const endOthers = (process: ChildProcess, { detached, ending }: Plan): Effect.Effect<void> =>
+/** What a program leaves behind that has failed ends with it, even if it was unref'ed. */
+const endOthers = (target: Target, { ending }: Plan): Effect.Effect<void> =>
   Effect.suspend(() =>
-    detached && hasFailed(process)
-      ? Effect.ignore(
-          signalGroup({ process, pidfd: process.pidfd, leadsGroup: true }, ending.signal),
-        )
+    target.leadsGroup && hasFailed(target.process)
+      ? Effect.ignore(signalGroup(target, ending.signal))
       : Effect.void,
   );
 
@@ -177,10 +167,10 @@ const fork = (
   life: Scope.Scope,
 ): Effect.Effect<ChildThread, HandleFailure, Scope.Scope> => {
   const { task, connection, memory, loader, epoller, environ, stdin, stdout, stderr } = thread;
-  const { beforeChildren } = thread;
+  const { beforeChildren, ancestor } = thread;
   const parent = new Thread({
     ...{ task, connection, memory, loader, epoller, environ, stdin, stdout, stderr },
-    beforeChildren,
+    ...{ beforeChildren, ancestor },
     // Of a child that may outlive its scope, this one has what watches it.
     scope: life,
   });
@@ -206,14 +196,13 @@ const fork = (
 
 /** Wires up a child and executes the program in it. */
 const become = (
-  thread: Thread,
   child: ChildThread,
   passage: Passage,
   plan: Plan,
   given: ReadonlyMap<number, FileDescriptor>,
   scope: Scope.Scope,
 ): Effect.Effect<
-  Pick<Started, "ends" | "epoller" | "pidfd">,
+  Pick<Started, "ends" | "epoller"> & { readonly pidfd: Pidfd },
   HandleFailure | ExecutableNotFoundError | PlatformError.PlatformError,
   Scope.Scope
 > =>
@@ -255,9 +244,7 @@ const become = (
 
     yield* place(child, own);
     yield* execute(child, plan);
-    // As long as the scope, even if the Thread has come to its end before: then this is what can still end
-    // the program.
-    const pidfd = yield* Scope.provide(pidfdOf(thread, child.process), scope);
+    const pidfd = yield* child.process.signalling;
     return { ends, epoller: connection.accessEpoller, pidfd };
   });
 
@@ -337,18 +324,3 @@ const execute = (
       ),
   );
 };
-
-/** The pidfd of a child, in the controller if it gets there. */
-const pidfdOf = (
-  { task, connection }: Thread,
-  { pidfd }: ChildProcess,
-): Effect.Effect<Pidfd, HandleFailure, Scope.Scope> =>
-  Effect.gen(function* () {
-    if (!connection.canPass) return yield* pidfd.forTask(task);
-    const { accessTask } = connection;
-    if (pidfd.task.fdTable === accessTask.fdTable) return yield* pidfd.forTask(accessTask);
-    const [ours] = yield* connection.passFrom([pidfd]);
-    const handle = yield* (ours as FileDescriptor).narrow(Pidfd);
-    handle.closeOnFork = true;
-    return handle;
-  });

@@ -1,0 +1,82 @@
+import { O } from "@rsyscall/abi";
+import { getpid, open, type Pidfd, readlink, type Task } from "@rsyscall/handle";
+import { Pid } from "@rsyscall/near";
+import { Effect } from "effect";
+
+/*
+ * Whose child a process is, by the kernel's word. That a process is a child of a task's is a claim of the
+ * task's: the descriptor may be of any process, and the controller may have rights that the task has not.
+ */
+
+/** A process that others are the descendants of. */
+export interface Ancestor {
+  /**
+   * Its number in the controller's pid namespace, by the kernel's word. If it ends unnoticed and the number
+   * becomes another process's, that one's descendants are still only those that `uid` may signal.
+   */
+  readonly pid: number;
+  /**
+   * The user whose rights it has: it may signal what kill(2) lets that user signal. Undefined if it is a
+   * child that the controller has started itself: what comes of it is the controller's to end.
+   */
+  readonly uid: number | undefined;
+  /** Whether the number may be another process's by now. */
+  readonly isGone: () => boolean;
+}
+
+/** A chain of parents that is longer than this was made to be long. */
+const GENERATIONS = 64;
+
+/** The number of a process in a task's pid namespace; undefined if it cannot be seen in the task's /proc. */
+export const numberIn = (task: Task, pidfd: Pidfd): Effect.Effect<Pid | undefined> =>
+  Effect.gen(function* () {
+    const own = yield* getpid(task);
+    // Or it is the /proc of another pid namespace, with the numbers of that one.
+    if ((yield* readlink(task, "/proc/self")).text !== String(own)) return undefined;
+    const fd = yield* pidfd.borrow(task);
+    const pid = field(yield* text(task, `/proc/self/fdinfo/${fd}`), "Pid")[0] ?? -1;
+    // 0 is one that cannot be seen from there, and -1 one that was waited for.
+    return pid > 0 ? Pid(pid) : undefined;
+  }).pipe(Effect.orElseSucceed(() => undefined));
+
+/**
+ * Whether a process may be signalled with the controller's own rights: it is not the controller, it
+ * descends from this ancestor, and kill(2) would let the ancestor's user signal it. Nothing that cannot be
+ * seen is believed: without /proc, or with that of another pid namespace, it is false.
+ *
+ * @param task in the controller's own process
+ * @param pidfd of the task's
+ */
+export const descends = (
+  task: Task,
+  pidfd: Pidfd,
+  { pid: ancestor, uid, isGone }: Ancestor,
+): Effect.Effect<boolean> =>
+  Effect.gen(function* () {
+    const pid = yield* numberIn(task, pidfd);
+    if (pid === undefined || pid === task.pid) return false;
+    const { real, saved, ...first } = yield* processOf(task, pid);
+    if (uid !== undefined && uid !== 0 && uid !== real && uid !== saved) return false;
+    let { parent } = first;
+    for (let i = 1; i < GENERATIONS && parent > 0 && parent !== ancestor; i++)
+      parent = (yield* processOf(task, parent)).parent;
+    return parent === ancestor && !isGone();
+  }).pipe(Effect.orElseSucceed(() => false));
+
+/** A small file of /proc, which one read(2) gives. */
+const text = (task: Task, path: string) =>
+  Effect.scoped(
+    Effect.flatMap(open(task, path, O.RDONLY), (file) =>
+      Effect.map(file.readBytes(4096), (bytes) => Buffer.from(bytes).toString("latin1")),
+    ),
+  );
+
+/** The numbers of a line `NAME:\t...`: proc_pid_status(5). A newline in a process's name is escaped. */
+const field = (text: string, name: string): ReadonlyArray<number> =>
+  (new RegExp(`^${name}:\\s*(.*)$`, "m").exec(text)?.[1] ?? "").split(/\s+/).map(Number);
+
+const processOf = (task: Task, pid: number) =>
+  Effect.map(text(task, `/proc/${pid}/status`), (status) => {
+    const [real, , saved] = field(status, "Uid");
+    return { parent: field(status, "PPid")[0] ?? 0, real, saved };
+  });
