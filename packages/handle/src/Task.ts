@@ -251,7 +251,12 @@ export class Task implements far.Task {
     const text = pathText(path);
     const bytes = cStringBytes(path instanceof Uint8Array ? path : text);
     // The kernel would stop at a NUL, and act on another file.
-    if (bytes === undefined) return Effect.fail(SyscallError.of(syscall, "EINVAL", text, NO_NAME));
+    if (bytes === undefined)
+      return Effect.suspend(() => {
+        const error = SyscallError.of(syscall, "EINVAL", text, NO_NAME);
+        error.isAbout(text);
+        return Effect.fail(error);
+      });
     const terminated = new Uint8Array(bytes.length + 1);
     terminated.set(bytes);
     return this.withMemory(

@@ -1,5 +1,8 @@
 import { printable, TaggedError } from "@rsyscall/near";
 
+/** Characters of what a command has said in a message: the end of it, where the reason is. */
+const SAID = 4096;
+
 /** nix-store(1) did not do what it was asked to. */
 export class NixError extends TaggedError("NixError")<{
   /** The command, as `Command.toString` has it: without the values of its environment. */
@@ -10,7 +13,7 @@ export class NixError extends TaggedError("NixError")<{
   readonly stderr: string;
 }> {
   override get message(): string {
-    const said = printable(this.stderr.trim());
+    const said = printable(this.stderr.trim().slice(-SAID));
     return `${printable(this.command)}: ${printable(this.problem)}${said === "" ? "" : `\n${said}`}`;
   }
 }

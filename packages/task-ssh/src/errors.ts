@@ -1,6 +1,9 @@
 import { printable, TaggedError } from "@rsyscall/near";
 import type { LaunchError } from "@rsyscall/transport";
 
+/** Characters of what ssh has said in a message: the end of it, where the reason is. */
+const SAID = 4096;
+
 /** What kept ssh(1) from getting to a host. */
 export type SshProblem =
   /** The host's key is not known, or is another one than is known. */
@@ -21,7 +24,7 @@ export class SshError extends TaggedError("SshError")<{
   readonly cause: LaunchError;
 }> {
   override get message(): string {
-    return `${printable(this.destination)}: ${printable(this.stderr.trim())}`;
+    return `${printable(this.destination)}: ${printable(this.stderr.trim().slice(-SAID))}`;
   }
 }
 

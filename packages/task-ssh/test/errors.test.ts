@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { printable } from "@rsyscall/near";
 import { SshTask, type SshTaskOptions } from "@rsyscall/task-ssh";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
@@ -31,7 +32,7 @@ const sshFailure = (destination: string, options: SshTaskOptions) =>
   Effect.map(failure(destination, options), (error) => {
     if (error._tag !== "SshError") throw error;
     assert.equal(error.destination, destination);
-    assert.include(error.message, error.stderr.trim());
+    assert.include(error.message, printable(error.stderr.trim()));
     return error;
   });
 

@@ -1,5 +1,8 @@
 import { printable, printableLines, TaggedError } from "@rsyscall/near";
 
+/** Characters of what a command has said in a message: the end of it, where the reason is. */
+const SAID = 4096;
+
 /** What kept a handshake from its end: time, the other side, who it is, which protocol it speaks. */
 export type HandshakeProblem = "TimedOut" | "HungUp" | "NotAllowed" | "WrongVersion";
 
@@ -26,7 +29,7 @@ export class LaunchError extends TaggedError("LaunchError")<{
   readonly cause?: unknown;
 }> {
   override get message(): string {
-    const said = printableLines(this.stderr.trim());
+    const said = printableLines(this.stderr.trim().slice(-SAID));
     return `${printable(this.command)}: ${printable(this.problem)}${said === "" ? "" : `\n${said}`}`;
   }
 }
