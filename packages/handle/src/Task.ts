@@ -17,6 +17,7 @@ import { Effect, Scope } from "effect";
 import { encode } from "./encode.ts";
 import type { SizeError } from "./errors.ts";
 import type { FdTable } from "./FdTable.ts";
+import type { Patience } from "./Patience.ts";
 import { Pointer, type WrittenPointer } from "./Pointer.ts";
 
 /** What malloc can fail with. */
@@ -45,6 +46,8 @@ export class Task implements far.Task {
   readonly pageSize: number;
   /** The signals that are blocked. */
   sigmask: ReadonlySet<number>;
+  /** Where calls that wait must not: see `Patience`. */
+  patience: Patience | undefined;
   readonly #finalizers: Array<Effect.Effect<void>> = [];
 
   constructor(

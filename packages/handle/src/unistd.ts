@@ -35,7 +35,10 @@ export const pipe = (
       ),
       (bytes): [PipeReader, PipeWriter] => {
         const [read, write] = fdPair.decode(bytes) as [number, number];
-        return [new PipeReader(task, near.Fd(read)), new PipeWriter(task, near.Fd(write))];
+        return [
+          FileDescriptor.opened(PipeReader, task, near.Fd(read)),
+          FileDescriptor.opened(PipeWriter, task, near.Fd(write)),
+        ];
       },
     ),
     ([read, write]) => Effect.andThen(read.release, write.release),

@@ -3,6 +3,7 @@ import {
   cmsgSpace,
   decodeControl,
   decodeSockaddr,
+  EPOLL,
   encodeScmRights,
   encodeSockaddr,
   Int32,
@@ -26,6 +27,7 @@ import { encode } from "../encode.ts";
 import type { HandleFailure, WrongKindError } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { checkedCount, encoded } from "../internal/checked.ts";
+import type { Direction } from "../Patience.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
 import type { MallocFailure, Task } from "../Task.ts";
 
@@ -75,7 +77,10 @@ export class Socket extends FileDescriptor {
         ),
         (bytes): [Socket, Socket] => {
           const [first, second] = fdPair.decode(bytes) as [number, number];
-          return [new Socket(task, near.Fd(first)), new Socket(task, near.Fd(second))];
+          return [
+            FileDescriptor.opened(Socket, task, near.Fd(first)),
+            FileDescriptor.opened(Socket, task, near.Fd(second)),
+          ];
         },
       ),
       ([first, second]) => Effect.andThen(first.release, second.release),
@@ -185,11 +190,24 @@ export class Socket extends FileDescriptor {
 
   /** accept4(2) */
   accept(flags = 0): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
-    return FileDescriptor.acquire(
-      Socket,
-      this.task,
-      this.use((fd) => near.accept4(this.task.sysif, fd, flags | SOCK.CLOEXEC)),
+    return this.useWhenReady(EPOLL.IN, (fd) =>
+      FileDescriptor.acquire(
+        Socket,
+        this.task,
+        near.accept4(this.task.sysif, fd, flags | SOCK.CLOEXEC),
+      ),
     );
+  }
+
+  /** `useWhenReady`, but for calls that are told not to wait. */
+  #useWhenReady<A, E, R>(
+    direction: Direction,
+    flags: number,
+    operation: (fd: near.Fd, most: number) => Effect.Effect<A, E, R>,
+  ): Effect.Effect<A, E | HandleFailure, R> {
+    return flags & MSG.DONTWAIT
+      ? this.use((fd) => operation(fd, Number.POSITIVE_INFINITY))
+      : this.useWhenReady(direction, operation);
   }
 
   /** shutdown(2) */
@@ -202,10 +220,16 @@ export class Socket extends FileDescriptor {
     buffer: Pointer<Uint8Array>,
     flags = 0,
   ): Effect.Effect<[sent: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>], HandleFailure> {
-    return this.use((fd) =>
+    return this.#useWhenReady(EPOLL.OUT, flags, (fd, most) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
         Effect.flatMap(
-          near.send(this.task.sysif, fd, address, buffer.size, flags | MSG.NOSIGNAL),
+          near.send(
+            this.task.sysif,
+            fd,
+            address,
+            Math.min(buffer.size, most),
+            flags | MSG.NOSIGNAL,
+          ),
           (count) => buffer.readableSplit(count),
         ),
       ),
@@ -220,7 +244,7 @@ export class Socket extends FileDescriptor {
     [received: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
     HandleFailure
   > {
-    return this.use((fd) =>
+    return this.#useWhenReady(EPOLL.IN, flags, (fd) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
         Effect.flatMap(near.recv(this.task.sysif, fd, address, buffer.size, flags), (count) =>
           buffer.readableSplit(count),
@@ -238,12 +262,12 @@ export class Socket extends FileDescriptor {
     fds: ReadonlyArray<FileDescriptor>,
     flags = 0,
   ): Effect.Effect<number, HandleFailure> {
-    return this.use((fd) =>
+    return this.#useWhenReady(EPOLL.OUT, flags, (fd, most) =>
       Effect.flatMap(
         Effect.forEach(fds, (each) => each.borrow(this.task)),
         (numbers) => {
           const rights = encodeScmRights(numbers);
-          return this.#withMessage(bytes, rights, (message) =>
+          return this.#withMessage(bytes.subarray(0, most), rights, (message) =>
             near.sendmsg(this.task.sysif, fd, message, flags | MSG.NOSIGNAL),
           );
         },
@@ -261,7 +285,7 @@ export class Socket extends FileDescriptor {
     flags = 0,
   ): Effect.Effect<Received, HandleFailure, Scope.Scope> {
     const controlSize = cmsgSpace(4 * mostFds);
-    const receive = this.use((fd) =>
+    const receive = (fd: near.Fd) =>
       this.#withMessage(new Uint8Array(size), new Uint8Array(controlSize), (message, data) =>
         Effect.gen({ self: this }, function* () {
           const receive = near.recvmsg(this.task.sysif, fd, message, flags | MSG.CMSG_CLOEXEC);
@@ -274,13 +298,18 @@ export class Socket extends FileDescriptor {
           const fds = decodeControl(control)
             .filter(({ level, type }) => level === SOL.SOCKET && type === SCM.RIGHTS)
             .flatMap(({ data: numbers }) => fdPair.decode(numbers))
-            .map((number) => new FileDescriptor(this.task, near.Fd(number)));
+            .map((number) => {
+              const received = FileDescriptor.opened(FileDescriptor, this.task, near.Fd(number));
+              received.isShared = true;
+              return received;
+            });
           return { bytes: yield* this.task.sysif.read(data, count), fds };
         }),
+      );
+    return this.#useWhenReady(EPOLL.IN, flags, (fd) =>
+      Effect.acquireRelease(receive(fd), ({ fds }) =>
+        Effect.forEach(fds, (fd) => fd.release, { discard: true }),
       ),
-    );
-    return Effect.acquireRelease(receive, ({ fds }) =>
-      Effect.forEach(fds, (fd) => fd.release, { discard: true }),
     );
   }
 
