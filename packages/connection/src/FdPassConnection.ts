@@ -89,7 +89,11 @@ export class FdPassConnection implements Connection {
         const id = ++this.#lastId;
         return Effect.andThen(
           from.sendFds(encode(Uint32, id), batch),
-          receivePassed(to, id, batch.length),
+          Effect.map(receivePassed(to, id, batch.length), (passed) => {
+            // We have sent them ourselves: others have the open file only if they had it before.
+            for (const [i, fd] of passed.entries()) fd.isShared = batch[i]?.isShared ?? true;
+            return passed;
+          }),
         );
       });
     return Effect.uninterruptible(

@@ -70,6 +70,8 @@ export class MultiplexedConnection implements Connection {
       const id = ++this.#lastId;
       const ours = yield* this.#multiplexer.open(this.#access, count, encode(Uint32, id));
       const theirs = yield* receivePassed(this.#task, id, count);
+      // The process that carries them has made them for us.
+      for (const fd of theirs) fd.isShared = false;
       return yield* Effect.forEach(ours, (access, i) =>
         Effect.map((theirs[i] as FileDescriptor).reclassify(Socket), (far): [Socket, Socket] => [
           access,
