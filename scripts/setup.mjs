@@ -12,12 +12,12 @@ const checkTools = () => {
     fail(`This is Node ${process.versions.node}; Node 20.19 or newer is needed.`);
   if (process.platform !== "linux" || process.arch !== "x64")
     fail(`This is ${process.platform}-${process.arch}; only linux-x64 is supported yet.`);
-  const missing = [process.env.CC ?? "cc", process.env.CXX ?? "c++", "make"].filter(
+  const missing = [process.env.CC ?? "cc", "make"].filter(
     (tool) => spawnSync(tool, ["--version"], { stdio: "ignore" }).error !== undefined,
   );
   if (missing.length > 0)
     fail(
-      `${missing.join(", ")} not found: install a C and C++ compiler and make (Debian: apt-get install gcc g++ make).`,
+      `${missing.join(", ")} not found: install a C compiler and make (Debian: apt-get install gcc make).`,
     );
 };
 

@@ -95,7 +95,15 @@ export class FdPassConnection implements Connection {
         const send = Effect.catchIf(from.sendFds(encode(Uint32, id), batch, flags), isEagain, () =>
           endWith(peer, "sendmsg", "the task takes no descriptors"),
         );
-        return Effect.andThen(send, receivePassed(to, { peer, id, count: batch.length, flags }));
+        const receive = receivePassed(to, { peer, id, count: batch.length, flags });
+        return Effect.andThen(
+          send,
+          Effect.map(receive, (passed) => {
+            // We have sent them ourselves: others have the open file only if they had it before.
+            for (const [i, fd] of passed.entries()) fd.isShared = batch[i]?.isShared ?? true;
+            return passed;
+          }),
+        );
       });
     return Effect.uninterruptible(
       this.#lock.withPermits(1)(

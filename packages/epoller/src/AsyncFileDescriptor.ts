@@ -1,4 +1,4 @@
-import { EPOLL, Errno, MSG, SOCK, type Sockaddr, SPLICE_F } from "@rsyscall/abi";
+import { EPOLL, Errno, MSG, O, S_IF, S_IFMT, SOCK, type Sockaddr, SPLICE_F } from "@rsyscall/abi";
 import {
   FileDescriptor,
   type HandleFailure,
@@ -46,6 +46,34 @@ const directions = {
 /** Bytes that one copying call is asked for. */
 const COPY_SIZE = 1024 * 1024;
 
+/** Bytes that a pipe, a terminal or a stream socket that is ready takes without waiting: pipe(7). */
+const PIPE_BUF = 4096;
+
+/**
+ * What keeps calls from waiting. O_NONBLOCK is a flag of the open file, and so of all processes that have it:
+ * left behind on the stdin of a shell, as it would be by a program that is killed, it makes the next command
+ * fail with EAGAIN. So it is set on nothing that others may share.
+ *
+ * - `flag`: O_NONBLOCK
+ * - `dontwait`: MSG_DONTWAIT, of each call on a socket
+ * - `poll`: poll(2) before each call. Between the two another process may take what was there, if it reads
+ *   from the same open file; then the call waits for more.
+ */
+type Without = "flag" | "dontwait" | "poll";
+
+type CallName = "read" | "write" | "recvfrom" | "sendto" | "accept4";
+
+const withoutWaiting = (fd: FileDescriptor): Effect.Effect<Without, HandleFailure> =>
+  fd.isShared
+    ? Effect.flatMap(fd.statusFlags, (flags) =>
+        flags & O.NONBLOCK
+          ? Effect.succeed("flag")
+          : Effect.map(fd.fstat, ({ mode }) =>
+              (mode & S_IFMT) === S_IF.SOCK ? "dontwait" : "poll",
+            ),
+      )
+    : Effect.as(fd.setNonblock, "flag");
+
 /**
  * A descriptor whose operations wait without blocking their task: other calls of the task go on, and
  * a fiber that waits can be interrupted at once, without losing a byte. What a call of another process
@@ -54,6 +82,7 @@ const COPY_SIZE = 1024 * 1024;
 export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> {
   readonly handle: A;
   readonly #readiness: Readiness;
+  readonly #without: Without;
   /** Of the registration, and of what is kept. */
   readonly #scope: Scope.Closeable;
   readonly #bytes = new KeptBytes();
@@ -63,13 +92,17 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   /** Whether the kernel is connecting the socket because we have asked it to. */
   #isConnecting = false;
 
-  private constructor(handle: A, readiness: Readiness, scope: Scope.Closeable) {
+  private constructor(handle: A, readiness: Readiness, without: Without, scope: Scope.Closeable) {
     this.handle = handle;
     this.#readiness = readiness;
+    this.#without = without;
     this.#scope = scope;
   }
 
-  /** Registers a descriptor and makes it non-blocking, which holds for all who share the open file. */
+  /**
+   * Registers a descriptor. What the task has opened becomes non-blocking; the flags of what it shares with
+   * others (stdin, what came over a socket) stay as they are.
+   */
   static make<A extends FileDescriptor>(
     epoller: Epoller,
     fd: A,
@@ -78,7 +111,10 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
       Effect.flatMap(Effect.flatMap(Effect.scope, Scope.fork), (scope) =>
         // A file that epoll refuses stays as it is.
         Effect.flatMap(Scope.provide(epoller.register(fd), scope), (readiness) =>
-          Effect.as(fd.setNonblock, new AsyncFileDescriptor(fd, readiness, scope)),
+          Effect.map(
+            withoutWaiting(fd),
+            (without) => new AsyncFileDescriptor(fd, readiness, without, scope),
+          ),
         ).pipe(Effect.onError(() => Scope.close(scope, Exit.void))),
       ),
     );
@@ -169,16 +205,39 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /**
-   * A system call on this descriptor, without the cost of an error object for every EAGAIN.
+   * A system call on this descriptor that does not wait.
    *
    * @param most what the result can be
    */
   #call(
-    name: "read" | "write" | "recvfrom" | "sendto" | "accept4",
+    name: CallName,
     address: Address,
     size: number,
     flags: number,
     most = size,
+  ): Effect.Effect<number | "EAGAIN", HandleFailure> {
+    if (this.#without === "flag") return this.#perform(name, address, size, flags, most);
+    if (this.#without === "dontwait" && name !== "accept4") {
+      const onSocket = name === "read" ? "recvfrom" : name === "write" ? "sendto" : name;
+      return this.#perform(onSocket, address, size, flags | MSG.DONTWAIT, most);
+    }
+    const writes = name === "write" || name === "sendto";
+    return Effect.flatMap(
+      pollNow(this.handle, writes ? EPOLL.OUT : EPOLL.IN),
+      (events): Effect.Effect<number | "EAGAIN", HandleFailure> =>
+        events === 0
+          ? Effect.succeed("EAGAIN")
+          : this.#perform(name, address, writes ? Math.min(size, PIPE_BUF) : size, flags, most),
+    );
+  }
+
+  /** A system call on this descriptor, without the cost of an error object for every EAGAIN. */
+  #perform(
+    name: CallName,
+    address: Address,
+    size: number,
+    flags: number,
+    most: number,
   ): Effect.Effect<number | "EAGAIN", HandleFailure> {
     const { handle } = this;
     const { sysif } = handle.task;
@@ -357,7 +416,8 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
 
   /**
    * connect(2), waiting until there is a connection, or an error why there is none. An interruption
-   * leaves the kernel trying, and who connects again waits for that.
+   * leaves the kernel trying, and who connects again waits for that. Of a socket that others share, the
+   * call itself waits: there is no other way than O_NONBLOCK.
    *
    * EAGAIN if the queue of a Unix socket is full: the kernel tells nobody when there is room again.
    */
@@ -499,8 +559,8 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     const copy = Effect.flatMap(this.handle.borrow(task), (from) =>
       Effect.flatMap(to.handle.borrow(task), (target) =>
         this.#bytes.isEmpty
-          ? splice(task.sysif, from, target, COPY_SIZE, SPLICE_F.NONBLOCK)
-          : this.#writeKept(target),
+          ? splice(task.sysif, from, target, to.#copySize, SPLICE_F.NONBLOCK)
+          : this.#writeKept(target, to.#copySize),
       ),
     );
     return this.#turns.inTurn(
@@ -509,11 +569,16 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     );
   }
 
+  /** Bytes that one copying call to this descriptor is asked for. */
+  get #copySize(): number {
+    return this.#without === "flag" ? COPY_SIZE : PIPE_BUF;
+  }
+
   /** write(2) of bytes that are kept: how many. */
-  #writeKept(to: Fd): Effect.Effect<number, HandleFailure> {
+  #writeKept(to: Fd, size: number): Effect.Effect<number, HandleFailure> {
     const { task } = this.handle;
     return Effect.suspend(() => {
-      const { bytes } = this.#bytes.takeReceived(COPY_SIZE);
+      const { bytes } = this.#bytes.takeReceived(size);
       let written = 0;
       return task
         .withBytes(bytes, (address) => write(task.sysif, to, address, bytes.length))
@@ -535,7 +600,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   sendFile(from: FileDescriptor): Effect.Effect<number, HandleFailure> {
     const { task } = this.handle;
     const copy = Effect.flatMap(this.handle.borrow(task), (to) =>
-      Effect.flatMap(from.borrow(task), (file) => sendfile(task.sysif, to, file, COPY_SIZE)),
+      Effect.flatMap(from.borrow(task), (file) => sendfile(task.sysif, to, file, this.#copySize)),
     );
     return Effect.uninterruptibleMask((restore) => this.#copy(copy, this, undefined, restore));
   }
@@ -574,7 +639,9 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
               : waitUnlessReady(from, EPOLL.IN, inEdges),
           ),
         );
-        return Effect.matchEffect(copy, {
+        // Copying calls know no flag but O_NONBLOCK.
+        const mayWait = to.#without !== "flag" || (from !== undefined && from.#without !== "flag");
+        return Effect.matchEffect(mayWait ? Effect.andThen(waitForBoth, copy) : copy, {
           onSuccess: (count) => (count === 0 ? Effect.succeed(copied) : copyFrom(copied + count)),
           onFailure: (error): Effect.Effect<number, HandleFailure> =>
             error instanceof SyscallError && error.errno === "EAGAIN"

@@ -37,7 +37,7 @@ export class AsyncTimerfd {
     this.#afd = afd;
   }
 
-  /** Registers a descriptor and makes it non-blocking, which holds for all who share the open file. */
+  /** Registers a descriptor: see `AsyncFileDescriptor.make`. */
   static make(
     epoller: Epoller,
     timerfd: Timerfd,

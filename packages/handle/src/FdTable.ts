@@ -20,6 +20,11 @@ export interface FdTableOptions {
    * and children inherit it.
    */
   readonly strangers?: boolean;
+  /**
+   * What becomes of each descriptor if the program ends before its handles do, by its number: those that
+   * were opened for a handle are marked `close`, and what is closed is forgotten.
+   */
+  readonly atEnd?: { readonly marks: Uint8Array; readonly close: number };
 }
 
 /** Those of one number: mostly one, and never changed, for there are many numbers. */
@@ -35,10 +40,20 @@ export class FdTable extends far.FdTable {
   #inherited: Map<number, Handles> | undefined;
   readonly #tasks = new Set<Task>();
   readonly #strangers: boolean;
+  readonly #atEnd: FdTableOptions["atEnd"];
 
-  constructor(creatorPid: number, { strangers = false }: FdTableOptions = {}) {
+  constructor(creatorPid: number, { strangers = false, atEnd }: FdTableOptions = {}) {
     super(creatorPid);
     this.#strangers = strangers;
+    this.#atEnd = atEnd;
+  }
+
+  /** A system call has just given us this number: the descriptor is ours. */
+  opened(fd: Fd): void {
+    if (this.#atEnd === undefined) return;
+    const { marks, close } = this.#atEnd;
+    // A typed array ignores what lies beyond it.
+    marks[fd] = (marks[fd] ?? 0) | close;
   }
 
   add(handle: FileDescriptor): void {
@@ -58,7 +73,14 @@ export class FdTable extends far.FdTable {
       return false;
     }
     this.#inherited?.delete(handle.near);
+    // Before another task closes it. What this process closes it forgets by itself.
+    if (handle.task.sysif.activityFd !== undefined) this.disown(handle.near);
     return this.#handles.delete(handle.near);
+  }
+
+  /** A descriptor is not ours any more, and stays open. */
+  disown(fd: number): void {
+    if (this.#atEnd !== undefined) this.#atEnd.marks[fd] = 0;
   }
 
   /** A task that uses this table. */

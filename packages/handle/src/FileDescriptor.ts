@@ -1,9 +1,10 @@
-import { F, FD, O, S_IF, S_IFMT, type Stat } from "@rsyscall/abi";
+import { EPOLL, F, FD, O, S_IF, S_IFMT, type Stat } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { type HandleFailure, UseAfterFreeError, WrongKindError } from "./errors.ts";
 import { writeAll } from "./internal/writeAll.ts";
+import type { Direction } from "./Patience.ts";
 import type { Pointer, ReadablePointer } from "./Pointer.ts";
 import type { Task } from "./Task.ts";
 
@@ -35,6 +36,11 @@ export class FileDescriptor {
    * all else, and cannot inherit it.
    */
   closeOnFork = false;
+  /**
+   * Whether others may have the open file as well, so that its flags (O_NONBLOCK) are not ours to change:
+   * true of all that no system call of ours has opened, such as stdin, and what came by SCM_RIGHTS.
+   */
+  isShared = true;
   #valid = true;
 
   /** Takes the number for a descriptor of the task's table. Does not own it: see {@link acquire}. */
@@ -51,9 +57,17 @@ export class FileDescriptor {
     open: Effect.Effect<near.Fd, E, R>,
   ): Effect.Effect<A, E, R | Scope.Scope> {
     return near.acquire(
-      Effect.map(open, (fd) => new kind(task, fd)),
+      Effect.map(open, (fd) => FileDescriptor.opened(kind, task, fd)),
       (handle) => handle.release,
     );
+  }
+
+  /** A handle for what a system call of the task has just opened; something must release it. */
+  static opened<A extends FileDescriptor>(kind: FdClass<A>, task: Task, fd: near.Fd): A {
+    const handle = new kind(task, fd);
+    handle.isShared = false;
+    task.fdTable.opened(fd);
+    return handle;
   }
 
   /** Whether the handle was neither closed nor moved. */
@@ -84,6 +98,28 @@ export class FileDescriptor {
     );
   }
 
+  /**
+   * `use`, for a call that may wait for the descriptor: where that would stop this program, it is made when
+   * it does not wait. A write takes at most `most` bytes then.
+   */
+  protected useWhenReady<A, E, R>(
+    direction: Direction,
+    operation: (fd: near.Fd, most: number) => Effect.Effect<A, E, R>,
+  ): Effect.Effect<A, E | HandleFailure, R> {
+    return this.use((fd): Effect.Effect<A, E | HandleFailure, R> => {
+      const { patience } = this.task;
+      if (patience === undefined) return operation(fd, Number.POSITIVE_INFINITY);
+      const most = patience.room(fd, direction);
+      return most > 0
+        ? operation(fd, most)
+        : Effect.andThen(
+            patience.wait(this, direction),
+            // Another process that shares the open file may have been faster.
+            Effect.suspend(() => this.useWhenReady(direction, operation)),
+          );
+    });
+  }
+
   /** close(2), now. The handle must be good. The descriptor lives on if there is another handle. */
   get close(): Effect.Effect<void, HandleFailure> {
     return this.use((fd) => (this.#invalidate() ? near.close(this.task.sysif, fd) : Effect.void));
@@ -102,7 +138,7 @@ export class FileDescriptor {
 
   /** The descriptor now belongs to somebody else: nothing is closed. */
   disown(): void {
-    this.#invalidate();
+    if (this.#invalidate()) this.task.fdTable.disown(this.near);
   }
 
   /** Whether this was the last handle. */
@@ -115,7 +151,7 @@ export class FileDescriptor {
   forTask(
     task: Task,
   ): Effect.Effect<this, UseAfterFreeError | NamespaceMismatchError, Scope.Scope> {
-    return this.#another(task, this.borrow(task));
+    return this.#another(this.#kind, task, this.borrow(task));
   }
 
   /**
@@ -127,18 +163,28 @@ export class FileDescriptor {
   ): Effect.Effect<this, UseAfterFreeError | NamespaceMismatchError, Scope.Scope> {
     return Effect.suspend(() =>
       task.fdTable.inherited(this)
-        ? this.#another(task, Effect.succeed(this.near))
+        ? this.#another(this.#kind, task, Effect.succeed(this.near))
         : this.forTask(task),
     );
   }
 
-  #another<E>(task: Task, near: Effect.Effect<near.Fd, E>): Effect.Effect<this, E, Scope.Scope> {
-    return Effect.map(
-      FileDescriptor.acquire(this.constructor as FdClass<this>, task, near),
-      (handle) => {
+  get #kind(): FdClass<this> {
+    return this.constructor as FdClass<this>;
+  }
+
+  #another<A extends FileDescriptor, E>(
+    kind: FdClass<A>,
+    task: Task,
+    borrowed: Effect.Effect<near.Fd, E>,
+  ): Effect.Effect<A, E, Scope.Scope> {
+    return near.acquire(
+      Effect.map(borrowed, (fd) => {
+        const handle = new kind(task, fd);
         handle.closeOnFork = this.closeOnFork;
+        handle.isShared = this.isShared;
         return handle;
-      },
+      }),
+      (handle) => handle.release,
     );
   }
 
@@ -151,7 +197,7 @@ export class FileDescriptor {
   read(
     buffer: Pointer<Uint8Array>,
   ): Effect.Effect<[used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>], HandleFailure> {
-    return this.use((fd) =>
+    return this.useWhenReady(EPOLL.IN, (fd) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
         Effect.flatMap(near.read(this.task.sysif, fd, address, buffer.size), (count) =>
           buffer.readableSplit(count),
@@ -162,7 +208,7 @@ export class FileDescriptor {
 
   /** read(2) of at most `size` bytes. Empty at the end. */
   readBytes(size = 65536): Effect.Effect<Uint8Array, HandleFailure> {
-    return this.use((fd) =>
+    return this.useWhenReady(EPOLL.IN, (fd) =>
       this.task.withMemory(size, 1, (address) =>
         Effect.flatMap(near.read(this.task.sysif, fd, address, size), (count) =>
           count === 0 ? Effect.succeed(new Uint8Array(0)) : this.task.sysif.read(address, count),
@@ -178,10 +224,11 @@ export class FileDescriptor {
     [written: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
     HandleFailure
   > {
-    return this.use((fd) =>
+    return this.useWhenReady(EPOLL.OUT, (fd, most) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
-        Effect.flatMap(near.write(this.task.sysif, fd, address, buffer.size), (count) =>
-          buffer.readableSplit(count),
+        Effect.flatMap(
+          near.write(this.task.sysif, fd, address, Math.min(buffer.size, most)),
+          (count) => buffer.readableSplit(count),
         ),
       ),
     );
@@ -189,10 +236,10 @@ export class FileDescriptor {
 
   /** write(2): how many of the bytes were written. */
   writeBytes(bytes: Uint8Array): Effect.Effect<number, HandleFailure> {
-    return this.use((fd) =>
+    return this.useWhenReady(EPOLL.OUT, (fd, most) =>
       bytes instanceof Uint8Array
         ? this.task.withBytes(bytes, (address) =>
-            near.write(this.task.sysif, fd, address, bytes.length),
+            near.write(this.task.sysif, fd, address, Math.min(bytes.length, most)),
           )
         : notBytes(fd, bytes),
     );
@@ -200,15 +247,20 @@ export class FileDescriptor {
 
   /** write(2), as often as it takes. */
   writeAllBytes(bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
-    return this.use((fd) => {
-      if (!(bytes instanceof Uint8Array)) return notBytes(fd, bytes);
-      if (bytes.length === 0) return Effect.void;
-      return this.task.withBytes(bytes, (address) =>
-        writeAll(bytes.length, (done) =>
-          near.write(this.task.sysif, fd, near.Address(address + done), bytes.length - done),
+    if (!(bytes instanceof Uint8Array)) return this.use((fd) => notBytes(fd, bytes));
+    if (bytes.length === 0) return this.use(() => Effect.void);
+    return this.task.withBytes(bytes, (address) =>
+      writeAll("write", `fd ${this.near}`, bytes.length, (done) =>
+        this.useWhenReady(EPOLL.OUT, (fd, most) =>
+          near.write(
+            this.task.sysif,
+            fd,
+            near.Address(address + done),
+            Math.min(bytes.length - done, most),
+          ),
         ),
-      );
-    });
+      ),
+    );
   }
 
   /** write(2) of text in UTF-8, as often as it takes. */
@@ -259,13 +311,13 @@ export class FileDescriptor {
 
   /** A new descriptor for the same open file, by F_DUPFD_CLOEXEC: the lowest from `least` on. */
   dup(least = 0): Effect.Effect<this, HandleFailure, Scope.Scope> {
-    return this.use((fd) =>
-      FileDescriptor.acquire(
-        this.constructor as FdClass<this>,
-        this.task,
-        Effect.map(near.fcntl(this.task.sysif, fd, F.DUPFD_CLOEXEC, least), near.Fd),
-      ),
+    const duplicate = this.use((fd) =>
+      Effect.map(near.fcntl(this.task.sysif, fd, F.DUPFD_CLOEXEC, least), near.Fd),
     );
+    return Effect.map(FileDescriptor.acquire(this.#kind, this.task, duplicate), (handle) => {
+      handle.isShared = this.isShared;
+      return handle;
+    });
   }
 
   /**
@@ -288,11 +340,8 @@ export class FileDescriptor {
   reclassify<A extends FileDescriptor>(
     kind: FdClass<A>,
   ): Effect.Effect<A, UseAfterFreeError, Scope.Scope> {
-    return Effect.tap(FileDescriptor.acquire(kind, this.task, this.use(Effect.succeed)), (handle) =>
-      Effect.sync(() => {
-        handle.closeOnFork = this.closeOnFork;
-        this.#invalidate();
-      }),
+    return Effect.tap(this.#another(kind, this.task, this.use(Effect.succeed)), () =>
+      Effect.sync(() => this.#invalidate()),
     );
   }
 

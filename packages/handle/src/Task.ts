@@ -21,6 +21,7 @@ import { encode } from "./encode.ts";
 import type { SizeError } from "./errors.ts";
 import type { FdTable } from "./FdTable.ts";
 import { encoded } from "./internal/checked.ts";
+import type { Patience } from "./Patience.ts";
 import { Pointer, type WrittenPointer } from "./Pointer.ts";
 import { ProgramSignals } from "./ProgramSignals.ts";
 
@@ -56,6 +57,8 @@ export class Task implements far.Task {
   sigmask: ReadonlySet<number>;
   /** What programs get of signals otherwise than the process has it. */
   readonly programSignals: ProgramSignals;
+  /** Where calls that wait must not: see `Patience`. */
+  patience: Patience | undefined;
   readonly #finalizers: Array<Effect.Effect<void>> = [];
 
   constructor(

@@ -105,7 +105,7 @@ const writePiece = (
   const { task } = file;
   return Effect.flatMap(file.borrow(task), (fd) =>
     task.withBytes(bytes, (address) =>
-      writeAll(bytes.length, (done) =>
+      writeAll("pwrite64", `fd ${fd}`, bytes.length, (done) =>
         near.pwrite(
           task.sysif,
           fd,

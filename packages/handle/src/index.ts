@@ -54,6 +54,7 @@ export {
   setns,
   unshare,
 } from "./namespaces.ts";
+export type { Direction, Patience } from "./Patience.ts";
 export { Pointer, ReadablePointer, WrittenPointer } from "./Pointer.ts";
 export { ProgramSignals } from "./ProgramSignals.ts";
 export { pollNow } from "./poll.ts";

@@ -48,7 +48,10 @@ export const pipe = (
       (bytes) =>
         near.decoded("pipe2", undefined, (): [PipeReader, PipeWriter] => {
           const [read, write] = decodeFds(bytes) as [near.Fd, near.Fd];
-          return [new PipeReader(task, read), new PipeWriter(task, write)];
+          return [
+            FileDescriptor.opened(PipeReader, task, read),
+            FileDescriptor.opened(PipeWriter, task, write),
+          ];
         }),
     ),
     ([read, write]) => Effect.andThen(read.release, write.release),

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { NativeLoadError, unsupportedRuntime } from "./errors.ts";
 
 /** An argument or result of a system call: a number where it is exact, else a bigint. */
 export type Word = number | bigint;
@@ -17,19 +18,39 @@ export interface Watch {
   close(): void;
 }
 
+/** What becomes of a descriptor when the thread of JavaScript ends that has opened it; bits. */
+export const AtEnd = {
+  /** It is left to the process. */
+  NOTHING: 0,
+  /** close(2) */
+  CLOSE: 1,
+  /**
+   * The child whose pidfd it is gets SIGKILL and is waited for. Every child is marked so by the clone that
+   * makes it, unless it is to outlive its parent.
+   */
+  KILL: 2,
+} as const;
+
+/** Whether a call on a descriptor would wait. */
+export const Readiness = {
+  /** It would: nothing is there to read, or no room to write. */
+  WAITS: 0,
+  /** It would not, whatever its size: the result, or error, is there at once. */
+  READY: 1,
+  /** A write of PIPE_BUF bytes would not, but a longer one may. */
+  PART: 2,
+} as const;
+
 interface Addon {
   readonly syscall: (number: Word, ...words: Words) => Word;
   readonly read: (address: number, bytes: Uint8Array) => void;
   readonly write: (address: number, bytes: Uint8Array) => void;
   readonly view: (address: number, length: number) => ArrayBuffer;
   readonly unview: (buffer: ArrayBuffer) => void;
-  readonly Watch: new (fd: number, onReadable: () => void) => Watch;
-  readonly symbols: { readonly server: number };
-}
-
-/** The addon could not be loaded: the message names what was tried and what to do. */
-export class NativeLoadError extends Error {
-  override readonly name = "NativeLoadError";
+  readonly watch: (fd: number, onReadable: () => void) => Watch;
+  readonly readiness: (fd: number, events: number) => number;
+  readonly atEnd: Uint8Array;
+  readonly server: number;
 }
 
 /** The path of a file that the build put into this package. */
@@ -37,6 +58,8 @@ const built = (file: string): string => fileURLToPath(new URL(`../build/${file}`
 
 const load = (): Addon => {
   const path = built("rsyscall.node");
+  const unsupported = unsupportedRuntime(process.versions);
+  if (unsupported !== undefined) throw new NativeLoadError(`Cannot load ${path}: ${unsupported}`);
   try {
     return createRequire(import.meta.url)(path) as Addon;
   } catch (cause) {
@@ -78,10 +101,22 @@ export const unviewMemory = addon.unview;
  *
  * @throws Error when the kernel cannot wait for this kind of file (a regular file, for one).
  */
-export const watch = (fd: number, onReadable: () => void): Watch => new addon.Watch(fd, onReadable);
+export const watch: (fd: number, onReadable: () => void) => Watch = addon.watch;
+
+/**
+ * Whether a read (POLLIN) or a write (POLLOUT) of a descriptor would wait: one of `Readiness`. What is
+ * non-blocking never waits, and neither do regular files.
+ */
+export const readiness: (fd: number, events: number) => number = addon.readiness;
+
+/**
+ * What becomes of each descriptor when this thread of JavaScript ends, by its number: bits of `AtEnd`. The
+ * end of a worker leaves the process and its descriptors behind. Numbers beyond are left to the process.
+ */
+export const atEnd: Uint8Array = addon.atEnd;
 
 /** Addresses of native functions in this process. */
-export const symbols = addon.symbols;
+export const symbols: { readonly server: number } = { server: addon.server };
 
 /** The path of the stub executable that comes with this package. */
 export const stubPath: string = built("rsyscall-unix-stub");

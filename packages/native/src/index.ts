@@ -1,5 +1,8 @@
 export {
-  NativeLoadError,
+  AtEnd,
+  atEnd,
+  Readiness,
+  readiness,
   readMemory,
   stubPath,
   symbols,
@@ -13,3 +16,4 @@ export {
   watch,
   writeMemory,
 } from "./addon.ts";
+export { NativeLoadError } from "./errors.ts";

@@ -2,7 +2,18 @@ import { spawnSync } from "node:child_process";
 import { closeSync, openSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { assert, describe, it } from "vitest";
-import { readMemory, stubPath, syscall, viewMemory, watch, writeMemory } from "../src/index.ts";
+import { unsupportedRuntime } from "../src/errors.ts";
+import {
+  AtEnd,
+  atEnd,
+  readMemory,
+  stubPath,
+  syscall,
+  unviewMemory,
+  viewMemory,
+  watch,
+  writeMemory,
+} from "../src/index.ts";
 
 const SYS = {
   close: 3,
@@ -14,6 +25,9 @@ const SYS = {
   rt_sigpending: 127,
   memfd_create: 319,
   eventfd2: 290,
+  pipe2: 293,
+  socketpair: 53,
+  fcntl: 72,
   write: 1,
 };
 
@@ -111,6 +125,77 @@ describe("memory", () => {
   });
 });
 
+describe("wrong arguments", () => {
+  it("are TypeErrors, and no memory is touched", () => {
+    assert.throws(() => writeMemory("1" as never, new Uint8Array(1)), TypeError);
+    assert.throws(() => writeMemory(0, new Uint16Array(1) as never), TypeError);
+    assert.throws(() => writeMemory(0, undefined as never), TypeError);
+    assert.throws(() => viewMemory(0, -1), TypeError);
+    assert.throws(() => unviewMemory({} as never), TypeError);
+    assert.throws(() => watch(0, undefined as never), TypeError);
+    assert.throws(() => watch(0.5 as never, "f" as never), TypeError);
+    // Nothing, from and to no address.
+    assert.equal(readMemory(0, 0).length, 0);
+    writeMemory(0, new Uint8Array(0));
+  });
+
+  it("of a method are a TypeError as well", () => {
+    const fd = syscall(SYS.eventfd2, 0, 0) as number;
+    const watching = watch(fd, () => {});
+    assert.throws(() => watching.ref.call({} as never), TypeError);
+    watching.close();
+    watching.ref();
+    watching.close();
+    syscall(SYS.close, fd);
+  });
+});
+
+describe("a runtime", () => {
+  it("that is not Node is refused, with its name and a remedy", () => {
+    assert.equal(unsupportedRuntime(process.versions), undefined);
+    // Both say that they are Node too.
+    for (const [key, name] of [
+      ["bun", "Bun"],
+      ["deno", "Deno"],
+    ] as const)
+      assert.match(
+        unsupportedRuntime({ node: "24.0.0", [key]: "1.2.3" }) ?? "",
+        new RegExp(`this is ${name} 1\\.2\\.3, .* run this program with Node`),
+      );
+  });
+});
+
+describe("the end of an environment", () => {
+  const [CLOSE, KILL] = [AtEnd.CLOSE, AtEnd.KILL];
+
+  it("closes what system calls have opened, and what was closed is forgotten", () => {
+    const fd = syscall(SYS.eventfd2, 0, 0) as number;
+    assert.equal(atEnd[fd], CLOSE);
+    const duplicate = syscall(SYS.fcntl, fd, 1030, 100) as number;
+    assert.deepEqual([duplicate >= 100, atEnd[duplicate]], [true, CLOSE]);
+    assert.equal(syscall(SYS.fcntl, fd, 1), 0);
+    assert.equal(atEnd[0], 0, "the result of another fcntl is no descriptor");
+    syscall(SYS.close, fd);
+    syscall(SYS.close, duplicate);
+    assert.deepEqual([atEnd[fd], atEnd[duplicate]], [0, 0]);
+    const page = syscall(SYS.mmap, 0, 4096, 3, 0x22, -1, 0) as number;
+    for (const open of [
+      () => syscall(SYS.pipe2, page, 0),
+      () => syscall(SYS.socketpair, 1, 1, 0, page),
+    ]) {
+      assert.equal(open(), 0);
+      const both = new Int32Array(readMemory(page, 8).buffer);
+      for (const one of both) {
+        assert.equal(atEnd[one], CLOSE);
+        syscall(SYS.close, one);
+        assert.equal(atEnd[one], 0);
+      }
+    }
+    syscall(SYS.munmap, page, 4096);
+    assert.equal(CLOSE & KILL, 0);
+  });
+});
+
 describe("watch", () => {
   it("calls back when the descriptor is readable, until it is closed", async () => {
     const fd = syscall(SYS.eventfd2, 0, 0o2004000) as number;
@@ -142,7 +227,7 @@ describe("watch", () => {
   it("lives without anybody holding it, and what it throws is uncaught, not lost", () => {
     const addon = fileURLToPath(new URL("../build/rsyscall.node", import.meta.url));
     const program = `
-      const { Watch, syscall, write } = require(${JSON.stringify(addon)});
+      const { watch, syscall, write } = require(${JSON.stringify(addon)});
       const page = syscall(9, 0, 4096, 3, 0x22, -1, 0);
       const fd = syscall(290, 0, 0);
       write(page, Uint8Array.of(1));
@@ -151,7 +236,7 @@ describe("watch", () => {
         process.exitCode = error.message === "as expected" && order === "callback microtask" ? 0 : 1;
         process.exit();
       });
-      new Watch(fd, () => {
+      watch(fd, () => {
         order = "callback";
         queueMicrotask(() => { order += " microtask"; throw new Error("as expected"); });
       }).ref();
@@ -172,10 +257,14 @@ describe("watch", () => {
   it("keeps no process running that did not ask for it", () => {
     const addon = fileURLToPath(new URL("../build/rsyscall.node", import.meta.url));
     const program = (end: string) => `
-      const { Watch, syscall } = require(${JSON.stringify(addon)});
-      const watch = new Watch(syscall(290, 0, 0), () => {});
+      const { watch, syscall } = require(${JSON.stringify(addon)});
+      const watching = watch(syscall(290, 0, 0), () => {});
       ${end}`;
-    for (const end of ["", "watch.ref(); watch.unref();", "watch.ref(); watch.close();"]) {
+    for (const end of [
+      "",
+      "watching.ref(); watching.unref();",
+      "watching.ref(); watching.close();",
+    ]) {
       const { status, signal } = spawnSync(process.execPath, ["-e", program(end)], {
         timeout: 10_000,
       });

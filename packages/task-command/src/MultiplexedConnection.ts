@@ -76,6 +76,8 @@ export class MultiplexedConnection implements Connection {
       // It may still be on its way through the stream: the task waits for it.
       const flags = MSG.WAITALL;
       const theirs = yield* receivePassed(this.#task, { peer: this.#task.task, id, count, flags });
+      // The process that carries them has made them for us.
+      for (const fd of theirs) fd.isShared = false;
       return yield* Effect.forEach(ours, (access, i) =>
         Effect.map((theirs[i] as FileDescriptor).reclassify(Socket), (far): [Socket, Socket] => [
           access,

@@ -14,7 +14,7 @@ import {
   Task,
 } from "@rsyscall/handle";
 import { Allocator } from "@rsyscall/memory";
-import { symbols, watch } from "@rsyscall/native";
+import { AtEnd, atEnd, Readiness, readiness, symbols, watch } from "@rsyscall/native";
 import { Address, Fd, LocalSyscallInterface, localAbi, Pid, uname } from "@rsyscall/near";
 import { Context, Effect, Layer, type Scope } from "effect";
 import { Environment } from "./Environment.ts";
@@ -27,7 +27,15 @@ export type LocalThreadFailure = HandleFailure | KernelTooOldError | Unsupported
 
 /**
  * The Thread of this process. Its system calls run on Node's main thread, and one that blocks stops
- * everything. In a worker thread, its children die with the worker.
+ * everything. So what handles of descriptors do (read, write, accept, send, receive, the waits for a count,
+ * a timer, an event or the end of a child) waits in the event loop instead, as long as the descriptor is not
+ * ready, and can be interrupted. A write to a pipe, a terminal or a stream socket takes 4 KiB at a time.
+ *
+ * What has no descriptor to wait for still blocks: `open` of a FIFO without its other end, `connect`, `futexWait`,
+ * `splice` and `sendfile` (see `makeAfd`), locks, disks and network file systems; and so do the functions of
+ * @rsyscall/near, which are the bare system calls.
+ *
+ * In a worker thread, its children die with the worker, and its descriptors are closed.
  *
  * @example
  * ```ts
@@ -61,7 +69,10 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
     const task = new Task({
       sysif,
       pid: Pid(process.pid),
-      fdTable: new FdTable(process.pid, { strangers: true }),
+      fdTable: new FdTable(process.pid, {
+        strangers: true,
+        atEnd: { marks: atEnd, close: AtEnd.CLOSE },
+      }),
       addressSpace: new AddressSpace(process.pid),
       namespaces: makeNamespaces({}),
       allocator,
@@ -78,6 +89,17 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
     const epoll = yield* Epoll.make(task);
     epoll.closeOnFork = true;
     const epoller = yield* Epoller.makeSubsidiary(epoll, epoll, inEventLoop(epoll));
+    task.patience = {
+      room: (fd, direction) => {
+        const state = readiness(fd, direction);
+        return state === Readiness.WAITS
+          ? 0
+          : state === Readiness.PART
+            ? PIPE_BUF
+            : Number.POSITIVE_INFINITY;
+      },
+      wait: (fd, direction) => epoller.waitFor(fd, direction),
+    };
     const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
     const [stdin, stdout, stderr] = [stdio(0), stdio(1), stdio(2)];
     // libuv makes everything that Node was started with close-on-exec, and clears the flag in children
@@ -121,6 +143,9 @@ const inEventLoop = (epoll: Epoll): Wakeup => {
     },
   };
 };
+
+/** Bytes that a pipe, or what else is ready to be written, takes without waiting: pipe(7). */
+const PIPE_BUF = 4096;
 
 const AT_PAGESZ = 6;
 

@@ -156,7 +156,7 @@ export class Thread implements ThreadFields {
     return pipe(this.task, flags);
   }
 
-  /** Makes a descriptor of the process asynchronous. It becomes non-blocking for all who share it. */
+  /** Makes a descriptor of the process asynchronous: see `AsyncFileDescriptor.make`. */
   makeAfd<A extends FileDescriptor>(
     fd: A,
   ): Effect.Effect<AsyncFileDescriptor<A>, HandleFailure, Scope.Scope> {

@@ -1,4 +1,4 @@
-import { EFD, EPOLL_CLOEXEC, EPOLL_CTL, type EpollEvent, listOf } from "@rsyscall/abi";
+import { EFD, EPOLL, EPOLL_CLOEXEC, EPOLL_CTL, type EpollEvent, listOf } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { HandleFailure } from "../errors.ts";
@@ -58,6 +58,16 @@ export class Epoll extends FileDescriptor {
 
   /** epoll_wait(2) for at most `most` events; `timeout` in milliseconds, -1 for ever. */
   wait(most: number, timeout: number): Effect.Effect<ReadonlyArray<EpollEvent>, HandleFailure> {
+    const { patience } = this.task;
+    if (patience === undefined || timeout === 0) return this.#wait(most, timeout);
+    const ready = this.useWhenReady(EPOLL.IN, () => Effect.void);
+    return Effect.andThen(
+      timeout < 0 ? ready : Effect.timeoutOption(ready, timeout),
+      this.#wait(most, 0),
+    );
+  }
+
+  #wait(most: number, timeout: number): Effect.Effect<ReadonlyArray<EpollEvent>, HandleFailure> {
     const { epollEvent } = this.task.abi;
     const events = listOf(epollEvent);
     return this.use((epoll) =>

@@ -1,4 +1,4 @@
-import { EFD, Uint64 } from "@rsyscall/abi";
+import { EFD, EPOLL, Uint64 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { encode } from "../encode.ts";
@@ -32,7 +32,7 @@ export class Eventfd extends FileDescriptor {
    * descriptor is non-blocking. A task that waits makes no other calls.
    */
   get readCount(): Effect.Effect<bigint, HandleFailure> {
-    return this.use((fd) =>
+    return this.useWhenReady(EPOLL.IN, (fd) =>
       this.task.withResult(Uint64, (at) => near.read(this.task.sysif, fd, at, Uint64.size)),
     );
   }

@@ -1,4 +1,4 @@
-import { ChildSiginfo, P, W } from "@rsyscall/abi";
+import { ChildSiginfo, EPOLL, P, W } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { HandleFailure } from "../errors.ts";
@@ -43,6 +43,21 @@ export class Pidfd extends FileDescriptor {
    * options have W.NOHANG; ECHILD when the process is not its child, or was waited for already.
    */
   waitid(options: number): Effect.Effect<ChildState | undefined, HandleFailure> {
+    const { patience } = this.task;
+    // The descriptor tells of an end, and of no other change.
+    if (patience === undefined || options & W.NOHANG || !(options & W.EXITED))
+      return this.#waitid(options);
+    const wait: Effect.Effect<ChildState | undefined, HandleFailure> = Effect.flatMap(
+      this.#waitid(options | W.NOHANG),
+      (state) =>
+        state === undefined
+          ? Effect.andThen(patience.wait(this, EPOLL.IN), wait)
+          : Effect.succeed(state),
+    );
+    return wait;
+  }
+
+  #waitid(options: number): Effect.Effect<ChildState | undefined, HandleFailure> {
     const { task } = this;
     return this.use((fd) =>
       Effect.map(
@@ -64,10 +79,16 @@ export class Pidfd extends FileDescriptor {
   /** pidfd_getfd(2): a duplicate of a descriptor of that process, which this one must be allowed to trace. */
   getfd(fd: near.Fd): Effect.Effect<FileDescriptor, HandleFailure, Scope.Scope> {
     return this.use((pidfd) =>
-      FileDescriptor.acquire(
-        FileDescriptor,
-        this.task,
-        near.pidfdGetfd(this.task.sysif, pidfd, fd),
+      Effect.map(
+        FileDescriptor.acquire(
+          FileDescriptor,
+          this.task,
+          near.pidfdGetfd(this.task.sysif, pidfd, fd),
+        ),
+        (duplicate) => {
+          duplicate.isShared = true;
+          return duplicate;
+        },
       ),
     );
   }

@@ -4,6 +4,7 @@ import {
   cmsgSpace,
   decodeControl,
   decodeSockaddr,
+  EPOLL,
   encodeScmRights,
   encodeSockaddr,
   Int32,
@@ -26,6 +27,7 @@ import type { HandleFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { checked, checkedCount, encoded } from "../internal/checked.ts";
 import { decodeFds } from "../internal/fds.ts";
+import type { Direction } from "../Patience.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
 import type { MallocFailure, Task } from "../Task.ts";
 
@@ -134,7 +136,10 @@ export class Socket extends FileDescriptor {
         (bytes) =>
           near.decoded("socketpair", undefined, (): [Socket, Socket] => {
             const [first, second] = decodeFds(bytes) as [near.Fd, near.Fd];
-            return [new Socket(task, first), new Socket(task, second)];
+            return [
+              FileDescriptor.opened(Socket, task, first),
+              FileDescriptor.opened(Socket, task, second),
+            ];
           }),
       ),
       ([first, second]) => Effect.andThen(first.release, second.release),
@@ -248,11 +253,24 @@ export class Socket extends FileDescriptor {
 
   /** accept4(2) */
   accept(flags = 0): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
-    return FileDescriptor.acquire(
-      Socket,
-      this.task,
-      this.use((fd) => near.accept4(this.task.sysif, fd, near.withFlags(flags, SOCK.CLOEXEC))),
+    return this.useWhenReady(EPOLL.IN, (fd) =>
+      FileDescriptor.acquire(
+        Socket,
+        this.task,
+        near.accept4(this.task.sysif, fd, near.withFlags(flags, SOCK.CLOEXEC)),
+      ),
     );
+  }
+
+  /** `useWhenReady`, but for calls that are told not to wait. */
+  #useWhenReady<A, E, R>(
+    direction: Direction,
+    flags: number,
+    operation: (fd: near.Fd, most: number) => Effect.Effect<A, E, R>,
+  ): Effect.Effect<A, E | HandleFailure, R> {
+    return flags & MSG.DONTWAIT
+      ? this.use((fd) => operation(fd, Number.POSITIVE_INFINITY))
+      : this.useWhenReady(direction, operation);
   }
 
   /** shutdown(2) */
@@ -265,10 +283,16 @@ export class Socket extends FileDescriptor {
     buffer: Pointer<Uint8Array>,
     flags = 0,
   ): Effect.Effect<[sent: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>], HandleFailure> {
-    return this.use((fd) =>
+    return this.#useWhenReady(EPOLL.OUT, flags, (fd, most) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
         Effect.flatMap(
-          near.send(this.task.sysif, fd, address, buffer.size, near.withFlags(flags, MSG.NOSIGNAL)),
+          near.send(
+            this.task.sysif,
+            fd,
+            address,
+            Math.min(buffer.size, most),
+            near.withFlags(flags, MSG.NOSIGNAL),
+          ),
           (count) => buffer.readableSplit(count),
         ),
       ),
@@ -283,7 +307,7 @@ export class Socket extends FileDescriptor {
     [received: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
     HandleFailure
   > {
-    return this.use((fd) =>
+    return this.#useWhenReady(EPOLL.IN, flags, (fd) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
         Effect.flatMap(near.recv(this.task.sysif, fd, address, buffer.size, flags), (count) =>
           // With MSG.TRUNC the kernel tells how long a datagram was, of which only so much is here.
@@ -302,17 +326,18 @@ export class Socket extends FileDescriptor {
     fds: ReadonlyArray<FileDescriptor>,
     flags = 0,
   ): Effect.Effect<number, HandleFailure> {
-    return this.use((fd) =>
+    return this.#useWhenReady(EPOLL.OUT, flags, (fd, most) =>
       Effect.flatMap(
         Effect.forEach(fds, (each) => each.borrow(this.task)),
         (numbers) => {
           const rights = encodeScmRights(numbers);
-          const { dataAt, header } = messageLayout(bytes.length, rights.length);
-          return this.task.withMemory(dataAt + bytes.length, 8, (address) => {
-            const block = new Uint8Array(dataAt + bytes.length);
+          const part = bytes.subarray(0, most);
+          const { dataAt, header } = messageLayout(part.length, rights.length);
+          return this.task.withMemory(dataAt + part.length, 8, (address) => {
+            const block = new Uint8Array(dataAt + part.length);
             block.set(header(address));
             block.set(rights, CONTROL_AT);
-            block.set(bytes, dataAt);
+            block.set(part, dataAt);
             const send = near.sendmsg(
               this.task.sysif,
               fd,
@@ -321,7 +346,7 @@ export class Socket extends FileDescriptor {
             );
             return Effect.andThen(
               this.task.sysif.write(address, block),
-              checkedCount("sendmsg", send, bytes.length),
+              checkedCount("sendmsg", send, part.length),
             );
           });
         },
@@ -338,16 +363,16 @@ export class Socket extends FileDescriptor {
     mostFds: number,
     flags = 0,
   ): Effect.Effect<Received, HandleFailure, Scope.Scope> {
-    const receive = this.use((fd) =>
-      checked(
-        isSize(size) && isSize(mostFds),
-        "recvmsg",
-        `fd ${fd}`,
-        Effect.suspend(() => this.#receive(fd, size, Math.min(mostFds, FDS_AT_MOST), flags)),
+    return this.#useWhenReady(EPOLL.IN, flags, (fd) =>
+      Effect.acquireRelease(
+        checked(
+          isSize(size) && isSize(mostFds),
+          "recvmsg",
+          `fd ${fd}`,
+          Effect.suspend(() => this.#receive(fd, size, Math.min(mostFds, FDS_AT_MOST), flags)),
+        ),
+        ({ fds }) => Effect.forEach(fds, (fd) => fd.release, { discard: true }),
       ),
-    );
-    return Effect.acquireRelease(receive, ({ fds }) =>
-      Effect.forEach(fds, (fd) => fd.release, { discard: true }),
     );
   }
 
@@ -376,11 +401,16 @@ export class Socket extends FileDescriptor {
           const others = [...rights.slice(mostFds), ...fdsOf(messages, SCM.PIDFD)];
           return { flags, rights: rights.slice(0, mostFds), others };
         });
-        for (const other of message.others) yield* new FileDescriptor(task, other).release;
+        for (const other of message.others)
+          yield* FileDescriptor.opened(FileDescriptor, task, other).release;
         const isCut = message.others.length > 0;
         return {
           bytes: block.slice(dataAt),
-          fds: message.rights.map((number) => new FileDescriptor(task, number)),
+          fds: message.rights.map((number) => {
+            const received = FileDescriptor.opened(FileDescriptor, task, number);
+            received.isShared = true;
+            return received;
+          }),
           flags: (message.flags & ~MSG.CMSG_CLOEXEC) | (isCut ? MSG.CTRUNC : 0),
           length,
         };

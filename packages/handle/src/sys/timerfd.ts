@@ -1,4 +1,4 @@
-import { Itimerspec, TFD, type Timespec, Uint64 } from "@rsyscall/abi";
+import { EPOLL, Itimerspec, TFD, type Timespec, Uint64 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { encode } from "../encode.ts";
@@ -88,7 +88,7 @@ export class Timerfd extends FileDescriptor {
    * the clock was set, with TFD_TIMER.CANCEL_ON_SET.
    */
   get readExpirations(): Effect.Effect<bigint, HandleFailure> {
-    return this.use((fd) =>
+    return this.useWhenReady(EPOLL.IN, (fd) =>
       this.task.withResult(Uint64, (at) => near.read(this.task.sysif, fd, at, Uint64.size)),
     );
   }

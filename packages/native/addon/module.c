@@ -1,0 +1,187 @@
+/* What JavaScript cannot do itself: a system call, memory by address, readiness in libuv's loop, what is
+ * left to do when a worker ends, and the addresses of native code. Everything above is TypeScript. */
+#include <errno.h>
+#include <node_api.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "belongings.h"
+#include "readiness.h"
+#include "rsyscall/child.h"
+#include "rsyscall/protocol.h"
+#include "rsyscall/server.h"
+#include "uv.h"
+#include "watch.h"
+
+/* Numbers are exact up to here; what lies beyond crosses as a bigint. */
+#define SAFE ((1l << 53) - 1)
+
+static int to_word(napi_env env, napi_value value, long *word)
+{
+	int64_t number;
+	napi_status status = napi_get_value_int64(env, value, &number);
+	if (status == napi_number_expected) {
+		/* Masks and offsets of 64 bits, signed or not: the kernel sees the same bits. */
+		bool is_lossless;
+		status = napi_get_value_bigint_int64(env, value, &number, &is_lossless);
+	}
+	*word = number;
+	return status == napi_ok;
+}
+
+static napi_value from_word(napi_env env, long word)
+{
+	napi_value value = NULL;
+	if (word >= -SAFE && word <= SAFE)
+		napi_create_double(env, (double)word, &value);
+	else
+		napi_create_bigint_int64(env, word, &value);
+	return value;
+}
+
+/* One of the server's own operations. A child that should not outlive us is noted before JavaScript goes
+ * on, which may be ended at any point. */
+static long operation(unsigned number, const long *words, unsigned char *at_end)
+{
+	unsigned long args[6];
+	memcpy(args, words, sizeof args);
+	long result = rsyscall_operation(number, args);
+	if (number == RSYSCALL_OP_CLONE && result > 0) {
+		const struct rsyscall_clone_args *clone = (const void *)args[0];
+		const struct rsyscall_child *child = (const void *)args[1];
+		if (child->death_signal)
+			rsyscall_belongings_note_child(at_end, *(const int *)clone->pidfd);
+	}
+	return result;
+}
+
+/* syscall(number, ...six words): the kernel's result, -errno included; or of an operation. */
+static napi_value call(napi_env env, napi_callback_info info)
+{
+	napi_value argv[7];
+	size_t argc = 7;
+	long word[7] = {0};
+	void *at_end;
+	napi_get_cb_info(env, info, &argc, argv, NULL, &at_end);
+	for (size_t i = 0; i < argc && i < 7; i++) {
+		if (!to_word(env, argv[i], &word[i])) {
+			napi_throw_type_error(env, NULL, "syscall takes numbers and bigints");
+			return NULL;
+		}
+	}
+	if (word[0] >= RSYSCALL_OP_FIRST && word[0] <= UINT32_MAX)
+		return from_word(env, operation((unsigned)word[0], word + 1, at_end));
+	long result = syscall(word[0], word[1], word[2], word[3], word[4], word[5], word[6]);
+	if (result == -1)
+		return from_word(env, -errno);
+	rsyscall_belongings_note(at_end, word, result);
+	return from_word(env, result);
+}
+
+struct span {
+	void *memory;
+	unsigned char *bytes;
+	size_t length;
+};
+
+/* The arguments of read and write: an address, and bytes. */
+static int get_span(napi_env env, napi_callback_info info, struct span *span)
+{
+	napi_value argv[2];
+	size_t argc = 2;
+	int64_t address;
+	napi_typedarray_type type;
+	void *bytes;
+	if (napi_get_cb_info(env, info, &argc, argv, NULL, NULL) != napi_ok || argc < 2 ||
+	    napi_get_value_int64(env, argv[0], &address) != napi_ok ||
+	    napi_get_typedarray_info(env, argv[1], &type, &span->length, &bytes, NULL, NULL) != napi_ok ||
+	    type != napi_uint8_array) {
+		napi_throw_type_error(env, NULL, "memory is a number and a Uint8Array");
+		return 0;
+	}
+	span->memory = (void *)address;
+	span->bytes = bytes;
+	/* No bytes may have no address, which memcpy must not see. */
+	return span->length > 0;
+}
+
+/* read(address, bytes): fills bytes with memory of this process. */
+static napi_value read_memory(napi_env env, napi_callback_info info)
+{
+	struct span span;
+	if (get_span(env, info, &span))
+		memcpy(span.bytes, span.memory, span.length);
+	return NULL;
+}
+
+/* write(address, bytes) */
+static napi_value write_memory(napi_env env, napi_callback_info info)
+{
+	struct span span;
+	if (get_span(env, info, &span))
+		memcpy(span.memory, span.bytes, span.length);
+	return NULL;
+}
+
+/* view(address, length): an ArrayBuffer that is the memory, to be detached before it is unmapped. */
+static napi_value view(napi_env env, napi_callback_info info)
+{
+	napi_value argv[2], buffer = NULL;
+	size_t argc = 2;
+	int64_t address, length;
+	if (napi_get_cb_info(env, info, &argc, argv, NULL, NULL) != napi_ok || argc < 2 ||
+	    napi_get_value_int64(env, argv[0], &address) != napi_ok ||
+	    napi_get_value_int64(env, argv[1], &length) != napi_ok || length < 0) {
+		napi_throw_type_error(env, NULL, "view takes an address and a length");
+		return NULL;
+	}
+	if (napi_create_external_arraybuffer(env, (void *)address, length, NULL, NULL, &buffer) != napi_ok)
+		napi_throw_error(env, NULL, "this runtime has no ArrayBuffer of foreign memory");
+	return buffer;
+}
+
+/* unview(buffer): detaches an ArrayBuffer; what is left of it is empty. */
+static napi_value unview(napi_env env, napi_callback_info info)
+{
+	napi_value argv[1];
+	size_t argc = 1;
+	if (napi_get_cb_info(env, info, &argc, argv, NULL, NULL) != napi_ok || argc < 1 ||
+	    napi_detach_arraybuffer(env, argv[0]) != napi_ok)
+		napi_throw_type_error(env, NULL, "unview takes an ArrayBuffer");
+	return NULL;
+}
+
+static const struct {
+	const char *name;
+	napi_callback function;
+} functions[] = {
+	{"syscall", call}, {"read", read_memory}, {"write", write_memory},
+	{"view", view},    {"unview", unview},    {"watch", rsyscall_watch},
+	{"readiness", rsyscall_readiness},
+};
+
+NAPI_MODULE_INIT()
+{
+	napi_value value, buffer;
+	if (!uv_poll_init) {
+		napi_throw_error(env, NULL, "this runtime has no libuv (uv_poll_init)");
+		return NULL;
+	}
+	unsigned char *at_end = rsyscall_belongings(env);
+	if (!at_end) {
+		napi_throw_error(env, "ENOMEM", "out of memory");
+		return NULL;
+	}
+	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+		const char *name = functions[i].name;
+		napi_create_function(env, name, NAPI_AUTO_LENGTH, functions[i].function, at_end, &value);
+		napi_set_named_property(env, exports, name, value);
+	}
+	napi_create_external_arraybuffer(env, at_end, RSYSCALL_BELONGINGS, NULL, NULL, &buffer);
+	napi_create_typedarray(env, napi_uint8_array, RSYSCALL_BELONGINGS, buffer, 0, &value);
+	napi_set_named_property(env, exports, "atEnd", value);
+	napi_create_double(env, (double)(uintptr_t)rsyscall_server, &value);
+	napi_set_named_property(env, exports, "server", value);
+	return exports;
+}

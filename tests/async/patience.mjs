@@ -1,0 +1,108 @@
+/* A program whose own calls would all wait: each has a timeout. Prints as JSON what became of each, and how
+ * long the event loop stood still at most, in milliseconds. */
+import { AF, CLOCK, EPOLL, EPOLL_CTL, O, SIG, SOCK, W } from "@rsyscall/abi";
+import { bindUnix, Epoll, Eventfd, Inotify, Signalfd, Socket, Timerfd } from "@rsyscall/handle";
+import { Command, LocalThread } from "@rsyscall/thread";
+import { Effect, Fiber } from "effect";
+
+const [directory] = process.argv.slice(2);
+
+let longest = 0;
+let last = performance.now();
+const watchdog = setInterval(() => {
+  longest = Math.max(longest, performance.now() - last);
+  last = performance.now();
+}, 5);
+
+/** What is full, so that nothing more can be written. */
+const full = (thread) =>
+  Effect.gen(function* () {
+    const [, writer] = yield* thread.pipe(O.NONBLOCK);
+    yield* Effect.ignore(Effect.forever(writer.writeBytes(new Uint8Array(65536))));
+    yield* writer.fcntl(4, 0);
+    return writer;
+  });
+
+const fullSocket = (thread) =>
+  Effect.gen(function* () {
+    const [socket] = yield* Socket.pair(thread.task, AF.UNIX, SOCK.STREAM | SOCK.NONBLOCK);
+    yield* Effect.ignore(Effect.forever(socket.writeBytes(new Uint8Array(65536))));
+    yield* socket.fcntl(4, 0);
+    return socket;
+  });
+
+const program = Effect.gen(function* () {
+  const thread = yield* LocalThread;
+  const { task } = thread;
+  const bytes = (size) => thread.ptr(new Uint8Array(size));
+  const [reader] = yield* thread.pipe();
+  const [socket] = yield* Socket.pair(task);
+  const listening = yield* thread.socket(AF.UNIX, SOCK.STREAM);
+  yield* bindUnix(listening, `${directory}/socket`);
+  yield* listening.listen(1);
+  const epoll = yield* Epoll.make(task);
+  yield* epoll.set(EPOLL_CTL.ADD, reader, { events: EPOLL.IN, data: 1 });
+  const child = yield* thread.spawn(Command.make("/bin/sleep", "1000"));
+  const [pipe, stream] = [yield* full(thread), yield* fullSocket(thread)];
+  const waits = {
+    read: Effect.flatMap(bytes(8), (buffer) => reader.read(buffer)),
+    readBytes: reader.readBytes(),
+    recv: Effect.flatMap(bytes(8), (buffer) => socket.recv(buffer)),
+    receiveFds: socket.receiveFds(1, 1),
+    accept: listening.accept(),
+    readCount: (yield* Eventfd.make(task)).readCount,
+    readExpirations: (yield* Timerfd.create(task, CLOCK.MONOTONIC)).readExpirations,
+    readSignals: (yield* Signalfd.make(task, new Set([SIG.USR1]))).readSignals(),
+    readEvents: (yield* Inotify.make(task)).readEvents(),
+    "epoll.wait for ever": epoll.wait(1, -1),
+    waitid: child.pidfd.waitid(W.EXITED),
+    write: Effect.flatMap(bytes(8), (buffer) => pipe.write(buffer)),
+    writeBytes: pipe.writeBytes(new Uint8Array(8)),
+    writeAllBytes: pipe.writeAllBytes(new Uint8Array(8)),
+    send: Effect.flatMap(bytes(8), (buffer) => stream.send(buffer)),
+    sendFds: stream.sendFds(new Uint8Array(1), [reader]),
+  };
+  const outcomes = {};
+  for (const [name, wait] of Object.entries(waits)) {
+    const outcome = yield* Effect.exit(Effect.timeoutOption(Effect.scoped(wait), "15 millis"));
+    outcomes[name] =
+      outcome._tag === "Failure"
+        ? String(outcome.cause)
+        : outcome.value._tag === "None"
+          ? "waits"
+          : "is there";
+  }
+  // A timeout of its own.
+  outcomes["epoll.wait 15 ms"] = (yield* epoll.wait(1, 15)).length === 0 ? "waits" : "is there";
+
+  // What comes while it is waited for is there, all of it and in order, though both ends are in this program.
+  const [from, to] = yield* thread.pipe();
+  const sent = Uint8Array.from({ length: 300_000 }, (_, i) => i % 251);
+  const writing = yield* Effect.forkChild(Effect.andThen(to.writeAllBytes(sent), to.close));
+  const parts = [];
+  for (;;) {
+    const part = yield* from.readBytes();
+    if (part.length === 0) break;
+    parts.push(part);
+  }
+  yield* Fiber.join(writing);
+  outcomes["what was written"] =
+    Buffer.compare(Buffer.concat(parts), sent) === 0 ? "is there" : "differs";
+  yield* child.kill(SIG.KILL);
+  const ended = yield* Effect.exit(child.pidfd.waitid(W.EXITED | W.NOWAIT));
+  outcomes["the end of a child"] = ended._tag === "Success" || "ECHILD";
+
+  // And what fails at once still does.
+  const nonblocking = yield* thread.pipe(O.NONBLOCK);
+  const errno = (effect) => Effect.map(Effect.flip(effect), (error) => error.errno);
+  outcomes["non-blocking"] = yield* errno(nonblocking[0].readBytes());
+  outcomes["the wrong direction"] = yield* errno(nonblocking[1].readBytes());
+  outcomes["a directory"] = yield* errno((yield* thread.open("/")).readBytes());
+  return outcomes;
+});
+
+const outcomes = await Effect.runPromise(
+  program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)),
+);
+clearInterval(watchdog);
+console.log(JSON.stringify({ outcomes, longest: Math.round(longest) }));
