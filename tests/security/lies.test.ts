@@ -2,8 +2,8 @@ import { afterAll, assert, beforeAll, describe, it } from "vitest";
 import { Attack } from "./attack.ts";
 import { lies } from "./lies.mjs";
 
-/** Milliseconds for which the controller's event loop may stand still. */
-const LAG = 200;
+/** Milliseconds for which the controller's event loop may stand still: one that is held does so for seconds. */
+const LAG = 500;
 
 describe("a client that lies", () => {
   let attack: Attack;

@@ -1,4 +1,4 @@
-import { MSG, Uint32 } from "@rsyscall/abi";
+import { Uint32 } from "@rsyscall/abi";
 import type { FileDescriptor, HandleFailure, Socket, Task } from "@rsyscall/handle";
 import { SyscallError, SyscallHangup } from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
@@ -33,8 +33,10 @@ export const receivePassed = (
   ): Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope> =>
     Effect.flatMap(
       socket.receiveFds(Uint32.size, count, flags),
-      (received): Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope> => {
-        const { bytes, fds } = received;
+      ({
+        bytes,
+        fds,
+      }): Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope> => {
         if (bytes.length < Uint32.size)
           return endWith(peer, "recvmsg", `a message of ${bytes.length} bytes passes descriptors`);
         const found = Uint32.decode(bytes);
@@ -45,13 +47,13 @@ export const receivePassed = (
             Effect.forEach(fds, (fd) => fd.release, { discard: true }),
             receiveAfter(found),
           );
-        if (fds.length === count) return Effect.succeed(fds);
-        // The kernel drops those for which RLIMIT_NOFILE leaves no number, and calls it a success.
-        return received.flags & MSG.CTRUNC
-          ? Effect.fail(
+        // The kernel drops those for which RLIMIT_NOFILE leaves no number, and calls it a success; the far side
+        // of a stream passes none where it has room for none.
+        return fds.length === count
+          ? Effect.succeed(fds)
+          : Effect.fail(
               SyscallError.of("recvmsg", "EMFILE", `${fds.length} of ${count} descriptors`),
-            )
-          : endWith(peer, "recvmsg", `${fds.length} of ${count} descriptors were passed`);
+            );
       },
     );
   return Effect.catchIf(receiveAfter(0), isEagain, () =>
