@@ -1,3 +1,4 @@
+import { printable, printableLines } from "@rsyscall/near";
 import { Data } from "effect";
 
 /** nix-store(1) did not do what it was asked to. */
@@ -6,11 +7,12 @@ export class NixError extends Data.TaggedError("NixError")<{
   readonly command: string;
   /** How it ended. */
   readonly problem: string;
-  /** What it has written to stderr. */
+  /** What it has written to stderr, as it came. */
   readonly stderr: string;
 }> {
   override get message(): string {
-    const said = this.stderr.trim();
-    return `${this.command}: ${this.problem}${said === "" ? "" : `\n${said}`}`;
+    const said = printableLines(this.stderr).trim();
+    const what = `${printable(this.command)}: ${printable(this.problem)}`;
+    return said === "" ? what : `${what}\n${said}`;
   }
 }

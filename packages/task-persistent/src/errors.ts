@@ -1,3 +1,4 @@
+import { printable } from "@rsyscall/near";
 import { Data } from "effect";
 
 /** Why there is no way to a persistent task. */
@@ -18,6 +19,6 @@ export class PersistentTaskError extends Data.TaggedError("PersistentTaskError")
   readonly cause?: unknown;
 }> {
   override get message(): string {
-    return `${this.path}: ${this.problem}`;
+    return `${printable(this.path)}: ${printable(this.problem)}`;
   }
 }

@@ -1,3 +1,4 @@
+import { printable, printableLines } from "@rsyscall/near";
 import type { LaunchError } from "@rsyscall/transport";
 import { Data } from "effect";
 
@@ -12,16 +13,16 @@ export type SshProblem =
   /** There is nobody at its address, or nobody who speaks ssh. */
   | "Unreachable";
 
-/** ssh(1) has not got to a host. The message is its own. */
+/** ssh(1) has not got to a host. The message is its own, escaped: what a host says before it is known is in it. */
 export class SshError extends Data.TaggedError("SshError")<{
   readonly destination: string;
   readonly reason: SshProblem;
-  /** What ssh has written to stderr. */
+  /** What ssh has written to stderr, as it came. */
   readonly stderr: string;
   readonly cause: LaunchError;
 }> {
   override get message(): string {
-    return `${this.destination}: ${this.stderr.trim()}`;
+    return `${printable(this.destination)}: ${printableLines(this.stderr).trim()}`;
   }
 }
 

@@ -1,7 +1,18 @@
+import { printable, printableLines } from "@rsyscall/near";
 import { Data } from "effect";
 
-/** What kept a handshake from its end: time, the other side, who it is, which protocol it speaks. */
-export type HandshakeProblem = "TimedOut" | "HungUp" | "NotAllowed" | "WrongVersion";
+/**
+ * What kept a handshake from its end: time, the other side, who it is, which protocol it speaks; or what carries
+ * it, which is a terminal, has a stdin that ends at once, or one that cannot be waited for.
+ */
+export type HandshakeProblem =
+  | "TimedOut"
+  | "HungUp"
+  | "NotAllowed"
+  | "WrongVersion"
+  | "Terminal"
+  | "NoStdin"
+  | "NonblockingStdin";
 
 /** Whoever wanted to become a Thread was turned away before it did. */
 export class HandshakeError extends Data.TaggedError("HandshakeError")<{
@@ -12,7 +23,7 @@ export class HandshakeError extends Data.TaggedError("HandshakeError")<{
   readonly cause?: unknown;
 }> {
   override get message(): string {
-    return this.problem;
+    return printableLines(this.problem);
   }
 }
 
@@ -21,12 +32,16 @@ export class LaunchError extends Data.TaggedError("LaunchError")<{
   /** The command, as a shell would take it. */
   readonly command: string;
   readonly problem: string;
-  /** What it has written to stderr: the end of it. */
+  /** What the problem is, as far as it is known to be one of these. */
+  readonly kind?: HandshakeProblem | undefined;
+  /** What it has written to stderr: the end of it, as it came. */
   readonly stderr: string;
   readonly cause?: unknown;
 }> {
+  /** What others have chosen is escaped. */
   override get message(): string {
-    const said = this.stderr.trim();
-    return `${this.command}: ${this.problem}${said === "" ? "" : `\n${said}`}`;
+    const said = printableLines(this.stderr).trim();
+    const what = `${printable(this.command)}: ${printableLines(this.problem)}`;
+    return said === "" ? what : `${what}\n${said}`;
   }
 }

@@ -3,7 +3,8 @@ import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { type HandleFailure, type PipeReader, pollNow } from "@rsyscall/handle";
 import type { ChildProcess, Command, SpawnOptions, Thread } from "@rsyscall/thread";
 import { Duration, Effect, Fiber, type Scope } from "effect";
-import { HandshakeError, LaunchError } from "./errors.ts";
+import { HandshakeError, type HandshakeProblem, LaunchError } from "./errors.ts";
+import { Tail } from "./internal/Tail.ts";
 
 /** Of what a command writes to stderr, this much of the end is kept. */
 const STDERR_SIZE = 64 * 1024;
@@ -55,19 +56,25 @@ export class Launched {
     timeout: Duration.Input,
     effect: Effect.Effect<A, E, R>,
   ): Effect.Effect<A, LaunchError, R> {
-    const failed = (problem: string, cause?: unknown) =>
+    const failed = (problem: string, kind?: HandshakeProblem, cause?: unknown) =>
       Effect.flatMap(this.#stderr.finish, () => {
         const { stderr } = this;
         return Effect.fail(
-          new LaunchError({ command: this.#command.toShell(), problem, stderr, cause }),
+          new LaunchError({ command: this.#command.toShell(), problem, kind, stderr, cause }),
         );
       });
+    const kindOf = (error: E) => (error instanceof HandshakeError ? error.kind : undefined);
     const hasFailed = (error: E) =>
       this.#end.pipe(
         Effect.timeout(END_TIMEOUT),
         Effect.matchEffect({
-          onFailure: () => failed(error.message, error),
-          onSuccess: (end) => failed(isHangUp(error) ? end : `${error.message}; ${end}`, error),
+          onFailure: () => failed(error.message, kindOf(error), error),
+          onSuccess: (end) =>
+            failed(
+              kindOf(error) === "HungUp" ? end : `${error.message}; ${end}`,
+              kindOf(error),
+              error,
+            ),
         }),
       );
     const hasEnded = Effect.flatMap(this.#end, (end) => Effect.delay(failed(end), END_TIMEOUT));
@@ -76,7 +83,8 @@ export class Launched {
       Effect.timeout(timeout),
       Effect.catchTag("TimeoutError", () => {
         const { state } = this.process;
-        return failed(`no answer within ${limit}${state === undefined ? "" : `; it ${state}`}`);
+        const end = state === undefined ? "" : `; it ${state}`;
+        return failed(`no answer within ${limit}${end}`, "TimedOut");
       }),
     ) as Effect.Effect<A, LaunchError, R>;
   }
@@ -96,15 +104,11 @@ export const launch = (
     return new Launched(process, shown, stderr);
   });
 
-/** Whether it tells no more than that there is nobody at the other end. */
-const isHangUp = (error: Error): boolean =>
-  error instanceof HandshakeError && error.kind === "HungUp";
-
 /** The end of what is written to a pipe, which is read all the time, so that nobody has to wait. */
 class Stderr {
   readonly #afd: AsyncFileDescriptor<PipeReader>;
   readonly #onBytes: OnStderr;
-  #tail: Uint8Array = new Uint8Array(0);
+  readonly #tail = new Tail(STDERR_SIZE);
   #hasEnded = false;
   #reading: Fiber.Fiber<void> | undefined;
 
@@ -132,13 +136,13 @@ class Stderr {
   readonly #read: Effect.Effect<void, HandleFailure> = Effect.suspend(() =>
     this.#afd.takeBytes(STDERR_SIZE, (bytes) => {
       this.#hasEnded = bytes.length === 0;
-      this.#tail = Buffer.concat([this.#tail, bytes]).subarray(-STDERR_SIZE);
+      this.#tail.push(bytes);
       if (!this.#hasEnded) this.#onBytes?.(bytes);
     }),
   );
 
   get text(): string {
-    return new TextDecoder().decode(this.#tail);
+    return new TextDecoder().decode(this.#tail.bytes);
   }
 
   /** Reads what is in the pipe, and then no more. */
