@@ -4,7 +4,7 @@ import { allOrNothing } from "@rsyscall/connection";
 import { AsyncFileDescriptor } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
 import { taskPath } from "@rsyscall/native";
-import { type PathLike, pathText, printable } from "@rsyscall/near";
+import { catchErrno, type PathLike, pathText, printable } from "@rsyscall/near";
 import type { ChildProcess, Command, Thread } from "@rsyscall/thread";
 import {
   type Bootstrapped,
@@ -143,15 +143,17 @@ export class CommandTask {
         shown,
       });
       yield* far.close;
-      const hear = Effect.gen(function* () {
-        yield* Effect.scoped(
-          Effect.flatMap(AsyncFileDescriptor.make(accessEpoller, near), (stream) =>
-            Effect.andThen(
-              sent === undefined ? Effect.void : sendExecutable(stream, sent),
-              awaitTask(stream),
-            ),
+      const search = new LineSearch(READY, REFUSED);
+      const begin = Effect.scoped(
+        Effect.flatMap(AsyncFileDescriptor.make(accessEpoller, near), (stream) =>
+          Effect.andThen(
+            sent === undefined ? Effect.void : sendExecutable(stream, search, sent),
+            awaitTask(stream, search),
           ),
-        );
+        ),
+      );
+      const bootstrap = Effect.gen(function* () {
+        yield* Effect.onError(begin, () => letEnd(near, launched.process));
         const multiplexer = yield* Multiplexer.make(near, accessEpoller);
         const socket = yield* AsyncFileDescriptor.make(accessEpoller, multiplexer.first);
         const policy = { handshakeTimeout: timeout, allow: () => true, descriptionLimit: 2 ** 23 };
@@ -159,12 +161,6 @@ export class CommandTask {
           handshake(socket, policy),
           Effect.mapError(multiplexer.ended, noTask),
         );
-        return { multiplexer, greeted };
-      });
-      const bootstrap = Effect.gen(function* () {
-        const { multiplexer, greeted } = yield* sent === undefined
-          ? hear
-          : Effect.onError(hear, () => letScriptEnd(near, launched.process));
         return yield* bootstrapThread(
           {
             accessTask,
@@ -199,11 +195,11 @@ const noTask = (error: StreamError): HandshakeError =>
       })
     : new HandshakeError({ kind: "HungUp", problem: error.message, cause: error });
 
-/** How long the script gets to remove its file. */
+/** How long what has begun behind a command gets to end by itself, and the script to remove its file. */
 const END_TIMEOUT = "1 second";
 
-/** Nothing more will come, and whoever is killed removes nothing. */
-const letScriptEnd = (stream: Socket, process: ChildProcess): Effect.Effect<void> =>
+/** Nothing more will come, and what is killed removes nothing. */
+const letEnd = (stream: Socket, process: ChildProcess): Effect.Effect<void> =>
   Effect.andThen(stream.shutdown(SHUT.RDWR), process.wait).pipe(
     Effect.timeout(END_TIMEOUT),
     Effect.ignore,
@@ -214,23 +210,27 @@ type Stream = AsyncFileDescriptor<Socket>;
 /** Answers the script with the executable for its machine. */
 const sendExecutable = (
   stream: Stream,
+  search: LineSearch,
   executables: Executables,
 ): Effect.Effect<void, HandleFailure | HandshakeError> =>
   Effect.gen(function* () {
-    const machine = yield* readMachine(stream);
+    const machine = yield* readMachine(stream, search);
     const program = executables.get(machine);
     if (program === undefined)
       return yield* new HandshakeError({
         problem: `it leads to a machine ${printable(machine, 100)}, and there are executables for ${[...executables.keys()].join(", ")}: build rsyscall-task for it, and give its path in \`executables\``,
       });
     const line = Buffer.from(`${program.length} ${newToken()}\n`);
-    yield* stream.sendAllBytes(Buffer.concat([line, program]));
+    // Why what has gone takes no more is read behind this.
+    yield* catchErrno(
+      "EPIPE",
+      () => Effect.void,
+    )(stream.sendAllBytes(Buffer.concat([line, program])));
   });
 
 /** Waits until the script says what machine it is on. */
-const readMachine = (stream: Stream): Effect.Effect<string, HandshakeError> => {
-  const search = new LineSearch(READY, REFUSED);
-  const readOn: Effect.Effect<string, HandshakeError> = Effect.flatMap(
+const readMachine = (stream: Stream, search: LineSearch): Effect.Effect<string, HandshakeError> =>
+  Effect.flatMap(
     Effect.mapError(stream.readBytes(), (cause) => noShell(search, cause)),
     (bytes): Effect.Effect<string, HandshakeError> => {
       const found = search.find(bytes);
@@ -240,11 +240,9 @@ const readMachine = (stream: Stream): Effect.Effect<string, HandshakeError> => {
           : Effect.fail(refused(found.rest));
       return bytes.length === 0 || search.length > PREAMBLE_SIZE
         ? Effect.fail(noShell(search))
-        : readOn;
+        : readMachine(stream, search);
     },
   );
-  return readOn;
-};
 
 const noShell = (said: LineSearch, cause?: unknown): HandshakeError =>
   said.beginning === ""
@@ -268,28 +266,46 @@ const LINE_TIMEOUT = "1 second";
  * Waits until the stream begins. Its first frame is one of channel 0, and begins with a byte that is in no text:
  * text is of something else, or says why rsyscall-task cannot go on.
  */
-const awaitTask = (stream: Stream): Effect.Effect<void, HandleFailure | HandshakeError> => {
-  const search = new LineSearch(REFUSED);
-  const other = () =>
-    new HandshakeError({
-      problem: `what answers behind it is no rsyscall-task: it said "${printable(search.beginning)}"`,
-    });
-  const readLine: Effect.Effect<never, HandleFailure | HandshakeError> = Effect.flatMap(
-    stream.readBytes(),
-    (bytes) => {
-      const found = search.find(bytes);
-      if (found !== undefined) return Effect.fail(refused(found.rest));
-      return bytes.length === 0 || search.length > PREAMBLE_SIZE ? Effect.fail(other()) : readLine;
-    },
+const awaitTask = (
+  stream: Stream,
+  search: LineSearch,
+): Effect.Effect<void, HandleFailure | HandshakeError> => {
+  const other = Effect.suspend(() =>
+    Effect.fail(
+      new HandshakeError({
+        problem: `what answers behind it is no rsyscall-task: it said "${printable(search.beginning)}"`,
+      }),
+    ),
+  );
+  const nothing = new Uint8Array(0);
+  const readReason = (bytes: Uint8Array): Effect.Effect<never, HandleFailure | HandshakeError> => {
+    const found = search.find(bytes);
+    if (found !== undefined) return Effect.fail(refused(found.rest));
+    return search.length > PREAMBLE_SIZE
+      ? other
+      : Effect.flatMap(stream.readBytes(), (more) =>
+          more.length === 0 ? other : readReason(more),
+        );
+  };
+  const isText = Effect.suspend(() =>
+    search.hasMore
+      ? Effect.succeed(true)
+      : Effect.map(stream.recvBytes(1, MSG.PEEK), ([first = 0]) => first !== 0),
   );
   return Effect.flatMap(
-    stream.recvBytes(1, MSG.PEEK),
-    ([first = 0]): Effect.Effect<void, HandleFailure | HandshakeError> =>
-      first === 0
-        ? Effect.void
-        : Effect.catchTag(Effect.timeout(readLine, LINE_TIMEOUT), "TimeoutError", () =>
-            Effect.fail(other()),
-          ),
+    isText,
+    (isText): Effect.Effect<void, HandleFailure | HandshakeError> =>
+      isText
+        ? Effect.timeoutOrElse(readReason(nothing), {
+            duration: LINE_TIMEOUT,
+            orElse: () => other,
+          })
+        : Effect.void,
+  ).pipe(
+    // It has ended without having read all that we said.
+    catchErrno("ECONNRESET", (cause) =>
+      Effect.fail(new HandshakeError({ kind: "HungUp", problem: "it has ended", cause })),
+    ),
   );
 };
 

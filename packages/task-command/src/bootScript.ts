@@ -88,7 +88,8 @@ const inFile = [
   'broken() { echo "rsyscall: $1" >&2; exit 1; }',
   `refuse() { echo "${REFUSED}$1"; exit 1; }`,
   // Which no shell waits for, nor head(1). Flags are octal: 04000 is O_NONBLOCK.
-  `if test -r /proc/self/fdinfo/0; then while read -r key value; do case "$key$value" in flags:*[4567]???) refuse nonblocking;; esac; done < /proc/self/fdinfo/0; fi`,
+  // The number 0 is that of the file itself meanwhile.
+  `if test -r /proc/self/fdinfo/0; then while read -r key value; do case "$key$value" in flags:*[4567]???) refuse nonblocking;; esac; done 4<&0 < /proc/self/fdinfo/4; fi`,
   "size=",
   'read -r size token || { test -z "$size" && refuse stdin; }',
   `test -n "$token" || broken "${NOT_WHOLE}"`,

@@ -7,6 +7,8 @@ const SHOWN = 500;
  */
 export class LineSearch {
   readonly #markers: ReadonlyArray<string>;
+  /** Lines that have come, and have not been looked at. */
+  readonly #whole: Array<string> = [];
   /** Parts of a line that has not come whole. */
   #line: Array<string> = [];
   #beginning = "";
@@ -15,6 +17,11 @@ export class LineSearch {
   /** @param markers what the line says, behind whatever others have left in it */
   constructor(...markers: ReadonlyArray<string>) {
     this.#markers = markers;
+  }
+
+  /** Whether something has come behind the line that was found. */
+  get hasMore(): boolean {
+    return this.#whole.length > 0 || this.#line.some((part) => part !== "");
   }
 
   /** Bytes that have come so far. */
@@ -36,14 +43,15 @@ export class LineSearch {
     const [first = "", ...others] = text.split("\n");
     this.#line.push(first);
     for (const next of others) {
-      const line = this.#line.join("");
+      this.#whole.push(this.#line.join(""));
       this.#line = [next];
+    }
+    for (let line = this.#whole.shift(); line !== undefined; line = this.#whole.shift())
       for (const marker of this.#markers) {
         const at = line.lastIndexOf(marker);
         // A terminal ends lines in two characters.
         if (at >= 0) return { marker, rest: line.slice(at + marker.length).replace("\r", "") };
       }
-    }
     return undefined;
   }
 }
