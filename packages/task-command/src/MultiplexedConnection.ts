@@ -13,7 +13,7 @@ import {
   Socket,
   type Task,
 } from "@rsyscall/handle";
-import { SyscallError } from "@rsyscall/near";
+import { catchErrno, SyscallError, SyscallSendError } from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
 import { CHANNELS_AT_MOST } from "./frames.ts";
 import type { Multiplexer } from "./Multiplexer.ts";
@@ -68,7 +68,9 @@ export class MultiplexedConnection implements Connection {
   ): Effect.Effect<ReadonlyArray<[access: Socket, task: Socket]>, HandleFailure, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const id = ++this.#lastId;
-      const ours = yield* this.#multiplexer.open(this.#access, count, encode(Uint32, id));
+      const ours = yield* this.#multiplexer
+        .open(this.#access, count, encode(Uint32, id))
+        .pipe(catchErrno("EPIPE", hasEnded));
       const theirs = yield* receivePassed(this.#task, id, count);
       return yield* Effect.forEach(ours, (access, i) =>
         Effect.map((theirs[i] as FileDescriptor).reclassify(Socket), (far): [Socket, Socket] => [
@@ -95,6 +97,10 @@ export class MultiplexedConnection implements Connection {
     return cannotPass(fds);
   }
 }
+
+/** The task takes no descriptors any more: it is the way to it that has ended, and no call of the caller's. */
+const hasEnded = (cause: SyscallError) =>
+  Effect.fail(new SyscallSendError({ syscall: "recvmsg", cause }));
 
 const cannotPass = (
   fds: ReadonlyArray<FileDescriptor>,
