@@ -153,7 +153,8 @@ export class CommandTask {
         ),
       );
       const bootstrap = Effect.gen(function* () {
-        yield* Effect.onError(begin, () => letEnd(near, launched.process));
+        // What is killed removes nothing.
+        yield* Effect.onError(begin, () => launched.letEnd(near.shutdown(SHUT.RDWR)));
         const multiplexer = yield* Multiplexer.make(near, accessEpoller);
         const socket = yield* AsyncFileDescriptor.make(accessEpoller, multiplexer.first);
         const policy = { handshakeTimeout: timeout, allow: () => true, descriptionLimit: 2 ** 23 };
@@ -176,6 +177,7 @@ export class CommandTask {
       const bootstrapped = yield* Effect.mapError(launched.within(timeout, bootstrap), (error) =>
         advised(error, launched.process, sent !== undefined),
       );
+      yield* Effect.addFinalizer(() => launched.letEnd(near.shutdown(SHUT.RDWR)));
       return new CommandTask(bootstrapped, launched);
     });
     // A command that leads nowhere may never end by itself.
@@ -194,16 +196,6 @@ const noTask = (error: StreamError): HandshakeError =>
         cause: error,
       })
     : new HandshakeError({ kind: "HungUp", problem: error.message, cause: error });
-
-/** How long what has begun behind a command gets to end by itself, and the script to remove its file. */
-const END_TIMEOUT = "1 second";
-
-/** Nothing more will come, and what is killed removes nothing. */
-const letEnd = (stream: Socket, process: ChildProcess): Effect.Effect<void> =>
-  Effect.andThen(stream.shutdown(SHUT.RDWR), process.wait).pipe(
-    Effect.timeout(END_TIMEOUT),
-    Effect.ignore,
-  );
 
 type Stream = AsyncFileDescriptor<Socket>;
 

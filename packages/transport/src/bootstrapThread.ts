@@ -49,6 +49,8 @@ export interface Bootstrapped {
   readonly thread: Thread;
   /** Completes when the process has ended, or is out of reach. */
   readonly ended: Effect.Effect<void>;
+  /** Whether that is so now. */
+  readonly hasEnded: () => boolean;
 }
 
 /**
@@ -115,7 +117,7 @@ export const bootstrapThread = (
         beforeChildren: once(heedChildren(task)),
         ignoredSignals: none,
       });
-      return { thread, ended: sysif.ended };
+      return { thread, ended: sysif.ended, hasEnded: () => sysif.hasEnded };
     }).pipe(
       Scope.provide(scope),
       Effect.onError(() => Scope.close(scope, Exit.void)),

@@ -41,6 +41,18 @@ export class Launched {
     return this.#stderr.text;
   }
 
+  /**
+   * To be done at the end of its scope, when a Thread has been had through it: hangs up, and gives the command a
+   * moment to end by itself. One that is killed leaves the process behind it as a zombie, where the first process
+   * waits for nobody, as in most containers.
+   */
+  letEnd<E>(hangUp: Effect.Effect<void, E>): Effect.Effect<void> {
+    return Effect.andThen(Effect.ignore(hangUp), this.process.wait).pipe(
+      Effect.timeout(END_TIMEOUT),
+      Effect.ignore,
+    );
+  }
+
   /** Waits until the command has ended, and says how. */
   get #end(): Effect.Effect<string> {
     return Effect.map(Effect.exit(this.process.wait), () =>
