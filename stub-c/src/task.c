@@ -14,6 +14,8 @@
 #define SO_DOMAIN 39
 #define PR_SET_PDEATHSIG 1
 #define PR_SET_NAME 15
+#define TCGETS 0x5401
+#define FIONREAD 0x541b
 #define F_GETFD 1
 #define O_WRONLY 1
 #define SIGKILL 9
@@ -71,6 +73,33 @@ static void empty(int fd, int flags)
 	sys_close(pipe[0]);
 }
 
+static int is_terminal(int fd)
+{
+	u8 termios[256];
+	return syscall6(SYS_ioctl, fd, TCGETS, (long)termios, 0, 0, 0) == 0;
+}
+
+/* Whether there is nothing to be read from stdin, and never will be. */
+static int stdin_has_ended(void)
+{
+	struct pollfd poll = {0, POLLIN, 0};
+	struct timespec now = {0, 0};
+	i32 left = 0;
+	return sys_ppoll(&poll, 1, &now) == 1 &&
+	       !(syscall6(SYS_ioctl, 0, FIONREAD, (long)&left, 0, 0, 0) == 0 && left > 0);
+}
+
+/* Ends because of what carries the stream. The controller takes the reason, a word, from stdout: it may get no
+ * stderr, or as text of any kind. See bootScript.ts. */
+__attribute__((noreturn)) static void refuse(const char *reason, const char *what)
+{
+	char line[64] = "rsyscall-refused ";
+	append(line, sizeof line, reason);
+	append(line, sizeof line, "\n");
+	sys_write(1, line, length_of(line));
+	fail_with(STATUS_USAGE, what, 0, 0);
+}
+
 static int socket_option(int fd, int option)
 {
 	i32 value = -1;
@@ -114,8 +143,13 @@ __attribute__((noreturn)) static void serve_persistently(const struct launch *la
 __attribute__((noreturn)) static void serve_command(const struct launch *launch)
 {
 	i32 pair[2];
-	if (!is_open(0) || !is_open(1))
-		fail_with(STATUS_USAGE, "stdin or stdout is closed", 0, 0);
+	if (!is_open(1))
+		fail_with(STATUS_USAGE, "stdout is closed", 0, 0);
+	if (is_terminal(0) || is_terminal(1))
+		refuse("terminal", "stdin or stdout is a terminal, which changes bytes");
+	/* The controller speaks second. */
+	if (!is_open(0) || stdin_has_ended())
+		refuse("stdin", "stdin is closed, or has ended before anything came");
 	/* For ps(1): a memfd, or a file that was sent, is called otherwise. */
 	syscall6(SYS_prctl, PR_SET_NAME, (long)"rsyscall-task", 0, 0, 0, 0);
 	/* A socket must not get the number on which messages are written. */
@@ -130,7 +164,7 @@ __attribute__((noreturn)) static void serve_command(const struct launch *launch)
 		fail("cannot fork", 0, -child);
 	if (child) {
 		sys_close(pair[1]);
-		run_mux(pair[0]);
+		run_mux(pair[0], (i32)child);
 	}
 	/* Whatever becomes of this process, which may change its user or execute something else, it does
 	 * not stay behind alone. */

@@ -199,7 +199,7 @@ describeUnless(noSshd, "nothing is left at a host", () => {
   for (const [place, more] of places)
     it(`when the link is cut while the executable is sent ${place}`, function* () {
       const PATH = yield* tempDirectory;
-      for (const name of ["uname", "chmod", "wc", "head", "rm", ...more])
+      for (const name of ["uname", "chmod", "ls", "wc", "head", "rm", ...more])
         symlinkSync(`/usr/bin/${name}`, `${PATH}/${name}`);
       const server = yield* startSshd({
         config: [`ForceCommand PATH=${PATH} exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"`],

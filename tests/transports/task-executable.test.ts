@@ -96,17 +96,19 @@ describe("the command line of rsyscall-task", () => {
     assert.deepEqual([status, stdout.toString()], [0, "rsyscall 1 x86_64\n"]);
   });
 
-  const wrong: ReadonlyArray<[what: string, script: string, message: string]> = [
+  const ended = "stdin is closed, or has ended before anything came";
+  const wrong: ReadonlyArray<[what: string, script: string, message: string, said?: string]> = [
     ["/dev/null", '"$0" stdin </dev/null', "stdin is no Unix stream socket"],
     ["a pipe", ': | "$0" stdin', "stdin is no Unix stream socket"],
     ["nothing", '"$0" stdin <&-', "stdin is no Unix stream socket"],
-    ["no stdin", '"$0" command <&-', "stdin or stdout is closed"],
-    ["no stdout", '"$0" command >&-', "stdin or stdout is closed"],
+    ["no stdin", '"$0" command <&-', ended, "rsyscall-refused stdin\n"],
+    ["an empty stdin", '"$0" command </dev/null', ended, "rsyscall-refused stdin\n"],
+    ["no stdout", '"$0" command >&-', "stdout is closed"],
   ];
-  for (const [what, script, message] of wrong)
+  for (const [what, script, message, said = ""] of wrong)
     it(`says what is wrong with ${what}`, function* () {
       const { status, stdout, stderr } = yield* execute("/bin/sh", ["-c", script, taskPath]);
-      assert.deepEqual([status, stdout.toString()], [2, ""]);
+      assert.deepEqual([status, stdout.toString()], [2, said]);
       assert.equal(stderr.toString(), `rsyscall: ${message}\n`);
     });
 

@@ -34,15 +34,17 @@ const escaped = (character: string): string => {
 export const printable = (text: string | Uint8Array, limit = 4096): string => {
   // No character has more than four bytes.
   const all = typeof text === "string" ? text : fsDecode(text.subarray(0, 4 * limit + 4));
-  const isCut = all.length > limit;
-  // Not between the two halves of a pair.
-  const shown = isCut ? all.slice(0, limit).replace(/[\ud800-\udbff]$/, "") : all;
-  return `${shown.replace(unprintable, escaped)}${isCut ? "..." : ""}`;
+  return cut(all, limit).replace(unprintable, escaped);
 };
 
-/** As `printable`, line by line: the line ends stay. */
-export const printableLines = (text: string, limit?: number): string =>
-  text
-    .split(/\r?\n/)
-    .map((line) => printable(line, limit))
-    .join("\n");
+/** What is longer is cut, but not between the two halves of a pair. */
+const cut = (text: string, limit: number): string =>
+  text.length > limit ? `${text.slice(0, limit).replace(/[\ud800-\udbff]$/, "")}...` : text;
+
+/** As `printable`, for text of several lines, such as what a program writes to stderr: newlines and tabs stay. */
+export const printableLines = (text: string, limit = Number.MAX_SAFE_INTEGER): string =>
+  cut(text, limit)
+    .replaceAll("\r\n", "\n")
+    .replace(unprintable, (character) =>
+      character === "\n" || character === "\t" ? character : escaped(character),
+    );

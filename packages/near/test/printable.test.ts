@@ -24,7 +24,7 @@ describe("printable", () => {
     assert.isBelow(printable("\0".repeat(10000)).length, 2 * 4096 + 4);
   });
 
-  it("line by line keeps the line ends", () => {
-    assert.equal(printableLines("a\u001b\r\nb\rc\n"), "a\\x1b\nb\\rc\n");
+  it("keeps lines and tabs where that is wanted", () => {
+    assert.equal(printableLines("a\r\nb\tc\n\x1b[m\rd\u202e"), "a\nb\tc\n\\x1b[m\\rd\\u202e");
   });
 });

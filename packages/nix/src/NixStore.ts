@@ -4,10 +4,11 @@ import {
   type MallocFailure,
   readlink,
 } from "@rsyscall/handle";
-import { oneLine, Path, type PathLike, pathText } from "@rsyscall/near";
+import { oneLine, Path, type PathLike, pathText, printable } from "@rsyscall/near";
 import type { Command, ExecutableNotFoundError, RunOptions, Thread } from "@rsyscall/thread";
 import { Effect, type Scope, Stream } from "effect";
 import { NixError } from "./errors.ts";
+import { isStorePath } from "./internal/storePath.ts";
 
 export type NixFailure = NixError | HandleFailure;
 
@@ -55,8 +56,11 @@ export class NixStore {
 
   /** Adds a copy of a file or a directory, and says where it is in the store. */
   add(path: PathLike): Effect.Effect<Path, NixFailure> {
-    return Effect.map(this.#lines(["--add", Path.make(path).text]), ([added]) =>
-      Path.make(added as string),
+    const words = ["--add", operand(path)];
+    return Effect.flatMap(this.#storePaths(words), ([added]) =>
+      added === undefined
+        ? Effect.fail(this.#error(words, "it has named no store path"))
+        : Effect.succeed(Path.make(added)),
     );
   }
 
@@ -70,25 +74,31 @@ export class NixStore {
     return Effect.gen({ self: this }, function* () {
       const directory = yield* this.thread.mkdtemp({ prefix: "nix-roots-" });
       const root = `${directory.text}/root`;
-      const words = ["--realise", ...paths.map(pathText), "--add-root", root];
+      const words = ["--realise", ...paths.map(operand), "--add-root", root];
       const links = yield* this.#lines(words);
-      return yield* Effect.forEach(links, (link) => readlink(this.thread.task, link));
+      return yield* Effect.forEach(links, (link) =>
+        Effect.tap(readlink(this.thread.task, link), ({ text }) => this.#check(words, [text])),
+      );
     });
   }
 
   /** Everything that store paths need to work, themselves included: what they refer to before what refers. */
   closure(...paths: ReadonlyArray<PathLike>): Effect.Effect<ReadonlyArray<string>, NixFailure> {
-    return this.#lines(["--query", "--requisites", ...paths.map(pathText)]);
+    return this.#storePaths(["--query", "--requisites", ...paths.map(operand)]);
   }
 
   /** Those of some store paths that are not in this store. */
   missing(paths: ReadonlyArray<PathLike>): Effect.Effect<ReadonlyArray<string>, NixFailure> {
-    return this.#lines(["--check-validity", "--print-invalid", ...paths.map(pathText)]);
+    return this.#storePaths(["--check-validity", "--print-invalid", ...paths.map(operand)]);
   }
 
   /**
    * Copies store paths, and all that they need, to the store of another Thread, but for what is there
    * already. The paths are the same there. Nothing is kept in files on the way.
+   *
+   * Each store is told of nothing but store paths, and this one is asked for no others than those that were
+   * meant to be copied, whatever the other says. But a store believes what it imports: copy from stores that
+   * are trusted.
    */
   copyTo(
     other: NixStore,
@@ -96,7 +106,9 @@ export class NixStore {
     { onProgress = () => Effect.void }: CopyOptions = {},
   ): Effect.Effect<ReadonlyArray<string>, NixFailure> {
     return Effect.gen({ self: this }, function* () {
-      const missing = yield* other.missing(yield* this.closure(...paths));
+      const closure = yield* this.closure(...paths);
+      const words = ["--check-validity", "--print-invalid", ...closure];
+      const missing = yield* other.#storePaths(words, new Set(closure));
       if (missing.length > 0) yield* Effect.scoped(this.#export(other, missing, onProgress));
       return missing;
     });
@@ -125,7 +137,7 @@ export class NixStore {
       yield* Effect.all(
         [
           this.#run(["--export", ...paths], { stdout: exported }),
-          other.#run(["--import"], { stdin: importing }),
+          other.#storePaths(["--import"], new Set(paths), { stdin: importing }),
           transfer,
         ],
         { concurrency: "unbounded" },
@@ -133,14 +145,49 @@ export class NixStore {
     });
   }
 
-  #lines(words: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, NixFailure> {
-    return Effect.map(this.#run(words), (text) => text.split("\n").filter((line) => line !== ""));
+  #lines(
+    words: ReadonlyArray<string>,
+    options?: RunOptions,
+  ): Effect.Effect<ReadonlyArray<string>, NixFailure> {
+    return Effect.map(this.#run(words, options), (text) =>
+      text.split("\n").filter((line) => line !== ""),
+    );
+  }
+
+  /** The store paths that it says, of which some may be arguments of another store's nix-store. */
+  #storePaths(
+    words: ReadonlyArray<string>,
+    among?: ReadonlySet<string>,
+    options?: RunOptions,
+  ): Effect.Effect<ReadonlyArray<string>, NixFailure> {
+    return Effect.tap(this.#lines(words, options), (lines) => this.#check(words, lines, among));
+  }
+
+  /** A store may be another host's, which may say anything: an option for nix-store, or a path that nobody meant. */
+  #check(
+    words: ReadonlyArray<string>,
+    lines: ReadonlyArray<string>,
+    among?: ReadonlySet<string>,
+  ): Effect.Effect<void, NixError> {
+    const wrong = lines.find((line) => !isStorePath(line));
+    const other = lines.find((line) => among?.has(line) === false);
+    if (wrong === undefined && other === undefined) return Effect.void;
+    const problem =
+      wrong === undefined
+        ? `it has named "${other}", of which it was not told`
+        : `it has named "${printable(wrong, 100)}", which is no store path`;
+    return Effect.fail(this.#error(words, problem));
+  }
+
+  #error(words: ReadonlyArray<string>, problem: string, stderr = ""): NixError {
+    return new NixError({ command: String(this.#program.args(...words)), problem, stderr });
   }
 
   /** Runs it to its end. The result is what it has written to stdout, if that is not given. */
   #run(words: ReadonlyArray<string>, options: RunOptions = {}): Effect.Effect<string, NixFailure> {
     const command = this.#program.args(...words);
     const { thread } = this;
+    const error = this.#error.bind(this);
     return Effect.scoped(
       Effect.gen(function* () {
         const [errors, stderr] = yield* thread.pipe();
@@ -160,14 +207,15 @@ export class NixStore {
         );
         const state = yield* process.wait;
         if (state.clean) return text;
-        return yield* new NixError({
-          command: String(command),
-          problem: `it ${state}`,
-          stderr: said,
-        });
+        return yield* error(words, `it ${state}`, said);
       }),
     );
   }
 }
 
 oneLine(NixStore, ({ thread }) => `of ${thread}`);
+/** A path as an argument of nix-store(1), which takes words that begin with `-` for options, behind `--` too. */
+const operand = (path: PathLike): string => {
+  const text = pathText(path);
+  return text.startsWith("-") ? `./${text}` : text;
+};

@@ -1,4 +1,4 @@
-import { printable, TaggedError } from "@rsyscall/near";
+import { printable, printableLines, TaggedError } from "@rsyscall/near";
 
 /** Characters of what a command has said in a message: the end of it, where the reason is. */
 const SAID = 4096;
@@ -9,11 +9,12 @@ export class NixError extends TaggedError("NixError")<{
   readonly command: string;
   /** How it ended. */
   readonly problem: string;
-  /** What it has written to stderr. */
+  /** What it has written to stderr, as it came. */
   readonly stderr: string;
 }> {
   override get message(): string {
-    const said = printable(this.stderr.trim().slice(-SAID));
-    return `${printable(this.command)}: ${printable(this.problem)}${said === "" ? "" : `\n${said}`}`;
+    const said = printableLines(this.stderr.trim().slice(-SAID));
+    const what = `${printable(this.command)}: ${printable(this.problem)}`;
+    return said === "" ? what : `${what}\n${said}`;
   }
 }

@@ -152,6 +152,73 @@ describeUnless(missing("nix-store"), "a Nix store", () => {
   });
 });
 
+/** A store whose nix-store is a script. */
+const scripted = (text: string) =>
+  Effect.gen(function* () {
+    const thread = yield* (yield* LocalThread).fork();
+    const program = Command.make("/bin/sh", "-c", text, "sh");
+    return yield* NixStore.make(thread, program);
+  });
+
+const storePath = (name: string) => `/nix/store/${"0123456789abcdfg".repeat(2)}-${name}`;
+
+describeUnless(undefined, "a Nix store that says other things than store paths", () => {
+  const wrong = [
+    "--option",
+    "--option\nplugin-files",
+    "-E",
+    "/etc/passwd",
+    "nix/store/x",
+    storePath(""),
+    `${storePath("x")}/bin`,
+    `${storePath("x")} `,
+    `/nix/store/${"e".repeat(32)}-x`,
+    `/nix/../${storePath("x")}`,
+    "\x1b[2J",
+  ];
+
+  it("makes no argument of them for another", function* () {
+    const directory = yield* tempDirectory;
+    const other = yield* scripted(`printf '%s\\n' "$@" >> ${directory}/told`);
+    for (const line of wrong) {
+      writeFileSync(`${directory}/said`, `${storePath("good")}\n${line}\n`);
+      const lying = yield* scripted(`cat ${directory}/said`);
+      for (const copy of [
+        lying.copyTo(other, [storePath("good")]),
+        lying.closure(storePath("good")),
+        lying.missing([storePath("good")]),
+      ]) {
+        const error = yield* Effect.flip(Effect.asVoid(copy));
+        assert.instanceOf(error, NixError, line);
+        assert.match(error.message, /which is no store path$/);
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: it is escaped
+        assert.notMatch(error.message, /[\n\x1b]/);
+      }
+    }
+    assert.isFalse(existsSync(`${directory}/told`), "the other was asked nothing");
+  });
+
+  it("gets no path that nobody meant to copy", function* () {
+    const directory = yield* tempDirectory;
+    const ours = yield* scripted(
+      `echo "$*" >> ${directory}/told; test "$1" = --export || echo ${storePath("public")}`,
+    );
+    const curious = yield* scripted(`echo ${storePath("secret")}`);
+    const error = yield* Effect.flip(Effect.asVoid(ours.copyTo(curious, [storePath("public")])));
+    assert.match(error.message, /"\/nix\/store\/\w+-secret", of which it was not told$/);
+    assert.notInclude(readFileSync(`${directory}/told`, "utf8"), "--export");
+  });
+
+  it("is asked for what is named like an option", function* () {
+    const directory = yield* tempDirectory;
+    const store = yield* scripted(`echo "$*" > ${directory}/told; echo ${storePath("x")}`);
+    assert.equal((yield* store.add("--delete")).text, storePath("x"));
+    assert.equal(readFileSync(`${directory}/told`, "utf8"), "--add ./--delete\n");
+    const silent = yield* Effect.flip(Effect.asVoid((yield* scripted("exit 0")).add("x")));
+    assert.match(silent.message, /it has named no store path/);
+  });
+});
+
 describeUnless(undefined, "a Thread without Nix", () => {
   it("is told so", function* () {
     const thread = yield* (yield* LocalThread).fork();

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { SHUT } from "@rsyscall/abi";
+import { MSG, SHUT } from "@rsyscall/abi";
 import { allOrNothing } from "@rsyscall/connection";
-import { AsyncFileDescriptor, type Epoller } from "@rsyscall/epoller";
+import { AsyncFileDescriptor } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
 import { taskPath } from "@rsyscall/native";
-import { oneLine, type PathLike, pathText } from "@rsyscall/near";
+import { catchErrno, oneLine, type PathLike, pathText, printable } from "@rsyscall/near";
 import type { ChildProcess, Command, Thread } from "@rsyscall/thread";
 import {
   type Bootstrapped,
@@ -16,9 +16,10 @@ import {
   launch,
 } from "@rsyscall/transport";
 import { type Duration, Effect, type Scope } from "effect";
-import { bootWords, READY } from "./bootScript.ts";
+import { bootWords, READY, REFUSED, type Refusal, refusals } from "./bootScript.ts";
 import type { StreamError } from "./errors.ts";
 import { type Executables, readExecutables } from "./executables.ts";
+import { LineSearch } from "./internal/LineSearch.ts";
 import { MultiplexedConnection } from "./MultiplexedConnection.ts";
 import { Multiplexer } from "./Multiplexer.ts";
 
@@ -58,8 +59,8 @@ const PREAMBLE_SIZE = 64 * 1024;
  *
  * - `/bin/sh`, any POSIX shell;
  * - perl(1), which puts it into a memfd, where these can be made and executed. Otherwise it is a file for a
- *   moment, of a name that nobody else has, for nobody else: for that chmod(1), wc(1), `head -c`, and a directory
- *   in which programs can be executed.
+ *   moment, of a name that nobody can guess, for nobody else: for that chmod(1), ls(1), wc(1), `head -c`, and a
+ *   directory in which programs can be executed.
  *
  * Or it is there already, and needs nothing (`executable`).
  *
@@ -135,14 +136,25 @@ export class CommandTask {
             })
           : undefined;
       const [[near, far]] = (yield* parent.connection.openChannels(1)) as [[Socket, Socket]];
-      const launched = yield* launch(
-        parent,
-        sent === undefined ? shown : command(...bootWords(newToken(), largest(sent))),
-        { stdin: far, stdout: far, onStderr, shown },
-      );
+      const launched = yield* launch(parent, sent === undefined ? shown : command(...bootWords), {
+        stdin: far,
+        stdout: far,
+        onStderr,
+        shown,
+      });
       yield* far.close;
-      const hear = Effect.gen(function* () {
-        if (sent !== undefined) yield* sendExecutable(near, accessEpoller, sent);
+      const search = new LineSearch(READY, REFUSED);
+      const begin = Effect.scoped(
+        Effect.flatMap(AsyncFileDescriptor.make(accessEpoller, near), (stream) =>
+          Effect.andThen(
+            sent === undefined ? Effect.void : sendExecutable(stream, search, sent),
+            awaitTask(stream, search),
+          ),
+        ),
+      );
+      const bootstrap = Effect.gen(function* () {
+        // What is killed removes nothing.
+        yield* Effect.onError(begin, () => launched.letEnd(near.shutdown(SHUT.RDWR)));
         const multiplexer = yield* Multiplexer.make(near, accessEpoller);
         const socket = yield* AsyncFileDescriptor.make(accessEpoller, multiplexer.first);
         const policy = { handshakeTimeout: timeout, allow: () => true, descriptionLimit: 2 ** 23 };
@@ -150,12 +162,6 @@ export class CommandTask {
           handshake(socket, policy),
           Effect.mapError(multiplexer.ended, noTask),
         );
-        return { multiplexer, greeted };
-      });
-      const bootstrap = Effect.gen(function* () {
-        const { multiplexer, greeted } = yield* sent === undefined
-          ? hear
-          : Effect.onError(hear, () => letScriptEnd(near, launched.process));
         return yield* bootstrapThread(
           {
             accessTask,
@@ -172,6 +178,7 @@ export class CommandTask {
       const bootstrapped = yield* Effect.mapError(launched.within(timeout, bootstrap), (error) =>
         advised(error, launched.process, sent !== undefined),
       );
+      yield* Effect.addFinalizer(() => launched.letEnd(near.shutdown(SHUT.RDWR)));
       return new CommandTask(bootstrapped, launched);
     });
     // A command that leads nowhere may never end by itself.
@@ -181,11 +188,8 @@ export class CommandTask {
 
 oneLine(CommandTask, ({ thread, process }) => `${thread} through ${process}`);
 
-/** A name that nobody else has. */
+/** A part of a name that nobody can guess. */
 const newToken = (): string => randomBytes(12).toString("hex");
-
-const largest = (executables: Executables): number =>
-  Math.max(0, ...[...executables.values()].map(({ length }) => length));
 
 /** What the end of a stream means on which there was no hello. */
 const noTask = (error: StreamError): HandshakeError =>
@@ -196,72 +200,123 @@ const noTask = (error: StreamError): HandshakeError =>
       })
     : new HandshakeError({ kind: "HungUp", problem: error.message, cause: error });
 
-/** How long the script gets to remove its file. */
-const END_TIMEOUT = "1 second";
-
-/** Nothing more will come, and whoever is killed removes nothing. */
-const letScriptEnd = (stream: Socket, process: ChildProcess): Effect.Effect<void> =>
-  Effect.andThen(stream.shutdown(SHUT.RDWR), process.wait).pipe(
-    Effect.timeout(END_TIMEOUT),
-    Effect.ignore,
-  );
+type Stream = AsyncFileDescriptor<Socket>;
 
 /** Answers the script with the executable for its machine. */
 const sendExecutable = (
-  socket: Socket,
-  epoller: Epoller,
+  stream: Stream,
+  search: LineSearch,
   executables: Executables,
 ): Effect.Effect<void, HandleFailure | HandshakeError> =>
   Effect.gen(function* () {
-    const stream = yield* AsyncFileDescriptor.make(epoller, socket);
-    const machine = yield* readMachine(stream);
+    const machine = yield* readMachine(stream, search);
     const program = executables.get(machine);
     if (program === undefined)
       return yield* new HandshakeError({
-        problem: `it leads to a machine ${machine}, and there are executables for ${[...executables.keys()].join(", ")}: build rsyscall-task for it, and give its path in \`executables\``,
+        problem: `it leads to a machine ${printable(machine, 100)}, and there are executables for ${[...executables.keys()].join(", ")}: build rsyscall-task for it, and give its path in \`executables\``,
       });
-    yield* stream.sendAllBytes(Buffer.concat([Buffer.from(`${program.length}\n`), program]));
-  }).pipe(Effect.scoped);
+    const line = Buffer.from(`${program.length} ${newToken()}\n`);
+    // Why what has gone takes no more is read behind this.
+    yield* catchErrno(
+      "EPIPE",
+      () => Effect.void,
+    )(stream.sendAllBytes(Buffer.concat([line, program])));
+  });
 
 /** Waits until the script says what machine it is on. */
-const readMachine = (
-  stream: AsyncFileDescriptor<Socket>,
-): Effect.Effect<string, HandshakeError> => {
-  let said = "";
-  const readOn: Effect.Effect<string, HandshakeError> = Effect.flatMap(
-    Effect.mapError(stream.readBytes(), (cause) => noShell(said, cause)),
+const readMachine = (stream: Stream, search: LineSearch): Effect.Effect<string, HandshakeError> =>
+  Effect.flatMap(
+    Effect.mapError(stream.readBytes(), (cause) => noShell(search, cause)),
     (bytes): Effect.Effect<string, HandshakeError> => {
-      said += Buffer.from(bytes).toString("latin1");
-      const ready = READY_LINE.exec(said);
-      if (ready !== null) return Effect.succeed(ready[1] as string);
-      return bytes.length === 0 || said.length > PREAMBLE_SIZE
-        ? Effect.fail(noShell(said))
-        : readOn;
+      const found = search.find(bytes);
+      if (found !== undefined)
+        return found.marker === READY
+          ? Effect.succeed(found.rest)
+          : Effect.fail(refused(found.rest));
+      return bytes.length === 0 || search.length > PREAMBLE_SIZE
+        ? Effect.fail(noShell(search))
+        : readMachine(stream, search);
     },
   );
-  return readOn;
-};
 
-/** What others have written before need not end in a newline. */
-const READY_LINE = new RegExp(`${READY}(.*)\n`);
-
-const noShell = (preamble: string, cause?: unknown): HandshakeError =>
-  preamble.trim() === ""
+const noShell = (said: LineSearch, cause?: unknown): HandshakeError =>
+  said.beginning === ""
     ? new HandshakeError({ kind: "HungUp", problem: "it has ended before a shell began", cause })
     : new HandshakeError({
-        problem: `no shell has begun behind it; it said ${JSON.stringify(preamble.trim().slice(0, 500))}`,
+        problem: `no shell has begun behind it; it said "${printable(said.beginning)}"`,
         cause,
       });
+
+const refused = (reason: string): HandshakeError => {
+  const refusal: Refusal | undefined = Object.hasOwn(refusals, reason)
+    ? refusals[reason as keyof typeof refusals]
+    : undefined;
+  return new HandshakeError(refusal ?? { problem: `it cannot go on: ${printable(reason, 100)}` });
+};
+
+/** How long what has begun to say something else gets to end its line. */
+const LINE_TIMEOUT = "1 second";
+
+/**
+ * Waits until the stream begins. Its first frame is one of channel 0, and begins with a byte that is in no text:
+ * text is of something else, or says why rsyscall-task cannot go on.
+ */
+const awaitTask = (
+  stream: Stream,
+  search: LineSearch,
+): Effect.Effect<void, HandleFailure | HandshakeError> => {
+  const other = Effect.suspend(() =>
+    Effect.fail(
+      new HandshakeError({
+        problem: `what answers behind it is no rsyscall-task: it said "${printable(search.beginning)}"`,
+      }),
+    ),
+  );
+  const nothing = new Uint8Array(0);
+  const readReason = (bytes: Uint8Array): Effect.Effect<never, HandleFailure | HandshakeError> => {
+    const found = search.find(bytes);
+    if (found !== undefined) return Effect.fail(refused(found.rest));
+    return search.length > PREAMBLE_SIZE
+      ? other
+      : Effect.flatMap(stream.readBytes(), (more) =>
+          more.length === 0 ? other : readReason(more),
+        );
+  };
+  const isText = Effect.suspend(() =>
+    search.hasMore
+      ? Effect.succeed(true)
+      : Effect.map(stream.recvBytes(1, MSG.PEEK), ([first = 0]) => first !== 0),
+  );
+  return Effect.flatMap(
+    isText,
+    (isText): Effect.Effect<void, HandleFailure | HandshakeError> =>
+      isText
+        ? Effect.timeoutOrElse(readReason(nothing), {
+            duration: LINE_TIMEOUT,
+            orElse: () => other,
+          })
+        : Effect.void,
+  ).pipe(
+    // It has ended without having read all that we said.
+    catchErrno("ECONNRESET", (cause) =>
+      Effect.fail(new HandshakeError({ kind: "HungUp", problem: "it has ended", cause })),
+    ),
+  );
+};
 
 /** The exit statuses by which shells, and those who follow them, tell that a program cannot be executed. */
 const CANNOT_EXECUTE: ReadonlyArray<number | undefined> = [126, 127];
 
-/** What to do about an error, where the exit status of the command tells. */
+/** What to do about an error, where the exit status of the command tells, or that there was no answer. */
 const advised = (error: LaunchError, { state }: ChildProcess, isSent: boolean): LaunchError => {
-  if (!CANNOT_EXECUTE.includes(state?.exitStatus)) return error;
-  const advice = isSent
-    ? "it must lead to a POSIX shell, /bin/sh; where there is none, give the path of rsyscall-task there as `executable`"
-    : "`executable` must be the path of an rsyscall-task there, for the machine that is there";
-  const { command, stderr, cause } = error;
-  return new LaunchError({ command, problem: `${error.problem}: ${advice}`, stderr, cause });
+  const advice = CANNOT_EXECUTE.includes(state?.exitStatus)
+    ? isSent
+      ? "it must lead to a POSIX shell, /bin/sh; where there is none, give the path of rsyscall-task there as `executable`"
+      : "`executable` must be the path of an rsyscall-task there, for the machine that is there"
+    : error.kind === "TimedOut" && isSent && state === undefined
+      ? "where the way is slow, or asks for a password, more time is needed (`timeout`): the executable that is sent has some 25,000 bytes"
+      : undefined;
+  if (advice === undefined) return error;
+  const { command, problem, kind, stderr, cause } = error;
+  return new LaunchError({ command, problem: `${problem}: ${advice}`, kind, stderr, cause });
 };

@@ -13,7 +13,7 @@ import {
   Socket,
   type Task,
 } from "@rsyscall/handle";
-import { oneLine, SyscallError } from "@rsyscall/near";
+import { catchErrno, oneLine, SyscallError, SyscallSendError } from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
 import { CHANNELS_AT_MOST } from "./frames.ts";
 import type { Multiplexer } from "./Multiplexer.ts";
@@ -72,7 +72,9 @@ export class MultiplexedConnection implements Connection {
   ): Effect.Effect<ReadonlyArray<[access: Socket, task: Socket]>, HandleFailure, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const id = ++this.#lastId;
-      const ours = yield* this.#multiplexer.open(this.#access, count, encode(Uint32, id));
+      const ours = yield* this.#multiplexer
+        .open(this.#access, count, encode(Uint32, id))
+        .pipe(catchErrno("EPIPE", hasEnded));
       // It may still be on its way through the stream: the task waits for it.
       const flags = MSG.WAITALL;
       const theirs = yield* receivePassed(this.#task, { peer: this.#task.task, id, count, flags });
@@ -103,6 +105,10 @@ export class MultiplexedConnection implements Connection {
     return cannotPass(fds);
   }
 }
+
+/** The task takes no descriptors any more: it is the way to it that has ended, and no call of the caller's. */
+const hasEnded = (cause: SyscallError) =>
+  Effect.fail(new SyscallSendError({ syscall: "recvmsg", cause }));
 
 oneLine(MultiplexedConnection, ({ accessTask }) => `from process ${accessTask.pid}`);
 

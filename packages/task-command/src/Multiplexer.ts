@@ -1,8 +1,8 @@
-import { EPOLL, Errno, MSG, POLL, PollFd, SHUT, Timespec } from "@rsyscall/abi";
+import { EPOLL, Errno, Int32, MSG, POLL, PollFd, SHUT, Timespec } from "@rsyscall/abi";
 import { type MappedMemory, ownMemory } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
-import { isError, LocalSyscallInterface, oneLine, SyscallError } from "@rsyscall/near";
+import { type Fd, isError, LocalSyscallInterface, oneLine, SyscallError } from "@rsyscall/near";
 import { Deferred, Effect, Exit, Scope } from "effect";
 import { StreamError } from "./errors.ts";
 import {
@@ -17,6 +17,7 @@ import {
   whatIsWrong,
 } from "./frames.ts";
 import { Channel } from "./internal/Channel.ts";
+import { type EndName, findNumbers, numberOf } from "./internal/ChannelEnd.ts";
 import { Numbers } from "./internal/Numbers.ts";
 
 /** A few turns of channels, and what is to be said besides. */
@@ -32,8 +33,11 @@ const SCRATCH_SIZE = PAYLOAD_AT_MOST;
  */
 const CHANNELS = 8192;
 
-/** How often the buffer is filled before others get their turn. */
+/** How often the buffer is filled, or read into, before others get their turn. */
 const ROUNDS = 16;
+
+/** ioctl_tty(2): how many bytes are there to be read. */
+const FIONREAD = 0x541b;
 
 /**
  * The near side of a multiplexed stream: channels to sockets at the far side, each of them a socket here. Its
@@ -41,8 +45,7 @@ const ROUNDS = 16;
  * in both directions.
  */
 export class Multiplexer {
-  /** Our end of the channel that is there from the beginning. It blocks. */
-  readonly first: Socket;
+  #first: Socket | undefined;
   readonly #stream: Socket;
   readonly #epoller: Epoller;
   readonly #local: LocalSyscallInterface;
@@ -50,16 +53,13 @@ export class Multiplexer {
   readonly #view: DataView;
   readonly #sendto: number;
   readonly #recvfrom: number;
-  readonly #scope: Scope.Scope;
   readonly #channels = new Map<number, Channel>();
   /** Channels that the far side has closed, and of which something is to be written on. */
   readonly #lingering = new Set<Channel>();
   /** Those that we have closed, until the far side answers, and whether we had said END before. */
   readonly #closing = new Map<number, boolean>();
-  /** The numbers of channels by the ends that are not ours. */
-  readonly #ids = new WeakMap<Socket, number>();
-  /** The channels that the end of the stream has ended. */
-  readonly #cut = new Set<number>();
+  /** Channels by the ends that are not ours. */
+  readonly #byEnd = new WeakMap<Socket, Channel>();
   readonly #numbers = new Numbers((id) => this.#channels.has(id) || this.#closing.has(id));
   /** Channels that have something to be read, and may send it. They take turns. */
   #turns: Array<Channel> = [];
@@ -87,11 +87,7 @@ export class Multiplexer {
     epoller: Epoller,
     local: LocalSyscallInterface,
     memory: MappedMemory,
-    scope: Scope.Scope,
-    [first, channel]: readonly [Socket, Channel],
   ) {
-    this.first = first;
-    this.#scope = scope;
     this.#stream = stream;
     this.#epoller = epoller;
     this.#local = local;
@@ -99,7 +95,6 @@ export class Multiplexer {
     this.#view = new DataView(memory.buffer);
     this.#sendto = local.abi.syscallNumber("sendto") as number;
     this.#recvfrom = local.abi.syscallNumber("recvfrom") as number;
-    this.#ids.set(first, channel.id);
   }
 
   /**
@@ -122,27 +117,29 @@ export class Multiplexer {
         (allocation) => allocation.free,
       );
       const memory = yield* ownMemory.map(address, size);
-      const scope = yield* Effect.scope;
-      const first = yield* Channel.make(task, 0, scope);
-      const multiplexer = new Multiplexer(stream, epoller, local, memory, scope, first);
-      yield* multiplexer.#add(first[1]);
-      yield* epoller.watch(
-        stream,
-        (hasEnded) =>
-          hasEnded
-            ? multiplexer.#end(new StreamError({ problem: "the event loop has ended" }))
-            : multiplexer.#onStream(),
-        EPOLL.IN | EPOLL.OUT,
+      const multiplexer = new Multiplexer(stream, epoller, local, memory);
+      multiplexer.#first = yield* multiplexer.#make(0);
+      // The channels are cut before their sockets close, so these belong to no scope but their own.
+      const close = Effect.sync(() => multiplexer.#close());
+      yield* Effect.onError(
+        epoller.watch(
+          stream,
+          (hasEnded) =>
+            hasEnded
+              ? multiplexer.#end(new StreamError({ problem: "the event loop has ended" }))
+              : multiplexer.#onStream(),
+          EPOLL.IN | EPOLL.OUT,
+        ),
+        () => close,
       );
-      // Before all else of the scope goes.
-      yield* Effect.addFinalizer(() =>
-        Effect.sync(() => {
-          multiplexer.#end(new StreamError({ problem: "its scope has closed" }));
-          for (const channel of multiplexer.#lingering) multiplexer.#drop(channel);
-        }),
-      );
+      yield* Effect.addFinalizer(() => close);
       return multiplexer;
-    });
+    }).pipe(Effect.uninterruptible);
+  }
+
+  /** Our end of the channel that is there from the beginning. It blocks. */
+  get first(): Socket {
+    return this.#first as Socket;
   }
 
   /** Fails when the stream has ended, and with it all channels. */
@@ -156,8 +153,7 @@ export class Multiplexer {
    * @param end our end of the channel
    */
   isCut(end: Socket): boolean {
-    const id = this.#ids.get(end);
-    return id !== undefined && this.#cut.has(id);
+    return this.#byEnd.get(end)?.isCut ?? false;
   }
 
   /** Bytes that the stream has carried in each direction so far, frames and all, and channels there are. */
@@ -189,38 +185,45 @@ export class Multiplexer {
       const errno = this.#whyNot(through, count, message.length);
       if (errno !== undefined)
         return Effect.fail(SyscallError.of("sendmsg", errno, `fd ${through.near}`));
-      const id = this.#ids.get(through) as number;
+      const id = (this.#byEnd.get(through) as Channel).id;
       const first = this.#numbers.take(count);
-      const channels: Array<Channel> = [];
       const make = Effect.gen({ self: this }, function* () {
         const ends: Array<Socket> = [];
-        for (let i = 0; i < count; i++) {
-          const [end, channel] = yield* Channel.make(this.#stream.task, first + i, this.#scope);
-          channels.push(channel);
-          yield* this.#add(channel);
-          this.#ids.set(end, channel.id);
-          ends.push(end);
-        }
+        for (let i = 0; i < count; i++) ends.push(yield* this.#make(first + i));
         this.#control.push(frameOf(id, FRAME.OPEN, [first, count], message));
         this.#schedule();
         return ends;
       });
       // The far side has not heard of them.
       const undo = Effect.sync(() => {
-        for (const channel of channels) this.#drop(channel);
+        for (let i = 0; i < count; i++) {
+          const channel = this.#channels.get(first + i);
+          if (channel !== undefined) this.#drop(channel);
+        }
       });
       return Effect.uninterruptible(Effect.onError(make, () => undo));
     });
   }
 
   #whyNot(through: Socket, count: number, length: number) {
-    const id = this.#ids.get(through);
+    const id = this.#byEnd.get(through)?.id;
     const isCount = Number.isInteger(count) && count >= 0 && count <= CHANNELS_AT_MOST;
     if (id === undefined || !isCount || length < 1 || length > MESSAGE_AT_MOST) return "EINVAL";
     const channel = this.#channels.get(id);
     if (channel === undefined || channel.saidEnd) return "EPIPE";
     if (channel.credit < WINDOW) return "EBUSY";
     return this.#channels.size + this.#closing.size + count > CHANNELS ? "EMFILE" : undefined;
+  }
+
+  /** A channel, and its end to give away. */
+  #make(id: number): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
+    return Effect.gen({ self: this }, function* () {
+      const onShutdown = (channel: Channel, fd: Fd) => this.#onShutdown(channel, fd);
+      const [end, channel] = yield* Channel.make(this.#stream.task, id, onShutdown);
+      yield* Effect.onError(this.#add(channel), () => Effect.sync(() => this.#drop(channel)));
+      this.#byEnd.set(end, channel);
+      return end;
+    });
   }
 
   #add(channel: Channel): Effect.Effect<void, HandleFailure> {
@@ -238,8 +241,8 @@ export class Multiplexer {
   }
 
   /**
-   * Ends everything: those at the other ends of the sockets see a hang-up. But they get first what came for
-   * them: the far side ends when it has said all.
+   * Ends everything. Those at the other ends of the sockets get first what came for them, and then ECONNRESET,
+   * unless the far side had said that there is no more.
    */
   #end(error: StreamError): void {
     if (this.#hasEnded) return;
@@ -247,11 +250,58 @@ export class Multiplexer {
     this.#control = [];
     this.#turns = [];
     this.#closing.clear();
-    for (const channel of [...this.#channels.values()]) {
-      this.#cut.add(channel.id);
-      this.#dropWhenWritten(channel);
-    }
+    const channels = [...this.#channels.values()];
+    this.#cut(channels.filter(({ gotEnd }) => !gotEnd));
+    for (const channel of channels) this.#dropWhenWritten(channel);
     Deferred.doneUnsafe(this.#ended, Effect.fail(error));
+  }
+
+  /**
+   * Makes it that the other ends of channels get ECONNRESET when ours close, and not the end of the stream, which
+   * would tell that all has come. This is so when there is something in our sockets that was not read; and what is
+   * at their other ends is held by this process, mostly. See unix(7), and `onShutdown` for those that write no more.
+   */
+  #cut(channels: ReadonlyArray<Channel>): void {
+    const moved: Array<EndName> = [];
+    for (const channel of channels) {
+      channel.isCut = true;
+      if (!this.#plantAt(channel.end) && channel.end !== undefined) moved.push(channel.end);
+    }
+    if (moved.length > 0) for (const fd of findNumbers(moved)) this.#plant(fd);
+  }
+
+  /** Whether the other end has the number that it had at first: then it can be reset. */
+  #plantAt(end: EndName | undefined): boolean {
+    const fd = end === undefined ? undefined : numberOf(end);
+    if (fd === undefined) return false;
+    this.#plant(fd);
+    return true;
+  }
+
+  /** Writes a byte that nobody reads to the other end of a channel. No room for it means that there are others. */
+  #plant(fd: number): void {
+    this.#send(fd, this.#memory.address + OUT_SIZE + IN_SIZE, 1);
+  }
+
+  /**
+   * The other end of a channel will be shut down for writing, after which nothing can be written there. So that it
+   * can be reset nevertheless, one byte stays in our socket from now on.
+   */
+  #onShutdown(channel: Channel, fd: Fd): void {
+    if (channel.left !== undefined || this.#channels.get(channel.id) !== channel) return;
+    const left = this.#unread(channel);
+    channel.left = left;
+    channel.keepsLast = left > 0;
+    if (left === 0) this.#plant(fd);
+  }
+
+  /** Ends everything, and what waits to be written on is lost. */
+  #close(): void {
+    this.#end(new StreamError({ problem: "its scope has closed" }));
+    for (const channel of this.#lingering) {
+      channel.isCut = true;
+      this.#drop(channel);
+    }
   }
 
   /** The far side is told by the end of the stream, and does not go on. */
@@ -272,7 +322,7 @@ export class Multiplexer {
     if (channel.unwritten.length > 0) this.#write(channel);
     if (this.#channels.get(channel.id) !== channel) return;
     if (channel.saidEnd) {
-      if (this.#hasHungUp(channel)) this.#close(channel);
+      if (this.#hasHungUp(channel)) this.#closeChannel(channel);
       return;
     }
     channel.isReadable = true;
@@ -360,20 +410,15 @@ export class Multiplexer {
   #read(channel: Channel): void {
     channel.isWaiting = false;
     if (this.#channels.get(channel.id) !== channel) return;
-    const length = Math.min(channel.credit, PAYLOAD_AT_MOST);
-    const got = this.#receiveFrom(
-      channel.fd,
-      this.#memory.address + this.#outEnd + HEADER_SIZE,
-      length,
-    );
+    const got = this.#receiveOf(channel, this.#memory.address + this.#outEnd + HEADER_SIZE);
     if (got === -Errno.EAGAIN) {
       channel.isReadable = false;
       // All that it had to say has been said by now.
-      if (channel.cannotWrite) this.#close(channel);
-    } else if (isError(got)) this.#close(channel);
+      if (channel.cannotWrite) this.#closeChannel(channel);
+    } else if (isError(got)) this.#closeChannel(channel);
     else if (got === 0) {
       if (channel.cannotWrite || (!channel.gotEnd && this.#hasHungUp(channel)))
-        this.#close(channel);
+        this.#closeChannel(channel);
       else {
         channel.saidEnd = true;
         // Credit for what it has said may still come.
@@ -389,8 +434,25 @@ export class Multiplexer {
     }
   }
 
+  /** Reads a turn of a channel's socket. If its other end writes no more, one byte stays there. */
+  #receiveOf(channel: Channel, address: number): number {
+    const { left, keepsLast } = channel;
+    const most = Math.min(channel.credit, PAYLOAD_AT_MOST);
+    if (left === undefined) return this.#receiveFrom(channel.fd, address, most);
+    if (left === 0) return 0;
+    const isLast = keepsLast && left === 1;
+    const got = this.#receiveFrom(
+      channel.fd,
+      address,
+      Math.min(most, keepsLast && !isLast ? left - 1 : left),
+      isLast ? MSG.PEEK : 0,
+    );
+    if (got > 0) channel.left = left - got;
+    return got;
+  }
+
   /** Closes a channel whose socket nobody has any more. */
-  #close(channel: Channel): void {
+  #closeChannel(channel: Channel): void {
     // One that has ended both ways is none any more at the far side.
     if (!channel.saidEnd || !channel.gotEnd) {
       this.#control.push(frameOf(channel.id, FRAME.CLOSE));
@@ -405,7 +467,15 @@ export class Multiplexer {
     if (this.#channels.get(channel.id) === channel) this.#channels.delete(channel.id);
     this.#lingering.delete(channel);
     channel.unwritten.clear();
+    if (!channel.isCut) this.#empty(channel);
     Effect.runFork(Scope.close(channel.scope, Exit.void));
+  }
+
+  /** So that the other end sees the end of the stream when ours closes, and is not reset. */
+  #empty({ fd }: Channel): void {
+    this.#call("shutdown", fd, SHUT.RD);
+    const scratch = this.#memory.address + OUT_SIZE + IN_SIZE;
+    while (this.#receiveFrom(fd, scratch, SCRATCH_SIZE) > 0);
   }
 
   /** The same, and whoever is at the other end of its socket still gets what came before. */
@@ -416,6 +486,8 @@ export class Multiplexer {
     }
     this.#channels.delete(channel.id);
     this.#lingering.add(channel);
+    // For when the scope closes before all is written on.
+    this.#plantAt(channel.end);
     // Who writes to it is told, and does not wait for us instead of reading.
     this.#call("shutdown", channel.fd, SHUT.RD);
   }
@@ -428,8 +500,8 @@ export class Multiplexer {
 
   /** Takes what has come. If that is much, those whom it is for get a turn before there is more. */
   #receive(): void {
-    for (let got = 0; !this.#hasEnded && !this.#isYielding; ) {
-      got = this.#receiveFrom(
+    for (let round = 0; !this.#hasEnded && !this.#isYielding; round++) {
+      const got = this.#receiveFrom(
         this.#stream.near,
         this.#memory.address + OUT_SIZE + this.#carried,
         IN_SIZE - this.#carried,
@@ -448,7 +520,7 @@ export class Multiplexer {
       else {
         this.#bytesIn += got;
         this.#take(OUT_SIZE + this.#carried + got);
-        if (got >= PAYLOAD_AT_MOST) this.#goOnLater();
+        if (got >= PAYLOAD_AT_MOST || round === ROUNDS) this.#goOnLater();
       }
     }
   }
@@ -601,7 +673,7 @@ export class Multiplexer {
     channel.cannotWrite = true;
     channel.unwritten.clear();
     if (this.#lingering.has(channel)) return;
-    if (channel.saidEnd) this.#close(channel);
+    if (channel.saidEnd) this.#closeChannel(channel);
     else {
       channel.isReadable = true;
       this.#awaitTurn(channel);
@@ -628,8 +700,17 @@ export class Multiplexer {
     return Number(this.#local.submit(this.#sendto, fd, address, length, flags, 0, 0));
   }
 
-  #receiveFrom(fd: number, address: number, length: number): number {
-    return Number(this.#local.submit(this.#recvfrom, fd, address, length, MSG.DONTWAIT, 0, 0));
+  #receiveFrom(fd: number, address: number, length: number, flags = 0): number {
+    return Number(
+      this.#local.submit(this.#recvfrom, fd, address, length, flags | MSG.DONTWAIT, 0, 0),
+    );
+  }
+
+  /** Bytes that are there to be read in a channel's socket. */
+  #unread({ fd }: Channel): number {
+    const at = OUT_SIZE + IN_SIZE;
+    this.#call("ioctl", fd, FIONREAD, this.#memory.address + at);
+    return Int32.decode(new Uint8Array(this.#memory.buffer, at, Int32.size));
   }
 
   /** Whether the other end of a channel's socket is closed altogether. */
@@ -643,7 +724,7 @@ export class Multiplexer {
     return ready === 1 && (PollFd.decode(bytes).revents & (POLL.HUP | POLL.ERR)) !== 0;
   }
 
-  #call(name: "ppoll" | "shutdown", a: number, b: number, c = 0): number {
+  #call(name: "ioctl" | "ppoll" | "shutdown", a: number, b: number, c = 0): number {
     const number = this.#local.abi.syscallNumber(name) as number;
     return Number(this.#local.submit(number, a, b, c, 0, 8, 0));
   }

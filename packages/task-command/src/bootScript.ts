@@ -1,34 +1,20 @@
+import type { HandshakeProblem } from "@rsyscall/transport";
+
 /** What the script writes first, with the machine behind it. What comes before is somebody else's. */
 export const READY = "rsyscall-ready ";
+
+/** What is said on stdout, with one of {@link refusals} behind it, by what cannot go on; rsyscall-task too. */
+export const REFUSED = "rsyscall-refused ";
 
 const NOT_WHOLE = "the executable has not arrived as a whole";
 
 /** Words that a command has to execute. */
 export type Words = [program: string, ...args: ReadonlyArray<string>];
 
-/**
- * What has to be done where nothing of ours is: receives the executable from stdin, and becomes it. It takes a
- * POSIX shell, and
- *
- * - perl(1), where memfds can be made and executed (it is asked first): then it is nowhere but in memory;
- * - otherwise chmod(1), wc(1), and head(1) with `-c`, and a directory with room in which programs can be
- *   executed. There it has a name for as long as it takes to come.
- *
- * It begins with the machine that this is, and gets a line with the size of the executable, and the executable.
- *
- * No word has newlines, backslashes or exclamation marks: login shells through which they may go (csh, fish)
- * do not agree on what these mean in quotes.
- *
- * @param token a name that nobody else has
- * @param room bytes that there will be at most
- */
-export const bootWords = (token: string, room: number): Words => [
-  ...(["/bin/sh", "-c", start, "rsyscall", perl] as const),
-  inFile(token, room),
-];
-
 /** Of $1, the program for perl, and $2, the script without it. There may be no /dev/null. */
 const start = [
+  // It would change bytes.
+  `if test -t 0 || test -t 1; then echo "${REFUSED}terminal"; exit 1; fi`,
   // In the words of uname(1), which is a process more, and of newer kernels only.
   "if test -r /proc/sys/kernel/arch; then read -r machine < /proc/sys/kernel/arch; else machine=$(uname -m); fi",
   `echo "${READY}$machine"`,
@@ -49,6 +35,18 @@ const perl = [
   // biome-ignore lint/suspicious/noTemplateCurlyInString: it is perl
   "sub errno { ${chr(33)} }",
   "sub broken { print STDERR join(q(: ), q(rsyscall), shift, errno()), chr(10); exit 1 }",
+  `sub refuse { print STDOUT q(${REFUSED}), shift, chr(10); exit 1 }`,
+  // stdin may not block: then EAGAIN is no end.
+  "sub receive { " +
+    [
+      "while (1) { $got = sysread(STDIN, $bytes, $_[0])",
+      "return $got if defined($got)",
+      "errno() == 11 or errno() == 4 or return 0",
+      "$ready = q()",
+      "vec($ready, 0, 1) = 1",
+      "select($ready, undef, undef, undef) }",
+    ].join("; ") +
+    " }",
   // memfd_create(2) and execveat(2).
   "%numbers = (x86_64 => [319, 322], aarch64 => [279, 281])",
   // A 32-bit perl on such a machine has other numbers.
@@ -70,45 +68,95 @@ const perl = [
   // What may be executed, and is nothing yet, is no executable: ENOEXEC.
   "unless ($fd >= 0 && execute() < 0 && errno() == 8) { exec { q(/bin/sh) } q(rsyscall), q(-c), $script, q(rsyscall); broken(q(/bin/sh)) }",
   "open(FILE, q(>&=), $fd) or broken(q(memfd))",
-  "$size = q()",
-  "while (sysread(STDIN, $byte, 1) && $byte ne chr(10)) { $size .= $byte }",
-  `$size eq q() and broken(q(${NOT_WHOLE}))`,
-  `for ($left = $size; $left > 0; $left -= $got) { $got = sysread(STDIN, $bytes, $left) or broken(q(${NOT_WHOLE})); syswrite(FILE, $bytes) == $got or broken(q(memfd)) }`,
+  "$line = q()",
+  "while (receive(1) && $bytes ne chr(10)) { $line .= $bytes }",
+  "$line eq q() and refuse(q(stdin))",
+  "($left) = split(q( ), $line)",
+  `for (; $left > 0; $left -= $got) { receive($left) or broken(q(${NOT_WHOLE})); syswrite(FILE, $bytes) == $got or broken(q(memfd)) }`,
   "execute()",
   "broken(q(cannot execute what was sent))",
 ].join("; ");
 
 /**
- * A place must have room and let programs be executed, which is found out before the executable is sent,
- * because nobody could send it again: what is left of it in a pipe cannot be told from what follows. The file
- * is ours alone and new when it is made (O_EXCL), and goes before the program begins.
+ * A place must have room and let programs be executed, and nobody else may put something else in place of what
+ * was put there. The file is ours alone and new when it is made (O_EXCL), and goes before the program begins.
+ *
+ * Its name comes through the stream: the words of a command are there for all users to see, and what one of
+ * them has put under a name that he knows beforehand, a FIFO for example, is not refused by `set -C`.
  */
-const inFile = (token: string, room: number): string =>
-  [
-    'broken() { echo "rsyscall: $1" >&2; exit 1; }',
-    "mask=$(umask)",
-    "umask 077",
-    "set -C",
+const inFile = [
+  'broken() { echo "rsyscall: $1" >&2; exit 1; }',
+  `refuse() { echo "${REFUSED}$1"; exit 1; }`,
+  // Which no shell waits for, nor head(1). Flags are octal: 04000 is O_NONBLOCK.
+  // The number 0 is that of the file itself meanwhile.
+  `if test -r /proc/self/fdinfo/0; then while read -r key value; do case "$key$value" in flags:*[4567]???) refuse nonblocking;; esac; done 4<&0 < /proc/self/fdinfo/4; fi`,
+  "size=",
+  'read -r size token || { test -z "$size" && refuse stdin; }',
+  `test -n "$token" || broken "${NOT_WHOLE}"`,
+  "mask=$(umask)",
+  "umask 077",
+  "set -C",
+  "file=",
+  "tried=",
+  `trap 'test -z "$file" || rm -f "$file"' 0`,
+  // Of which the one before is the consequence.
+  "trap 'exit 1' 1 2 13 15",
+  `for directory in /dev/shm "$XDG_RUNTIME_DIR" "$TMPDIR" /tmp /var/tmp "$HOME" .; do ${[
+    `test -d "$directory" || continue`,
+    // Sticky, or not for others to write to.
+    `case "$(ls -ldL -- "$directory")" in d????????[tT]*|d????-??-*) ;; *) tried="$tried $directory: others may write to it;"; continue;; esac`,
+    `file="$directory/.rsyscall-task-$token"`,
+    // Whether it may be executed is what the kernel looks at first. What has no magic number is a script then,
+    // which some shell may fail to run in its own ways.
+    `why=$( { printf "%-\${size}s" exit > "$file" && chmod 700 "$file" && { "$file"; test $? -ne 126; }; } 2>&1 ) && break`,
+    `tried="$tried $directory: $why;"`,
+    `rm -f "$file"`,
     "file=",
-    "tried=",
-    `trap 'test -z "$file" || rm -f "$file"' 0`,
-    // Of which the one before is the consequence.
-    "trap 'exit 1' 1 2 13 15",
-    `for directory in /dev/shm "$XDG_RUNTIME_DIR" "$TMPDIR" /tmp /var/tmp "$HOME" .; do ${[
-      `test -d "$directory" || continue`,
-      `file="$directory/.rsyscall-task-${token}"`,
-      // Whether it may be executed is what the kernel looks at first. What has no magic number is a script then,
-      // which some shell may fail to run in its own ways.
-      `why=$( { printf "%-${room}s" exit > "$file" && chmod 700 "$file" && { "$file"; test $? -ne 126; }; } 2>&1 ) && break`,
-      `tried="$tried $directory: $why;"`,
-      `rm -f "$file"`,
-      "file=",
-    ].join("; ")}; done`,
-    `test -n "$file" || broken "no directory has room for a program and lets it be executed:$tried"`,
-    `read -r size || broken "${NOT_WHOLE}"`,
-    `head -c "$size" >| "$file"`,
-    `test "$(wc -c < "$file")" -eq "$size" || broken "${NOT_WHOLE}"`,
-    // What begins here has that of whoever runs the command.
-    'umask "$mask"',
-    `exec "$file" --unlink command`,
-  ].join("; ");
+  ].join("; ")}; done`,
+  `test -n "$file" || broken "no directory has room for a program and lets it be executed:$tried"`,
+  `head -c "$size" >| "$file"`,
+  `test "$(wc -c < "$file")" -eq "$size" || broken "${NOT_WHOLE}"`,
+  // What begins here has that of whoever runs the command.
+  'umask "$mask"',
+  `exec "$file" --unlink command`,
+].join("; ");
+
+/**
+ * What has to be done where nothing of ours is: receives the executable from stdin, and becomes it. It takes a
+ * POSIX shell, and
+ *
+ * - perl(1), where memfds can be made and executed (it is asked first): then it is nowhere but in memory;
+ * - otherwise chmod(1), ls(1), wc(1), and head(1) with `-c`, and a directory with room in which programs can be
+ *   executed. There it has a name for as long as it takes to come.
+ *
+ * It begins with the machine that this is, and gets a line with the size of the executable and a name that
+ * nobody can guess, and the executable.
+ *
+ * No word has newlines, backslashes or exclamation marks: login shells through which they may go (csh, fish)
+ * do not agree on what these mean in quotes.
+ */
+export const bootWords: Words = ["/bin/sh", "-c", start, "rsyscall", perl, inFile];
+
+/** Why what has begun behind a command cannot go on. */
+export const refusals = {
+  terminal: {
+    kind: "Terminal",
+    problem:
+      "its stdin or stdout is a terminal, which changes bytes: leave out the option that makes one (`-t` of docker, kubectl and ssh)",
+  },
+  stdin: {
+    kind: "NoStdin",
+    problem:
+      "its stdin has ended before anything came: the command must pass its own on (`-i` of docker and kubectl)",
+  },
+  nonblocking: {
+    kind: "NonblockingStdin",
+    problem:
+      "its stdin does not block (O_NONBLOCK), which no shell can read: give it a pipe (`cat | COMMAND`), have perl(1) there, or rsyscall-task (`executable`)",
+  },
+} as const satisfies Readonly<Record<string, Refusal>>;
+
+export interface Refusal {
+  readonly kind: HandshakeProblem;
+  readonly problem: string;
+}

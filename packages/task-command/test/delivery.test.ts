@@ -73,6 +73,11 @@ describeUnless(notRoot ?? missing("perl"), "the executable, where there is perl"
 describeUnless(notRoot, "the executable, where there is no perl", () => {
   const without = (setup: string) => inMounts(`${setup}; ${only(...NEEDED)}`);
 
+  it("is nowhere where others could put something else in its place", function* () {
+    const open = `${places("mode=777")}; mount -t tmpfs -o mode=700 none /media; export HOME=/media`;
+    assert.match(yield* launch(without(open)), /^\/media\/\.rsyscall-task-/);
+  });
+
   const goes = (where: string, setup: string) =>
     it(`is for a moment in ${where}`, function* () {
       assert.match(
@@ -92,7 +97,7 @@ describeUnless(notRoot, "the executable, where there is no perl", () => {
 });
 
 /** A shell with the words that it has to execute, by Node's own means. There is no perl. */
-const boot = (shell: ReadonlyArray<string>, token = `test-${process.pid}-${++tokens}`) =>
+const boot = (shell: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const PATH = yield* tempDirectory;
     const TMPDIR = yield* tempDirectory;
@@ -100,7 +105,7 @@ const boot = (shell: ReadonlyArray<string>, token = `test-${process.pid}-${++tok
     const [path, ...args] = shell as [string, ...Array<string>];
     const child = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const words = bootWords(token, program.length).slice(1);
+        const words = bootWords.slice(1);
         const child = spawn(path, [...args, ...words], {
           argv0: args.length === 0 ? "sh" : path,
           env: { PATH, TMPDIR },
@@ -115,7 +120,9 @@ const boot = (shell: ReadonlyArray<string>, token = `test-${process.pid}-${++tok
           closed(child),
         ),
     );
-    return { child, TMPDIR, name: `.rsyscall-task-${token}` };
+    const token = `test-${process.pid}-${++tokens}`;
+    const begin = () => child.stdin.write(`${program.length} ${token}\n`);
+    return { child, TMPDIR, begin, name: `.rsyscall-task-${token}` };
   });
 
 let tokens = 0;
@@ -135,7 +142,7 @@ const shells: ReadonlyArray<[name: string, ...words: ReadonlyArray<string>]> = [
 for (const [name, ...shell] of shells)
   describeUnless(missing(name), `a file for the executable, made by ${name}`, () => {
     it("is for nobody else, and gone when the stream breaks", function* () {
-      const { child, name } = yield* boot(shell);
+      const { child, name, begin } = yield* boot(shell);
       const path = `/dev/shm/${name}`;
       const modes = new Set<number>();
       const look = () => {
@@ -145,7 +152,7 @@ for (const [name, ...shell] of shells)
       };
       // What is written before, to see whether there is room, is no program.
       const isComing = () => look() && readFileSync(path)[0] === 0x7f;
-      child.stdin.write(`${program.length}\n`);
+      begin();
       child.stdin.write(program.subarray(0, 16384));
       yield* eventually(isComing);
       look();
@@ -157,7 +164,8 @@ for (const [name, ...shell] of shells)
     });
 
     it("is gone when the shell is told to end", function* () {
-      const { child, name } = yield* boot(shell);
+      const { child, name, begin } = yield* boot(shell);
+      begin();
       yield* eventually(() => existsSync(`/dev/shm/${name}`));
       child.kill("SIGTERM");
       // Some shells look at it when they have read a line.
@@ -167,14 +175,14 @@ for (const [name, ...shell] of shells)
     });
 
     it("is no file that was there before", function* () {
-      const token = `test-${process.pid}-taken`;
+      const { child, name, TMPDIR, begin } = yield* boot(shell);
       const victim = `${yield* tempDirectory}/victim`;
+      const taken = `/dev/shm/${name}`;
       yield* Effect.acquireRelease(
-        Effect.sync(() => symlinkSync(victim, `/dev/shm/.rsyscall-task-${token}`)),
-        () => Effect.sync(() => rmSync(`/dev/shm/.rsyscall-task-${token}`, { force: true })),
+        Effect.sync(() => symlinkSync(victim, taken)),
+        () => Effect.sync(() => rmSync(taken, { force: true })),
       );
-      const { child, name, TMPDIR } = yield* boot(shell, token);
-      child.stdin.write(`${program.length}\n`);
+      begin();
       yield* eventually(() => existsSync(`${TMPDIR}/${name}`));
       assert.isFalse(existsSync(victim));
       child.stdin.end();

@@ -6,7 +6,7 @@ import { Command, LocalThread } from "@rsyscall/thread";
 import { LaunchError } from "@rsyscall/transport";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it, notRoot, tempDirectory } from "../../../tests/harness/index.ts";
+import { it, missing, notRoot, tempDirectory } from "../../../tests/harness/index.ts";
 import { hello } from "../../../tests/stub-server/hello.ts";
 import { CLOSE, CREDIT, DATA, END, frame, u32 } from "../../../tests/transports/stream.ts";
 import { CommandTask, type CommandTaskOptions } from "../src/index.ts";
@@ -55,10 +55,9 @@ describe("a command that is to lead to a shell", () => {
   fails(
     "says nothing",
     script("echo wait >&2; exec sleep 1000"),
-    /no answer within 500ms\nwait/,
+    /no answer within 500ms: .*\nwait/,
     short,
   );
-  fails("has no stdin", script('"$@" <&-'), /the executable has not arrived as a whole/);
   fails(
     "has no stdout",
     script('"$@" >&-'),
@@ -80,7 +79,12 @@ describe("a command that is to lead to a shell", () => {
     const directory = yield* tempDirectory;
     const files = () => readdirSync(directory);
     const silent = inMounts(
-      `mount --bind ${directory} /media; ${places("noexec")}; export TMPDIR=/media; ${only(...NEEDED)}; exec > /mnt/said`,
+      [
+        `mount --bind ${directory} /media; ${places("noexec")}; export TMPDIR=/media`,
+        only(...NEEDED.filter((program) => program !== "head")),
+        "echo '#!/bin/sh' > /mnt/head; echo 'exec /usr/bin/head -c 30000' >> /mnt/head",
+        "/bin/chmod 755 /mnt/head",
+      ].join("; "),
     );
     const { message } = yield* failure(silent, short);
     assert.match(message, /no answer within/);
@@ -107,6 +111,92 @@ describe("a command that is to lead to a shell", () => {
   });
 });
 
+describe("a command that does not carry bytes", () => {
+  const kinds = {
+    Terminal: /its stdin or stdout is a terminal, .* leave out .*`-t`/,
+    NoStdin: /its stdin has ended before anything came: .*`-i`/,
+    NonblockingStdin: /its stdin does not block \(O_NONBLOCK\)/,
+  } as const;
+  const is = (kind: keyof typeof kinds, what: string, command: Through, reason?: string) => {
+    for (const there of [{}, { executable: taskPath }])
+      it.skipIf(reason)(
+        `is told of as that, when it ${what}${"executable" in there ? ", to an executable" : ""}`,
+        function* () {
+          const error = yield* failure(command, { ...there, timeout: "5 seconds" });
+          assert.equal(error.kind, kind, error.message);
+          assert.match(error.message, kinds[kind]);
+          assert.notInclude(error.message, "no answer");
+        },
+      );
+  };
+
+  /** Through a terminal of its own, as of `docker exec -t`. Python sends on what comes, either way. */
+  const terminal = through(
+    "/usr/bin/python3",
+    "-c",
+    [
+      "import os, pty, sys",
+      "pid, fd = pty.fork()",
+      "if pid == 0: os.execv(sys.argv[1], sys.argv[1:])",
+      "try:",
+      "  while True: os.write(1, os.read(fd, 1024))",
+      "except OSError: pass",
+    ].join("\n"),
+  );
+  is("Terminal", "leads through a terminal", terminal, missing("python3"));
+  is("NoStdin", "passes no stdin on", script('"$@" < /dev/null'));
+  is("NoStdin", "has no stdin", script('"$@" <&-'));
+
+  /** Sets O_NONBLOCK on stdin, as programs do that leave it so. */
+  const nonblocking = through(
+    "/usr/bin/python3",
+    "-c",
+    "import os, sys; os.set_blocking(0, False); os.execv(sys.argv[1], sys.argv[1:])",
+  );
+
+  it.skipIf(missing("python3") ?? missing("perl"))(
+    "may have a stdin that does not block, where there is perl",
+    function* () {
+      for (const there of [{}, { executable: taskPath }])
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const { thread } = yield* CommandTask.launch(yield* LocalThread, nonblocking, there);
+            assert.isAbove(yield* getpid(thread.task.sysif), 1);
+          }),
+        );
+    },
+  );
+
+  it.skipIf(missing("python3") ?? notRoot)(
+    "is told of a stdin that does not block, where there is only a shell",
+    function* () {
+      const inner = inMounts(only(...NEEDED));
+      const error = yield* failure((...words) => {
+        const { executable, argv } = inner(...words);
+        return nonblocking(executable.text, ...argv.slice(1).map(String));
+      });
+      assert.equal(error.kind, "NonblockingStdin");
+      assert.match(error.message, kinds.NonblockingStdin);
+    },
+  );
+
+  it("may be slow, and is told what can be done", function* () {
+    const error = yield* failure(script('sleep 60; "$@"'), short);
+    assert.equal(error.kind, "TimedOut");
+    assert.match(error.message, /no answer within 500ms: where the way is slow.*`timeout`/);
+  });
+
+  it("is shown with nothing that a terminal would obey", function* () {
+    const { message } = yield* failure(
+      script(`printf '\\033[2J\\n'; printf 'a\\033]0;b\\007\\nc\\342\\200\\256d' >&2; exit 1`),
+    );
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+    assert.notMatch(message, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/);
+    assert.include(message, 'it said "\\x1b[2J"');
+    assert.include(message, "\na\\x1b]0;b\\x07\nc\\u202ed");
+  });
+});
+
 describe("a command that leads to another shell", () => {
   /** Where PATH has these programs, and one that is not what it should be. */
   const broken = (name: string, text: string): Through =>
@@ -119,7 +209,7 @@ describe("a command that leads to another shell", () => {
     );
   fails(
     "has no chmod",
-    inMounts(only("uname", "head", "wc", "rm")),
+    inMounts(only("uname", "head", "ls", "wc", "rm")),
     /chmod: not found/,
     {},
     notRoot,
@@ -232,7 +322,7 @@ describe("what answers in the place of rsyscall-task", () => {
     [
       "text",
       [Buffer.from("Welcome to this host!\n")],
-      /no rsyscall-task: .*broken: a frame of type .*; it exited with status 0$/,
+      /no rsyscall-task: it said "Welcome to this host!"; it exited with status 0$/,
     ],
     ["a frame that there is none of", [frame(0, 9)], /no rsyscall-task: .*a frame of type 9/],
     ["more credit than there is", [frame(0, CREDIT, u32(2 ** 31))], /more credit than a window/],

@@ -28,7 +28,7 @@ export const shell =
     command.args(...args);
 
 /** Programs that are needed where there is no perl(1). */
-export const NEEDED = ["uname", "chmod", "head", "wc", "rm"];
+export const NEEDED = ["uname", "chmod", "head", "ls", "wc", "rm"];
 
 /** Through a script in a mount namespace of its own. */
 export const inMounts = (text: string): Through =>

@@ -18,6 +18,6 @@ export class PersistentTaskError extends TaggedError("PersistentTaskError")<{
   readonly cause?: unknown;
 }> {
   override get message(): string {
-    return `${printable(this.path)}: ${this.problem}`;
+    return `${printable(this.path)}: ${printable(this.problem)}`;
   }
 }

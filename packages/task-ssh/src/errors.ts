@@ -1,4 +1,4 @@
-import { printable, TaggedError } from "@rsyscall/near";
+import { printable, printableLines, TaggedError } from "@rsyscall/near";
 import type { LaunchError } from "@rsyscall/transport";
 
 /** Characters of what ssh has said in a message: the end of it, where the reason is. */
@@ -15,16 +15,16 @@ export type SshProblem =
   /** There is nobody at its address, or nobody who speaks ssh. */
   | "Unreachable";
 
-/** ssh(1) has not got to a host. The message is its own. */
+/** ssh(1) has not got to a host. The message is its own, escaped: what a host says before it is known is in it. */
 export class SshError extends TaggedError("SshError")<{
   readonly destination: string;
   readonly reason: SshProblem;
-  /** What ssh has written to stderr. */
+  /** What ssh has written to stderr, as it came. */
   readonly stderr: string;
   readonly cause: LaunchError;
 }> {
   override get message(): string {
-    return `${printable(this.destination)}: ${printable(this.stderr.trim().slice(-SAID))}`;
+    return `${printable(this.destination)}: ${printableLines(this.stderr.trim().slice(-SAID))}`;
   }
 }
 

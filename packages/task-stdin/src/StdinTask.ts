@@ -106,6 +106,12 @@ export class StdinTask {
           ),
         ),
       );
+      yield* Effect.addFinalizer(() =>
+        // If it has become another program, nobody hears that we hang up.
+        bootstrapped.hasEnded()
+          ? Effect.void
+          : launched.letEnd(bootstrapped.thread.task.sysif.close),
+      );
       return new StdinTask(bootstrapped, launched);
     });
     // A command that leads nowhere may never end by itself.

@@ -63,6 +63,8 @@ export interface Bootstrapped {
   readonly thread: Thread;
   /** Completes when the process has ended, or is out of reach. */
   readonly ended: Effect.Effect<void>;
+  /** Whether that is so now. */
+  readonly hasEnded: () => boolean;
 }
 
 /**
@@ -128,7 +130,7 @@ export const bootstrapThread = (
         beforeChildren: once(heedChildren(task)),
         ancestor: transport.ancestor,
       });
-      return { thread, ended: sysif.ended };
+      return { thread, ended: sysif.ended, hasEnded: () => sysif.hasEnded };
     }).pipe(
       Scope.provide(scope),
       Effect.onError(() => Scope.close(scope, Exit.void)),

@@ -4,7 +4,8 @@ import { type HandleFailure, type PipeReader, pollNow } from "@rsyscall/handle";
 import { oneLine } from "@rsyscall/near";
 import type { ChildProcess, Command, SpawnOptions, Thread } from "@rsyscall/thread";
 import { Duration, Effect, Fiber, type Scope } from "effect";
-import { HandshakeError, LaunchError } from "./errors.ts";
+import { HandshakeError, type HandshakeProblem, LaunchError } from "./errors.ts";
+import { Tail } from "./internal/Tail.ts";
 
 /** Of what a command writes to stderr, this much of the end is kept. */
 const STDERR_SIZE = 64 * 1024;
@@ -41,6 +42,18 @@ export class Launched {
     return this.#stderr.text;
   }
 
+  /**
+   * To be done at the end of its scope, when a Thread has been had through it: hangs up, and gives the command a
+   * moment to end by itself. One that is killed leaves the process behind it as a zombie, where the first process
+   * waits for nobody, as in most containers.
+   */
+  letEnd<E>(hangUp: Effect.Effect<void, E>): Effect.Effect<void> {
+    return Effect.andThen(Effect.ignore(hangUp), this.process.wait).pipe(
+      Effect.timeout(END_TIMEOUT),
+      Effect.ignore,
+    );
+  }
+
   /** Waits until the command has ended, and says how. */
   get #end(): Effect.Effect<string> {
     return Effect.map(Effect.exit(this.process.wait), () =>
@@ -56,19 +69,25 @@ export class Launched {
     timeout: Duration.Input,
     effect: Effect.Effect<A, E, R>,
   ): Effect.Effect<A, LaunchError, R> {
-    const failed = (problem: string, cause?: unknown) =>
+    const failed = (problem: string, kind?: HandshakeProblem, cause?: unknown) =>
       Effect.flatMap(this.#stderr.finish, () => {
         const { stderr } = this;
         return Effect.fail(
-          new LaunchError({ command: String(this.#command), problem, stderr, cause }),
+          new LaunchError({ command: String(this.#command), problem, kind, stderr, cause }),
         );
       });
+    const kindOf = (error: E) => (error instanceof HandshakeError ? error.kind : undefined);
     const hasFailed = (error: E) =>
       this.#end.pipe(
         Effect.timeout(END_TIMEOUT),
         Effect.matchEffect({
-          onFailure: () => failed(error.message, error),
-          onSuccess: (end) => failed(isHangUp(error) ? end : `${error.message}; ${end}`, error),
+          onFailure: () => failed(error.message, kindOf(error), error),
+          onSuccess: (end) =>
+            failed(
+              kindOf(error) === "HungUp" ? end : `${error.message}; ${end}`,
+              kindOf(error),
+              error,
+            ),
         }),
       );
     const hasEnded = Effect.flatMap(this.#end, (end) => Effect.delay(failed(end), END_TIMEOUT));
@@ -77,7 +96,8 @@ export class Launched {
       Effect.timeout(timeout),
       Effect.catchTag("TimeoutError", () => {
         const { state } = this.process;
-        return failed(`no answer within ${limit}${state === undefined ? "" : `; it ${state}`}`);
+        const end = state === undefined ? "" : `; it ${state}`;
+        return failed(`no answer within ${limit}${end}`, "TimedOut");
       }),
     ) as Effect.Effect<A, LaunchError, R>;
   }
@@ -99,15 +119,11 @@ export const launch = (
     return new Launched(process, shown, stderr);
   });
 
-/** Whether it tells no more than that there is nobody at the other end. */
-const isHangUp = (error: Error): boolean =>
-  error instanceof HandshakeError && error.kind === "HungUp";
-
 /** The end of what is written to a pipe, which is read all the time, so that nobody has to wait. */
 class Stderr {
   readonly #afd: AsyncFileDescriptor<PipeReader>;
   readonly #onBytes: OnStderr;
-  #tail: Uint8Array = new Uint8Array(0);
+  readonly #tail = new Tail(STDERR_SIZE);
   #hasEnded = false;
   #reading: Fiber.Fiber<void> | undefined;
 
@@ -135,13 +151,13 @@ class Stderr {
   readonly #read: Effect.Effect<void, HandleFailure> = Effect.suspend(() =>
     this.#afd.takeBytes(STDERR_SIZE, (bytes) => {
       this.#hasEnded = bytes.length === 0;
-      this.#tail = Buffer.concat([this.#tail, bytes]).subarray(-STDERR_SIZE);
+      this.#tail.push(bytes);
       if (!this.#hasEnded) this.#onBytes?.(bytes);
     }),
   );
 
   get text(): string {
-    return new TextDecoder().decode(this.#tail);
+    return new TextDecoder().decode(this.#tail.bytes);
   }
 
   /** Reads what is in the pipe, and then no more. */

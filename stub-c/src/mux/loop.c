@@ -3,6 +3,7 @@
  * Nothing here blocks but the one poll of the loop. */
 #include "mux.h"
 #include "channels.h"
+#include "children.h"
 #include "ending.h"
 #include "kernel.h"
 #include "mapping.h"
@@ -13,54 +14,18 @@
 #include "stream.h"
 #include "watches.h"
 
-#define SIGCHLD 17
 #define SIGPIPE 13
-#define SIG_BLOCK 0
 #define RLIMIT_NOFILE 7
-#define WNOHANG 1
 #define POLLERR 8
 #define POLLNVAL 32
-#define ECHILD 10
 
 /* How long a credit waits for something else to go out with it: through ssh each write is a packet. */
 #define CREDIT_DELAY 1000000
-
-static void on_child(int signal)
-{
-	(void)signal;
-}
-
-/* The signal interrupts the poll, and nothing else. Returns the mask for that. */
-static u64 watch_child(void)
-{
-	struct {
-		void (*handler)(int);
-		u64 flags;
-		void (*restorer)(void);
-		u64 mask;
-	} action = {on_child, SA_RESTORER, rsyscall_sigreturn, 0};
-	u64 block = 1ul << (SIGCHLD - 1);
-	u64 mask = 0;
-	syscall6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&block, (long)&mask, sizeof mask, 0, 0);
-	syscall6(SYS_rt_sigaction, SIGCHLD, (long)&action, 0, sizeof mask, 0, 0);
-	return mask & ~block;
-}
 
 static void ignore_sigpipe(void)
 {
 	u64 action[4] = {SIG_IGN, 0, 0, 0};
 	syscall6(SYS_rt_sigaction, SIGPIPE, (long)action, 0, sizeof(u64), 0, 0);
-}
-
-/* Whoever has ended. As the first process of a container we get others than our own. */
-static void reap(struct mux *mux)
-{
-	long pid;
-	do
-		pid = syscall6(SYS_wait4, -1, 0, WNOHANG, 0, 0, 0);
-	while (pid > 0);
-	if (pid == -ECHILD)
-		mux->has_child = 0;
 }
 
 /* What was inherited belongs to the server process, which may want to close it, and leave where it is. */
@@ -80,15 +45,15 @@ static int let_go(int server)
 	return server;
 }
 
-void run_mux(int server)
+void run_mux(int server, i32 pid)
 {
 	int has_news_of_child = 1;
-	u64 mask = watch_child();
+	u64 mask = watch_children(pid);
 	ignore_sigpipe();
 	server = let_go(server);
 	struct mux *mux = map(sizeof *mux);
 	if (!mux)
-		fail("no memory is left", 0, 0);
+		fail_stream("no memory is left", 0, 0);
 	make_watches(mux);
 	mux->has_child = mux->stdout_is_socket = mux->stdout_may_nowait = mux->owes_only_credit = 1;
 	struct channel *first = add_channel(mux, 0);
@@ -97,7 +62,7 @@ void run_mux(int server)
 
 	for (;;) {
 		if (has_news_of_child)
-			reap(mux);
+			mux->has_child = reap_children();
 		/* A credit goes with whatever else does. */
 		int waits = mux->owing && mux->owes_only_credit && !mux->output_end;
 		if (!waits)

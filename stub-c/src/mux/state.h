@@ -58,7 +58,7 @@ struct mux {
 	struct channel *free;
 	struct channel *owing, *last_owing;
 	int owes_only_credit; /* nobody owes anything that is urgent */
-	int has_child;        /* the server process, or who else is a child of ours, has not been reaped */
+	int has_child;        /* the server process has not been reaped: children.h */
 	int stdout_is_socket, stdout_may_nowait;
 	/* A DATA frame of which a part has come. */
 	u32 data_channel;

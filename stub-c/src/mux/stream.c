@@ -1,4 +1,5 @@
 #include "stream.h"
+#include "children.h"
 #include "ending.h"
 #include "frames.h"
 #include "kernel.h"
@@ -10,14 +11,21 @@
 
 void end_stream(int status)
 {
+	end_children();
 	/* Sockets close with us, and whoever is at their other ends takes note. */
 	syscall6(SYS_exit_group, status, 0, 0, 0, 0, 0);
 	__builtin_unreachable();
 }
 
+void fail_stream(const char *what, const char *subject, long error)
+{
+	end_children();
+	fail_with(1, what, subject, error);
+}
+
 void broken(const char *why)
 {
-	fail_with(1, "the stream is broken:", why, 0);
+	fail_stream("the stream is broken:", why, 0);
 }
 
 void put_header(struct mux *mux, u32 id, enum frame_type type, u32 size)
@@ -33,7 +41,7 @@ void read_stdin(struct mux *mux)
 	if (got == -EINTR || got == -EAGAIN)
 		return;
 	if (got < 0 && got != -ECONNRESET)
-		fail_with(1, "cannot read stdin", 0, -got);
+		fail_stream("cannot read stdin", 0, -got);
 	if (got <= 0) {
 		if (mux->input_end || mux->data_left)
 			broken("it ends in the middle of a frame");
@@ -82,7 +90,7 @@ void write_stdout(struct mux *mux)
 		if (sent == -EPIPE || sent == -ECONNRESET)
 			end_stream(0);
 		if (sent < 0)
-			fail_with(1, "cannot write to stdout", 0, -sent);
+			fail_stream("cannot write to stdout", 0, -sent);
 		mux->output_start += (u32)sent;
 	}
 	mux->output_start = mux->output_end = 0;

@@ -7,7 +7,11 @@
 
 #include "state.h"
 
+/* Ends the children, and this process. */
 __attribute__((noreturn)) void end_stream(int status);
+
+/* The same with a message, by a kernel that refuses something. */
+__attribute__((noreturn)) void fail_stream(const char *what, const char *subject, long error);
 
 /* Ends the stream when what comes cannot be from a near side that is right. */
 __attribute__((noreturn)) void broken(const char *why);

@@ -1,8 +1,8 @@
 #include "watches.h"
 #include "channels.h"
-#include "ending.h"
 #include "kernel.h"
 #include "owing.h"
+#include "stream.h"
 
 #define EPOLL_CTL_ADD 1
 #define EPOLL_CTL_DEL 2
@@ -23,7 +23,7 @@ static int make_epoll(void)
 {
 	long epoll = syscall6(SYS_epoll_create1, O_CLOEXEC, 0, 0, 0, 0, 0);
 	if (epoll < 0)
-		fail("cannot make an epoll instance", 0, -epoll);
+		fail_stream("cannot make an epoll instance", 0, -epoll);
 	return (int)epoll;
 }
 
