@@ -95,6 +95,14 @@ const send = (fd, bytes) => {
   return true;
 };
 
+/** The pid of the process that listens: SO_PEERCRED. */
+const peerOf = (socket) => {
+  placed = scratch;
+  const at = place(concat(ints(0, 0, 0, 0), ints(12)));
+  must(kernel("getsockopt", socket, 1, 17, at, at + 16), "getsockopt");
+  return new Int32Array(readMemory(at, 4).buffer)[0];
+};
+
 /** A hello that says the name of the lie and what the controller is to do. */
 const hello = (strings, change = () => {}) => {
   const argv = Buffer.from(strings.map((text) => `${text}\0`).join(""));
@@ -212,6 +220,7 @@ const tell = (name) => {
   placed = scratch;
   const address = concat(new Uint8Array(new Uint16Array([1]).buffer), Buffer.from(`${path}\0`));
   must(kernel("connect", socket, place(address), address.length), "connect");
+  tools.controller = peerOf(socket);
   const bytes = hello(["liar", name, use], change);
   const fds = arena?.(tools) ?? [];
   must(sendFds(socket, bytes.subarray(0, cut), fds, 0x4000), "hello");

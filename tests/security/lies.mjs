@@ -130,6 +130,31 @@ const wrongCounts = {
   "-2^31": -(2 ** 31),
 };
 
+/** Beyond what a number holds. */
+const hugeCounts = {
+  "2^53": 2n ** 53n,
+  "2^62": 2n ** 62n,
+  "2^63 - 1": 2n ** 63n - 1n,
+  "-2^53": -(2n ** 53n),
+  "-2^63": -(2n ** 63n),
+};
+
+/** Answers every system call with one and the same number, and memory as it is. */
+const always = (result) => (tools) => {
+  const memory = {
+    SEND_ALL: ([, , length]) => (length > MIB ? tools.SILENCE : undefined),
+    mmap: () => undefined,
+    munmap: () => undefined,
+  };
+  const answer = (_, name) =>
+    memory[name] ?? (name in { RECV_ALL: 1, COPY: 1 } ? undefined : () => result);
+  return new Proxy({}, { get: answer });
+};
+
+/** An error of the call's own, and of nothing else: no memory was asked for that is not there. */
+const REFUSED =
+  /^(failure: (SyscallError|SizeError|WrongKindError|ExecutableNotFoundError|OutOfSpaceError)|success)/;
+
 /** Answers recvmsg as if there had been the next message, with so many descriptors. */
 const receiving = (make) => (tools) => {
   let id = 0;
@@ -196,6 +221,13 @@ const arenaOf =
     view.setBigUint64(184, BigInt(size), true);
   };
 
+/** What is asked for while all answers are the same: names of uses.mjs. */
+const askedFor = Object.fromEntries(
+  ["read", "readlink", "getcwd", "entries", "stat", "limits", "pipe", "socketPair", "run"].map(
+    (use) => [use, use],
+  ),
+);
+
 export const lies = {
   "none: a descriptor is passed": { use: "passFrom", lie: () => ({}), outcome: /^success: 1$/ },
   "none: channels are opened": { use: "openChannels", lie: () => ({}), outcome: /^success: 3$/ },
@@ -218,6 +250,25 @@ export const lies = {
     `recvmsg: ${name}`,
     { use: "passTo", lie: receiving(make), outcome },
   ]),
+
+  ...each(hugeCounts, (name, result) => [
+    `sendmsg: sent ${name} of 4 bytes, and nothing was`,
+    { use: "passFrom", lie: () => ({ sendmsg: () => result }), outcome: TYPED },
+  ]),
+  ...each(hugeCounts, (name, result) => [
+    `recvmsg: ${name} bytes`,
+    { use: "passTo", lie: () => ({ recvmsg: () => result }), outcome: TYPED },
+  ]),
+  ...Object.assign(
+    {},
+    ...Object.entries({ ...wrongCounts, ...hugeCounts }).map(([count, result]) =>
+      each({ ...askedFor }, (use) => [
+        `${use}: ${count} is the answer to everything`,
+        // A program takes many calls, and some of these answers are the end of the connection.
+        { use, lie: always(result), outcome: use === "run" ? /^(failure|success)/ : REFUSED },
+      ]),
+    ),
+  ),
 
   ...each({ ...kinds, "a pidfd": pidfd }, (name, make) => [
     `an epoll instance that is ${name}`,
@@ -266,6 +317,14 @@ export const lies = {
     },
   ]),
 
+  "a child that is the controller itself": {
+    use: "fork",
+    lie: (tools) => ({
+      ...cloning(4242, ({ kernel, controller }) => kernel("pidfd_open", controller, 0))(tools),
+      pidfd_send_signal: () => tools.SILENCE,
+    }),
+    outcome: /./,
+  },
   "a child without a pidfd": { use: "fork", lie: cloning(4242, () => 999), outcome: TYPED },
 
   ...each(

@@ -1,5 +1,6 @@
 /* What a controller does with a caller that lies. */
-import { Memfd } from "@rsyscall/handle";
+import { RLIMIT } from "@rsyscall/abi";
+import { Directory, getcwd, getrlimit, Memfd, readlink, Socket, stat } from "@rsyscall/handle";
 import { PersistentTask } from "@rsyscall/task-persistent";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
@@ -45,6 +46,17 @@ export const uses = {
     Effect.flatMap(thread.fork(), (child) => Effect.as(child.process.kill(), "killed")),
 
   run: (thread) => Effect.as(thread.run(Command.make("/bin/true")), "a program"),
+
+  readlink: ({ task }) => readlink(task, "/x"),
+  getcwd: ({ task }) => Effect.map(getcwd(task), String),
+  entries: ({ task }) =>
+    Effect.flatMap(Directory.open(task, "/"), (directory) =>
+      Effect.map(directory.getdents(), (entries) => entries.length),
+    ),
+  stat: ({ task }) => Effect.map(stat(task, "/"), ({ size }) => size),
+  limits: ({ task }) => Effect.map(getrlimit(task, RLIMIT.NOFILE), ({ cur }) => cur),
+  pipe: (thread) => Effect.map(thread.pipe(), (ends) => ends.length),
+  socketPair: ({ task }) => Effect.map(Socket.pair(task), (ends) => ends.length),
 
   readSome: (thread) => Effect.map(thread.stdin.readBytes(10), (bytes) => bytes.length),
 
