@@ -29,7 +29,8 @@ export const OP_SEND_ALL = 0x7fff0000;
 export const OP_RECV_ALL = 0x7fff0001;
 
 const PAYLOAD_AT_MOST = 65536;
-const HELLO_SIZE = 192;
+/** Bytes of the hello's beginning, which say how long its fixed part is. */
+const PREFIX_SIZE = 20;
 
 /** Integers of 4 bytes. */
 export const u32 = (...values: ReadonlyArray<number>): Buffer => {
@@ -103,7 +104,8 @@ export const readHello = <E>(
   read: (length: number) => Effect.Effect<Buffer, E>,
 ): Effect.Effect<Hello, E> =>
   Effect.gen(function* () {
-    const fixed = yield* read(HELLO_SIZE);
+    const prefix = yield* read(PREFIX_SIZE);
+    const fixed = Buffer.concat([prefix, yield* read(prefix.readUInt32LE(16) - PREFIX_SIZE)]);
     assert.equal(fixed.toString("latin1", 0, 8), "rsyscall");
     const at = (offset: number) => fixed.readInt32LE(offset);
     const texts = (bytes: Buffer) => bytes.toString().split("\0").slice(0, -1);

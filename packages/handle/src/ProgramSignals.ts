@@ -1,4 +1,5 @@
 import { SIG_DFL, SIG_IGN, type Sigset } from "@rsyscall/abi";
+import { oneLine } from "@rsyscall/near";
 
 /**
  * What we have changed of a process's signals for ends of our own, as programs are to find it: those that the
@@ -46,3 +47,11 @@ export class ProgramSignals {
     ];
   }
 }
+
+oneLine(ProgramSignals, ({ blocked, ignored, defaulted }) =>
+  [
+    ...[...blocked].map((signal) => `${signal} blocked`),
+    ...[...ignored].map((signal) => `${signal} ignored`),
+    ...[...defaulted].map((signal) => `${signal} default`),
+  ].join(", "),
+);

@@ -128,7 +128,7 @@ describeUnless(missing("nix-store"), "a Nix store", () => {
       assert.instanceOf(error, NixError);
       assert.match(
         error.message,
-        /nix-store .*exited with status 1\n.*error: .*(nonexistent|absent)/,
+        /nix-store .*exited with status 1\n(.*\n)*.*error: .*(nonexistent|absent)/,
       );
     }
   });

@@ -217,7 +217,7 @@ describe("a command that leads to another shell", () => {
   fails(
     "has no head -c",
     broken("head", "#!/bin/sh\necho head: what is -c >&2; exit 1"),
-    /head: what is -c\\nrsyscall: the executable has not arrived as a whole/,
+    /head: what is -c\nrsyscall: the executable has not arrived as a whole/,
     {},
     notRoot,
   );

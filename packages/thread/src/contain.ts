@@ -48,7 +48,7 @@ export const containment = (
       ),
     );
     yield* sigaction(init.task, SIG.CHLD, { handler: SIG_IGN });
-    const heeding = { ...init, ignoredSignals: new Set([SIG.CHLD]) };
-    const { fields } = yield* cloneThread(heeding, CLONE.FILES);
+    init.task.programSignals.defaulted.add(SIG.CHLD);
+    const { fields } = yield* cloneThread(init, CLONE.FILES);
     return { ...parent, task: fields.task, outside: parent.task };
   });

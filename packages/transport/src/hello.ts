@@ -159,6 +159,7 @@ export const decodeHeader = (bytes: Uint8Array, limit: number): Header => {
 function* decodeStrings(bytes: Uint8Array): Generator<Uint8Array, void> {
   for (let start = 0; start < bytes.length; ) {
     const end = bytes.indexOf(0, start);
+    if (end < 0) return;
     yield bytes.subarray(start, end);
     start = end + 1;
   }

@@ -1,5 +1,7 @@
 import * as abi from "@rsyscall/abi";
+import { Effect } from "effect";
 import {
+  checkDescription,
   decodeDescription,
   decodeHeader,
   HELLO_SIZE,
@@ -46,7 +48,9 @@ export const decoders: Readonly<Record<string, (bytes: Uint8Array) => ReadonlyAr
   SockaddrUn: (bytes) => [abi.SockaddrUn.decode(bytes)],
   hello: (bytes) => {
     const header = decodeHeader(bytes.subarray(0, HELLO_SIZE), 1024 ** 2);
-    const { argv, environment, fds = [] } = decodeDescription(header, bytes.subarray(HELLO_SIZE));
+    const rest = bytes.subarray(HELLO_SIZE);
+    Effect.runSync(checkDescription(header, rest));
+    const { argv, environment, fds = [] } = decodeDescription(header, rest);
     return [...argv, ...environment(), ...fds];
   },
 };

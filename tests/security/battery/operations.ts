@@ -302,6 +302,12 @@ const handleOperations: Record<string, Operation> = {
   "Signalfd.make": ({ task }) => handle.Signalfd.make(task, new Set([1])),
   "Signalfd#setMask": (w) => w.fd(handle.Signalfd).setMask(new Set([1])),
   "Signalfd#readSignals": (w) => w.fd(handle.Signalfd).readSignals(),
+  "Directory.confirm": ({ task }) => handle.Directory.confirm(task, Fd(3)),
+  "Epoll.confirm": ({ task }) => handle.Epoll.confirm(task, Fd(3)),
+  "Pidfd.confirm": ({ task }) => handle.Pidfd.confirm(task, Fd(3)),
+  "PipeReader.confirm": ({ task }) => handle.PipeReader.confirm(task, Fd(3)),
+  "PipeWriter.confirm": ({ task }) => handle.PipeWriter.confirm(task, Fd(3)),
+  "Socket.confirm": ({ task }) => handle.Socket.confirm(task, Fd(3)),
   "Socket.make": ({ task }) => handle.Socket.make(task, 1, 1),
   "Socket.pair": ({ task }) => handle.Socket.pair(task),
   "Socket.from": (w) => handle.Socket.from(w.fd()),
@@ -452,6 +458,8 @@ const threadOperations: Record<string, Operation> = {
   "ChildProcess#kill": child(({ process }) => process.kill()),
   "ChildProcess#killAndWait": child(({ process }) => process.killAndWait),
   "ChildProcess#killpg": child(({ process }) => process.killpg()),
+  "ChildProcess#pidIn": child(({ process }, { task }) => process.pidIn(task)),
+  "ChildProcess#signalling": child(({ process }) => process.signalling),
   "ChildProcess#pgid": child(({ process }) => process.pgid),
   "ChildProcess#setpgid": child(({ process }) => process.setpgid()),
   "ChildThread#exec": child((child) => child.exec(program)),
@@ -488,6 +496,7 @@ const threadOperations: Record<string, Operation> = {
   makeEpoller: (w) => thread.makeEpoller(w.task, w.thread.connection),
   mkdtemp: (w) => thread.mkdtemp(w.task, w.thread.environ),
   mkstemp: (w) => thread.mkstemp(w.task, w.thread.environ),
+  whichAll: (w) => thread.whichAll(w.task, w.thread.environ, "true"),
   which: (w) => thread.which(w.task, w.thread.environ, "true"),
 };
 
@@ -604,11 +613,15 @@ const passive: ReadonlySet<string> = new Set([
   "Pointer#writeEncoded",
   "Epoll#use",
   "FileDescriptor#borrow",
+  "FileDescriptor.opened",
   "FileDescriptor#use",
+  "FileDescriptor#useWhenReady",
   "FileDescriptor#narrow",
   "FileDescriptor#disown",
   "FdTable#add",
   "FdTable#remove",
+  "FdTable#opened",
+  "FdTable#disown",
   "FdTable#join",
   "FdTable#isOnlyOf",
   "FdTable#copy",
@@ -631,13 +644,15 @@ const passiveClasses: ReadonlySet<string> = new Set([
   "Environment",
   "LocalThread",
   "NativeFunction",
+  "ProgramSignals",
   "Readiness",
 ]);
 
 /** Getters that give what is known already. */
 const isValue = (name: string): boolean =>
-  /#(is[A-Z]\w*|address|abi|state|command|toString|toJSON)$/.test(name) &&
-  name !== "Socket#address";
+  /#(is[A-Z]\w*|address|abi|state|command|ancestor|execSigmask|ignoredSignals|toString|toJSON)$/.test(
+    name,
+  ) && name !== "Socket#address";
 
 /** The public operations of a package, by what it exports. */
 const exported = (module: object): ReadonlyArray<string> =>
