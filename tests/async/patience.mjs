@@ -4,15 +4,11 @@ import { AF, CLOCK, EPOLL, EPOLL_CTL, O, SIG, SOCK, W } from "@rsyscall/abi";
 import { bindUnix, Epoll, Eventfd, Inotify, Signalfd, Socket, Timerfd } from "@rsyscall/handle";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber } from "effect";
+import { watchLoop } from "../fixtures/watchdog.mjs";
 
 const [directory] = process.argv.slice(2);
 
-let longest = 0;
-let last = performance.now();
-const watchdog = setInterval(() => {
-  longest = Math.max(longest, performance.now() - last);
-  last = performance.now();
-}, 5);
+const loop = watchLoop();
 
 /** What is full, so that nothing more can be written. */
 const full = (thread) =>
@@ -104,5 +100,6 @@ const program = Effect.gen(function* () {
 const outcomes = await Effect.runPromise(
   program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)),
 );
-clearInterval(watchdog);
+const longest = loop.take();
+loop.stop();
 console.log(JSON.stringify({ outcomes, longest: Math.round(longest) }));

@@ -1,35 +1,18 @@
 /* A controller whose callers may lie: DIRECTORY. Serves "stub" there, does with a liar what its hello asks
  * for, and reports to its parent over the IPC channel: what came of that, what was logged, and on request how
  * long the event loop has stood still at worst, and how many descriptors are open. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Cause, Effect, Exit, Logger, References } from "effect";
+import { watchLoop } from "../fixtures/watchdog.mjs";
 import { uses } from "./uses.mjs";
 
-const TICK = 5;
-
-/** Milliseconds for which this thread was ready to run, and others had the CPU: no fault of its own. */
-const waited = () =>
-  Number(readFileSync("/proc/thread-self/schedstat", "utf8").split(" ")[1]) / 1e6;
-
-let last = performance.now();
-let lastWaited = waited();
-let worst = 0;
-const tick = () => {
-  const now = performance.now();
-  const nowWaited = waited();
-  worst = Math.max(worst, now - last - TICK - (nowWaited - lastWaited));
-  last = now;
-  lastWaited = nowWaited;
-};
-setInterval(tick, TICK);
+const loop = watchLoop();
 
 process.on("message", () => {
-  tick();
   const fds = readdirSync("/proc/self/fd").length;
-  process.send({ type: "report", lag: worst, fds, rss: process.memoryUsage().rss });
-  worst = 0;
+  process.send({ type: "report", lag: loop.take(), fds, rss: process.memoryUsage().rss });
 });
 process.on("disconnect", () => process.exit());
 for (const event of ["uncaughtException", "unhandledRejection"])

@@ -26,7 +26,7 @@ export const TaggedError = <Tag extends string>(
       super(fields);
       if (waiting === undefined) return;
       Error.stackTraceLimit = limit;
-      addUserFrames(this, waiting, new.target);
+      addUserFrames(this, waiting);
     }
 
     override toJSON(): object {

@@ -486,10 +486,6 @@ const acceptClients = (
     const greet = (socket: Socket, scope: Scope.Closeable) =>
       Effect.gen(function* () {
         const charge: Charge = { bytes: 0 };
-        yield* Scope.addFinalizer(
-          scope,
-          Effect.sync(() => limits.bytes.release(charge.bytes)),
-        );
         const greeting: Greeting = {
           since: performance.now(),
           dismiss: Effect.suspend(() =>
@@ -503,14 +499,22 @@ const acceptClients = (
           ),
         };
         const leave = () => limits.greetings.delete(greeting);
-        yield* Scope.addFinalizer(scope, Effect.sync(leave));
+        let client: Waiting | undefined;
+        yield* Scope.addFinalizer(
+          scope,
+          Effect.sync(() => {
+            limits.bytes.release(charge.bytes);
+            leave();
+            if (client !== undefined) limits.greeted.delete(client);
+          }),
+        );
         const hear = Effect.gen(function* () {
           const afd = yield* thread.makeAfd(socket);
           const admit = admission(limits, charge);
           const greeted = yield* handshake(afd, { ...policy, admit });
           // Unless it is about to be dismissed.
           if (!leave()) return;
-          const client: Waiting = {
+          const made: Waiting = {
             socket,
             greeted,
             scope,
@@ -521,16 +525,13 @@ const acceptClients = (
               onSuccess: (events) => events !== 0,
             }),
             dismiss: Effect.suspend(() => {
-              client.hasLeft = true;
+              made.hasLeft = true;
               return Scope.close(scope, Exit.void);
             }),
           };
-          limits.greeted.add(client);
-          yield* Scope.addFinalizer(
-            scope,
-            Effect.sync(() => limits.greeted.delete(client)),
-          );
-          yield* Queue.offer(waiting, client);
+          client = made;
+          limits.greeted.add(made);
+          yield* Queue.offer(waiting, made);
         });
         limits.greetings.add(greeting);
         const fiber = yield* Effect.forkIn(
