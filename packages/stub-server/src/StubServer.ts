@@ -96,7 +96,7 @@ interface Waiting extends Greeted {
   readonly scope: Scope.Closeable;
   /** What its description takes of the budget. */
   readonly charge: Charge;
-  /** Nobody waits any more. */
+  /** The client was dropped: it is not served. */
   hasLeft: boolean;
 }
 
@@ -568,7 +568,7 @@ const acceptClients = (
     yield* Effect.catch(acceptForever, (error) => Queue.fail(waiting, error));
   });
 
-/** A description of no more is read at once, whoever sends it. */
+/** Bytes of a description that is read at once, without a place in the budget. */
 const SMALL_DESCRIPTION = 16 * 1024;
 
 /** Waits until there is room for a description, and takes it. */

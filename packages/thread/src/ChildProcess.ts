@@ -53,7 +53,7 @@ export class ChildProcess {
   /** The parent. */
   readonly task: Task;
   /**
-   * Its number in the pid namespace of the Thread that has started it, and nobody else's there until the
+   * Its number in the pid namespace of the Thread that has started it, and no other process's there until the
    * child was waited for. A child in a new pid namespace has another number inside: `task.pid` of its
    * Thread. See `pidIn`.
    */
@@ -71,7 +71,7 @@ export class ChildProcess {
   readonly #ended = Deferred.makeUnsafe<ChildState, HandleFailure>();
   readonly #isOurs: Effect.Effect<boolean>;
   #reaping = false;
-  /** It has ended, and the parent was asked how: its descriptors are closed, and its number may be anybody's. */
+  /** It has ended, and the parent was asked how: its descriptors are closed, and another process may have its number. */
   #isOver = false;
   #state: ChildState | undefined;
   #command: Command | undefined;

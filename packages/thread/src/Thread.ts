@@ -504,7 +504,7 @@ export class ChildThread extends Thread {
   }
 }
 
-/** When a process ends itself there is nobody left to send a result: it hangs up. */
+/** A process that ends itself sends no result: it hangs up. */
 const hangupIsSuccess = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<void, E> =>
   Effect.asVoid(
     Effect.catchIf(
