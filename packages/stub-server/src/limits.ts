@@ -19,15 +19,15 @@ export interface LimitOptions {
    */
   readonly descriptionBudget?: number;
   /**
-   * Clients that may be in their handshake or wait for `accept`. When there are more, the one whose hello is
-   * overdue the longest is turned away; if there is none, more wait in the kernel. Default: an eighth of
-   * RLIMIT_NOFILE, at most 1024.
+   * Clients that may be in their handshake or wait for `accept`. When there are more, those that have
+   * not said hello within 100 ms are turned away, the oldest first; if there are none, more wait in the kernel.
+   * Default: an eighth of RLIMIT_NOFILE, from 4 to 1024.
    */
   readonly pendingLimit?: number;
   /**
-   * Calls that are served at once; others wait. When some wait, processes that have left a system call that
-   * waits for nothing (getpid, exit...) without an answer for a second are hung up. Default: a sixteenth of
-   * RLIMIT_NOFILE, at most 4096.
+   * Calls that are served at once; others wait. While some wait, a process is hung up that leaves a system call
+   * that never blocks (getpid, exit...) unanswered for a second. A process that stops inside a call that may block
+   * keeps its place: see `stallLimit` and `deadline`. Default: a sixteenth of RLIMIT_NOFILE, from 4 to 4096.
    */
   readonly callLimit?: number;
 }

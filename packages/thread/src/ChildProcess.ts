@@ -230,10 +230,10 @@ export class ChildProcess {
   /**
    * pidfd_send_signal(2). ESRCH once the child has ended and was waited for.
    *
-   * It is sent from the controller, and so whatever the parent is doing, if the child is certainly one
-   * that the controller may end: its own descendant, or one of the parent's that kill(2) lets the parent's
-   * user signal. Else it is sent by the parent, in the order of its calls: what a task says to be its child
-   * must not be hit with rights that the task does not have.
+   * The controller sends it, whatever the parent is doing, if the kernel shows that the child descends from
+   * the controller itself, or from the parent and is one that the parent's user may signal. Else the parent
+   * sends it, in the order of its calls: a task may name any process as its child, and that must not be
+   * signalled with rights that the task does not have.
    */
   kill(signal: number = SIG.TERM): Effect.Effect<void, HandleFailure> {
     return this.#living(

@@ -4,8 +4,9 @@ import { printable, printableLines, TaggedError } from "@rsyscall/near";
 const SAID = 4096;
 
 /**
- * What kept a handshake from its end: time, the other side, who it is, which protocol it speaks; or what carries
- * it, which is a terminal, has a stdin that ends at once, or one that cannot be waited for.
+ * Why a handshake failed: no answer in time, a hang-up, a user that is not allowed, another version of the protocol;
+ * or a command that does not carry bytes, because it is a terminal, its stdin ends at once, or its stdin does not
+ * block.
  */
 export type HandshakeProblem =
   | "TimedOut"
