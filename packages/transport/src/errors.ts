@@ -17,7 +17,7 @@ export type HandshakeProblem =
   | "NoStdin"
   | "NonblockingStdin";
 
-/** Whoever wanted to become a Thread was turned away before it did. */
+/** A process was turned away before it became a Thread. */
 export class HandshakeError extends TaggedError("HandshakeError")<{
   /** What the client is told, if it still listens. */
   readonly problem: string;
@@ -30,7 +30,7 @@ export class HandshakeError extends TaggedError("HandshakeError")<{
   }
 }
 
-/** A command through which a Thread was to be had did not lead to one. */
+/** A command did not lead to a Thread. */
 export class LaunchError extends TaggedError("LaunchError")<{
   /** The command, as `Command.toString` has it: without the values of its environment. */
   readonly command: string;
