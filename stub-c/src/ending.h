@@ -5,7 +5,7 @@
 #define CONTROLLER_GONE "the controller is gone, and gave no exit status"
 
 /* By which the kernel tells that the lifeline has closed. The last real-time signal: the one that is least likely to
- * mean something to anybody else. */
+ * mean something to another program. */
 #define LIFELINE_SIGNAL 64
 
 /* The name that messages begin with, as programs do: the last part of argv[0]. Without it they begin with

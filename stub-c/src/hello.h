@@ -9,7 +9,7 @@ struct launch {
 	char **environment;
 	const char *execfn; /* the path that was executed (AT_EXECFN), or 0 */
 	unsigned page_size;
-	int is_secure; /* AT_SECURE: it has got rights that whoever called has not */
+	int is_secure; /* AT_SECURE: it has got rights that its caller has not */
 };
 
 /* Numbers of the descriptors that are ours and not the caller's. */

@@ -5,7 +5,7 @@
 #include "kernel.h"
 #include "text.h"
 
-#define LIMIT 60000        /* milliseconds, unless somebody says otherwise */
+#define LIMIT 60000        /* milliseconds, unless the caller or the server says otherwise */
 #define NOTICE_AT_MOST 5000
 #define FIRST_LOOK 500     /* most servers answer at once: what the limit is need not be known before */
 #define LIMIT_AT_MOST 1000000000l

@@ -1,4 +1,4 @@
-/* What a program must not hand on: rights that whoever executes it has not. */
+/* What a program must not hand on: rights that its caller has not. */
 #include "rights.h"
 #include "ending.h"
 #include "kernel.h"

@@ -3,7 +3,7 @@
 
 #include "hello.h"
 
-/* Fails if the file of this program gives rights to whoever executes it: set-user-ID, set-group-ID or
+/* Fails if the file of this program gives rights to its callers: set-user-ID, set-group-ID or
  * capabilities. A program that does what others tell it would hand them on. */
 void refuse_rights_of_file(const struct launch *launch);
 

@@ -269,7 +269,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     });
   }
 
-  /** Ends the connection: nothing more is sent, and nobody waits any longer. */
+  /** Ends the connection: nothing more is sent, and calls that wait fail. */
   fail(cause: unknown): void {
     this.#fail(cause, false);
   }

@@ -20,8 +20,8 @@ export interface Passed {
  * Takes a message, and the descriptors that come with it. Those before it were sent and never taken, for want
  * of memory: they are dropped.
  *
- * Whatever else comes is none of an honest peer's: it, or one whose message should be there and is not, is
- * hung up on.
+ * An honest peer sends nothing else. A peer that does, or whose message is not there although it was sent, is hung
+ * up on.
  */
 export const receivePassed = (
   socket: Socket,

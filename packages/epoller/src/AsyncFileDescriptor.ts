@@ -416,7 +416,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
 
   /**
    * connect(2), waiting until there is a connection, or an error why there is none. An interruption
-   * leaves the kernel trying, and who connects again waits for that. Of a socket that others share, the
+   * leaves the kernel trying, and the next connect waits for that. Of a socket that others share, the
    * call itself waits: there is no other way than O_NONBLOCK.
    *
    * EAGAIN if the queue of a Unix socket is full: the kernel tells nobody when there is room again.

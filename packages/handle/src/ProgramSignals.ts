@@ -28,7 +28,7 @@ export class ProgramSignals {
     return new ProgramSignals({ blocked: this.blocked, ignored: this.ignored });
   }
 
-  /** Somebody has said what the process does with a signal, and so what programs get. */
+  /** The caller has set what the process does with a signal, and so what programs get. */
   forget(signal: number): void {
     this.ignored.delete(signal);
     this.defaulted.delete(signal);

@@ -46,9 +46,9 @@ export interface ExecOptions {
  * If the kernel refuses, the task lives on as it was; but one that shared its descriptor table has
  * its own then, because a program never shares one.
  *
- * It has succeeded when the task has begun with it and hung up without an answer: a refusal is an answer. Of
- * a process that is killed inside the system call, nobody can tell whether it was a program already. If it is
- * killed before, or the way to it is cut, that is a SyscallHangup.
+ * It has succeeded when the task has begun with it and hung up without an answer: a refusal is an answer. If
+ * the process is killed inside the system call, it cannot be told whether it was a program already: that passes for
+ * success. If it is killed before, or the way to it is cut, that is a SyscallHangup.
  */
 export const execve = (
   task: Task,

@@ -66,7 +66,7 @@ export class SyscallError extends TaggedError("SyscallError")<{
     return this.errno;
   }
 
-  /** For who knows the path: of two, the second is told first. */
+  /** The same error with a path. Of two paths, give the second one first. */
   isAbout(path: string): void {
     if (this.path !== undefined) this.dest = this.path;
     this.path = path;

@@ -96,8 +96,8 @@ export class NixStore {
    * Copies store paths, and all that they need, to the store of another Thread, but for what is there
    * already. The paths are the same there. Nothing is kept in files on the way.
    *
-   * Each store is told of nothing but store paths, and this one is asked for no others than those that were
-   * meant to be copied, whatever the other says. But a store believes what it imports: copy from stores that
+   * Each store gets store paths only, and this one is asked only for the paths that are to be copied, whatever the
+   * other says. But a store believes what it imports: copy from stores that
    * are trusted.
    */
   copyTo(
@@ -163,7 +163,7 @@ export class NixStore {
     return Effect.tap(this.#lines(words, options), (lines) => this.#check(words, lines, among));
   }
 
-  /** A store may be another host's, which may say anything: an option for nix-store, or a path that nobody meant. */
+  /** A store may be another host's, which may say anything: an option for nix-store, or a path that is not part of the copy. */
   #check(
     words: ReadonlyArray<string>,
     lines: ReadonlyArray<string>,

@@ -59,16 +59,16 @@ export interface ListenOptions extends LimitOptions {
    */
   readonly allow?: (peer: Ucred) => boolean;
   /**
-   * How long a process may leave any one system call without an answer; then we hang up. A process that is
-   * stopped (SIGSTOP, ^Z) counts, and so does one that is asked for a call that blocks: reading its stdin by
-   * `readToEof` or an AsyncFileDescriptor is none. Default: for ever, as long as there is room for others
-   * (`callLimit`).
+   * How long a process may leave any one system call without an answer; then the server hangs up. A process that
+   * is stopped (SIGSTOP, ^Z) gives none, and neither does one that is inside a call that blocks. `readToEof` and
+   * AsyncFileDescriptor make no such call: they may wait for input for ever. Default: no limit. But when callers
+   * wait for a place (`callLimit`), a process that does not answer what never blocks is hung up.
    */
   readonly stallLimit?: Duration.Input;
   /**
-   * How long a stub waits for this server, in whole seconds, before it exits with 69; after half of it, but at
-   * most 5 seconds, it says on its stderr what it waits for. 0: for ever. A caller's environment variable
-   * RSYSCALL_UNIX_STUB_TIMEOUT says otherwise. Default: 60.
+   * How long a stub waits for this server before it exits with 69, in whole seconds; 0 is for ever. After half of
+   * the time, or 5 seconds, it says on its stderr what it waits for. The caller's environment variable
+   * RSYSCALL_UNIX_STUB_TIMEOUT overrides this. Default: 60.
    */
   readonly stubTimeout?: number;
   /**
@@ -96,7 +96,7 @@ interface Waiting extends Greeted {
   readonly scope: Scope.Closeable;
   /** What its description takes of the budget. */
   readonly charge: Charge;
-  /** Nobody waits any more. */
+  /** The client was dropped: it is not served. */
   hasLeft: boolean;
 }
 
@@ -161,8 +161,8 @@ export class StubServer {
   }
 
   /**
-   * Listens on a Unix socket at a path of any length, until the scope closes. A socket there that no process
-   * listens on, as a server leaves it that was killed, is replaced.
+   * Listens on a Unix socket at a path of any length, until the scope closes. A socket there on
+   * which no process listens, such as that of a killed server, is replaced.
    */
   static listenOn(
     thread: Thread,
@@ -196,8 +196,8 @@ export class StubServer {
 
   /**
    * Listens in a directory, on `NAME.sock`, and puts the executable `NAME` there, until the scope
-   * closes. Each program that executes it calls this server. What a server has left there that was killed is
-   * replaced; a program of others, or a server that listens, never is.
+   * closes. Each program that executes it calls this server. What a killed server has left there is
+   * replaced. A program that is not ours, or the socket of a server that listens, is never replaced.
    */
   static make(
     thread: Thread,
@@ -227,8 +227,8 @@ export class StubServer {
 
   /**
    * Waits for the next call. The process is the caller's scope's: when that closes and nothing has
-   * ended the process, it exits with a status that tells its parent of the failure. A client of which no
-   * Thread can be made, because of what it does or because we lack something, is dropped with a warning.
+   * ended the process, it exits with a status that tells its parent of the failure. If no Thread can be
+   * made of a client, because of what it does or because we lack something, it is dropped with a warning.
    *
    * @param thread does the bootstrap, in place of the server's own
    */
@@ -374,7 +374,7 @@ export class StubServer {
     );
   }
 
-  /** The process that has connected, as the kernel has told it to us, and not to another that listens for us. */
+  /** The process that has connected, if the kernel has named it to this process: another may listen for us. */
   #ancestor({ peer: { pid, uid } }: Hello): Ancestor | undefined {
     const { task, connection } = this.thread;
     const { addressSpace, namespaces } = connection.accessTask;
@@ -434,8 +434,8 @@ const listenAt = (
   });
 
 /**
- * What a stub reads when its server does not answer, which then cannot tell: a link beside the socket, whose
- * text is a number of seconds.
+ * Tells stubs how long to wait for a server that does not answer, and so cannot say it: by a link beside the
+ * socket, whose text is a number of seconds.
  */
 const placeTimeout = (
   thread: Thread,
@@ -569,7 +569,7 @@ const acceptClients = (
     yield* Effect.catch(acceptForever, (error) => Queue.fail(waiting, error));
   });
 
-/** A description of no more is read at once, whoever sends it. */
+/** Bytes of a description that is read at once, without a place in the budget. */
 const SMALL_DESCRIPTION = 16 * 1024;
 
 /** Waits until there is room for a description, and takes it. */

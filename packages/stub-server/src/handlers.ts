@@ -29,9 +29,9 @@ export interface ServeOptions<E = never, E2 = never, R2 = never> {
    */
   readonly deadline?: Duration.Input;
   /**
-   * Gets the cause when a handler has failed, in place of the log. What it fails with ends `serve`, after the
-   * caller has got its status: `onFailure: Effect.failCause` makes a handler that fails a server that fails. A
-   * call whose process was killed is no failure.
+   * Gets the cause when a handler has failed, in place of the log. If it fails itself, `serve` fails with that,
+   * after the caller has got its status: with `onFailure: Effect.failCause`, a handler that fails makes `serve`
+   * fail. A call whose process was killed is no failure.
    */
   readonly onFailure?: (
     cause: Cause.Cause<E | HandlerError>,

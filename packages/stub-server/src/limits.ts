@@ -14,20 +14,20 @@ export interface LimitOptions {
   readonly descriptionLimit?: number;
   /**
    * Bytes of arguments and environments over all callers, from when they begin to come until the call has
-   * ended. Callers for whom there is no room wait. Those of up to 16 KiB always have room: `pendingLimit` and
+   * ended. When there is no room, callers wait. Those of up to 16 KiB always have room: `pendingLimit` and
    * `callLimit` bound them. Default 256 MiB.
    */
   readonly descriptionBudget?: number;
   /**
-   * Clients that may be in their handshake or wait for `accept`. When there are more, the one whose hello is
-   * overdue the longest is turned away; if there is none, more wait in the kernel. Default: an eighth of
-   * RLIMIT_NOFILE, at most 1024.
+   * Clients that may be in their handshake or wait for `accept`. When there are more, those that have
+   * not said hello within 100 ms are turned away, the oldest first; if there are none, more wait in the kernel.
+   * Default: an eighth of RLIMIT_NOFILE, from 4 to 1024.
    */
   readonly pendingLimit?: number;
   /**
-   * Calls that are served at once; others wait. When some wait, processes that have left a system call that
-   * waits for nothing (getpid, exit...) without an answer for a second are hung up. Default: a sixteenth of
-   * RLIMIT_NOFILE, at most 4096.
+   * Calls that are served at once; others wait. While some wait, a process is hung up that leaves a system call
+   * that never blocks (getpid, exit...) unanswered for a second. A process that stops inside a call that may block
+   * keeps its place: see `stallLimit` and `deadline`. Default: a sixteenth of RLIMIT_NOFILE, from 4 to 4096.
    */
   readonly callLimit?: number;
 }
@@ -46,7 +46,7 @@ export interface Greeted {
   readonly dismiss: Effect.Effect<void>;
 }
 
-/** Places, and those who hold them. A process's servers share them, but where an option says otherwise. */
+/** Places, and the clients that hold them. A process's servers share them, unless an option says otherwise. */
 export interface Limits {
   readonly pending: Places;
   /** Those in their handshake, oldest first. */
@@ -64,7 +64,7 @@ const CALLS_AT_MOST = 4096;
 const DESCRIPTION_BUDGET = 256 * 1024 * 1024;
 export const DESCRIPTION_LIMIT = 8 * 1024 * 1024;
 
-/** A part of a limit, but not none of it. */
+/** A part of a limit, at least 4. */
 const part = (limit: number, divisor: number, most: number): number =>
   Math.max(4, Math.min(Math.floor(limit / divisor), most));
 
@@ -117,7 +117,7 @@ const PATIENCE = 100;
 const SHARE = 1 / 16;
 
 /**
- * Waits until there is a place for one more client, of which it does not take any. If all are taken, those
+ * Waits until there is a place for one more client, and does not take it. If all are taken, those
  * whose hello is overdue the longest are turned away.
  */
 export const roomForClient = (limits: Limits): Effect.Effect<void> =>
@@ -138,7 +138,7 @@ export const roomForClient = (limits: Limits): Effect.Effect<void> =>
     });
   });
 
-/** Those who have died since they said hello need no place. */
+/** Clients that have died since they said hello need no place. */
 const dropDead = ({ greeted }: Limits): Effect.Effect<void> =>
   Effect.forEach(
     [...greeted],
@@ -153,11 +153,11 @@ const releasedSoon = ({ pending }: Limits): Effect.Effect<void> =>
     return Effect.void;
   });
 
-/** Milliseconds after which a process has stalled that has not answered what waits for nothing. */
+/** A process stalls that leaves a call that waits for nothing unanswered for so many milliseconds. */
 const STALL = 1000;
 
 /**
- * Waits until there is a place for one more call, of which it does not take any. Processes that have stalled
+ * Waits until there is a place for one more call, and does not take it. Processes that have stalled
  * meanwhile are hung up.
  */
 export const roomForCall = ({ calls, served }: Limits): Effect.Effect<void> =>

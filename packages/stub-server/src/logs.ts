@@ -15,13 +15,13 @@ export const problemOf = (cause: Cause.Cause<unknown>): string => {
   return printable(error instanceof Error ? error.message : String(error));
 };
 
-/** Whether it is the affair of the client, which is told, and of no one else. */
+/** Whether the error concerns the client only, which is told. */
 const isOrdinary = (error: unknown): boolean =>
   error instanceof HandshakeError && error.kind !== "WrongVersion";
 
 /**
  * Warns of clients that are dropped for what they do to us, or because we lack something, at most once a
- * second. That one stalls, lies in its hello or is killed before it is served is no news.
+ * second. A client that stalls, lies in its hello or is killed before it is served gets no warning.
  */
 export class DropLog {
   #last = Number.NEGATIVE_INFINITY;

@@ -46,7 +46,7 @@ const isSame = (one: Stat, other: Stat): boolean =>
   one.mtime.nanoseconds === other.mtime.nanoseconds;
 
 /**
- * A new directory beside a path, which only this user may enter, as a path that nobody can lead elsewhere.
+ * A new directory beside a path, which only this user may enter, as a path that others cannot lead elsewhere.
  * The scope removes it.
  */
 export const workshop = (
@@ -132,7 +132,7 @@ const takeOver = (
     return yield* Effect.as(rename(task, from, path), true);
   });
 
-/** How often it is tried to lock a directory, 10 ms apart: nobody needs it for longer than a moment. */
+/** How often it is tried to lock a directory, 10 ms apart: servers hold the lock for a moment only. */
 const LOCK_ATTEMPTS = 200;
 
 /** flock(2) of a directory until the scope closes, however its owner ends. Without blocking its thread. */
@@ -209,7 +209,7 @@ export const judgeTimeout =
 /** More than any of them has. */
 const EXECUTABLE_SIZE_AT_MOST = 4 * 1024 * 1024;
 
-/** What lies at the path of an executable whose socket is ours by now: of a stub nobody else can be the server. */
+/** What lies at the path of an executable. Its socket is ours by now, so a stub there has no other server. */
 export const judgeExecutable =
   (thread: Thread, path: Path, stub: Path) =>
   (found: Stat): Effect.Effect<Occupant, Failure> =>

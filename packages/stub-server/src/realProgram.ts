@@ -17,7 +17,7 @@ const LINKS_AT_MOST = 40;
 
 /**
  * The program behind a stub of a server: the next one of that name in PATH, or the first one if the stub is not
- * there. Whatever leads to the server is passed over, be it a link, a copy, or a stub that finds no server by
+ * there. All that leads to the server is passed over, be it a link, a copy, or a stub that finds no server by
  * itself. What another server has put there is a program as any other.
  *
  * @param thread the stub's process

@@ -59,7 +59,7 @@ const PREAMBLE_SIZE = 64 * 1024;
  *
  * - `/bin/sh`, any POSIX shell;
  * - perl(1), which puts it into a memfd, where these can be made and executed. Otherwise it is a file for a
- *   moment, of a name that nobody can guess, for nobody else: for that chmod(1), ls(1), wc(1), `head -c`, and a
+ *   moment, of a name that cannot be guessed, for this user alone: that takes chmod(1), ls(1), wc(1), `head -c`, and a
  *   directory in which programs can be executed.
  *
  * Or it is there already, and needs nothing (`executable`).
@@ -188,7 +188,7 @@ export class CommandTask {
 
 oneLine(CommandTask, ({ thread, process }) => `${thread} through ${process}`);
 
-/** A part of a name that nobody can guess. */
+/** A part of a name that cannot be guessed. */
 const newToken = (): string => randomBytes(12).toString("hex");
 
 /** What the end of a stream means on which there was no hello. */
@@ -254,12 +254,12 @@ const refused = (reason: string): HandshakeError => {
   return new HandshakeError(refusal ?? { problem: `it cannot go on: ${printable(reason, 100)}` });
 };
 
-/** How long what has begun to say something else gets to end its line. */
+/** How long a stream that begins with something else gets to end its line. */
 const LINE_TIMEOUT = "1 second";
 
 /**
  * Waits until the stream begins. Its first frame is one of channel 0, and begins with a byte that is in no text:
- * text is of something else, or says why rsyscall-task cannot go on.
+ * text comes from something else, or says why rsyscall-task cannot go on.
  */
 const awaitTask = (
   stream: Stream,
@@ -314,7 +314,7 @@ const advised = (error: LaunchError, { state }: ChildProcess, isSent: boolean): 
       ? "it must lead to a POSIX shell, /bin/sh; where there is none, give the path of rsyscall-task there as `executable`"
       : "`executable` must be the path of an rsyscall-task there, for the machine that is there"
     : error.kind === "TimedOut" && isSent && state === undefined
-      ? "where the way is slow, or asks for a password, more time is needed (`timeout`): the executable that is sent has some 25,000 bytes"
+      ? "where the way is slow, or asks for a password, more time is needed (`timeout`): the executable that is sent has some 30,000 bytes"
       : undefined;
   if (advice === undefined) return error;
   const { command, problem, kind, stderr, cause } = error;

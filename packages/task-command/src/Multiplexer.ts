@@ -148,7 +148,7 @@ export class Multiplexer {
   }
 
   /**
-   * Whether a channel was there when the stream ended: then nobody knows what the far side would have said.
+   * Whether a channel was there when the stream ended: then it cannot be known what the far side would have said.
    *
    * @param end our end of the channel
    */
@@ -278,7 +278,7 @@ export class Multiplexer {
     return true;
   }
 
-  /** Writes a byte that nobody reads to the other end of a channel. No room for it means that there are others. */
+  /** Writes a byte that is never read to the other end of a channel. No room for it means that there are others. */
   #plant(fd: number): void {
     this.#send(fd, this.#memory.address + OUT_SIZE + IN_SIZE, 1);
   }

@@ -1,9 +1,9 @@
 import type { HandshakeProblem } from "@rsyscall/transport";
 
-/** What the script writes first, with the machine behind it. What comes before is somebody else's. */
+/** What the script writes first, with the machine behind it. Other programs wrote what comes before. */
 export const READY = "rsyscall-ready ";
 
-/** What is said on stdout, with one of {@link refusals} behind it, by what cannot go on; rsyscall-task too. */
+/** What the script or rsyscall-task writes to stdout when it cannot go on, with one of {@link refusals} behind it. */
 export const REFUSED = "rsyscall-refused ";
 
 const NOT_WHOLE = "the executable has not arrived as a whole";
@@ -78,11 +78,11 @@ const perl = [
 ].join("; ");
 
 /**
- * A place must have room and let programs be executed, and nobody else may put something else in place of what
- * was put there. The file is ours alone and new when it is made (O_EXCL), and goes before the program begins.
+ * A place must have room and let programs be executed, and other users must not be able to replace what was put
+ * there. The file is ours alone and new when it is made (O_EXCL), and goes before the program begins.
  *
- * Its name comes through the stream: the words of a command are there for all users to see, and what one of
- * them has put under a name that he knows beforehand, a FIFO for example, is not refused by `set -C`.
+ * Its name comes through the stream: all users see the words of a command, and `set -C` does not refuse what one
+ * of them has put under a name that he knows beforehand, a FIFO for example.
  */
 const inFile = [
   'broken() { echo "rsyscall: $1" >&2; exit 1; }',
@@ -116,7 +116,7 @@ const inFile = [
   `test -n "$file" || broken "no directory has room for a program and lets it be executed:$tried"`,
   `head -c "$size" >| "$file"`,
   `test "$(wc -c < "$file")" -eq "$size" || broken "${NOT_WHOLE}"`,
-  // What begins here has that of whoever runs the command.
+  // What begins here has that of the command.
   'umask "$mask"',
   `exec "$file" --unlink command`,
 ].join("; ");
@@ -130,7 +130,7 @@ const inFile = [
  *   executed. There it has a name for as long as it takes to come.
  *
  * It begins with the machine that this is, and gets a line with the size of the executable and a name that
- * nobody can guess, and the executable.
+ * cannot be guessed, and the executable.
  *
  * No word has newlines, backslashes or exclamation marks: login shells through which they may go (csh, fish)
  * do not agree on what these mean in quotes.

@@ -69,12 +69,12 @@ const dialError =
     switch (cause.errno) {
       case "ENOENT":
       case "ECONNREFUSED":
-        return failure(path, "NobodyListens", "nobody listens there")(cause);
+        return failure(path, "NobodyListens", "no process listens there")(cause);
       case "EACCES":
       case "EPERM":
         return failure(path, "NotAllowed", "this user may not connect")(cause);
       case "EAGAIN":
-        return failure(path, "Busy", "somebody else is connected, and others wait")(cause);
+        return failure(path, "Busy", "another controller is connected, and others wait")(cause);
       case "EPROTOTYPE":
         return failure(path, "NotPersistent", "what listens there is no persistent task")(cause);
       default:
@@ -88,7 +88,7 @@ export const handshakeError =
   (cause: HandshakeError): PersistentTaskError => {
     switch (cause.kind) {
       case "TimedOut":
-        return failure(path, "Busy", `${cause.problem}; somebody else is connected`)(cause);
+        return failure(path, "Busy", `${cause.problem}; another controller is connected`)(cause);
       case "HungUp":
         return cause.cause instanceof EndOfFileError
           ? failure(path, "NotAllowed", "it hung up: this user may not connect")(cause)

@@ -52,7 +52,7 @@ export const listen = (
           ? failure(
               path,
               "PathTaken",
-              "is there already; if nobody listens there, remove it",
+              "is there already; if no process listens there, remove it",
             )(error)
           : error,
       ),

@@ -107,7 +107,7 @@ export class StdinTask {
         ),
       );
       yield* Effect.addFinalizer(() =>
-        // If it has become another program, nobody hears that we hang up.
+        // If it has become another program, that does not hear that we hang up.
         bootstrapped.hasEnded()
           ? Effect.void
           : launched.letEnd(bootstrapped.thread.task.sysif.close),

@@ -53,7 +53,7 @@ export class ChildProcess {
   /** The parent. */
   readonly task: Task;
   /**
-   * Its number in the pid namespace of the Thread that has started it, and nobody else's there until the
+   * Its number in the pid namespace of the Thread that has started it, and no other process's there until the
    * child was waited for. A child in a new pid namespace has another number inside: `task.pid` of its
    * Thread. See `pidIn`.
    */
@@ -71,7 +71,7 @@ export class ChildProcess {
   readonly #ended = Deferred.makeUnsafe<ChildState, HandleFailure>();
   readonly #isOurs: Effect.Effect<boolean>;
   #reaping = false;
-  /** It has ended, and the parent was asked how: its descriptors are closed, and its number may be anybody's. */
+  /** It has ended, and the parent was asked how: its descriptors are closed, and another process may have its number. */
   #isOver = false;
   #state: ChildState | undefined;
   #command: Command | undefined;
@@ -230,10 +230,10 @@ export class ChildProcess {
   /**
    * pidfd_send_signal(2). ESRCH once the child has ended and was waited for.
    *
-   * It is sent from the controller, and so whatever the parent is doing, if the child is certainly one
-   * that the controller may end: its own descendant, or one of the parent's that kill(2) lets the parent's
-   * user signal. Else it is sent by the parent, in the order of its calls: what a task says to be its child
-   * must not be hit with rights that the task does not have.
+   * The controller sends it, whatever the parent is doing, if the kernel shows that the child descends from
+   * the controller itself, or from the parent and is one that the parent's user may signal. Else the parent
+   * sends it, in the order of its calls: a task may name any process as its child, and that must not be
+   * signalled with rights that the task does not have.
    */
   kill(signal: number = SIG.TERM): Effect.Effect<void, HandleFailure> {
     return this.#living(

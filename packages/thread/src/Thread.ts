@@ -308,8 +308,8 @@ export class Thread implements ThreadFields {
    * and so does the kernel when its parent dies: this process, or the thread of it that made the child.
    *
    * A child that changes its ids makes this process undumpable, because they share their memory: see
-   * `setresuid` of @rsyscall/handle. It is killed all the same when its parent dies; what that cannot hold
-   * of the programs that it executes, and what does hold, is `contain`.
+   * `setresuid` of @rsyscall/handle. It is killed all the same when its parent dies. That does not hold
+   * for some of the programs that it executes; with `contain` it holds for all.
    *
    * EAGAIN at a limit of processes, EPERM without the right to the namespaces, EINVAL for flags with
    * which no child could serve; the message says what has denied them.
@@ -504,7 +504,7 @@ export class ChildThread extends Thread {
   }
 }
 
-/** When a process ends itself there is nobody left to send a result: it hangs up. */
+/** A process that ends itself sends no result: it hangs up. */
 const hangupIsSuccess = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<void, E> =>
   Effect.asVoid(
     Effect.catchIf(

@@ -25,8 +25,8 @@ export interface ThreadFields {
   /** What has to be done, once, before the process has children. */
   readonly beforeChildren: Effect.Effect<void, HandleFailure>;
   /**
-   * For a process that is a peer and not our own code: from which process on this host its children
-   * certainly descend. Undefined if that is not known, and then they are signalled by their parent alone.
+   * For a process that is a peer and not our own code: the process on this host from which its children
+   * certainly descend. Undefined if that is not known: then only their parent signals them.
    */
   readonly ancestor: Ancestor | undefined;
 }

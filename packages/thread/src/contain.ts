@@ -8,20 +8,20 @@ import type { ThreadFields } from "./ThreadFields.ts";
 
 export interface ContainOptions {
   /**
-   * Whether all that comes of the child ends with it: no later than its scope, its parent and the
-   * controller, whatever it executes, as whom, and whether it lost its parent. Default false.
+   * Whether all descendants of the child end with it: no later than its scope, its parent and the controller,
+   * whatever they execute, with whatever ids, and also when their own parents have ended. Default false.
    *
    * The child is in a new pid namespace then, with a process of ours as the first one. When that ends,
    * the kernel kills all others with SIGKILL; and it does end with its parent, because it never executes
-   * anything and keeps its ids. It takes note of the ends of those who have lost their parents.
+   * anything and keeps its ids. It reaps orphans.
    *
    * Without CAP_SYS_ADMIN it is in a new user namespace as well, in which the effective ids mean
    * themselves and there are no others: supplementary groups show as "nogroup", and set-user-ID programs
    * give no other user. The child sees small pids, but in a /proc that is not mounted anew those from
    * outside. It is no sandbox: files, network and memory are what they were.
    *
-   * Fails as clone(2) does where the kernel gives no such namespaces, and with EINVAL for what is to be
-   * detached.
+   * Fails as clone(2) does where the kernel gives no such namespaces, and with EINVAL together with
+   * `detached`.
    */
   readonly contain?: boolean;
 }

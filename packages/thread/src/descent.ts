@@ -8,7 +8,7 @@ import { Effect } from "effect";
  * task's: the descriptor may be of any process, and the controller may have rights that the task has not.
  */
 
-/** A process that others are the descendants of. */
+/** A process, by which its descendants are known. */
 export interface Ancestor {
   /**
    * Its number in the controller's pid namespace, by the kernel's word. If it ends unnoticed and the number
@@ -17,14 +17,14 @@ export interface Ancestor {
   readonly pid: number;
   /**
    * The user whose rights it has: it may signal what kill(2) lets that user signal. Undefined if it is a
-   * child that the controller has started itself: what comes of it is the controller's to end.
+   * child that the controller has started itself: the controller may signal all its descendants.
    */
   readonly uid: number | undefined;
   /** Whether the number may be another process's by now. */
   readonly isGone: () => boolean;
 }
 
-/** A chain of parents that is longer than this was made to be long. */
+/** The longest chain of parents that is followed. A longer one may be an attempt to keep us busy. */
 const GENERATIONS = 64;
 
 /** The number of a process in a task's pid namespace; undefined if it cannot be seen in the task's /proc. */

@@ -8,8 +8,8 @@ import type { Command } from "./Command.ts";
 const SAMPLE_SIZE = 256;
 
 /**
- * Executes a command as execvp(3) does: what is text and has no "#!" is given to the shell, which reads it as a
- * script. The kernel says ENOEXEC of it; and of what is no text, such as a program for another machine, so do we.
+ * Executes a command as execvp(3) does: text without "#!", which is ENOEXEC for the kernel, is given to the shell,
+ * which reads it as a script. What is no text, such as a program for another machine, stays ENOEXEC.
  *
  * @param task sees the file
  * @param cwd from where its path leads, if not from the task's working directory

@@ -4,8 +4,9 @@ import { printable, printableLines, TaggedError } from "@rsyscall/near";
 const SAID = 4096;
 
 /**
- * What kept a handshake from its end: time, the other side, who it is, which protocol it speaks; or what carries
- * it, which is a terminal, has a stdin that ends at once, or one that cannot be waited for.
+ * Why a handshake failed: no answer in time, a hang-up, a user that is not allowed, another version of the protocol;
+ * or a command that does not carry bytes, because it is a terminal, its stdin ends at once, or its stdin does not
+ * block.
  */
 export type HandshakeProblem =
   | "TimedOut"
@@ -16,7 +17,7 @@ export type HandshakeProblem =
   | "NoStdin"
   | "NonblockingStdin";
 
-/** Whoever wanted to become a Thread was turned away before it did. */
+/** A process was turned away before it became a Thread. */
 export class HandshakeError extends TaggedError("HandshakeError")<{
   /** What the client is told, if it still listens. */
   readonly problem: string;
@@ -29,7 +30,7 @@ export class HandshakeError extends TaggedError("HandshakeError")<{
   }
 }
 
-/** A command through which a Thread was to be had did not lead to one. */
+/** A command did not lead to a Thread. */
 export class LaunchError extends TaggedError("LaunchError")<{
   /** The command, as `Command.toString` has it: without the values of its environment. */
   readonly command: string;

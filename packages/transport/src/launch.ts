@@ -25,7 +25,7 @@ export interface LaunchOptions extends Omit<SpawnOptions, "stderr"> {
   readonly shown?: Command;
 }
 
-/** A command through which a Thread is to be had, and what it says meanwhile. */
+/** A command that leads to a Thread, and what it says meanwhile. */
 export class Launched {
   readonly process: ChildProcess;
   readonly #command: Command;
@@ -43,9 +43,8 @@ export class Launched {
   }
 
   /**
-   * To be done at the end of its scope, when a Thread has been had through it: hangs up, and gives the command a
-   * moment to end by itself. One that is killed leaves the process behind it as a zombie, where the first process
-   * waits for nobody, as in most containers.
+   * For the end of the scope of a Thread: hangs up, and gives the command a moment to end by itself. One that is
+   * killed leaves the process behind it as a zombie, where the first process reaps no orphans, as in most containers.
    */
   letEnd<E>(hangUp: Effect.Effect<void, E>): Effect.Effect<void> {
     return Effect.andThen(Effect.ignore(hangUp), this.process.wait).pipe(

@@ -7,8 +7,8 @@
 /* Begins to watch the server process. Returns the signal mask for a poll that the end of a child interrupts. */
 u64 watch_children(i32 server);
 
-/* Waits for those that have ended. Returns whether there is one to wait for: the server, or anybody where we are
- * the first process of a container. */
+/* Reaps children that have ended. Returns whether there is one left: the server, or any child where we are the first
+ * process of a container. */
 int reap_children(void);
 
 /* Kills the server, and waits for it and for what the kernel kills with it, before our sockets close: else what

@@ -38,8 +38,8 @@ export class Registrations {
   }
 
   /**
-   * Tells those whom the events are for, until there is one with a number that was never given out: false.
-   * Then a task that has the instance too has registered something itself.
+   * Tells each registration of its events. False, at the first event with a number that was never given out: then
+   * a task that has the instance too has registered something itself.
    */
   tell(events: ReadonlyArray<EpollEvent>): boolean {
     for (const event of events) {

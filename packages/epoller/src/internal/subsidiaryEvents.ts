@@ -14,15 +14,15 @@ const ROUNDS = 16;
 
 /**
  * Milliseconds until the rest is taken. A task that has the instance too can have registered something that is
- * always ready, level-triggered; so it must not be had for no pause at all.
+ * always ready, level-triggered. Without a pause, that would take all of our time.
  */
 const PAUSE = 4;
 
 /**
  * Events that are taken in this process, whenever another event loop says that there may be some.
  *
- * An instance that reports what was never registered here has ended, and leaves the other event loop: what
- * its task does to it is no concern of ours any more.
+ * An instance that reports a number that was never registered here is ended, and leaves the other event loop:
+ * its task has put something else into it.
  */
 export const subsidiaryEvents = (
   registrations: Registrations,
@@ -34,7 +34,7 @@ export const subsidiaryEvents = (
     const subscription = yield* Scope.fork(yield* Effect.scope);
     let pause: NodeJS.Timeout | undefined;
     yield* Effect.addFinalizer(() => Effect.sync(() => clearTimeout(pause)));
-    /** Takes the events there are, and tells those whom they are for. */
+    /** Takes the events there are, and tells each registration of its own. */
     const drain = () => {
       if (pause !== undefined || registrations.hasEnded) return;
       for (let rounds = 0; rounds < ROUNDS; rounds++) {
@@ -50,7 +50,7 @@ export const subsidiaryEvents = (
         pause = undefined;
         drain();
       }, PAUSE);
-      // Whoever waits holds the loop.
+      // A fiber that waits keeps the loop alive.
       pause.unref();
     };
     yield* Scope.provide(wakeup.subscribe(drain), subscription);
