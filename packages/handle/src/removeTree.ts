@@ -2,6 +2,7 @@ import { AT, type Dirent, DT, O, type Stat } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Cause, Effect, Exit } from "effect";
 import type { HandleFailure } from "./errors.ts";
+import { chmodByFd } from "./internal/chmodAt.ts";
 import { BATCH, isReal, openDirectoryAt, readEntries } from "./internal/directories.ts";
 import type { MallocFailure, Task } from "./Task.ts";
 
@@ -104,19 +105,7 @@ const openLocked = (
   // By its path, chmod(2) could come upon a link that has taken its place.
   const unlock = Effect.acquireUseRelease(
     open(O.PATH),
-    (fd) =>
-      task
-        .withPath("fchmodat2", "", (nothing) =>
-          near.fchmodat2(task.sysif, fd, nothing, 0o700, AT.EMPTY_PATH, subject),
-        )
-        .pipe(
-          // Linux before 6.6, and container runtimes that do not know the call.
-          near.catchErrno(["ENOSYS", "EPERM"], () =>
-            task.withPath("fchmodat", `/proc/self/fd/${fd}`, (address) =>
-              near.fchmodat(task.sysif, AT.FDCWD, address, 0o700, subject),
-            ),
-          ),
-        ),
+    (fd) => chmodByFd(task, fd, 0o700, subject),
     (fd) => Effect.ignore(near.close(task.sysif, fd)),
   );
   return near.catchErrno("EACCES", () => Effect.andThen(Effect.ignore(unlock), open(0)))(open(0));

@@ -15,6 +15,7 @@ import {
   getpgid,
   kill,
   oneLine,
+  orOlder,
   type Pid,
   SyscallError,
   SyscallSendError,
@@ -243,9 +244,23 @@ export class ChildProcess {
         isOurs
           ? this.#ours.sendSignal(signal).pipe(
               // The parent may have rights, and see processes, that the controller has or sees not.
-              catchErrno(["EPERM", "EINVAL"], () => this.pidfd.sendSignal(signal)),
+              catchErrno(["EPERM", "EINVAL", "ENOSYS"], () => this.#killByParent(signal)),
             )
-          : this.pidfd.sendSignal(signal),
+          : this.#killByParent(signal),
+      ),
+    );
+  }
+
+  /** Its number is the child's alone as long as the parent has not been told to wait for it. */
+  #killByParent(signal: number): Effect.Effect<void, HandleFailure> {
+    const { sysif } = this.task;
+    return this.pidfd.sendSignal(signal).pipe(
+      orOlder(
+        sysif,
+        "pidfd_send_signal",
+        (): Effect.Effect<void, HandleFailure> =>
+          // It has ended: a signal to it does nothing.
+          this.#reaping ? Effect.void : kill(sysif, this.#number, signal),
       ),
     );
   }
