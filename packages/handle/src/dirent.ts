@@ -71,7 +71,10 @@ export class Directory extends FileDescriptor {
     );
   }
 
-  /** All entries but "." and "..", in the order of the file system. */
+  /**
+   * All entries but "." and "..", in the order of the file system. They are kept in memory, as many as the task
+   * says there are: of one that may say so without end, take parts by `getdents`.
+   */
   get entries(): Effect.Effect<ReadonlyArray<Dirent>, HandleFailure> {
     const { task } = this;
     return this.#reading.withPermit(

@@ -10,7 +10,8 @@ import type { MallocFailure, Task } from "./Task.ts";
  * Removes a file, or a directory with all that lies below it, even where its modes forbid that to
  * its owner. Symbolic links are not followed, and what is mounted in it is not touched: EBUSY. What
  * may not be removed at all loses nothing of what is in it. ENOENT if there is nothing, ENOTEMPTY if
- * others are faster to fill it.
+ * others are faster to fill it. A task that lies can make it go on for ever, as can others that fill what is being
+ * read: Effect.timeout ends it. It keeps no more than one batch of entries for each level of the tree.
  */
 export const removeTree = (task: Task, path: near.PathLike): Effect.Effect<void, HandleFailure> =>
   removeTreeAt(task, AT.FDCWD, path);
