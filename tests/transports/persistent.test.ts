@@ -8,9 +8,11 @@ import { Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
 import {
+  eventually,
   hasEnded,
   it,
   launchStub,
+  statusOf,
   tempDirectory,
   untilEnded,
   worksAsync,
@@ -93,7 +95,8 @@ const kept = Effect.gen(function* () {
   );
   yield* Effect.addFinalizer(() => {
     if (!hasEnded(pid)) process.kill(pid, "SIGKILL");
-    return untilEnded(pid);
+    // It is a child of this process, which waits for it as soon as it hears of the end.
+    return eventually(() => statusOf(pid) === undefined);
   });
   return { path, pid };
 });

@@ -15,7 +15,6 @@ import {
   getpgid,
   kill,
   oneLine,
-  orOlder,
   type Pid,
   SyscallError,
   SyscallSendError,
@@ -27,6 +26,7 @@ import { type Ancestor, descends, numberIn } from "./descent.ts";
 import { ChildProcessError } from "./errors.ts";
 import { once } from "./once.ts";
 import type { Starter } from "./Starter.ts";
+import { signalChild } from "./signalChild.ts";
 
 /** How often a child is asked whether it was stopped or continued, while somebody waits for that. */
 const POLL_INTERVAL = "10 millis";
@@ -251,18 +251,9 @@ export class ChildProcess {
     );
   }
 
-  /** Its number is the child's alone as long as the parent has not been told to wait for it. */
   #killByParent(signal: number): Effect.Effect<void, HandleFailure> {
-    const { sysif } = this.task;
-    return this.pidfd.sendSignal(signal).pipe(
-      orOlder(
-        sysif,
-        "pidfd_send_signal",
-        (): Effect.Effect<void, HandleFailure> =>
-          // It has ended: a signal to it does nothing.
-          this.#reaping ? Effect.void : kill(sysif, this.#number, signal),
-      ),
-    );
+    const child = { pid: this.#number, pidfd: this.pidfd };
+    return signalChild(child, signal, () => this.#reaping);
   }
 
   /**
