@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { CLONE } from "@rsyscall/abi";
 import { PipeReader } from "@rsyscall/handle";
 import { SyscallHangup } from "@rsyscall/near";
 import { CommandTask } from "@rsyscall/task-command";
@@ -12,6 +13,8 @@ import {
   hasEnded,
   it,
   launchStub,
+  noNamespaces,
+  notRoot,
   statusOf,
   tempDirectory,
   untilEnded,
@@ -146,5 +149,21 @@ describe("the path of a persistent task", () => {
       }),
     );
     assert.deepEqual(readdirSync(directory), ["socket"]);
+  });
+});
+
+describe.skipIf(noNamespaces !== undefined)("a persistent task in a pid namespace", () => {
+  it("numbers its children as it does itself, though /proc is that of the host", function* () {
+    const local = yield* LocalThread;
+    const inside = yield* local.clone(CLONE.NEWPID | (notRoot === undefined ? 0 : CLONE.NEWUSER));
+    const path = `${yield* tempDirectory}/socket`;
+    const task = yield* PersistentTask.start(inside, path);
+    assert.isBelow(task.thread.task.pid, 10);
+    const { pid } = yield* task.thread.spawn(Command.make("/bin/sleep", "1000"));
+    assert.isBelow(pid, 10);
+    const [child] = yield* task.children;
+    assert.deepEqual(child, { pid, command: "/bin/sleep 1000", hasEnded: false });
+    yield* (yield* task.adoptChild(pid)).kill();
+    yield* task.end;
   });
 });
