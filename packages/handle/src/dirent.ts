@@ -181,7 +181,7 @@ export class Directory extends FileDescriptor {
     to: near.PathLike,
     flags = 0,
   ): Effect.Effect<void, HandleFailure> {
-    return this.#both("renameat2", from, directory, to, (...at) =>
+    return this.#both("renameat", from, directory, to, (...at) =>
       renameAt(this.task.sysif, ...at, flags, fromTo(from, to)),
     );
   }
