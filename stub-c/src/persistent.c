@@ -19,6 +19,9 @@
 #define WNOWAIT 0x01000000
 #define WALL 0x40000000
 
+/* Clients that may wait. */
+#define BACKLOG 16
+
 /* Seconds that a client may take for each half of the handshake, unless the listening socket has a time
  * limit of its own (SO_RCVTIMEO). */
 #define HANDSHAKE_LIMIT 10
@@ -293,6 +296,8 @@ void stay(int listening, const struct launch *launch)
 	if (syscall6(SYS_setsid, 0, 0, 0, 0, 0, 0) < 0 &&
 	    syscall6(SYS_getsid, 0, 0, 0, 0, 0, 0) != syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0))
 		fail("cannot begin a session: it leads a process group", 0, 0);
+	/* From now on SO_PEERCRED of its clients names this process, and no longer the controller that made it. */
+	syscall6(SYS_listen, listening, BACKLOG, 0, 0, 0, 0);
 	long first = take_any_numbers(listening);
 	if (first < 0)
 		fail("no descriptor is left", 0, -first);

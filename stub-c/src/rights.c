@@ -31,7 +31,7 @@ static u32 id(long number)
 }
 
 /* The kernel says only that there are such rights. They may be the caller's own, which has other effective ids than
- * real ones; capabilities of the file leave the ids alone. */
+ * real ones; capabilities of the file leave the ids alone. What cannot be asked about the file is held against it. */
 void refuse_rights_of_file(const struct launch *launch)
 {
 	if (!launch->is_secure)
@@ -39,7 +39,7 @@ void refuse_rights_of_file(const struct launch *launch)
 	u32 mode = mode_of("/proc/self/exe");
 	if (!mode && launch->execfn)
 		mode = mode_of(launch->execfn);
-	if (mode & (S_ISUID | S_ISGID) || (id(SYS_getuid) == id(SYS_geteuid) && id(SYS_getgid) == id(SYS_getegid)))
+	if (!mode || mode & (S_ISUID | S_ISGID) || (id(SYS_getuid) == id(SYS_geteuid) && id(SYS_getgid) == id(SYS_getegid)))
 		fail("refuses the rights that its file gives it (set-user-ID, set-group-ID or capabilities):",
 		     launch->execfn ? launch->execfn : "remove them", 0);
 }

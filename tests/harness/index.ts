@@ -24,6 +24,7 @@ export {
   untilEnded,
   worksAsync,
 } from "./processes.ts";
+export { refuse } from "./seccomp.ts";
 export { type Ended, execute, type Running, type RunOptions, start } from "./spawn.ts";
 export { type Launched, launchStub, launchStubWith, wires } from "./stub.ts";
 export { tempDirectory } from "./temp.ts";

@@ -162,7 +162,7 @@ describe("a mistake", () => {
     const opened = yield* Directory.open(thread.task, directory);
     assert.deepEqual(yield* about(opened.renameat("none", opened, "other")), {
       code: "ENOENT",
-      syscall: "renameat2",
+      syscall: "renameat",
       path: "none",
       dest: "other",
     });

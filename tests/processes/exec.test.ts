@@ -1,8 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { CLONE, Errno, O, RLIMIT, SIG, SIG_IGN, SigHow } from "@rsyscall/abi";
+import { CLONE, O, RLIMIT, SIG, SIG_IGN, SigHow } from "@rsyscall/abi";
 import {
   type HandleFailure,
-  prctl,
   setresgid,
   setresuid,
   setrlimit,
@@ -19,6 +18,7 @@ import {
   launchStub,
   launchStubWith,
   notRoot,
+  refuse,
   tempDirectory,
   worksAsync,
 } from "../harness/index.ts";
@@ -377,7 +377,6 @@ describe("clone in a process of few rights", () => {
     it(`falls back to older calls where newer ones are ${errno}`, function* () {
       const { call } = yield* launchStub;
       const { thread } = call;
-      yield* prctl.setNoNewPrivs(thread.task);
       for (const name of ["clone3", "close_range"] as const) {
         yield* refuse(thread, name, errno);
         const direct = (yield* Effect.flip(
@@ -411,30 +410,3 @@ describe("clone in a process of few rights", () => {
     yield* worksAsync(call.thread);
   });
 });
-
-/** Makes a system call fail in a process, as container runtimes do: seccomp(2). */
-const refuse = (thread: Thread, name: "clone3" | "close_range", errno: "ENOSYS" | "EPERM") =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const number = thread.task.abi.syscallNumber(name) as number;
-      const filter = new Uint8Array(4 * 8);
-      const view = new DataView(filter.buffer);
-      const statement = (at: number, code: number, jt: number, jf: number, k: number) => {
-        view.setUint16(8 * at, code, true);
-        view.setUint8(8 * at + 2, jt);
-        view.setUint8(8 * at + 3, jf);
-        view.setUint32(8 * at + 4, k, true);
-      };
-      statement(0, 0x20 /* BPF_LD | BPF_W | BPF_ABS */, 0, 0, 0);
-      statement(1, 0x15 /* BPF_JMP | BPF_JEQ | BPF_K */, 0, 1, number);
-      statement(2, 0x06 /* BPF_RET */, 0, 0, 0x0005_0000 + Errno[errno] /* SECCOMP_RET_ERRNO */);
-      statement(3, 0x06 /* BPF_RET */, 0, 0, 0x7fff_0000 /* SECCOMP_RET_ALLOW */);
-      const instructions = yield* (yield* thread.ptr(filter)).address;
-      const program = new Uint8Array(16);
-      const header = new DataView(program.buffer);
-      header.setUint16(0, 4, true);
-      header.setBigUint64(8, BigInt(instructions), true);
-      const address = yield* (yield* thread.ptr(program)).address;
-      yield* syscall(thread.task.sysif, "prctl", "seccomp", 22 /* PR_SET_SECCOMP */, 2, address);
-    }),
-  );

@@ -1,16 +1,21 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { CLONE } from "@rsyscall/abi";
 import { PipeReader } from "@rsyscall/handle";
 import { SyscallHangup } from "@rsyscall/near";
 import { CommandTask } from "@rsyscall/task-command";
-import { PersistentTask } from "@rsyscall/task-persistent";
+import { PersistentTask, PersistentTaskError } from "@rsyscall/task-persistent";
 import { StdinTask } from "@rsyscall/task-stdin";
 import { Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
 import {
+  eventually,
   hasEnded,
   it,
   launchStub,
+  noNamespaces,
+  notRoot,
+  statusOf,
   tempDirectory,
   untilEnded,
   worksAsync,
@@ -79,4 +84,86 @@ describe("a persistent task behind another transport", () => {
       yield* second.end;
       yield* untilEnded(pid);
     });
+});
+
+/** A task that is kept, with the path of its socket, and without its controller. */
+const kept = Effect.gen(function* () {
+  const path = `${yield* tempDirectory}/socket`;
+  const pid = yield* Effect.scoped(
+    Effect.gen(function* () {
+      const task = yield* PersistentTask.start(yield* LocalThread, path);
+      yield* task.keep;
+      return task.thread.task.pid;
+    }),
+  );
+  yield* Effect.addFinalizer(() => {
+    if (!hasEnded(pid)) process.kill(pid, "SIGKILL");
+    // It is a child of this process, which waits for it as soon as it hears of the end.
+    return eventually(() => statusOf(pid) === undefined);
+  });
+  return { path, pid };
+});
+
+describe("the path of a persistent task", () => {
+  it("is taken over from one that was killed", function* () {
+    const { path, pid } = yield* kept;
+    process.kill(pid, "SIGKILL");
+    yield* untilEnded(pid);
+    assert.isTrue(existsSync(path));
+    const task = yield* PersistentTask.start(yield* LocalThread, path);
+    assert.notEqual(task.thread.task.pid, pid);
+    yield* worksAsync(task.thread);
+    yield* task.end;
+    assert.isFalse(existsSync(path));
+  });
+
+  it("stays that of one that listens, and nobody is told to remove it", function* () {
+    const { path, pid } = yield* kept;
+    const local = yield* LocalThread;
+    const error = yield* Effect.flip(PersistentTask.start(local, path));
+    assert.instanceOf(error, PersistentTaskError);
+    assert.equal((error as PersistentTaskError).reason, "PathTaken");
+    assert.include(error.message, `is the socket of a server that listens (pid ${pid})`);
+    assert.notInclude(error.message, "remove");
+    const task = yield* PersistentTask.connect(local, path);
+    yield* worksAsync(task.thread);
+    yield* task.end;
+  });
+
+  it("is left to others that have taken it meanwhile", function* () {
+    const local = yield* LocalThread;
+    const { path, pid } = yield* kept;
+    const later = yield* PersistentTask.connect(local, path);
+    rmSync(path);
+    writeFileSync(path, "another");
+    yield* later.end;
+    yield* untilEnded(pid);
+    assert.equal(readFileSync(path, "utf8"), "another");
+
+    const directory = yield* tempDirectory;
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        yield* PersistentTask.start(local, `${directory}/socket`);
+        rmSync(`${directory}/socket`);
+        writeFileSync(`${directory}/socket`, "another");
+      }),
+    );
+    assert.deepEqual(readdirSync(directory), ["socket"]);
+  });
+});
+
+describe.skipIf(noNamespaces !== undefined)("a persistent task in a pid namespace", () => {
+  it("numbers its children as it does itself, though /proc is that of the host", function* () {
+    const local = yield* LocalThread;
+    const inside = yield* local.clone(CLONE.NEWPID | (notRoot === undefined ? 0 : CLONE.NEWUSER));
+    const path = `${yield* tempDirectory}/socket`;
+    const task = yield* PersistentTask.start(inside, path);
+    assert.isBelow(task.thread.task.pid, 10);
+    const { pid } = yield* task.thread.spawn(Command.make("/bin/sleep", "1000"));
+    assert.isBelow(pid, 10);
+    const [child] = yield* task.children;
+    assert.deepEqual(child, { pid, command: "/bin/sleep 1000", hasEnded: false });
+    yield* (yield* task.adoptChild(pid)).kill();
+    yield* task.end;
+  });
 });

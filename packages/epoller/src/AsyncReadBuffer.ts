@@ -115,7 +115,10 @@ export class AsyncReadBuffer {
     );
   }
 
-  /** So many strings, each with its 64-bit length; together at most `limit` bytes. */
+  /**
+   * So many strings, each with its 64-bit length; together at most `limit` bytes. Empty ones are bounded by `count`
+   * alone: check one that the other side has sent.
+   */
   readLengthPrefixedArray(
     count: number,
     limit: number,

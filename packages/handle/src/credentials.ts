@@ -59,6 +59,13 @@ export const getgid = (task: Task): Effect.Effect<number, near.SyscallFailure> =
 export const getegid = (task: Task): Effect.Effect<number, near.SyscallFailure> =>
   near.getegid(task.sysif);
 
+/** Whether the task acts as the user and group who started it: then access(2) is about what it may do. */
+export const actsWithRealIds = ({ sysif }: Task): Effect.Effect<boolean, near.SyscallFailure> =>
+  Effect.map(
+    near.batch([near.getuid(sysif), near.geteuid(sysif), near.getgid(sysif), near.getegid(sysif)]),
+    ([uid, euid, gid, egid]) => uid === euid && gid === egid,
+  );
+
 type GetIds = typeof near.getresuid;
 
 const getIds = (task: Task, call: GetIds): Effect.Effect<Ids, MallocFailure> =>

@@ -3,7 +3,10 @@ import * as near from "@rsyscall/near";
 import { Cause, Effect, Exit, type Scope, Semaphore } from "effect";
 import type { HandleFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
+import { accessAt } from "./internal/accessAt.ts";
+import { chmodAt } from "./internal/chmodAt.ts";
 import { BATCH, isReal, openDirectoryAt, readEntries } from "./internal/directories.ts";
+import { renameAt } from "./internal/renameAt.ts";
 import { removeTreeAt } from "./removeTree.ts";
 import type { MallocFailure, Task } from "./Task.ts";
 
@@ -68,7 +71,10 @@ export class Directory extends FileDescriptor {
     );
   }
 
-  /** All entries but "." and "..", in the order of the file system. */
+  /**
+   * All entries but "." and "..", in the order of the file system. They are kept in memory, as many as the task
+   * says there are: of one that may say so without end, take parts by `getdents`.
+   */
   get entries(): Effect.Effect<ReadonlyArray<Dirent>, HandleFailure> {
     const { task } = this;
     return this.#reading.withPermit(
@@ -168,15 +174,15 @@ export class Directory extends FileDescriptor {
     );
   }
 
-  /** renameat2(2), to a path relative to another directory or this one. */
+  /** As `rename`, to a path relative to another directory or this one. */
   renameat(
     from: near.PathLike,
     directory: FileDescriptor,
     to: near.PathLike,
     flags = 0,
   ): Effect.Effect<void, HandleFailure> {
-    return this.#both("renameat2", from, directory, to, (...at) =>
-      near.renameat2(this.task.sysif, ...at, flags, fromTo(from, to)),
+    return this.#both("renameat", from, directory, to, (...at) =>
+      renameAt(this.task.sysif, ...at, flags, fromTo(from, to)),
     );
   }
 
@@ -203,14 +209,14 @@ export class Directory extends FileDescriptor {
 
   /**
    * fchmodat(2): the mode as it is given, whatever the umask. With flags, as AT.SYMLINK_NOFOLLOW, it
-   * is fchmodat2(2): ENOSYS before Linux 6.6.
+   * is fchmodat2(2), or what does the same before Linux 6.6.
    */
   fchmodat(path: near.PathLike, mode: number, flags = 0): Effect.Effect<void, HandleFailure> {
     const { sysif } = this.task;
     return this.#at("fchmodat", path, (...at) =>
       flags === 0
         ? near.fchmodat(sysif, ...at, mode, near.pathText(path))
-        : near.fchmodat2(sysif, ...at, mode, flags, near.pathText(path)),
+        : chmodAt(this.task, ...at, mode, flags, near.pathText(path)),
     );
   }
 
@@ -223,11 +229,8 @@ export class Directory extends FileDescriptor {
     mode: number = ACCESS.F,
     flags = 0,
   ): Effect.Effect<void, HandleFailure> {
-    const { sysif } = this.task;
     return this.#at("faccessat", path, (...at) =>
-      flags === 0
-        ? near.faccessat(sysif, ...at, mode, near.pathText(path))
-        : near.faccessat2(sysif, ...at, mode, flags, near.pathText(path)),
+      accessAt(this.task, ...at, mode, flags, near.pathText(path)),
     );
   }
 

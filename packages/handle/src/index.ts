@@ -1,6 +1,7 @@
 export { type Cloned, type CloneOptions, clone, type Step } from "./clone.ts";
 export { type CopyFileOptions, type CopyProgress, copyFile } from "./copyFile.ts";
 export {
+  actsWithRealIds,
   getegid,
   geteuid,
   getgid,

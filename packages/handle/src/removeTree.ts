@@ -2,6 +2,7 @@ import { AT, type Dirent, DT, O, type Stat } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Cause, Effect, Exit } from "effect";
 import type { HandleFailure } from "./errors.ts";
+import { chmodByFd } from "./internal/chmodAt.ts";
 import { BATCH, isReal, openDirectoryAt, readEntries } from "./internal/directories.ts";
 import type { MallocFailure, Task } from "./Task.ts";
 
@@ -9,7 +10,8 @@ import type { MallocFailure, Task } from "./Task.ts";
  * Removes a file, or a directory with all that lies below it, even where its modes forbid that to
  * its owner. Symbolic links are not followed, and what is mounted in it is not touched: EBUSY. What
  * may not be removed at all loses nothing of what is in it. ENOENT if there is nothing, ENOTEMPTY if
- * others are faster to fill it.
+ * others are faster to fill it. A task that lies can make it go on for ever, as can others that fill what is being
+ * read: Effect.timeout ends it. It keeps no more than one batch of entries for each level of the tree.
  */
 export const removeTree = (task: Task, path: near.PathLike): Effect.Effect<void, HandleFailure> =>
   removeTreeAt(task, AT.FDCWD, path);
@@ -104,19 +106,7 @@ const openLocked = (
   // By its path, chmod(2) could come upon a link that has taken its place.
   const unlock = Effect.acquireUseRelease(
     open(O.PATH),
-    (fd) =>
-      task
-        .withPath("fchmodat2", "", (nothing) =>
-          near.fchmodat2(task.sysif, fd, nothing, 0o700, AT.EMPTY_PATH, subject),
-        )
-        .pipe(
-          // Linux before 6.6, and container runtimes that do not know the call.
-          near.catchErrno(["ENOSYS", "EPERM"], () =>
-            task.withPath("fchmodat", `/proc/self/fd/${fd}`, (address) =>
-              near.fchmodat(task.sysif, AT.FDCWD, address, 0o700, subject),
-            ),
-          ),
-        ),
+    (fd) => chmodByFd(task, fd, 0o700, subject),
     (fd) => Effect.ignore(near.close(task.sysif, fd)),
   );
   return near.catchErrno("EACCES", () => Effect.andThen(Effect.ignore(unlock), open(0)))(open(0));

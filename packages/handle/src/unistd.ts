@@ -5,6 +5,7 @@ import type { HandleFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { checked, isId } from "./internal/checked.ts";
 import { decodeFds } from "./internal/fds.ts";
+import { renameAt } from "./internal/renameAt.ts";
 import type { MallocFailure, Task } from "./Task.ts";
 
 /** F_GETPIPE_SZ is refused for all but pipes and FIFOs: EBADF. */
@@ -101,7 +102,10 @@ export const link = (
     ),
   );
 
-/** rename(2), with renameat2's flags. */
+/**
+ * rename(2), with renameat2's flags. Where a kernel or file system refuses RENAME_NOREPLACE, a file has both names
+ * for a moment, and a directory cannot be renamed so.
+ */
 export const rename = (
   task: Task,
   from: near.PathLike,
@@ -110,7 +114,7 @@ export const rename = (
 ): Effect.Effect<void, MallocFailure> =>
   task.withPath("rename", from, (source) =>
     task.withPath("rename", to, (target) =>
-      near.renameat2(
+      renameAt(
         task.sysif,
         AT.FDCWD,
         source,

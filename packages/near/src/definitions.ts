@@ -73,6 +73,7 @@ const kinds: Partial<Record<SyscallName, Kinds>> = {
   symlinkat: [nothing, address, fd, address],
   linkat: [nothing, fd, address, fd, address, flags],
   unlinkat: [nothing, fd, address, flags],
+  renameat: [nothing, fd, address, fd, address],
   renameat2: [nothing, fd, address, fd, address, flags],
   faccessat: [nothing, fd, address, int],
   faccessat2: [nothing, fd, address, int, flags],

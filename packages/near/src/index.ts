@@ -28,6 +28,7 @@ export * from "./linux/capability.ts";
 export * from "./linux/futex.ts";
 export * from "./linux/memfd.ts";
 export { oneLine } from "./oneLine.ts";
+export { orOlder } from "./orOlder.ts";
 export { Path, type PathLike, pathBytes, pathProblem, pathSubject, pathText } from "./Path.ts";
 export { type Outcome, PendingCall } from "./PendingCall.ts";
 export { PendingEvents } from "./PendingEvents.ts";

@@ -85,6 +85,16 @@ export const unlinkat = (
   subject?: string,
 ) => callVoid(sysif, "unlinkat", subject, directory, path, flags);
 
+/** renameat(2), which has no flags: what has the new name is replaced. */
+export const renameat = (
+  sysif: SyscallInterface,
+  fromDirectory: Fd | number,
+  from: Address,
+  toDirectory: Fd | number,
+  to: Address,
+  subject?: string,
+) => callVoid(sysif, "renameat", subject, fromDirectory, from, toDirectory, to);
+
 /** renameat2(2) */
 export const renameat2 = (
   sysif: SyscallInterface,

@@ -226,7 +226,8 @@ const listAll = (
   Effect.gen(function* () {
     const paths: Array<string> = [];
     const directories = [""];
-    for (let prefix = directories.shift(); prefix !== undefined; prefix = directories.shift()) {
+    // What is found below comes at the end. To take the first away would move all others each time.
+    for (const prefix of directories) {
       for (const { name, type } of yield* list(prefix === "" ? path : `${path}/${prefix}`)) {
         const inner = prefix + name;
         paths.push(inner);

@@ -26,7 +26,8 @@ import { platformError } from "./platformError.ts";
  *   however the scope ends, unless the process was killed. Escape, Ctrl-C, Ctrl-D and the end of the input
  *   end the keys, and so fail a prompt with a QuitError.
  * - `readLine` leaves the terminal alone: its user edits the line as usual, and Ctrl-C is SIGINT for the
- *   process. At the end of the input it fails with a QuitError.
+ *   process. At the end of the input it fails with a QuitError. A line of more than a million characters comes in
+ *   pieces.
  *
  * What was typed, and nobody has taken, is there for who reads next, be it as keys or as a line. It is not
  * there for Stdio: both read the same stdin, so use one of them.

@@ -182,6 +182,21 @@ describe("the Terminal of a stub", () => {
     assert.deepEqual(closed, { status: 0, stdout: "0x0quit", stderr: "" });
   });
 
+  it("gives a line that is too long in pieces, and keeps no more of it", function* () {
+    const { path } = yield* mocked(
+      Effect.gen(function* () {
+        const { readLine, display } = yield* Terminal.Terminal;
+        for (let i = 0; i < 4; i++) yield* display(`${(yield* readLine).length} `);
+        yield* display(yield* readLine);
+      }),
+    );
+    const input = `${"x".repeat(3 * 1024 * 1024 + 5)}\nnext\n`;
+    assert.equal(seen(yield* program(path, [], { input })).stdout, `${"1048576 ".repeat(3)}5 next`);
+    const endless = `exec "$1" < /dev/zero`;
+    const pieces = seen(yield* shell(endless, [path])).stdout;
+    assert.equal(pieces, `${"1048576 ".repeat(4)}${"\0".repeat(1024 * 1024)}`);
+  });
+
   it("ends the keys with the input", function* () {
     const { path } = yield* mocked(Effect.scoped(showKeys));
     for (const [input, keys] of [

@@ -1,10 +1,8 @@
-import { AF, POLL, S_IF, S_IFMT, SOCK, type Ucred } from "@rsyscall/abi";
+import { POLL, S_IF, S_IFMT, SOCK, type Ucred } from "@rsyscall/abi";
 import type { SyscallConnection } from "@rsyscall/connection";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import {
   absolutePath,
-  bindUnix,
-  chmod,
   type HandleFailure,
   pollNow,
   Socket,
@@ -28,8 +26,12 @@ import {
   type HandshakePolicy,
   type Greeted as Hello,
   handshake,
+  listenAt,
+  type PathTakenError,
   passingTransport,
+  place,
   turnAway,
+  workshop,
 } from "@rsyscall/transport";
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, Queue, Scope, Stream } from "effect";
 import { creationError, StubServerError } from "./errors.ts";
@@ -47,7 +49,7 @@ import {
   roomForClient,
 } from "./limits.ts";
 import { DropLog, problemOf, toStderr } from "./logs.ts";
-import { judgeSocket, judgeTimeout, place, workshop } from "./placement.ts";
+import { judgeTimeout } from "./occupants.ts";
 import { StubCall } from "./StubCall.ts";
 
 export interface ListenOptions extends LimitOptions {
@@ -178,10 +180,17 @@ export class StubServer {
         descriptionLimit: options.descriptionLimit ?? DESCRIPTION_LIMIT,
       };
       const limits = yield* limitsOf(thread, options);
-      const socket = yield* listenAt(thread, absolute, options).pipe(
-        Effect.mapError((error) =>
-          error instanceof StubServerError ? error : creationError(absolute.text)(error),
-        ),
+      const socket = yield* Effect.mapError(
+        Effect.gen(function* () {
+          const { socket, hasReplaced } = yield* listenAt(thread, absolute, {
+            flags: SOCK.NONBLOCK,
+            mode: options.allow === undefined ? 0o600 : 0o666,
+            backlog: LISTEN_BACKLOG,
+          });
+          yield* placeTimeout(thread, absolute, options.stubTimeout, hasReplaced);
+          return socket;
+        }),
+        creationError(absolute.text),
       );
       const listening = yield* thread.makeAfd(socket);
       const waiting = yield* Effect.acquireRelease(
@@ -401,51 +410,19 @@ type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, 
 /** As many as the kernel lets wait (net.core.somaxconn cuts it). */
 const LISTEN_BACKLOG = 4096;
 
-/** A socket that listens at a path, with the right mode from the first moment. The scope removes it. */
-const listenAt = (
-  thread: Thread,
-  path: Path,
-  { allow, stubTimeout }: ListenOptions,
-): Effect.Effect<Socket, HandleFailure | StubServerError, Scope.Scope> =>
-  Effect.gen(function* () {
-    const { task } = thread;
-    const outer = yield* Effect.scope;
-    const socket = yield* Socket.make(task, AF.UNIX, SOCK.STREAM | SOCK.NONBLOCK);
-    socket.closeOnFork = true;
-    // bind(2) gives the file the mode of the socket, cut by the umask.
-    yield* socket.chmod(0o600);
-    yield* Effect.scoped(
-      Effect.gen(function* () {
-        const shop = yield* workshop(thread, path);
-        const made = shop.join("socket");
-        yield* bindUnix(socket, made);
-        yield* Effect.gen(function* () {
-          // To connect takes the right to write.
-          if (allow !== undefined) yield* chmod(task, made, 0o666);
-          yield* socket.listen(LISTEN_BACKLOG);
-          yield* Effect.gen(function* () {
-            const hasReplaced = yield* place(thread, made, path, judgeSocket(thread, path));
-            yield* placeTimeout(thread, shop, path, stubTimeout, hasReplaced);
-          }).pipe(Scope.provide(outer));
-        }).pipe(Effect.tapError(() => Effect.ignore(unlink(task, made))));
-      }),
-    );
-    return socket;
-  });
-
 /**
  * Tells stubs how long to wait for a server that does not answer, and so cannot say it: by a link beside the
  * socket, whose text is a number of seconds.
  */
 const placeTimeout = (
   thread: Thread,
-  shop: Path,
   socketPath: Path,
   seconds: number | undefined,
   hasReplaced: boolean,
-): Effect.Effect<void, HandleFailure | StubServerError, Scope.Scope> =>
+): Effect.Effect<void, HandleFailure | PathTakenError, Scope.Scope> =>
   Effect.gen(function* () {
     const { task } = thread;
+    const outer = yield* Effect.scope;
     const path = Path.make(`${socketPath.text}.timeout`);
     if (seconds === undefined)
       return hasReplaced
@@ -453,10 +430,15 @@ const placeTimeout = (
         : undefined;
     if (!Number.isSafeInteger(seconds) || seconds < 0)
       return yield* SyscallError.of("symlink", "EINVAL", `a timeout of ${seconds} s`);
-    const made = shop.join("timeout");
-    yield* symlink(task, String(seconds), made);
-    yield* place(thread, made, path, judgeTimeout(thread, path)).pipe(
-      Effect.tapError(() => Effect.ignore(unlink(task, made))),
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const made = (yield* workshop(thread, path)).join("timeout");
+        yield* symlink(task, String(seconds), made);
+        yield* place(thread, made, path, judgeTimeout(thread, path)).pipe(
+          Scope.provide(outer),
+          Effect.tapError(() => Effect.ignore(unlink(task, made))),
+        );
+      }),
     );
   });
 

@@ -1,5 +1,6 @@
 import type { HandleFailure } from "@rsyscall/handle";
 import { printable, TaggedError } from "@rsyscall/near";
+import type { PathTakenError } from "@rsyscall/transport";
 
 /** Why a server could not be set up. */
 export type StubServerErrorReason =
@@ -78,7 +79,11 @@ const byErrno = {
 /** What went wrong when something was created at a path; other errors stay as they are. */
 export const creationError =
   (subject: string) =>
-  (cause: HandleFailure): HandleFailure | StubServerError => {
+  (cause: HandleFailure | PathTakenError): HandleFailure | StubServerError => {
+    if (cause._tag === "PathTakenError") {
+      const { path, problem, remedy } = cause;
+      return new StubServerError({ reason: "NameTaken", subject: path, problem, remedy });
+    }
     const known =
       cause._tag === "SyscallError" && cause.errno in byErrno
         ? byErrno[cause.errno as keyof typeof byErrno]

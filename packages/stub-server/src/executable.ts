@@ -2,9 +2,10 @@ import { ACCESS, O, S_IF, S_IFMT } from "@rsyscall/abi";
 import { access, type HandleFailure, stat, symlink, unlink } from "@rsyscall/handle";
 import { catchErrno, type Path } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
+import { place, workshop } from "@rsyscall/transport";
 import { Effect, Scope } from "effect";
 import { creationError, StubServerError } from "./errors.ts";
-import { judgeExecutable, place, workshop } from "./placement.ts";
+import { judgeExecutable } from "./occupants.ts";
 import { namingSocket } from "./stubFile.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { F, SIG, type Ucred, W } from "@rsyscall/abi";
+import { F, SIG, type Stat, type Ucred, W } from "@rsyscall/abi";
 import {
   absolutePath,
   type FdClass,
@@ -6,7 +6,6 @@ import {
   type HandleFailure,
   Pidfd,
   prctl,
-  unlink,
 } from "@rsyscall/handle";
 import { taskPath } from "@rsyscall/native";
 import {
@@ -24,10 +23,13 @@ import { type Ancestor, ChildProcess, Command, type Thread } from "@rsyscall/thr
 import {
   bootstrapThread,
   handshake,
+  isSame,
   type LaunchError,
+  lstat,
   passingTransport,
+  removeOwn,
 } from "@rsyscall/transport";
-import { type Duration, Effect, Scope } from "effect";
+import { type Duration, Effect, Option, Scope } from "effect";
 import { dial, failure, handshakeError } from "./dial.ts";
 import type { PersistentTaskError } from "./errors.ts";
 import {
@@ -70,6 +72,8 @@ interface Fields {
   readonly ended: Effect.Effect<void>;
   readonly path: Path;
   readonly parent: Thread;
+  /** By which its socket is known again; undefined if something else has come to be at the path. */
+  readonly own: Stat | undefined;
 }
 
 /** Numbers behind that of the listening socket that the process keeps for the next handshake. */
@@ -120,11 +124,12 @@ export class PersistentTask {
   /** It as a child of the parent, if this controller has started it. */
   readonly process: ChildProcess | undefined;
   readonly #parent: Thread;
+  readonly #own: Stat | undefined;
   /** If this controller has started it. */
   readonly #launched: { readonly server: LaunchedServer; readonly life: Life } | undefined;
 
   private constructor(
-    { thread, ended, path, parent }: Fields,
+    { thread, ended, path, parent, own }: Fields,
     launched?: { readonly server: LaunchedServer; readonly life: Life },
   ) {
     this.thread = thread;
@@ -132,12 +137,14 @@ export class PersistentTask {
     this.path = path;
     this.process = launched?.server.process;
     this.#parent = parent;
+    this.#own = own;
     this.#launched = launched;
   }
 
   /**
    * Starts a process that listens on a path, and connects to it. Until `keep`, it ends with the scope, with
-   * the parent, and with this controller. PathTaken if there is something at the path.
+   * the parent, and with this controller. PathTaken if there is something at the path,
+   * unless it is what such a process has left that was killed.
    *
    * @param parent whose child it is, and which sees the path
    */
@@ -155,7 +162,7 @@ export class PersistentTask {
     return Effect.gen(function* () {
       const absolute = yield* absolutePath(parent.task, path);
       const life = { isKept: false };
-      const listening = yield* listen(parent, absolute, life, patience);
+      const { socket: listening, own } = yield* listen(parent, absolute, life, patience);
       const command = Command.make(executable, "persistent");
       const server = yield* launchServer(parent, command, listening, { stdout, stderr }, life);
       // As long as we listen as well, it is the end of the process that tells why nobody answers.
@@ -163,7 +170,7 @@ export class PersistentTask {
       const fields = yield* Effect.raceFirst(connected, server.failed);
       yield* listening.close;
       yield* server.started;
-      return new PersistentTask(fields, { server, life });
+      return new PersistentTask({ ...fields, own }, { server, life });
     });
   }
 
@@ -200,10 +207,13 @@ export class PersistentTask {
     return this.thread.task.sysif.close;
   }
 
-  /** Removes the socket, and has the process exit with status 0. */
+  /** Removes the socket if it is still its own, and has the process exit with status 0. */
   get end(): Effect.Effect<void, HandleFailure> {
     return Effect.gen({ self: this }, function* () {
-      yield* unlink(this.#parent.task, this.path).pipe(catchErrno("ENOENT", () => Effect.void));
+      if (this.#own !== undefined)
+        yield* removeOwn(this.#parent.task, this.path, this.#own).pipe(
+          catchErrno("ENOENT", () => Effect.void),
+        );
       yield* Effect.catchTag(this.thread.exit(0), "SyscallSendError", () => Effect.void);
       if (this.#launched === undefined) return yield* this.ended;
       const { server } = this.#launched;
@@ -276,7 +286,14 @@ const connect = (
     };
     return yield* Effect.scoped(
       Effect.gen(function* () {
+        const before = yield* Effect.option(lstat(parent.task, path));
         const { socket, connection } = yield* dial(parent, path);
+        const after = yield* Effect.option(lstat(parent.task, path));
+        // What was there before and after was there meanwhile.
+        const own =
+          Option.isSome(before) && Option.isSome(after) && isSame(before.value, after.value)
+            ? after.value
+            : undefined;
         const greeted = yield* Effect.mapError(handshake(socket, policy), handshakeError(path));
         const { description } = greeted;
         const { listeningFd } = description;
@@ -290,14 +307,14 @@ const connect = (
             Effect.fail(failure(path, "NobodyListens", "it has ended")(error)),
           ),
         );
-        const own = (fd: Fd) => {
+        const reserve = (fd: Fd) => {
           const handle = new FileDescriptor(thread.task, fd);
           handle.closeOnFork = true;
           return handle;
         };
         // Where its calls go through memory, it has no use for this number, and keeps it for the next.
-        if (thread.memory !== undefined) own(description.dataFd);
-        for (let i = 0; i <= SPARES; i++) own(Fd(listeningFd + i));
+        if (thread.memory !== undefined) reserve(description.dataFd);
+        for (let i = 0; i <= SPARES; i++) reserve(Fd(listeningFd + i));
         // As for Node's own children: that this process ignores it is nothing to them.
         thread.task.programSignals.defaulted.add(SIG.PIPE);
         return {
@@ -305,6 +322,7 @@ const connect = (
           ended,
           path,
           parent,
+          own,
         };
       }),
     );

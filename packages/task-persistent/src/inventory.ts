@@ -70,17 +70,30 @@ export const childrenOf = (
     return children.filter(isKnown);
   });
 
-const describe = (thread: Thread, pid: number): Effect.Effect<ChildDescription, HandleFailure> =>
+/** A line `NAME:\t...` of proc_pid_status(5). */
+const field = (status: string, name: string): string | undefined =>
+  new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1];
+
+/** The numbers of a process, in the namespace of /proc and in those below, down to its own. */
+const numbers = (status: string): ReadonlyArray<number> =>
+  (field(status, "NSpid") ?? "").match(/\d+/g)?.map(Number) ?? [];
+
+/**
+ * @param number as /proc numbers processes, which may be of another namespace than the Thread's
+ */
+const describe = (thread: Thread, number: number): Effect.Effect<ChildDescription, HandleFailure> =>
   Effect.map(
-    Effect.all([text(thread, `/proc/${pid}/stat`), text(thread, `/proc/${pid}/cmdline`)]),
-    ([status, line]) => {
-      // The name may have parentheses of its own: it ends with the last one.
-      const [, name = "", state] = /\((.*)\) (\S)/s.exec(status) ?? [];
+    Effect.all([
+      text(thread, "/proc/self/status"),
+      text(thread, `/proc/${number}/status`),
+      text(thread, `/proc/${number}/cmdline`),
+    ]),
+    ([own, status, line]) => {
       const words = line.split("\0").slice(0, -1).join(" ");
       return {
-        pid: Pid(pid),
-        command: words === "" ? `[${name}]` : words,
-        hasEnded: state === "Z" || state === "X",
+        pid: Pid(numbers(status)[numbers(own).length - 1] ?? number),
+        command: words === "" ? `[${field(status, "Name") ?? ""}]` : words,
+        hasEnded: /^[ZX]/.test(field(status, "State") ?? ""),
       };
     },
   );

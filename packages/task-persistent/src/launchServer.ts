@@ -1,15 +1,8 @@
-import { AF, O, SIG, SO, SOCK, SOL } from "@rsyscall/abi";
-import {
-  bindUnix,
-  type FileDescriptor,
-  type HandleFailure,
-  Socket,
-  spawn,
-  unlink,
-} from "@rsyscall/handle";
-import { type Path, SyscallError, setsockopt } from "@rsyscall/near";
+import { O, SIG, SO, SOL, type Stat } from "@rsyscall/abi";
+import { type FileDescriptor, type HandleFailure, type Socket, spawn } from "@rsyscall/handle";
+import { type Path, setsockopt } from "@rsyscall/near";
 import { ChildProcess, type Command, once, type Thread } from "@rsyscall/thread";
-import { LaunchError } from "@rsyscall/transport";
+import { LaunchError, listenAt } from "@rsyscall/transport";
 import { Duration, Effect, Exit, Scope } from "effect";
 import { failure } from "./dial.ts";
 import type { PersistentTaskError } from "./errors.ts";
@@ -33,34 +26,30 @@ export interface LaunchedServer {
   readonly forget: Effect.Effect<void>;
 }
 
-/** Listens on a path that only this user and root can connect to. The scope removes it. */
+/**
+ * Listens on a path that only this user and root can connect to. What a process that has ended has left there is
+ * replaced, and the scope removes what is still its own.
+ */
 export const listen = (
   parent: Thread,
   path: Path,
   life: Life,
   patience: Duration.Input,
-): Effect.Effect<Socket, HandleFailure | PersistentTaskError, Scope.Scope> =>
-  Effect.gen(function* () {
-    const socket = yield* Socket.make(parent.task, AF.UNIX, SOCK.STREAM);
-    socket.closeOnFork = true;
-    yield* setReceiveTimeout(socket, Duration.toMillis(patience));
-    // bind(2) gives the file the mode of the socket, cut by the umask: it is never open to more.
-    yield* socket.chmod(0o600);
-    yield* Effect.acquireRelease(
-      Effect.mapError(bindUnix(socket, path), (error) =>
-        error instanceof SyscallError && ["EADDRINUSE", "EEXIST"].includes(error.errno)
-          ? failure(
-              path,
-              "PathTaken",
-              "is there already; if no process listens there, remove it",
-            )(error)
-          : error,
-      ),
-      () => (life.isKept ? Effect.void : Effect.ignore(unlink(parent.task, path))),
-    );
-    yield* socket.listen(BACKLOG);
-    return socket;
-  });
+): Effect.Effect<
+  { readonly socket: Socket; readonly own: Stat },
+  HandleFailure | PersistentTaskError,
+  Scope.Scope
+> =>
+  listenAt(parent, path, {
+    mode: 0o600,
+    backlog: BACKLOG,
+    stays: () => life.isKept,
+    prepare: (socket) => setReceiveTimeout(socket, Duration.toMillis(patience)),
+  }).pipe(
+    Effect.catchTag("PathTakenError", (error) =>
+      Effect.fail(failure(path, "PathTaken", `${error.problem}: ${error.remedy}`)(error)),
+    ),
+  );
 
 /** SO_RCVTIMEO of socket(7), from which the process takes how long it waits for a client. */
 const setReceiveTimeout = (socket: Socket, milliseconds: number) => {

@@ -26,6 +26,7 @@ import { type Ancestor, descends, numberIn } from "./descent.ts";
 import { ChildProcessError } from "./errors.ts";
 import { once } from "./once.ts";
 import type { Starter } from "./Starter.ts";
+import { signalChild } from "./signalChild.ts";
 
 /** How often a child is asked whether it was stopped or continued, while somebody waits for that. */
 const POLL_INTERVAL = "10 millis";
@@ -243,11 +244,16 @@ export class ChildProcess {
         isOurs
           ? this.#ours.sendSignal(signal).pipe(
               // The parent may have rights, and see processes, that the controller has or sees not.
-              catchErrno(["EPERM", "EINVAL"], () => this.pidfd.sendSignal(signal)),
+              catchErrno(["EPERM", "EINVAL", "ENOSYS"], () => this.#killByParent(signal)),
             )
-          : this.pidfd.sendSignal(signal),
+          : this.#killByParent(signal),
       ),
     );
+  }
+
+  #killByParent(signal: number): Effect.Effect<void, HandleFailure> {
+    const child = { pid: this.#number, pidfd: this.pidfd };
+    return signalChild(child, signal, () => this.#reaping);
   }
 
   /**

@@ -67,6 +67,12 @@ import { type ExecutableNotFoundError, which } from "./which.ts";
 /** Bytes that `readToEof` asks for at a time. */
 const READ_SIZE = 256 * 1024;
 
+/** How much is read to the end of something. */
+export interface ReadAllOptions {
+  /** The most bytes that there may be: EFBIG if there are more. Default: no limit. */
+  readonly limit?: number;
+}
+
 /** Bytes that a stream reads at a time: what a pipe holds. */
 const STREAM_SIZE = 64 * 1024;
 
@@ -165,10 +171,14 @@ export class Thread implements ThreadFields {
 
   /**
    * Reads a descriptor to its end. While nothing is there to read, other calls of the process go on,
-   * and the fiber can be interrupted; the flags of the descriptor stay as they are.
+   * and the fiber can be interrupted; the flags of the descriptor stay as they are. All of it is kept in memory:
+   * of a process that may write without end, give a limit.
    */
-  readToEof(fd: FileDescriptor): Effect.Effect<Uint8Array, HandleFailure> {
-    return readAll(this.#read(fd, READ_SIZE));
+  readToEof(
+    fd: FileDescriptor,
+    options?: ReadAllOptions,
+  ): Effect.Effect<Uint8Array, HandleFailure> {
+    return readAll((size) => this.#read(fd, size), `fd ${fd.near}`, options);
   }
 
   /**
@@ -235,9 +245,12 @@ export class Thread implements ThreadFields {
     );
   }
 
-  /** Reads a descriptor to its end, as UTF-8. */
-  readTextToEof(fd: FileDescriptor): Effect.Effect<string, HandleFailure> {
-    return Effect.map(this.readToEof(fd), (bytes) => new TextDecoder().decode(bytes));
+  /** As `readToEof`, as UTF-8. */
+  readTextToEof(
+    fd: FileDescriptor,
+    options?: ReadAllOptions,
+  ): Effect.Effect<string, HandleFailure> {
+    return Effect.map(this.readToEof(fd, options), (bytes) => new TextDecoder().decode(bytes));
   }
 
   /**
@@ -268,10 +281,12 @@ export class Thread implements ThreadFields {
     );
   }
 
-  /** Reads a whole file. */
-  slurp(path: PathLike): Effect.Effect<Uint8Array, HandleFailure> {
+  /** Reads a whole file. A device, or a file of another user, may have no end: then give a limit. */
+  slurp(path: PathLike, options?: ReadAllOptions): Effect.Effect<Uint8Array, HandleFailure> {
     return Effect.scoped(
-      Effect.flatMap(this.open(path), (file) => readAll(file.readBytes(READ_SIZE))),
+      Effect.flatMap(this.open(path), (file) =>
+        readAll((size) => file.readBytes(size), pathSubject(path), options),
+      ),
     );
   }
 
@@ -514,14 +529,32 @@ const hangupIsSuccess = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<void, E
     ),
   );
 
-/** Repeats a read until it gives nothing. */
-const readAll = <E, R>(read: Effect.Effect<Uint8Array, E, R>): Effect.Effect<Uint8Array, E, R> =>
+/** Repeats a read until it gives nothing, or more than may come. */
+const readAll = <E, R>(
+  read: (size: number) => Effect.Effect<Uint8Array, E, R>,
+  subject: string | undefined,
+  { limit = Number.POSITIVE_INFINITY }: ReadAllOptions = {},
+): Effect.Effect<Uint8Array, E | SyscallError, R> =>
   Effect.suspend(() => {
+    const fail = (errno: "EINVAL" | "EFBIG", explanation: string) =>
+      Effect.fail(SyscallError.of("read", errno, subject, explanation));
+    if (!(limit === Number.POSITIVE_INFINITY || (Number.isInteger(limit) && limit >= 0)))
+      return fail("EINVAL", `${limit} is no limit`);
     const parts: Array<Uint8Array> = [];
-    const loop: Effect.Effect<Uint8Array, E, R> = Effect.flatMap(read, (bytes) => {
-      if (bytes.length === 0) return Effect.succeed(new Uint8Array(Buffer.concat(parts)));
-      parts.push(bytes);
-      return loop;
-    });
+    let length = 0;
+    const loop: Effect.Effect<Uint8Array, E | SyscallError, R> = Effect.suspend(() =>
+      // One byte more tells what is too long from what ends at the limit.
+      Effect.flatMap(
+        read(Math.min(READ_SIZE, limit - length + 1)),
+        (bytes): Effect.Effect<Uint8Array, E | SyscallError, R> => {
+          if (bytes.length === 0) return Effect.succeed(new Uint8Array(Buffer.concat(parts)));
+          length += bytes.length;
+          if (length > limit)
+            return fail("EFBIG", `there is more than the limit of ${limit} bytes`);
+          parts.push(bytes);
+          return loop;
+        },
+      ),
+    );
     return loop;
   });

@@ -29,6 +29,7 @@ import { makeEpoller } from "./epoller.ts";
 import { NativeLoader } from "./NativeLoader.ts";
 import { once } from "./once.ts";
 import type { Starter } from "./Starter.ts";
+import { signalChild } from "./signalChild.ts";
 import type { ThreadFields } from "./ThreadFields.ts";
 
 export interface CloneChildOptions {
@@ -129,11 +130,16 @@ const lastWords = (task: Task, connection: SyscallConnection): Effect.Effect<voi
     task.fdTable.isOnlyOf(task) ? connection.closeSoon : Effect.sync(() => connection.failAtEnd()),
   );
 
-/** A child that cannot be used goes, and nobody has seen it. */
-const abandon = ({ pidfd, freeStack }: Cloned): Effect.Effect<void> =>
-  Effect.andThen(
-    Effect.ignore(Effect.andThen(pidfd.sendSignal(SIG.KILL), pidfd.waitid(W.EXITED))),
-    freeStack,
+/**
+ * A child that cannot be used goes, and nobody has seen it. Its stack is given back when it has ended, and not
+ * before: a stack that others get under a child that runs is worse than one that is lost. To wait does not stop Node,
+ * however long the child takes: the local task has its `Patience`.
+ */
+const abandon = (cloned: Cloned): Effect.Effect<void> =>
+  signalChild(cloned, SIG.KILL).pipe(
+    Effect.andThen(cloned.pidfd.waitid(W.EXITED)),
+    Effect.andThen(cloned.freeStack),
+    Effect.ignore,
   );
 
 const makeThread = (

@@ -14,6 +14,7 @@ import type { ContainOptions } from "./contain.ts";
 import { once } from "./once.ts";
 import { orByShell } from "./orByShell.ts";
 import type { Starter } from "./Starter.ts";
+import { signalChild } from "./signalChild.ts";
 
 export interface RunOptions extends ContainOptions {
   /** What the program has as its descriptors 0, 1 and 2. Default: those of the process that starts it. */
@@ -68,7 +69,7 @@ const start = (
         Scope.provide(life),
         Effect.onError((cause) => Scope.close(life, Exit.failCause(cause))),
       );
-      const { pidfd, freeStack } = cloned;
+      const { freeStack } = cloned;
       yield* Scope.addFinalizer(life, freeStack);
       // It lies on the stack, which goes with the child.
       const failure = once(cloned.failure);
@@ -76,7 +77,7 @@ const start = (
         parent,
         { ...cloned, life },
         Effect.ignore(failure),
-      ).pipe(Effect.onError(() => Effect.ignore(pidfd.sendSignal(SIG.KILL))));
+      ).pipe(Effect.onError(() => Effect.ignore(signalChild(cloned, SIG.KILL))));
       if (!detached) yield* Effect.addFinalizer(() => process.killAndWait);
       process.executes(command);
       return { process, failure, freeStack };

@@ -1,7 +1,7 @@
 import { ACCESS, AT, S_IF, S_IFMT } from "@rsyscall/abi";
-import type { MallocFailure, Task } from "@rsyscall/handle";
+import { actsWithRealIds, type MallocFailure, type Task } from "@rsyscall/handle";
 import * as near from "@rsyscall/near";
-import { Effect, Exit } from "effect";
+import { Cause, Effect, Exit } from "effect";
 import { Command } from "./Command.ts";
 import { type Environment, isCString } from "./Environment.ts";
 
@@ -87,6 +87,29 @@ const search = (
   const candidates = file === "" ? [] : places.filter(isCString);
   if (candidates.length === 0)
     return Effect.succeed({ found: [], tried: [], notExecutable: undefined });
+  const { sysif } = task;
+  const newer: Access = (at, path) =>
+    near.faccessat2(sysif, AT.FDCWD, at, ACCESS.X, AT.EACCESS, path);
+  const older: Access = (at, path) => near.faccessat(sysif, AT.FDCWD, at, ACCESS.X, path);
+  return ask(task, file, candidates, newer).pipe(
+    near.orOlder(sysif, "faccessat2", (refusal) =>
+      Effect.flatMap(actsWithRealIds(task), (itDoes) =>
+        itDoes ? ask(task, file, candidates, older) : Effect.fail(refusal),
+      ),
+    ),
+  );
+};
+
+/** Asks whether a file may be executed, whose path is at an address. */
+type Access = (at: near.Address, path: string) => near.Syscall<void>;
+
+/** Which of some paths are programs. All are asked for in one round trip. */
+const ask = (
+  task: Task,
+  file: string,
+  candidates: ReadonlyArray<string>,
+  access: Access,
+): Effect.Effect<Found, MallocFailure> => {
   const paths = candidates.map((path) => near.pathBytes(`${path}\0`));
   const { stat } = task.abi;
   const text = paths.reduce((sum, path) => sum + path.length, 0);
@@ -100,7 +123,7 @@ const search = (
       const at = near.Address(base + end);
       const status = near.Address(statuses + stat.size * i);
       asked.push(
-        near.faccessat2(task.sysif, AT.FDCWD, at, ACCESS.X, AT.EACCESS, candidates[i]),
+        access(at, candidates[i] as string),
         near.fstatat(task.sysif, AT.FDCWD, at, status, 0),
       );
       end += path.length;
@@ -108,18 +131,21 @@ const search = (
     const askAll = near.batchExitsThen(asked, task.sysif.read(statuses, stat.size * paths.length));
     return Effect.flatMap(
       Effect.andThen(task.sysif.write(near.Address(base), bytes), askAll),
-      ([exits, read]): Effect.Effect<Found, near.SyscallError> => {
+      ([exits, read]): Effect.Effect<Found, near.SyscallFailure> => {
         const isSuccess = (i: number) => exits[i]?._tag === "Success";
         const found: Array<Command> = [];
         let notExecutable: string | undefined;
         for (const [i, path] of candidates.entries()) {
           if (!isSuccess(2 * i + 1)) continue;
+          const permission = exits[2 * i] as Exit.Exit<void, near.SyscallFailure>;
+          if (Exit.isFailure(permission) && isRefusal(permission))
+            return Effect.failCause(permission.cause);
           const status = near.decoded("newfstatat", path, () =>
             stat.decode(read.subarray(stat.size * i, stat.size * (i + 1))),
           );
           if (Exit.isFailure(status)) return Effect.failCause(status.cause);
           // Of a directory X means something else.
-          if ((status.value.mode & S_IFMT) === S_IF.REG && isSuccess(2 * i))
+          if ((status.value.mode & S_IFMT) === S_IF.REG && Exit.isSuccess(permission))
             found.push(Command.make(path).argv0(file));
           else notExecutable ??= path;
         }
@@ -127,4 +153,12 @@ const search = (
       },
     );
   });
+};
+
+/** Of the call, not of the file: execvp(3) ends with these as well. */
+const isRefusal = ({ cause }: Exit.Failure<void, near.SyscallFailure>): boolean => {
+  const error = Cause.squash(cause);
+  return (
+    error instanceof near.SyscallError && (error.errno === "ENOSYS" || error.errno === "EPERM")
+  );
 };

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
-import { SIG, SigHow } from "@rsyscall/abi";
+import { O, SIG, SigHow } from "@rsyscall/abi";
 import { sigprocmask } from "@rsyscall/handle";
 import { getpid, type SyscallError, call as syscall } from "@rsyscall/near";
 import { Effect, Fiber, Stream } from "effect";
@@ -38,6 +38,25 @@ describe("the Thread of a stub", () => {
       readdirSync(`/proc/${call.pid}/fd`),
     );
     const before = yield* descriptors;
+    // Of what has no end, no more than may come.
+    for (const limit of [0, 1, 500_000])
+      assert.include(
+        (yield* Effect.flip(thread.slurp("/dev/zero", { limit }))).message,
+        `read(/dev/zero): EFBIG: File too large (there is more than the limit of ${limit} bytes)`,
+      );
+    yield* thread.spit(`${directory}/binary`, bytes);
+    assert.equal((yield* thread.slurp(`${directory}/binary`, { limit: 600_000 })).length, 600_000);
+    const tooLong = yield* Effect.flip(thread.slurp(`${directory}/binary`, { limit: 599_999 }));
+    assert.deepInclude({ ...tooLong }, { errno: "EFBIG" });
+    for (const limit of [Number.NaN, -1, 0.5])
+      assert.deepInclude(
+        { ...(yield* Effect.flip(thread.slurp("/dev/zero", { limit }))) },
+        { errno: "EINVAL" },
+      );
+    const zeros = yield* thread.open("/dev/zero", O.RDONLY);
+    const endless = yield* Effect.flip(thread.readToEof(zeros, { limit: 300_000 }));
+    assert.deepInclude({ ...endless }, { errno: "EFBIG" });
+    yield* zeros.close;
     // A file that says it has no size.
     const status = new TextDecoder().decode(yield* thread.slurp("/proc/self/status"));
     assert.match(status, new RegExp(`^Pid:\\s${call.pid}$`, "m"));

@@ -48,3 +48,16 @@ export class LaunchError extends TaggedError("LaunchError")<{
     return said === "" ? what : `${what}\n${said}`;
   }
 }
+
+/** What is at a path where a server was to be is none of its own. */
+export class PathTakenError extends TaggedError("PathTakenError")<{
+  readonly path: string;
+  /** What is there. */
+  readonly problem: string;
+  /** What helps. */
+  readonly remedy: string;
+}> {
+  override get message(): string {
+    return `${printable(this.path)} ${this.problem}: ${this.remedy}`;
+  }
+}

@@ -1,7 +1,19 @@
 export { type Bootstrapped, bootstrapThread, type Transport } from "./bootstrapThread.ts";
-export { HandshakeError, type HandshakeProblem, LaunchError } from "./errors.ts";
+export { HandshakeError, type HandshakeProblem, LaunchError, PathTakenError } from "./errors.ts";
 export { type Greeted, type HandshakePolicy, handshake, turnAway } from "./handshake.ts";
 export type { Description } from "./hello.ts";
 export { Launched, type LaunchOptions, launch } from "./launch.ts";
 export { type OpenedSocket, openSocket } from "./openSocket.ts";
 export { passingTransport } from "./passingTransport.ts";
+export {
+  isSame,
+  kindOf,
+  type ListenAtOptions,
+  listenAt,
+  lstat,
+  type Occupant,
+  type Placed,
+  place,
+  removeOwn,
+  workshop,
+} from "./placement.ts";

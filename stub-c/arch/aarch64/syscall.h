@@ -80,6 +80,7 @@ enum {
 	SYS_getegid = 177,
 	SYS_socket = 198,
 	SYS_socketpair = 199,
+	SYS_listen = 201,
 	SYS_connect = 203,
 	SYS_sendto = 206,
 	SYS_recvfrom = 207,

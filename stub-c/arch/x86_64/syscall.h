@@ -47,6 +47,7 @@ enum {
 	SYS_sendmsg = 46,
 	SYS_recvmsg = 47,
 	SYS_shutdown = 48,
+	SYS_listen = 50,
 	SYS_socketpair = 53,
 	SYS_setsockopt = 54,
 	SYS_getsockopt = 55,

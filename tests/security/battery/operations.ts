@@ -134,6 +134,7 @@ const handleOperations: Record<string, Operation> = {
   getrlimit: ({ task }) => handle.getrlimit(task, 7),
   getsid: ({ task }) => handle.getsid(task),
   gettid: ({ task }) => handle.gettid(task),
+  actsWithRealIds: ({ task }) => handle.actsWithRealIds(task),
   getuid: ({ task }) => handle.getuid(task),
   kill: ({ task }) => handle.kill(task, 1, 0),
   killpg: ({ task }) => handle.killpg(task, 2, 0),

@@ -162,6 +162,14 @@ export const makedev = (major: number, minor: number): bigint => {
   );
 };
 
+/** The major number of a device number. See {@link makedev}. */
+export const major = (device: bigint): number =>
+  Number(((device >> 32n) & 0xfffff000n) | ((device >> 8n) & 0xfffn));
+
+/** The minor number of a device number. See {@link makedev}. */
+export const minor = (device: bigint): number =>
+  Number(((device >> 12n) & 0xffffff00n) | (device & 0xffn));
+
 /** Nanoseconds of utimensat(2) that mean something else. */
 export const UTIME = {
   /** The time of the call. */

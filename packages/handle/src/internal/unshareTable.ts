@@ -15,8 +15,7 @@ export const unshareTable = (
     near.closeRange(task.sysif, range.first, range.last, i === 0 ? CLOSE_RANGE.UNSHARE : 0),
   ) as [near.Syscall<void>, ...Array<near.Syscall<void>>];
   return Effect.asVoid(near.batch([first, ...rest])).pipe(
-    // Old seccomp profiles refuse close_range(2) with either.
-    near.catchErrno(["ENOSYS", "EPERM"], () => oneByOne(task, ranges)),
+    near.orOlder(task.sysif, "close_range", () => oneByOne(task, ranges)),
   );
 };
 

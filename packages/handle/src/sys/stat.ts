@@ -1,10 +1,22 @@
-import { AT, listOf, STATX, type Stat, Statx, Timespec } from "@rsyscall/abi";
+import {
+  AT,
+  listOf,
+  major,
+  minor,
+  STATX,
+  type Stat,
+  Statx,
+  type StatxTimestamp,
+  Timespec,
+} from "@rsyscall/abi";
 import {
   type Address,
+  type Fd,
   fchmodat,
   fstatat,
   mkdirat,
   NULL,
+  orOlder,
   type PathLike,
   pathSubject,
   pathText,
@@ -28,7 +40,8 @@ export const stat = (task: Task, path: PathLike, flags = 0): Effect.Effect<Stat,
   );
 
 /**
- * statx(2): as stat(2), with the time when the file was made; as lstat(2) with AT.SYMLINK_NOFOLLOW.
+ * statx(2): as stat(2), with the time when the file was made; as lstat(2) with AT.SYMLINK_NOFOLLOW. Where a seccomp
+ * profile refuses it, it tells what stat(2) does: `mask` says so.
  *
  * @param mask of `STATX`
  */
@@ -39,9 +52,7 @@ export const statx = (
   mask: number = STATX.BASIC_STATS | STATX.BTIME,
 ): Effect.Effect<Statx, MallocFailure> =>
   task.withPath("statx", path, (address) =>
-    task.withResult(Statx, (status) =>
-      statxAt(task.sysif, AT.FDCWD, address, flags, mask, status, pathText(path)),
-    ),
+    statxOrStat(task, AT.FDCWD, address, flags, mask, pathText(path)),
   );
 
 /** statx(2) of an open file. */
@@ -52,12 +63,65 @@ export const fstatx = (
   const { task } = fd;
   return Effect.flatMap(fd.borrow(task), (number) =>
     task.withPath("statx", "", (empty) =>
-      task.withResult(Statx, (status) =>
-        statxAt(task.sysif, number, empty, AT.EMPTY_PATH, mask, status, `fd ${number}`),
-      ),
+      statxOrStat(task, number, empty, AT.EMPTY_PATH, mask, `fd ${number}`),
     ),
   );
 };
+
+/** fstatat(2) tells less than statx(2), and takes no `AT.STATX_FORCE_SYNC` and the like. */
+const statxOrStat = (
+  task: Task,
+  directory: Fd | number,
+  path: Address,
+  flags: number,
+  mask: number,
+  subject: string,
+): Effect.Effect<Statx, MallocFailure> => {
+  const { sysif, abi } = task;
+  return task
+    .withResult(Statx, (status) => statxAt(sysif, directory, path, flags, mask, status, subject))
+    .pipe(
+      orOlder(sysif, "statx", (refusal) =>
+        flags & AT.STATX_SYNC_TYPE
+          ? Effect.fail(refusal)
+          : Effect.map(
+              task.withResult(abi.stat, (status) =>
+                fstatat(sysif, directory, path, status, flags, subject),
+              ),
+              toStatx,
+            ),
+      ),
+    );
+};
+
+const timestamp = ({ seconds, nanoseconds }: Timespec): StatxTimestamp => ({
+  seconds: BigInt(seconds),
+  nanoseconds,
+});
+
+/** What stat(2) tells, as statx(2) would: the mask says what that is. */
+const toStatx = (status: Stat): Statx => ({
+  mask: STATX.BASIC_STATS,
+  blksize: status.blksize,
+  attributes: 0n,
+  nlink: status.nlink,
+  uid: status.uid,
+  gid: status.gid,
+  mode: status.mode,
+  ino: status.ino,
+  size: BigInt(status.size),
+  blocks: BigInt(status.blocks),
+  attributesMask: 0n,
+  atime: timestamp(status.atime),
+  btime: { seconds: 0n, nanoseconds: 0 },
+  ctime: timestamp(status.ctime),
+  mtime: timestamp(status.mtime),
+  rdevMajor: major(status.rdev),
+  rdevMinor: minor(status.rdev),
+  devMajor: major(status.dev),
+  devMinor: minor(status.dev),
+  mntId: 0n,
+});
 
 const times = listOf(Timespec);
 

@@ -1,18 +1,17 @@
-import { AT, O, SOCKADDR_UN_PATH_MAX, SockaddrUn } from "@rsyscall/abi";
+import { O, SOCKADDR_UN_PATH_MAX, SockaddrUn } from "@rsyscall/abi";
 import {
   Path,
   type PathLike,
   pathBytes,
   pathProblem,
   pathSubject,
-  renameat2,
   SyscallError,
 } from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode } from "../encode.ts";
 import type { HandleFailure } from "../errors.ts";
 import { open } from "../fcntl.ts";
-import { unlink } from "../unistd.ts";
+import { rename, unlink } from "../unistd.ts";
 import type { Socket } from "./socket.ts";
 
 /*
@@ -68,13 +67,9 @@ const bindChecked = (socket: Socket, path: PathLike): Effect.Effect<void, Handle
       // Even the name alone is too long for an address, but not for a rename.
       const short = within.join(`.rsyscall-${crypto.randomUUID().slice(0, 8)}`);
       yield* socket.bind(address(short), text);
-      yield* socket.task
-        .withPath("rename", short, (from) =>
-          socket.task.withPath("rename", path, (to) =>
-            renameat2(socket.task.sysif, AT.FDCWD, from, AT.FDCWD, to, 1 /* NOREPLACE */, text),
-          ),
-        )
-        .pipe(Effect.tapError(() => Effect.ignore(unlink(socket.task, short))));
+      yield* rename(socket.task, short, path, 1 /* NOREPLACE */).pipe(
+        Effect.tapError(() => Effect.ignore(unlink(socket.task, short))),
+      );
     }),
   );
 };

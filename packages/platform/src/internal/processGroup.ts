@@ -52,8 +52,11 @@ export const signalGroup = (target: Target, signal: number): Effect.Effect<void,
     );
     return byPidfd.pipe(
       // An old kernel; or the parent has rights, and sees processes, that the controller has or sees not.
-      near.catchErrno(["EINVAL", "EPERM"], () =>
-        near.kill(process.task.sysif, -process.pid, signal),
+      // The number is one of the namespace that the child was started from, which need not be the parent's.
+      near.catchErrno(["EINVAL", "EPERM", "ENOSYS"], () =>
+        Effect.flatMap(process.pidIn(process.task), (group) =>
+          near.kill(process.task.sysif, -group, signal),
+        ),
       ),
     );
   });
@@ -69,12 +72,13 @@ export const untilEmpty = (target: Target): Effect.Effect<void> =>
     const { task } = pidfdOf(target) ?? process;
     const isSeen = task.namespaces.pid.is(process.task.namespaces.pid);
     const observer = isSeen ? task : process.task;
+    const group = yield* Effect.orElseSucceed(process.pidIn(observer), () => undefined);
     for (let alive: number | undefined; ; ) {
       if (yield* Effect.isFailure(signalGroup(target, 0))) return;
       yield* sleep(POLL_INTERVAL);
-      const known = alive === undefined ? undefined : yield* memberOf(observer, process.pid, alive);
+      const known = alive === undefined ? undefined : yield* memberOf(observer, group, alive);
       if (known?.hasEnded === false) continue;
-      const members = yield* membersOf(observer, process.pid);
+      const members = group === undefined ? [] : yield* membersOf(observer, group);
       alive = members.find(({ hasEnded }) => !hasEnded)?.pid;
       if (alive === undefined && members.length > 0) return;
     }
@@ -105,7 +109,11 @@ const membersOf = (task: Task, group: number): Effect.Effect<ReadonlyArray<Membe
   );
 
 /** What /proc/PID/stat says of a process, if that is in the group: see proc_pid_stat(5). */
-const memberOf = (task: Task, group: number, pid: number): Effect.Effect<Member | undefined> =>
+const memberOf = (
+  task: Task,
+  group: number | undefined,
+  pid: number,
+): Effect.Effect<Member | undefined> =>
   Effect.scoped(
     Effect.flatMap(open(task, `/proc/${pid}/stat`, O.RDONLY), (fd) => fd.readBytes(1024)),
   ).pipe(

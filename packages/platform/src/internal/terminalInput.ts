@@ -4,11 +4,15 @@ import { type FileDescriptor, type HandleFailure, pollNow } from "@rsyscall/hand
 import type { StubCall } from "@rsyscall/stub-server";
 import { Effect, Semaphore, Terminal } from "effect";
 
+/** The longest line, in UTF-16 code units. What is longer comes in pieces: stdin may be a pipe without end. */
+const LONGEST_LINE = 1024 * 1024;
+
 /** What can be read of stdin, as text. */
 export class TerminalInput {
   readonly fd: FileDescriptor;
-  /** What has arrived, and nobody has taken. */
-  text = "";
+  #text = "";
+  /** So much of the text is known to have no end of a line in it. */
+  #searched = 0;
   readonly #wait: Effect.Effect<void, HandleFailure>;
   readonly #decoder = new StringDecoder("utf8");
   /** Held by who reads: nobody must read what another one has waited for. */
@@ -27,6 +31,23 @@ export class TerminalInput {
     );
   }
 
+  /** What has arrived, and nobody has taken. */
+  get text(): string {
+    return this.#text;
+  }
+
+  set text(text: string) {
+    this.#text = text;
+    this.#searched = 0;
+  }
+
+  /** What comes in small pieces is searched piece by piece, and put together once: at the end of the line. */
+  #append(piece: string): void {
+    if (this.#searched === this.#text.length && !/[\r\n]/.test(piece))
+      this.#searched += piece.length;
+    this.#text += piece;
+  }
+
   /**
    * Reads once more: false at the end, of which a terminal may have several. An interruption loses nothing
    * that was read.
@@ -36,7 +57,7 @@ export class TerminalInput {
       const before = this.#reads;
       const read = Effect.map(this.fd.readBytes(), (bytes) => {
         this.#reads++;
-        this.text += bytes.length === 0 ? this.#decoder.end() : this.#decoder.write(bytes);
+        this.#append(bytes.length === 0 ? this.#decoder.end() : this.#decoder.write(bytes));
         return bytes.length > 0;
       });
       return Effect.uninterruptibleMask((restore) =>
@@ -62,8 +83,14 @@ export class TerminalInput {
         this.#sawReturn = false;
         if (this.text.startsWith("\n")) this.text = this.text.slice(1);
       }
-      const end = /\r\n|\n|\r/.exec(this.text);
-      if (end !== null) return Effect.succeed(this.#take(end.index, end[0]));
+      const { length } = this.text;
+      if (this.#searched < length) {
+        const end = /\r\n|\n|\r/.exec(this.text);
+        if (end !== null && end.index <= LONGEST_LINE)
+          return Effect.succeed(this.#take(end.index, end[0]));
+        if (end === null) this.#searched = length;
+      }
+      if (length >= LONGEST_LINE) return Effect.succeed(this.#take(LONGEST_LINE, ""));
       return Effect.matchEffect(this.more, {
         onFailure: () => Effect.fail(new Terminal.QuitError({})),
         onSuccess: (more) => {

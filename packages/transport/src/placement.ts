@@ -1,10 +1,11 @@
 import { AF, AT, O, S_IF, S_IFMT, SOCK, type Stat } from "@rsyscall/abi";
 import {
+  bindUnix,
+  chmod,
   connectUnix,
   type HandleFailure,
   mkdir,
   open,
-  readlink,
   rename,
   rmdir,
   Socket,
@@ -14,9 +15,8 @@ import {
 } from "@rsyscall/handle";
 import { callVoid, catchErrno, geteuid, Path, SyscallError } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
-import { Effect, type Scope } from "effect";
-import { StubServerError } from "./errors.ts";
-import { isStub } from "./stubFile.ts";
+import { Effect, Scope } from "effect";
+import { PathTakenError } from "./errors.ts";
 
 /*
  * Files get their names whole: made ready in a directory of ours alone, and then renamed. So nothing lies
@@ -24,7 +24,7 @@ import { isStub } from "./stubFile.ts";
  * soon as it has its name; and what we remove in the end is what we have placed.
  */
 
-type Failure = HandleFailure | StubServerError;
+type Failure = HandleFailure | PathTakenError;
 
 /** What lies at a path where something of ours shall be. */
 export type Occupant =
@@ -35,11 +35,15 @@ const RENAME_NOREPLACE = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
-const lstat = (task: Task, path: Path): Effect.Effect<Stat, HandleFailure> =>
+/** What there is at a path, be it a link. */
+export const lstat = (task: Task, path: Path): Effect.Effect<Stat, HandleFailure> =>
   stat(task, path, AT.SYMLINK_NOFOLLOW);
 
-/** A file system gives the number of a file that was removed to the next one: the time tells them apart. */
-const isSame = (one: Stat, other: Stat): boolean =>
+/**
+ * Whether it is the same file. A file system gives the number of a file that was removed to the next one: the time
+ * tells them apart.
+ */
+export const isSame = (one: Stat, other: Stat): boolean =>
   one.dev === other.dev &&
   one.ino === other.ino &&
   one.mtime.seconds === other.mtime.seconds &&
@@ -65,47 +69,45 @@ export const workshop = (
     return Path.make(`/proc/self/fd/${directory.near}`);
   });
 
+/** A file that has got its name. */
+export interface Placed {
+  /** By which it is known again. */
+  readonly own: Stat;
+  /** Whether it has replaced a leftover. */
+  readonly hasReplaced: boolean;
+}
+
 /**
  * Gives a file its name, until the scope closes. The name must be free, or what a dead server has left. Of
  * two servers that find the same leftover one gets the name, and the other one is told so.
  *
  * @param judge says what an existing file is
- * @returns whether it has replaced a leftover
+ * @param stays whether the file is to stay when the scope closes
  */
 export const place = (
   thread: Thread,
   from: Path,
   path: Path,
   judge: (found: Stat) => Effect.Effect<Occupant, Failure>,
-): Effect.Effect<boolean, Failure, Scope.Scope> => {
+  stays: () => boolean = () => false,
+): Effect.Effect<Placed, Failure, Scope.Scope> => {
   const { task } = thread;
   const placed = Effect.gen(function* () {
     const own = yield* lstat(task, from);
     const hasReplaced = yield* Effect.as(rename(task, from, path, RENAME_NOREPLACE), false).pipe(
-      // A file system that knows no such flag (NFS). link(2) never replaces either.
-      catchErrno("EINVAL", () => Effect.as(linkInstead(task, from, path), false)),
       catchErrno("EEXIST", () => Effect.scoped(takeOver(thread, from, path, judge))),
     );
     return { own, hasReplaced };
   });
-  const remove = (own: Stat) =>
-    Effect.flatMap(lstat(task, path), (found) =>
-      isSame(own, found) ? unlink(task, path) : Effect.void,
-    );
-  return Effect.map(
-    Effect.acquireRelease(placed, ({ own }) => Effect.ignore(remove(own))),
-    ({ hasReplaced }) => hasReplaced,
+  return Effect.acquireRelease(placed, ({ own }) =>
+    stays() ? Effect.void : Effect.ignore(removeOwn(task, path, own)),
   );
 };
 
-const linkInstead = (task: Task, from: Path, path: Path): Effect.Effect<void, HandleFailure> =>
-  Effect.andThen(
-    task.withPath("link", from, (source) =>
-      task.withPath("link", path, (target) =>
-        callVoid(task.sysif, "linkat", path.text, AT.FDCWD, source, AT.FDCWD, target, 0),
-      ),
-    ),
-    unlink(task, from),
+/** Removes a file if it is still the one that it was: others may have put theirs there. */
+export const removeOwn = (task: Task, path: Path, own: Stat): Effect.Effect<void, HandleFailure> =>
+  Effect.flatMap(lstat(task, path), (found) =>
+    isSame(own, found) ? unlink(task, path) : Effect.void,
   );
 
 /** Puts a file in the place of a leftover. The lock on the directory makes servers do so one at a time. */
@@ -127,8 +129,7 @@ const takeOver = (
     if (found._tag === "None")
       return yield* Effect.as(rename(task, from, path, RENAME_NOREPLACE), false);
     const occupant = yield* judge(found.value);
-    if (occupant !== "Leftover")
-      return yield* new StubServerError({ reason: "NameTaken", subject: path.text, ...occupant });
+    if (occupant !== "Leftover") return yield* new PathTakenError({ path: path.text, ...occupant });
     return yield* Effect.as(rename(task, from, path), true);
   });
 
@@ -150,7 +151,8 @@ const lock = (task: Task, path: Path): Effect.Effect<void, HandleFailure, Scope.
     yield* attempt(LOCK_ATTEMPTS);
   });
 
-const kindOf = ({ mode }: Stat): string => {
+/** What a file is that is not ours, after its path in a message. */
+export const kindOf = ({ mode }: Stat): string => {
   const kinds: Readonly<Record<number, string>> = {
     [S_IF.DIR]: "is a directory",
     [S_IF.LNK]: "is a link to something that is not ours",
@@ -159,8 +161,6 @@ const kindOf = ({ mode }: Stat): string => {
   };
   return kinds[mode & S_IFMT] ?? "is there already, and not ours";
 };
-
-const OTHER_PLACE = "choose another directory, and put that before this one in PATH";
 
 /** What lies at the path of a socket. Only a server that listens takes a connection. */
 export const judgeSocket =
@@ -196,40 +196,49 @@ export const judgeSocket =
     );
   };
 
-/** What lies where a server says how long stubs wait for it. */
-export const judgeTimeout =
-  ({ task }: Thread, path: Path) =>
-  (found: Stat): Effect.Effect<Occupant, Failure> => {
-    const other = { problem: kindOf(found), remedy: "choose another name, or another directory" };
-    return (found.mode & S_IFMT) === S_IF.LNK
-      ? Effect.map(readlink(task, path), ({ text }) => (/^\d+$/.test(text) ? "Leftover" : other))
-      : Effect.succeed(other);
-  };
+export interface ListenAtOptions {
+  /** Flags of the socket: `SOCK.NONBLOCK`. */
+  readonly flags?: number;
+  /** Who may connect: that takes the right to write. */
+  readonly mode: number;
+  /** How many clients may wait. */
+  readonly backlog: number;
+  /** Whether the socket is to stay when the scope closes. */
+  readonly stays?: () => boolean;
+  /** What else the socket needs before it listens. */
+  readonly prepare?: (socket: Socket) => Effect.Effect<void, HandleFailure>;
+}
 
-/** More than any of them has. */
-const EXECUTABLE_SIZE_AT_MOST = 4 * 1024 * 1024;
-
-/** What lies at the path of an executable. Its socket is ours by now, so a stub there has no other server. */
-export const judgeExecutable =
-  (thread: Thread, path: Path, stub: Path) =>
-  (found: Stat): Effect.Effect<Occupant, Failure> =>
-    Effect.map(isExecutableOfOurs(thread, path, stub, found), (itIs) =>
-      itIs ? "Leftover" : { problem: kindOf(found), remedy: OTHER_PLACE },
-    );
-
-const isExecutableOfOurs = (
+/**
+ * A Unix socket that listens at a path, with the right mode from the first moment. What a dead server has left
+ * there is replaced, and the scope removes what is still its own.
+ */
+export const listenAt = (
   thread: Thread,
   path: Path,
-  stub: Path,
-  { mode, size }: Stat,
-): Effect.Effect<boolean, HandleFailure> => {
-  const kind = mode & S_IFMT;
-  if (kind === S_IF.LNK)
-    return Effect.map(readlink(thread.task, path), ({ name }) => name === stub.name);
-  if (kind !== S_IF.REG || size > EXECUTABLE_SIZE_AT_MOST) return Effect.succeed(false);
-  return Effect.scoped(
-    Effect.flatMap(thread.open(path, O.RDONLY | O.NOFOLLOW | O.NONBLOCK), (file) =>
-      Effect.map(file.readBytes(Number(size)), isStub),
-    ),
-  ).pipe(catchErrno("EACCES", () => Effect.succeed(false)));
-};
+  { flags = 0, mode, backlog, stays, prepare }: ListenAtOptions,
+): Effect.Effect<Placed & { readonly socket: Socket }, Failure, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { task } = thread;
+    const outer = yield* Effect.scope;
+    const socket = yield* Socket.make(task, AF.UNIX, SOCK.STREAM | flags);
+    socket.closeOnFork = true;
+    // bind(2) gives the file the mode of the socket, cut by the umask.
+    yield* socket.chmod(0o600);
+    if (prepare !== undefined) yield* prepare(socket);
+    const placed = yield* Effect.scoped(
+      Effect.gen(function* () {
+        const made = (yield* workshop(thread, path)).join("socket");
+        yield* bindUnix(socket, made);
+        return yield* Effect.gen(function* () {
+          if (mode !== 0o600) yield* chmod(task, made, mode);
+          yield* socket.listen(backlog);
+          return yield* Scope.provide(
+            place(thread, made, path, judgeSocket(thread, path), stays),
+            outer,
+          );
+        }).pipe(Effect.tapError(() => Effect.ignore(unlink(task, made))));
+      }),
+    );
+    return { ...placed, socket };
+  });

@@ -1,0 +1,33 @@
+import { AT } from "@rsyscall/abi";
+import * as near from "@rsyscall/near";
+import { Effect } from "effect";
+import { actsWithRealIds } from "../credentials.ts";
+import type { Task } from "../Task.ts";
+
+/**
+ * faccessat2(2); or faccessat(2) where that is refused and means the same: that asks for the real ids, which are
+ * nearly always those that the process acts with.
+ */
+export const accessAt = (
+  task: Task,
+  directory: near.Fd | number,
+  path: near.Address,
+  mode: number,
+  flags: number,
+  subject: string,
+): Effect.Effect<void, near.SyscallFailure> => {
+  const { sysif } = task;
+  const older = near.faccessat(sysif, directory, path, mode, subject);
+  if (flags === 0) return older;
+  return near
+    .faccessat2(sysif, directory, path, mode, flags, subject)
+    .pipe(
+      near.orOlder(sysif, "faccessat2", (refusal) =>
+        flags === AT.EACCESS
+          ? Effect.flatMap(actsWithRealIds(task), (itDoes) =>
+              itDoes ? older : Effect.fail(refusal),
+            )
+          : Effect.fail(refusal),
+      ),
+    );
+};

@@ -1,0 +1,47 @@
+import { O, S_IF, S_IFMT, type Stat } from "@rsyscall/abi";
+import { type HandleFailure, readlink } from "@rsyscall/handle";
+import { catchErrno, type Path } from "@rsyscall/near";
+import type { Thread } from "@rsyscall/thread";
+import { kindOf, type Occupant } from "@rsyscall/transport";
+import { Effect } from "effect";
+import { isStub } from "./stubFile.ts";
+
+const OTHER_PLACE = "choose another directory, and put that before this one in PATH";
+
+/** What lies where a server says how long stubs wait for it. */
+export const judgeTimeout =
+  ({ task }: Thread, path: Path) =>
+  (found: Stat): Effect.Effect<Occupant, HandleFailure> => {
+    const other = { problem: kindOf(found), remedy: "choose another name, or another directory" };
+    return (found.mode & S_IFMT) === S_IF.LNK
+      ? Effect.map(readlink(task, path), ({ text }) => (/^\d+$/.test(text) ? "Leftover" : other))
+      : Effect.succeed(other);
+  };
+
+/** More than any of them has. */
+const EXECUTABLE_SIZE_AT_MOST = 4 * 1024 * 1024;
+
+/** What lies at the path of an executable whose socket is ours by now: of a stub nobody else can be the server. */
+export const judgeExecutable =
+  (thread: Thread, path: Path, stub: Path) =>
+  (found: Stat): Effect.Effect<Occupant, HandleFailure> =>
+    Effect.map(isExecutableOfOurs(thread, path, stub, found), (itIs) =>
+      itIs ? "Leftover" : { problem: kindOf(found), remedy: OTHER_PLACE },
+    );
+
+const isExecutableOfOurs = (
+  thread: Thread,
+  path: Path,
+  stub: Path,
+  { mode, size }: Stat,
+): Effect.Effect<boolean, HandleFailure> => {
+  const kind = mode & S_IFMT;
+  if (kind === S_IF.LNK)
+    return Effect.map(readlink(thread.task, path), ({ name }) => name === stub.name);
+  if (kind !== S_IF.REG || size > EXECUTABLE_SIZE_AT_MOST) return Effect.succeed(false);
+  return Effect.scoped(
+    Effect.flatMap(thread.open(path, O.RDONLY | O.NOFOLLOW | O.NONBLOCK), (file) =>
+      Effect.map(file.readBytes(Number(size)), isStub),
+    ),
+  ).pipe(catchErrno("EACCES", () => Effect.succeed(false)));
+};
