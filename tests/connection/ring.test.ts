@@ -78,7 +78,16 @@ const refuse = (thread: Thread, name: "memfd_create" | "clock_gettime", errno: n
       program.setUint16(0, 4, true);
       program.setBigUint64(8, BigInt(yield* pointer.address), true);
       const address = yield* (yield* thread.ptr(new Uint8Array(program.buffer))).address;
-      yield* syscall(thread.task.sysif, "prctl", "seccomp", 22 /* PR_SET_SECCOMP */, 2, address);
+      yield* syscall(
+        thread.task.sysif,
+        "prctl",
+        "seccomp",
+        22 /* PR_SET_SECCOMP */,
+        2,
+        address,
+        0,
+        0,
+      );
     }),
   );
 
