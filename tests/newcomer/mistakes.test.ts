@@ -14,6 +14,7 @@ import {
   unlink,
 } from "@rsyscall/handle";
 import { Path, type PathLike, SyscallError } from "@rsyscall/near";
+import { StubServer } from "@rsyscall/stub-server";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
@@ -39,6 +40,10 @@ describe("a mistake", () => {
     const thread = yield* LocalThread;
     const { task } = thread;
     const none = wrong<PathLike>(undefined);
+    yield* says(
+      StubServer.make(thread, "/tmp", none),
+      "what is undefined is no file name: give the bare name of the program",
+    );
     for (const mistake of [
       thread.open(none),
       Directory.open(task, none),
@@ -139,6 +144,7 @@ describe("a mistake", () => {
     );
     assert.equal((missing as unknown as Error).name, "ExecutableNotFoundError");
     assert.propertyVal(missing, "program" as never, "prog" as never);
+    assert.propertyVal(missing, "code" as never, "ENOENT" as never);
     yield* thread.spit(`${directory}/prog`, "#!/bin/sh\n");
     yield* says(thread.which("prog"), /prog may not be executed: give it execute permission/);
   });

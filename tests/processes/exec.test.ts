@@ -346,9 +346,17 @@ describe("a thread that is no more", () => {
       ] as Array<Effect.Effect<unknown, { readonly _tag: string }, Scope.Scope>>)
         assert.include(["SyscallSendError", "UseAfterFreeError"], (yield* Effect.flip(use))._tag);
       // Which process it was, and how it has ended.
-      const error = yield* Effect.flip(getpid(child.task.sysif));
       const how = end === "kill" ? "was killed by SIGKILL" : "exited with status 0";
-      assert.include(error.message, `to pid ${child.process.pid}, which ${how}, has ended`);
+      for (const use of [
+        getpid(child.task.sysif),
+        child.open("/dev/null"),
+        child.ptr("text"),
+        child.fork(),
+        child.run(Command.make("/bin/true")),
+      ] as Array<Effect.Effect<unknown, { readonly message: string }, Scope.Scope>>) {
+        const { message } = yield* Effect.flip(use);
+        assert.include(message, `to pid ${child.process.pid}, which ${how}, has ended`);
+      }
     }
   });
 });
@@ -380,7 +388,7 @@ describe("clone in a process of few rights", () => {
       for (const name of ["clone3", "close_range"] as const) {
         yield* refuse(thread, name, errno);
         const direct = (yield* Effect.flip(
-          syscall(thread.task.sysif, name, undefined, 0, 0),
+          syscall(thread.task.sysif, name, undefined, 0, 0, 0, 0, 0, 0),
         )) as SyscallError;
         assert.equal(direct.errno, errno);
       }

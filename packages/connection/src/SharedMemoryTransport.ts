@@ -6,7 +6,7 @@ import {
   OP_COPY,
   oneLine,
   SyscallError,
-  SyscallSendError,
+  type SyscallSendError,
 } from "@rsyscall/near";
 import { Effect, Option } from "effect";
 import type { SharedMemory } from "./SharedMemory.ts";
@@ -38,7 +38,7 @@ export class SharedMemoryTransport implements MemoryTransport {
     return Effect.suspend(() => {
       const connection = this.#connection;
       if (connection.hasPending) connection.settle();
-      if (connection.hasEnded) return Effect.fail(new SyscallSendError({ syscall: "memory read" }));
+      if (connection.hasEnded) return Effect.fail(connection.sendError("memory read"));
       const isShared = this.#memory.has(address, length);
       if (!connection.hasPending && isShared) return this.#read(address, length);
       return Effect.acquireUseRelease(
@@ -83,7 +83,7 @@ export class SharedMemoryTransport implements MemoryTransport {
       try: touch,
       catch: (cause) => {
         this.#connection.fail(cause);
-        return new SyscallSendError({ syscall, cause });
+        return this.#connection.sendError(syscall);
       },
     });
   }
@@ -92,8 +92,7 @@ export class SharedMemoryTransport implements MemoryTransport {
     return Effect.suspend(() => {
       const connection = this.#connection;
       if (connection.hasPending) connection.settle();
-      if (connection.hasEnded)
-        return Effect.fail(new SyscallSendError({ syscall: "memory write" }));
+      if (connection.hasEnded) return Effect.fail(connection.sendError("memory write"));
       const isShared = this.#memory.has(address, bytes.length);
       if (!connection.hasPending && isShared) return this.#write(address, bytes);
       return Effect.uninterruptible(

@@ -169,7 +169,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     f: Word,
   ): C {
     const { number } = call;
-    if (this.#end !== undefined) call.complete(this.#sendError(number));
+    if (this.#end !== undefined) call.complete(this.sendError(this.#name(number)));
     else {
       this.pending.push(call);
       this.send(number, this.#prompt.has(number), a, b, c, d, e, f);
@@ -288,7 +288,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
               byTask,
               describe: this.describe,
             })
-          : this.#sendError(call.number),
+          : this.sendError(this.#name(call.number)),
       );
     for (const onEnd of this.#onEnd.splice(0)) onEnd();
   }
@@ -298,12 +298,9 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     Effect.runFork(Effect.ignore(this.#handle.shutdown(2 /* SHUT_RDWR */)));
   }
 
-  #sendError(number: number): SyscallSendError {
-    return new SyscallSendError({
-      syscall: this.#name(number),
-      cause: this.#end?.cause,
-      describe: this.describe,
-    });
+  /** What a request comes to after the end, by the name that it has in messages. */
+  sendError(syscall: string): SyscallSendError {
+    return new SyscallSendError({ syscall, cause: this.#end?.cause, describe: this.describe });
   }
 
   #name(number: number): string {

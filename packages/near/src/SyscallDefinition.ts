@@ -6,6 +6,11 @@ import type { Word } from "./SyscallInterface.ts";
 export class SyscallDefinition {
   readonly name: SyscallName;
   readonly result: ResultKind;
+  /**
+   * What stands for words that are not given: 0. There is none for those that the call takes, which are refused: 0
+   * would be a descriptor, a length or the caller's own process group.
+   */
+  readonly missing: ReadonlyArray<0 | undefined>;
   readonly #count: number;
   readonly #a: ArgumentKind;
   readonly #b: ArgumentKind;
@@ -17,10 +22,16 @@ export class SyscallDefinition {
   #abi: Abi | undefined;
   #number: number | undefined;
 
-  constructor(name: SyscallName, result: ResultKind, args: ReadonlyArray<ArgumentKind>) {
+  constructor(
+    name: SyscallName,
+    result: ResultKind,
+    args: ReadonlyArray<ArgumentKind>,
+    needed = args.length,
+  ) {
     const [a = word, b = word, c = word, d = word, e = word, f = word] = args;
     this.name = name;
     this.result = result;
+    this.missing = Array.from({ length: 6 }, (_, i) => (i < needed ? undefined : 0));
     this.#count = args.length;
     this.#a = a;
     this.#b = b;
@@ -57,15 +68,21 @@ export class SyscallDefinition {
     const kinds = [this.#a, this.#b, this.#c, this.#d, this.#e, this.#f];
     for (const [i, kind] of kinds.slice(0, this.#count).entries()) {
       const value = words[i] as Word;
-      if (!isOf(kind, value)) return `argument ${i + 1}, ${String(value)}, is no ${kind.name}`;
+      if (!isOf(kind, value)) return `argument ${i + 1}, ${shown(value)}, is no ${kind.name}`;
     }
     return undefined;
   }
 }
 
+/** What is no word may be anything. */
+const shown = (value: unknown): string => {
+  if (typeof value === "string") return JSON.stringify(value);
+  return typeof value === "object" && value !== null ? "an object" : String(value);
+};
+
 /** A call that is not known here: it may take any words, and give whatever no number distorts. */
 export const unknownCall = (name: SyscallName): SyscallDefinition =>
-  new SyscallDefinition(name, someOffset, [word, word, word, word, word, word]);
+  new SyscallDefinition(name, someOffset, [word, word, word, word, word, word], 0);
 
 /** Whether all are words of 64 bits. */
 export const areWords = (a: Word, b: Word, c: Word, d: Word, e: Word, f: Word): boolean =>

@@ -64,7 +64,7 @@ describe("call", () => {
     const error = yield* Effect.flip(call(elsewhere, "open", "/etc/passwd"));
     assert.deepInclude({ ...error }, { syscall: "open", errno: "ENOSYS", subject: "/etc/passwd" });
     assert.deepEqual(made, []);
-    yield* call(elsewhere, "openat", undefined);
+    yield* call(elsewhere, "openat", undefined, -100, 0, 0, 0);
     assert.deepEqual(made, [aarch64.syscallNumber("openat")], "the number of the task's machine");
   });
 

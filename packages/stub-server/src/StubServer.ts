@@ -17,6 +17,7 @@ import {
   oneLine,
   Path,
   type PathLike,
+  pathProblem,
   printable,
   SyscallError,
 } from "@rsyscall/near";
@@ -580,11 +581,11 @@ const executablePath = (
   name: PathLike,
 ): Effect.Effect<Path, HandleFailure | StubServerError> =>
   Effect.gen(function* () {
-    const file = Path.make(name).text;
-    if (file === "" || file === "." || file === ".." || /[/\0]/.test(file))
+    const file = pathProblem(name) === undefined ? Path.make(name).text : undefined;
+    if (file === undefined || file === "" || file === "." || file === ".." || /[/\0]/.test(file))
       return yield* new StubServerError({
         reason: "NameInvalid",
-        subject: JSON.stringify(file),
+        subject: file === undefined ? `what is ${typeof name}` : JSON.stringify(file),
         problem: "is no file name",
         remedy: "give the bare name of the program",
       });

@@ -278,7 +278,7 @@ describe("a call in flight", () => {
         (thread: Thread) => Effect.Effect<unknown, unknown, Scope.Scope>
       > = [
         (thread) => Effect.flatMap(thread.pipe(), ([reader]) => reader.readBytes(1)),
-        ({ task }) => call(task.sysif, "ppoll", undefined, 0, 0, 0, 0),
+        ({ task }) => call(task.sysif, "ppoll", undefined, 0, 0, 0, 0, 0),
         ({ task }) =>
           task.withBytes(new Uint8Array(new BigInt64Array([1000n, 0n]).buffer), (time) =>
             call(task.sysif, "nanosleep", undefined, time, 0),
@@ -335,7 +335,7 @@ describe("a call in flight", () => {
     const { task } = first.thread;
     yield* setrlimit(task, RLIMIT.SIGPENDING, { cur: 0n, max: 0n });
     const waiting = yield* Effect.forkChild(
-      Effect.exit(call(task.sysif, "ppoll", undefined, 0, 0, 0, 0)),
+      Effect.exit(call(task.sysif, "ppoll", undefined, 0, 0, 0, 0, 0)),
       { startImmediately: true },
     );
     yield* eventually(() => /^(271|73) /.test(readFileSync(`/proc/${pid}/syscall`, "latin1")));

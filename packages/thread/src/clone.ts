@@ -22,7 +22,15 @@ import {
   type UserMapping,
   writeUserMapping,
 } from "@rsyscall/handle";
-import { type Address, Fd, getpid, RING_SIZE, SyscallError, SyscallHangup } from "@rsyscall/near";
+import {
+  type Address,
+  Fd,
+  getpid,
+  RING_SIZE,
+  SyscallError,
+  SyscallHangup,
+  SyscallSendError,
+} from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
 import { ChildProcess } from "./ChildProcess.ts";
 import { makeEpoller } from "./epoller.ts";
@@ -229,12 +237,15 @@ interface Channels {
 }
 
 const openChannels = (
-  { connection, memory }: ThreadFields,
+  { connection, memory, task }: ThreadFields,
   flags: number,
 ): Effect.Effect<Channels, HandleFailure, Scope.Scope> => {
   const hasData = memory === undefined;
   const hasPassing = (flags & CLONE.FILES) === 0;
-  return Effect.map(connection.openChannels(1 + Number(hasData) + Number(hasPassing)), (all) => {
+  const opened = connection
+    .openChannels(1 + Number(hasData) + Number(hasPassing))
+    .pipe(Effect.catch((cause) => reasonOf(task, cause)));
+  return Effect.map(opened, (all) => {
     for (const [, far] of all) far.closeOnFork = true;
     const [syscalls, ...rest] = all as [[Socket, Socket], ...Array<[Socket, Socket]>];
     return {
@@ -245,6 +256,21 @@ const openChannels = (
     };
   });
 };
+
+/**
+ * Why a parent gave no channels. If it has ended, its own answer says so, and how: what its end has done to its
+ * descriptors would say less.
+ */
+const reasonOf = ({ sysif }: Task, cause: HandleFailure): Effect.Effect<never, HandleFailure> =>
+  Effect.matchEffect(getpid(sysif), {
+    onSuccess: () => Effect.fail(cause),
+    onFailure: (error) =>
+      Effect.fail<HandleFailure>(
+        error instanceof SyscallError
+          ? cause
+          : new SyscallSendError({ syscall: "clone", cause, describe: error.describe }),
+      ),
+  });
 
 /** Whether the memory of a thread is that of this process. */
 const isOurs = ({ task, connection: { accessTask } }: ThreadFields): boolean =>

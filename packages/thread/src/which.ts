@@ -14,6 +14,11 @@ export class ExecutableNotFoundError extends near.TaggedError("ExecutableNotFoun
   /** A file of that name that is there, but may not be executed. */
   readonly notExecutable: string | undefined;
 }> {
+  /** As execvp(3) has it, and the errors of Node: ENOENT, or EACCES for a file that may not be executed. */
+  get code(): "ENOENT" | "EACCES" {
+    return this.notExecutable === undefined ? "ENOENT" : "EACCES";
+  }
+
   override get message(): string {
     const program = near.printable(this.program);
     if (this.notExecutable !== undefined) {
