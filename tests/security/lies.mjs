@@ -78,6 +78,22 @@ const kinds = {
   "/dev/null": (tools) => open(tools, "/dev/null"),
   "a path": (tools) => open(tools, "/", 0o10000000),
 };
+/** A TCP socket whose last close(2) waits for a second, for what nobody reads. */
+const lingering = (tools) => {
+  const { kernel, place, concat, ints } = tools;
+  const loopback = Uint8Array.of(2, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0);
+  const listening = kernel("socket", 2, 1, 0);
+  kernel("bind", listening, place(loopback), 16);
+  kernel("listen", listening, 1);
+  const at = place(concat(loopback, ints(16)));
+  kernel("getsockname", listening, at, at + 16);
+  const fd = kernel("socket", 2, 1, 0);
+  kernel("connect", fd, at, 16);
+  const bytes = place(new Uint8Array(64 * 1024));
+  while (kernel("sendto", fd, bytes, 64 * 1024, 0x4040, 0, 0) > 0);
+  kernel("setsockopt", fd, 1, 13, place(ints(1, 1)), 8);
+  return fd;
+};
 const pidfd = ({ kernel }) => kernel("pidfd_open", process.pid, 0);
 
 /** Rows that differ in one thing. */
@@ -353,6 +369,27 @@ export const lies = {
       { hello: arenaOf(MIB), arena: (tools) => [make(tools)], outcome: SERVED },
     ],
   ),
+  "an arena that is a socket that lingers": {
+    hello: arenaOf(MIB),
+    arena: (tools) => [lingering(tools)],
+    behind: () => [],
+    outcome: SERVED,
+  },
+  "a socket that lingers beside an arena": {
+    hello: arenaOf(MIB),
+    arena: (tools) => [memfd(tools), lingering(tools)],
+    behind: () => [],
+    outcome: SERVED,
+  },
+  "a socket that lingers behind the hello": {
+    behind: (tools) => [lingering(tools)],
+    outcome: SERVED,
+  },
+  "a socket that lingers in the middle of a hello": {
+    split: 100,
+    behind: (tools) => [lingering(tools)],
+    outcome: SERVED,
+  },
   "an arena that does not come": { hello: arenaOf(MIB), outcome: SERVED },
   "250 arenas": {
     hello: arenaOf(MIB),
