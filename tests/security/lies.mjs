@@ -18,7 +18,7 @@ const MIB = 1 << 20;
 
 /* Descriptors of each kind, as their numbers. */
 
-const memfd = ({ kernel, place }, { flags = 2, size = MIB, seals = 2 } = {}) => {
+const memfd = ({ kernel, place }, { flags = 2, size = MIB, seals = 2 | 4 } = {}) => {
   const fd = kernel("memfd_create", place(Buffer.from("lie\0")), flags);
   kernel("ftruncate", fd, size);
   if (seals !== 0) kernel("fcntl", fd, 1033, seals);
@@ -350,7 +350,8 @@ export const lies = {
       "of no byte": { size: 0 },
       "without seals": { seals: 0 },
       "sealed against growing only": { seals: 4 },
-      "sealed against writing": { seals: 2 | 8 },
+      "sealed against shrinking only": { seals: 2 },
+      "sealed against writing": { seals: 2 | 4 | 8 },
       "of huge pages": { flags: 2 | 4, size: 2 * MIB },
     },
     (name, options) => [
