@@ -214,7 +214,7 @@ const tools = {
 };
 
 const tell = (name) => {
-  const { use = "nothing", hello: change, cut, lie, arena } = lies[name];
+  const { use = "nothing", hello: change, cut, split, lie, arena, behind } = lies[name];
   const before = openFds();
   const socket = must(kernel("socket", 1, 1, 0), "socket");
   placed = scratch;
@@ -223,7 +223,13 @@ const tell = (name) => {
   tools.controller = peerOf(socket);
   const bytes = hello(["liar", name, use], change);
   const fds = arena?.(tools) ?? [];
-  must(sendFds(socket, bytes.subarray(0, cut), fds, 0x4000), "hello");
+  must(sendFds(socket, bytes.subarray(0, cut ?? split), fds, 0x4000), "hello");
+  // The last one who has them shall be the controller.
+  for (const fd of new Set(fds)) if (behind !== undefined) kernel("close", fd);
+  for (const fd of behind?.(tools) ?? []) {
+    sendFds(socket, split === undefined ? Uint8Array.of(0) : bytes.subarray(split), [fd], 0x4000);
+    kernel("close", fd);
+  }
   if (cut !== undefined) sleep(tools.silence);
   else {
     const welcome = receiveFds(socket, 24);

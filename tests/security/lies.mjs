@@ -18,7 +18,7 @@ const MIB = 1 << 20;
 
 /* Descriptors of each kind, as their numbers. */
 
-const memfd = ({ kernel, place }, { flags = 2, size = MIB, seals = 2 } = {}) => {
+const memfd = ({ kernel, place }, { flags = 2, size = MIB, seals = 2 | 4 } = {}) => {
   const fd = kernel("memfd_create", place(Buffer.from("lie\0")), flags);
   kernel("ftruncate", fd, size);
   if (seals !== 0) kernel("fcntl", fd, 1033, seals);
@@ -77,6 +77,22 @@ const kinds = {
   "a process's directory": (tools) => open(tools, `/proc/${process.ppid}`),
   "/dev/null": (tools) => open(tools, "/dev/null"),
   "a path": (tools) => open(tools, "/", 0o10000000),
+};
+/** A TCP socket whose last close(2) waits for a second, for what nobody reads. */
+const lingering = (tools) => {
+  const { kernel, place, concat, ints } = tools;
+  const loopback = Uint8Array.of(2, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0);
+  const listening = kernel("socket", 2, 1, 0);
+  kernel("bind", listening, place(loopback), 16);
+  kernel("listen", listening, 1);
+  const at = place(concat(loopback, ints(16)));
+  kernel("getsockname", listening, at, at + 16);
+  const fd = kernel("socket", 2, 1, 0);
+  kernel("connect", fd, at, 16);
+  const bytes = place(new Uint8Array(64 * 1024));
+  while (kernel("sendto", fd, bytes, 64 * 1024, 0x4040, 0, 0) > 0);
+  kernel("setsockopt", fd, 1, 13, place(ints(1, 1)), 8);
+  return fd;
 };
 const pidfd = ({ kernel }) => kernel("pidfd_open", process.pid, 0);
 
@@ -334,7 +350,8 @@ export const lies = {
       "of no byte": { size: 0 },
       "without seals": { seals: 0 },
       "sealed against growing only": { seals: 4 },
-      "sealed against writing": { seals: 2 | 8 },
+      "sealed against shrinking only": { seals: 2 },
+      "sealed against writing": { seals: 2 | 4 | 8 },
       "of huge pages": { flags: 2 | 4, size: 2 * MIB },
     },
     (name, options) => [
@@ -353,6 +370,27 @@ export const lies = {
       { hello: arenaOf(MIB), arena: (tools) => [make(tools)], outcome: SERVED },
     ],
   ),
+  "an arena that is a socket that lingers": {
+    hello: arenaOf(MIB),
+    arena: (tools) => [lingering(tools)],
+    behind: () => [],
+    outcome: SERVED,
+  },
+  "a socket that lingers beside an arena": {
+    hello: arenaOf(MIB),
+    arena: (tools) => [memfd(tools), lingering(tools)],
+    behind: () => [],
+    outcome: SERVED,
+  },
+  "a socket that lingers behind the hello": {
+    behind: (tools) => [lingering(tools)],
+    outcome: SERVED,
+  },
+  "a socket that lingers in the middle of a hello": {
+    split: 100,
+    behind: (tools) => [lingering(tools)],
+    outcome: SERVED,
+  },
   "an arena that does not come": { hello: arenaOf(MIB), outcome: SERVED },
   "250 arenas": {
     hello: arenaOf(MIB),

@@ -153,7 +153,7 @@ describe("a fault of one client", () => {
         Effect.gen(function* () {
           const memfd = yield* Memfd.create(task, "arena", MFD.ALLOW_SEALING);
           yield* memfd.truncate(2n ** 60n);
-          yield* memfd.fcntl(F.ADD_SEALS, F_SEAL.SHRINK);
+          yield* memfd.fcntl(F.ADD_SEALS, F_SEAL.SHRINK | F_SEAL.GROW);
           const arena = hello((view) => {
             view.setBigUint64(176, 0x7f0000000000n, true);
             view.setBigUint64(184, 2n ** 20n, true);

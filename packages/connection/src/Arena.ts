@@ -27,19 +27,27 @@ const PUNCH_HOLE = 0x3;
 const TMPFS_MAGIC = 0x01021994;
 const STATFS_SIZE = 120;
 
+/** What a stub offers at most. */
+const ARENA_AT_MOST = 2 ** 30;
+
+/** Sizes that never change: who made it smaller could end us by a SIGBUS. */
+const FIXED = F_SEAL.SHRINK | F_SEAL.GROW;
+
 /**
- * How many bytes there are for good; 0 of what is no such memory. Files of most file systems have no seals,
+ * How many bytes there are for good; 0 of what is no such memory, or of more than a stub has. To touch memory
+ * waits for another process that punches a hole into it (fallocate(2)), the longer the more is there.
+ * Files of most file systems have no seals,
  * which the kernel knows without asking them: theirs may never answer.
  */
 const sealedSize = (memfd: FileDescriptor): Effect.Effect<Word, HandleFailure> =>
   Effect.gen(function* () {
     const seals = yield* memfd.fcntl(F.GET_SEALS);
-    if ((seals & F_SEAL.SHRINK) === 0 || !(yield* isTmpfs(memfd))) return 0;
+    if ((seals & FIXED) !== FIXED || !(yield* isTmpfs(memfd))) return 0;
     const { sysif } = memfd.task;
     const fd = yield* memfd.borrow(memfd.task);
     // A size may be more than a number holds exactly, and so more than fstat(2) tells here.
     const size = yield* sysif.syscall(sysif.abi.syscallNumber("lseek") as number, fd, 0, SEEK.END);
-    return isError(size) ? 0 : size;
+    return isError(size) || size > ARENA_AT_MOST ? 0 : size;
   });
 
 /** Memory of huge pages can be sealed too; but a hole in it may be a SIGBUS. */
@@ -100,8 +108,8 @@ export class Arena implements SharedMemory {
    * Takes on memory that another process says it has mapped, for the scope; see `retain`.
    *
    * @param local the task of this process
-   * @param memfd the memory, sealed against shrinking: whoever could make it smaller could end us by a
-   *   SIGBUS. The arena owns it from now on.
+   * @param memfd the memory, at most 1 GiB of it, sealed against shrinking and growing. The arena owns it from
+   *   now on.
    * @param address where the other process has mapped its beginning
    * @param size in bytes
    */

@@ -11,10 +11,7 @@ import { oneLine } from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
 import type { Connection } from "./Connection.ts";
 import { openAsyncChannels } from "./channels.ts";
-import { allOrNothing, endWith, isEagain, receivePassed } from "./passing.ts";
-
-/** The kernel passes at most 253 descriptors in one message (SCM_MAX_FD). */
-const FDS_AT_MOST = 253;
+import { allOrNothing, endWith, FDS_AT_MOST, isEagain, receivePassed } from "./passing.ts";
 
 /** A connection over a Unix socket pair, through which descriptors are passed (SCM_RIGHTS). */
 export class FdPassConnection implements Connection {

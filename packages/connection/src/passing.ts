@@ -4,6 +4,9 @@ import { SyscallError, SyscallHangup } from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
 import { SyscallConnection } from "./SyscallConnection.ts";
 
+/** The kernel passes at most 253 descriptors in one message (SCM_MAX_FD). */
+export const FDS_AT_MOST = 253;
+
 /** A message that passes descriptors, and what is known of it before it comes. */
 export interface Passed {
   /** The task at the far end, with which the connection ends if it does not keep to the protocol. */
@@ -32,7 +35,13 @@ export const receivePassed = (
     last: number,
   ): Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope> =>
     Effect.flatMap(
-      socket.receiveFds(Uint32.size, count, flags),
+      // With room for all, because the kernel closes the others in the middle of our call, and that may block.
+      Effect.flatMap(socket.receiveFds(Uint32.size, FDS_AT_MOST, flags), ({ bytes, fds }) =>
+        Effect.as(
+          Effect.forEach(fds.slice(count), (fd) => fd.release, { discard: true }),
+          { bytes, fds: fds.slice(0, count) },
+        ),
+      ),
       ({
         bytes,
         fds,

@@ -19,14 +19,14 @@ const READ_SIZE = 65536;
  * arrived of it can still be read as something else. Lengths that no stream could have are EINVAL.
  */
 export class AsyncReadBuffer {
-  readonly #afd: AsyncFileDescriptor;
+  readonly #afd: Pick<AsyncFileDescriptor, "takeBytes">;
   /** What has arrived and was not yet asked for is from `#start` to `#end`. */
   #bytes: Uint8Array;
   #start = 0;
   #end: number;
 
   /** @param first bytes that were read from the stream already */
-  constructor(afd: AsyncFileDescriptor, first: Uint8Array = new Uint8Array(0)) {
+  constructor(afd: Pick<AsyncFileDescriptor, "takeBytes">, first: Uint8Array = new Uint8Array(0)) {
     this.#afd = afd;
     this.#bytes = first;
     this.#end = first.length;

@@ -4,9 +4,11 @@
 #include <node_api.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "belongings.h"
+#include "close.h"
 #include "readiness.h"
 #include "rsyscall/child.h"
 #include "rsyscall/protocol.h"
@@ -72,9 +74,13 @@ static napi_value call(napi_env env, napi_callback_info info)
 	}
 	if (word[0] >= RSYSCALL_OP_FIRST && word[0] <= UINT32_MAX)
 		return from_word(env, operation((unsigned)word[0], word + 1, at_end));
-	long result = syscall(word[0], word[1], word[2], word[3], word[4], word[5], word[6]);
-	if (result == -1)
-		return from_word(env, -errno);
+	long result;
+	if (word[0] == SYS_close)
+		result = rsyscall_close((int)word[1]);
+	else if ((result = syscall(word[0], word[1], word[2], word[3], word[4], word[5], word[6])) == -1)
+		result = -errno;
+	if (result < 0)
+		return from_word(env, result);
 	rsyscall_belongings_note(at_end, word, result);
 	return from_word(env, result);
 }

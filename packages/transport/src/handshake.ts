@@ -29,6 +29,9 @@ export interface Greeted {
 /** Bytes of a hello that one call takes; most have no more. */
 const HELLO_READ_SIZE = 16 * 1024;
 
+/** What one message can carry: SCM_MAX_FD of the kernel. */
+const FDS_AT_MOST = 253;
+
 /** Bytes of a longer one that are read at a time. */
 const PIECE_SIZE = 64 * 1024;
 
@@ -80,8 +83,9 @@ const hear = (socket: AsyncFileDescriptor<Socket>, policy: HandshakePolicy) =>
         problem: `user ${peer.uid} may not call this server`,
       });
 
-    const first = yield* socket.receiveFds(HELLO_READ_SIZE, 1);
-    const buffer = new AsyncReadBuffer(socket, first.bytes);
+    const first = yield* socket.receiveFds(HELLO_READ_SIZE, FDS_AT_MOST);
+    for (const further of first.fds.slice(1)) yield* further.close;
+    const buffer = new AsyncReadBuffer(closingFds(socket), first.bytes);
     const prefix = yield* buffer.readLength(HELLO_PREFIX_SIZE, "the hello");
     if (MAGIC.some((byte, i) => prefix[i] !== byte))
       return yield* new HandshakeError({ problem: "this is no rsyscall stub" });
@@ -109,6 +113,17 @@ const hear = (socket: AsyncFileDescriptor<Socket>, policy: HandshakePolicy) =>
     const description = yield* checked(() => decodeDescription(header, rest));
     return { abi, peer, description, arenaFd: first.fds[0] };
   });
+
+/**
+ * Bytes alone of a socket. A descriptor for which there is no room is closed by the kernel in the middle of our
+ * call, and that may block: of a socket with SO_LINGER.
+ */
+const closingFds = (
+  socket: AsyncFileDescriptor<Socket>,
+): Pick<AsyncFileDescriptor, "takeBytes"> => ({
+  takeBytes: (size, take) =>
+    Effect.scoped(Effect.map(socket.receiveFds(size, FDS_AT_MOST), ({ bytes }) => take(bytes))),
+});
 
 /** Reads into memory of just that size: what grows as it comes would take two or three times as much. */
 const readDescription = (

@@ -93,6 +93,7 @@ export const SO = {
   BINDTOIFINDEX: 62,
   PASSPIDFD: 76,
   PEERPIDFD: 77,
+  PASSRIGHTS: 83,
 } as const;
 
 /** Flags of send(2) and recv(2). */
