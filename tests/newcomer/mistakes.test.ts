@@ -93,7 +93,7 @@ describe("a mistake", () => {
     assert.equal((yield* thread.slurp(path)).length, 4);
   });
 
-  it("without the right says which it is, and who has it", function* () {
+  it("without the right says which right it is, and which process has it", function* () {
     const thread = yield* LocalThread;
     const { task } = yield* thread.clone(CLONE.NEWUSER);
     yield* says(

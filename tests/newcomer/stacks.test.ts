@@ -55,7 +55,7 @@ describe("the stack of a failure", () => {
         const error = yield* Effect.flip(Effect.scoped(thread.open("/nope")));
         steps.push(String((error as Error).stack).slice(0, 12));
         yield* Effect.yieldNow;
-        // It waits here when somebody else looks.
+        // It waits here when another call looks.
         yield* Effect.sync(() => steps.push(String((error as Error).stack).slice(0, 12)));
         const again = yield* Effect.flip(Effect.scoped(thread.open("/nope")));
         assert.deepEqual(functions((error as Error).stack), []);

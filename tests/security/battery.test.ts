@@ -7,7 +7,7 @@ import { Random } from "./battery/random.ts";
 import { World } from "./battery/world.ts";
 
 /*
- * Every public operation against a process that answers whatever it likes: numbers, bytes and events. The
+ * Every public operation against a process that answers at random: numbers, bytes and events. The
  * answers follow from the seed, which a failure names.
  */
 

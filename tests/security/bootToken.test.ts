@@ -7,7 +7,7 @@ import { inMounts, NEEDED, only } from "../../packages/task-command/test/worlds.
 import { describeUnless, it, missing, notRoot, start, tempDirectory } from "../harness/index.ts";
 
 /*
- * Another user of a host without perl, who would like to have his program run by whoever gets an executable there.
+ * Another user of a host without perl, which tries to have its own program run by the user that sends an executable there.
  */
 
 /**

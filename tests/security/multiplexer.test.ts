@@ -3,7 +3,7 @@ import { assert, describe } from "vitest";
 import { it, start } from "../harness/index.ts";
 
 /*
- * A far side that says whatever comes to its mind, against a multiplexer in a controller of its own: one that is
+ * A far side that sends random frames, against a multiplexer in a controller of its own: one that is
  * blocked or dies could not tell.
  */
 

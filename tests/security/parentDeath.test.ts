@@ -19,7 +19,7 @@ interface Pids {
   readonly left: Readonly<Record<string, number>>;
 }
 
-/** Kills a controller, and gives who is still there. */
+/** Kills a controller, and gives the processes that are still there. */
 const survivorsOf = (command: string, args: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const controller = yield* start(command, args);
@@ -60,7 +60,7 @@ const survivorsOf = (command: string, args: ReadonlyArray<string>) =>
   });
 
 describe("when SIGKILL ends a controller", () => {
-  it.skipIf(notRoot)("of root, nothing outlives it, whatever ids it has taken", function* () {
+  it.skipIf(notRoot)("of root, nothing outlives it, also with other ids", function* () {
     const directory = yield* tempDirectory;
     const program = `${directory}/set-user-id`;
     copyFileSync("/bin/sleep", program);

@@ -19,7 +19,7 @@ describe("a command that says something before a shell begins", () => {
     ["a line without end", parts('b"x" * (60000 if i == 0 else 0) + b"x"', 4000)],
   ];
   for (const [what, script] of preambles)
-    it.skipIf(missing("python3"))(`holds up nobody: ${what}`, function* () {
+    it.skipIf(missing("python3"))(`holds up no other client: ${what}`, function* () {
       const controller = yield* start(process.execPath, [fixture, script, "700 millis"]);
       const { stdout, stderr } = yield* controller.ended;
       const { took, longest, exit } = JSON.parse(stdout.toString() || stderr.toString());

@@ -274,20 +274,23 @@ describe("when the server does not answer", () => {
     assert.equal((yield* caller.ended).status, 4);
   });
 
-  it.skipIf(missing("python3"))("although nobody has room for its connection", function* () {
-    const directory = yield* tempDirectory;
-    const code = `
+  it.skipIf(missing("python3"))(
+    "although the backlog has no room for its connection",
+    function* () {
+      const directory = yield* tempDirectory;
+      const code = `
 import socket, time
 s = socket.socket(socket.AF_UNIX); s.bind(p); s.listen(0)
 first = socket.socket(socket.AF_UNIX); first.connect(p)
 stub = os.fork()
 if stub == 0: os.execve(sys.argv[2], ["stub"], {"RSYSCALL_UNIX_STUB_SOCK_PATH": p, "RSYSCALL_UNIX_STUB_TIMEOUT": "1"})
 print(os.waitstatus_to_exitcode(os.waitpid(stub, 0)[1]))`;
-    const path = `${directory}/s`;
-    const { stdout, stderr } = yield* python(code, [`${path}.sock`, String(stubPath)]);
-    assert.equal(stdout.toString(), "69\n");
-    assert.equal(stderr.toString(), waiting(path) + gaveUp(path, 1));
-  });
+      const path = `${directory}/s`;
+      const { stdout, stderr } = yield* python(code, [`${path}.sock`, String(stubPath)]);
+      assert.equal(stdout.toString(), "69\n");
+      assert.equal(stderr.toString(), waiting(path) + gaveUp(path, 1));
+    },
+  );
 });
 
 describe("when the controller is killed", () => {

@@ -94,7 +94,7 @@ describe("what is not ours", () => {
     assert.equal((yield* execute(`${directory}/stub`)).status, 3);
   });
 
-  it("a program stays, and nobody is told to remove it", function* () {
+  it("a program stays, and the error does not advise to remove it", function* () {
     const directory = yield* tempDirectory;
     const path = `${directory}/git`;
     const things: Record<string, [make: () => void, words: RegExp]> = {
@@ -138,13 +138,13 @@ describe("what is not ours", () => {
 
 describe("in a directory that others may write", () => {
   it.skipIf(missing("python3"))(
-    "nobody gets the mode of another file changed, whatever is put in the place of the socket",
+    "no other file's mode is changed when the socket is swapped for a link",
     function* () {
       const directory = yield* tempDirectory;
       chmodSync(directory, 0o777);
       const victim = `${yield* tempDirectory}/victim`;
       writeFileSync(victim, "secret", { mode: 0o600 });
-      // As fast as it can, whatever is there becomes a link to the victim.
+      // As fast as it can, it replaces the file by a link to the victim.
       const attack = `
 import os, sys
 directory, victim = sys.argv[1:]

@@ -243,7 +243,7 @@ describe("clients that stall", () => {
     yield* stillServes(path, before);
   });
 
-  it("leave the rest of the program its descriptors, whatever its limit", function* () {
+  it("leave the rest of the program its descriptors, also with a low limit", function* () {
     const { report, path, socket } = yield* controller("serve", {}, 200);
     const { fds } = yield* report;
     yield* silent(socket, 300);

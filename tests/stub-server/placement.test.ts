@@ -289,7 +289,7 @@ describe("trust", () => {
   const stub = String(stubPath);
   const needs = notRoot ?? missing("python3", "setpriv");
 
-  /** Runs a program while a process of user 1234 listens on a socket, which serves nobody. */
+  /** Runs a program while a process of user 1234 listens on a socket, which serves no client. */
   const beforeStranger = (socket: string, words: ReadonlyArray<string>, env = {}) =>
     python(
       `
@@ -336,15 +336,18 @@ sys.exit(ended.returncode)`,
     },
   );
 
-  it.skipIf(needs)("a user's server serves that user, whoever asks", function* () {
-    const { path, directory } = yield* mock(answer, { allow: () => true });
-    chmodSync(directory, 0o755);
-    chmodSync(dirname(directory), 0o755);
-    // Root's serves all, and what lies beside the program is as good as the program.
-    const env = { RSYSCALL_UNIX_STUB_SOCK_PATH: `${path}.sock` };
-    const ended = yield* program("setpriv", ["--reuid", "1234", "--clear-groups", path], { env });
-    assert.deepEqual(seen(ended), succeeded);
-  });
+  it.skipIf(needs)(
+    "a user's server serves that user, also through set-user-ID callers",
+    function* () {
+      const { path, directory } = yield* mock(answer, { allow: () => true });
+      chmodSync(directory, 0o755);
+      chmodSync(dirname(directory), 0o755);
+      // Root's serves all, and what lies beside the program is as good as the program.
+      const env = { RSYSCALL_UNIX_STUB_SOCK_PATH: `${path}.sock` };
+      const ended = yield* program("setpriv", ["--reuid", "1234", "--clear-groups", path], { env });
+      assert.deepEqual(seen(ended), succeeded);
+    },
+  );
 
   for (const link of modes)
     it.skipIf(needs)(`a caller with the rights of another user keeps them (${link})`, function* () {

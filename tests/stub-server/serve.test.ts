@@ -112,7 +112,7 @@ describe("serve", () => {
     assert.notInclude(written.error, "\u202e");
   });
 
-  it("hands the failure of a handler to its caller, who has asked for it", function* () {
+  it("hands the failure of a handler to its caller, which has asked for it", function* () {
     const { server, path } = yield* listening;
     const serving = yield* Effect.forkChild(
       server.serve(
@@ -218,7 +218,7 @@ describe("a caller that is killed", () => {
       assert.deepEqual(lines, []);
     });
 
-  it("by SIGPIPE, because nobody reads what it writes, is no error", function* () {
+  it("by SIGPIPE, because its output has no reader, is no error", function* () {
     const { server, path } = yield* listening;
     const failures: Array<unknown> = [];
     const done = yield* Deferred.make<void>();

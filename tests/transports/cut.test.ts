@@ -9,7 +9,7 @@ import { assert, describe } from "vitest";
 import { eventually, hasEnded, it, tempDirectory } from "../harness/index.ts";
 
 /*
- * A link that is cut is not the end of what goes over it: whoever reads must not take a part for the whole.
+ * A link that is cut is not the end of what goes over it: a reader must not take a part for the whole.
  */
 
 const BYTES = 300_000;

@@ -2,7 +2,7 @@ import { assert, describe } from "vitest";
 import { it, missing, notRoot, start } from "../harness/index.ts";
 
 /*
- * In most containers the first process waits for nobody. So what a task leaves must be waited for by its own
+ * In most containers the first process waits for no child. So what a task leaves must be waited for by its own
  * processes, or it stays as a zombie.
  */
 
@@ -19,7 +19,7 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
 print("done", flush=True)
 `;
 
-describe("a first process that waits for nobody", () => {
+describe("a first process that waits for no child", () => {
   it.skipIf(notRoot ?? missing("python3"))("is left no zombie by scopes of tasks", function* () {
     const words = ["--pid", "--fork", "--mount-proc", "--", "/usr/bin/python3", "-c", init];
     const { ended } = yield* start("/usr/bin/unshare", [...words, process.execPath, fixture]);

@@ -122,7 +122,7 @@ const exec = (
         : Effect.fail(failure);
     });
   });
-  // In a table that others share, the controller's socket would stay open, and nobody would notice the
+  // In a table that others share, the controller's socket would stay open, and the controller would not notice the
   // exec.
   return Effect.uninterruptible(Effect.andThen(unshareFiles(task), run));
 };

@@ -80,7 +80,7 @@ const shown = (value: unknown): string => {
   return typeof value === "object" && value !== null ? "an object" : String(value);
 };
 
-/** A call that is not known here: it may take any words, and give whatever no number distorts. */
+/** A call that is not known here: it may take any words, and give any result that a number holds exactly. */
 export const unknownCall = (name: SyscallName): SyscallDefinition =>
   new SyscallDefinition(name, someOffset, [word, word, word, word, word, word], 0);
 

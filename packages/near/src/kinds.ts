@@ -34,7 +34,7 @@ const INT_MIN = -(2 ** 31);
 const INT_MAX = 2 ** 31 - 1;
 const UINT_MAX = 2 ** 32 - 1;
 
-/** Whatever a register holds. */
+/** Any content of a register. */
 export const word = int64("64-bit integer", Number.MIN_SAFE_INTEGER);
 /** A length or count of 64 bits. */
 export const size = int64("size", 0);

@@ -198,7 +198,7 @@ describeUnless(undefined, "a Nix store that says other things than store paths",
     assert.isFalse(existsSync(`${directory}/told`), "the other was asked nothing");
   });
 
-  it("gets no path that nobody meant to copy", function* () {
+  it("gets no path that was not to be copied", function* () {
     const directory = yield* tempDirectory;
     const ours = yield* scripted(
       `echo "$*" >> ${directory}/told; test "$1" = --export || echo ${storePath("public")}`,

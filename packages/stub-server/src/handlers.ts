@@ -75,7 +75,7 @@ const handlerError = (reason: HandlerError["reason"], problem: string) =>
 const shown = (value: unknown): string =>
   typeof value === "string" ? JSON.stringify(value) : String(value);
 
-/** Runs a handler, whatever it is, and checks its status. */
+/** Runs a handler of either form, and checks its status. */
 const statusOf = <E, R>(
   call: StubCall,
   handler: Handler<E, R>,

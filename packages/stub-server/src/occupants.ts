@@ -21,7 +21,7 @@ export const judgeTimeout =
 /** More than any of them has. */
 const EXECUTABLE_SIZE_AT_MOST = 4 * 1024 * 1024;
 
-/** What lies at the path of an executable whose socket is ours by now: of a stub nobody else can be the server. */
+/** What lies at the path of an executable whose socket is ours by now: no other server can belong to a stub there. */
 export const judgeExecutable =
   (thread: Thread, path: Path, stub: Path) =>
   (found: Stat): Effect.Effect<Occupant, HandleFailure> =>

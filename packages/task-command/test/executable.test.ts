@@ -163,7 +163,7 @@ describe("a multiplexer with rsyscall-task at the far side", () => {
     yield* Effect.flip(mux.ended);
     assert.include((yield* Effect.flip(client.readBytes())).message, "ECONNRESET");
     const refused = yield* Effect.flip(thread.connection.openChannels(1));
-    // And no error of a socket that nobody but us knows of.
+    // And no error of a socket that is internal here.
     assert.equal((yield* Effect.flip(thread.fork()))._tag, "SyscallSendError");
     assert.equal(refused._tag, "SyscallSendError");
   });

@@ -60,7 +60,7 @@ export class Command {
     return new Command(this.executable, this.argv, updates);
   }
 
-  /** The same by the shell, which reads the file as a script, whatever the name by which it was to be called. */
+  /** The same by the shell, which reads the file as a script. The name in argv[0] is lost. */
   byShell(): Command {
     const argv = [SH, pathWord(this.executable), ...this.argv.slice(1)];
     return new Command(Path.make(SH), argv, this.envUpdates);

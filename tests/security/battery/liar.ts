@@ -33,7 +33,7 @@ const ODD: ReadonlyArray<Word> = [
   -(2n ** 62n),
 ];
 
-/** A task that answers whatever it likes, and what it was asked. */
+/** A task that answers at random, and a record of what it was asked. */
 export class Liar {
   readonly sysif: SyscallInterface;
   readonly allocator: Allocator;

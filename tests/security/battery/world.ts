@@ -90,7 +90,7 @@ export class World {
       Effect.sync(() => fds.map(() => this.fd(FileDescriptor)));
     const openChannels: Connection["openChannels"] = (count) =>
       Effect.flatMap(ours.openChannels(count), (channels) =>
-        // Nobody serves at the other end: a child that is silent would be waited for.
+        // No server is at the other end: a child that is silent would be waited for.
         Effect.forEach(channels, ([access, far]) =>
           Effect.as(far.release, [access, this.fd(Socket)] as [Socket, Socket]),
         ),

@@ -63,7 +63,7 @@ export const start = (
           Scope.provide(life),
           Effect.onError(() => process.killAndWait),
         );
-        // Of the two scopes either may be the last: that of one who has unref'ed it, or of a Thread that ends.
+        // Of the two scopes either may be the last: the one of a caller that has unref'ed it, or the one of a Thread that ends.
         const inScope = yield* Scope.provide(pidfd.forTask(pidfd.task), scope);
         const target: Target = { process, pidfds: [pidfd, inScope], leadsGroup: plan.detached };
         const { hold, letGo } = holding(thread, process);

@@ -27,7 +27,7 @@ export class ChannelEnd extends Socket {
   }
 
   /**
-   * What identifies the socket, whatever becomes of this handle and its number.
+   * What identifies the socket, also when this handle has moved or its number belongs to another file.
    *
    * @param onShutdown runs before a handle shuts the socket down for writing
    */

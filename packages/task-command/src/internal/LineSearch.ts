@@ -3,7 +3,7 @@ const SHOWN = 500;
 
 /**
  * Looks for a line that says something, in text that comes in parts and that the other side has chosen: every
- * byte is looked at a fixed number of times, whatever the parts and the lines are.
+ * byte is looked at a fixed number of times, however the bytes are cut into parts and lines.
  */
 export class LineSearch {
   readonly #markers: ReadonlyArray<string>;
@@ -14,7 +14,7 @@ export class LineSearch {
   #beginning = "";
   #length = 0;
 
-  /** @param markers what the line says, behind whatever others have left in it */
+  /** @param markers what the line says, behind the text that other programs have left in it */
   constructor(...markers: ReadonlyArray<string>) {
     this.#markers = markers;
   }
