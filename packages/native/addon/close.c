@@ -15,6 +15,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
 /* Blocks of 512 bytes that are given back within milliseconds: 16 MiB. */
 enum { BLOCKS_AT_MOST = 32 * 1024 };
 
@@ -31,6 +35,11 @@ static bool may_take_long(int fd)
 	socklen_t size = sizeof linger;
 	if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff)
 		return true;
+	/* Nobody may have passed descriptors to it. */
+	int passes;
+	size = sizeof passes;
+	if (getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &passes, &size) == 0 && !passes)
+		return false;
 	/* A socket that listens has no such count. The connections that wait there have unread bytes of their own. */
 	int unread;
 	return ioctl(fd, FIONREAD, &unread) < 0 || unread > 0;

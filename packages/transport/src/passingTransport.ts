@@ -1,6 +1,6 @@
-import { MSG, SO, SOL } from "@rsyscall/abi";
+import { MSG } from "@rsyscall/abi";
 import type { Connection } from "@rsyscall/connection";
-import type { HandleFailure, Socket } from "@rsyscall/handle";
+import type { Socket } from "@rsyscall/handle";
 import { catchErrno } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { Transport } from "./bootstrapThread.ts";
@@ -26,7 +26,7 @@ export const passingTransport = (
     sendChannels: (message, count) =>
       Effect.gen(function* () {
         const channels = yield* connection.openChannels(count);
-        for (const [i, [access]] of channels.entries()) if (i !== PASSING) yield* refuseFds(access);
+        for (const [i, [access]] of channels.entries()) if (i !== PASSING) yield* access.refuseFds;
         const far = channels.map(([, end]) => end);
         const sent = yield* socket
           .sendFds(message, far, MSG.DONTWAIT)
@@ -47,12 +47,3 @@ export const passingTransport = (
 
 /** The channel through which descriptors are passed: the second one of the welcome. */
 const PASSING = 1;
-
-/**
- * No descriptors come through this socket: the kernel would close them in the middle of our call, and that may
- * block: of a socket with SO_LINGER. Kernels before 6.16 do not know that option.
- */
-const refuseFds = (socket: Socket): Effect.Effect<void, HandleFailure> =>
-  socket
-    .setOption(SOL.SOCKET, SO.PASSRIGHTS, 0)
-    .pipe(catchErrno(["ENOPROTOOPT", "EOPNOTSUPP"], () => Effect.void));

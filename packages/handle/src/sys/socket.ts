@@ -355,6 +355,17 @@ export class Socket extends FileDescriptor {
   }
 
   /**
+   * Lets nobody pass descriptors to this socket: sendmsg(2) is EPERM. One that comes with bytes that are read
+   * alone is closed in the middle of our call, and that may block: of a socket with SO_LINGER. Kernels before
+   * 6.16 do not know SO_PASSRIGHTS, and go on as they did.
+   */
+  get refuseFds(): Effect.Effect<void, HandleFailure> {
+    return this.setOption(SOL.SOCKET, SO.PASSRIGHTS, 0).pipe(
+      near.catchErrno(["ENOPROTOOPT", "EOPNOTSUPP"], () => Effect.void),
+    );
+  }
+
+  /**
    * recvmsg(2): at most `size` bytes and `mostFds` descriptors. Further ones are closed, and MSG.CTRUNC is
    * among the flags then. EINVAL for numbers that are no sizes.
    */
