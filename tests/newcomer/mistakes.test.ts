@@ -44,6 +44,10 @@ describe("a mistake", () => {
       StubServer.make(thread, "/tmp", none),
       "what is undefined is no file name: give the bare name of the program",
     );
+    yield* says(
+      StubServer.make(thread, yield* tempDirectory, "x", { link: wrong("hard") }),
+      /EINVAL: .*\(the option `link` is one of symlink, copy, script, and not hard\)$/,
+    );
     for (const mistake of [
       thread.open(none),
       Directory.open(task, none),

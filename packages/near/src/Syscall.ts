@@ -41,12 +41,12 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
     subject: string | undefined,
     decode: ((result: number) => A) | undefined,
     number = definition.numberOn(sysif.abi),
-    a: Word | undefined = definition.missing[0],
-    b: Word | undefined = definition.missing[1],
-    c: Word | undefined = definition.missing[2],
-    d: Word | undefined = definition.missing[3],
-    e: Word | undefined = definition.missing[4],
-    f: Word | undefined = definition.missing[5],
+    a: Word | undefined = definition.first,
+    b: Word = 0,
+    c: Word = 0,
+    d: Word = 0,
+    e: Word = 0,
+    f: Word = 0,
   ) {
     super();
     this.sysif = sysif;
@@ -56,11 +56,11 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
     this.#number = number;
     // What is missing is no word, and refused before it is submitted.
     this.#a = a as Word;
-    this.#b = b as Word;
-    this.#c = c as Word;
-    this.#d = d as Word;
-    this.#e = e as Word;
-    this.#f = f as Word;
+    this.#b = b;
+    this.#c = c;
+    this.#d = d;
+    this.#e = e;
+    this.#f = f;
   }
 
   /** Of the man page. */

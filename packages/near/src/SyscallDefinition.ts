@@ -7,10 +7,10 @@ export class SyscallDefinition {
   readonly name: SyscallName;
   readonly result: ResultKind;
   /**
-   * What stands for words that are not given: 0. There is none for those that the call takes, which are refused: 0
-   * would be a descriptor, a length or the caller's own process group.
+   * What stands for the first word if it is not given: 0. A call that takes one has none, and is refused: 0 would be
+   * standard input, the caller's own process group, or root.
    */
-  readonly missing: ReadonlyArray<0 | undefined>;
+  readonly first: 0 | undefined;
   readonly #count: number;
   readonly #a: ArgumentKind;
   readonly #b: ArgumentKind;
@@ -31,7 +31,7 @@ export class SyscallDefinition {
     const [a = word, b = word, c = word, d = word, e = word, f = word] = args;
     this.name = name;
     this.result = result;
-    this.missing = Array.from({ length: 6 }, (_, i) => (i < needed ? undefined : 0));
+    this.first = needed === 0 ? 0 : undefined;
     this.#count = args.length;
     this.#a = a;
     this.#b = b;

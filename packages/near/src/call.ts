@@ -6,7 +6,7 @@ import type { SyscallInterface, Word } from "./SyscallInterface.ts";
 /**
  * Makes a system call by its name. Results in the error range become a SyscallError that names the
  * call and its subject; a call that the task's machine does not have is `ENOSYS`. Words that the kernel
- * would take for others (NaN, 1.5, 2^32 + 1 as a pid), or that are missing, are `EINVAL`, and nothing is sent; a result that no
+ * would take for others (NaN, 1.5, 2^32 + 1 as a pid), or whose first is missing, are `EINVAL`, and nothing is sent; a result that no
  * kernel gives is `EPROTO`, and one that no number holds exactly `EOVERFLOW`.
  *
  * @typeParam A what a result is: a number, or one that has a name of its own, such as an Fd

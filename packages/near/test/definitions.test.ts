@@ -40,11 +40,11 @@ describe("what the kernel would take for something else", () => {
   const refused: ReadonlyArray<[what: string, MakeCall]> = [
     ["a fraction as a descriptor", (s) => near.close(s, Fd(1.5))],
     ["text as a descriptor", (s) => near.close(s, "3" as never)],
-    // Each of them would be 0: standard input, the caller's group, an empty file.
+    // Each of them would be 0: standard input, the caller's group, root.
     ["a descriptor that is missing", (s) => near.close(s, undefined as never)],
     ["a pid that is missing", (s) => near.kill(s, undefined as never, 9)],
-    ["a length that is missing", (s) => near.ftruncate(s, fd, undefined as never)],
-    ["a word that is missing in a call by name", (s) => near.call(s, "dup3", "it", 3, 4)],
+    ["a user that is missing", (s) => near.setresuid(s, undefined as never, 0, 0)],
+    ["a descriptor that is missing in a call by name", (s) => near.call(s, "dup3", "it")],
     ["a descriptor beyond 32 bits", (s) => near.read(s, Fd(2 ** 32 + 3), at, 1)],
     ["NaN as a length", (s) => near.ftruncate(s, fd, Number.NaN)],
     ["infinity as a length", (s) => near.ftruncate(s, fd, Number.POSITIVE_INFINITY)],

@@ -1,6 +1,6 @@
 import { ACCESS, O, S_IF, S_IFMT } from "@rsyscall/abi";
 import { access, type HandleFailure, stat, symlink, unlink } from "@rsyscall/handle";
-import { catchErrno, type Path } from "@rsyscall/near";
+import { catchErrno, type Path, SyscallError } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { place, workshop } from "@rsyscall/transport";
 import { Effect, Scope } from "effect";
@@ -22,6 +22,12 @@ import { namingSocket } from "./stubFile.ts";
  */
 export type LinkMode = "symlink" | "copy" | "script";
 
+const modes: ReadonlyArray<string> = [
+  "symlink",
+  "copy",
+  "script",
+] satisfies ReadonlyArray<LinkMode>;
+
 /** Puts an executable in place, until the scope closes. */
 export const placeExecutable = (
   thread: Thread,
@@ -30,6 +36,10 @@ export const placeExecutable = (
   stub: Path,
   mode: LinkMode,
 ): Effect.Effect<void, HandleFailure | StubServerError, Scope.Scope> => {
+  if (!modes.includes(mode)) {
+    const explanation = `the option \`link\` is one of ${modes.join(", ")}, and not ${String(mode)}`;
+    return Effect.fail(SyscallError.of("link", "EINVAL", path.text, explanation));
+  }
   const create = Effect.gen(function* () {
     const outer = yield* Effect.scope;
     yield* checkStub(thread, stub);
