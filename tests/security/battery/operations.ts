@@ -311,6 +311,7 @@ const handleOperations: Record<string, Operation> = {
   "Socket.confirm": ({ task }) => handle.Socket.confirm(task, Fd(3)),
   "Socket.make": ({ task }) => handle.Socket.make(task, 1, 1),
   "Socket.pair": ({ task }) => handle.Socket.pair(task),
+  "Socket#refuseFds": (w) => w.fd(handle.Socket).refuseFds,
   "Socket.from": (w) => handle.Socket.from(w.fd()),
   "Socket#bind": (w) => w.fd(handle.Socket).bind(inet),
   "Socket#connect": (w) => w.fd(handle.Socket).connect(inet),
