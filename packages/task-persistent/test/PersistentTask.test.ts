@@ -11,7 +11,8 @@ import {
 import { createServer } from "node:net";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { AF, CLONE, O, RLIMIT, SIG, SigHow, SOCK } from "@rsyscall/abi";
+import { AF, CLONE, O, RLIMIT, SIG, SigHow, SOCK, type SyscallName } from "@rsyscall/abi";
+import type { SyscallConnection } from "@rsyscall/connection";
 import {
   connectUnix,
   PipeReader,
@@ -274,31 +275,47 @@ describe("a call in flight", () => {
 
     it(`is SyscallHangup at a disconnect, and the next controller does not wait for it, ${wireName(sharedMemory)}`, function* () {
       const { path, pid } = yield* local({ sharedMemory });
+      const numberOf = (name: SyscallName) => localAbi()?.syscallNumber(name) as number;
       const blocking: ReadonlyArray<
-        (thread: Thread) => Effect.Effect<unknown, unknown, Scope.Scope>
+        readonly [
+          number: number,
+          block: (thread: Thread) => Effect.Effect<unknown, unknown, Scope.Scope>,
+        ]
       > = [
-        (thread) => Effect.flatMap(thread.pipe(), ([reader]) => reader.readBytes(1)),
-        ({ task }) => call(task.sysif, "ppoll", undefined, 0, 0, 0, 0, 0),
-        ({ task }) =>
-          task.withBytes(new Uint8Array(new BigInt64Array([1000n, 0n]).buffer), (time) =>
-            call(task.sysif, "nanosleep", undefined, time, 0),
-          ),
-        ({ task }) => call(task.sysif, "wait4", undefined, -1, 0, 0, 0),
-        ...[SEND_ALL, RECV_ALL].map(
-          (operation) => (thread: Thread) =>
-            Effect.flatMap(Socket.pair(thread.task), ([end]) =>
-              thread.task.withMemory(SIZE, 8, (at) =>
-                thread.task.sysif.syscall(operation, end.near, at, SIZE),
-              ),
+        [
+          numberOf("read"),
+          (thread) => Effect.flatMap(thread.pipe(), ([reader]) => reader.readBytes(1)),
+        ],
+        [numberOf("ppoll"), ({ task }) => call(task.sysif, "ppoll", undefined, 0, 0, 0, 0, 0)],
+        [
+          numberOf("nanosleep"),
+          ({ task }) =>
+            task.withBytes(new Uint8Array(new BigInt64Array([1000n, 0n]).buffer), (time) =>
+              call(task.sysif, "nanosleep", undefined, time, 0),
             ),
+        ],
+        [numberOf("wait4"), ({ task }) => call(task.sysif, "wait4", undefined, -1, 0, 0, 0)],
+        ...[SEND_ALL, RECV_ALL].map(
+          (operation) =>
+            [
+              operation,
+              (thread: Thread) =>
+                Effect.flatMap(Socket.pair(thread.task), ([end]) =>
+                  thread.task.withMemory(SIZE, 8, (at) =>
+                    thread.task.sysif.syscall(operation, end.near, at, SIZE),
+                  ),
+                ),
+            ] as const,
         ),
       ];
-      for (const block of blocking) {
+      for (const [number, block] of blocking) {
         const task = yield* connect(path, { sharedMemory });
         yield* task.thread.spawn(Command.make("/bin/sleep", "1000"));
         const waiting = yield* Effect.forkChild(Effect.flip(Effect.scoped(block(task.thread))), {
           startImmediately: true,
         });
+        const connection = task.thread.task.sysif as SyscallConnection;
+        yield* eventually(() => connection.oldest?.number === number);
         yield* Effect.yieldNow;
         yield* task.disconnect;
         assert.instanceOf(yield* Fiber.join(waiting), SyscallHangup);
