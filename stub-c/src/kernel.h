@@ -47,6 +47,7 @@
 #define SA_SIGINFO 4
 #define SA_RESTORER 0x04000000
 #define SA_RESTART 0x10000000
+#define SIG_BLOCK 0
 #define SIG_UNBLOCK 1
 #define SIG_IGN 1
 #define EPERM 1

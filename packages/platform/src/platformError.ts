@@ -1,6 +1,6 @@
 import type { ErrnoName } from "@rsyscall/abi";
 import { UseAfterFreeError } from "@rsyscall/handle";
-import { SyscallError, SyscallSendError } from "@rsyscall/near";
+import { SyscallError } from "@rsyscall/near";
 import { PlatformError } from "effect";
 
 /**
@@ -21,8 +21,7 @@ const tags: Readonly<Partial<Record<ErrnoName, PlatformError.SystemErrorTag>>> =
 const tagOf = (error: Error): PlatformError.SystemErrorTag =>
   error instanceof SyscallError
     ? (tags[error.errno] ?? "Unknown")
-    : // Its descriptor or its process is gone already.
-      error instanceof UseAfterFreeError || error instanceof SyscallSendError
+    : error instanceof UseAfterFreeError
       ? "BadResource"
       : "Unknown";
 

@@ -714,7 +714,7 @@ it("a program outlives the Thread that started it, but not its scope", function*
   yield* child.process.wait;
   yield* untilEnded(dependent.pid);
   assert.isFalse(hasEnded(sleep.pid));
-  assert.equal(yield* failureOf(over(child, make("true"))), "BadResource: ChildProcess.spawn");
+  assert.equal(yield* failureOf(over(child, make("true"))), "Unknown: ChildProcess.spawn");
   yield* Scope.close(scope, Exit.void);
   yield* untilEnded(sleep.pid);
 });

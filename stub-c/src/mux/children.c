@@ -3,7 +3,6 @@
 
 #define SIGKILL 9
 #define SIGCHLD 17
-#define SIG_BLOCK 0
 #define WNOHANG 1
 #define PR_SET_CHILD_SUBREAPER 36
 
