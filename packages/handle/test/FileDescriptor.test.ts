@@ -128,7 +128,8 @@ describe("FileDescriptor", () => {
     for (const [fd, right] of fds)
       for (const kind of kinds)
         assert.equal(yield* kind.confirm(task, fd.near), kind === right, `${fd}: ${kind.kind}`);
-    assert.equal(readdirSync("/proc/self/fd").length, before);
+    // At most: a close that could wait is made by another thread, perhaps still one of a test before.
+    assert.isAtMost(readdirSync("/proc/self/fd").length, before);
     // What is in the instance already does not matter, and is still there.
     yield* epoll.set(EPOLL_CTL.ADD, reader, { events: EPOLL.HUP, data: 1 });
     assert.instanceOf(yield* (yield* epoll.dup()).narrow(Epoll), Epoll);

@@ -69,7 +69,7 @@ describe("LocalThread.layer", () => {
     yield* once;
     const before = openFds();
     for (let i = 0; i < 50; i++) assert.equal(yield* once, "as expected");
-    assert.equal(openFds(), before);
+    assert.isAtMost(openFds(), before);
     // V8 may have taken some of the addresses since, but not those of 50 leaks.
     assert.isBelow([...addresses].filter(isMapped).length, 25);
   });
