@@ -83,6 +83,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   readonly #memory: MemoryTransport;
   readonly #isCut: () => boolean;
   #lastWrite: PendingWrite | undefined;
+  #willGoOn = false;
   /** Why the connection has ended. */
   #end: { readonly cause: unknown } | undefined;
   #onEnd: Array<() => void> = [];
@@ -190,6 +191,19 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   ): void;
 
   abstract settle(): void;
+
+  /** Looks again for what has come. */
+  protected abstract goOn(): void;
+
+  /** Calls `goOn` in another turn of the event loop: once, however often this is called before. */
+  protected goOnLater(): void {
+    if (this.#willGoOn) return;
+    this.#willGoOn = true;
+    setImmediate(() => {
+      this.#willGoOn = false;
+      this.goOn();
+    });
+  }
 
   /**
    * Submits an operation that writes to the memory of the task, and for which nobody waits.

@@ -53,7 +53,6 @@ export class SyscallRing extends SyscallConnection {
   #next = 0;
   #inSlots = 0;
   #delivering = false;
-  #willGoOn = false;
   /** Whether the server will wake us, and the event loop goes on for that. */
   #sleeping = false;
   #wokeServer = false;
@@ -173,7 +172,7 @@ export class SyscallRing extends SyscallConnection {
     for (let told = 0; this.pending.length > 0 && (this.#comes() || this.#comesBeforeSleep()); ) {
       this.#take(this.pending.shift() as PendingCall);
       if (++told % LOOKS === 0 && performance.now() > end) {
-        this.#goOnLater();
+        this.goOnLater();
         break;
       }
     }
@@ -181,14 +180,8 @@ export class SyscallRing extends SyscallConnection {
     if (this.pending.length === 0) this.#getUp();
   }
 
-  /** Once, however many ask for it. */
-  #goOnLater(): void {
-    if (this.#willGoOn) return;
-    this.#willGoOn = true;
-    setImmediate(() => {
-      this.#willGoOn = false;
-      this.#onBell(false);
-    });
+  protected goOn(): void {
+    this.#onBell(false);
   }
 
   /** Takes the result of the oldest call off the ring. */
@@ -283,7 +276,7 @@ export class SyscallRing extends SyscallConnection {
       if (isError(got)) return SyscallError.from("recvfrom", got, `fd ${this.fd}`);
     }
     // Somebody sends faster than we read, and no more to wake us. Others get their turn first.
-    this.#goOnLater();
+    this.goOnLater();
     return undefined;
   }
 

@@ -67,7 +67,6 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
   /** How many of the pending calls are waits for events. */
   #eventWaits = 0;
   #flushing = false;
-  #willGoOn = false;
   #delivering = false;
   #holding = false;
 
@@ -202,7 +201,7 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
     for (let reads = 0; !this.hasEnded; reads++) {
       if (reads === READS) {
         // The server answers faster than we read. Others get their turn first.
-        this.#goOnLater();
+        this.goOnLater();
         return;
       }
       const got: Word = this.local.submit(
@@ -221,14 +220,8 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
     }
   }
 
-  /** Once, however many ask for it. */
-  #goOnLater(): void {
-    if (this.#willGoOn) return;
-    this.#willGoOn = true;
-    setImmediate(() => {
-      this.#willGoOn = false;
-      this.#onReady(false);
-    });
+  protected goOn(): void {
+    this.#onReady(false);
   }
 
   /** Hands out whole answers, of so many bytes, and carries the bytes of one that is not whole. */

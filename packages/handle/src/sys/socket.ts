@@ -355,7 +355,7 @@ export class Socket extends FileDescriptor {
   }
 
   /**
-   * Lets nobody pass descriptors to this socket: sendmsg(2) is EPERM. One that comes with bytes that are read
+   * Refuses descriptors that are passed to this socket: sendmsg(2) is EPERM. One that comes with bytes that are read
    * alone is closed in the middle of our call, and that may block: of a socket with SO_LINGER. Kernels before
    * 6.16 do not know SO_PASSRIGHTS, and go on as they did.
    */
