@@ -355,9 +355,9 @@ export class Socket extends FileDescriptor {
   }
 
   /**
-   * Refuses descriptors that are passed to this socket: sendmsg(2) is EPERM. One that comes with bytes that are read
-   * alone is closed in the middle of our call, and that may block: of a socket with SO_LINGER. Kernels before
-   * 6.16 do not know SO_PASSRIGHTS, and go on as they did.
+   * Refuses descriptors that are passed to this socket: sendmsg(2) is EPERM. Without
+   * this, read(2) of bytes with a descriptor closes that descriptor within our call, which may block if it is a
+   * socket with SO_LINGER. Kernels before 6.16 do not know SO_PASSRIGHTS, and go on as they did.
    */
   get refuseFds(): Effect.Effect<void, HandleFailure> {
     return this.setOption(SOL.SOCKET, SO.PASSRIGHTS, 0).pipe(
