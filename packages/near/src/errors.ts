@@ -121,11 +121,39 @@ export class SyscallSendError extends TaggedError("SyscallSendError")<{
   }
 }
 
+/**
+ * A call was refused before anything was sent or changed, because an argument cannot mean what it says: a NaN,
+ * a negative size, a path with a NUL in it. The kernel was not asked. An error of the program, which a retry
+ * does not mend.
+ */
+export class InvalidArgumentError extends TaggedError("InvalidArgumentError")<{
+  /** The call, as its man page or method is named: `ftruncate`. */
+  readonly syscall: string;
+  /** The argument, as its label in the function's signature: `length`. */
+  readonly argument: string;
+  readonly value: unknown;
+  /** What would be right, as in "a size from 0 to 9007199254740991". */
+  readonly expected: string;
+}> {
+  override get message(): string {
+    const { syscall, argument, value, expected } = this;
+    return `${syscall}: ${argument} is ${printable(shown(value))}, and must be ${expected}`;
+  }
+}
+
+/** A value of any type, in few words. */
+const shown = (value: unknown): string => {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "function") return "a function";
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" && value !== null ? "an object" : String(value);
+};
+
 /** The way to the task is gone, for good. */
 export type ConnectionError = SyscallHangup | SyscallSendError;
 
 /** All that can go wrong with a system call. */
-export type SyscallFailure = SyscallError | ConnectionError;
+export type SyscallFailure = SyscallError | InvalidArgumentError | ConnectionError;
 
 const isErrno = (error: unknown, names: ReadonlyArray<ErrnoName>): error is SyscallError =>
   error instanceof SyscallError && names.includes(error.errno);

@@ -14,6 +14,7 @@ export * from "./dirent.ts";
 export {
   type ConnectionError,
   catchErrno,
+  InvalidArgumentError,
   SyscallError,
   type SyscallFailure,
   SyscallHangup,

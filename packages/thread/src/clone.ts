@@ -266,7 +266,7 @@ const reasonOf = ({ sysif }: Task, cause: HandleFailure): Effect.Effect<never, H
     onSuccess: () => Effect.fail(cause),
     onFailure: (error) =>
       Effect.fail<HandleFailure>(
-        error instanceof SyscallError
+        error._tag === "SyscallError" || error._tag === "InvalidArgumentError"
           ? cause
           : new SyscallSendError({ syscall: "clone", cause, describe: error.describe }),
       ),
