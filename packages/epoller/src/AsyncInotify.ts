@@ -1,13 +1,6 @@
 import { EPOLL, IN, type InotifyEvent } from "@rsyscall/abi";
 import { type HandleFailure, type Inotify, UseAfterFreeError } from "@rsyscall/handle";
-import {
-  acquire,
-  catchErrno,
-  oneLine,
-  type PathLike,
-  pathSubject,
-  SyscallError,
-} from "@rsyscall/near";
+import { acquire, catchErrno, InvalidArgumentError, oneLine, type PathLike } from "@rsyscall/near";
 import { Cause, Deferred, Effect, type Scope, Semaphore, Stream } from "effect";
 import type { Epoller } from "./Epoller.ts";
 import { type Listener, type Watch, WatchTable } from "./internal/WatchTable.ts";
@@ -116,7 +109,8 @@ export class AsyncInotify {
    *
    * A file may be watched more than once. Each stream has the events that it asked for; IN.EXCL_UNLINK
    * holds for all of them. Fails with what the kernel says of the path (ENOENT, EACCES...), with ENOSPC
-   * at the user's limit, and with EINVAL for a mask without events, or with IN.MASK_ADD or MASK_CREATE.
+   * at the user's limit, and with an InvalidArgumentError for a mask without events, or with IN.MASK_ADD or
+   * MASK_CREATE.
    *
    * @param mask events of `IN`, with IN.ONLYDIR, DONT_FOLLOW, EXCL_UNLINK or ONESHOT
    */
@@ -125,7 +119,15 @@ export class AsyncInotify {
     mask: number,
   ): Effect.Effect<Stream.Stream<InotifyEvent, HandleFailure>, HandleFailure, Scope.Scope> {
     if ((mask & IN.ALL_EVENTS) === 0 || (mask & ~(IN.ALL_EVENTS | OPTIONS)) !== 0)
-      return Effect.fail(SyscallError.of("inotify_add_watch", "EINVAL", pathSubject(path)));
+      return Effect.fail(
+        new InvalidArgumentError({
+          syscall: "inotify_add_watch",
+          argument: "mask",
+          value: mask,
+          expected:
+            "events of IN, at least one, with no other option than ONLYDIR, DONT_FOLLOW, EXCL_UNLINK or ONESHOT",
+        }),
+      );
     return Effect.suspend(() => {
       const subscription = new Subscription(mask);
       return Effect.as(

@@ -241,13 +241,13 @@ export class FileDescriptor {
         ? this.task.withBytes(bytes, (address) =>
             near.write(this.task.sysif, fd, address, Math.min(bytes.length, most)),
           )
-        : notBytes(fd, bytes),
+        : notBytes(bytes),
     );
   }
 
   /** write(2), as often as it takes. */
   writeAllBytes(bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
-    if (!(bytes instanceof Uint8Array)) return this.use((fd) => notBytes(fd, bytes));
+    if (!(bytes instanceof Uint8Array)) return this.use(() => notBytes(bytes));
     if (bytes.length === 0) return this.use(() => Effect.void);
     return this.task.withBytes(bytes, (address) =>
       writeAll("write", `fd ${this.near}`, bytes.length, (done) =>
@@ -267,8 +267,15 @@ export class FileDescriptor {
   writeAllText(text: string): Effect.Effect<void, HandleFailure> {
     // Else the bytes of a buffer would be written as decimal numbers.
     if (typeof text !== "string")
-      return this.use((fd) =>
-        Effect.fail(near.SyscallError.of("write", "EINVAL", `fd ${fd}`, NO_TEXT)),
+      return this.use(() =>
+        Effect.fail(
+          new near.InvalidArgumentError({
+            syscall: "write",
+            argument: "text",
+            value: text,
+            expected: "text: `writeAllBytes` takes bytes",
+          }),
+        ),
       );
     return this.writeAllBytes(new TextEncoder().encode(text));
   }
@@ -355,7 +362,7 @@ export class FileDescriptor {
         new WrongKindError({
           subject: `fd ${this.near}`,
           expected: kind.kind,
-          actual: fileTypes[mode & S_IFMT] ?? "file of unknown type",
+          actual: fileTypeName(mode),
         }),
       ),
     );
@@ -372,15 +379,22 @@ export class FileDescriptor {
 
 near.oneLine(FileDescriptor);
 
-const NO_TEXT = "it is given no text: `writeAllBytes` takes bytes";
-
-const notBytes = (fd: near.Fd, value: never): Effect.Effect<never, near.SyscallError> => {
-  const remedy =
-    typeof value === "string" ? "`writeAllText` takes text" : "give a Uint8Array, as a Buffer is";
-  return Effect.fail(
-    near.SyscallError.of("write", "EINVAL", `fd ${fd}`, `it is given no bytes: ${remedy}`),
+const notBytes = (value: unknown): Effect.Effect<never, near.InvalidArgumentError> =>
+  Effect.fail(
+    new near.InvalidArgumentError({
+      syscall: "write",
+      argument: "bytes",
+      value,
+      expected:
+        typeof value === "string"
+          ? "a Uint8Array: `writeAllText` takes text"
+          : "a Uint8Array, as a Buffer is",
+    }),
   );
-};
+
+/** What a file is by its mode, in words. */
+export const fileTypeName = (mode: number): string =>
+  fileTypes[mode & S_IFMT] ?? "file of unknown type";
 
 const fileTypes: Readonly<Record<number, string>> = {
   [S_IF.SOCK]: "socket",

@@ -1,9 +1,15 @@
 import { Bytes, type Codec } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
 import type { Allocation } from "@rsyscall/memory";
-import { Address, type ConnectionError, decoded, oneLine, type SyscallError } from "@rsyscall/near";
+import {
+  Address,
+  type ConnectionError,
+  decoded,
+  type InvalidArgumentError,
+  oneLine,
+  type SyscallError,
+} from "@rsyscall/near";
 import { Effect } from "effect";
-import { encode } from "./encode.ts";
 import { SizeError, UseAfterFreeError } from "./errors.ts";
 import { encoded } from "./internal/checked.ts";
 import type { Task } from "./Task.ts";
@@ -74,20 +80,19 @@ export class Pointer<out A> {
   }
 
   /**
-   * Writes a value, which may be shorter than the range. Consumes the pointer. EINVAL for what the type does
-   * not have.
+   * Writes a value, which may be shorter than the range. Consumes the pointer. InvalidArgumentError
+   * for what the type does not have.
    */
   write<B extends A>(
     value: B,
   ): Effect.Effect<
     WrittenPointer<B>,
-    UseAfterFreeError | ConnectionError | SizeError | SyscallError
+    UseAfterFreeError | ConnectionError | SizeError | InvalidArgumentError
   > {
     return Effect.andThen(
       this.address,
-      Effect.flatMap(
-        encoded("memory write", this.#subject, () => encode(this.type, value)),
-        (bytes) => this.writeEncoded(value, bytes),
+      Effect.flatMap(encoded("memory write", "value", this.type, value), (bytes) =>
+        this.writeEncoded(value, bytes),
       ),
     );
   }

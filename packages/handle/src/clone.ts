@@ -16,7 +16,7 @@ import { Effect, type Scope } from "effect";
 import type { HandleFailure } from "./errors.ts";
 import type { FdRange } from "./FdTable.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
-import { isFlags } from "./internal/checked.ts";
+import { flagSet } from "./internal/checked.ts";
 import { explainDenied } from "./internal/explainDenied.ts";
 import { decodeFds } from "./internal/fds.ts";
 import { Pidfd } from "./sys/pidfd.ts";
@@ -112,8 +112,15 @@ export const clone = (
   options: CloneOptions,
 ): Effect.Effect<Cloned, HandleFailure, Scope.Scope> => {
   const { flags } = options;
-  if (!isFlags(flags) || (flags & ~ALLOWED) !== 0)
-    return Effect.fail(near.SyscallError.of("clone", "EINVAL", cloneFlagNames(flags)));
+  if (!flagSet.has(flags) || (flags & ~ALLOWED) !== 0)
+    return Effect.fail(
+      new near.InvalidArgumentError({
+        syscall: "clone",
+        argument: "flags",
+        value: flagSet.has(flags) ? cloneFlagNames(flags) : flags,
+        expected: `0 or flags of ${cloneFlagNames(ALLOWED)}`,
+      }),
+    );
   const subject = flags === 0 ? undefined : cloneFlagNames(flags);
   return Effect.uninterruptible(
     Effect.gen(function* () {

@@ -1,8 +1,8 @@
 import { isRegular, O, type Stat } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
-import type { HandleFailure } from "./errors.ts";
-import type { FileDescriptor } from "./FileDescriptor.ts";
+import { type HandleFailure, WrongKindError } from "./errors.ts";
+import { type FileDescriptor, fileTypeName } from "./FileDescriptor.ts";
 import { writeAll } from "./internal/writeAll.ts";
 
 /** Bytes that are read and written at a time. */
@@ -38,7 +38,13 @@ export const copyFile = (
   Effect.gen(function* () {
     const { size } = yield* regular(from);
     yield* regular(to);
-    if ((yield* to.statusFlags) & O.APPEND) return yield* refused(to);
+    if ((yield* to.statusFlags) & O.APPEND)
+      return yield* new near.InvalidStateError({
+        syscall: "copyFile",
+        subject: String(to),
+        problem: "appends whatever is written to it, and the pieces are written in any order",
+        remedy: "open the file without O.APPEND",
+      });
     yield* Effect.flatMap(to.borrow(to.task), (fd) => near.ftruncate(to.task.sysif, fd, 0));
     let next = 0;
     let done = 0;
@@ -68,12 +74,17 @@ export const copyFile = (
     return done;
   });
 
-const refused = (fd: FileDescriptor) =>
-  Effect.fail(near.SyscallError.of("pwrite", "EINVAL", `fd ${fd.near}`));
-
 const regular = (fd: FileDescriptor): Effect.Effect<Stat, HandleFailure> =>
   Effect.flatMap(fd.fstat, (status) =>
-    isRegular(status.mode) ? Effect.succeed(status) : refused(fd),
+    isRegular(status.mode)
+      ? Effect.succeed(status)
+      : Effect.fail(
+          new WrongKindError({
+            subject: `fd ${fd.near}`,
+            expected: "regular file",
+            actual: fileTypeName(status.mode),
+          }),
+        ),
   );
 
 /** pread(2), as often as it takes. Short only at the end of the file. */

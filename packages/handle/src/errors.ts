@@ -1,6 +1,11 @@
 import type { NamespaceMismatchError } from "@rsyscall/far";
 import type { OutOfSpaceError } from "@rsyscall/memory";
-import { printable, type SyscallFailure, TaggedError } from "@rsyscall/near";
+import {
+  type InvalidStateError,
+  printable,
+  type SyscallFailure,
+  TaggedError,
+} from "@rsyscall/near";
 
 /** A handle was used after it was closed, moved, freed or consumed. */
 export class UseAfterFreeError extends TaggedError("UseAfterFreeError")<{
@@ -38,9 +43,10 @@ export class WrongKindError extends TaggedError("WrongKindError")<{
   }
 }
 
-/** All that can go wrong with an operation on a handle. */
+/** What an operation on a handle can fail with at most; those that can give less say so. */
 export type HandleFailure =
   | SyscallFailure
+  | InvalidStateError
   | UseAfterFreeError
   | NamespaceMismatchError
   | OutOfSpaceError

@@ -6,7 +6,7 @@ import { encode } from "./encode.ts";
 import type { HandleFailure } from "./errors.ts";
 import { unshareFiles } from "./exec.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
-import { isFlags } from "./internal/checked.ts";
+import { argument, checked, flagSet } from "./internal/checked.ts";
 import { explainDenied } from "./internal/explainDenied.ts";
 import { keepDeathSignal } from "./internal/keepDeathSignal.ts";
 import type { MallocFailure, Task } from "./Task.ts";
@@ -134,8 +134,8 @@ const follow = (task: Task, changed: Partial<Namespaces>): void => {
  * the right to it, ENOSPC at a limit of namespaces(7).
  */
 export const unshare = (task: Task, flags: number): Effect.Effect<void, HandleFailure> => {
-  if (!isFlags(flags))
-    return Effect.fail(near.SyscallError.of("unshare", "EINVAL", `flags ${flags}`));
+  if (!flagSet.has(flags))
+    return checked("unshare", [argument("flags", flags, flagSet)], Effect.void);
   const kinds = namespaceKindsOf(flags);
   const files = flags & CLONE.FILES ? unshareFiles(task) : Effect.void;
   const rest = flags & ~CLONE.FILES;

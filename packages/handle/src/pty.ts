@@ -1,7 +1,6 @@
 import { type FixedCodec, Int32, O, TIOC, Uint32, Winsize } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import { encode } from "./encode.ts";
 import type { HandleFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { open } from "./fcntl.ts";
@@ -23,26 +22,25 @@ export class Terminal extends FileDescriptor {
    * that are not of 16 bits.
    */
   setWinsize(size: Winsize): Effect.Effect<void, HandleFailure> {
-    return this.use((fd) => this.#give(fd, TIOC.SWINSZ, Winsize, size));
+    return this.use((fd) => this.#give(fd, TIOC.SWINSZ, "size", Winsize, size));
   }
 
   /** ioctl(2) that reads a value. */
   #give<A>(
     fd: near.Fd,
     request: number,
+    name: string,
     type: FixedCodec<A>,
     value: A,
   ): Effect.Effect<void, MallocFailure> {
-    return Effect.flatMap(
-      encoded("ioctl", `fd ${fd}`, () => encode(type, value)),
-      (bytes) =>
-        Effect.asVoid(
-          this.task.withBytes(
-            bytes,
-            (at) => near.ioctl(this.task.sysif, fd, request, at),
-            type.alignment,
-          ),
+    return Effect.flatMap(encoded("ioctl", name, type, value), (bytes) =>
+      Effect.asVoid(
+        this.task.withBytes(
+          bytes,
+          (at) => near.ioctl(this.task.sysif, fd, request, at),
+          type.alignment,
         ),
+      ),
     );
   }
 
@@ -69,7 +67,7 @@ export class Terminal extends FileDescriptor {
 
   /** tcsetpgrp(3): SIGTTOU for a task in the background, unless it blocks or ignores that. */
   setForeground(group: near.Pid): Effect.Effect<void, HandleFailure> {
-    return this.use((fd) => this.#give(fd, TIOC.SPGRP, Int32, group));
+    return this.use((fd) => this.#give(fd, TIOC.SPGRP, "group", Int32, group));
   }
 }
 

@@ -3,7 +3,7 @@ import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { HandleFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
-import { checked, isId } from "./internal/checked.ts";
+import { argument, size as byteSize, checked, id, type Rule } from "./internal/checked.ts";
 import { decodeFds } from "./internal/fds.ts";
 import { renameAt } from "./internal/renameAt.ts";
 import type { MallocFailure, Task } from "./Task.ts";
@@ -150,9 +150,13 @@ export const access = (
     near.faccessat(task.sysif, AT.FDCWD, address, mode, near.pathText(path)),
   );
 
+const idOrSame: Rule<number> = {
+  expected: `${id.expected}, or -1 for no change`,
+  has: (value) => value === -1 || id.has(value),
+};
+
 /**
- * chown(2), or lchown(2) with AT.SYMLINK_NOFOLLOW. An id of -1 stays as it is. EINVAL for what is
- * neither that nor an id.
+ * chown(2), or lchown(2) with AT.SYMLINK_NOFOLLOW. An id of -1 stays as it is.
  */
 export const chown = (
   task: Task,
@@ -162,24 +166,22 @@ export const chown = (
   flags = 0,
 ): Effect.Effect<void, MallocFailure> =>
   checked(
-    (uid === -1 || isId(uid)) && (gid === -1 || isId(gid)),
     "fchownat",
-    near.pathSubject(path),
+    [argument("uid", uid, idOrSame), argument("gid", gid, idOrSame)],
     task.withPath("fchownat", path, (address) =>
       near.fchownat(task.sysif, AT.FDCWD, address, uid, gid, flags, near.pathText(path)),
     ),
   );
 
-/** truncate(2): the size in bytes. What is added reads as zeros. EINVAL for what is no size. */
+/** truncate(2): the size in bytes. What is added reads as zeros. */
 export const truncate = (
   task: Task,
   path: near.PathLike,
   size: number,
 ): Effect.Effect<void, MallocFailure> =>
   checked(
-    Number.isSafeInteger(size) && size >= 0,
     "truncate",
-    near.pathSubject(path),
+    [argument("size", size, byteSize)],
     task.withPath("truncate", path, (address) =>
       near.truncate(task.sysif, address, size, near.pathText(path)),
     ),

@@ -10,11 +10,13 @@ export {
 export { call, callVoid } from "./call.ts";
 export * from "./clone.ts";
 export { decoded } from "./decoded.ts";
+export { hasLeft, isGone, leaving } from "./departure.ts";
 export * from "./dirent.ts";
 export {
   type ConnectionError,
   catchErrno,
   InvalidArgumentError,
+  InvalidStateError,
   SyscallError,
   type SyscallFailure,
   SyscallHangup,
@@ -30,7 +32,16 @@ export * from "./linux/futex.ts";
 export * from "./linux/memfd.ts";
 export { oneLine } from "./oneLine.ts";
 export { orOlder } from "./orOlder.ts";
-export { Path, type PathLike, pathBytes, pathProblem, pathSubject, pathText } from "./Path.ts";
+export {
+  invalidPath,
+  Path,
+  type PathLike,
+  pathArgument,
+  pathBytes,
+  pathProblem,
+  pathSubject,
+  pathText,
+} from "./Path.ts";
 export { type Outcome, PendingCall } from "./PendingCall.ts";
 export { PendingEvents } from "./PendingEvents.ts";
 export { perform } from "./perform.ts";

@@ -14,6 +14,8 @@ import { stubPath } from "@rsyscall/native";
 import {
   catchErrno,
   geteuid,
+  InvalidArgumentError,
+  InvalidStateError,
   oneLine,
   Path,
   type PathLike,
@@ -430,7 +432,12 @@ const placeTimeout = (
         ? yield* catchErrno("ENOENT", () => Effect.void)(unlink(task, path))
         : undefined;
     if (!Number.isSafeInteger(seconds) || seconds < 0)
-      return yield* SyscallError.of("symlink", "EINVAL", `a timeout of ${seconds} s`);
+      return yield* new InvalidArgumentError({
+        syscall: "StubServer.make",
+        argument: "stubTimeout",
+        value: seconds,
+        expected: "a whole number of seconds from 0 on",
+      });
     yield* Effect.scoped(
       Effect.gen(function* () {
         const made = (yield* workshop(thread, path)).join("timeout");
@@ -533,7 +540,12 @@ const acceptClients = (
         socket.closeOnFork = true;
         if (socket.near >= limits.ceiling) {
           yield* turnAway(socket, "the server has hardly a descriptor left");
-          return yield* SyscallError.of("accept4", "EMFILE", "but for a reserve");
+          return yield* new InvalidStateError({
+            syscall: "accept4",
+            subject: "the server",
+            problem: "has no descriptors left but a reserve",
+            remedy: "answer fewer calls at a time, or raise RLIMIT_NOFILE",
+          });
         }
         yield* takePlace(scope);
         yield* greet(socket, scope);
@@ -572,8 +584,9 @@ const admission =
 
 /** The client is gone already, or we lack something that may come back. */
 const isTemporary = (error: HandleFailure): boolean =>
-  error instanceof SyscallError &&
-  ["ECONNABORTED", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"].includes(error.errno);
+  error instanceof InvalidStateError ||
+  (error instanceof SyscallError &&
+    ["ECONNABORTED", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"].includes(error.errno));
 
 const executablePath = (
   thread: Thread,

@@ -13,7 +13,7 @@ import {
   Socket,
   type Task,
 } from "@rsyscall/handle";
-import { catchErrno, oneLine, SyscallError, SyscallSendError } from "@rsyscall/near";
+import { InvalidStateError, oneLine } from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
 import { CHANNELS_AT_MOST } from "./frames.ts";
 import type { Multiplexer } from "./Multiplexer.ts";
@@ -72,9 +72,7 @@ export class MultiplexedConnection implements Connection {
   ): Effect.Effect<ReadonlyArray<[access: Socket, task: Socket]>, HandleFailure, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const id = ++this.#lastId;
-      const ours = yield* this.#multiplexer
-        .open(this.#access, count, encode(Uint32, id))
-        .pipe(catchErrno("EPIPE", hasEnded));
+      const ours = yield* this.#multiplexer.open(this.#access, count, encode(Uint32, id));
       // It may still be on its way through the stream: the task waits for it.
       const flags = MSG.WAITALL;
       const theirs = yield* receivePassed(this.#task, { peer: this.#task.task, id, count, flags });
@@ -98,25 +96,27 @@ export class MultiplexedConnection implements Connection {
   }
 
   passTo(fds: ReadonlyArray<FileDescriptor>) {
-    return cannotPass(fds);
+    return cannotPass("passTo", fds);
   }
 
   passFrom(fds: ReadonlyArray<FileDescriptor>) {
-    return cannotPass(fds);
+    return cannotPass("passFrom", fds);
   }
 }
-
-/** The task takes no descriptors any more: it is the way to it that has ended, and no call of the caller's. */
-const hasEnded = (cause: SyscallError) =>
-  Effect.fail(new SyscallSendError({ syscall: "recvmsg", cause }));
 
 oneLine(MultiplexedConnection, ({ accessTask }) => `from process ${accessTask.pid}`);
 
 const cannotPass = (
+  syscall: string,
   fds: ReadonlyArray<FileDescriptor>,
-): Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure> =>
+): Effect.Effect<ReadonlyArray<FileDescriptor>, InvalidStateError> =>
   fds.length === 0
     ? Effect.succeed([])
     : Effect.fail(
-        SyscallError.of("sendmsg", "EOPNOTSUPP", "descriptors cannot be passed through a stream"),
+        new InvalidStateError({
+          syscall,
+          subject: "a connection through a stream",
+          problem: "carries bytes, and no descriptors",
+          remedy: "see `canPass`, and open files in the task itself",
+        }),
       );

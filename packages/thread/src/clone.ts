@@ -26,8 +26,8 @@ import {
   type Address,
   Fd,
   getpid,
+  InvalidArgumentError,
   RING_SIZE,
-  SyscallError,
   SyscallHangup,
   SyscallSendError,
 } from "@rsyscall/near";
@@ -66,12 +66,12 @@ export const cloneThread = (
     Effect.gen(function* () {
       // Else the child would silently have the ids of its parent.
       if (typeof user === "object" && (flags & CLONE.NEWUSER) === 0)
-        return yield* SyscallError.of(
-          "clone",
-          "EINVAL",
-          "user",
-          "ids are mapped with CLONE.NEWUSER",
-        );
+        return yield* new InvalidArgumentError({
+          syscall: "clone",
+          argument: "user",
+          value: user,
+          expected: "left out without CLONE.NEWUSER, which is what gives ids a mapping",
+        });
       const outer = yield* Effect.scope;
       // The channels close with the caller's scope, or as soon as the child serves no longer.
       const scope = yield* Scope.fork(outer);

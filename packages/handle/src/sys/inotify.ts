@@ -3,7 +3,7 @@ import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { HandleFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
-import { checked, isInt } from "../internal/checked.ts";
+import { argument, checked, int } from "../internal/checked.ts";
 import type { Task } from "../Task.ts";
 
 /** Tells what happens to files: sys/inotify.h, inotify(7). */
@@ -33,9 +33,8 @@ export class Inotify extends FileDescriptor {
   rmWatch(wd: number): Effect.Effect<void, HandleFailure> {
     return this.use((fd) =>
       checked(
-        isInt(wd),
         "inotify_rm_watch",
-        `watch ${wd}`,
+        [argument("wd", wd, int)],
         near.inotifyRmWatch(this.task.sysif, fd, wd),
       ),
     );

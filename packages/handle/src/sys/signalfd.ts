@@ -1,7 +1,6 @@
 import { listOf, SFD, SignalfdSiginfo, Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import { encode } from "../encode.ts";
 import type { HandleFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { encoded } from "../internal/checked.ts";
@@ -53,8 +52,6 @@ const signalfd = (
   mask: ReadonlySet<number>,
   flags: number,
 ): Effect.Effect<near.Fd, MallocFailure> =>
-  Effect.flatMap(
-    encoded("signalfd4", `fd ${fd}`, () => encode(Sigset, mask)),
-    (bytes) =>
-      task.withBytes(bytes, (at) => near.signalfd(task.sysif, fd, at, flags), Sigset.alignment),
+  Effect.flatMap(encoded("signalfd4", "mask", Sigset, mask), (bytes) =>
+    task.withBytes(bytes, (at) => near.signalfd(task.sysif, fd, at, flags), Sigset.alignment),
   );

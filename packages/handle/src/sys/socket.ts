@@ -25,7 +25,14 @@ import { Effect, type Scope } from "effect";
 import { encode } from "../encode.ts";
 import type { HandleFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
-import { checked, checkedCount, encoded } from "../internal/checked.ts";
+import {
+  argument,
+  size as byteSize,
+  checked,
+  checkedCount,
+  encoded,
+  encodedBy,
+} from "../internal/checked.ts";
 import { decodeFds } from "../internal/fds.ts";
 import type { Direction } from "../Patience.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
@@ -57,7 +64,8 @@ const fdsOf = (messages: ReadonlyArray<ControlMessage>, type: number): ReadonlyA
     .filter((message) => message.level === SOL.SOCKET && message.type === type)
     .flatMap(({ data }) => decodeFds(data));
 
-const isSize = (size: number): boolean => Number.isSafeInteger(size) && size >= 0;
+/** What bind(2) and connect(2) take. */
+const ADDRESS = "the address of a socket, of one of the families of Sockaddr, or bytes";
 
 const addressText = (address: Sockaddr): string =>
   address.family === "unix"
@@ -186,9 +194,12 @@ export class Socket extends FileDescriptor {
     ) => Effect.Effect<void, HandleFailure>,
   ): Effect.Effect<void, HandleFailure> {
     const about = subject ?? (address instanceof Uint8Array ? undefined : addressText(address));
-    const bytes = () => (address instanceof Uint8Array ? address : encodeSockaddr(address));
+    const fields = { syscall, argument: "address", value: address, expected: ADDRESS };
+    const encoding = encodedBy(fields, () =>
+      address instanceof Uint8Array ? address : encodeSockaddr(address),
+    );
     return this.use((fd) =>
-      Effect.flatMap(encoded(syscall, about, bytes), (bytes) =>
+      Effect.flatMap(encoding, (bytes) =>
         this.task.withBytes(bytes, (at) => use(fd, at, bytes.length, about), 4),
       ),
     );
@@ -234,14 +245,12 @@ export class Socket extends FileDescriptor {
   /** setsockopt(2), of an option that is an int; EINVAL for what is none. */
   setOption(level: number, option: number, value: number): Effect.Effect<void, HandleFailure> {
     return this.use((fd) =>
-      Effect.flatMap(
-        encoded("setsockopt", `fd ${fd}: value ${value}`, () => encode(Int32, value)),
-        (bytes) =>
-          this.task.withBytes(
-            bytes,
-            (at) => near.setsockopt(this.task.sysif, fd, level, option, at, bytes.length),
-            Int32.alignment,
-          ),
+      Effect.flatMap(encoded("setsockopt", "value", Int32, value), (bytes) =>
+        this.task.withBytes(
+          bytes,
+          (at) => near.setsockopt(this.task.sysif, fd, level, option, at, bytes.length),
+          Int32.alignment,
+        ),
       ),
     );
   }
@@ -367,7 +376,7 @@ export class Socket extends FileDescriptor {
 
   /**
    * recvmsg(2): at most `size` bytes and `mostFds` descriptors. Further ones are closed, and MSG.CTRUNC is
-   * among the flags then. EINVAL for numbers that are no sizes.
+   * among the flags then.
    */
   receiveFds(
     size: number,
@@ -377,9 +386,8 @@ export class Socket extends FileDescriptor {
     return this.#useWhenReady(EPOLL.IN, flags, (fd) =>
       Effect.acquireRelease(
         checked(
-          isSize(size) && isSize(mostFds),
           "recvmsg",
-          `fd ${fd}`,
+          [argument("size", size, byteSize), argument("mostFds", mostFds, byteSize)],
           Effect.suspend(() => this.#receive(fd, size, Math.min(mostFds, FDS_AT_MOST), flags)),
         ),
         ({ fds }) => Effect.forEach(fds, (fd) => fd.release, { discard: true }),

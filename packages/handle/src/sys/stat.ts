@@ -18,7 +18,6 @@ import {
   NULL,
   orOlder,
   type PathLike,
-  pathSubject,
   pathText,
   type SyscallFailure,
   umask as setUmask,
@@ -28,7 +27,7 @@ import {
 import { Effect } from "effect";
 import type { HandleFailure } from "../errors.ts";
 import type { FileDescriptor } from "../FileDescriptor.ts";
-import { checked, isInt } from "../internal/checked.ts";
+import { argument, checked, int, type Rule } from "../internal/checked.ts";
 import type { MallocFailure, Task } from "../Task.ts";
 
 /** stat(2), or lstat(2) with AT.SYMLINK_NOFOLLOW. */
@@ -125,14 +124,16 @@ const toStatx = (status: Stat): Statx => ({
 
 const times = listOf(Timespec);
 
-/** Whether the kernel takes it for a time, or for one of `UTIME`. */
-const isTime = ({ seconds, nanoseconds }: Timespec): boolean =>
-  Number.isSafeInteger(seconds) && isInt(nanoseconds) && nanoseconds >= 0;
+/** What the kernel takes for a time, or for one of `UTIME`. */
+const timeOrUtime: Rule<Timespec> = {
+  expected: "whole seconds, with whole nanoseconds from 0 to 999999999 or one of UTIME",
+  has: ({ seconds, nanoseconds }) =>
+    Number.isSafeInteger(seconds) && int.has(nanoseconds) && nanoseconds >= 0,
+};
 
 /**
  * utimensat(2): when the file was last read, and last written; of a link itself with
- * AT.SYMLINK_NOFOLLOW. Nanoseconds may be of `UTIME`. Without times both are now. EINVAL for what is no
- * time.
+ * AT.SYMLINK_NOFOLLOW. Nanoseconds may be of `UTIME`. Without times both are now.
  */
 export const utimens = (
   task: Task,
@@ -147,9 +148,8 @@ export const utimens = (
   return time === undefined
     ? set(NULL)
     : checked(
-        isTime(time.atime) && isTime(time.mtime),
         "utimensat",
-        pathSubject(path),
+        [argument("atime", time.atime, timeOrUtime), argument("mtime", time.mtime, timeOrUtime)],
         Effect.suspend(() => task.withValue(times, [time.atime, time.mtime], set)),
       );
 };

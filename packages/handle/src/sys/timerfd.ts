@@ -1,10 +1,9 @@
 import { EPOLL, Itimerspec, TFD, type Timespec, Uint64 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import { encode } from "../encode.ts";
 import type { HandleFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
-import { checked, encoded, isInt } from "../internal/checked.ts";
+import { argument, checked, encoded, int } from "../internal/checked.ts";
 import type { Task } from "../Task.ts";
 
 /** What a timer is set to. */
@@ -29,9 +28,8 @@ export class Timerfd extends FileDescriptor {
     flags = 0,
   ): Effect.Effect<Timerfd, near.SyscallFailure, Scope.Scope> {
     return checked(
-      isInt(clock),
       "timerfd_create",
-      `clock ${clock}`,
+      [argument("clock", clock, int)],
       FileDescriptor.acquire(
         Timerfd,
         task,
@@ -49,23 +47,18 @@ export class Timerfd extends FileDescriptor {
     const { size, alignment } = Itimerspec;
     const { sysif } = this.task;
     return this.use((fd) =>
-      Effect.flatMap(
-        encoded("timerfd_settime", `fd ${fd}`, () => encode(Itimerspec, { value, interval })),
-        (bytes) =>
-          this.task.withBytes(
-            bytes,
-            (at) =>
-              // The old setting goes where the new one was, which the kernel has copied by then.
-              Effect.flatMap(
-                near.batchThen(
-                  [near.timerfdSettime(sysif, fd, flags, at, at)],
-                  sysif.read(at, size),
-                ),
-                ([, old]) =>
-                  near.decoded("timerfd_settime", `fd ${fd}`, () => Itimerspec.decode(old)),
-              ),
-            alignment,
-          ),
+      Effect.flatMap(encoded("timerfd_settime", "time", Itimerspec, { value, interval }), (bytes) =>
+        this.task.withBytes(
+          bytes,
+          (at) =>
+            // The old setting goes where the new one was, which the kernel has copied by then.
+            Effect.flatMap(
+              near.batchThen([near.timerfdSettime(sysif, fd, flags, at, at)], sysif.read(at, size)),
+              ([, old]) =>
+                near.decoded("timerfd_settime", `fd ${fd}`, () => Itimerspec.decode(old)),
+            ),
+          alignment,
+        ),
       ),
     );
   }

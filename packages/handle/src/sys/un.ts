@@ -1,11 +1,11 @@
 import { O, SOCKADDR_UN_PATH_MAX, SockaddrUn } from "@rsyscall/abi";
 import {
+  type InvalidArgumentError,
+  invalidPath,
   Path,
   type PathLike,
+  pathArgument,
   pathBytes,
-  pathProblem,
-  pathSubject,
-  SyscallError,
 } from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode } from "../encode.ts";
@@ -20,14 +20,10 @@ import type { Socket } from "./socket.ts";
  */
 
 /** The kernel would stop at a NUL, and take another path; an address that begins with one is abstract. */
-const check = (syscall: string, path: PathLike): Effect.Effect<void, SyscallError> =>
-  Effect.suspend(() => {
-    const problem =
-      pathProblem(path) ?? (pathBytes(path).includes(0) ? "a path has no NUL in it" : undefined);
-    return problem === undefined
-      ? Effect.void
-      : Effect.fail(SyscallError.of(syscall, "EINVAL", pathSubject(path), problem));
-  });
+const check = (syscall: string, path: PathLike): Effect.Effect<void, InvalidArgumentError> =>
+  Effect.suspend(() =>
+    pathArgument(path) === undefined ? Effect.fail(invalidPath(syscall, path)) : Effect.void,
+  );
 
 const fits = (path: PathLike): boolean => pathBytes(path).length < SOCKADDR_UN_PATH_MAX;
 
