@@ -22,7 +22,7 @@ export class TooLongError extends TaggedError("TooLongError")<{
   readonly limit: number;
 }> {
   override get message(): string {
-    return `${printable(this.reading, SHOWN)} is longer than the limit of ${this.limit} bytes`;
+    return `${printable(this.reading, SHOWN)} is longer than ${this.limit} bytes`;
   }
 }
 

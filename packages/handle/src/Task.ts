@@ -239,15 +239,21 @@ export class Task implements far.Task {
     );
   }
 
-  /** A path in memory for the length of one operation. */
+  /**
+   * A path in memory for the length of one operation.
+   *
+   * @param argument the name of the path among the arguments of the call, for errors
+   */
   withPath<A, E, R>(
     syscall: string,
     path: PathLike,
     use: (address: Address) => Effect.Effect<A, E, R>,
+    argument = "path",
   ): Effect.Effect<A, E | MallocFailure, R> {
     const bytes = pathArgument(path);
     // The kernel would stop at a NUL, and act on another file.
-    if (bytes === undefined) return Effect.suspend(() => Effect.fail(invalidPath(syscall, path)));
+    if (bytes === undefined)
+      return Effect.suspend(() => Effect.fail(invalidPath(syscall, path, argument)));
     const text = pathText(path);
     const terminated = new Uint8Array(bytes.length + 1);
     terminated.set(bytes);

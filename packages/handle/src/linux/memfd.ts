@@ -16,8 +16,12 @@ export class Memfd extends FileDescriptor {
     return FileDescriptor.acquire(
       Memfd,
       task,
-      task.withPath("memfd_create", name, (address) =>
-        near.memfdCreate(task.sysif, address, near.withFlags(flags, MFD.CLOEXEC), name),
+      task.withPath(
+        "memfd_create",
+        name,
+        (address) =>
+          near.memfdCreate(task.sysif, address, near.withFlags(flags, MFD.CLOEXEC), name),
+        "name",
       ),
     );
   }

@@ -49,7 +49,7 @@ describe("capabilities", () => {
     for (const capability of [-1, 64, 0.5, Number.NaN]) {
       const effective = new Set([...before.effective, capability]);
       const error = yield* Effect.flip(capset(task, { ...before, effective }));
-      assert.include(error.message, "capset: EINVAL");
+      assert.match(error.message, /^capset: capabilities is .* is not a capability\)$/);
     }
     for (const [pid, errno] of [
       [2 ** 22 + 1, "ESRCH"],
