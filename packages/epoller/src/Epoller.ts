@@ -46,7 +46,7 @@ export class Epoller {
    * events itself, as long as somebody wants them, and goes on with whatever else is submitted as soon as
    * it is. An event takes half a round trip.
    *
-   * One for each task: for a second one it fails with EBUSY. It fails with ENOSYS where calls do not go
+   * One for each task: for a second one it fails with InvalidStateError. So it does where calls do not go
    * over a socket: such a task is on this host, and its epoll instance can be passed.
    *
    * @param epoll in the task, where all descriptors must be registered
@@ -59,10 +59,10 @@ export class Epoller {
     return Epoller.#make(epoll, (to) => rootEvents(to, epoll, loop));
   }
 
-  static #make(
+  static #make<E>(
     registrar: Epoll,
-    makeEvents: (to: Registrations) => Effect.Effect<EventSource, HandleFailure, Scope.Scope>,
-  ): Effect.Effect<Epoller, HandleFailure, Scope.Scope> {
+    makeEvents: (to: Registrations) => Effect.Effect<EventSource, E, Scope.Scope>,
+  ): Effect.Effect<Epoller, E, Scope.Scope> {
     const registrations = new Registrations();
     return Effect.andThen(
       Effect.addFinalizer(() => Effect.sync(() => registrations.end())),

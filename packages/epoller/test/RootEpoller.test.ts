@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { AF, CLOCK, EPOLL, SOCK, type Sockaddr } from "@rsyscall/abi";
 import { Epoll, type FileDescriptor, Socket, Timerfd, UseAfterFreeError } from "@rsyscall/handle";
-import { getpid, type SyscallError, SyscallHangup, SyscallSendError } from "@rsyscall/near";
+import { getpid, SyscallHangup, SyscallSendError } from "@rsyscall/near";
 import { LocalThread, Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope, Stream } from "effect";
 import { assert, describe } from "vitest";

@@ -2,7 +2,14 @@ import { EPOLL, F, FD, O, S_IF, S_IFMT, type Stat } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import { type HandleFailure, UseAfterFreeError, WrongKindError } from "./errors.ts";
+import {
+  type BorrowFailure,
+  type HandleFailure,
+  type IoFailure,
+  type MallocFailure,
+  UseAfterFreeError,
+  WrongKindError,
+} from "./errors.ts";
 import { writeAll } from "./internal/writeAll.ts";
 import type { Direction } from "./Patience.ts";
 import type { Pointer, ReadablePointer } from "./Pointer.ts";
@@ -19,7 +26,7 @@ export interface FdKind<A extends FileDescriptor> extends FdClass<A> {
    * Asks the kernel whether a number of the task is one. The kinds that processes hand over are asked for in
    * a way that needs no /proc, and that no file system answers: a stranger's may never do so.
    */
-  readonly confirm: (task: Task, fd: near.Fd) => Effect.Effect<boolean, HandleFailure>;
+  readonly confirm: (task: Task, fd: near.Fd) => Effect.Effect<boolean, MallocFailure>;
 }
 
 /**
@@ -76,7 +83,7 @@ export class FileDescriptor {
   }
 
   /** The number, for use in a system call of a task in the same table, while the handle is good. */
-  borrow(task: Task): Effect.Effect<near.Fd, UseAfterFreeError | NamespaceMismatchError> {
+  borrow(task: Task): Effect.Effect<near.Fd, BorrowFailure> {
     return this.use((fd) =>
       task.fdTable === this.task.fdTable
         ? Effect.succeed(fd)
@@ -105,8 +112,8 @@ export class FileDescriptor {
   protected useWhenReady<A, E, R>(
     direction: Direction,
     operation: (fd: near.Fd, most: number) => Effect.Effect<A, E, R>,
-  ): Effect.Effect<A, E | HandleFailure, R> {
-    return this.use((fd): Effect.Effect<A, E | HandleFailure, R> => {
+  ): Effect.Effect<A, E | IoFailure, R> {
+    return this.use((fd): Effect.Effect<A, E | IoFailure, R> => {
       const { patience } = this.task;
       if (patience === undefined) return operation(fd, Number.POSITIVE_INFINITY);
       const most = patience.room(fd, direction);
@@ -148,9 +155,7 @@ export class FileDescriptor {
   }
 
   /** Another handle for the same descriptor, used through a task in the same table. */
-  forTask(
-    task: Task,
-  ): Effect.Effect<this, UseAfterFreeError | NamespaceMismatchError, Scope.Scope> {
+  forTask(task: Task): Effect.Effect<this, BorrowFailure, Scope.Scope> {
     return this.#another(this.#kind, task, this.borrow(task));
   }
 
@@ -158,9 +163,7 @@ export class FileDescriptor {
    * The copy of the descriptor in a child of the task, which had this handle when it made the child;
    * what has become of the handle since does not matter. Or as `forTask`, if the two share a table.
    */
-  inherit(
-    task: Task,
-  ): Effect.Effect<this, UseAfterFreeError | NamespaceMismatchError, Scope.Scope> {
+  inherit(task: Task): Effect.Effect<this, BorrowFailure, Scope.Scope> {
     return Effect.suspend(() =>
       task.fdTable.inherited(this)
         ? this.#another(this.#kind, task, Effect.succeed(this.near))
@@ -189,7 +192,7 @@ export class FileDescriptor {
   }
 
   /** As `forTask`, and this handle is gone: its scope has nothing left to close. */
-  move(task: Task): Effect.Effect<this, UseAfterFreeError | NamespaceMismatchError, Scope.Scope> {
+  move(task: Task): Effect.Effect<this, BorrowFailure, Scope.Scope> {
     return Effect.tap(this.forTask(task), () => Effect.sync(() => this.#invalidate()));
   }
 

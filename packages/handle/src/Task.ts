@@ -1,7 +1,7 @@
 import type { Abi, Codec, FixedCodec } from "@rsyscall/abi";
 import { Bytes, CString } from "@rsyscall/abi";
 import type * as far from "@rsyscall/far";
-import type { Allocation, Allocator, OutOfSpaceError } from "@rsyscall/memory";
+import type { Allocation, Allocator } from "@rsyscall/memory";
 import {
   type Address,
   batchThen,
@@ -14,19 +14,15 @@ import {
   pathText,
   type Syscall,
   SyscallError,
-  type SyscallFailure,
   type SyscallInterface,
 } from "@rsyscall/near";
 import { type Cause, Effect, Scope } from "effect";
-import type { SizeError } from "./errors.ts";
+import type { MallocFailure, PtrFailure } from "./errors.ts";
 import type { FdTable } from "./FdTable.ts";
 import { encoded } from "./internal/checked.ts";
 import type { Patience } from "./Patience.ts";
 import { Pointer, type WrittenPointer } from "./Pointer.ts";
 import { ProgramSignals } from "./ProgramSignals.ts";
-
-/** What malloc can fail with. */
-export type MallocFailure = SyscallFailure | OutOfSpaceError;
 
 /**
  * A kernel task under our control, through which handles are used: a way to make system calls, what
@@ -273,6 +269,3 @@ const tellPath = (cause: Cause.Cause<unknown>, path: string): void => {
   for (const reason of cause.reasons)
     if (reason._tag === "Fail" && reason.error instanceof SyscallError) reason.error.isAbout(path);
 };
-
-/** What ptr can fail with. */
-export type PtrFailure = MallocFailure | SizeError;

@@ -1,9 +1,10 @@
 import { listOf, struct, Uint32 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
+import type { MallocFailure } from "./errors.ts";
 import { argument, checked, id, int, optional } from "./internal/checked.ts";
 import { keepDeathSignal } from "./internal/keepDeathSignal.ts";
-import type { MallocFailure, Task } from "./Task.ts";
+import type { Task } from "./Task.ts";
 
 /*
  * Ids of a task: unistd.h, and grp.h for setgroups. See credentials(7).

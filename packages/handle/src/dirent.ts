@@ -1,14 +1,14 @@
 import { ACCESS, AT, type Dirent, isDirectory, O, SEEK, type Stat } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Cause, Effect, Exit, type Scope, Semaphore } from "effect";
-import type { HandleFailure } from "./errors.ts";
+import type { HandleFailure, MallocFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { accessAt } from "./internal/accessAt.ts";
 import { chmodAt } from "./internal/chmodAt.ts";
 import { BATCH, isReal, openDirectoryAt, readEntries } from "./internal/directories.ts";
 import { renameAt } from "./internal/renameAt.ts";
 import { removeTreeAt } from "./removeTree.ts";
-import type { MallocFailure, Task } from "./Task.ts";
+import type { Task } from "./Task.ts";
 
 /** An entry of a directory, and the status of what it names: of a symbolic link, its own. */
 export interface DirentStatus {

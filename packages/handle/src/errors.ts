@@ -43,12 +43,25 @@ export class WrongKindError extends TaggedError("WrongKindError")<{
   }
 }
 
-/** What an operation on a handle can fail with at most; those that can give less say so. */
+/** What malloc can fail with, and with it a call that needs memory in the task: for a path, for a result. */
+export type MallocFailure = SyscallFailure | OutOfSpaceError;
+
+/** What ptr can fail with. */
+export type PtrFailure = MallocFailure | SizeError;
+
+/** What a call through a descriptor can fail with. */
+export type FdFailure = SyscallFailure | UseAfterFreeError;
+
+/** What a call through a descriptor can fail with that needs memory in the task, as reads and writes do. */
+export type IoFailure = FdFailure | MallocFailure;
+
+/** What the use of a handle through another task can fail with: `borrow`. */
+export type BorrowFailure = UseAfterFreeError | NamespaceMismatchError;
+
+/** What an operation of any kind can fail with at most. Those that can fail with less say so. */
 export type HandleFailure =
-  | SyscallFailure
-  | InvalidStateError
-  | UseAfterFreeError
-  | NamespaceMismatchError
-  | OutOfSpaceError
-  | SizeError
-  | WrongKindError;
+  | IoFailure
+  | BorrowFailure
+  | PtrFailure
+  | WrongKindError
+  | InvalidStateError;

@@ -1,8 +1,9 @@
 import { AT, O } from "@rsyscall/abi";
 import { openat, type PathLike, pathText, withFlags } from "@rsyscall/near";
 import type { Effect, Scope } from "effect";
+import type { MallocFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
-import type { MallocFailure, Task } from "./Task.ts";
+import type { Task } from "./Task.ts";
 
 /**
  * open(2), always close-on-exec. `mode` holds for files that it creates. What kind of file it is,

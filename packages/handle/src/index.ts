@@ -29,7 +29,12 @@ export {
 export { Directory, type DirentStatus } from "./dirent.ts";
 export { encode } from "./encode.ts";
 export {
+  type BorrowFailure,
+  type FdFailure,
   type HandleFailure,
+  type IoFailure,
+  type MallocFailure,
+  type PtrFailure,
   SizeError,
   UseAfterFreeError,
   WrongKindError,
@@ -94,7 +99,7 @@ export { chmod, fstatx, mkdir, stat, statx, umask, utimens } from "./sys/stat.ts
 export { type NewItimerspec, Timerfd } from "./sys/timerfd.ts";
 export { bindUnix, connectUnix } from "./sys/un.ts";
 export { ChildState } from "./sys/wait.ts";
-export { type MallocFailure, type PtrFailure, Task } from "./Task.ts";
+export { Task } from "./Task.ts";
 export {
   absolutePath,
   access,

@@ -3,13 +3,13 @@ import { Namespace, type NamespaceKind, type Namespaces } from "@rsyscall/far";
 import * as near from "@rsyscall/near";
 import { Effect, Exit, type Scope } from "effect";
 import { encode } from "./encode.ts";
-import type { HandleFailure } from "./errors.ts";
+import type { HandleFailure, MallocFailure } from "./errors.ts";
 import { unshareFiles } from "./exec.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { argument, checked, flagSet } from "./internal/checked.ts";
 import { explainDenied } from "./internal/explainDenied.ts";
 import { keepDeathSignal } from "./internal/keepDeathSignal.ts";
-import type { MallocFailure, Task } from "./Task.ts";
+import type { Task } from "./Task.ts";
 
 /*
  * Which namespaces a task is in: sched.h. A task's `namespaces` and `childNamespaces` follow what is

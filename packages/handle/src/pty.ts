@@ -1,12 +1,12 @@
 import { type FixedCodec, Int32, O, TIOC, Uint32, Winsize } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import type { HandleFailure } from "./errors.ts";
+import type { HandleFailure, MallocFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { open } from "./fcntl.ts";
 import { encoded } from "./internal/checked.ts";
 import type { Pointer, ReadablePointer } from "./Pointer.ts";
-import type { MallocFailure, Task } from "./Task.ts";
+import type { Task } from "./Task.ts";
 
 /** A terminal: ioctl_tty(2). All of it is ENOTTY for a descriptor of another kind. */
 export class Terminal extends FileDescriptor {

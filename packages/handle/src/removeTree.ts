@@ -1,10 +1,10 @@
 import { AT, type Dirent, DT, O, type Stat } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Cause, Effect, Exit } from "effect";
-import type { HandleFailure } from "./errors.ts";
+import type { HandleFailure, MallocFailure } from "./errors.ts";
 import { chmodByFd } from "./internal/chmodAt.ts";
 import { BATCH, isReal, openDirectoryAt, readEntries } from "./internal/directories.ts";
-import type { MallocFailure, Task } from "./Task.ts";
+import type { Task } from "./Task.ts";
 
 /**
  * Removes a file, or a directory with all that lies below it, even where its modes forbid that to

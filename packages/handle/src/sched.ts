@@ -1,8 +1,9 @@
 import { CpuSet } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
+import type { MallocFailure } from "./errors.ts";
 import { argument, checked, encoded, int } from "./internal/checked.ts";
-import type { MallocFailure, Task } from "./Task.ts";
+import type { Task } from "./Task.ts";
 
 /**
  * sched_getaffinity(2): the CPUs that a task may run on, and its cpuset allows. 0 stands for the task

@@ -1,8 +1,9 @@
 import { SIG, SIG_DFL, Sigaction, SigHow, Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
+import type { MallocFailure } from "./errors.ts";
 import { argument, between, checked, encoded, int, type Rule } from "./internal/checked.ts";
-import type { MallocFailure, Task } from "./Task.ts";
+import type { Task } from "./Task.ts";
 
 const SIGSET_SIZE = Sigset.size;
 

@@ -1,12 +1,12 @@
 import { ACCESS, AT, F, fsDecode, O } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import type { HandleFailure } from "./errors.ts";
+import type { HandleFailure, MallocFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { argument, size as byteSize, checked, id, type Rule } from "./internal/checked.ts";
 import { decodeFds } from "./internal/fds.ts";
 import { renameAt } from "./internal/renameAt.ts";
-import type { MallocFailure, Task } from "./Task.ts";
+import type { Task } from "./Task.ts";
 
 /** F_GETPIPE_SZ is refused for all but pipes and FIFOs: EBADF. */
 const confirmPipe = (task: Task, fd: near.Fd): Effect.Effect<boolean, HandleFailure> =>

@@ -2,8 +2,9 @@ import { CapData, CapHeader, LINUX_CAPABILITY_VERSION_3 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode } from "../encode.ts";
+import type { MallocFailure } from "../errors.ts";
 import { argument, checked, encoded, int } from "../internal/checked.ts";
-import type { MallocFailure, Task } from "../Task.ts";
+import type { Task } from "../Task.ts";
 
 const headerOf = (pid: number): Uint8Array =>
   encode(CapHeader, { version: LINUX_CAPABILITY_VERSION_3, pid });

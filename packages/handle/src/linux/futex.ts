@@ -2,9 +2,9 @@ import { FUTEX, ROBUST_LIST, RobustFutex, Timespec, type ValueOf } from "@rsysca
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode } from "../encode.ts";
-import type { UseAfterFreeError } from "../errors.ts";
+import type { MallocFailure, UseAfterFreeError } from "../errors.ts";
 import type { Pointer } from "../Pointer.ts";
-import type { MallocFailure, Task } from "../Task.ts";
+import type { Task } from "../Task.ts";
 
 /** futex(2), FUTEX_WAKE: how many of at most `count` waiters were woken. */
 export const futexWake = (

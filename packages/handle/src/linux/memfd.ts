@@ -1,9 +1,9 @@
 import { MFD } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import type { Effect, Scope } from "effect";
-import type { HandleFailure } from "../errors.ts";
+import type { HandleFailure, MallocFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
-import type { MallocFailure, Task } from "../Task.ts";
+import type { Task } from "../Task.ts";
 
 /** Memory that is a file: linux/memfd.h. */
 export class Memfd extends FileDescriptor {

@@ -1,6 +1,7 @@
 import * as near from "@rsyscall/near";
 import type { Effect } from "effect";
-import type { MallocFailure, Task } from "../Task.ts";
+import type { MallocFailure } from "../errors.ts";
+import type { Task } from "../Task.ts";
 
 /**
  * mount(2) in the task's mount namespace.

@@ -1,8 +1,9 @@
 import { fixedCString, Int32, PR, PR_CAP_AMBIENT, TASK_COMM_LEN } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
+import type { MallocFailure } from "../errors.ts";
 import { argument, between, checked, encoded, int } from "../internal/checked.ts";
-import type { MallocFailure, Task } from "../Task.ts";
+import type { Task } from "../Task.ts";
 
 /*
  * Operations of prctl(2) by their names: PR_SET_NAME is setName. They are for one task, that is for one

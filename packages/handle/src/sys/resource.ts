@@ -2,8 +2,9 @@ import { Rlimit } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode } from "../encode.ts";
+import type { MallocFailure } from "../errors.ts";
 import { argument, checked, encodedBy, id, int } from "../internal/checked.ts";
-import type { MallocFailure, Task } from "../Task.ts";
+import type { Task } from "../Task.ts";
 
 /** Limits to set: whole numbers, of which RLIM_INFINITY stands for none. */
 export interface NewRlimit {

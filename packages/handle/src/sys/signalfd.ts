@@ -1,10 +1,10 @@
 import { listOf, SFD, SignalfdSiginfo, Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import type { HandleFailure } from "../errors.ts";
+import type { HandleFailure, MallocFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { encoded } from "../internal/checked.ts";
-import type { MallocFailure, Task } from "../Task.ts";
+import type { Task } from "../Task.ts";
 
 const Signals = listOf(SignalfdSiginfo);
 

@@ -23,7 +23,7 @@ import {
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { encode } from "../encode.ts";
-import type { HandleFailure } from "../errors.ts";
+import type { HandleFailure, IoFailure, MallocFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import {
   argument,
@@ -36,7 +36,7 @@ import {
 import { decodeFds } from "../internal/fds.ts";
 import type { Direction } from "../Patience.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
-import type { MallocFailure, Task } from "../Task.ts";
+import type { Task } from "../Task.ts";
 
 /** What recvmsg(2) gives: bytes, and the descriptors that came with them. */
 export interface Received {
@@ -191,7 +191,7 @@ export class Socket extends FileDescriptor {
       at: near.Address,
       length: number,
       subject: string | undefined,
-    ) => Effect.Effect<void, HandleFailure>,
+    ) => Effect.Effect<void, MallocFailure>,
   ): Effect.Effect<void, HandleFailure> {
     const about = subject ?? (address instanceof Uint8Array ? undefined : addressText(address));
     const fields = { syscall, argument: "address", value: address, expected: ADDRESS };
@@ -276,7 +276,7 @@ export class Socket extends FileDescriptor {
     direction: Direction,
     flags: number,
     operation: (fd: near.Fd, most: number) => Effect.Effect<A, E, R>,
-  ): Effect.Effect<A, E | HandleFailure, R> {
+  ): Effect.Effect<A, E | IoFailure, R> {
     return flags & MSG.DONTWAIT
       ? this.use((fd) => operation(fd, Number.POSITIVE_INFINITY))
       : this.useWhenReady(direction, operation);

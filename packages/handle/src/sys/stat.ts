@@ -25,10 +25,10 @@ import {
   utimensat,
 } from "@rsyscall/near";
 import { Effect } from "effect";
-import type { HandleFailure } from "../errors.ts";
+import type { HandleFailure, MallocFailure } from "../errors.ts";
 import type { FileDescriptor } from "../FileDescriptor.ts";
 import { argument, checked, int, type Rule } from "../internal/checked.ts";
-import type { MallocFailure, Task } from "../Task.ts";
+import type { Task } from "../Task.ts";
 
 /** stat(2), or lstat(2) with AT.SYMLINK_NOFOLLOW. */
 export const stat = (task: Task, path: PathLike, flags = 0): Effect.Effect<Stat, MallocFailure> =>

@@ -99,7 +99,7 @@ describe("limits", () => {
       getrlimit(task, 2 ** 32),
       prlimit(task, 2 ** 32, RLIMIT.AS),
     ])
-      assert.include((yield* Effect.flip(wrong)).message, "EINVAL");
+      assert.match((yield* Effect.flip(wrong)).message, /EINVAL|, and must be a/);
     assert.include((yield* Effect.flip(prlimit(task, 2 ** 22 + 1, RLIMIT.AS))).message, "ESRCH");
     assert.deepEqual(yield* getrlimit(task, RLIMIT.AS), before);
   });
