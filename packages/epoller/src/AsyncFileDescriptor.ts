@@ -1,7 +1,9 @@
 import { EPOLL, Errno, MSG, O, S_IF, S_IFMT, SOCK, type Sockaddr, SPLICE_F } from "@rsyscall/abi";
 import {
+  type BorrowFailure,
   FileDescriptor,
-  type HandleFailure,
+  type IoFailure,
+  type MallocFailure,
   type Pointer,
   pollNow,
   type ReadablePointer,
@@ -63,7 +65,7 @@ type Without = "flag" | "dontwait" | "poll";
 
 type CallName = "read" | "write" | "recvfrom" | "sendto" | "accept4";
 
-const withoutWaiting = (fd: FileDescriptor): Effect.Effect<Without, HandleFailure> =>
+const withoutWaiting = (fd: FileDescriptor): Effect.Effect<Without, IoFailure> =>
   fd.isShared
     ? Effect.flatMap(fd.statusFlags, (flags) =>
         flags & O.NONBLOCK
@@ -106,7 +108,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   static make<A extends FileDescriptor>(
     epoller: Epoller,
     fd: A,
-  ): Effect.Effect<AsyncFileDescriptor<A>, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<AsyncFileDescriptor<A>, MallocFailure | BorrowFailure, Scope.Scope> {
     return Effect.uninterruptible(
       Effect.flatMap(Effect.flatMap(Effect.scope, Scope.fork), (scope) =>
         // A file that epoll refuses stays as it is.
@@ -215,7 +217,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     size: number,
     flags: number,
     most = size,
-  ): Effect.Effect<number | "EAGAIN", HandleFailure> {
+  ): Effect.Effect<number | "EAGAIN", IoFailure> {
     if (this.#without === "flag") return this.#perform(name, address, size, flags, most);
     if (this.#without === "dontwait" && name !== "accept4") {
       const onSocket = name === "read" ? "recvfrom" : name === "write" ? "sendto" : name;
@@ -224,7 +226,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     const writes = name === "write" || name === "sendto";
     return Effect.flatMap(
       pollNow(this.handle, writes ? EPOLL.OUT : EPOLL.IN),
-      (events): Effect.Effect<number | "EAGAIN", HandleFailure> =>
+      (events): Effect.Effect<number | "EAGAIN", IoFailure> =>
         events === 0
           ? Effect.succeed("EAGAIN")
           : this.#perform(name, address, writes ? Math.min(size, PIPE_BUF) : size, flags, most),
@@ -238,13 +240,13 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     size: number,
     flags: number,
     most: number,
-  ): Effect.Effect<number | "EAGAIN", HandleFailure> {
+  ): Effect.Effect<number | "EAGAIN", IoFailure> {
     const { handle } = this;
     const { sysif } = handle.task;
     const direction = handle instanceof Socket ? directions[name] : undefined;
     const number = sysif.abi.syscallNumber(direction ?? name) as number;
     const allFlags = direction === undefined ? flags : flags | MSG.DONTWAIT;
-    return Effect.suspend((): Effect.Effect<number | "EAGAIN", HandleFailure> => {
+    return Effect.suspend((): Effect.Effect<number | "EAGAIN", IoFailure> => {
       if (!handle.isValid) return this.#useAfterFree;
       return Effect.flatMap(
         sysif.syscall(number, handle.near, address, size, allFlags, 0, 0),
@@ -261,11 +263,11 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /** read(2) into memory of the descriptor's task: how many bytes, 0 at the end. */
-  readInto(address: Address, size: number): Effect.Effect<number, HandleFailure> {
+  readInto(address: Address, size: number): Effect.Effect<number, IoFailure> {
     const { sysif } = this.handle.task;
     const bytes = this.#bytes;
     const filled = (count: number) => sysif.read(address, count);
-    const kept: Kept<number, HandleFailure> = {
+    const kept: Kept<number, IoFailure> = {
       get isEmpty() {
         return bytes.isEmpty;
       },
@@ -279,19 +281,22 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /** write(2) from memory of the descriptor's task: how many bytes. */
-  writeFrom(address: Address, size: number): Effect.Effect<number, HandleFailure> {
+  writeFrom(address: Address, size: number): Effect.Effect<number, IoFailure> {
     return this.#await(EPOLL.OUT, this.#call("write", address, size, 0));
   }
 
   /** send(2) from memory of the descriptor's task, without SIGPIPE: how many bytes. */
-  sendFrom(address: Address, size: number): Effect.Effect<number, HandleFailure> {
+  sendFrom(address: Address, size: number): Effect.Effect<number, IoFailure> {
     return this.#await(EPOLL.OUT, this.#call("sendto", address, size, MSG.NOSIGNAL));
   }
 
   /** read(2) into a buffer, which is consumed: what was read, and the rest. Empty at the end. */
   read(
     buffer: Pointer<Uint8Array>,
-  ): Effect.Effect<[used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>], HandleFailure> {
+  ): Effect.Effect<
+    [used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
+    MallocFailure | BorrowFailure
+  > {
     return Effect.flatMap(buffer.borrow(this.handle.task), (address) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(restore(this.readInto(address, buffer.size)), (count) =>
@@ -302,7 +307,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /** At most `size` bytes, as soon as there are some. Empty at the end. */
-  readBytes(size = 65536): Effect.Effect<Uint8Array, HandleFailure> {
+  readBytes(size = 65536): Effect.Effect<Uint8Array, IoFailure> {
     return this.#take(this.#bytes, size, this.#read("read", size, 0), undefined);
   }
 
@@ -310,7 +315,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
    * As `readBytes`, and `take` gets the bytes before the fiber can be interrupted: for those who collect
    * them.
    */
-  takeBytes<B>(size: number, take: (bytes: Uint8Array) => B): Effect.Effect<B, HandleFailure> {
+  takeBytes<B>(size: number, take: (bytes: Uint8Array) => B): Effect.Effect<B, IoFailure> {
     return this.#take(this.#bytes, size, this.#read("read", size, 0), take);
   }
 
@@ -319,13 +324,13 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     name: "read" | "recvfrom",
     size: number,
     flags: number,
-  ): Effect.Effect<Uint8Array | "EAGAIN", HandleFailure> {
+  ): Effect.Effect<Uint8Array | "EAGAIN", IoFailure> {
     const { task } = this.handle;
     return task.withMemory(size, 1, (address) =>
       Effect.flatMap(
         // With MSG.TRUNC the kernel tells how long a datagram was, of which only so much is here.
         this.#call(name, address, size, flags, flags & MSG.TRUNC ? Number.MAX_SAFE_INTEGER : size),
-        (count): Effect.Effect<Uint8Array | "EAGAIN", HandleFailure> =>
+        (count): Effect.Effect<Uint8Array | "EAGAIN", IoFailure> =>
           count === "EAGAIN"
             ? Effect.succeed(count)
             : count === 0
@@ -336,7 +341,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /** Writes a buffer that is already in the task's memory, all of it. */
-  writeAllFrom(address: Address, size: number): Effect.Effect<void, HandleFailure> {
+  writeAllFrom(address: Address, size: number): Effect.Effect<void, IoFailure> {
     return this.#all("write", address, size, (from, left) => this.writeFrom(from, left));
   }
 
@@ -345,8 +350,8 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     name: "write" | "sendto",
     address: Address,
     size: number,
-    write: (from: Address, left: number) => Effect.Effect<number, HandleFailure>,
-  ): Effect.Effect<void, HandleFailure> {
+    write: (from: Address, left: number) => Effect.Effect<number, IoFailure>,
+  ): Effect.Effect<void, IoFailure> {
     return Effect.flatMap(write(address, size), (count) => {
       if (count === 0 && size > 0)
         return Effect.fail(impossible(name, `fd ${this.handle.near}`, "nothing is written"));
@@ -357,7 +362,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /** Writes all of the bytes. Raises SIGPIPE in the task like write(2); see `sendAllBytes`. */
-  writeAllBytes(bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
+  writeAllBytes(bytes: Uint8Array): Effect.Effect<void, IoFailure> {
     return bytes.length === 0
       ? Effect.void
       : this.handle.task.withBytes(bytes, (address) => this.writeAllFrom(address, bytes.length));
@@ -367,7 +372,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   sendAllBytes(
     this: AsyncFileDescriptor<Socket>,
     bytes: Uint8Array,
-  ): Effect.Effect<void, HandleFailure> {
+  ): Effect.Effect<void, IoFailure> {
     return bytes.length === 0
       ? Effect.void
       : this.handle.task.withBytes(bytes, (address) =>
@@ -379,36 +384,36 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   accept(
     this: AsyncFileDescriptor<Socket>,
     flags = 0,
-  ): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<Socket, IoFailure, Scope.Scope> {
     const { task } = this.handle;
     const accepted = Effect.flatMap(
       this.#call("accept4", NULL, NULL, withFlags(flags, SOCK.CLOEXEC), 2 ** 31 - 1),
-      (fd): Effect.Effect<Socket | "EAGAIN", HandleFailure, Scope.Scope> =>
+      (fd): Effect.Effect<Socket | "EAGAIN", IoFailure, Scope.Scope> =>
         fd === "EAGAIN"
           ? Effect.succeed(fd)
           : FileDescriptor.acquire(Socket, task, Effect.succeed(Fd(fd))),
     );
     const connections = this.#connections;
-    const kept: Kept<Socket, HandleFailure, Scope.Scope> = {
+    const kept: Kept<Socket, IoFailure, Scope.Scope> = {
       get isEmpty() {
         return connections.length === 0;
       },
-      take: () => Effect.suspend(() => (connections.shift() as Socket).move(task)),
+      take: () => Effect.suspend(() => (connections.shift() as Socket).moveToScope()),
       putBack: (socket) => Effect.map(this.#own(socket), (own) => void connections.unshift(own)),
     };
     return this.#take(kept, 1, accepted, undefined);
   }
 
   /** The scope of this one closes it, and that for which it was made does not. */
-  #own<F extends FileDescriptor>(fd: F): Effect.Effect<F, HandleFailure> {
-    return Scope.provide(fd.move(this.handle.task), this.#scope);
+  #own<F extends FileDescriptor>(fd: F): Effect.Effect<F, UseAfterFreeError> {
+    return Scope.provide(fd.moveToScope(), this.#scope);
   }
 
   /** As `accept`, and who has connected; undefined for a family that is not known here. */
   acceptFrom(
     this: AsyncFileDescriptor<Socket>,
     flags = 0,
-  ): Effect.Effect<[socket: Socket, peer: Sockaddr | undefined], HandleFailure, Scope.Scope> {
+  ): Effect.Effect<[socket: Socket, peer: Sockaddr | undefined], IoFailure, Scope.Scope> {
     return Effect.flatMap(this.accept(flags), (socket) =>
       Effect.map(socket.peerAddress, (peer): [Socket, Sockaddr | undefined] => [socket, peer]),
     );
@@ -424,7 +429,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   connect(
     this: AsyncFileDescriptor<Socket>,
     address: Sockaddr | Uint8Array,
-  ): Effect.Effect<void, HandleFailure> {
+  ): Effect.Effect<void, IoFailure> {
     const done = (isConnecting: boolean) =>
       Effect.sync(() => {
         this.#isConnecting = isConnecting;
@@ -432,11 +437,11 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     return Effect.uninterruptibleMask((restore) => {
       // An event may be of what the socket was before. The kernel says what became of an attempt when it is
       // asked again.
-      const attempt: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {
+      const attempt: Effect.Effect<void, IoFailure> = Effect.suspend(() => {
         const edges = this.#readiness.edges(EPOLL.OUT);
         return Effect.matchEffect(this.handle.connect(address), {
           onSuccess: () => done(false),
-          onFailure: (error): Effect.Effect<void, HandleFailure> => {
+          onFailure: (error): Effect.Effect<void, IoFailure> => {
             const errno = error instanceof SyscallError ? error.errno : undefined;
             if (errno === "EINPROGRESS" || errno === "EALREADY")
               return Effect.andThen(
@@ -460,7 +465,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     this: AsyncFileDescriptor<Socket>,
     size = 65536,
     flags = 0,
-  ): Effect.Effect<Uint8Array, HandleFailure> {
+  ): Effect.Effect<Uint8Array, IoFailure> {
     const bytes = this.#bytes;
     const kept: Kept<Uint8Array> =
       (flags & MSG.PEEK) === 0
@@ -480,13 +485,13 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     this: AsyncFileDescriptor<Socket>,
     size: number,
     mostFds: number,
-  ): Effect.Effect<Received, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<Received, IoFailure, Scope.Scope> {
     const { handle } = this;
     const receive = handle
       .receiveFds(size, mostFds, MSG.DONTWAIT)
       .pipe(catchErrno("EAGAIN", () => Effect.succeed("EAGAIN" as const)));
     const bytes = this.#bytes;
-    const kept: Kept<Received, HandleFailure, Scope.Scope> = {
+    const kept: Kept<Received, IoFailure, Scope.Scope> = {
       get isEmpty() {
         return bytes.isEmpty;
       },
@@ -498,7 +503,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
           return Effect.map(
             Effect.andThen(
               Effect.forEach(further, (fd) => fd.release, { discard: true }),
-              Effect.forEach(part.fds.slice(0, mostFds), (fd) => fd.move(handle.task)),
+              Effect.forEach(part.fds.slice(0, mostFds), (fd) => fd.moveToScope()),
             ),
             (fds) => ({ ...part, fds, flags }),
           );
@@ -516,7 +521,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
    * close(2). Whoever waits for the descriptor fails with a UseAfterFreeError, and so does all that is
    * asked of it later.
    */
-  get close(): Effect.Effect<void, HandleFailure> {
+  get close(): Effect.Effect<void, IoFailure> {
     return Effect.uninterruptible(
       Effect.andThen(Scope.close(this.#scope, Exit.void), this.handle.close),
     );
@@ -526,7 +531,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
    * What can be read, until the end, in parts of at most `size` bytes. Nothing is read before it is asked
    * for.
    */
-  stream(size = 65536): Stream.Stream<Uint8Array, HandleFailure> {
+  stream(size = 65536): Stream.Stream<Uint8Array, IoFailure> {
     return Stream.fromPull(
       Effect.succeed(
         Effect.flatMap(
@@ -539,13 +544,13 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /** Writes what it is given, as fast as the other side takes it. The descriptor stays open. */
-  get sink(): Sink.Sink<void, Uint8Array, never, HandleFailure> {
+  get sink(): Sink.Sink<void, Uint8Array, never, IoFailure> {
     const write = (bytes: Uint8Array) => this.writeAllBytes(bytes);
     return Sink.forEach(write);
   }
 
   /** As `sink`, on a socket: a peer that is gone is EPIPE, and no SIGPIPE. */
-  sendSink(this: AsyncFileDescriptor<Socket>): Sink.Sink<void, Uint8Array, never, HandleFailure> {
+  sendSink(this: AsyncFileDescriptor<Socket>): Sink.Sink<void, Uint8Array, never, IoFailure> {
     const send = (bytes: Uint8Array) => this.sendAllBytes(bytes);
     return Sink.forEach(send);
   }
@@ -554,7 +559,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
    * splice(2) into another descriptor of the same task, until the end: no byte comes here. One of the two
    * must be a pipe. Gives how many bytes there were.
    */
-  spliceTo(to: AsyncFileDescriptor): Effect.Effect<number, HandleFailure> {
+  spliceTo(to: AsyncFileDescriptor): Effect.Effect<number, MallocFailure | BorrowFailure> {
     const { task } = this.handle;
     const copy = Effect.flatMap(this.handle.borrow(task), (from) =>
       Effect.flatMap(to.handle.borrow(task), (target) =>
@@ -575,7 +580,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /** write(2) of bytes that are kept: how many. */
-  #writeKept(to: Fd, size: number): Effect.Effect<number, HandleFailure> {
+  #writeKept(to: Fd, size: number): Effect.Effect<number, IoFailure> {
     const { task } = this.handle;
     return Effect.suspend(() => {
       const { bytes } = this.#bytes.takeReceived(size);
@@ -597,7 +602,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
    * sendfile(2) of a file of the same task, from where its offset is to its end. Gives how many bytes
    * there were.
    */
-  sendFile(from: FileDescriptor): Effect.Effect<number, HandleFailure> {
+  sendFile(from: FileDescriptor): Effect.Effect<number, MallocFailure | BorrowFailure> {
     const { task } = this.handle;
     const copy = Effect.flatMap(this.handle.borrow(task), (to) =>
       Effect.flatMap(from.borrow(task), (file) => sendfile(task.sysif, to, file, this.#copySize)),
@@ -612,12 +617,12 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
    * @param from undefined where it never has to
    */
   #copy(
-    copy: Effect.Effect<number, HandleFailure>,
+    copy: Effect.Effect<number, MallocFailure | BorrowFailure>,
     to: AsyncFileDescriptor,
     from: AsyncFileDescriptor | undefined,
     restore: Restore,
-  ): Effect.Effect<number, HandleFailure> {
-    const copyFrom = (copied: number): Effect.Effect<number, HandleFailure> =>
+  ): Effect.Effect<number, MallocFailure | BorrowFailure> {
+    const copyFrom = (copied: number): Effect.Effect<number, MallocFailure | BorrowFailure> =>
       Effect.suspend(() => {
         const inEdges = from === undefined ? 0 : from.#readiness.edges(EPOLL.IN);
         const outEdges = to.#readiness.edges(EPOLL.OUT);
@@ -628,7 +633,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
         ) =>
           Effect.flatMap(
             pollNow(afd.handle, event),
-            (events): Effect.Effect<void, HandleFailure> =>
+            (events): Effect.Effect<void, IoFailure> =>
               events !== 0 ? Effect.void : afd.#waitAfter(event, edges, restore),
           );
         const waitForBoth = Effect.andThen(
@@ -643,7 +648,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
         const mayWait = to.#without !== "flag" || (from !== undefined && from.#without !== "flag");
         return Effect.matchEffect(mayWait ? Effect.andThen(waitForBoth, copy) : copy, {
           onSuccess: (count) => (count === 0 ? Effect.succeed(copied) : copyFrom(copied + count)),
-          onFailure: (error): Effect.Effect<number, HandleFailure> =>
+          onFailure: (error): Effect.Effect<number, MallocFailure | BorrowFailure> =>
             error instanceof SyscallError && error.errno === "EAGAIN"
               ? Effect.andThen(waitForBoth, copyFrom(copied))
               : Effect.fail(error),
@@ -653,7 +658,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /** Waits until the other end has stopped writing, or is gone. */
-  get waitForRdhup(): Effect.Effect<void, HandleFailure> {
+  get waitForRdhup(): Effect.Effect<void, IoFailure> {
     // What was told may be of a socket that was not connected yet: such a one has hung up, by poll(2).
     const look = Effect.map(pollNow(this.handle, EPOLL.RDHUP), (events) =>
       events === 0 ? "EAGAIN" : events,

@@ -1,5 +1,11 @@
 import { EPOLL, IN, type InotifyEvent } from "@rsyscall/abi";
-import { type HandleFailure, type Inotify, UseAfterFreeError } from "@rsyscall/handle";
+import {
+  type BorrowFailure,
+  type Inotify,
+  type IoFailure,
+  type MallocFailure,
+  UseAfterFreeError,
+} from "@rsyscall/handle";
 import { acquire, catchErrno, InvalidArgumentError, oneLine, type PathLike } from "@rsyscall/near";
 import { Cause, Deferred, Effect, type Scope, Semaphore, Stream } from "effect";
 import type { Epoller } from "./Epoller.ts";
@@ -95,7 +101,7 @@ export class AsyncInotify {
   static make(
     epoller: Epoller,
     inotify: Inotify,
-  ): Effect.Effect<AsyncInotify, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<AsyncInotify, MallocFailure | BorrowFailure, Scope.Scope> {
     return Effect.map(
       Effect.andThen(inotify.setNonblock, epoller.register(inotify)),
       (readiness) => new AsyncInotify(inotify, readiness),
@@ -117,7 +123,7 @@ export class AsyncInotify {
   watch(
     path: PathLike,
     mask: number,
-  ): Effect.Effect<Stream.Stream<InotifyEvent, HandleFailure>, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<Stream.Stream<InotifyEvent, IoFailure>, IoFailure, Scope.Scope> {
     if ((mask & IN.ALL_EVENTS) === 0 || (mask & ~(IN.ALL_EVENTS | OPTIONS)) !== 0)
       return Effect.fail(
         new InvalidArgumentError({
@@ -140,12 +146,12 @@ export class AsyncInotify {
   }
 
   /** As `watch`, for as long as the stream is read. */
-  events(path: PathLike, mask: number): Stream.Stream<InotifyEvent, HandleFailure> {
+  events(path: PathLike, mask: number): Stream.Stream<InotifyEvent, IoFailure> {
     return Stream.unwrap(this.watch(path, mask));
   }
 
   /** The watch of a file that tells a new listener. */
-  #listen(path: PathLike, mask: number, listener: Listener): Effect.Effect<Watch, HandleFailure> {
+  #listen(path: PathLike, mask: number, listener: Listener): Effect.Effect<Watch, IoFailure> {
     // One watch may have several listeners, and must not end with the first event of one of them.
     const asked = mask & ~IN.ONESHOT;
     const join = (wd: number): Watch => {
@@ -187,10 +193,10 @@ export class AsyncInotify {
     );
   }
 
-  #stream(subscription: Subscription): Stream.Stream<InotifyEvent, HandleFailure> {
+  #stream(subscription: Subscription): Stream.Stream<InotifyEvent, IoFailure> {
     const next: Effect.Effect<
       readonly [InotifyEvent, ...Array<InotifyEvent>],
-      HandleFailure | Cause.Done
+      IoFailure | Cause.Done
     > = Effect.suspend(() => {
       if (!subscription.hasNews)
         return Effect.andThen(
@@ -204,7 +210,7 @@ export class AsyncInotify {
   }
 
   /** Reads events, once, or waits until there may be some; unless another reader has brought news. */
-  #readFor(subscription: Subscription): Effect.Effect<void, HandleFailure> {
+  #readFor(subscription: Subscription): Effect.Effect<void, IoFailure> {
     return this.#reading.withPermits(1)(
       Effect.suspend(() => {
         if (subscription.hasNews) return Effect.void;
@@ -219,12 +225,12 @@ export class AsyncInotify {
   }
 
   /** Where a reader waits, it knows already that there is nothing. */
-  get #readIfNobodyDoes(): Effect.Effect<void, HandleFailure> {
+  get #readIfNobodyDoes(): Effect.Effect<void, IoFailure> {
     return Effect.asVoid(this.#reading.withPermitsIfAvailable(1)(this.#read));
   }
 
   /** Reads events and tells those whom they are for; false if there are none. Nothing of it is lost. */
-  get #read(): Effect.Effect<boolean, HandleFailure> {
+  get #read(): Effect.Effect<boolean, IoFailure> {
     return Effect.uninterruptible(
       Effect.suspend(() => {
         const edges = this.#readiness.edges(EPOLL.IN);
@@ -245,7 +251,7 @@ export class AsyncInotify {
   }
 
   /** close(2). Whoever waits for events fails with a UseAfterFreeError. */
-  get close(): Effect.Effect<void, HandleFailure> {
+  get close(): Effect.Effect<void, IoFailure> {
     return Effect.ensuring(
       this.handle.close,
       Effect.sync(() => this.#readiness.end()),

@@ -1,7 +1,9 @@
 import { EPOLL, POLL, W } from "@rsyscall/abi";
 import {
+  type BorrowFailure,
   type ChildState,
-  type HandleFailure,
+  type IoFailure,
+  type MallocFailure,
   type Pidfd,
   pollNow,
   UseAfterFreeError,
@@ -50,18 +52,18 @@ export class AsyncPidfd {
   static make(
     epoller: Epoller,
     pidfd: Pidfd,
-  ): Effect.Effect<AsyncPidfd, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<AsyncPidfd, MallocFailure | BorrowFailure, Scope.Scope> {
     return Effect.map(epoller.register(pidfd), (readiness) => new AsyncPidfd(pidfd, readiness));
   }
 
   /** Waits until the process has ended. It may be a zombie still: see `exit`. */
-  get ended(): Effect.Effect<void, HandleFailure> {
+  get ended(): Effect.Effect<void, IoFailure> {
     return Effect.suspend(() => {
       if (!this.#readiness.isReady(EPOLL.IN)) return this.#waitAndAsk;
       const edges = this.#readiness.edges(EPOLL.IN);
       return Effect.flatMap(
         pollNow(this.handle, POLL.IN),
-        (events): Effect.Effect<void, HandleFailure> => {
+        (events): Effect.Effect<void, IoFailure> => {
           if (events !== 0) return Effect.void;
           if (this.#readiness.hasEnded)
             return Effect.fail(new UseAfterFreeError({ subject: `fd ${this.handle.near}` }));
@@ -72,7 +74,7 @@ export class AsyncPidfd {
     });
   }
 
-  get #waitAndAsk(): Effect.Effect<void, HandleFailure> {
+  get #waitAndAsk(): Effect.Effect<void, IoFailure> {
     return Effect.andThen(
       this.#readiness.wait(EPOLL.IN),
       Effect.suspend(() => this.ended),
@@ -84,7 +86,7 @@ export class AsyncPidfd {
    * zombie any more. It can be asked again. ECHILD when the process is no child of that task's process, or
    * somebody else has waited for it; `ended` does not mind.
    */
-  get exit(): Effect.Effect<ChildState, HandleFailure> {
+  get exit(): Effect.Effect<ChildState, IoFailure> {
     const reap = Effect.uninterruptible(
       Effect.tap(this.handle.waitid(W.EXITED), (state) =>
         Effect.sync(() => {
@@ -92,7 +94,7 @@ export class AsyncPidfd {
         }),
       ),
     );
-    const tell: Effect.Effect<ChildState, HandleFailure> = Effect.suspend(() => {
+    const tell: Effect.Effect<ChildState, IoFailure> = Effect.suspend(() => {
       if (this.#state !== undefined) return Effect.succeed(this.#state);
       // It is never undefined without W.NOHANG, but a task that lies might say so.
       return Effect.flatMap(reap, (state) =>
@@ -107,7 +109,7 @@ export class AsyncPidfd {
   }
 
   /** close(2). Whoever waits fails with a UseAfterFreeError. */
-  get close(): Effect.Effect<void, HandleFailure> {
+  get close(): Effect.Effect<void, IoFailure> {
     return Effect.ensuring(
       this.handle.close,
       Effect.sync(() => this.#readiness.end()),

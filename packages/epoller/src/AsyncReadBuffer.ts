@@ -1,11 +1,11 @@
 import { type FixedCodec, fsDecode, Uint64 } from "@rsyscall/abi";
-import type { HandleFailure } from "@rsyscall/handle";
+import type { IoFailure } from "@rsyscall/handle";
 import { InvalidArgumentError, oneLine } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
 import { EndOfFileError, MalformedError, TooLongError } from "./errors.ts";
 
-export type ReadFailure = HandleFailure | EndOfFileError;
+export type ReadFailure = IoFailure | EndOfFileError;
 
 /** Bytes that are asked for at a time. */
 const READ_SIZE = 65536;
@@ -37,7 +37,7 @@ export class AsyncReadBuffer {
   }
 
   /** Reads once more from the stream. False at its end. */
-  readonly #fill: Effect.Effect<boolean, HandleFailure> = Effect.suspend(() =>
+  readonly #fill: Effect.Effect<boolean, IoFailure> = Effect.suspend(() =>
     this.#afd.takeBytes(READ_SIZE, (bytes) => {
       if (bytes.length > 0) this.#append(bytes);
       return bytes.length > 0;

@@ -1,5 +1,11 @@
 import { EPOLL, type SignalfdSiginfo } from "@rsyscall/abi";
-import { type HandleFailure, type Signalfd, UseAfterFreeError } from "@rsyscall/handle";
+import {
+  type BorrowFailure,
+  type IoFailure,
+  type MallocFailure,
+  type Signalfd,
+  UseAfterFreeError,
+} from "@rsyscall/handle";
 import { catchErrno, LocalSyscallInterface, oneLine } from "@rsyscall/near";
 import { Effect, Exit, type Scope, Stream } from "effect";
 import type { Epoller } from "./Epoller.ts";
@@ -66,7 +72,7 @@ export class AsyncSignalfd {
   static make(
     epoller: Epoller,
     signalfd: Signalfd,
-  ): Effect.Effect<AsyncSignalfd, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<AsyncSignalfd, MallocFailure | BorrowFailure, Scope.Scope> {
     return Effect.map(
       Effect.andThen(signalfd.setNonblock, epoller.register(signalfd)),
       (readiness) => new AsyncSignalfd(signalfd, readiness),
@@ -77,7 +83,7 @@ export class AsyncSignalfd {
    * Waits until signals are pending, and takes them, at most 16 at a time. Standard signals of one number
    * are one, however often they were sent.
    */
-  get wait(): Effect.Effect<Signals, HandleFailure> {
+  get wait(): Effect.Effect<Signals, IoFailure> {
     return Effect.suspend(() => {
       let taken: Signals | undefined;
       const take = (restore: Restore) =>
@@ -94,14 +100,14 @@ export class AsyncSignalfd {
   }
 
   /** What is kept, or what there is next. Only the waits are interruptible. */
-  #next(restore: Restore): Effect.Effect<Signals, HandleFailure> {
+  #next(restore: Restore): Effect.Effect<Signals, IoFailure> {
     return Effect.suspend(() => {
       const [first, ...rest] = this.#kept.splice(0);
       if (first !== undefined) return Effect.succeed<Signals>([first, ...rest]);
       const edges = this.#readiness.edges(EPOLL.IN);
       return this.handle.readSignals().pipe(
         catchErrno("EAGAIN", () => Effect.succeed([])),
-        Effect.flatMap(([first, ...rest]): Effect.Effect<Signals, HandleFailure> => {
+        Effect.flatMap(([first, ...rest]): Effect.Effect<Signals, IoFailure> => {
           if (first !== undefined) return Effect.succeed([first, ...rest]);
           if (this.#readiness.hasEnded)
             return Effect.fail(new UseAfterFreeError({ subject: `fd ${this.handle.near}` }));
@@ -113,12 +119,12 @@ export class AsyncSignalfd {
   }
 
   /** Every signal, one after another. Nothing is read before it is asked for. */
-  get stream(): Stream.Stream<SignalfdSiginfo, HandleFailure> {
+  get stream(): Stream.Stream<SignalfdSiginfo, IoFailure> {
     return Stream.fromPull(Effect.succeed(this.wait));
   }
 
   /** close(2). Whoever waits fails with a UseAfterFreeError. */
-  get close(): Effect.Effect<void, HandleFailure> {
+  get close(): Effect.Effect<void, IoFailure> {
     return Effect.ensuring(
       this.handle.close,
       Effect.sync(() => this.#readiness.end()),

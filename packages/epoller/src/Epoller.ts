@@ -1,6 +1,6 @@
 import { EPOLL, EPOLL_CTL } from "@rsyscall/abi";
-import type { Epoll, FileDescriptor, HandleFailure } from "@rsyscall/handle";
-import { acquire, catchErrno, oneLine } from "@rsyscall/near";
+import type { BorrowFailure, Epoll, FileDescriptor, MallocFailure } from "@rsyscall/handle";
+import { acquire, catchErrno, type InvalidStateError, oneLine } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { EventSource } from "./internal/EventSource.ts";
 import { type Registration, Registrations } from "./internal/Registrations.ts";
@@ -37,7 +37,7 @@ export class Epoller {
     registrar: Epoll,
     waiter: Epoll,
     wakeup: Wakeup,
-  ): Effect.Effect<Epoller, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<Epoller, MallocFailure | BorrowFailure, Scope.Scope> {
     return Epoller.#make(registrar, (to) => subsidiaryEvents(to, waiter, wakeup));
   }
 
@@ -55,7 +55,7 @@ export class Epoller {
   static makeRoot(
     epoll: Epoll,
     loop: Holdable,
-  ): Effect.Effect<Epoller, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<Epoller, InvalidStateError, Scope.Scope> {
     return Epoller.#make(epoll, (to) => rootEvents(to, epoll, loop));
   }
 
@@ -109,7 +109,7 @@ export class Epoller {
     fd: FileDescriptor,
     onReady: (hasEnded: boolean) => void,
     events: number = EPOLL.IN,
-  ): Effect.Effect<void, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<void, MallocFailure | BorrowFailure, Scope.Scope> {
     const registration = { rose: () => onReady(false), end: () => onReady(true) };
     return Effect.andThen(
       this.#add(fd, events | EPOLL.ET, registration),
@@ -118,7 +118,9 @@ export class Epoller {
   }
 
   /** Registers a descriptor, edge-triggered, until the scope closes. */
-  register(fd: FileDescriptor): Effect.Effect<Readiness, HandleFailure, Scope.Scope> {
+  register(
+    fd: FileDescriptor,
+  ): Effect.Effect<Readiness, MallocFailure | BorrowFailure, Scope.Scope> {
     return Effect.suspend(() => {
       const readiness = new Readiness(this.#events.hold, this.#events.letGo);
       const events = EPOLL.IN | EPOLL.OUT | EPOLL.RDHUP | EPOLL.PRI | EPOLL.ET;
@@ -133,7 +135,7 @@ export class Epoller {
   waitFor(
     fd: FileDescriptor,
     event: typeof EPOLL.IN | typeof EPOLL.OUT,
-  ): Effect.Effect<void, HandleFailure> {
+  ): Effect.Effect<void, MallocFailure | BorrowFailure> {
     // A duplicate, because a number can be registered only once, and others may wait for it too; not
     // one that passes for stdio. EPOLL_CTL_ADD tells what is there already, so nothing is missed.
     return Effect.scoped(
@@ -151,7 +153,7 @@ export class Epoller {
     fd: FileDescriptor,
     events: number,
     registration: Registration,
-  ): Effect.Effect<void, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<void, MallocFailure | BorrowFailure, Scope.Scope> {
     const register = Effect.suspend(() => {
       const id = this.#registrations.add(registration);
       return this.#registrar.set(EPOLL_CTL.ADD, fd, { events, data: id }).pipe(

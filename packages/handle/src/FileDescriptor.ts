@@ -4,9 +4,10 @@ import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import {
   type BorrowFailure,
-  type HandleFailure,
+  type FdFailure,
   type IoFailure,
   type MallocFailure,
+  type PtrFailure,
   UseAfterFreeError,
   WrongKindError,
 } from "./errors.ts";
@@ -93,6 +94,11 @@ export class FileDescriptor {
     );
   }
 
+  /** The number, for use in a system call of the handle's own task, while the handle is good. */
+  number(): Effect.Effect<near.Fd, UseAfterFreeError> {
+    return this.use(Effect.succeed);
+  }
+
   /** Runs with the number, as long as the handle is good. */
   protected use<A, E, R>(
     operation: (fd: near.Fd) => Effect.Effect<A, E, R>,
@@ -128,7 +134,7 @@ export class FileDescriptor {
   }
 
   /** close(2), now. The handle must be good. The descriptor lives on if there is another handle. */
-  get close(): Effect.Effect<void, HandleFailure> {
+  get close(): Effect.Effect<void, FdFailure> {
     return this.use((fd) => (this.#invalidate() ? near.close(this.task.sysif, fd) : Effect.void));
   }
 
@@ -191,6 +197,13 @@ export class FileDescriptor {
     );
   }
 
+  /** Another handle, which belongs to this scope, and this handle is gone: its scope has nothing left to close. */
+  moveToScope(): Effect.Effect<this, UseAfterFreeError, Scope.Scope> {
+    return Effect.tap(this.#another(this.#kind, this.task, this.number()), () =>
+      Effect.sync(() => this.#invalidate()),
+    );
+  }
+
   /** As `forTask`, and this handle is gone: its scope has nothing left to close. */
   move(task: Task): Effect.Effect<this, BorrowFailure, Scope.Scope> {
     return Effect.tap(this.forTask(task), () => Effect.sync(() => this.#invalidate()));
@@ -199,7 +212,10 @@ export class FileDescriptor {
   /** read(2) into a buffer, which is consumed: what was read, and the rest. Empty at the end. */
   read(
     buffer: Pointer<Uint8Array>,
-  ): Effect.Effect<[used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>], HandleFailure> {
+  ): Effect.Effect<
+    [used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
+    PtrFailure | BorrowFailure
+  > {
     return this.useWhenReady(EPOLL.IN, (fd) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
         Effect.flatMap(near.read(this.task.sysif, fd, address, buffer.size), (count) =>
@@ -210,7 +226,7 @@ export class FileDescriptor {
   }
 
   /** read(2) of at most `size` bytes. Empty at the end. */
-  readBytes(size = 65536): Effect.Effect<Uint8Array, HandleFailure> {
+  readBytes(size = 65536): Effect.Effect<Uint8Array, IoFailure> {
     return this.useWhenReady(EPOLL.IN, (fd) =>
       this.task.withMemory(size, 1, (address) =>
         Effect.flatMap(near.read(this.task.sysif, fd, address, size), (count) =>
@@ -225,7 +241,7 @@ export class FileDescriptor {
     buffer: Pointer<Uint8Array>,
   ): Effect.Effect<
     [written: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
-    HandleFailure
+    PtrFailure | BorrowFailure
   > {
     return this.useWhenReady(EPOLL.OUT, (fd, most) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
@@ -238,7 +254,7 @@ export class FileDescriptor {
   }
 
   /** write(2): how many of the bytes were written. */
-  writeBytes(bytes: Uint8Array): Effect.Effect<number, HandleFailure> {
+  writeBytes(bytes: Uint8Array): Effect.Effect<number, IoFailure> {
     return this.useWhenReady(EPOLL.OUT, (fd, most) =>
       bytes instanceof Uint8Array
         ? this.task.withBytes(bytes, (address) =>
@@ -249,7 +265,7 @@ export class FileDescriptor {
   }
 
   /** write(2), as often as it takes. */
-  writeAllBytes(bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
+  writeAllBytes(bytes: Uint8Array): Effect.Effect<void, IoFailure> {
     if (!(bytes instanceof Uint8Array)) return this.use(() => notBytes(bytes));
     if (bytes.length === 0) return this.use(() => Effect.void);
     return this.task.withBytes(bytes, (address) =>
@@ -267,7 +283,7 @@ export class FileDescriptor {
   }
 
   /** write(2) of text in UTF-8, as often as it takes. */
-  writeAllText(text: string): Effect.Effect<void, HandleFailure> {
+  writeAllText(text: string): Effect.Effect<void, IoFailure> {
     // Else the bytes of a buffer would be written as decimal numbers.
     if (typeof text !== "string")
       return this.use(() =>
@@ -284,17 +300,17 @@ export class FileDescriptor {
   }
 
   /** fcntl(2). Commands whose argument is a pointer take an address of the task's. */
-  fcntl(command: number, argument: near.Word = 0): Effect.Effect<number, HandleFailure> {
+  fcntl(command: number, argument: near.Word = 0): Effect.Effect<number, FdFailure> {
     return this.use((fd) => near.fcntl(this.task.sysif, fd, command, argument));
   }
 
   /** The file status flags, as our `O` constants. */
-  get statusFlags(): Effect.Effect<number, HandleFailure> {
+  get statusFlags(): Effect.Effect<number, FdFailure> {
     return Effect.map(this.fcntl(F.GETFL), (flags) => this.task.abi.openFlagsFromTarget(flags));
   }
 
   /** Sets O_NONBLOCK and leaves the other flags. It holds for whoever shares the open file. */
-  get setNonblock(): Effect.Effect<void, HandleFailure> {
+  get setNonblock(): Effect.Effect<void, FdFailure> {
     return Effect.flatMap(this.statusFlags, (flags) =>
       flags & O.NONBLOCK
         ? Effect.void
@@ -303,24 +319,24 @@ export class FileDescriptor {
   }
 
   /** Whether an exec closes the descriptor. Every descriptor that we make starts so. */
-  setCloexec(closeOnExec: boolean): Effect.Effect<void, HandleFailure> {
+  setCloexec(closeOnExec: boolean): Effect.Effect<void, FdFailure> {
     return Effect.asVoid(this.fcntl(F.SETFD, closeOnExec ? FD.CLOEXEC : 0));
   }
 
   /** fstat(2) */
-  get fstat(): Effect.Effect<Stat, HandleFailure> {
+  get fstat(): Effect.Effect<Stat, IoFailure> {
     return this.use((fd) =>
       this.task.withResult(this.task.abi.stat, (status) => near.fstat(this.task.sysif, fd, status)),
     );
   }
 
   /** fchmod(2): the mode as it is given, whatever the umask. */
-  chmod(mode: number): Effect.Effect<void, HandleFailure> {
+  chmod(mode: number): Effect.Effect<void, FdFailure> {
     return this.use((fd) => near.fchmod(this.task.sysif, fd, mode));
   }
 
   /** A new descriptor for the same open file, by F_DUPFD_CLOEXEC: the lowest from `least` on. */
-  dup(least = 0): Effect.Effect<this, HandleFailure, Scope.Scope> {
+  dup(least = 0): Effect.Effect<this, FdFailure, Scope.Scope> {
     const duplicate = this.use((fd) =>
       Effect.map(near.fcntl(this.task.sysif, fd, F.DUPFD_CLOEXEC, least), near.Fd),
     );
@@ -335,7 +351,10 @@ export class FileDescriptor {
    * closed. The target's handles go on. Not close-on-exec unless the flags have O.CLOEXEC: this is how
    * a program gets its stdin. EINVAL if both have the same number: see `setCloexec`.
    */
-  dup3(target: FileDescriptor, flags = 0): Effect.Effect<void, HandleFailure> {
+  dup3(
+    target: FileDescriptor,
+    flags = 0,
+  ): Effect.Effect<void, near.SyscallFailure | BorrowFailure> {
     return this.use((from) =>
       Effect.flatMap(target.borrow(this.task), (to) =>
         Effect.asVoid(near.dup3(this.task.sysif, from, to, flags)),
@@ -359,7 +378,9 @@ export class FileDescriptor {
    * `reclassify`, once the kernel confirms the kind: a WrongKindError if it does not. What another process
    * has handed over must pass here before it is polled, registered or signalled through.
    */
-  narrow<A extends FileDescriptor>(kind: FdKind<A>): Effect.Effect<A, HandleFailure, Scope.Scope> {
+  narrow<A extends FileDescriptor>(
+    kind: FdKind<A>,
+  ): Effect.Effect<A, IoFailure | WrongKindError, Scope.Scope> {
     const isNone = Effect.flatMap(this.fstat, ({ mode }) =>
       Effect.fail(
         new WrongKindError({

@@ -13,7 +13,7 @@ import {
 import type { Stack } from "@rsyscall/memory";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import type { HandleFailure } from "./errors.ts";
+import type { MallocFailure } from "./errors.ts";
 import type { FdRange } from "./FdTable.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { flagSet } from "./internal/checked.ts";
@@ -110,7 +110,7 @@ export interface Cloned {
 export const clone = (
   task: Task,
   options: CloneOptions,
-): Effect.Effect<Cloned, HandleFailure, Scope.Scope> => {
+): Effect.Effect<Cloned, MallocFailure, Scope.Scope> => {
   const { flags } = options;
   if (!flagSet.has(flags) || (flags & ~ALLOWED) !== 0)
     return Effect.fail(

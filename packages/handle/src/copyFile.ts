@@ -1,7 +1,13 @@
 import { isRegular, O, type Stat } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
-import { type HandleFailure, WrongKindError } from "./errors.ts";
+import {
+  type BorrowFailure,
+  type HandleFailure,
+  type IoFailure,
+  type MallocFailure,
+  WrongKindError,
+} from "./errors.ts";
 import { type FileDescriptor, fileTypeName } from "./FileDescriptor.ts";
 import { writeAll } from "./internal/writeAll.ts";
 
@@ -58,7 +64,7 @@ export const copyFile = (
         yield* onProgress({ done, size });
       });
     // A size is what the task says: nothing is made for pieces that may never come.
-    const copyPieces: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {
+    const copyPieces: Effect.Effect<void, MallocFailure | BorrowFailure> = Effect.suspend(() => {
       if (next >= size) return Effect.void;
       const offset = next;
       next += PIECE_SIZE;
@@ -74,7 +80,7 @@ export const copyFile = (
     return done;
   });
 
-const regular = (fd: FileDescriptor): Effect.Effect<Stat, HandleFailure> =>
+const regular = (fd: FileDescriptor): Effect.Effect<Stat, IoFailure | WrongKindError> =>
   Effect.flatMap(fd.fstat, (status) =>
     isRegular(status.mode)
       ? Effect.succeed(status)
@@ -92,7 +98,7 @@ const readPiece = (
   file: FileDescriptor,
   size: number,
   offset: number,
-): Effect.Effect<Uint8Array, HandleFailure> => {
+): Effect.Effect<Uint8Array, MallocFailure | BorrowFailure> => {
   const { task } = file;
   return Effect.flatMap(file.borrow(task), (fd) =>
     task.withMemory(size, 1, (address) => {
@@ -112,7 +118,7 @@ const writePiece = (
   file: FileDescriptor,
   bytes: Uint8Array,
   offset: number,
-): Effect.Effect<void, HandleFailure> => {
+): Effect.Effect<void, MallocFailure | BorrowFailure> => {
   const { task } = file;
   return Effect.flatMap(file.borrow(task), (fd) =>
     task.withBytes(bytes, (address) =>

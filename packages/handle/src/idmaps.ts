@@ -1,7 +1,7 @@
 import { AT, CLONE, O } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
-import type { HandleFailure } from "./errors.ts";
+import type { HandleFailure, MallocFailure } from "./errors.ts";
 import { explainMapping } from "./internal/explainDenied.ts";
 import { unshare } from "./namespaces.ts";
 import type { Task } from "./Task.ts";
@@ -15,7 +15,7 @@ export interface UserMapping {
 }
 
 /** Writes a file of /proc, which takes its content in one write(2). */
-const writeProc = (task: Task, path: string, text: string): Effect.Effect<void, HandleFailure> =>
+const writeProc = (task: Task, path: string, text: string): Effect.Effect<void, MallocFailure> =>
   task.withPath("open", path, (pathAt) =>
     Effect.acquireUseRelease(
       near.openat(task.sysif, AT.FDCWD, pathAt, O.WRONLY | O.CLOEXEC, 0, path),
@@ -43,7 +43,7 @@ const writeProc = (task: Task, path: string, text: string): Effect.Effect<void, 
 export const writeUserMapping = (
   task: Task,
   { outside, inside = {} }: UserMapping,
-): Effect.Effect<void, HandleFailure> =>
+): Effect.Effect<void, MallocFailure> =>
   Effect.andThen(
     writeProc(task, "/proc/self/uid_map", `${inside.uid ?? outside.uid} ${outside.uid} 1\n`),
     Effect.andThen(

@@ -3,7 +3,7 @@ import { Namespace, type NamespaceKind, type Namespaces } from "@rsyscall/far";
 import * as near from "@rsyscall/near";
 import { Effect, Exit, type Scope } from "effect";
 import { encode } from "./encode.ts";
-import type { HandleFailure, MallocFailure } from "./errors.ts";
+import type { BorrowFailure, HandleFailure, MallocFailure } from "./errors.ts";
 import { unshareFiles } from "./exec.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { argument, checked, flagSet } from "./internal/checked.ts";
@@ -71,7 +71,7 @@ const changing = (
   kinds: ReadonlyArray<NamespaceKind>,
   whose: "self" | "children",
   operation?: near.Syscall<void>,
-): Effect.Effect<Partial<Namespaces>, HandleFailure> => {
+): Effect.Effect<Partial<Namespaces>, MallocFailure> => {
   const { size } = task.abi.stat;
   const paths = kinds.map((kind) =>
     encode(
@@ -161,7 +161,7 @@ export const setns = (
   task: Task,
   fd: FileDescriptor,
   flags = 0,
-): Effect.Effect<void, HandleFailure> =>
+): Effect.Effect<void, MallocFailure | BorrowFailure> =>
   Effect.uninterruptible(
     Effect.flatMap(fd.borrow(task), (near_) =>
       Effect.andThen(
@@ -179,7 +179,7 @@ export const setns = (
 export const learnNamespaces = (
   task: Task,
   flags: number = ALL,
-): Effect.Effect<void, HandleFailure> => {
+): Effect.Effect<void, MallocFailure> => {
   const kinds = namespaceKindsOf(flags);
   if (kinds.length === 0) return Effect.void;
   return Effect.map(changing(task, kinds, "self"), (changed) => {

@@ -1,7 +1,7 @@
 import { AT, type Dirent, DT, O, type Stat } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Cause, Effect, Exit } from "effect";
-import type { HandleFailure, MallocFailure } from "./errors.ts";
+import type { MallocFailure } from "./errors.ts";
 import { chmodByFd } from "./internal/chmodAt.ts";
 import { BATCH, isReal, openDirectoryAt, readEntries } from "./internal/directories.ts";
 import type { Task } from "./Task.ts";
@@ -13,7 +13,7 @@ import type { Task } from "./Task.ts";
  * others are faster to fill it. A task that lies can make it go on for ever, as can others that fill what is being
  * read: Effect.timeout ends it. It keeps no more than one batch of entries for each level of the tree.
  */
-export const removeTree = (task: Task, path: near.PathLike): Effect.Effect<void, HandleFailure> =>
+export const removeTree = (task: Task, path: near.PathLike): Effect.Effect<void, MallocFailure> =>
   removeTreeAt(task, AT.FDCWD, path);
 
 /** How often a directory is emptied again because somebody has put something in. */
@@ -29,7 +29,7 @@ export const removeTreeAt = (
   task: Task,
   directory: near.Fd | number,
   path: near.PathLike,
-): Effect.Effect<void, HandleFailure> =>
+): Effect.Effect<void, MallocFailure> =>
   Effect.suspend(() => {
     const subject = near.pathText(path);
     const remove = (flags: number) =>
@@ -39,7 +39,7 @@ export const removeTreeAt = (
     // With a slash behind it, a link would be followed.
     const name = subject.replace(/\/+$/, "");
     const isParent = /(^|\/)\.\.$/.test(name);
-    const attempt = (left: number): Effect.Effect<void, HandleFailure> =>
+    const attempt = (left: number): Effect.Effect<void, MallocFailure> =>
       remove(AT.REMOVEDIR).pipe(
         near.catchErrno("ENOTDIR", () => remove(0)),
         near.catchErrno(NOT_EMPTY, (error) =>
@@ -80,7 +80,7 @@ const empty = (
   directory: near.Fd | number,
   path: string,
   subject: string,
-): Effect.Effect<void, HandleFailure> =>
+): Effect.Effect<void, MallocFailure> =>
   task.withMemory(2 * BATCH, 8, (buffer) =>
     Effect.acquireUseRelease(
       openLocked(task, directory, path, subject).pipe(
@@ -133,7 +133,7 @@ class Emptying {
   }
 
   /** Once; for all that is there by then. */
-  get run(): Effect.Effect<void, HandleFailure> {
+  get run(): Effect.Effect<void, MallocFailure> {
     const self = this;
     return Effect.gen(function* () {
       const levels = [newLevel("")];
@@ -194,7 +194,7 @@ class Emptying {
   }
 
   /** Goes up from an empty directory, and removes it. */
-  #leave(level: Level, above: Level): Effect.Effect<void, HandleFailure> {
+  #leave(level: Level, above: Level): Effect.Effect<void, MallocFailure> {
     const { sysif } = this.#task;
     const up = this.#task.withPath("openat", "..", (address) =>
       openDirectoryAt(this.#task, this.#fd, address, 0, this.#of(`${level.name}/..`)),
@@ -204,7 +204,7 @@ class Emptying {
     );
     return Effect.andThen(
       this.#moveTo(up),
-      Effect.flatMap(this.#identity, ({ dev, ino }): Effect.Effect<void, HandleFailure> => {
+      Effect.flatMap(this.#identity, ({ dev, ino }): Effect.Effect<void, MallocFailure> => {
         if (dev !== above.identity?.dev || ino !== above.identity.ino)
           return Effect.fail(
             near.SyscallError.of("openat", "ESTALE", this.#of(`${level.name} was moved away`)),
@@ -228,7 +228,7 @@ class Emptying {
   #removeAll(
     entries: ReadonlyArray<Dirent>,
     isUnlocked = false,
-  ): Effect.Effect<ReadonlyArray<Level>, HandleFailure> {
+  ): Effect.Effect<ReadonlyArray<Level>, MallocFailure> {
     if (entries.length === 0) return Effect.succeed([]);
     const { sysif } = this.#task;
     const names = near.Address(this.#buffer + BATCH);
@@ -242,7 +242,7 @@ class Emptying {
       return near.unlinkat(sysif, this.#fd, address, flags, this.#of(name));
     });
     const unlinked = Effect.andThen(sysif.write(names, bytes), near.batchExits(unlinks));
-    return Effect.flatMap(unlinked, (exits): Effect.Effect<ReadonlyArray<Level>, HandleFailure> => {
+    return Effect.flatMap(unlinked, (exits): Effect.Effect<ReadonlyArray<Level>, MallocFailure> => {
       const full: Array<Level> = [];
       const locked: Array<Dirent> = [];
       for (const [i, entry] of entries.entries()) {

@@ -2,7 +2,7 @@ import { F, O, SigHow, Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { type Cloned, clone, type Step } from "./clone.ts";
-import type { HandleFailure } from "./errors.ts";
+import type { BorrowFailure, MallocFailure } from "./errors.ts";
 import type { ExecOptions } from "./exec.ts";
 import type { FileDescriptor } from "./FileDescriptor.ts";
 import { argument, checked, fdNumber } from "./internal/checked.ts";
@@ -28,7 +28,7 @@ export interface SpawnOptions extends ExecOptions {
 export const spawn = (
   task: Task,
   options: SpawnOptions,
-): Effect.Effect<Cloned, HandleFailure, Scope.Scope> =>
+): Effect.Effect<Cloned, MallocFailure | BorrowFailure, Scope.Scope> =>
   Effect.gen(function* () {
     const { path, argv, envp, cwd, untilExec } = options;
     const signals = task.programSignals;

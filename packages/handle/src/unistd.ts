@@ -1,7 +1,7 @@
 import { ACCESS, AT, F, fsDecode, O } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import type { HandleFailure, MallocFailure } from "./errors.ts";
+import type { BorrowFailure, MallocFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { argument, size as byteSize, checked, id, type Rule } from "./internal/checked.ts";
 import { decodeFds } from "./internal/fds.ts";
@@ -9,7 +9,7 @@ import { renameAt } from "./internal/renameAt.ts";
 import type { Task } from "./Task.ts";
 
 /** F_GETPIPE_SZ is refused for all but pipes and FIFOs: EBADF. */
-const confirmPipe = (task: Task, fd: near.Fd): Effect.Effect<boolean, HandleFailure> =>
+const confirmPipe = (task: Task, fd: near.Fd): Effect.Effect<boolean, near.SyscallFailure> =>
   near.fcntl(task.sysif, fd, F.GETPIPE_SZ, 0).pipe(
     Effect.as(true),
     near.catchErrno("EBADF", () => Effect.succeed(false)),
@@ -213,7 +213,10 @@ export const chdir = (task: Task, path: near.PathLike): Effect.Effect<void, Mall
   task.withPath("chdir", path, (address) => near.chdir(task.sysif, address, near.pathText(path)));
 
 /** fchdir(2) */
-export const fchdir = (task: Task, directory: FileDescriptor): Effect.Effect<void, HandleFailure> =>
+export const fchdir = (
+  task: Task,
+  directory: FileDescriptor,
+): Effect.Effect<void, near.SyscallFailure | BorrowFailure> =>
   Effect.flatMap(directory.borrow(task), (fd) => near.fchdir(task.sysif, fd));
 
 /** chroot(2). The working directory stays where it is, outside of the new root. */

@@ -2,7 +2,7 @@ import { EFD, EPOLL, Uint64 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { encode } from "../encode.ts";
-import type { HandleFailure } from "../errors.ts";
+import type { IoFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { argument, between, checked, encodedBy } from "../internal/checked.ts";
 import type { Task } from "../Task.ts";
@@ -30,7 +30,7 @@ export class Eventfd extends FileDescriptor {
    * read(2): takes the whole count, or 1 of it with EFD.SEMAPHORE. At 0 it waits, or is EAGAIN if the
    * descriptor is non-blocking. A task that waits makes no other calls.
    */
-  get readCount(): Effect.Effect<bigint, HandleFailure> {
+  get readCount(): Effect.Effect<bigint, IoFailure> {
     return this.useWhenReady(EPOLL.IN, (fd) =>
       this.task.withResult(Uint64, (at) => near.read(this.task.sysif, fd, at, Uint64.size)),
     );
@@ -40,7 +40,7 @@ export class Eventfd extends FileDescriptor {
    * write(2): adds to the count, of which the largest is 2^64 - 2. Where that is exceeded it waits, or is
    * EAGAIN if the descriptor is non-blocking. EINVAL for 2^64 - 1, an InvalidArgumentError for what is no count.
    */
-  add(count: bigint | number): Effect.Effect<void, HandleFailure> {
+  add(count: bigint | number): Effect.Effect<void, IoFailure> {
     return Effect.flatMap(Eventfd.encodeCount(count), (bytes) =>
       Effect.asVoid(this.writeBytes(bytes)),
     );

@@ -1,7 +1,7 @@
 import { decodeInotifyEvents, IN, type InotifyEvent } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import type { HandleFailure } from "../errors.ts";
+import type { FdFailure, IoFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { argument, checked, int } from "../internal/checked.ts";
 import type { Task } from "../Task.ts";
@@ -21,7 +21,7 @@ export class Inotify extends FileDescriptor {
    * inotify_add_watch(2): the watch descriptor, which is that of the file: the same for all paths to
    * it. A file that is watched already is watched for `mask` instead, or as well with IN.MASK_ADD.
    */
-  addWatch(path: near.PathLike, mask: number): Effect.Effect<number, HandleFailure> {
+  addWatch(path: near.PathLike, mask: number): Effect.Effect<number, IoFailure> {
     return this.use((fd) =>
       this.task.withPath("inotify_add_watch", path, (at) =>
         near.inotifyAddWatch(this.task.sysif, fd, at, mask, near.pathText(path)),
@@ -30,7 +30,7 @@ export class Inotify extends FileDescriptor {
   }
 
   /** inotify_rm_watch(2): IN.IGNORED is the last event. EINVAL for a watch that is no more. */
-  rmWatch(wd: number): Effect.Effect<void, HandleFailure> {
+  rmWatch(wd: number): Effect.Effect<void, FdFailure> {
     return this.use((fd) =>
       checked(
         "inotify_rm_watch",
@@ -45,7 +45,7 @@ export class Inotify extends FileDescriptor {
    * tell it waits, or is EAGAIN if the descriptor is non-blocking. A task that waits makes no other
    * calls.
    */
-  readEvents(size = 16 * 1024): Effect.Effect<ReadonlyArray<InotifyEvent>, HandleFailure> {
+  readEvents(size = 16 * 1024): Effect.Effect<ReadonlyArray<InotifyEvent>, IoFailure> {
     return Effect.flatMap(this.readBytes(size), (bytes) =>
       near.decoded("read", `fd ${this.near}`, () => decodeInotifyEvents(bytes)),
     );

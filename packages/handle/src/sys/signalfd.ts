@@ -1,7 +1,7 @@
 import { listOf, SFD, SignalfdSiginfo, Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import type { HandleFailure, MallocFailure } from "../errors.ts";
+import type { IoFailure, MallocFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { encoded } from "../internal/checked.ts";
 import type { Task } from "../Task.ts";
@@ -31,7 +31,7 @@ export class Signalfd extends FileDescriptor {
   }
 
   /** signalfd(2): other signals from now on, for whoever shares the open file. */
-  setMask(mask: ReadonlySet<number>): Effect.Effect<void, HandleFailure> {
+  setMask(mask: ReadonlySet<number>): Effect.Effect<void, IoFailure> {
     return this.use((fd) => Effect.asVoid(signalfd(this.task, fd, mask, 0)));
   }
 
@@ -39,7 +39,7 @@ export class Signalfd extends FileDescriptor {
    * read(2) of at most `most` signals that are pending; they are not any more then. With none, it
    * waits, or is EAGAIN if the descriptor is non-blocking. A task that waits makes no other calls.
    */
-  readSignals(most = 16): Effect.Effect<ReadonlyArray<SignalfdSiginfo>, HandleFailure> {
+  readSignals(most = 16): Effect.Effect<ReadonlyArray<SignalfdSiginfo>, IoFailure> {
     return Effect.flatMap(this.readBytes(SignalfdSiginfo.size * most), (bytes) =>
       near.decoded("read", `fd ${this.near}`, () => Signals.decode(bytes)),
     );

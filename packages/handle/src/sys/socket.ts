@@ -23,7 +23,14 @@ import {
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { encode } from "../encode.ts";
-import type { HandleFailure, IoFailure, MallocFailure } from "../errors.ts";
+import type {
+  BorrowFailure,
+  FdFailure,
+  IoFailure,
+  MallocFailure,
+  PtrFailure,
+  WrongKindError,
+} from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import {
   argument,
@@ -155,13 +162,13 @@ export class Socket extends FileDescriptor {
   }
 
   /** A descriptor of unknown kind as a socket, if the kernel says so. */
-  static from(fd: FileDescriptor): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
+  static from(fd: FileDescriptor): Effect.Effect<Socket, IoFailure | WrongKindError, Scope.Scope> {
     return fd.narrow(Socket);
   }
 
   static readonly kind = "socket";
 
-  static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, HandleFailure> {
+  static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, MallocFailure> {
     return getIntOption(task, fd, SOL.SOCKET, SO.TYPE).pipe(
       Effect.as(true),
       near.catchErrno(["ENOTSOCK", "EBADF"], () => Effect.succeed(false)),
@@ -169,14 +176,14 @@ export class Socket extends FileDescriptor {
   }
 
   /** bind(2). For paths that are too long for an address see `bindUnix`. */
-  bind(address: Sockaddr | Uint8Array, subject?: string): Effect.Effect<void, HandleFailure> {
+  bind(address: Sockaddr | Uint8Array, subject?: string): Effect.Effect<void, IoFailure> {
     return this.#withAddress("bind", address, subject, (fd, at, length, about) =>
       near.bind(this.task.sysif, fd, at, length, about),
     );
   }
 
   /** connect(2). For paths that are too long for an address see `connectUnix`. */
-  connect(address: Sockaddr | Uint8Array, subject?: string): Effect.Effect<void, HandleFailure> {
+  connect(address: Sockaddr | Uint8Array, subject?: string): Effect.Effect<void, IoFailure> {
     return this.#withAddress("connect", address, subject, (fd, at, length, about) =>
       near.connect(this.task.sysif, fd, at, length, about),
     );
@@ -192,7 +199,7 @@ export class Socket extends FileDescriptor {
       length: number,
       subject: string | undefined,
     ) => Effect.Effect<void, MallocFailure>,
-  ): Effect.Effect<void, HandleFailure> {
+  ): Effect.Effect<void, IoFailure> {
     const about = subject ?? (address instanceof Uint8Array ? undefined : addressText(address));
     const fields = { syscall, argument: "address", value: address, expected: ADDRESS };
     const encoding = encodedBy(fields, () =>
@@ -206,16 +213,16 @@ export class Socket extends FileDescriptor {
   }
 
   /** getsockname(2): undefined for a family that is not known here. */
-  get address(): Effect.Effect<Sockaddr | undefined, HandleFailure> {
+  get address(): Effect.Effect<Sockaddr | undefined, IoFailure> {
     return this.#getAddress(near.getsockname);
   }
 
   /** getpeername(2): ENOTCONN if there is no peer. */
-  get peerAddress(): Effect.Effect<Sockaddr | undefined, HandleFailure> {
+  get peerAddress(): Effect.Effect<Sockaddr | undefined, IoFailure> {
     return this.#getAddress(near.getpeername);
   }
 
-  #getAddress(get: typeof near.getsockname): Effect.Effect<Sockaddr | undefined, HandleFailure> {
+  #getAddress(get: typeof near.getsockname): Effect.Effect<Sockaddr | undefined, IoFailure> {
     const size = SOCKADDR_STORAGE_SIZE;
     const { sysif } = this.task;
     return this.use((fd) =>
@@ -238,12 +245,12 @@ export class Socket extends FileDescriptor {
   }
 
   /** getsockopt(2), of an option that is an int. */
-  getOption(level: number, option: number): Effect.Effect<number, HandleFailure> {
+  getOption(level: number, option: number): Effect.Effect<number, IoFailure> {
     return this.use((fd) => getIntOption(this.task, fd, level, option));
   }
 
   /** setsockopt(2), of an option that is an int; EINVAL for what is none. */
-  setOption(level: number, option: number, value: number): Effect.Effect<void, HandleFailure> {
+  setOption(level: number, option: number, value: number): Effect.Effect<void, IoFailure> {
     return this.use((fd) =>
       Effect.flatMap(encoded("setsockopt", "value", Int32, value), (bytes) =>
         this.task.withBytes(
@@ -256,12 +263,12 @@ export class Socket extends FileDescriptor {
   }
 
   /** listen(2) */
-  listen(backlog: number): Effect.Effect<void, HandleFailure> {
+  listen(backlog: number): Effect.Effect<void, FdFailure> {
     return this.use((fd) => near.listen(this.task.sysif, fd, backlog));
   }
 
   /** accept4(2) */
-  accept(flags = 0): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
+  accept(flags = 0): Effect.Effect<Socket, IoFailure, Scope.Scope> {
     return this.useWhenReady(EPOLL.IN, (fd) =>
       FileDescriptor.acquire(
         Socket,
@@ -283,7 +290,7 @@ export class Socket extends FileDescriptor {
   }
 
   /** shutdown(2) */
-  shutdown(how: number): Effect.Effect<void, HandleFailure> {
+  shutdown(how: number): Effect.Effect<void, FdFailure> {
     return this.use((fd) => near.shutdown(this.task.sysif, fd, how));
   }
 
@@ -291,7 +298,10 @@ export class Socket extends FileDescriptor {
   send(
     buffer: Pointer<Uint8Array>,
     flags = 0,
-  ): Effect.Effect<[sent: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>], HandleFailure> {
+  ): Effect.Effect<
+    [sent: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
+    PtrFailure | BorrowFailure
+  > {
     return this.#useWhenReady(EPOLL.OUT, flags, (fd, most) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
         Effect.flatMap(
@@ -314,7 +324,7 @@ export class Socket extends FileDescriptor {
     flags = 0,
   ): Effect.Effect<
     [received: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
-    HandleFailure
+    PtrFailure | BorrowFailure
   > {
     return this.#useWhenReady(EPOLL.IN, flags, (fd) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
@@ -334,7 +344,7 @@ export class Socket extends FileDescriptor {
     bytes: Uint8Array,
     fds: ReadonlyArray<FileDescriptor>,
     flags = 0,
-  ): Effect.Effect<number, HandleFailure> {
+  ): Effect.Effect<number, MallocFailure | BorrowFailure> {
     return this.#useWhenReady(EPOLL.OUT, flags, (fd, most) =>
       Effect.flatMap(
         Effect.forEach(fds, (each) => each.borrow(this.task)),
@@ -368,7 +378,7 @@ export class Socket extends FileDescriptor {
    * this, read(2) of bytes with a descriptor closes that descriptor within our call, which may block if it is a
    * socket with SO_LINGER. Kernels before 6.16 do not know SO_PASSRIGHTS, and go on as they did.
    */
-  get refuseFds(): Effect.Effect<void, HandleFailure> {
+  get refuseFds(): Effect.Effect<void, IoFailure> {
     return this.setOption(SOL.SOCKET, SO.PASSRIGHTS, 0).pipe(
       near.catchErrno(["ENOPROTOOPT", "EOPNOTSUPP"], () => Effect.void),
     );
@@ -382,7 +392,7 @@ export class Socket extends FileDescriptor {
     size: number,
     mostFds: number,
     flags = 0,
-  ): Effect.Effect<Received, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<Received, IoFailure, Scope.Scope> {
     return this.#useWhenReady(EPOLL.IN, flags, (fd) =>
       Effect.acquireRelease(
         checked(
@@ -400,7 +410,7 @@ export class Socket extends FileDescriptor {
     size: number,
     mostFds: number,
     flags: number,
-  ): Effect.Effect<Received, HandleFailure> {
+  ): Effect.Effect<Received, MallocFailure> {
     const { task } = this;
     const controlSize = cmsgSpace(4 * mostFds) + OTHER_CONTROL_SIZE;
     const { dataAt, header } = messageLayout(size, controlSize);
@@ -438,7 +448,7 @@ export class Socket extends FileDescriptor {
   }
 
   /** SO_PEERCRED: who connected or listened at the other end of a Unix socket, when it did. */
-  get peerCredentials(): Effect.Effect<Ucred, HandleFailure> {
+  get peerCredentials(): Effect.Effect<Ucred, IoFailure> {
     const size = Ucred.size;
     return this.use((fd) =>
       this.task.withMemory(size + 4, 4, (value) => {

@@ -25,7 +25,7 @@ import {
   utimensat,
 } from "@rsyscall/near";
 import { Effect } from "effect";
-import type { HandleFailure, MallocFailure } from "../errors.ts";
+import type { BorrowFailure, MallocFailure } from "../errors.ts";
 import type { FileDescriptor } from "../FileDescriptor.ts";
 import { argument, checked, int, type Rule } from "../internal/checked.ts";
 import type { Task } from "../Task.ts";
@@ -58,7 +58,7 @@ export const statx = (
 export const fstatx = (
   fd: FileDescriptor,
   mask: number = STATX.BASIC_STATS | STATX.BTIME,
-): Effect.Effect<Statx, HandleFailure> => {
+): Effect.Effect<Statx, MallocFailure | BorrowFailure> => {
   const { task } = fd;
   return Effect.flatMap(fd.borrow(task), (number) =>
     task.withPath("statx", "", (empty) =>

@@ -1,7 +1,7 @@
 import { EPOLL, Itimerspec, TFD, type Timespec, Uint64 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import type { HandleFailure } from "../errors.ts";
+import type { IoFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { argument, checked, encoded, int } from "../internal/checked.ts";
 import type { Task } from "../Task.ts";
@@ -42,7 +42,7 @@ export class Timerfd extends FileDescriptor {
    * timerfd_settime(2): what the timer was set to, `value` being the time that was left. Expirations
    * that nobody has read are forgotten. `flags` of `TFD_TIMER`. EINVAL for what is no time.
    */
-  settime(time: NewItimerspec, flags = 0): Effect.Effect<Itimerspec, HandleFailure> {
+  settime(time: NewItimerspec, flags = 0): Effect.Effect<Itimerspec, IoFailure> {
     const { value, interval = zero } = time;
     const { size, alignment } = Itimerspec;
     const { sysif } = this.task;
@@ -64,12 +64,12 @@ export class Timerfd extends FileDescriptor {
   }
 
   /** As `settime` with zeros: the timer does not run any more. */
-  get disarm(): Effect.Effect<Itimerspec, HandleFailure> {
+  get disarm(): Effect.Effect<Itimerspec, IoFailure> {
     return this.settime({ value: zero });
   }
 
   /** timerfd_gettime(2): `value` is the time that is left, zero for a timer that does not run. */
-  get gettime(): Effect.Effect<Itimerspec, HandleFailure> {
+  get gettime(): Effect.Effect<Itimerspec, IoFailure> {
     return this.use((fd) =>
       this.task.withResult(Itimerspec, (at) => near.timerfdGettime(this.task.sysif, fd, at)),
     );
@@ -80,7 +80,7 @@ export class Timerfd extends FileDescriptor {
    * EAGAIN if the descriptor is non-blocking; a task that waits makes no other calls. ECANCELED when
    * the clock was set, with TFD_TIMER.CANCEL_ON_SET.
    */
-  get readExpirations(): Effect.Effect<bigint, HandleFailure> {
+  get readExpirations(): Effect.Effect<bigint, IoFailure> {
     return this.useWhenReady(EPOLL.IN, (fd) =>
       this.task.withResult(Uint64, (at) => near.read(this.task.sysif, fd, at, Uint64.size)),
     );

@@ -9,7 +9,7 @@ import {
 } from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode } from "../encode.ts";
-import type { HandleFailure } from "../errors.ts";
+import type { IoFailure } from "../errors.ts";
 import { open } from "../fcntl.ts";
 import { rename, unlink } from "../unistd.ts";
 import type { Socket } from "./socket.ts";
@@ -30,13 +30,13 @@ const fits = (path: PathLike): boolean => pathBytes(path).length < SOCKADDR_UN_P
 const address = (path: PathLike): Uint8Array => encode(SockaddrUn, { path: pathBytes(path) });
 
 /** connect(2) to a Unix socket at a path of any length that the file system takes. */
-export const connectUnix = (socket: Socket, path: PathLike): Effect.Effect<void, HandleFailure> =>
+export const connectUnix = (socket: Socket, path: PathLike): Effect.Effect<void, IoFailure> =>
   Effect.andThen(
     check("connect", path),
     Effect.suspend(() => connectChecked(socket, path)),
   );
 
-const connectChecked = (socket: Socket, path: PathLike): Effect.Effect<void, HandleFailure> =>
+const connectChecked = (socket: Socket, path: PathLike): Effect.Effect<void, IoFailure> =>
   fits(path)
     ? socket.connect(address(path), Path.make(path).text)
     : Effect.scoped(
@@ -46,13 +46,13 @@ const connectChecked = (socket: Socket, path: PathLike): Effect.Effect<void, Han
       );
 
 /** bind(2) to a path of any length that the file system takes. Creates a socket there. */
-export const bindUnix = (socket: Socket, path: PathLike): Effect.Effect<void, HandleFailure> =>
+export const bindUnix = (socket: Socket, path: PathLike): Effect.Effect<void, IoFailure> =>
   Effect.andThen(
     check("bind", path),
     Effect.suspend(() => bindChecked(socket, path)),
   );
 
-const bindChecked = (socket: Socket, path: PathLike): Effect.Effect<void, HandleFailure> => {
+const bindChecked = (socket: Socket, path: PathLike): Effect.Effect<void, IoFailure> => {
   const { parent, name, text } = Path.make(path);
   if (fits(path)) return socket.bind(address(path), text);
   return Effect.scoped(
