@@ -2,14 +2,15 @@ import { EPOLL, Errno, MSG, O, S_IF, S_IFMT, SOCK, type Sockaddr, SPLICE_F } fro
 import {
   type BorrowFailure,
   FileDescriptor,
+  type InvalidHandleError,
   type IoFailure,
   type MallocFailure,
   type Pointer,
+  type PtrFailure,
   pollNow,
   type ReadablePointer,
   type Received,
   Socket,
-  UseAfterFreeError,
 } from "@rsyscall/handle";
 import {
   type Address,
@@ -132,8 +133,8 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     operation: Effect.Effect<B | "EAGAIN", E, R>,
     restore: Restore,
     use: (result: B) => C,
-  ): Effect.Effect<C, E | UseAfterFreeError, R> {
-    const attempt: Effect.Effect<C, E | UseAfterFreeError, R> = Effect.suspend(() => {
+  ): Effect.Effect<C, E | InvalidHandleError, R> {
+    const attempt: Effect.Effect<C, E | InvalidHandleError, R> = Effect.suspend(() => {
       const edges = this.#readiness.edges(event);
       return Effect.flatMap(operation, (result) =>
         result === "EAGAIN"
@@ -150,7 +151,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   #await<B, E, R>(
     event: WaitableEvent,
     operation: Effect.Effect<B | "EAGAIN", E, R>,
-  ): Effect.Effect<B, E | UseAfterFreeError, R> {
+  ): Effect.Effect<B, E | InvalidHandleError, R> {
     return Effect.uninterruptibleMask((restore) =>
       this.#retry(event, operation, restore, identity),
     );
@@ -161,16 +162,12 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     event: WaitableEvent,
     edges: number,
     restore: Restore,
-  ): Effect.Effect<void, UseAfterFreeError> {
+  ): Effect.Effect<void, InvalidHandleError> {
     return Effect.suspend(() => {
-      if (this.#readiness.hasEnded) return this.#useAfterFree;
+      if (this.#readiness.hasEnded) return Effect.fail(this.#readiness.endError(this.handle));
       this.#readiness.fell(event, edges);
       return restore(this.#readiness.wait(event));
     });
-  }
-
-  get #useAfterFree(): Effect.Effect<never, UseAfterFreeError> {
-    return Effect.fail(new UseAfterFreeError({ subject: `fd ${this.handle.near}` }));
   }
 
   /**
@@ -186,7 +183,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     size: number,
     call: Effect.Effect<B | "EAGAIN", E, R>,
     use: ((result: B) => C) | undefined,
-  ): Effect.Effect<C, E | UseAfterFreeError, R> {
+  ): Effect.Effect<C, E | InvalidHandleError, R> {
     const next = Effect.suspend(() =>
       kept.isEmpty || !this.handle.isValid ? call : kept.take(size),
     );
@@ -247,7 +244,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     const number = sysif.abi.syscallNumber(direction ?? name) as number;
     const allFlags = direction === undefined ? flags : flags | MSG.DONTWAIT;
     return Effect.suspend((): Effect.Effect<number | "EAGAIN", IoFailure> => {
-      if (!handle.isValid) return this.#useAfterFree;
+      if (!handle.isValid) return Effect.fail(handle.invalidError);
       return Effect.flatMap(
         sysif.syscall(number, handle.near, address, size, allFlags, 0, 0),
         (result: Word): Effect.Effect<number | "EAGAIN", SyscallError> => {
@@ -295,7 +292,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     buffer: Pointer<Uint8Array>,
   ): Effect.Effect<
     [used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
-    MallocFailure | BorrowFailure
+    PtrFailure | BorrowFailure
   > {
     return Effect.flatMap(buffer.borrow(this.handle.task), (address) =>
       Effect.uninterruptibleMask((restore) =>
@@ -405,7 +402,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /** The scope of this one closes it, and that for which it was made does not. */
-  #own<F extends FileDescriptor>(fd: F): Effect.Effect<F, UseAfterFreeError> {
+  #own<F extends FileDescriptor>(fd: F): Effect.Effect<F, InvalidHandleError> {
     return Scope.provide(fd.moveToScope(), this.#scope);
   }
 
@@ -518,7 +515,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /**
-   * close(2). Whoever waits for the descriptor fails with a UseAfterFreeError, and so does all that is
+   * close(2). Whoever waits for the descriptor fails with a InvalidHandleError, and so does all that is
    * asked of it later.
    */
   get close(): Effect.Effect<void, IoFailure> {

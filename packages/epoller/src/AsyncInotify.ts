@@ -1,11 +1,5 @@
 import { EPOLL, IN, type InotifyEvent } from "@rsyscall/abi";
-import {
-  type BorrowFailure,
-  type Inotify,
-  type IoFailure,
-  type MallocFailure,
-  UseAfterFreeError,
-} from "@rsyscall/handle";
+import type { BorrowFailure, Inotify, IoFailure, MallocFailure } from "@rsyscall/handle";
 import { acquire, catchErrno, InvalidArgumentError, oneLine, type PathLike } from "@rsyscall/near";
 import { Cause, Deferred, Effect, type Scope, Semaphore, Stream } from "effect";
 import type { Epoller } from "./Epoller.ts";
@@ -64,8 +58,7 @@ class Subscription implements Listener {
  * ```ts
  * import { IN } from "@rsyscall/abi";
  * import { AsyncInotify } from "@rsyscall/epoller";
- * import { Inotify } from "@rsyscall/handle";
- * import { LocalThread } from "@rsyscall/thread";
+ *  * import { LocalThread } from "@rsyscall/thread";
  * import { Effect, Stream } from "effect";
  *
  * const program = Effect.gen(function* () {
@@ -217,7 +210,7 @@ export class AsyncInotify {
         if (!this.#readiness.isReady(EPOLL.IN)) return this.#readiness.wait(EPOLL.IN);
         return Effect.flatMap(this.#read, (hasRead) =>
           !hasRead && this.#readiness.hasEnded
-            ? Effect.fail(new UseAfterFreeError({ subject: `fd ${this.handle.near}` }))
+            ? Effect.fail(this.#readiness.endError(this.handle))
             : Effect.void,
         );
       }),

@@ -6,7 +6,6 @@ import {
   type MallocFailure,
   type Pidfd,
   pollNow,
-  UseAfterFreeError,
 } from "@rsyscall/handle";
 import { oneLine } from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
@@ -65,8 +64,7 @@ export class AsyncPidfd {
         pollNow(this.handle, POLL.IN),
         (events): Effect.Effect<void, IoFailure> => {
           if (events !== 0) return Effect.void;
-          if (this.#readiness.hasEnded)
-            return Effect.fail(new UseAfterFreeError({ subject: `fd ${this.handle.near}` }));
+          if (this.#readiness.hasEnded) return Effect.fail(this.#readiness.endError(this.handle));
           this.#readiness.fell(EPOLL.IN, edges);
           return this.#waitAndAsk;
         },

@@ -1,10 +1,11 @@
 import { EPOLL, F, FD, O, S_IF, S_IFMT, type Stat } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
 import * as near from "@rsyscall/near";
-import { Effect, type Scope } from "effect";
+import { Effect, type Exit, type Scope } from "effect";
 import {
   type BorrowFailure,
   type FdFailure,
+  type InvalidHandleError,
   type IoFailure,
   type MallocFailure,
   type PtrFailure,
@@ -50,6 +51,8 @@ export class FileDescriptor {
    */
   isShared = true;
   #valid = true;
+  /** Why a scope has closed it, if that was not its user's doing. */
+  #end: near.ConnectionEnd | undefined;
 
   /** Takes the number for a descriptor of the task's table. Does not own it: see {@link acquire}. */
   constructor(task: Task, near: near.Fd) {
@@ -66,8 +69,16 @@ export class FileDescriptor {
   ): Effect.Effect<A, E, R | Scope.Scope> {
     return near.acquire(
       Effect.map(open, (fd) => FileDescriptor.opened(kind, task, fd)),
-      (handle) => handle.release,
+      (handle, exit) => handle.#releaseAt(exit),
     );
+  }
+
+  /** What a scope that closes with `exit` does with handles that it has acquired. */
+  static releaseAll(
+    handles: ReadonlyArray<FileDescriptor>,
+    exit: Exit.Exit<unknown, unknown>,
+  ): Effect.Effect<void> {
+    return Effect.forEach(handles, (handle) => handle.#releaseAt(exit), { discard: true });
   }
 
   /** A handle for what a system call of the task has just opened; something must release it. */
@@ -83,7 +94,7 @@ export class FileDescriptor {
     return this.#valid;
   }
 
-  /** The number, for use in a system call of a task in the same table, while the handle is good. */
+  /** The number, for use in a system call of a task in the same table, while the handle is valid. */
   borrow(task: Task): Effect.Effect<near.Fd, BorrowFailure> {
     return this.use((fd) =>
       task.fdTable === this.task.fdTable
@@ -95,20 +106,24 @@ export class FileDescriptor {
   }
 
   /** The number, for use in a system call of the handle's own task, while the handle is good. */
-  number(): Effect.Effect<near.Fd, UseAfterFreeError> {
+  number(): Effect.Effect<near.Fd, InvalidHandleError> {
     return this.use(Effect.succeed);
   }
 
   /** Runs with the number, as long as the handle is good. */
   protected use<A, E, R>(
     operation: (fd: near.Fd) => Effect.Effect<A, E, R>,
-  ): Effect.Effect<A, E | UseAfterFreeError, R> {
+  ): Effect.Effect<A, E | InvalidHandleError, R> {
     return Effect.suspend(
-      (): Effect.Effect<A, E | UseAfterFreeError, R> =>
-        this.#valid
-          ? operation(this.near)
-          : Effect.fail(new UseAfterFreeError({ subject: `fd ${this.near}` })),
+      (): Effect.Effect<A, E | InvalidHandleError, R> =>
+        this.#valid ? operation(this.near) : Effect.fail(this.invalidError),
     );
+  }
+
+  /** The error of an operation on a handle that is not valid. */
+  get invalidError(): InvalidHandleError {
+    const subject = `fd ${this.near}`;
+    return this.#end?.sendError(`use of ${subject}`) ?? new UseAfterFreeError({ subject });
   }
 
   /**
@@ -147,6 +162,12 @@ export class FileDescriptor {
       const { fdTable } = this.task;
       return this.#valid && this.#invalidate() ? fdTable.close(this.near) : Effect.void;
     });
+  }
+
+  /** `release`, by a scope that closes so. */
+  #releaseAt(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    if (this.#valid) this.#end = near.ConnectionEnd.of(exit);
+    return this.release;
   }
 
   /** The descriptor now belongs to somebody else: nothing is closed. */
@@ -193,12 +214,12 @@ export class FileDescriptor {
         handle.isShared = this.isShared;
         return handle;
       }),
-      (handle) => handle.release,
+      (handle, exit) => handle.#releaseAt(exit),
     );
   }
 
   /** Another handle, which belongs to this scope, and this handle is gone: its scope has nothing left to close. */
-  moveToScope(): Effect.Effect<this, UseAfterFreeError, Scope.Scope> {
+  moveToScope(): Effect.Effect<this, InvalidHandleError, Scope.Scope> {
     return Effect.tap(this.#another(this.#kind, this.task, this.number()), () =>
       Effect.sync(() => this.#invalidate()),
     );
@@ -368,7 +389,7 @@ export class FileDescriptor {
    */
   reclassify<A extends FileDescriptor>(
     kind: FdClass<A>,
-  ): Effect.Effect<A, UseAfterFreeError, Scope.Scope> {
+  ): Effect.Effect<A, InvalidHandleError, Scope.Scope> {
     return Effect.tap(this.#another(kind, this.task, this.use(Effect.succeed)), () =>
       Effect.sync(() => this.#invalidate()),
     );

@@ -4,6 +4,7 @@ import {
   type InvalidStateError,
   printable,
   type SyscallFailure,
+  type SyscallSendError,
   TaggedError,
 } from "@rsyscall/near";
 
@@ -16,6 +17,9 @@ export class UseAfterFreeError extends TaggedError("UseAfterFreeError")<{
     return `${printable(this.subject)} was used after it was closed, moved, freed or consumed, or its scope was closed`;
   }
 }
+
+/** A handle is valid no more: its user has given it up, or it has gone with the connection to its task. */
+export type InvalidHandleError = UseAfterFreeError | SyscallSendError;
 
 /** A value does not fit: into memory, or into what the kernel takes. */
 export class SizeError extends TaggedError("SizeError")<{
@@ -50,13 +54,13 @@ export type MallocFailure = SyscallFailure | OutOfSpaceError;
 export type PtrFailure = MallocFailure | SizeError;
 
 /** What a call through a descriptor can fail with. */
-export type FdFailure = SyscallFailure | UseAfterFreeError;
+export type FdFailure = SyscallFailure | InvalidHandleError;
 
 /** What a call through a descriptor can fail with that needs memory in the task, as reads and writes do. */
 export type IoFailure = FdFailure | MallocFailure;
 
 /** What the use of a handle through another task can fail with: `borrow`. */
-export type BorrowFailure = UseAfterFreeError | NamespaceMismatchError;
+export type BorrowFailure = InvalidHandleError | NamespaceMismatchError;
 
 /** What an operation of any kind can fail with at most. Those that can fail with less say so. */
 export type HandleFailure =

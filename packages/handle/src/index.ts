@@ -32,6 +32,7 @@ export {
   type BorrowFailure,
   type FdFailure,
   type HandleFailure,
+  type InvalidHandleError,
   type IoFailure,
   type MallocFailure,
   type PtrFailure,

@@ -36,6 +36,7 @@ export const isGone = (error: unknown): error is SyscallHangup | SyscallSendErro
   const { cause } = error;
   return (
     cause === undefined ||
+    isGone(cause) ||
     (cause instanceof SyscallError && (cause.errno === "EPIPE" || cause.errno === "ECONNRESET"))
   );
 };

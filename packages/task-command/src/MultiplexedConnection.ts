@@ -4,6 +4,7 @@ import {
   type Connection,
   openAsyncChannels,
   receivePassed,
+  takesNone,
 } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import {
@@ -13,7 +14,7 @@ import {
   Socket,
   type Task,
 } from "@rsyscall/handle";
-import { InvalidStateError, oneLine } from "@rsyscall/near";
+import { catchErrno, InvalidStateError, oneLine } from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
 import { CHANNELS_AT_MOST } from "./frames.ts";
 import type { Multiplexer } from "./Multiplexer.ts";
@@ -72,7 +73,9 @@ export class MultiplexedConnection implements Connection {
   ): Effect.Effect<ReadonlyArray<[access: Socket, task: Socket]>, HandleFailure, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const id = ++this.#lastId;
-      const ours = yield* this.#multiplexer.open(this.#access, count, encode(Uint32, id));
+      const ours = yield* this.#multiplexer
+        .open(this.#access, count, encode(Uint32, id))
+        .pipe(Effect.catchTag("SyscallSendError", (cause) => takesNone(this.#task.task, cause)));
       // It may still be on its way through the stream: the task waits for it.
       const flags = MSG.WAITALL;
       const theirs = yield* receivePassed(this.#task, { peer: this.#task.task, id, count, flags });

@@ -157,7 +157,7 @@ export class Socket extends FileDescriptor {
             ];
           }),
       ),
-      ([first, second]) => Effect.andThen(first.release, second.release),
+      FileDescriptor.releaseAll,
     );
   }
 
@@ -394,13 +394,13 @@ export class Socket extends FileDescriptor {
     flags = 0,
   ): Effect.Effect<Received, IoFailure, Scope.Scope> {
     return this.#useWhenReady(EPOLL.IN, flags, (fd) =>
-      Effect.acquireRelease(
+      near.acquire(
         checked(
           "recvmsg",
           [argument("size", size, byteSize), argument("mostFds", mostFds, byteSize)],
           Effect.suspend(() => this.#receive(fd, size, Math.min(mostFds, FDS_AT_MOST), flags)),
         ),
-        ({ fds }) => Effect.forEach(fds, (fd) => fd.release, { discard: true }),
+        ({ fds }, exit) => FileDescriptor.releaseAll(fds, exit),
       ),
     );
   }
