@@ -1,6 +1,6 @@
 import { type Abi, promptSyscalls } from "@rsyscall/abi";
 import type { Epoller } from "@rsyscall/epoller";
-import type { HandleFailure, Socket } from "@rsyscall/handle";
+import type { BorrowFailure, Socket } from "@rsyscall/handle";
 import type { MemoryTransport } from "@rsyscall/memory";
 import {
   type Address,
@@ -55,7 +55,7 @@ export interface ConnectionFields extends ConnectionOptions {
 
 export const connectionFields = (
   options: ConnectionOptions,
-): Effect.Effect<ConnectionFields, HandleFailure> =>
+): Effect.Effect<ConnectionFields, SyscallSendError | BorrowFailure> =>
   Effect.flatMap(options.socket.borrow(options.socket.task), (fd) => {
     const local = options.socket.task.sysif;
     return local instanceof LocalSyscallInterface

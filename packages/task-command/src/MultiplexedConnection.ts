@@ -14,7 +14,7 @@ import {
   Socket,
   type Task,
 } from "@rsyscall/handle";
-import { catchErrno, InvalidStateError, oneLine } from "@rsyscall/near";
+import { InvalidStateError, oneLine } from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
 import { CHANNELS_AT_MOST } from "./frames.ts";
 import type { Multiplexer } from "./Multiplexer.ts";

@@ -12,6 +12,7 @@ import {
 import { type Connection, type SharedMemory, SharedTableConnection } from "@rsyscall/connection";
 import { AsyncFileDescriptor, type Epoller, TooLongError } from "@rsyscall/epoller";
 import {
+  type BorrowFailure,
   type ChildState,
   chdir,
   chroot,
@@ -19,6 +20,7 @@ import {
   execveat,
   type FileDescriptor,
   type HandleFailure,
+  type IoFailure,
   type MallocFailure,
   open,
   type PipeReader,
@@ -268,11 +270,7 @@ export class Thread implements ThreadFields {
    * just written may be ETXTBSY when it is executed, if another thread of it starts programs meanwhile: they have the
    * descriptor until they are executed. A `fork` that writes it has a table of its own.
    */
-  spit(
-    path: PathLike,
-    content: string | Uint8Array,
-    mode = 0o644,
-  ): Effect.Effect<void, HandleFailure> {
+  spit(path: PathLike, content: string | Uint8Array, mode = 0o644): Effect.Effect<void, IoFailure> {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
     // Before the file is emptied.
     if (!(bytes instanceof Uint8Array))
@@ -292,15 +290,15 @@ export class Thread implements ThreadFields {
   }
 
   /** Reads a whole file. A device, or a file of another user, may have no end: then give a limit. */
-  slurp(path: PathLike): Effect.Effect<Uint8Array, HandleFailure>;
+  slurp(path: PathLike): Effect.Effect<Uint8Array, IoFailure>;
   slurp(
     path: PathLike,
     options: ReadAllOptions | undefined,
-  ): Effect.Effect<Uint8Array, HandleFailure | TooLongError>;
+  ): Effect.Effect<Uint8Array, IoFailure | TooLongError>;
   slurp(
     path: PathLike,
     options?: ReadAllOptions,
-  ): Effect.Effect<Uint8Array, HandleFailure | TooLongError> {
+  ): Effect.Effect<Uint8Array, IoFailure | TooLongError> {
     return Effect.scoped(
       Effect.flatMap(this.open(path), (file) =>
         readAll((size) => file.readBytes(size), pathText(path), options),
@@ -501,7 +499,7 @@ export class Thread implements ThreadFields {
   }
 
   /** setns(2): see `setns` of @rsyscall/handle. */
-  setns(fd: FileDescriptor, flags?: number): Effect.Effect<void, HandleFailure> {
+  setns(fd: FileDescriptor, flags?: number): Effect.Effect<void, MallocFailure | BorrowFailure> {
     return setns(this.task, fd, flags);
   }
 

@@ -17,12 +17,20 @@ import {
   FileDescriptor,
   type HandleFailure,
   learnNamespaces,
+  type MallocFailure,
   Socket,
   Task,
   type UserMapping,
   writeUserMapping,
 } from "@rsyscall/handle";
-import { type Address, Fd, getpid, InvalidArgumentError, RING_SIZE } from "@rsyscall/near";
+import {
+  type Address,
+  Fd,
+  getpid,
+  InvalidArgumentError,
+  RING_SIZE,
+  type SyscallFailure,
+} from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
 import { ChildProcess } from "./ChildProcess.ts";
 import { makeEpoller } from "./epoller.ts";
@@ -144,7 +152,7 @@ const makeThread = (
   { pid }: Cloned,
   sysif: SyscallConnection,
   scope: Scope.Closeable,
-): Effect.Effect<ThreadFields, HandleFailure, Scope.Scope> =>
+): Effect.Effect<ThreadFields, SyscallFailure, Scope.Scope> =>
   Effect.gen(function* () {
     sysif.closeAtEnd(scope);
     const {
@@ -202,7 +210,7 @@ const learnChildNamespaces = (
   parent: Task,
   child: Task,
   flags: number,
-): Effect.Effect<void, HandleFailure> => {
+): Effect.Effect<void, MallocFailure> => {
   // A pid namespace cannot be seen before it has a first process.
   const isFirst = parent.childNamespaces.pid.id === undefined && !(flags & CLONE.NEWPID);
   return Effect.map(learnNamespaces(child, isFirst ? flags | CLONE.NEWPID : flags), () => {
