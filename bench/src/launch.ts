@@ -4,7 +4,7 @@ import { stubPath } from "@rsyscall/native";
 import { StubServer } from "@rsyscall/stub-server";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
-import { program } from "./floors.ts";
+import { program } from "./cPrograms.ts";
 import { interleaved } from "./interleaved.ts";
 import type { Row } from "./Row.ts";
 

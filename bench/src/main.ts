@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
-import { page } from "./docs.ts";
+import { page } from "./benchmarksPage.ts";
 import { files } from "./files.ts";
 import { stubLaunch } from "./launch.ts";
 import { localCall } from "./local.ts";

@@ -5,7 +5,7 @@ import { runInNewContext } from "node:vm";
 import { StubServer } from "@rsyscall/stub-server";
 import type { Thread } from "@rsyscall/thread";
 import { Deferred, Effect } from "effect";
-import { program } from "./floors.ts";
+import { program } from "./cPrograms.ts";
 import type { Row } from "./Row.ts";
 
 const COUNT = 1000;

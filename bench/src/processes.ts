@@ -1,7 +1,7 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { Command, type Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
-import { program } from "./floors.ts";
+import { program } from "./cPrograms.ts";
 import { interleaved, timed } from "./interleaved.ts";
 import type { Row } from "./Row.ts";
 

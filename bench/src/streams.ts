@@ -4,7 +4,7 @@ import { AF, SOCK } from "@rsyscall/abi";
 import { bindUnix, Socket } from "@rsyscall/handle";
 import { Command, type Thread } from "@rsyscall/thread";
 import { Effect, Stream } from "effect";
-import { pipeReads } from "./floors.ts";
+import { pipeReads } from "./cPrograms.ts";
 import { interleaved, timed } from "./interleaved.ts";
 import type { Row } from "./Row.ts";
 import type { Remotes } from "./remote.ts";

@@ -10,8 +10,8 @@ import { StdinTask } from "@rsyscall/task-stdin";
 import { Command, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { interleaved, timed } from "./interleaved.ts";
-import { slowLink } from "./link.ts";
 import type { Row } from "./Row.ts";
+import { slowLink } from "./slowLink.ts";
 
 /** Bytes of a file that is copied. */
 const BULK_SIZE = 64 * 1024 * 1024;

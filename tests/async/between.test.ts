@@ -1,7 +1,7 @@
-import { it } from "@rsyscall/harness";
+import { begin, it, turn } from "@rsyscall/harness";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { begin, inFork, inStub, turn } from "./places.ts";
+import { inFork, inStub } from "./threadKinds.ts";
 
 const SIZE = 4 * 1024 * 1024;
 

@@ -1,10 +1,20 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { eventually, execute, it, start, statusOf, tempDirectory } from "@rsyscall/harness";
+import {
+  begin,
+  eventually,
+  execute,
+  it,
+  start,
+  statusOf,
+  tempDirectory,
+  turn,
+} from "@rsyscall/harness";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { begin, type Family, families, listen, places, turn, unconnected } from "./places.ts";
+import { type Family, families, listen, unconnected } from "./socketFamilies.ts";
+import { threadKinds } from "./threadKinds.ts";
 
 const COUNT = 1000;
 
@@ -54,7 +64,7 @@ const connections = (thread: Thread, count: number) =>
     return all;
   });
 
-describe.each(places)("a thousand idle connections %s", (_name, place) => {
+describe.each(threadKinds)("a thousand idle connections %s", (_name, place) => {
   it("are told each of its own, and leave nothing behind", function* () {
     const thread = yield* place;
     const { pid } = thread.task;

@@ -10,37 +10,31 @@ import {
   Socket,
 } from "@rsyscall/handle";
 import {
+  begin,
   execute,
   it,
   launchStub,
   mock,
+  Random,
   seen,
   shell,
   statusOf,
   tempDirectory,
+  turn,
 } from "@rsyscall/harness";
 import { catchErrno } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Option, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import {
-  begin,
-  type Family,
-  families,
-  listen,
-  type Place,
-  places,
-  random,
-  turn,
-  unconnected,
-} from "./places.ts";
+import { type Family, families, listen, unconnected } from "./socketFamilies.ts";
+import { type ThreadKind, threadKinds } from "./threadKinds.ts";
 
 const [unix, inet] = families as unknown as [Family, Family];
 
 /** Lets a fiber run for a while, and then interrupts it. */
-const interruptSometime = <A, E>(fiber: Fiber.Fiber<A, E>, below: (limit: number) => number) =>
+const interruptSometime = <A, E>(fiber: Fiber.Fiber<A, E>, random: Random) =>
   Effect.gen(function* () {
-    for (let i = below(4); i > 0; i--) yield* below(2) === 0 ? turn : Effect.yieldNow;
+    for (let i = random.below(4); i > 0; i--) yield* random.below(2) === 0 ? turn : Effect.yieldNow;
     yield* Fiber.interrupt(fiber);
     return yield* Fiber.await(fiber);
   });
@@ -76,11 +70,11 @@ const ways = [
   },
 ];
 
-describe.each(places)("a thousand interruptions %s", (_name, place) => {
+describe.each(threadKinds)("a thousand interruptions %s", (_name, place) => {
   for (const { what, ends, read, write } of ways) {
     it(`of who reads from ${what} lose no byte`, function* () {
       const pair = yield* ends(yield* place);
-      const below = random(1);
+      const random = new Random(1);
       /** Byte i of what is sent. */
       const byteAt = (i: number) => (i ^ (i >> 8) ^ (i >> 16)) & 255;
       let sent = 0;
@@ -89,19 +83,21 @@ describe.each(places)("a thousand interruptions %s", (_name, place) => {
         Effect.gen(function* () {
           while (interrupted < 1000) {
             const start = sent;
-            const bytes = Uint8Array.from({ length: 1 + below(300) }, (_, i) => byteAt(start + i));
+            const bytes = Uint8Array.from({ length: 1 + random.below(300) }, (_, i) =>
+              byteAt(start + i),
+            );
             yield* write(pair, bytes);
             sent += bytes.length;
-            for (let i = below(5); i > 0; i--) yield* turn;
+            for (let i = random.below(5); i > 0; i--) yield* turn;
           }
           yield* pair[1].close;
         }),
       );
       let got = 0;
       for (;;) {
-        const reading = yield* begin(read(pair, 1 + below(500)));
+        const reading = yield* begin(read(pair, 1 + random.below(500)));
         const exit = yield* interrupted < 1000
-          ? interruptSometime(reading, below)
+          ? interruptSometime(reading, random)
           : Fiber.await(reading);
         if (Exit.isFailure(exit)) {
           assert.isTrue(Exit.hasInterrupts(exit));
@@ -121,7 +117,7 @@ describe.each(places)("a thousand interruptions %s", (_name, place) => {
 
     it(`of who writes to ${what} leave a beginning of each part, in order`, function* () {
       const pair = yield* ends(yield* place);
-      const below = random(2);
+      const random = new Random(2);
       /** Part number n is this often the number n: more than there is room for, now and then. */
       const parts: Array<{ readonly length: number; readonly whole: boolean }> = [];
       const part = (n: number, length: number) =>
@@ -133,15 +129,15 @@ describe.each(places)("a thousand interruptions %s", (_name, place) => {
             const bytes = yield* read(pair, 40_000);
             if (bytes.length === 0) return new Uint8Array(Buffer.concat(got));
             got.push(bytes);
-            for (let i = below(6); i > 0; i--) yield* turn;
+            for (let i = random.below(6); i > 0; i--) yield* turn;
           }
         }),
       );
       for (let interrupted = 0; interrupted < 1000; ) {
         // What is interrupted stops anywhere: only the next part can be told from it if it stops at a number.
-        const length = 1024 * (1 + below(40));
+        const length = 1024 * (1 + random.below(40));
         const writing = yield* begin(write(pair, part(parts.length, length)));
-        const exit = yield* interruptSometime(writing, below);
+        const exit = yield* interruptSometime(writing, random);
         if (Exit.isFailure(exit)) interrupted++;
         parts.push({ length, whole: Exit.isSuccess(exit) });
       }
@@ -167,7 +163,7 @@ describe.each(places)("a thousand interruptions %s", (_name, place) => {
     const thread = yield* place;
     const local = yield* LocalThread;
     const { listener, address } = yield* listen(thread, unix, 4096);
-    const below = random(3);
+    const random = new Random(3);
     const clients = yield* begin(
       Effect.gen(function* () {
         const all: Array<AsyncFileDescriptor<Socket>> = [];
@@ -176,7 +172,7 @@ describe.each(places)("a thousand interruptions %s", (_name, place) => {
           yield* client.connect(address);
           yield* client.sendAllBytes(Uint8Array.of(i >> 8, i & 255));
           all.push(client);
-          for (let i = below(4); i > 0; i--) yield* turn;
+          for (let i = random.below(4); i > 0; i--) yield* turn;
         }
         return all;
       }),
@@ -191,7 +187,7 @@ describe.each(places)("a thousand interruptions %s", (_name, place) => {
     while (interrupted < 1000) {
       // The scope stays: what was accepted is not closed by the interruption.
       const accepting = yield* begin(listener.accept());
-      const exit = yield* interruptSometime(accepting, below);
+      const exit = yield* interruptSometime(accepting, random);
       if (Exit.isSuccess(exit)) yield* serve(exit.value);
       else interrupted++;
     }
@@ -207,9 +203,9 @@ describe.each(places)("a thousand interruptions %s", (_name, place) => {
 
   it("of who waits for a hang-up leave it to be seen", function* () {
     const [from, to] = yield* socketEnds(yield* place);
-    const below = random(4);
+    const random = new Random(4);
     for (let i = 0; i < 1000; i++) {
-      const exit = yield* interruptSometime(yield* begin(from.waitForRdhup), below);
+      const exit = yield* interruptSometime(yield* begin(from.waitForRdhup), random);
       assert.isTrue(Exit.hasInterrupts(exit));
     }
     yield* to.handle.shutdown(SHUT.WR);
@@ -501,7 +497,7 @@ describe("who waits", () => {
       assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(fiber)), name);
   });
 
-  for (const [where, place] of places)
+  for (const [where, place] of threadKinds)
     it(`is told with a typed error that the descriptor was closed ${where}`, function* () {
       const thread = yield* place;
       const told: Record<string, string> = {};
@@ -541,7 +537,7 @@ describe("who waits", () => {
 
 describe("connect", () => {
   it("goes on where an interruption has left it, wherever it is", function* () {
-    const connect = ([where, place]: Place) =>
+    const connect = ([where, place]: ThreadKind) =>
       Effect.gen(function* () {
         const thread = yield* place;
         const { listener, address } = yield* fullListener(yield* LocalThread);
@@ -561,7 +557,7 @@ describe("connect", () => {
         const accepted = yield* (yield* LocalThread).makeAfd(yield* listener.accept());
         assert.deepEqual(yield* accepted.readBytes(), Uint8Array.of(42), where);
       });
-    yield* Effect.forEach(places, connect, { concurrency: "unbounded" });
+    yield* Effect.forEach(threadKinds, connect, { concurrency: "unbounded" });
   });
 
   it("is done where the kernel has connected meanwhile, and says what else it came to", function* () {
@@ -616,7 +612,7 @@ describe("connect", () => {
     assert.deepEqual(yield* socket.peerAddress, address);
   });
 
-  for (const [where, place] of places)
+  for (const [where, place] of threadKinds)
     it(`leaves no hang-up behind from before there was a connection ${where}`, function* () {
       const thread = yield* place;
       for (const family of families) {
@@ -650,7 +646,7 @@ const flagsOf = (pid: number, fd: number): number =>
   );
 
 describe("O_NONBLOCK", () => {
-  for (const [where, place] of places)
+  for (const [where, place] of threadKinds)
     it(`comes to the other flags, and takes none away ${where}`, function* () {
       const thread = yield* place;
       const path = yield* fifo;

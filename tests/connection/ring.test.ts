@@ -9,6 +9,7 @@ import {
   start,
   statusOf,
   tempDirectory,
+  turn,
   worksAsync,
 } from "@rsyscall/harness";
 import { batchThen, getpid } from "@rsyscall/near";
@@ -49,8 +50,6 @@ const launchedAfter = (command: string, options: StubServerOptions = {}) =>
     yield* start("sh", ["-c", `${command}; exec "$0"`, `${directory}/stub`]);
     return yield* server.accept();
   });
-
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
 
 /** Waits until a process waits for something. */
 const untilAsleep = (pid: number) =>

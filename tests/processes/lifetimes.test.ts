@@ -22,7 +22,7 @@ const sleep = Command.make("/bin/sleep", "1000");
 const sh = (script: string) => Command.make("/bin/sh", "-c", script);
 
 describe("when the controller dies", () => {
-  const fixture = fileURLToPath(new URL("../fixtures/parent.mjs", import.meta.url));
+  const fixture = fileURLToPath(new URL("../fixtures/lifetimes.mjs", import.meta.url));
   for (const signal of ["SIGKILL", "SIGTERM"] as const)
     it(`of ${signal}, no child is left that was not told to survive`, function* () {
       const controller = yield* start(process.execPath, [fixture]);

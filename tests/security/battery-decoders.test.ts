@@ -1,8 +1,8 @@
 import { decodeSockaddr, encodeSockaddr, fsDecode, fsEncode, type Sockaddr } from "@rsyscall/abi";
+import { Random } from "@rsyscall/harness";
 import { HandshakeError } from "@rsyscall/transport";
 import { assert, describe, test } from "vitest";
 import { bytesFor, codecs, decoders } from "./battery/decoders.ts";
-import { Random } from "./battery/random.ts";
 
 /*
  * Bytes of a peer's against what decodes them, with fixed seeds: a value, or an error that says so.

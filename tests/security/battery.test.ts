@@ -1,9 +1,8 @@
-import { it } from "@rsyscall/harness";
+import { it, Random } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Cause, Effect, Exit, Fiber, Option } from "effect";
 import { assert, describe } from "vitest";
 import { missing, operations } from "./battery/operations.ts";
-import { Random } from "./battery/random.ts";
 import { World } from "./battery/world.ts";
 
 /*

@@ -1,5 +1,5 @@
 /* The table of lies: what a client says that is not so, and what must come of it. One row each. The liar
- * (liar.mjs) tells them, and the controller (controller.mjs) does meanwhile what `use` names (uses.mjs). */
+ * (liar.mjs) tells them, and the controller (controller.mjs) does meanwhile what `use` names (controllerUses.mjs). */
 
 /** What a call fails with whose task was hung up on. */
 const HUNG_UP = /^failure: Syscall(Hangup|SendError)/;
@@ -237,7 +237,7 @@ const arenaOf =
     view.setBigUint64(184, BigInt(size), true);
   };
 
-/** What is asked for while all answers are the same: names of uses.mjs. */
+/** What is asked for while all answers are the same: names of controllerUses.mjs. */
 const askedFor = Object.fromEntries(
   ["read", "readlink", "getcwd", "entries", "stat", "limits", "pipe", "socketPair", "run"].map(
     (use) => [use, use],

@@ -4,7 +4,7 @@ import { childrenOf, hasEnded, it, notRoot, start, tempDirectory } from "@rsysca
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
 
-const fixture = fileURLToPath(new URL("../fixtures/mortal.mjs", import.meta.url));
+const fixture = fileURLToPath(new URL("../fixtures/parentDeath.mjs", import.meta.url));
 
 /** How long the kernel may take to end what has lost its parent, in milliseconds. */
 const LIMIT = 5000;

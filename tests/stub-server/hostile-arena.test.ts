@@ -2,7 +2,7 @@ import { mkdtempSync, readSync, writeFileSync, writeSync } from "node:fs";
 import { AF, F, F_SEAL, MFD, O, SOCK } from "@rsyscall/abi";
 import { SyscallConnection } from "@rsyscall/connection";
 import { connectUnix, type FileDescriptor, Memfd, open, pipe, Socket } from "@rsyscall/handle";
-import { execute, it, quietly, start, tempDirectory } from "@rsyscall/harness";
+import { execute, it, quietly, start, tempDirectory, turn } from "@rsyscall/harness";
 import {
   hello,
   openFds,
@@ -118,8 +118,6 @@ const lying = (socket: string) =>
       ringBell: bells.writeAllBytes(Uint8Array.of(0)),
     };
   });
-
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
 
 /** Only the lying client is called so. */
 const isLying = (call: StubCall): boolean => call.argv[0] === "name";

@@ -25,7 +25,7 @@ import { Effect, FileSystem, Layer, type PlatformError, Stream } from "effect";
 import { attempt, badArgument, isMode, isSize } from "./internal/attempt.ts";
 import { copyFile, copyTree } from "./internal/copy.ts";
 import { ThreadFile } from "./internal/File.ts";
-import { entryTypeOf, infoOf } from "./internal/info.ts";
+import { entryTypeOf, infoOf } from "./internal/fileInfo.ts";
 import { makeDirectories } from "./internal/makeDirectory.ts";
 import { openFlags, openWithoutBlocking } from "./internal/open.ts";
 import { realPath } from "./internal/realPath.ts";

@@ -17,7 +17,7 @@ import {
 import { ChildProcess, ChildProcessSpawner } from "effect/process";
 import { assert, describe } from "vitest";
 import { ThreadChildProcessSpawner } from "../src/index.ts";
-import { places } from "./places.ts";
+import { threadKinds } from "./threadKinds.ts";
 
 type Handle = ChildProcessSpawner.ChildProcessHandle;
 type Needs = Scope.Scope | LocalThread | ChildProcessSpawner.ChildProcessSpawner;
@@ -68,7 +68,7 @@ const STUBBORN = "trap '' TERM; echo ready; exec sleep 1000";
  */
 const FAMILY = "trap : TERM; sh -c 'echo $$; exec sleep 1000' & wait; wait";
 
-for (const { name, thread: open, missing } of places)
+for (const { name, thread: open, missing } of threadKinds)
   describe(`programs of ${name}`, () => {
     const test = (
       title: string,

@@ -33,8 +33,8 @@ import {
 } from "effect";
 import { assert, describe } from "vitest";
 import { ThreadFileSystem } from "../src/index.ts";
-import { places } from "./places.ts";
-import { nodeTag, populate, sames, tree } from "./sames.ts";
+import { comparisons, nodeTag, populate, tree } from "./nodeComparisons.ts";
+import { threadKinds } from "./threadKinds.ts";
 
 type Fs = FileSystem.FileSystem;
 
@@ -56,11 +56,11 @@ type Body = (
 
 const tests: Array<readonly [title: string, body: Body]> = [];
 
-/** A test that is made in all places, in a directory of its own. */
+/** A test that is made in all kinds of Threads, in a directory of its own. */
 const everywhere = (title: string, body: Body) => tests.push([title, body]);
 
 everywhere("gives and does what Node does", function* (fs) {
-  for (const { name, ours, node } of sames) {
+  for (const { name, ours, node } of comparisons) {
     const [here, there] = [yield* tempDirectory, yield* tempDirectory];
     populate(here);
     populate(there);
@@ -611,7 +611,7 @@ everywhere("reads and writes devices", function* (fs) {
   assert.equal(yield* tagOf(full.writeAll(encode("x"))), "Unknown");
 });
 
-for (const { name, thread, missing } of places)
+for (const { name, thread, missing } of threadKinds)
   describe(`FileSystem in ${name}`, () => {
     for (const [title, body] of tests)
       it.skipIf(missing)(title, function* () {

@@ -4,8 +4,8 @@ import { Effect, FileSystem, type Layer, Path, PlatformError, type Sink, Stream 
 import { ChildProcess, type ChildProcessSpawner } from "effect/process";
 import { assert } from "vitest";
 import { ThreadChildProcessSpawner, ThreadFileSystem, ThreadPath } from "../src/index.ts";
-import { places } from "./places.ts";
-import { populate, sames, tree } from "./sames.ts";
+import { comparisons, populate, tree } from "./nodeComparisons.ts";
+import { threadKinds } from "./threadKinds.ts";
 
 type Services = FileSystem.FileSystem | Path.Path | ChildProcessSpawner.ChildProcessSpawner;
 
@@ -209,7 +209,7 @@ const different = new Set([
 const outcomes = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem;
   const seen: Record<string, unknown> = {};
-  for (const { name, ours } of sames) {
+  for (const { name, ours } of comparisons) {
     if (different.has(name)) continue;
     const directory = yield* tempDirectory;
     populate(directory);
@@ -224,7 +224,7 @@ const outcomes = Effect.gen(function* () {
 });
 
 describeUnless(reason, "a program that knows only Effect's services", () => {
-  for (const { name, thread, missing } of places)
+  for (const { name, thread, missing } of threadKinds)
     it.skipIf(missing)(
       `sees in ${name} what it sees by Effect's own services for Node`,
       function* () {

@@ -4,7 +4,7 @@ import * as near from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Cause, Effect, Exit, FileSystem, Option, PlatformError } from "effect";
 import { badArgument, isSize, named } from "./attempt.ts";
-import { infoOf } from "./info.ts";
+import { infoOf } from "./fileInfo.ts";
 import { writeWithoutSignal } from "./writeWithoutSignal.ts";
 
 /**

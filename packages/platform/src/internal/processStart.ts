@@ -23,7 +23,7 @@ import {
 } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, PlatformError, Scope } from "effect";
 import { platformError } from "../platformError.ts";
-import { openPassage, type Passage } from "./passage.ts";
+import { openPassage, type Passage } from "./descriptorPassage.ts";
 import { end } from "./processEnd.ts";
 import { signalGroup, type Target } from "./processGroup.ts";
 import { MODULE, type Plan, type Wire } from "./processPlan.ts";
