@@ -27,7 +27,7 @@ const ownMemory = (): number => {
 
 const openFds = (): number => readdirSync("/proc/self/fd").length;
 
-/** Bytes that a process has in memory and shares with nobody. */
+/** Bytes of a process's private memory. */
 const privateMemory = (pid: number): number =>
   [...readFileSync(`/proc/${pid}/smaps_rollup`, "latin1").matchAll(/^Private_.*?(\d+) kB$/gm)]
     .map(([, size]) => Number(size) * 1024)

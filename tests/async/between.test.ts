@@ -23,7 +23,7 @@ describe("a stream from one Thread to another", () => {
       }),
     );
     const copying = yield* begin(Effect.andThen(Stream.run(counted, to.sink(into)), into.close));
-    // Nobody reads: two pipes are full, and a part is on its way.
+    // Without a reader two pipes are full, and a part is on its way.
     for (let i = 0; i < 200; i++) yield* turn;
     assert.isUndefined(copying.pollUnsafe());
     assert.isAtMost(taken, 512 * 1024);

@@ -72,7 +72,7 @@ const ways = [
 
 describe.each(threadKinds)("a thousand interruptions %s", (_name, place) => {
   for (const { what, ends, read, write } of ways) {
-    it(`of who reads from ${what} lose no byte`, function* () {
+    it(`of readers of ${what} lose no byte`, function* () {
       const pair = yield* ends(yield* place);
       const random = new Random(1);
       /** Byte i of what is sent. */
@@ -115,7 +115,7 @@ describe.each(threadKinds)("a thousand interruptions %s", (_name, place) => {
       assert.equal(interrupted, 1000);
     });
 
-    it(`of who writes to ${what} leave a beginning of each part, in order`, function* () {
+    it(`of writers to ${what} leave a beginning of each part, in order`, function* () {
       const pair = yield* ends(yield* place);
       const random = new Random(2);
       /** Part number n is this often the number n: more than there is room for, now and then. */
@@ -159,7 +159,7 @@ describe.each(threadKinds)("a thousand interruptions %s", (_name, place) => {
     });
   }
 
-  it("of who accepts lose no connection", function* () {
+  it("of accept lose no connection", function* () {
     const thread = yield* place;
     const local = yield* LocalThread;
     const { listener, address } = yield* listen(thread, unix, 4096);
@@ -201,7 +201,7 @@ describe.each(threadKinds)("a thousand interruptions %s", (_name, place) => {
     assert.equal(heard.size, 300);
   });
 
-  it("of who waits for a hang-up leave it to be seen", function* () {
+  it("of a wait for a hang-up leave it to be seen", function* () {
     const [from, to] = yield* socketEnds(yield* place);
     const random = new Random(4);
     for (let i = 0; i < 1000; i++) {
@@ -251,7 +251,7 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
       return yield* Fiber.join(second).pipe(Effect.timeoutOption("3 seconds"));
     });
 
-  it("is given to another who waits: bytes", function* () {
+  it("is given to the next waiter: bytes", function* () {
     const { thread } = (yield* launchStub).call;
     const [reader, writer] = yield* thread.pipe();
     const afd = yield* thread.makeAfd(reader);
@@ -263,7 +263,7 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
     assert.deepEqual(got, Option.some(new TextEncoder().encode("bytes")));
   });
 
-  it("is given to another who waits: a connection", function* () {
+  it("is given to the next waiter: a connection", function* () {
     const { thread } = (yield* launchStub).call;
     const { listener, address } = yield* listen(thread, unix, 8);
     const client = yield* unconnected(yield* LocalThread, unix);
@@ -275,7 +275,7 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
     assert.isTrue(Option.isSome(got));
   });
 
-  it("is given to another who waits: a signal", function* () {
+  it("is given to the next waiter: a signal", function* () {
     const { thread } = (yield* launchStub).call;
     const usr1 = new Set([SIG.USR1]);
     yield* SignalBlock.make(thread.task, usr1);
@@ -305,7 +305,7 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
       assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(calling)));
     });
 
-  /** Who reads four bytes. */
+  /** Ways to read four bytes. */
   const reads: ReadonlyArray<
     readonly [
       how: string,
@@ -354,7 +354,7 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
       }
     });
 
-  it("goes with its descriptors to who asks for those", function* () {
+  it("goes with its descriptors to a fiber that asks for those", function* () {
     const { thread } = (yield* launchStub).call;
     const [from, to] = yield* socketEnds(thread);
     const file = yield* Memfd.create(thread.task, "sent");
@@ -393,7 +393,7 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
     assert.equal(text(yield* thread.readToEof(result.handle)), "first second");
   });
 
-  it("is closed with the descriptor if nobody asks", function* () {
+  it("is closed with the descriptor if no fiber asks", function* () {
     const { thread } = (yield* launchStub).call;
     const { listener, address } = yield* listen(thread, unix, 8);
     const client = yield* unconnected(yield* LocalThread, unix);
@@ -453,7 +453,7 @@ const waits = (
     ] as const;
   });
 
-/** A socket for which the kernel lets nobody in any more: it answers nothing, and those who ask wait. */
+/** A listener whose queue is full: the kernel answers no connection, and clients wait. */
 const fullListener = (thread: Thread) =>
   Effect.gen(function* () {
     const { listener, address } = yield* listen(thread, inet, 0);
@@ -475,7 +475,7 @@ const beginWaits = (thread: Thread) =>
     return begun;
   });
 
-describe("who waits", () => {
+describe("a wait", () => {
   it("is interrupted at once, whatever the process does meanwhile", function* () {
     const { call } = yield* launchStub;
     const begun = yield* beginWaits(call.thread);
@@ -579,8 +579,8 @@ describe("connect", () => {
     assert.include((yield* Effect.flip(client.connect(address))).message, "EISCONN");
     const refused = yield* thread.socket(AF.INET, SOCK.STREAM);
     yield* refused.bind({ family: "inet", address: "127.0.0.1", port: 0 });
-    const nobody = (yield* refused.address) as Sockaddr;
-    const error = yield* Effect.flip((yield* interrupted(nobody)).connect(nobody));
+    const unheard = (yield* refused.address) as Sockaddr;
+    const error = yield* Effect.flip((yield* interrupted(unheard)).connect(unheard));
     assert.include(error.message, "ECONNREFUSED");
   });
 
@@ -606,7 +606,7 @@ describe("connect", () => {
     process.kill(call.pid, "SIGCONT");
     yield* call.thread.task.sysif.barrier;
     for (let i = 0; i < 5; i++) yield* turn;
-    assert.isUndefined(connecting.pollUnsafe(), "nobody has let it in");
+    assert.isUndefined(connecting.pollUnsafe(), "not accepted yet");
     yield* listener.accept();
     yield* Fiber.join(connecting);
     assert.deepEqual(yield* socket.peerAddress, address);
@@ -671,7 +671,7 @@ describe("O_NONBLOCK", () => {
     assert.equal(flagsOf(process.pid, file.near), before);
   });
 
-  it("is not set on stdio that a stub shares with its caller, whoever waits for it", function* () {
+  it("is not set on stdio that a stub shares with its caller, whichever fiber waits for it", function* () {
     const flags: Array<ReadonlyArray<number>> = [];
     const { path } = yield* mock(({ thread, pid }) =>
       Effect.gen(function* () {
@@ -685,7 +685,7 @@ describe("O_NONBLOCK", () => {
         yield* thread.writeAll(thread.stdout, new TextEncoder().encode("go\n"));
         const text = yield* Fiber.join(reading);
         look();
-        // More than there is room for: it waits for who reads.
+        // More than there is room for: it waits for the reader.
         yield* thread.writeAll(thread.stdout, new Uint8Array(300_000).fill(text[0] as number));
         look();
         return 3;

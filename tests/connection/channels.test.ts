@@ -199,7 +199,7 @@ describe("a stub's own descriptors", () => {
     assert.isUndefined(reading.pollUnsafe());
     yield* writer.writeAllText("ready");
     assert.equal(text(yield* Fiber.join(reading)), "ready");
-    // Somebody else may write, too.
+    // Another process may write, too.
     const again = yield* Effect.forkChild(afd.readBytes(100), { startImmediately: true });
     writeFileSync(`/proc/${call.pid}/fd/${writer.near}`, "by a stranger");
     assert.equal(text(yield* Fiber.join(again)), "by a stranger");

@@ -110,7 +110,7 @@ describe("the ring", () => {
       ),
       { startImmediately: true },
     );
-    // Nobody waits for it but those who asked.
+    // Only the fibers that asked wait for it.
     assert.equal((yield* execute("/bin/true")).status, 0);
     process.kill(call.pid, "SIGCONT");
     assert.deepEqual(

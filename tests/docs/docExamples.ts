@@ -1,9 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
-
-/** The top of the repository. */
-export const root = fileURLToPath(new URL("../..", import.meta.url));
+import { join } from "node:path";
+import { filesBelow, packages, root } from "./files.ts";
 
 /** TypeScript between fences, in Markdown or in a doc comment. */
 export interface DocExample {
@@ -19,10 +16,13 @@ export interface DocExample {
 }
 
 const examplesIn = (path: string): Array<DocExample> => {
-  const text = readFileSync(path, "utf8").replace(/^ *\* ?/gm, path.endsWith(".ts") ? "" : "$&");
+  const text = readFileSync(join(root, path), "utf8").replace(
+    /^ *\* ?/gm,
+    path.endsWith(".ts") ? "" : "$&",
+  );
   return [...text.matchAll(/^```ts( no-run)?\n(.*?)^```$/gms)].map(
     ({ 1: noRun, 2: code = "", index }, i) => ({
-      path: relative(root, path),
+      path,
       number: i + 1,
       line: text.slice(0, index).split("\n").length + 1,
       code,
@@ -31,20 +31,15 @@ const examplesIn = (path: string): Array<DocExample> => {
   );
 };
 
-const filesIn = (folder: string, recursive = false): Array<string> =>
-  readdirSync(join(root, folder), { recursive, encoding: "utf8" }).map((path) =>
-    join(root, folder, path),
-  );
+const pages = [".", "docs", "examples", ...packages].flatMap((folder) =>
+  readdirSync(join(root, folder))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => join(folder, name)),
+);
 
-const packages = readdirSync(join(root, "packages")).map((name) => join("packages", name));
+const sources = packages
+  .flatMap((folder) => filesBelow(join(folder, "src")))
+  .filter((path) => path.endsWith(".ts"));
 
 /** All examples of the documentation: of the pages, and of what is public in packages. */
-export const docExamples: ReadonlyArray<DocExample> = [
-  // What is below a package's node_modules are links back to the packages.
-  ...[".", "docs", "examples", ...packages]
-    .flatMap((folder) => filesIn(folder))
-    .filter((path) => path.endsWith(".md")),
-  ...packages
-    .flatMap((folder) => filesIn(join(folder, "src"), true))
-    .filter((path) => path.endsWith(".ts")),
-].flatMap(examplesIn);
+export const docExamples: ReadonlyArray<DocExample> = [...pages, ...sources].flatMap(examplesIn);

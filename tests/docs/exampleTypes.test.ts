@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import ts from "typescript";
 import { assert, beforeAll, describe, test } from "vitest";
-import { type DocExample, docExamples, root } from "./docExamples.ts";
+import { type DocExample, docExamples } from "./docExamples.ts";
+import { root } from "./files.ts";
 
 /*
  * Examples are checked as a strict program would be, against the sources. One program has them all, so that the

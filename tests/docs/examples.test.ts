@@ -4,7 +4,8 @@ import { execute, it } from "@rsyscall/harness";
 import { Effect } from "effect";
 import ts from "typescript";
 import { assert, describe } from "vitest";
-import { docExamples, root } from "./docExamples.ts";
+import { docExamples } from "./docExamples.ts";
+import { root } from "./files.ts";
 
 /** Examples are programs as users write them: they run on the built packages, below the root. */
 const directory = join(root, ".cache", `examples-${process.pid}`);

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert, describe, test } from "vitest";
 import { figureLines, withFigures } from "../../bench/src/readmeFigures.ts";
-import { root } from "./docExamples.ts";
+import { root } from "./files.ts";
 
 const readme = readFileSync(join(root, "README.md"), "utf8");
 const page = readFileSync(join(root, "docs/benchmarks.md"), "utf8");

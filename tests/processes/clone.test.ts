@@ -267,7 +267,7 @@ describe("descriptors of several tasks", () => {
     assert.equal((yield* reader.readBytes()).length, 0);
   });
 
-  it("are closed by those who stay in the table when a task dies, exits or executes", function* () {
+  it("are closed by the tasks that stay in the table when one dies, exits or executes", function* () {
     const thread = yield* LocalThread;
     const ends: ReadonlyArray<(child: ChildThread) => Effect.Effect<void, HandleFailure>> = [
       (child) => child.exit(0),

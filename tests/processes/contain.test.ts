@@ -103,7 +103,7 @@ for (const [name, place] of places)
       assert.deepInclude({ ...error }, { syscall: "execve", errno: "ENOENT" });
     });
 
-    it.skipIf(noNamespaces)("leaves no zombies of those who have lost their parents", function* () {
+    it.skipIf(noNamespaces)("leaves no zombies of orphans", function* () {
       const thread = yield* place;
       const script =
         'for i in 1 2 3 4 5 6 7 8; do (sh -c "exit 1" &); done; sleep 0.1; echo ready; sleep 1000';

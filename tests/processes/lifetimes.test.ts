@@ -232,7 +232,7 @@ describe("waiting", () => {
     yield* (yield* thread.spawn(sh("true"))).check;
   });
 
-  it("for somebody else's child is ECHILD", function* () {
+  it("for a child of another process is ECHILD", function* () {
     const thread = yield* LocalThread;
     const { call } = yield* launchStub;
     const pidfd = yield* Pidfd.open(call.thread.task, thread.task.pid);
@@ -242,7 +242,7 @@ describe("waiting", () => {
 });
 
 describe("signals to a child", () => {
-  it("are ESRCH when it was waited for, whoever has its number now", function* () {
+  it("are ESRCH when it was waited for, whichever process has its number now", function* () {
     const thread = yield* LocalThread;
     const child = yield* thread.spawn(sh("true"));
     yield* child.wait;

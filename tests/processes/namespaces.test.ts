@@ -208,7 +208,7 @@ describe("a pid namespace", () => {
     assert.equal(init.task.pid, 1);
     const child = yield* init.fork();
     assert.equal(child.process.pid, 2, "its number there");
-    // A grandchild that nobody waits for: a daemon.
+    // A grandchild without a parent that waits for it: a daemon.
     const [reader, writer] = yield* init.pipe();
     yield* init.run(Command.make("/bin/sh", "-c", "setsid sleep 1000 </dev/null & echo $!"), {
       stdout: writer,

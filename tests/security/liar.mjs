@@ -224,7 +224,7 @@ const tell = (name) => {
   const bytes = hello(["liar", name, use], change);
   const fds = arena?.(tools) ?? [];
   must(sendFds(socket, bytes.subarray(0, cut ?? split), fds, 0x4000), "hello");
-  // The last one who has them shall be the controller.
+  // The controller shall be the last process that has them.
   for (const fd of new Set(fds)) if (behind !== undefined) kernel("close", fd);
   for (const fd of behind?.(tools) ?? []) {
     sendFds(socket, split === undefined ? Uint8Array.of(0) : bytes.subarray(split), [fd], 0x4000);

@@ -9,7 +9,7 @@ const TYPED = /^failure: (Syscall|Size|OutOfSpace|WrongKind|UseAfterFree|Timeout
 
 const WRONG_KIND = /^failure: WrongKindError/;
 
-/** Served over sockets, or through what was offered: it does not matter, and nobody is harmed. */
+/** Served over sockets, or through what was offered: it does not matter, and no process is harmed. */
 const SERVED = /^success/;
 
 const GONE = { dropped: /ended after|hung up|no complete hello|reset/ };
@@ -78,7 +78,7 @@ const kinds = {
   "/dev/null": (tools) => open(tools, "/dev/null"),
   "a path": (tools) => open(tools, "/", 0o10000000),
 };
-/** A TCP socket whose last close(2) waits for a second, for what nobody reads. */
+/** A TCP socket whose last close(2) waits for a second, for bytes that its peer does not read. */
 const lingering = (tools) => {
   const { kernel, place, concat, ints } = tools;
   const loopback = Uint8Array.of(2, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0);
@@ -292,8 +292,8 @@ export const lies = {
   ]),
   ...each(
     {
-      "full of what nobody registered": (tools) => epollWith(tools, 64, (i) => 10 ** 6 + i),
-      "with one event that nobody registered": (tools) => epollWith(tools, 1, 10 ** 6),
+      "full of events never registered": (tools) => epollWith(tools, 64, (i) => 10 ** 6 + i),
+      "with one event never registered": (tools) => epollWith(tools, 1, 10 ** 6),
       "with an event of number 0": (tools) => epollWith(tools, 1, 0),
       "with an event of number 2^63": (tools) => epollWith(tools, 1, 2n ** 63n),
       "with an event of number 2^53 + 1": (tools) => epollWith(tools, 1, 2n ** 53n + 1n),
@@ -426,7 +426,7 @@ export const lies = {
     }),
     outcome: HUNG_UP,
   },
-  "results that nobody asked for": {
+  "results that were not asked for": {
     use: "read",
     lie: (tools) => ({
       mmap: () => new Uint8Array(8 * 1000),

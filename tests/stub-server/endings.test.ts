@@ -62,7 +62,7 @@ import resource, signal
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 everything = set(range(1, 65)) - {32, 33}
 for number in everything - {signal.SIGKILL, signal.SIGSTOP}:
-    # Of a child that is ignored nobody learns how it ended.
+    # A parent that ignores SIGCHLD cannot learn how its child ended.
     if number != signal.SIGCHLD: signal.signal(number, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_BLOCK, everything)
 for number in sys.argv[2:]:
@@ -126,7 +126,7 @@ for number in sys.argv[2:]:
     );
   });
 
-  it("69 and the path of the socket when nobody listens", function* () {
+  it("69 and the path of the socket when no server listens", function* () {
     const directory = yield* tempDirectory;
     yield* Effect.scoped(StubServer.make(yield* LocalThread, directory, "gone"));
     const { stubPath } = yield* Effect.promise(() => import("@rsyscall/native"));

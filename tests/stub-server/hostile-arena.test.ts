@@ -228,7 +228,7 @@ describe("an arena that is none", () => {
     yield* stillServes(path, before);
   });
 
-  it("comes behind the first byte, or with every byte: nobody takes it", function* () {
+  it("comes behind the first byte, or with every byte: it is not taken", function* () {
     const { path, socket } = yield* serve();
     const before = openFds();
     const { task } = yield* LocalThread;
@@ -270,7 +270,7 @@ describe("an arena that is none", () => {
 });
 
 describe("a client with a ring", () => {
-  it("may mark calls as done that nobody has made: they are made, and waited for", function* () {
+  it("may mark calls as done before they were made: they are made, and waited for", function* () {
     const results: Array<number> = [];
     const { path, socket } = yield* serveLiar((call) =>
       Effect.gen(function* () {
@@ -336,7 +336,7 @@ describe("a client with a ring", () => {
     yield* stillServes(path, before);
   });
 
-  it("may say all the time that it sleeps, and read no bell: nobody blocks", function* () {
+  it("may say all the time that it sleeps, and read no bell: the controller does not block", function* () {
     let done = 0;
     const count = 2000;
     const { path, socket } = yield* serveLiar((call) =>
@@ -415,7 +415,7 @@ describe("a client with a ring", () => {
         punch = whole;
         assert.isTrue(hasRing(yield* passing(socket, offering(), [memfd])));
         while (rounds < 50) yield* turn;
-        // It cannot be made smaller, by nobody.
+        // It is sealed: no process can make it smaller.
         const error = yield* Effect.flip(memfd.truncate(4096));
         assert.deepInclude({ ...error }, { syscall: "ftruncate", errno: "EPERM" });
         assert.deepInclude(
@@ -465,7 +465,7 @@ describe("a client with a ring", () => {
         yield* bells.close;
         while (failures.length === 0) yield* turn;
         assert.instanceOf(failures[0], SyscallHangup);
-        // The memory is still ours, and nobody looks at it any more.
+        // The memory is still mapped here, and no longer read.
         writeSync(ring.fd, new Uint8Array(4096).fill(255), 0, 4096, 0);
       }),
     );
@@ -560,7 +560,7 @@ const hasEnded = (sysif: SyscallInterface): boolean =>
 const scribble = (copies: boolean) => `
 const { readSync, writeSync } = require("fs");
 const { randomFillSync } = require("crypto");
-// Who is hung up on has done all that it can.
+// A client that was hung up on has done all that it can.
 process.on("uncaughtException", ({ code }) => process.exit(code === "EPIPE" || code === "ECONNRESET" ? 0 : 1));
 console.log("ready");
 const page = Buffer.alloc(4096), byte = Buffer.alloc(1), at = Buffer.alloc(2);
@@ -578,7 +578,7 @@ for (let i = 0; i < 20000; i++) {
   }
   page.writeUInt32LE(1, 0);
   writeSync(3, page, 0, 4, 0);
-  // A byte of a request that waits: nobody ever answers it.
+  // One byte of a request: it stays incomplete, and is never answered.
   if (i > 15000 && i % 4 === 0) {
     randomFillSync(byte);
     randomFillSync(at);

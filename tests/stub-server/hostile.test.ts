@@ -84,7 +84,7 @@ describe("a client that is no stub", () => {
     yield* stillServes(path, before);
   });
 
-  it("may pass and answer what nobody asked: it is dropped", function* () {
+  it("may pass and answer what it was not asked for: it is dropped", function* () {
     const { path, socket } = yield* quietly(serve());
     const before = openFds();
     yield* Effect.scoped(
@@ -99,7 +99,7 @@ describe("a client that is no stub", () => {
     yield* stillServes(path, before);
   });
 
-  it("may send more than its hello: nobody reads it", function* () {
+  it("may send more than its hello: that is not read", function* () {
     const { socket } = yield* serve();
     const { fds } = yield* passing(socket, new Uint8Array([...hello(), ...hello()]));
     assert.equal(fds.length, 4);
@@ -208,7 +208,7 @@ describe("a client that is no stub", () => {
     assert.equal((yield* execute(path)).status, 3);
   });
 
-  it("is dropped at the deadline when it stalls, and hundreds of it hold up nobody", function* () {
+  it("is dropped at the deadline when it stalls, and hundreds of it hold up no other", function* () {
     const { path, socket } = yield* serve({ handshakeTimeout: "300 millis" });
     const before = openFds();
     const stallers = yield* Effect.forkChild(

@@ -21,7 +21,7 @@ import { assert, describe } from "vitest";
 
 const inherited = (call: StubCall, fd: number) => new FileDescriptor(call.thread.task, Fd(fd));
 
-/** What every program here inherits by the fault of whoever started the tests. */
+/** Descriptors that every program here inherits, because the process that started the tests left them open. */
 const ambient = readdirSync("/proc/self/fd").filter((fd) => {
   try {
     const flags = /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1];
@@ -197,7 +197,7 @@ for nonblocking in (True, False):
     });
   });
 
-  it("stdout may be a pipe that nobody reads: SIGPIPE, as for any program", function* () {
+  it("stdout may be a pipe without readers: SIGPIPE, as for any program", function* () {
     const { path } = yield* mock(({ thread }) =>
       Effect.as(outcome(thread.stdout.writeAllText("x")), 7),
     );

@@ -80,7 +80,7 @@ const silent = (socket: string, count: number, bytes: Uint8Array = new Uint8Arra
       }),
   );
 
-/** Milliseconds that a caller takes, who must be answered. */
+/** Milliseconds until a caller is answered, which it must be. */
 const callTime = (path: string) =>
   Effect.gen(function* () {
     const began = performance.now();
@@ -180,7 +180,7 @@ describe("what clients say of themselves", () => {
     assert.isBelow(after.lag, 150);
   });
 
-  it("has one budget: those for whom there is no room wait, small ones do not", function* () {
+  it("has one budget: clients beyond it wait, small ones do not", function* () {
     const size = 100_000;
     const { path, socket } = yield* serve({
       descriptionLimit: 9 * size,
@@ -253,7 +253,7 @@ describe("clients that stall", () => {
     assert.isBelow(pressed.fds, fds + 2 * 25 + 10);
   });
 
-  it("who die when they have said hello give back their places", function* () {
+  it("that die after their hello give back their places", function* () {
     const { path, socket } = yield* serve({ pendingLimit: 4, callLimit: 1 }, (call) =>
       call.argv[1] === "first" ? Effect.as(Effect.sleep("500 millis"), 3) : Effect.succeed(3),
     );
@@ -325,7 +325,7 @@ describe("clients that pass and then say nothing", () => {
     assert.equal((yield* caller.ended).status, 69);
   });
 
-  it("are others than those who wait for their input", function* () {
+  it("are not those that wait for their input", function* () {
     const caller = yield* stopped({ stallLimit: "100 millis" }, (call) =>
       Effect.map(call.thread.readTextToEof(call.thread.stdin), (text) => text.length),
     );

@@ -18,7 +18,7 @@ import type { StubCall } from "@rsyscall/stub-server";
 import { Effect } from "effect";
 import { assert } from "vitest";
 
-/** Nobody's user and group id, on every Linux. */
+/** Ids of the user `nobody` and its group, on every Linux. */
 const NOBODY = 65534;
 const nobody = { uid: NOBODY, gid: NOBODY };
 
@@ -41,7 +41,7 @@ const reason = (): string | undefined => {
   return undefined;
 };
 
-/** A directory that nobody owns. */
+/** A directory of the user `nobody`. */
 const nobodysDirectory = Effect.map(tempDirectory, (directory) => {
   chownSync(directory, NOBODY, NOBODY);
   return directory;

@@ -331,7 +331,7 @@ sys.exit(ended.returncode)`,
       assert.equal(status, 69);
       assert.include(
         stderr,
-        `refuses a server of another user, who would get the rights of this process: ${socket}`,
+        `refuses a server of another user, which would get the rights of this process: ${socket}`,
       );
     },
   );
@@ -542,7 +542,7 @@ describe("errors", () => {
       return path;
     });
 
-  /** Nothing is left behind, neither now nor while somebody goes on with the scope. */
+  /** Nothing is left behind, neither now nor while the scope stays open. */
   const assertRefused = (
     reason: StubServerErrorReason,
     directory: string,
@@ -720,7 +720,7 @@ describe("errors", () => {
     });
   }
 
-  it("who catches the error can try again at once, in the same scope", function* () {
+  it("can be tried again at once, in the same scope", function* () {
     const directory = yield* tempDirectory;
     const thread = yield* LocalThread;
     const first = StubServer.make(thread, directory, "mail", { stub: "/nonexistent" });

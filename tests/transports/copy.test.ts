@@ -38,7 +38,7 @@ const sha256 = (path: string): string => {
 
 const plain = script('exec "$@"');
 
-/** Processes of this host, for whoever can be seen in /proc. */
+/** Kinds of Threads on this host, whose processes /proc shows. */
 const places: ReadonlyArray<
   [name: string, thread: Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>]
 > = [

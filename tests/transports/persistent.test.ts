@@ -117,7 +117,7 @@ describe("the path of a persistent task", () => {
     assert.isFalse(existsSync(path));
   });
 
-  it("stays that of one that listens, and nobody is told to remove it", function* () {
+  it("stays that of one that listens, and no error advises to remove it", function* () {
     const { path, pid } = yield* kept;
     const local = yield* LocalThread;
     const error = yield* Effect.flip(PersistentTask.start(local, path));

@@ -133,7 +133,7 @@ describe("the Terminal of a stub", () => {
     yield* process.check;
   });
 
-  it("gives what nobody has taken to who reads next", function* () {
+  it("gives what was not taken to the next reader", function* () {
     const { path } = yield* mocked(
       Effect.gen(function* () {
         const { readInput, readLine, display } = yield* Terminal.Terminal;
@@ -152,7 +152,7 @@ describe("the Terminal of a stub", () => {
     );
   });
 
-  it("reads lines of whatever it is, and is told of the end", function* () {
+  it("reads lines of any kind of stdin, and is told of the end", function* () {
     const { path } = yield* mocked(
       Effect.gen(function* () {
         const { readLine, display, columns, rows } = yield* Terminal.Terminal;
@@ -206,7 +206,7 @@ describe("the Terminal of a stub", () => {
       assert.equal(seen(yield* program(path, [], { input })).stdout, `ready\n${keys}<end>`);
   });
 
-  it("gives every key to all who read", function* () {
+  it("gives every key to all readers", function* () {
     const { path } = yield* mocked(
       Effect.gen(function* () {
         const { readInput, display } = yield* Terminal.Terminal;
@@ -232,7 +232,7 @@ describe("the Terminal of a stub", () => {
     yield* process.check;
   });
 
-  it("ends the keys of those who read when its user quits, and not of who reads next", function* () {
+  it("ends the keys of its readers when its user quits, and not of the next one", function* () {
     const { path } = yield* mocked(
       Effect.gen(function* () {
         const { readInput, display } = yield* Terminal.Terminal;
@@ -290,7 +290,7 @@ describe("the Terminal of a stub", () => {
     yield* process.check;
   });
 
-  it("fails to display where nobody can be shown anything", function* () {
+  it("fails to display where nothing can be shown", function* () {
     const { path } = yield* mocked(
       Effect.gen(function* () {
         const { display } = yield* Terminal.Terminal;

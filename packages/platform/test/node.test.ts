@@ -35,7 +35,7 @@ const provideNode = <A, E>(program: Effect.Effect<A, E, Services>): Effect.Effec
   ) as Effect.Effect<A, E>;
 };
 
-/** What a user may write, who knows nothing of Threads. It tells all that it sees. */
+/** A program that knows nothing of Threads. It tells all that it sees. */
 const program = (directory: string) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem;
