@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Effect, type Scope } from "effect";
 
-/** A Node child that sends back what it is sent. */
+/** Starts a Node child that sends back each message, and gives a function for one round trip. */
 export const echoChild: Effect.Effect<
   (message: unknown) => Effect.Effect<void>,
   never,

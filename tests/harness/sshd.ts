@@ -39,7 +39,7 @@ export const noOtherUser: string | undefined =
   missing("unshare", "setpriv") ??
   (spawnSync("unshare", ["--mount", "--propagation", "private", "true"]).status === 0
     ? undefined
-    : "no mount namespaces are to be had");
+    : "no mount namespaces");
 
 /** A real sshd(8) on the loopback interface, with keys of its own. */
 export interface Sshd {

@@ -62,7 +62,7 @@ describeUnless(notRoot ?? missing("python3"), "a user of a host without perl", (
       );
     assert.isFalse(existsSync(proof));
     yield* other.kill("SIGKILL");
-    // Of a name that was in use once there is nothing to be had.
+    // A name is used only once.
     for (const [, path] of (yield* other.ended).stdout.toString().matchAll(/taken (\S+)/g))
       rmSync(path as string);
   });
