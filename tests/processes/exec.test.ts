@@ -344,7 +344,7 @@ describe("a thread that is no more", () => {
         child.fork(),
         child.run(Command.make("/bin/true")),
       ] as Array<Effect.Effect<unknown, { readonly _tag: string }, Scope.Scope>>)
-        assert.include(["SyscallSendError", "UseAfterFreeError"], (yield* Effect.flip(use))._tag);
+        assert.equal((yield* Effect.flip(use))._tag, "SyscallSendError");
       // Which process it was, and how it has ended.
       const how = end === "kill" ? "was killed by SIGKILL" : "exited with status 0";
       for (const use of [
