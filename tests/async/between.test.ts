@@ -5,7 +5,7 @@ import { inFork, inStub } from "./threadKinds.ts";
 
 const SIZE = 4 * 1024 * 1024;
 
-/** No part of it is like the next. */
+/** No two parts of it are alike. */
 const content = Buffer.from(
   Uint32Array.from({ length: SIZE / 4 }, (_, i) => i * 2654435761).buffer,
 );

@@ -8,10 +8,10 @@ import { threadKinds } from "./threadKinds.ts";
 
 const COUNT = 200;
 
-/** Most bytes of one connection: more than a socket holds. */
+/** Bytes of one connection at most: more than a socket holds. */
 const MOST = 300_000;
 
-/** Where the bytes of each connection begin: they are those of no other. */
+/** The offset of each connection's bytes: no two connections send the same. */
 const STEP = 1001;
 
 const pool = Buffer.from(
@@ -22,7 +22,7 @@ const pool = Buffer.from(
   })(),
 );
 
-/** What connection number `i` sends. */
+/** The bytes that connection number `i` sends. */
 const content = (i: number): Buffer => {
   const random = new Random(i);
   const length = i < 2 ? i : random.below(random.below(3) === 0 ? MOST : 10_000);
@@ -35,14 +35,14 @@ describe.each(threadKinds)("two hundred connections at the same time %s", (_name
       const thread = yield* place;
       const local = yield* LocalThread;
       const { listener, address } = yield* listen(thread, family, COUNT);
-      /** Sends back what it gets, in parts of one size or another, until there is no more. */
+      /** Echoes in parts of random sizes, until the end of the input. */
       const serve = (i: number) =>
         Effect.scoped(
           Effect.gen(function* () {
             const socket = yield* thread.makeAfd(yield* listener.accept());
             yield* Stream.run(socket.stream(500 + (i % 7) * 9973), socket.sendSink());
             yield* socket.handle.shutdown(SHUT.WR);
-            // The other end is read to its end before this one goes.
+            // The other end is read to its end before this one closes.
             yield* socket.waitForRdhup;
           }),
         );

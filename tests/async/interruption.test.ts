@@ -75,7 +75,7 @@ describe.each(threadKinds)("a thousand interruptions %s", (_name, place) => {
     it(`of readers of ${what} lose no byte`, function* () {
       const pair = yield* ends(yield* place);
       const random = new Random(1);
-      /** Byte i of what is sent. */
+      /** Byte i of the stream. */
       const byteAt = (i: number) => (i ^ (i >> 8) ^ (i >> 16)) & 255;
       let sent = 0;
       let interrupted = 0;
@@ -118,7 +118,7 @@ describe.each(threadKinds)("a thousand interruptions %s", (_name, place) => {
     it(`of writers to ${what} leave a beginning of each part, in order`, function* () {
       const pair = yield* ends(yield* place);
       const random = new Random(2);
-      /** Part number n is this often the number n: more than there is room for, now and then. */
+      /** Part number n repeats the number n: now and then more than there is room for. */
       const parts: Array<{ readonly length: number; readonly whole: boolean }> = [];
       const part = (n: number, length: number) =>
         new Uint8Array(new Uint32Array(length).fill(n).buffer);
@@ -134,7 +134,7 @@ describe.each(threadKinds)("a thousand interruptions %s", (_name, place) => {
         }),
       );
       for (let interrupted = 0; interrupted < 1000; ) {
-        // What is interrupted stops anywhere: only the next part can be told from it if it stops at a number.
+        // An interrupted part ends anywhere. The next part is recognisable only if it ends at a whole number.
         const length = 1024 * (1 + random.below(40));
         const writing = yield* begin(write(pair, part(parts.length, length)));
         const exit = yield* interruptSometime(writing, random);
@@ -185,14 +185,14 @@ describe.each(threadKinds)("a thousand interruptions %s", (_name, place) => {
       });
     let interrupted = 0;
     while (interrupted < 1000) {
-      // The scope stays: what was accepted is not closed by the interruption.
+      // The scope stays open: an interruption does not close accepted connections.
       const accepting = yield* begin(listener.accept());
       const exit = yield* interruptSometime(accepting, random);
       if (Exit.isSuccess(exit)) yield* serve(exit.value);
       else interrupted++;
     }
     yield* Fiber.join(clients);
-    // All that is left is there already.
+    // The rest has arrived already.
     while (heard.size < 300) {
       const last = yield* listener.accept().pipe(Effect.timeoutOption("5 seconds"));
       if (last._tag === "None") break;
@@ -213,7 +213,7 @@ describe.each(threadKinds)("a thousand interruptions %s", (_name, place) => {
   });
 });
 
-/** While the process does nothing. */
+/** Runs an effect while the process is stopped. */
 const whileStopped = <A, E, R>(thread: Thread, effect: Effect.Effect<A, E, R>) => {
   const { pid } = thread.task;
   return Effect.acquireUseRelease(
@@ -409,7 +409,7 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-/** Every operation that waits, in a state in which it has to. */
+/** Every operation that can wait, in a state in which it must wait. */
 const waits = (
   thread: Thread,
 ): Effect.Effect<
@@ -461,7 +461,7 @@ const fullListener = (thread: Thread) =>
     return { listener, address };
   });
 
-/** Begins all that waits, and lets it wait. */
+/** Begins all these operations, and lets them wait. */
 const beginWaits = (thread: Thread) =>
   Effect.gen(function* () {
     const begun = [];
@@ -484,7 +484,7 @@ describe("a wait", () => {
       () =>
         Effect.gen(function* () {
           while (statusOf(call.pid) !== "T") yield* turn;
-          // Memory and scopes of the process can only be given back when it goes on.
+          // Memory and descriptors in the process can only be given back when it goes on.
           for (const { name, fiber } of begun)
             yield* Effect.andThen(
               Effect.sync(() => fiber.interruptUnsafe()),
@@ -536,7 +536,7 @@ describe("a wait", () => {
 });
 
 describe("connect", () => {
-  it("goes on where an interruption has left it, wherever it is", function* () {
+  it("goes on where an interruption has left it", function* () {
     const connect = ([where, place]: ThreadKind) =>
       Effect.gen(function* () {
         const thread = yield* place;
@@ -550,7 +550,7 @@ describe("connect", () => {
           assert.isTrue(Exit.hasInterrupts(exit), `${where}, attempt ${i}`);
         }
         const connecting = yield* begin(client.connect(address));
-        // There is room again: the kernel, which asks every second or so, is let in.
+        // There is room again: the kernel's next retry, after a second or so, succeeds.
         yield* listener.accept();
         yield* Fiber.join(connecting);
         yield* client.sendAllBytes(Uint8Array.of(42));
@@ -560,7 +560,7 @@ describe("connect", () => {
     yield* Effect.forEach(threadKinds, connect, { concurrency: "unbounded" });
   });
 
-  it("is done where the kernel has connected meanwhile, and says what else it came to", function* () {
+  it("succeeds if the kernel has connected meanwhile, and otherwise gives its error", function* () {
     const thread = yield* LocalThread;
     const { listener, address } = yield* listen(thread, inet, 8);
     const interrupted = (to: Sockaddr) =>
@@ -575,7 +575,7 @@ describe("connect", () => {
     const client = yield* interrupted(address);
     yield* listener.accept();
     yield* client.connect(address);
-    // Once it is told, it is connected like any other.
+    // The connection is reported once. From then on the socket is connected as any other.
     assert.include((yield* Effect.flip(client.connect(address))).message, "EISCONN");
     const refused = yield* thread.socket(AF.INET, SOCK.STREAM);
     yield* refused.bind({ family: "inet", address: "127.0.0.1", port: 0 });
@@ -593,9 +593,9 @@ describe("connect", () => {
     const [ours] = (yield* call.thread.connection.passFrom([socket])) as [FileDescriptor];
     const sameSocket = yield* ours.reclassify(Socket);
     const other = yield* listen(local, inet, 8);
-    // Events of the registration are over.
+    // The events of the registration have come.
     for (let i = 0; i < 5; i++) yield* turn;
-    // An event comes behind the request to connect, and before it is performed.
+    // An event comes after the request to connect was sent, and before it is performed.
     process.kill(call.pid, "SIGSTOP");
     while (statusOf(call.pid) !== "T") yield* turn;
     const connecting = yield* begin(client.connect(address));

@@ -18,7 +18,7 @@ export const families = [
 
 export type Family = (typeof families)[number];
 
-/** A socket of a thread that listens, and where. */
+/** Makes a listening socket of a thread, and gives its address. */
 export const listen = (
   thread: Thread,
   [, domain, free]: Family,
@@ -36,6 +36,6 @@ export const listen = (
     return { listener, address: (yield* socket.address) as Sockaddr };
   });
 
-/** A socket of a thread that is not connected. */
+/** Makes a socket of a thread that is not connected. */
 export const unconnected = (thread: Thread, [, domain]: Family) =>
   Effect.flatMap(thread.socket(domain, SOCK.STREAM), (socket) => thread.makeAfd(socket));

@@ -2,7 +2,7 @@ import { launchStub, launchStubWith } from "@rsyscall/harness";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 
-/** A process whose descriptors are waited for. */
+/** A kind of Thread whose descriptors are waited for. */
 export type ThreadKind = readonly [
   name: string,
   thread: Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>,

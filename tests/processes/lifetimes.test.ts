@@ -138,7 +138,7 @@ describe("waiting", () => {
       Effect.scoped(
         Effect.gen(function* () {
           const child = yield* thread.fork();
-          // Not a core file for each of them.
+          // Without a core file for each of them.
           yield* syscall(child.task.sysif, "prctl", undefined, 4 /* PR_SET_DUMPABLE */, 0, 0, 0, 0);
           yield* child.process.kill(signal);
           return yield* child.process.wait;
@@ -171,7 +171,7 @@ describe("waiting", () => {
     assert.equal((yield* first.wait).exitStatus, 1);
   });
 
-  it("is in peace with child_process", function* () {
+  it("coexists with child_process", function* () {
     const thread = yield* LocalThread;
     yield* Effect.all(
       Array.from({ length: 30 }, (_, i) =>
@@ -314,7 +314,7 @@ describe("a program", () => {
     const [reader, writer] = yield* thread.pipe();
     yield* thread.makeAfd(reader);
     const state = yield* thread.run(
-      // Not of the shell, which blocks signals while it forks.
+      // Not in the shell itself, which blocks signals while it forks.
       sh("ls /proc/$$/fd; exec grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status >&2"),
       { stdout: writer, stderr: writer },
     );

@@ -38,14 +38,14 @@ describeUnless(missing("python3"), "a client that names another process as its c
           named,
           ...uid,
         ]);
-        // It was made to wait for what does not end, and to kill that.
+        // The controller was made to wait for a process that does not end, and to kill it.
         yield* Effect.sleep(1500);
         assert.isFalse(hasEnded(bystander.pid), "the bystander");
         assert.isFalse(hasEnded(controller.pid), "the controller");
         yield* client.kill("SIGKILL");
         yield* client.ended;
       }
-      // And serves on.
+      // The controller still serves.
       const { status } = yield* (yield* start(`${directory}/stub`)).ended;
       assert.equal(status, 0);
     });

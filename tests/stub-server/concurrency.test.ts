@@ -57,7 +57,7 @@ describe("many stubs", () => {
       times(20, (i) => execute(path, [String(i)])),
       { concurrency: "unbounded" },
     );
-    // What Node itself opens for its first child stays.
+    // Descriptors that Node opens for its first child stay.
     yield* execute("/bin/true");
     const before = open();
     for (let i = 0; i < 3; i++) yield* round;
@@ -94,7 +94,7 @@ describe("handlers", () => {
     const slow = yield* Effect.forkChild(execute(path, ["slow"]));
     yield* Deferred.await(arrived);
     for (let i = 0; i < 10; i++) assert.equal((yield* execute(path, [String(i)])).status, i);
-    // It is still there, and ends when it is told to.
+    // It is still running, and ends when it is told to.
     assert.isUndefined(slow.pollUnsafe());
     yield* goOn.open;
     assert.equal((yield* Fiber.join(slow)).status, 9);
@@ -314,7 +314,7 @@ describe("accept", () => {
     yield* connected.await;
     yield* dead.kill("SIGKILL");
     yield* dead.ended;
-    // Whatever it had said before it died, the next one is served.
+    // The next one is served, however much of its hello the dead one had sent.
     const status = yield* Effect.scoped(
       Effect.gen(function* () {
         for (;;) {

@@ -35,7 +35,7 @@ describe("the caller sees", () => {
 
   const names = Object.entries(constants.signals).filter(
     ([name]) =>
-      // These do not end a process, or have another name for the same number.
+      // These do not end a process, or are aliases.
       !/SIG(CHLD|CONT|STOP|TSTP|TTIN|TTOU|URG|WINCH|IOT|POLL|UNUSED)$/.test(name),
   );
 
@@ -113,7 +113,7 @@ for number in sys.argv[2:]:
     assert.isTrue(logged.every((message) => message.includes("failed")));
   });
 
-  it("69 when the scope of its call closes without a word", function* () {
+  it("69 when the scope of its call closes without a status", function* () {
     const directory = yield* tempDirectory;
     const server = yield* StubServer.make(yield* LocalThread, directory, "stub");
     const caller = yield* start(`${directory}/stub`);
@@ -224,7 +224,7 @@ const controller = (directory: string, mode: "idle" | "blocked") =>
   });
 
 describe("when the server does not answer", () => {
-  /** It listens, and never accepts. */
+  /** Listens, and never accepts. */
   const deaf = (options: StubServerOptions = {}) =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory;

@@ -26,7 +26,7 @@ import { assert, describe } from "vitest";
 
 const MIB = 2 ** 20;
 
-/** Where an honest stub would have its arena. */
+/** The address at which an honest stub would have its arena. */
 const ADDRESS = 0x7f00_0000_0000n;
 
 const SLOTS = 63;
@@ -40,7 +40,7 @@ const offering = (size: number | bigint = MIB, address: bigint = ADDRESS): Uint8
     view.setBigUint64(184, BigInt(size), true);
   });
 
-/** Memory as a stub makes it, unless it is to be worse. */
+/** Makes a memfd as a stub does, or a bad one. */
 const memory = ({ size = MIB, seals = F_SEAL.SHRINK | F_SEAL.GROW, flags = 0 } = {}) =>
   Effect.gen(function* () {
     const { task } = yield* LocalThread;
@@ -50,7 +50,7 @@ const memory = ({ size = MIB, seals = F_SEAL.SHRINK | F_SEAL.GROW, flags = 0 } =
     return memfd;
   });
 
-/** Whether a client that was welcomed got a ring, and not sockets. */
+/** Whether the welcome of a client offers a ring, and not sockets. */
 const hasRing = ({
   bytes,
   fds,
@@ -65,7 +65,7 @@ const hasRing = ({
   return flags === 1;
 };
 
-/** The ring of a client that lies, which it reaches by its memfd. */
+/** The ring of a lying client, which accesses it through its memfd. */
 class LyingRing {
   readonly fd: number;
   /** The next call to answer. */
@@ -92,7 +92,7 @@ class LyingRing {
     return this.word(slotOf(call)) === 2 * call + 1;
   }
 
-  /** Says that a call has a result, whether it was made or not. */
+  /** Marks a call as done, whether it was made or not. */
   mark(call: number, result: number | bigint): void {
     const bytes = Buffer.alloc(8);
     bytes.writeBigInt64LE(BigInt(result));
@@ -103,7 +103,7 @@ class LyingRing {
 
 const slotOf = (call: number): number => 64 + 64 * (call % SLOTS);
 
-/** A client that has got a ring: it, and the socket of the bells. */
+/** A client with a ring: the ring, and the socket for bells. */
 const lying = (socket: string) =>
   Effect.gen(function* () {
     const memfd = yield* memory();
@@ -119,10 +119,10 @@ const lying = (socket: string) =>
     };
   });
 
-/** Only the lying client is called so. */
+/** The name of the lying client in argv[0]. */
 const isLying = (call: StubCall): boolean => call.argv[0] === "name";
 
-/** A server that does something with the lying client, and serves the others. */
+/** A server that runs a handler for the lying client, and serves the others. */
 const serveLiar = <E>(handler: (call: StubCall) => Effect.Effect<unknown, E, Scope.Scope>) =>
   quietly(serve({}, (call) => (isLying(call) ? Effect.as(handler(call), 0) : Effect.succeed(3))));
 
@@ -299,7 +299,7 @@ describe("a client with a ring", () => {
     yield* stillServes(path, before);
   });
 
-  it("may give any result: what becomes of it is an error or a number, and the server goes on", function* () {
+  it("may give any result: it becomes an error or a number, and the server goes on", function* () {
     const exits: Array<string> = [];
     const { path, socket } = yield* serveLiar((call) =>
       Effect.gen(function* () {
@@ -376,7 +376,7 @@ describe("a client with a ring", () => {
         const { ring } = yield* lying(socket);
         while (!ring.isAsked(SLOTS - 1)) yield* turn;
         for (let i = 0; i < 3; i++) {
-          // It does not want to know that we wait, either.
+          // It also clears the flag that the controller sleeps.
           ring.set(CLIENT_SLEEPS, 0);
           assert.equal((yield* execute(path)).status, 3);
         }
@@ -473,7 +473,7 @@ describe("a client with a ring", () => {
   });
 });
 
-/** A process that has the descriptors of a lying client, from 3 on, and runs a script. */
+/** Runs a script in a process that has the descriptors of a lying client, from 3 on. */
 const beside = (script: string, fds: ReadonlyArray<FileDescriptor>) =>
   Effect.gen(function* () {
     const running = yield* start(process.execPath, ["-e", script], {
@@ -554,8 +554,8 @@ const hasEnded = (sysif: SyscallInterface): boolean =>
   sysif instanceof SyscallConnection && sysif.hasEnded;
 
 /**
- * Answers what is there by wild results, and changes bytes here and there. A copy into memory that fails
- * ends the connection, so the others get further where it says that copies go well.
+ * Answers requests with random results, and changes random bytes. A failed copy into memory ends the
+ * connection, so it answers most copies with success to get further.
  */
 const scribble = (copies: boolean) => `
 const { readSync, writeSync } = require("fs");

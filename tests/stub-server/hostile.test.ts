@@ -117,7 +117,7 @@ describe("a client that is no stub", () => {
         yield* connection.sendFds(hello(), Array(250).fill(writer));
         assert.equal((yield* waitForMessage(connection)).fds.length, 4);
         yield* writer.close;
-        // The kernel has closed what was sent: no writer is left, so this is the end of the pipe.
+        // The kernel has closed the sent descriptors: no writer is left, so this is the end of the pipe.
         assert.equal((yield* reader.readBytes()).length, 0);
       }),
     );
@@ -149,7 +149,7 @@ describe("a client that is no stub", () => {
     const deaf = yield* Socket.make(local, AF.UNIX, SOCK.STREAM);
     yield* connectUnix(deaf, socket);
     yield* deaf.writeAllBytes(new Uint8Array(100));
-    // Its own end, which stays open, is the one more.
+    // The one more is its own end, which stays open.
     yield* stillServes(path, before + 1);
   });
 
@@ -190,7 +190,7 @@ describe("a client that is no stub", () => {
       });
     });
     assert.isBelow(sent, hello().length);
-    // Node drops what it has not read when one of its writes comes too late (EPIPE).
+    // Node drops unread input when one of its writes comes too late (EPIPE).
     if (answer.length > 0) assert.match(refusal(answer), /no complete hello within 200ms/);
     yield* stillServes(path, before);
   });

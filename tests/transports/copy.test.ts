@@ -17,7 +17,7 @@ const PIECE = 16 * 1024 * 1024;
 const PIECES = 16;
 const SIZE = PIECES * PIECE;
 
-/** Each piece is another one. */
+/** Content in which no two pieces are alike. */
 const piece = (() => {
   const bytes = pattern(PIECE);
   return (number: number): Buffer => {

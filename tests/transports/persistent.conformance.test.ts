@@ -6,7 +6,7 @@ import { Effect, type Scope } from "effect";
 import { controller } from "./controller.ts";
 import { killProcess } from "./killProcess.ts";
 
-/** A process that another controller has started, and has taken its leave of. */
+/** A process that another controller has started and left. */
 const reconnected = (
   options: PersistentTaskOptions,
 ): Effect.Effect<Thread, unknown, Scope.Scope | LocalThread> =>

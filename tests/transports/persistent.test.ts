@@ -29,7 +29,7 @@ const throughCommand = (from: Thread) =>
 
 type Way = Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>;
 
-/** What a parent is reached through, and whether the task then shares memory with us. */
+/** Kinds of parents, and whether the task then shares memory with us. */
 const ways: ReadonlyArray<[name: string, way: Way, sharesMemory: boolean]> = [
   [
     "stdin",
@@ -98,7 +98,7 @@ const kept = Effect.gen(function* () {
   );
   yield* Effect.addFinalizer(() => {
     if (!hasEnded(pid)) process.kill(pid, "SIGKILL");
-    // It is a child of this process, which waits for it as soon as it hears of the end.
+    // It is a child of this process, which reaps it when it ends.
     return eventually(() => statusOf(pid) === undefined);
   });
   return { path, pid };
