@@ -41,7 +41,7 @@ describe.each(places)("two hundred connections at the same time %s", (_name, pla
             yield* Stream.run(socket.stream(500 + (i % 7) * 9973), socket.sendSink());
             yield* socket.handle.shutdown(SHUT.WR);
             // The other end is read to its end before this one goes.
-            yield* socket.waitForRdhup;
+            yield* socket.waitForRdhup();
           }),
         );
       const serving = yield* begin(

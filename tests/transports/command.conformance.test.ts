@@ -8,12 +8,13 @@ import { killed } from "./killed.ts";
 const onlyBytes = "nothing but bytes gets there";
 
 describeTransport("a task behind a command's stdin and stdout", {
-  makeThread: Effect.gen(function* () {
-    const { thread } = yield* CommandTask.launch(yield* LocalThread, (program, ...args) =>
-      Command.make(program, ...args),
-    );
-    return thread;
-  }),
+  makeThread: () =>
+    Effect.gen(function* () {
+      const { thread } = yield* CommandTask.make(yield* LocalThread, (program, ...args) =>
+        Command.make(program, ...args),
+      );
+      return thread;
+    }),
   cut: killed,
   controller: controller("command"),
   lacks: { fdPassing: onlyBytes, sharedMemory: onlyBytes },

@@ -55,7 +55,7 @@ export const pipe = (
           ];
         }),
     ),
-    ([read, write]) => Effect.andThen(read.release, write.release),
+    ([read, write]) => Effect.andThen(read.release(), write.release()),
   );
 
 /** unlink(2) */

@@ -131,7 +131,7 @@ export class NixStore {
         }),
         Stream.run(other.thread.sink(sent)),
         // What has ended early says why, and so does the other, which then has nobody to read it.
-        Effect.ensuring(Effect.ignore(Effect.andThen(sent.close, archive.close))),
+        Effect.ensuring(Effect.ignore(Effect.andThen(sent.close(), archive.close()))),
         Effect.ignore,
       );
       yield* Effect.all(
@@ -197,7 +197,7 @@ export class NixStore {
         const process = yield* thread.spawn(command, { ...options, stdin, stdout, stderr });
         // Only the program has them now: when it ends, so do they.
         const given: ReadonlyArray<FileDescriptor> = [stdin, stdout, stderr];
-        yield* Effect.forEach(given, (fd) => fd.close, { discard: true });
+        yield* Effect.forEach(given, (fd) => fd.close(), { discard: true });
         const [said, text] = yield* Effect.all(
           [
             thread.readTextToEof(errors),
@@ -205,7 +205,7 @@ export class NixStore {
           ],
           { concurrency: "unbounded" },
         );
-        const state = yield* process.wait;
+        const state = yield* process.wait();
         if (state.clean) return text;
         return yield* error(words, `it ${state}`, said);
       }),

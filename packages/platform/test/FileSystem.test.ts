@@ -557,7 +557,7 @@ everywhere("waits for the other end of a FIFO, and blocks nobody", function* (fs
   yield* Fiber.join(early);
   // The writer first, by Node's own means. To others a file is closed when that has got to the process, which
   // nobody waits for: until then there would be a reader, who reads no more.
-  yield* thread.task.sysif.barrier;
+  yield* thread.task.sysif.barrier();
   const slow = promises.writeFile(path, "from outside");
   assert.equal(yield* fs.readFileString(path), "from outside");
   yield* Effect.promise(() => slow);
@@ -648,7 +648,7 @@ describe("FileSystem of a process", () => {
       startImmediately: true,
     });
     yield* writer.writeAllText("what it was given");
-    yield* writer.close;
+    yield* writer.close();
     assert.equal(yield* Fiber.join(reading), "what it was given");
     if (notRoot === undefined) {
       yield* call.thread.chroot(at);

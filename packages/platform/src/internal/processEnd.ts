@@ -13,7 +13,7 @@ const send = (target: Target, signal: number): Effect.Effect<void, HandleFailure
 
 /** Waits until the process has ended, or nobody will be told. */
 const untilEnded = ({ process }: Target): Effect.Effect<void> =>
-  Effect.asVoid(Effect.exit(process.wait));
+  Effect.asVoid(Effect.exit(process.wait()));
 
 /** Waits for those who were to follow the process. */
 const untilFollowed = (target: Target): Effect.Effect<void> =>
