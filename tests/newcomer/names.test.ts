@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { it } from "@rsyscall/harness";
 import { Effect } from "effect";
 import ts from "typescript";
 import { assert, describe } from "vitest";
-import { it } from "../harness/index.ts";
 
 /* The rule for names that ARCHITECTURE.md has, in the declarations of the built packages. */
 

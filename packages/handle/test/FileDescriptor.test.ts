@@ -11,11 +11,11 @@ import {
 } from "node:fs";
 import { AF, Bytes, EPOLL, EPOLL_CTL, F, FD, O, SOCK } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
+import { it, launchStub, tempDirectory } from "@rsyscall/harness";
 import { catchErrno, type Fd, SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, tempDirectory } from "../../../tests/harness/index.ts";
 import {
   Directory,
   Epoll,
