@@ -58,7 +58,7 @@ export const listen = (
     yield* socket.bind(yield* free);
     yield* socket.listen(backlog);
     const listener = yield* thread.makeAfd(socket);
-    return { listener, address: (yield* socket.address) as Sockaddr };
+    return { listener, address: (yield* socket.address()) as Sockaddr };
   });
 
 /** A socket of a thread that is not connected. */

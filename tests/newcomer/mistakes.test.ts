@@ -22,7 +22,7 @@ import { assert, describe } from "vitest";
 
 type Mistake = Effect.Effect<unknown, { readonly message: string }, Scope.Scope>;
 
-/** That a mistake is a typed error, with this message; a defect would end the test. */
+/** Asserts that a mistake is a typed error with this message; a defect would end the test. */
 const says = (mistake: Mistake, message: string | RegExp) =>
   Effect.map(Effect.flip(Effect.scoped(mistake)), (error) => {
     if (typeof message === "string") assert.equal(error.message, message);
@@ -30,7 +30,7 @@ const says = (mistake: Mistake, message: string | RegExp) =>
     return error;
   });
 
-/** Where the types refuse it, and a program in JavaScript does it all the same. */
+/** Passes a value that the types refuse, as a program in JavaScript can. */
 const wrong = <A>(value: unknown) => value as A;
 
 const NO_PATH = "undefined is no path: give text, bytes, a Path or a file: URL";
@@ -50,7 +50,7 @@ describe("a mistake", () => {
     );
     for (const mistake of [
       thread.open(none),
-      Directory.open(task, none),
+      Directory.make(task, none),
       mkdir(task, none),
       unlink(task, none),
       chown(task, none, 0, 0),
@@ -86,9 +86,9 @@ describe("a mistake", () => {
     assert.equal((yield* thread.slurp(`${directory}/a file`)).length, 1);
   });
 
-  it("in what is written is refused, and the file is as it was", function* () {
+  it("in content is refused, and the file is unchanged", function* () {
     const thread = yield* LocalThread;
-    const file = yield* Memfd.create(thread.task, "file");
+    const file = yield* Memfd.make(thread.task, "file");
     yield* says(
       file.writeAllBytes(wrong("x")),
       'write: bytes is "x", and must be a Uint8Array: `writeAllText` takes text',
@@ -105,7 +105,7 @@ describe("a mistake", () => {
       thread.writeAll(file, wrong("x")),
       /bytes is "x", and must be a Uint8Array: `writeAllText`/,
     );
-    assert.equal(Number((yield* file.fstat).size), 0);
+    assert.equal(Number((yield* file.fstat()).size), 0);
     const path = `${yield* tempDirectory}/file`;
     yield* thread.spit(path, "kept");
     yield* says(
@@ -133,7 +133,7 @@ describe("a mistake", () => {
     yield* says(chroot(own, "/no/such"), "chroot(/no/such): ENOENT: No such file or directory");
   });
 
-  it("in an address says what is none", function* () {
+  it("in an address names the wrong address", function* () {
     const { task } = yield* LocalThread;
     const bind = (address: string, port: number) =>
       Effect.flatMap(Socket.make(task, AF.INET, SOCK.STREAM), (socket) =>
@@ -196,7 +196,7 @@ describe("a mistake", () => {
       path: `${directory}/none`,
       dest: undefined,
     });
-    const opened = yield* Directory.open(thread.task, directory);
+    const opened = yield* Directory.make(thread.task, directory);
     assert.deepEqual(yield* about(opened.renameat("none", opened, "other")), {
       code: "ENOENT",
       syscall: "renameat",

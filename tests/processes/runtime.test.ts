@@ -37,7 +37,7 @@ const descriptors = () => readdirSync("/proc/self/fd").length;
 const resident = () =>
   Number(/VmRSS:\s*(\d+)/.exec(readFileSync("/proc/self/status", "latin1"))?.[1]);
 
-/** How many mappings are guards of something. */
+/** The number of mappings that are guard pages. */
 const guards = () =>
   readFileSync("/proc/self/maps", "latin1")
     .split("\n")
@@ -81,10 +81,10 @@ describe("many children, one after the other", () => {
         Effect.gen(function* () {
           const child = yield* thread.fork();
           yield* child.exec(trueCommand);
-          yield* child.process.wait;
+          yield* child.process.wait();
         }),
       ),
-      Effect.scoped(Effect.flatMap(thread.spawn(trueCommand), (child) => child.wait)),
+      Effect.scoped(Effect.flatMap(thread.spawn(trueCommand), (child) => child.wait())),
       Effect.scoped(thread.clone(CLONE.FILES)),
     ]);
     for (let i = 0; i < 20; i++) yield* round;

@@ -17,7 +17,7 @@ const PIECE = 16 * 1024 * 1024;
 const PIECES = 16;
 const SIZE = PIECES * PIECE;
 
-/** Each piece is another one. */
+/** Content in which no two pieces are alike. */
 const piece = (() => {
   const bytes = pattern(PIECE);
   return (number: number): Buffer => {
@@ -38,7 +38,7 @@ const sha256 = (path: string): string => {
 
 const plain = script('exec "$@"');
 
-/** Processes of this host, for whoever can be seen in /proc. */
+/** Kinds of Threads on this host, whose processes /proc shows. */
 const places: ReadonlyArray<
   [name: string, thread: Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>]
 > = [
@@ -52,13 +52,13 @@ const places: ReadonlyArray<
   [
     "a task behind a command's stdin",
     Effect.gen(function* () {
-      return (yield* StdinTask.launch(yield* LocalThread, plain)).thread;
+      return (yield* StdinTask.make(yield* LocalThread, plain)).thread;
     }),
   ],
   [
     "a task behind a command's stdin and stdout",
     Effect.gen(function* () {
-      return (yield* CommandTask.launch(yield* LocalThread, plain)).thread;
+      return (yield* CommandTask.make(yield* LocalThread, plain)).thread;
     }),
   ],
 ];
@@ -84,7 +84,7 @@ describe("256 MiB", () => {
     it(`arrive unchanged in ${name}, and tell of it meanwhile`, function* () {
       const thread = yield* place;
       const from = yield* (yield* LocalThread).open(path, O.RDONLY);
-      const to = yield* Memfd.create(thread.task, "target");
+      const to = yield* Memfd.make(thread.task, "target");
       const told: Array<CopyProgress> = [];
       const onProgress = (progress: CopyProgress) => Effect.sync(() => void told.push(progress));
       assert.equal(yield* copyFile(from, to, { onProgress }), SIZE);

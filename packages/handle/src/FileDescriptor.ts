@@ -149,7 +149,7 @@ export class FileDescriptor {
   }
 
   /** close(2), now. The handle must be good. The descriptor lives on if there is another handle. */
-  get close(): Effect.Effect<void, FdFailure> {
+  close(): Effect.Effect<void, FdFailure> {
     return this.use((fd) => (this.#invalidate() ? near.close(this.task.sysif, fd) : Effect.void));
   }
 
@@ -157,7 +157,7 @@ export class FileDescriptor {
    * Gives the handle up, whatever state it is in: what a scope does at its end. If its task is gone,
    * another task of the table closes the descriptor.
    */
-  get release(): Effect.Effect<void> {
+  release(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { fdTable } = this.task;
       return this.#valid && this.#invalidate() ? fdTable.close(this.near) : Effect.void;
@@ -167,7 +167,7 @@ export class FileDescriptor {
   /** `release`, by a scope that closes so. */
   #releaseAt(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     if (this.#valid) this.#end = near.ConnectionEnd.of(exit);
-    return this.release;
+    return this.release();
   }
 
   /** The descriptor now belongs to somebody else: nothing is closed. */
@@ -326,13 +326,13 @@ export class FileDescriptor {
   }
 
   /** The file status flags, as our `O` constants. */
-  get statusFlags(): Effect.Effect<number, FdFailure> {
+  statusFlags(): Effect.Effect<number, FdFailure> {
     return Effect.map(this.fcntl(F.GETFL), (flags) => this.task.abi.openFlagsFromTarget(flags));
   }
 
   /** Sets O_NONBLOCK and leaves the other flags. It holds for whoever shares the open file. */
-  get setNonblock(): Effect.Effect<void, FdFailure> {
-    return Effect.flatMap(this.statusFlags, (flags) =>
+  setNonblock(): Effect.Effect<void, FdFailure> {
+    return Effect.flatMap(this.statusFlags(), (flags) =>
       flags & O.NONBLOCK
         ? Effect.void
         : Effect.asVoid(this.fcntl(F.SETFL, this.task.abi.openFlagsToTarget(flags | O.NONBLOCK))),
@@ -345,7 +345,7 @@ export class FileDescriptor {
   }
 
   /** fstat(2) */
-  get fstat(): Effect.Effect<Stat, IoFailure> {
+  fstat(): Effect.Effect<Stat, IoFailure> {
     return this.use((fd) =>
       this.task.withResult(this.task.abi.stat, (status) => near.fstat(this.task.sysif, fd, status)),
     );
@@ -402,7 +402,7 @@ export class FileDescriptor {
   narrow<A extends FileDescriptor>(
     kind: FdKind<A>,
   ): Effect.Effect<A, IoFailure | WrongKindError, Scope.Scope> {
-    const isNone = Effect.flatMap(this.fstat, ({ mode }) =>
+    const isNone = Effect.flatMap(this.fstat(), ({ mode }) =>
       Effect.fail(
         new WrongKindError({
           subject: `fd ${this.near}`,

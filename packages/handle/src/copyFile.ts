@@ -44,7 +44,7 @@ export const copyFile = (
   Effect.gen(function* () {
     const { size } = yield* regular(from);
     yield* regular(to);
-    if ((yield* to.statusFlags) & O.APPEND)
+    if ((yield* to.statusFlags()) & O.APPEND)
       return yield* new near.InvalidStateError({
         syscall: "copyFile",
         subject: String(to),
@@ -81,7 +81,7 @@ export const copyFile = (
   });
 
 const regular = (fd: FileDescriptor): Effect.Effect<Stat, IoFailure | WrongKindError> =>
-  Effect.flatMap(fd.fstat, (status) =>
+  Effect.flatMap(fd.fstat(), (status) =>
     isRegular(status.mode)
       ? Effect.succeed(status)
       : Effect.fail(

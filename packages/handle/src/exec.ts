@@ -116,7 +116,7 @@ const exec = (
         return Effect.andThen(restoreSignals, Effect.fail(failure));
       // The task was there when it got to the call.
       const hasBegun = before === undefined || before instanceof near.SyscallError;
-      return hasBegun && near.hasLeft(failure) ? task.leave : Effect.fail(failure);
+      return hasBegun && near.hasLeft(failure) ? task.leave() : Effect.fail(failure);
     });
   });
   // In a table that others share, the controller's socket would stay open, and the controller would not notice the

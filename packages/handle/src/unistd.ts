@@ -4,7 +4,7 @@ import { Effect, type Scope } from "effect";
 import type { BorrowFailure, MallocFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { argument, size as byteSize, checked, id, type Rule } from "./internal/checked.ts";
-import { decodeFds } from "./internal/fds.ts";
+import { decodeFds } from "./internal/decodeFds.ts";
 import { renameAt } from "./internal/renameAt.ts";
 import type { Task } from "./Task.ts";
 

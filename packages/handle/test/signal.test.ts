@@ -16,7 +16,7 @@ import {
   type Task,
   tgkill,
 } from "../src/index.ts";
-import { bitsOf } from "./status.ts";
+import { bitsOf } from "./procStatus.ts";
 
 /** A set of signals, as the kernel shows it of a process: SigBlk, SigCgt and the like. */
 const shown = (pid: number, name: string): Array<number> => bitsOf(pid, name, 1);
@@ -254,11 +254,11 @@ describe("SignalBlock", () => {
     const { task } = call.thread;
     const first = yield* block(task, SIG.USR1);
     const second = yield* block(task, SIG.USR1);
-    yield* second.block.unblock;
-    yield* second.block.unblock;
+    yield* second.block.unblock();
+    yield* second.block.unblock();
     yield* second.end;
     assert.include(shown(call.pid, "SigBlk"), SIG.USR1);
-    yield* first.block.unblock;
+    yield* first.block.unblock();
     assert.notInclude(shown(call.pid, "SigBlk"), SIG.USR1);
     // Blocked by others since.
     yield* sigprocmask(task, SigHow.BLOCK, new Set([SIG.USR1]));

@@ -50,7 +50,7 @@ const makeTemporary = <A>(
       });
     if (pathArgument(directory) === undefined)
       return yield* invalidPath("mktemp", directory, "directory");
-    const parent = yield* Directory.open(task, directory, O.PATH);
+    const parent = yield* Directory.make(task, directory, O.PATH);
     const attempt = (left: number): Effect.Effect<A, HandleFailure, Scope.Scope> => {
       const name = prefix + randomBytes(12).toString("base64url");
       const path = Path.make(directory, name);

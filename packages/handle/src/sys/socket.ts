@@ -40,7 +40,7 @@ import {
   encoded,
   encodedBy,
 } from "../internal/checked.ts";
-import { decodeFds } from "../internal/fds.ts";
+import { decodeFds } from "../internal/decodeFds.ts";
 import type { Direction } from "../Patience.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
 import type { Task } from "../Task.ts";
@@ -213,12 +213,12 @@ export class Socket extends FileDescriptor {
   }
 
   /** getsockname(2): undefined for a family that is not known here. */
-  get address(): Effect.Effect<Sockaddr | undefined, IoFailure> {
+  address(): Effect.Effect<Sockaddr | undefined, IoFailure> {
     return this.#getAddress(near.getsockname);
   }
 
   /** getpeername(2): ENOTCONN if there is no peer. */
-  get peerAddress(): Effect.Effect<Sockaddr | undefined, IoFailure> {
+  peerAddress(): Effect.Effect<Sockaddr | undefined, IoFailure> {
     return this.#getAddress(near.getpeername);
   }
 
@@ -378,7 +378,7 @@ export class Socket extends FileDescriptor {
    * this, read(2) of bytes with a descriptor closes that descriptor within our call, which may block if it is a
    * socket with SO_LINGER. Kernels before 6.16 do not know SO_PASSRIGHTS, and go on as they did.
    */
-  get refuseFds(): Effect.Effect<void, IoFailure> {
+  refuseFds(): Effect.Effect<void, IoFailure> {
     return this.setOption(SOL.SOCKET, SO.PASSRIGHTS, 0).pipe(
       near.catchErrno(["ENOPROTOOPT", "EOPNOTSUPP"], () => Effect.void),
     );
@@ -431,7 +431,7 @@ export class Socket extends FileDescriptor {
           return { flags, rights: rights.slice(0, mostFds), others };
         });
         for (const other of message.others)
-          yield* FileDescriptor.opened(FileDescriptor, task, other).release;
+          yield* FileDescriptor.opened(FileDescriptor, task, other).release();
         const isCut = message.others.length > 0;
         return {
           bytes: block.slice(dataAt),
@@ -448,7 +448,7 @@ export class Socket extends FileDescriptor {
   }
 
   /** SO_PEERCRED: who connected or listened at the other end of a Unix socket, when it did. */
-  get peerCredentials(): Effect.Effect<Ucred, IoFailure> {
+  peerCredentials(): Effect.Effect<Ucred, IoFailure> {
     const size = Ucred.size;
     return this.use((fd) =>
       this.task.withMemory(size + 4, 4, (value) => {

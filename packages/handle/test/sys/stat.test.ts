@@ -25,7 +25,7 @@ import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
 import { chmod, fstatx, mkdir, open, stat, statx, umask, utimens } from "../../src/index.ts";
-import { statusOf } from "../status.ts";
+import { statusOf } from "../procStatus.ts";
 
 /** What Node says of a file, by its own means, in our shape. */
 const byNode = (path: string, of: typeof statSync | typeof lstatSync = statSync): Stat => {
@@ -87,7 +87,7 @@ describe("stat", () => {
     const { call } = yield* launchStub;
     assert.deepEqual(yield* stat(call.thread.task, path), byNode(path));
     const file = yield* open(task, path, O.RDONLY);
-    assert.deepEqual(yield* file.fstat, byNode(path));
+    assert.deepEqual(yield* file.fstat(), byNode(path));
   });
 
   it("names the path that is not there", function* () {
