@@ -58,7 +58,8 @@ class Subscription implements Listener {
  * ```ts
  * import { IN } from "@rsyscall/abi";
  * import { AsyncInotify } from "@rsyscall/epoller";
- *  * import { LocalThread } from "@rsyscall/thread";
+ * import { Inotify } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
  * import { Effect, Stream } from "effect";
  *
  * const program = Effect.gen(function* () {
