@@ -5,13 +5,13 @@ import { connectUnix, type FileDescriptor, Memfd, open, pipe, Socket } from "@rs
 import {
   ftruncate,
   getpid,
-  OP_COPY,
   SyscallHangup,
   type SyscallInterface,
   call as syscall,
 } from "@rsyscall/near";
 import type { StubCall } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
+import { OP_COPY } from "@rsyscall/wire";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
 import { execute, it, quietly, start, tempDirectory } from "../harness/index.ts";

@@ -3,11 +3,11 @@ import {
   type Address,
   type ConnectionError,
   isError,
-  OP_COPY,
   oneLine,
   SyscallError,
   type SyscallSendError,
 } from "@rsyscall/near";
+import { OP_COPY } from "@rsyscall/wire";
 import { Effect, Option } from "effect";
 import type { SharedMemory } from "./SharedMemory.ts";
 import type { SyscallConnection } from "./SyscallConnection.ts";

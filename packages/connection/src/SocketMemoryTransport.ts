@@ -7,13 +7,12 @@ import {
   type ConnectionError,
   type Fd,
   isError,
-  OP_RECV_ALL,
-  OP_SEND_ALL,
   oneLine,
   SyscallError,
   SyscallHangup,
   type Word,
 } from "@rsyscall/near";
+import { OP_RECV_ALL, OP_SEND_ALL } from "@rsyscall/wire";
 import { Effect } from "effect";
 import { Queue } from "./internal/Queue.ts";
 import { ownMemory } from "./SharedMemory.ts";

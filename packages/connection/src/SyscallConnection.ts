@@ -9,11 +9,6 @@ import {
   type Fd,
   isError,
   LocalSyscallInterface,
-  OP_CLONE,
-  OP_COPY,
-  OP_EPOLL_WAIT,
-  OP_RECV_ALL,
-  OP_SEND_ALL,
   oneLine,
   PendingCall,
   type PendingWrite,
@@ -25,6 +20,7 @@ import {
   type Word,
   type Words,
 } from "@rsyscall/near";
+import { OP_CLONE, OP_COPY, OP_EPOLL_WAIT, OP_RECV_ALL, OP_SEND_ALL } from "@rsyscall/wire";
 import { Effect } from "effect";
 import { Queue } from "./internal/Queue.ts";
 

@@ -1,10 +1,11 @@
 import { type Abi, Errno, MSG } from "@rsyscall/abi";
 import type { HandleFailure } from "@rsyscall/handle";
 import { isError, type PendingCall, SyscallError, type Word } from "@rsyscall/near";
+import { RING_SLOTS } from "@rsyscall/wire";
 import { Effect, Scope } from "effect";
 import { Budget } from "./internal/Budget.ts";
 import { Queue } from "./internal/Queue.ts";
-import { nextCall, RING_SLOTS, Ring, SPARE_OFFSET, SPARE_SIZE } from "./internal/Ring.ts";
+import { nextCall, Ring, SPARE_OFFSET, SPARE_SIZE } from "./internal/Ring.ts";
 import type { MappedMemory } from "./SharedMemory.ts";
 import {
   type ConnectionFields,

@@ -1,21 +1,23 @@
 import { type Codec, EPOLL, type EpollEvent, Errno, listOf, MSG } from "@rsyscall/abi";
 import type { HandleFailure } from "@rsyscall/handle";
 import {
-  decodeResult,
-  EVENTS_AT_MOST,
   type EventWaits,
-  encodeRequest,
   type Fd,
   isError,
-  OP_EPOLL_WAIT,
   PendingEvents,
-  REQUEST_PROMPT,
-  REQUEST_SIZE,
-  RESULT_SIZE,
   SyscallError,
   SyscallHangup,
   type Word,
 } from "@rsyscall/near";
+import {
+  decodeResult,
+  EVENTS_AT_MOST,
+  encodeRequest,
+  OP_EPOLL_WAIT,
+  REQUEST_PROMPT,
+  REQUEST_SIZE,
+  RESULT_SIZE,
+} from "@rsyscall/wire";
 import { Effect, Scope } from "effect";
 import { Queue } from "./internal/Queue.ts";
 import { type MappedMemory, ownMemory } from "./SharedMemory.ts";

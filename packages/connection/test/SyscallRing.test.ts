@@ -1,13 +1,7 @@
 import { x86_64 } from "@rsyscall/abi";
-import {
-  batch,
-  getpid,
-  OP_COPY,
-  type PendingCall,
-  SyscallHangup,
-  SyscallSendError,
-} from "@rsyscall/near";
+import { batch, getpid, type PendingCall, SyscallHangup, SyscallSendError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
+import { OP_COPY } from "@rsyscall/wire";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
 import { it } from "../../../tests/harness/index.ts";

@@ -1,11 +1,6 @@
 import { x86_64 } from "@rsyscall/abi";
-import {
-  getpid,
-  REQUEST_PROMPT,
-  REQUEST_SIZE,
-  SyscallHangup,
-  SyscallSendError,
-} from "@rsyscall/near";
+import { getpid, SyscallHangup, SyscallSendError } from "@rsyscall/near";
+import { REQUEST_PROMPT, REQUEST_SIZE } from "@rsyscall/wire";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
 import { it } from "../../../tests/harness/index.ts";

@@ -35,7 +35,7 @@ export {
   WrongKindError,
 } from "./errors.ts";
 export { type ExecOptions, execve, execveat, unshareFiles } from "./exec.ts";
-export { type FdRange, FdTable, type FdTableOptions } from "./FdTable.ts";
+export { FdTable, type FdTableOptions } from "./FdTable.ts";
 export { type FdClass, type FdKind, FileDescriptor } from "./FileDescriptor.ts";
 export { open } from "./fcntl.ts";
 export {

@@ -26,11 +26,11 @@ import {
   type Address,
   Fd,
   getpid,
-  RING_SIZE,
   SyscallError,
   SyscallHangup,
   SyscallSendError,
 } from "@rsyscall/near";
+import { RING_SIZE } from "@rsyscall/wire";
 import { Effect, Exit, Scope } from "effect";
 import { ChildProcess } from "./ChildProcess.ts";
 import { makeEpoller } from "./epoller.ts";

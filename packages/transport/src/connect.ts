@@ -16,7 +16,8 @@ import {
   type Task,
 } from "@rsyscall/handle";
 import { Allocator, type Reserve } from "@rsyscall/memory";
-import { Address, LocalSyscallInterface, RING_SIZE } from "@rsyscall/near";
+import { Address, LocalSyscallInterface } from "@rsyscall/near";
+import { RING_SIZE } from "@rsyscall/wire";
 import { Effect, type Scope } from "effect";
 import type { Transport } from "./bootstrapThread.ts";
 import type { Description } from "./hello.ts";

@@ -1,6 +1,7 @@
 import { type Abi, abiOf, abis, MSG, type Ucred } from "@rsyscall/abi";
 import { type AsyncFileDescriptor, AsyncReadBuffer, type ReadFailure } from "@rsyscall/epoller";
 import type { FileDescriptor, Socket } from "@rsyscall/handle";
+import { HelloPrefix, MAGIC, VERSION } from "@rsyscall/wire";
 import { Duration, Effect, type Scope } from "effect";
 import { HandshakeError } from "./errors.ts";
 import {
@@ -8,12 +9,8 @@ import {
   type Description,
   decodeDescription,
   decodeHeader,
-  HELLO_PREFIX_SIZE,
   HELLO_SIZE,
   HELLO_SIZE_AT_MOST,
-  HelloPrefix,
-  MAGIC,
-  VERSION,
 } from "./hello.ts";
 import { refused } from "./welcome.ts";
 
@@ -86,10 +83,10 @@ const hear = (socket: AsyncFileDescriptor<Socket>, policy: HandshakePolicy) =>
     const first = yield* socket.receiveFds(HELLO_READ_SIZE, FDS_AT_MOST);
     for (const further of first.fds.slice(1)) yield* further.close;
     const buffer = new AsyncReadBuffer(closingFds(socket), first.bytes);
-    const prefix = yield* buffer.readLength(HELLO_PREFIX_SIZE, "the hello");
-    if (MAGIC.some((byte, i) => prefix[i] !== byte))
+    const prefix = yield* buffer.readLength(HelloPrefix.size, "the hello");
+    if ([...MAGIC].some((char, i) => prefix[i] !== char.charCodeAt(0)))
       return yield* new HandshakeError({ problem: "this is no rsyscall stub" });
-    const { version, machine, size } = HelloPrefix.decode(padded(prefix));
+    const { version, machine, size } = HelloPrefix.decode(prefix);
     if (version !== VERSION)
       return yield* new HandshakeError({
         kind: "WrongVersion",
@@ -103,7 +100,7 @@ const hear = (socket: AsyncFileDescriptor<Socket>, policy: HandshakePolicy) =>
     if (size < HELLO_SIZE || size > HELLO_SIZE_AT_MOST)
       return yield* new HandshakeError({ problem: `a hello of ${size} bytes` });
 
-    const fixed = yield* buffer.readLength(size - HELLO_PREFIX_SIZE, "the hello");
+    const fixed = yield* buffer.readLength(size - HelloPrefix.size, "the hello");
     const header = yield* checked(() =>
       decodeHeader(concat(prefix, fixed), policy.descriptionLimit),
     );
@@ -156,6 +153,3 @@ const concat = (first: Uint8Array, second: Uint8Array): Uint8Array => {
   both.set(second, first.length);
   return both;
 };
-
-/** The codec counts the padding that C would put behind the prefix, had it no more fields. */
-const padded = (prefix: Uint8Array): Uint8Array => concat(prefix, new Uint8Array(4));

@@ -2,7 +2,6 @@ import { Errno, x86_64 } from "@rsyscall/abi";
 import { type Allocation, Allocator } from "@rsyscall/memory";
 import {
   Address,
-  EVENTS_AT_MOST,
   type Fd,
   PendingCall,
   PendingEvents,
@@ -10,6 +9,7 @@ import {
   SyscallSendError,
   type Word,
 } from "@rsyscall/near";
+import { EVENTS_AT_MOST } from "@rsyscall/wire";
 import { Effect } from "effect";
 import type { Random } from "./random.ts";
 

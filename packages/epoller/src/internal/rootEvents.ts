@@ -1,12 +1,12 @@
 import type { Epoll } from "@rsyscall/handle";
 import {
   acquire,
-  EVENTS_AT_MOST,
   type EventWaits,
   isError,
   type PendingEvents,
   SyscallError,
 } from "@rsyscall/near";
+import { EVENTS_AT_MOST } from "@rsyscall/wire";
 import { Effect, type Scope } from "effect";
 import type { Holdable } from "../Wakeup.ts";
 import type { EventSource } from "./EventSource.ts";
