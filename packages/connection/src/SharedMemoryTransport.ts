@@ -1,4 +1,4 @@
-import type { Allocation, MemoryTransport } from "@rsyscall/memory";
+import type { Allocation, Allocator, MemoryTransport } from "@rsyscall/memory";
 import {
   type Address,
   type ConnectionError,
@@ -12,8 +12,8 @@ import { Effect, Option } from "effect";
 import type { SharedMemory } from "./SharedMemory.ts";
 import type { SyscallConnection } from "./SyscallConnection.ts";
 
-/** Takes memory that is shared, for a moment. */
-export type Stage = (size: number) => Effect.Effect<Allocation, unknown>;
+/** Of copies, in bytes: as malloc(3) gives them to small things. */
+const ALIGNMENT = 8;
 
 /**
  * Memory of a task that we have as well: nothing has to travel. But calls that were submitted and not
@@ -23,12 +23,13 @@ export type Stage = (size: number) => Effect.Effect<Allocation, unknown>;
 export class SharedMemoryTransport implements MemoryTransport {
   readonly #connection: SyscallConnection;
   readonly #memory: SharedMemory;
-  readonly #stage: Stage;
+  /** Of memory that is shared: copies lie there for a moment. */
+  readonly allocator: Allocator;
 
-  constructor(connection: SyscallConnection, memory: SharedMemory, stage: Stage) {
+  constructor(connection: SyscallConnection, memory: SharedMemory, allocator: Allocator) {
     this.#connection = connection;
     this.#memory = memory;
-    this.#stage = stage;
+    this.allocator = allocator;
   }
 
   read(
@@ -42,7 +43,7 @@ export class SharedMemoryTransport implements MemoryTransport {
       const isShared = this.#memory.has(address, length);
       if (!connection.hasPending && isShared) return this.#read(address, length);
       return Effect.acquireUseRelease(
-        Effect.option(this.#stage(length)),
+        Effect.option(this.allocator.malloc(length, ALIGNMENT)),
         (copy) =>
           Option.isNone(copy)
             ? // No room: then after all that is on its way.
@@ -96,7 +97,7 @@ export class SharedMemoryTransport implements MemoryTransport {
       const isShared = this.#memory.has(address, bytes.length);
       if (!connection.hasPending && isShared) return this.#write(address, bytes);
       return Effect.uninterruptible(
-        Effect.matchEffect(this.#stage(bytes.length), {
+        Effect.matchEffect(this.allocator.malloc(bytes.length, ALIGNMENT), {
           onSuccess: (copy) =>
             Effect.map(this.#write(copy.address, bytes), () => this.#copy(address, copy)),
           // No room: then after all that is on its way.

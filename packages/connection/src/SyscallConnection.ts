@@ -25,7 +25,7 @@ import { Effect } from "effect";
 import { Queue } from "./internal/Queue.ts";
 
 /** What a connection is made of. */
-export interface ConnectionOptions {
+export interface ConnectionOptions<M extends MemoryTransport = MemoryTransport> {
   readonly abi: Abi;
   /** Our end, in this process. */
   readonly socket: Socket;
@@ -34,7 +34,7 @@ export interface ConnectionOptions {
   /** The server's end, as it numbers it. */
   readonly serverFd: Fd;
   /** How bytes travel; it may use the connection. */
-  readonly memory: (connection: SyscallConnection) => MemoryTransport;
+  readonly memory: (connection: SyscallConnection) => M;
   /**
    * Whether the socket ends because the way to the server was cut. Where there is nothing between the two ends of
    * the socket, only the server ends it.
@@ -42,15 +42,15 @@ export interface ConnectionOptions {
   readonly isCut?: (() => boolean) | undefined;
 }
 
-/** Options, and what is found out of them. */
-export interface ConnectionFields extends ConnectionOptions {
+/** Options, and what follows from them. */
+export interface ConnectionFields<M extends MemoryTransport> extends ConnectionOptions<M> {
   readonly fd: Fd;
   readonly local: LocalSyscallInterface;
 }
 
-export const connectionFields = (
-  options: ConnectionOptions,
-): Effect.Effect<ConnectionFields, HandleFailure> =>
+export const connectionFields = <M extends MemoryTransport>(
+  options: ConnectionOptions<M>,
+): Effect.Effect<ConnectionFields<M>, HandleFailure> =>
   Effect.flatMap(options.socket.borrow(options.socket.task), (fd) => {
     const local = options.socket.task.sysif;
     return local instanceof LocalSyscallInterface
@@ -62,12 +62,16 @@ export const connectionFields = (
  * System calls in a task that runs the server loop, at the other end of a socket: what all ways to
  * bring them there have in common. Any number is in flight, and results come in the order of the calls.
  */
-export abstract class SyscallConnection implements SyscallInterface, DirectCalls {
+export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransport>
+  implements SyscallInterface, DirectCalls
+{
   readonly abi: Abi;
   readonly activityFd: Fd;
   readonly direct: DirectCalls = this;
   /** Says which process the task is, and how it has ended if that is known: for errors. */
-  describe: (() => string) | undefined;
+  describe: () => string = () => "the task";
+  /** For errors of this connection: what is known when the message is read, not when the call failed. */
+  readonly #describeLater = () => this.describe();
   /** Our end, in this process. */
   readonly #handle: Socket;
   protected readonly fd: Fd;
@@ -76,7 +80,8 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   /** Calls without a result, oldest first. */
   protected readonly pending = new Queue<PendingCall>();
   readonly #prompt: ReadonlySet<number>;
-  readonly #memory: MemoryTransport;
+  /** How bytes get into the memory of the task. */
+  readonly memory: M;
   readonly #isCut: () => boolean;
   #lastWrite: PendingWrite | undefined;
   #willGoOn = false;
@@ -93,7 +98,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     serverFd,
     memory,
     isCut,
-  }: ConnectionFields) {
+  }: ConnectionFields<M>) {
     this.abi = abi;
     this.activityFd = serverFd;
     this.#handle = socket;
@@ -101,7 +106,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     this.local = local;
     this.epoller = epoller;
     this.#prompt = promptNumbers(abi);
-    this.#memory = memory(this);
+    this.memory = memory(this);
     this.#isCut = isCut ?? (() => false);
   }
 
@@ -233,11 +238,11 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   }
 
   read(address: Address, length: number) {
-    return this.#memory.read(address, length);
+    return this.memory.read(address, length);
   }
 
   write(address: Address, bytes: Uint8Array) {
-    return this.#memory.write(address, bytes);
+    return this.memory.write(address, bytes);
   }
 
   /** Results come in order, so it is done when a call that does nothing is. */
@@ -296,7 +301,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
               syscall: this.#name(call.number),
               cause,
               byTask,
-              describe: this.describe,
+              describe: this.#describeLater,
             })
           : this.sendError(this.#name(call.number)),
       );
@@ -310,7 +315,8 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
 
   /** What a request comes to after the end, by the name that it has in messages. */
   sendError(syscall: string): SyscallSendError {
-    return new SyscallSendError({ syscall, cause: this.#end?.cause, describe: this.describe });
+    const cause = this.#end?.cause;
+    return new SyscallSendError({ syscall, cause, describe: this.#describeLater });
   }
 
   #name(number: number): string {

@@ -1,5 +1,6 @@
 import { type Abi, Errno, MSG } from "@rsyscall/abi";
 import type { HandleFailure } from "@rsyscall/handle";
+import type { MemoryTransport } from "@rsyscall/memory";
 import { isError, type PendingCall, SyscallError, type Word } from "@rsyscall/near";
 import { RING_SLOTS } from "@rsyscall/wire";
 import { Effect, Scope } from "effect";
@@ -38,7 +39,7 @@ const TURN = 2;
  * costs no system call of ours: the server sees the request, and we wait for the result, for as long as
  * that is shorter than to be woken. Otherwise one wakes the other by a byte on the socket.
  */
-export class SyscallRing extends SyscallConnection {
+export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends SyscallConnection<M> {
   readonly #ring: Ring;
   readonly #sendto: number;
   readonly #recvfrom: number;
@@ -64,7 +65,7 @@ export class SyscallRing extends SyscallConnection {
   readonly #awake = new Budget(0.03, 0.001);
   readonly #woken = new Budget(0.1, 0);
 
-  private constructor(fields: ConnectionFields, ring: MappedMemory) {
+  private constructor(fields: ConnectionFields<M>, ring: MappedMemory) {
     super(fields);
     this.#ring = new Ring(ring.buffer);
     this.#spare = ring.address + SPARE_OFFSET;
@@ -80,10 +81,10 @@ export class SyscallRing extends SyscallConnection {
    *
    * @param ring the memory of the ring, zeros before the first call
    */
-  static make(
-    options: ConnectionOptions,
+  static make<M extends MemoryTransport>(
+    options: ConnectionOptions<M>,
     ring: MappedMemory,
-  ): Effect.Effect<SyscallRing, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<SyscallRing<M>, HandleFailure, Scope.Scope> {
     return Effect.gen(function* () {
       const connection = new SyscallRing(yield* connectionFields(options), ring);
       connection.#learnCpu();

@@ -1,5 +1,6 @@
 import { type Codec, EPOLL, type EpollEvent, Errno, listOf, MSG } from "@rsyscall/abi";
 import type { HandleFailure } from "@rsyscall/handle";
+import type { MemoryTransport } from "@rsyscall/memory";
 import {
   type EventWaits,
   type Fd,
@@ -51,7 +52,10 @@ interface Waiting {
  * Requests go out in the order in which they are made, and results come back in that order, with any
  * number in flight: what is submitted in one turn of the event loop leaves in few writes.
  */
-export class SyscallSocket extends SyscallConnection implements EventWaits {
+export class SyscallSocket<M extends MemoryTransport = MemoryTransport>
+  extends SyscallConnection<M>
+  implements EventWaits
+{
   readonly waits: EventWaits = this;
   readonly #sendto: number;
   readonly #recvfrom: number;
@@ -72,7 +76,7 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
   #delivering = false;
   #holding = false;
 
-  private constructor(fields: ConnectionFields, buffer: MappedMemory) {
+  private constructor(fields: ConnectionFields<M>, buffer: MappedMemory) {
     super(fields);
     const { abi } = fields.local;
     this.#sendto = abi.syscallNumber("sendto") as number;
@@ -84,9 +88,9 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
     this.#eventList = listOf(epollEvent);
   }
 
-  static make(
-    options: ConnectionOptions,
-  ): Effect.Effect<SyscallSocket, HandleFailure, Scope.Scope> {
+  static make<M extends MemoryTransport>(
+    options: ConnectionOptions<M>,
+  ): Effect.Effect<SyscallSocket<M>, HandleFailure, Scope.Scope> {
     return Effect.gen(function* () {
       const fields = yield* connectionFields(options);
       const { allocator } = options.socket.task;

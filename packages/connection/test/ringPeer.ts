@@ -121,8 +121,7 @@ export const connectRing = Effect.gen(function* () {
       socket: ours,
       epoller,
       serverFd: Fd(0),
-      memory: (connection) =>
-        new SharedMemoryTransport(connection, ownMemory, (size) => task.allocator.malloc(size, 8)),
+      memory: (connection) => new SharedMemoryTransport(connection, ownMemory, task.allocator),
     },
     memory,
   );

@@ -1,7 +1,8 @@
 import { fsDecode, type Ucred } from "@rsyscall/abi";
+import type { SyscallConnection } from "@rsyscall/connection";
 import type { HandleFailure } from "@rsyscall/handle";
 import { type Fd, oneLine, Path, type PathLike, type Pid, printable } from "@rsyscall/near";
-import { Command, type ExecutableNotFoundError, type Thread } from "@rsyscall/thread";
+import { Command, Environment, type ExecutableNotFoundError, type Thread } from "@rsyscall/thread";
 import {
   bootstrapThread,
   type Description,
@@ -135,12 +136,19 @@ export class StubCall {
     transport: Transport,
     greeted: Greeted,
     place: Place,
-  ): Effect.Effect<StubCall, HandleFailure | HandshakeError, Scope.Scope> {
+  ): Effect.Effect<
+    { readonly call: StubCall; readonly connection: SyscallConnection },
+    HandleFailure | HandshakeError,
+    Scope.Scope
+  > {
     const { description, peer } = greeted;
-    const environment = () => callerEnvironment(description);
+    const environ = new Environment(() => callerEnvironment(description));
     return Effect.map(
-      bootstrapThread({ ...transport, environment }, greeted),
-      ({ thread, ended }) => new StubCall(description, peer, thread, ended, place),
+      bootstrapThread(transport, greeted, environ),
+      ({ thread, connection, ended }) => ({
+        call: new StubCall(description, peer, thread, ended, place),
+        connection,
+      }),
     );
   }
 

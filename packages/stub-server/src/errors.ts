@@ -2,6 +2,9 @@ import type { HandleFailure } from "@rsyscall/handle";
 import { printable, TaggedError } from "@rsyscall/near";
 import type { PathTakenError } from "@rsyscall/transport";
 
+/** Why a server ends by itself: the thread that listens is gone. */
+export type ServerFailure = HandleFailure;
+
 /** Why a server could not be set up. */
 export type StubServerErrorReason =
   | "DirectoryMissing"

@@ -41,7 +41,7 @@ export interface Greeting {
 }
 
 /** A client that has said hello, and waits for `accept`. */
-export interface Greeted {
+export interface WaitingClient {
   readonly hasHungUp: Effect.Effect<boolean>;
   readonly dismiss: Effect.Effect<void>;
 }
@@ -51,7 +51,7 @@ export interface Limits {
   readonly pending: Places;
   /** Those in their handshake, oldest first. */
   readonly greetings: Set<Greeting>;
-  readonly greeted: Set<Greeted>;
+  readonly waiting: Set<WaitingClient>;
   readonly calls: Places;
   readonly served: Set<SyscallConnection>;
   readonly bytes: Places;
@@ -72,7 +72,7 @@ const part = (limit: number, divisor: number, most: number): number =>
 const defaultLimits = (descriptors: number): Limits => ({
   pending: new Places(part(descriptors, 8, PENDING_AT_MOST)),
   greetings: new Set(),
-  greeted: new Set(),
+  waiting: new Set(),
   calls: new Places(part(descriptors, 16, CALLS_AT_MOST)),
   served: new Set(),
   bytes: new Places(DESCRIPTION_BUDGET),
@@ -100,7 +100,7 @@ export const limitsOf = (
       ...(pendingLimit !== undefined && {
         pending: new Places(pendingLimit),
         greetings: new Set<Greeting>(),
-        greeted: new Set<Greeted>(),
+        waiting: new Set<WaitingClient>(),
       }),
       ...(callLimit !== undefined && {
         calls: new Places(callLimit),
@@ -139,9 +139,9 @@ export const roomForClient = (limits: Limits): Effect.Effect<void> =>
   });
 
 /** Clients that have died since they said hello need no place. */
-const dropDead = ({ greeted }: Limits): Effect.Effect<void> =>
+const dropDead = ({ waiting }: Limits): Effect.Effect<void> =>
   Effect.forEach(
-    [...greeted],
+    [...waiting],
     ({ hasHungUp, dismiss }) => Effect.flatMap(hasHungUp, (dead) => (dead ? dismiss : Effect.void)),
     { discard: true },
   );

@@ -52,15 +52,13 @@ export interface Transport {
   readonly sharesMemory: boolean;
   /** Of which process its children certainly descend: see `ThreadFields` of @rsyscall/thread. */
   readonly ancestor?: Ancestor | undefined;
-  /** The process's environment, if it is not what the hello says. */
-  readonly environment?: () => ReadonlyArray<Uint8Array>;
-  /** Is told of the connection for system calls, as soon as there is one. */
-  readonly onConnection?: (connection: SyscallConnection) => void;
 }
 
 /** A Thread, and when there is nothing at its other end any more. */
 export interface Bootstrapped {
   readonly thread: Thread;
+  /** The one for its system calls. */
+  readonly connection: SyscallConnection;
   /** Completes when the process has ended, or is out of reach. */
   readonly ended: Effect.Effect<void>;
   /** Whether that is so now. */
@@ -73,10 +71,13 @@ export interface Bootstrapped {
  * welcome before the process has read it.
  *
  * The channels close with the scope, or as soon as the process is gone.
+ *
+ * @param environ the environment of the Thread. Default: what the hello says
  */
 export const bootstrapThread = (
   transport: Transport,
   { abi, description, arenaFd }: Greeted,
+  environ = new Environment(description.environment),
 ): Effect.Effect<Bootstrapped, HandleFailure | HandshakeError, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Scope.fork(yield* Effect.scope);
@@ -90,7 +91,6 @@ export const bootstrapThread = (
       const { sysif, allocator, memory } = yield* arena === undefined
         ? connectBySockets(abi, transport, syscalls, data, description)
         : connectByRing(abi, transport.accessEpoller, syscalls, arena, description);
-      transport.onConnection?.(sysif);
       closeAtEnd(scope, sysif);
       sysif.describe = () => `pid ${description.pid}`;
       if (description.listeningFd !== undefined) yield* Effect.addFinalizer(() => arrival(sysif));
@@ -122,7 +122,7 @@ export const bootstrapThread = (
         memory,
         loader: NativeLoader.makeFromSymbols(task, { server: description.serverSymbol }),
         epoller: once(Scope.provide(makeEpoller(task, connection), scope)),
-        environ: new Environment(transport.environment ?? description.environment),
+        environ,
         stdin: stdio(0),
         stdout: stdio(1),
         stderr: stdio(2),
@@ -130,7 +130,7 @@ export const bootstrapThread = (
         beforeChildren: once(heedChildren(task)),
         ancestor: transport.ancestor,
       });
-      return { thread, ended: sysif.ended, hasEnded: () => sysif.hasEnded };
+      return { thread, connection: sysif, ended: sysif.ended, hasEnded: () => sysif.hasEnded };
     }).pipe(
       Scope.provide(scope),
       Effect.onError(() => Scope.close(scope, Exit.void)),

@@ -80,7 +80,6 @@ export const connectByRing = (
         discard: (from, length) => arena.discard(from, length),
       },
     });
-  let allocator: Allocator;
   return Effect.map(
     SyscallRing.make(
       {
@@ -88,14 +87,11 @@ export const connectByRing = (
         socket,
         epoller: accessEpoller,
         serverFd: syscallFd,
-        memory: (sysif) => {
-          allocator = allocatorOf(sysif);
-          return new SharedMemoryTransport(sysif, arena, (length) => allocator.malloc(length, 8));
-        },
+        memory: (sysif) => new SharedMemoryTransport(sysif, arena, allocatorOf(sysif)),
       },
       arena.window,
     ),
-    (sysif) => ({ sysif, allocator, memory: arena }),
+    (sysif) => ({ sysif, allocator: sysif.memory.allocator, memory: arena }),
   );
 };
 
