@@ -89,7 +89,7 @@ export {
   setrlimit,
 } from "./sys/resource.ts";
 export { Signalfd } from "./sys/signalfd.ts";
-export { type Received, Socket } from "./sys/socket.ts";
+export { type Received, refuseFds, Socket } from "./sys/socket.ts";
 export { chmod, fstatx, mkdir, stat, statx, umask, utimens } from "./sys/stat.ts";
 export { type NewItimerspec, Timerfd } from "./sys/timerfd.ts";
 export { bindUnix, connectUnix } from "./sys/un.ts";
