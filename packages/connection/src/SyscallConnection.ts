@@ -4,6 +4,7 @@ import type { HandleFailure, Socket } from "@rsyscall/handle";
 import type { MemoryTransport } from "@rsyscall/memory";
 import {
   type Address,
+  ConnectionEnd,
   type ConnectionError,
   type DirectCalls,
   type Fd,
@@ -21,7 +22,7 @@ import {
   type Words,
 } from "@rsyscall/near";
 import { OP_CLONE, OP_COPY, OP_EPOLL_WAIT, OP_RECV_ALL, OP_SEND_ALL } from "@rsyscall/wire";
-import { Effect } from "effect";
+import { Effect, Exit, Scope } from "effect";
 import { Queue } from "./internal/Queue.ts";
 
 /** What a connection is made of. */
@@ -137,6 +138,13 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
   onEnd(callback: () => void): void {
     if (this.#end !== undefined) callback();
     else this.#onEnd.push(callback);
+  }
+
+  /** Closes a scope as soon as the connection ends: what it gives back has gone with the task. */
+  closeAtEnd(scope: Scope.Closeable): void {
+    const end = Exit.fail(new ConnectionEnd((operation) => this.sendError(operation)));
+    // Not by a fiber of the scope, which would wait for itself.
+    this.onEnd(() => Effect.runFork(Scope.close(scope, end)));
   }
 
   /** Completes when the connection ends. */

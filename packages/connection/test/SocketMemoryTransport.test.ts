@@ -1,9 +1,9 @@
 import { Errno } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { Address, getpid, SyscallError, SyscallHangup, SyscallSendError } from "@rsyscall/near";
 import { OP_RECV_ALL, OP_SEND_ALL } from "@rsyscall/wire";
 import { Effect, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { begin, connect, DATA_FD, failure, receive, requests, result } from "./peer.ts";
 
 const at = Address(0x5000);

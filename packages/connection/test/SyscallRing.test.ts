@@ -1,10 +1,10 @@
 import { x86_64 } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { batch, getpid, type PendingCall, SyscallHangup, SyscallSendError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { OP_COPY } from "@rsyscall/wire";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { begin, failure } from "./peer.ts";
 import { answering, connectRing, SLOTS } from "./ringPeer.ts";
 

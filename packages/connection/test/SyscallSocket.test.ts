@@ -1,9 +1,9 @@
 import { x86_64 } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { getpid, SyscallHangup, SyscallSendError } from "@rsyscall/near";
 import { REQUEST_PROMPT, REQUEST_SIZE } from "@rsyscall/wire";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { begin, connect, failure, receive, requests, result } from "./peer.ts";
 
 describe("SyscallSocket", () => {

@@ -67,10 +67,7 @@ export const welcome = (
       Effect.onError(() => Effect.sync(() => limits.calls.release())),
       Effect.tap(({ connection }) => Effect.sync(() => begin(host, client, connection))),
     ),
-  ).pipe(
-    Effect.catchCause(drop),
-    Effect.ensuring(Scope.close(scope, Exit.void)),
-  );
+  ).pipe(Effect.catchCause(drop), Effect.ensuring(Scope.close(scope, Exit.void)));
 };
 
 /** From now on the place and the budget are the call's, until its connection ends. */
