@@ -16,9 +16,9 @@ import type { SyscallConnection } from "./SyscallConnection.ts";
 const ALIGNMENT = 8;
 
 /**
- * Memory of a task that we have as well: nothing has to travel. But calls that were submitted and not
- * yet answered may still look at the old bytes, or still write the ones that are asked for; behind them
- * the server itself copies, when it comes to it. So it does with memory that we do not have.
+ * Memory of a task that we have as well: bytes are copied here, without a system call. But calls that were
+ * submitted and not yet answered may still read the old bytes, or still write the bytes that are asked for. Then the
+ * server copies (OP_COPY), in its turn behind these calls. It also copies memory that we do not have.
  */
 export class SharedMemoryTransport implements MemoryTransport {
   readonly #connection: SyscallConnection;
@@ -46,7 +46,7 @@ export class SharedMemoryTransport implements MemoryTransport {
         Effect.option(this.allocator.malloc(length, ALIGNMENT)),
         (copy) =>
           Option.isNone(copy)
-            ? // No room: then after all that is on its way.
+            ? // No room for a copy: wait for all that is in flight.
               isShared
               ? Effect.andThen(connection.barrier, this.#read(address, length))
               : Effect.fail(SyscallError.of("memory read", "ENOMEM", `address ${address}`))
@@ -70,7 +70,7 @@ export class SharedMemoryTransport implements MemoryTransport {
     );
   }
 
-  /** Memory that we have, or should have: it is another's as well. */
+  /** Touches memory that we have. It fails if the other process has made it unusable. */
   #read(address: Address, length: number): Effect.Effect<Uint8Array, SyscallSendError> {
     return this.#touching("memory read", () => this.#memory.read(address, length));
   }
@@ -100,7 +100,7 @@ export class SharedMemoryTransport implements MemoryTransport {
         Effect.matchEffect(this.allocator.malloc(bytes.length, ALIGNMENT), {
           onSuccess: (copy) =>
             Effect.map(this.#write(copy.address, bytes), () => this.#copy(address, copy)),
-          // No room: then after all that is on its way.
+          // No room for a copy: wait for all that is in flight.
           onFailure: (cause) =>
             isShared
               ? Effect.andThen(connection.barrier, this.#write(address, bytes))

@@ -79,7 +79,7 @@ const byErrno = {
   ENAMETOOLONG: step("NameInvalid", "is too long for the file system", "choose a shorter name"),
 } as const;
 
-/** What went wrong when something was created at a path; other errors stay as they are. */
+/** Explains a failure to create a file at a path. Other errors stay as they are. */
 export const creationError =
   (subject: string) =>
   (cause: HandleFailure | PathTakenError): HandleFailure | StubServerError => {

@@ -157,7 +157,7 @@ const withSocket = (
         );
   });
 
-/** Everything is literal between single quotes, but a single quote. */
+/** As a shell takes it literally: between single quotes everything is, except a single quote. */
 const quoted = (path: Path): string => `'${path.text.replaceAll("'", `'\\''`)}'`;
 
 /** The stub must be an executable for the machine of the thread. */

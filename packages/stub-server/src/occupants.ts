@@ -8,10 +8,10 @@ import { isStub } from "./stubFile.ts";
 
 const OTHER_PLACE = "choose another directory, and put that before this one in PATH";
 
-/** More than any of them has. */
+/** Bytes: more than any stub executable has. */
 const EXECUTABLE_SIZE_AT_MOST = 4 * 1024 * 1024;
 
-/** What lies at the path of an executable whose socket is ours by now: no other server can belong to a stub there. */
+/** Judges what lies at the path of an executable. Its socket is ours by now, so a stub there is a leftover. */
 export const judgeExecutable =
   (thread: Thread, path: Path, stub: Path) =>
   (found: Stat): Effect.Effect<Occupant, HandleFailure> =>

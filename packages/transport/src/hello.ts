@@ -12,7 +12,7 @@ import { HandshakeError } from "./errors.ts";
 /** Bytes of the structure at least. More may be appended to it, as `ignored` was: what is not there is 0. */
 export const HELLO_SIZE = Hello.offsets.ignored;
 
-/** More than this no version will need. */
+/** Bytes of the structure at most: more than any version will need. */
 export const HELLO_SIZE_AT_MOST = 4096;
 
 /** A process with more open descriptors says that they are unknown. */
@@ -28,7 +28,7 @@ const POINTER_SIZE = 8;
  * would be an object of a hundred, and there may be a million of them.
  */
 export interface Description {
-  /** Made of the bytes whenever it is asked for. */
+  /** Made of the bytes at each access. */
   readonly argv: ReadonlyArray<Uint8Array>;
   /** `argv` as text, by `fsDecode`; made whenever it is called, and much cheaper. */
   readonly argvText: () => ReadonlyArray<string>;
@@ -39,7 +39,7 @@ export interface Description {
   readonly cwd: Path | undefined;
   /** The path by which the program was executed. */
   readonly execfn: Path | undefined;
-  /** Descriptors that the caller left open; undefined when nobody knows. */
+  /** Descriptors that the caller left open; undefined if the process could not tell. */
   readonly fds: ReadonlyArray<Fd> | undefined;
   readonly pid: Pid;
   readonly ppid: Pid;
@@ -47,7 +47,7 @@ export interface Description {
   readonly gid: number;
   readonly pageSize: number;
   readonly sigmask: Sigset;
-  /** Signals that the caller had ignored, of those with which the stub does something else. */
+  /** Signals that the caller had ignored and that the stub handles itself. */
   readonly ignored: Sigset;
   readonly namespaces: Partial<Record<NamespaceKind, bigint>>;
   readonly syscallFd: Fd;
@@ -57,7 +57,7 @@ export interface Description {
   /** Where a process that stays awaits its next controller; undefined if it does not stay. */
   readonly listeningFd: Fd | undefined;
   readonly serverSymbol: Address;
-  /** Where the memory lies whose memfd comes with the hello; of size 0 if there is none. */
+  /** Where the process has mapped its arena, whose memfd comes with the hello; of size 0 if there is none. */
   readonly arena: { readonly address: Address; readonly size: number };
 }
 
@@ -101,12 +101,11 @@ function* decodeStrings(bytes: Uint8Array): Generator<Uint8Array, void> {
   }
 }
 
-/** Bytes that are looked at in one turn: a millisecond. */
+/** Bytes that are counted in one turn of the event loop: about a millisecond. */
 const TURN = 1024 * 1024;
 
 /**
- * How many strings there are. Others get their turn in between: a search by `indexOf` takes 50 ns a string,
- * and a loop 1 ns a byte.
+ * Counts strings. Other fibers get their turn in between. A loop takes 1 ns a byte; `indexOf` takes 50 ns a string.
  */
 const countStrings = (bytes: Uint8Array, from = 0, sum = 0): Effect.Effect<number> =>
   Effect.suspend(() => {
