@@ -13,8 +13,8 @@ import { Effect, type Scope } from "effect";
 import type { HandleFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { isFlags } from "./internal/checked.ts";
+import { decodeFds } from "./internal/decodeFds.ts";
 import { explainDenied } from "./internal/explainDenied.ts";
-import { decodeFds } from "./internal/fds.ts";
 import { Pidfd } from "./sys/pidfd.ts";
 import type { Task } from "./Task.ts";
 

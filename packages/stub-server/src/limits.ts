@@ -25,8 +25,8 @@ export interface LimitOptions {
    */
   readonly pendingLimit?: number;
   /**
-   * Calls that are served at once; others wait. While some wait, the server hangs up on a process that leaves a system call
-   * that never blocks (getpid, exit...) unanswered for a second. A process that stops inside a call that may block
+   * Calls that are served at once; others wait. While some wait, the server hangs up on a process that leaves a system
+   * call that never blocks (getpid, exit...) unanswered for a second. A process that stops inside a call that may block
    * keeps its place: see `stallLimit` and `deadline`. Default: a sixteenth of RLIMIT_NOFILE, from 4 to 4096.
    */
   readonly callLimit?: number;
