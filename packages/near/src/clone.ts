@@ -1,6 +1,6 @@
+import { OP_CLONE } from "@rsyscall/wire";
 import { cloneOperation } from "./definitions.ts";
 import { type Address, Pid } from "./identifiers.ts";
-import { OP_CLONE } from "./requests.ts";
 import { Syscall } from "./Syscall.ts";
 import type { SyscallInterface } from "./SyscallInterface.ts";
 

@@ -38,7 +38,6 @@ export { perform } from "./perform.ts";
 export { pipelined } from "./pipelined.ts";
 export * from "./poll.ts";
 export { printable, printableLines } from "./printable.ts";
-export * from "./requests.ts";
 export { isError, Syscall } from "./Syscall.ts";
 export type {
   DirectCalls,

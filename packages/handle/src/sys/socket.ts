@@ -21,7 +21,7 @@ import {
   Uint32,
 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
-import { Effect, type Scope } from "effect";
+import { Cause, Effect, Exit, type Scope } from "effect";
 import { encode } from "../encode.ts";
 import type { HandleFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
@@ -101,6 +101,40 @@ const getIntOption = (
       Int32.decode(bytes),
     );
   });
+};
+
+/** What a kernel says that does not know an option. */
+const UNKNOWN_OPTION = new Set(["ENOPROTOOPT", "EOPNOTSUPP"]);
+
+/** {@link Socket.refuseFds} of several sockets of a task, in one batch. */
+export const refuseFds = (
+  task: Task,
+  sockets: ReadonlyArray<Socket>,
+): Effect.Effect<void, HandleFailure> =>
+  Effect.flatMap(
+    Effect.forEach(sockets, (socket) => socket.borrow(task)),
+    (fds) =>
+      task.withBytes(
+        new Uint8Array(Int32.size),
+        (at) =>
+          Effect.flatMap(
+            near.batchExits(
+              fds.map((fd) =>
+                near.setsockopt(task.sysif, fd, SOL.SOCKET, SO.PASSRIGHTS, at, Int32.size),
+              ),
+            ),
+            (exits) => exits.find(isRefusal) ?? Effect.void,
+          ),
+        Int32.alignment,
+      ),
+  );
+
+const isRefusal = (
+  exit: Exit.Exit<unknown, near.SyscallFailure>,
+): exit is Exit.Failure<never, near.SyscallFailure> => {
+  if (Exit.isSuccess(exit)) return false;
+  const error = Cause.squash(exit.cause);
+  return !(error instanceof near.SyscallError && UNKNOWN_OPTION.has(error.errno));
 };
 
 /** A socket: sys/socket.h. Close-on-exec, as all that we make. */
@@ -360,9 +394,7 @@ export class Socket extends FileDescriptor {
    * socket with SO_LINGER. Kernels before 6.16 do not know SO_PASSRIGHTS, and go on as they did.
    */
   refuseFds(): Effect.Effect<void, HandleFailure> {
-    return this.setOption(SOL.SOCKET, SO.PASSRIGHTS, 0).pipe(
-      near.catchErrno(["ENOPROTOOPT", "EOPNOTSUPP"], () => Effect.void),
-    );
+    return refuseFds(this.task, [this]);
   }
 
   /**
