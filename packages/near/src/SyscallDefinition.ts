@@ -96,11 +96,14 @@ export class SyscallDefinition {
     return this.#undecoded;
   }
 
-  /** Six words of those that are given. One that is missing and needed stays undefined, which no call takes. */
+  /**
+   * Six words of those that are given: what the call does not take is 0. One that is missing and needed stays
+   * undefined, which no call takes.
+   */
   complete(words: ReadonlyArray<Word | undefined>): SixWords {
     return Array.from({ length: 6 }, (_, i) => {
       const kind = this.kinds[i];
-      return words[i] ?? (kind === undefined ? 0 : kind.fallback);
+      return kind === undefined ? 0 : (words[i] ?? kind.fallback);
     }) as unknown as SixWords;
   }
 

@@ -1,21 +1,25 @@
-import { F, F_SEAL, FD, Int64, SPLICE_F } from "@rsyscall/abi";
+import { AT, F, F_SEAL, FALLOC_FL, FD, Int64, Iovec, SPLICE_F } from "@rsyscall/abi";
 import { define } from "./define.ts";
 import type { Address, DirectoryFd, Fd } from "./identifiers.ts";
 import {
   directory,
   fd,
+  fileSize,
   flags,
   inout,
+  input,
   mode,
+  offset,
   oneOf,
   openFlags,
+  output,
   path,
   size,
   uint,
   word,
 } from "./kinds.ts";
-import { unknown, value } from "./Memory.ts";
-import { countOf, newFd, type Result, someInt } from "./Result.ts";
+import { array, bytes, unknown, value } from "./Memory.ts";
+import { countOf, newFd, nothing, type Result, someInt, transferred } from "./Result.ts";
 import { type AnyKind, SyscallDefinition } from "./SyscallDefinition.ts";
 import type { Word } from "./SyscallInterface.ts";
 
@@ -78,4 +82,98 @@ export const splice = define<
     flags("SPLICE_F_", SPLICE_F),
   ],
   countOf(4),
+);
+
+/** openat2(2): `how` is a `struct open_how`, of the target's own numbers. */
+export const openat2 = define<
+  [directory: DirectoryFd, path: Address, how: Address, length: number],
+  Fd
+>("openat2", [directory, path, inout(bytes(3), "how"), size], newFd);
+
+/** tee(2): copies from one pipe to another, and takes nothing. */
+export const tee = define<[from: Fd, to: Fd, length: number, flags: number], number>(
+  "tee",
+  [fd.as("from"), fd.as("to"), size, flags("SPLICE_F_", SPLICE_F)],
+  countOf(2),
+);
+
+/** vmsplice(2): the bytes of memory into a pipe, or out of it. */
+export const vmsplice = define<[fd: Fd, parts: Address, count: number, flags: number], number>(
+  "vmsplice",
+  [fd, input(array(Iovec, 2), "parts"), size.as("count"), flags("SPLICE_F_", SPLICE_F)],
+  transferred,
+);
+
+/** readahead(2) */
+export const readahead = define<[fd: Fd, offset: number | bigint, length: number], void>(
+  "readahead",
+  [fd, offset, size],
+  nothing,
+);
+
+/** fadvise64, the system call behind posix_fadvise(2). A length of 0 is up to the end. */
+export const posixFadvise = define<
+  [fd: Fd, offset: number | bigint, length: number | bigint, advice: number],
+  void
+>(
+  "fadvise64",
+  [
+    fd,
+    offset,
+    offset.as("length"),
+    oneOf(
+      "POSIX_FADV_",
+      { NORMAL: 0, RANDOM: 1, SEQUENTIAL: 2, WILLNEED: 3, DONTNEED: 4, NOREUSE: 5 },
+      "advice",
+    ),
+  ],
+  nothing,
+);
+
+/** fallocate(2) */
+export const fallocate = define<
+  [fd: Fd, mode: number, offset: number | bigint, length: number | bigint],
+  void
+>(
+  "fallocate",
+  [fd, flags("FALLOC_FL_", FALLOC_FL).as("mode"), fileSize.as("offset"), fileSize],
+  nothing,
+);
+
+/** sync_file_range(2) */
+export const syncFileRange = define<
+  [fd: Fd, offset: number | bigint, length: number | bigint, flags: number],
+  void
+>(
+  "sync_file_range",
+  [
+    fd,
+    offset,
+    offset.as("length"),
+    flags("SYNC_FILE_RANGE_", { WAIT_BEFORE: 1, WRITE: 2, WAIT_AFTER: 4 }),
+  ],
+  nothing,
+);
+
+/** name_to_handle_at(2): `handle` is a `struct file_handle`. */
+export const nameToHandleAt = define<
+  [directory: DirectoryFd, path: Address, handle: Address, mount: Address, flags: number],
+  void
+>(
+  "name_to_handle_at",
+  [
+    directory,
+    path,
+    inout(unknown, "handle"),
+    output(unknown, "mount"),
+    flags("AT_", { EMPTY_PATH: AT.EMPTY_PATH, SYMLINK_FOLLOW: AT.SYMLINK_FOLLOW }),
+  ],
+  nothing,
+);
+
+/** open_by_handle_at(2). Needs CAP_DAC_READ_SEARCH. */
+export const openByHandleAt = define<[mount: Fd, handle: Address, flags: number], Fd>(
+  "open_by_handle_at",
+  [fd.as("mount"), input(unknown, "handle"), openFlags],
+  newFd,
 );

@@ -68,3 +68,38 @@ export const sigtimedwait = define<
   ],
   between(0, 64),
 );
+
+/** tkill(2), which takes the thread of another process where the number was given anew: see tgkill. */
+export const tkill = define<[tid: PidLike, signal: number], void>(
+  "tkill",
+  [pid.as("tid"), signal],
+  nothing,
+);
+
+/** rt_sigqueueinfo, the system call behind sigqueue(3): a signal with a siginfo_t. */
+export const sigqueue = define<[pid: PidLike, signal: number, info: Address], void>(
+  "rt_sigqueueinfo",
+  [pid, signal, input(unknown, "info")],
+  nothing,
+);
+
+/** rt_tgsigqueueinfo(2): as sigqueue, to one thread of a process. */
+export const tgsigqueue = define<
+  [tgid: PidLike, tid: PidLike, signal: number, info: Address],
+  void
+>("rt_tgsigqueueinfo", [pid.as("tgid"), pid.as("tid"), signal, input(unknown, "info")], nothing);
+
+/** rt_sigsuspend, the system call behind sigsuspend(2): waits for a signal with these blocked. EINTR is its success. */
+export const sigsuspend = define<[mask: Address, maskSize?: number], void>(
+  "rt_sigsuspend",
+  [input(value(Sigset), "mask"), sigsetSize],
+  nothing,
+);
+
+/** sigaltstack(2): a `stack_t`; either address may be NULL. */
+export const sigaltstack = define<[stack: Address, old: Address], void>(
+  "sigaltstack",
+  [input(unknown, "stack"), output(unknown, "old")],
+  nothing,
+  { prompt: true },
+);

@@ -386,3 +386,35 @@ export const copyFileRange = define<
   ],
   countOf(4),
 );
+
+/** fdatasync(2) */
+export const fdatasync = define<[fd: Fd], void>("fdatasync", [fd], nothing);
+
+/** sync(2): of all file systems. */
+export const sync = define<[], void>("sync", [], nothing);
+
+/** syncfs(2): of the file system of the descriptor. */
+export const syncfs = define<[fd: Fd], void>("syncfs", [fd], nothing);
+
+/** fchown(2); -1 leaves an id as it is. */
+export const fchown = define<[fd: Fd, uid: number, gid: number], void>(
+  "fchown",
+  [fd, uid, gid],
+  nothing,
+);
+
+/** setdomainname(2), of the UTS namespace. */
+export const setdomainname = define<[name: Address, length: number], void>(
+  "setdomainname",
+  [input(bytes(1), "name"), smallSize],
+  nothing,
+);
+
+/** setfsuid(2), of this task alone: gives the id before. */
+export const setfsuid = define<[uid: number], number>("setfsuid", [uid], someId);
+
+/** setfsgid(2), of this task alone: gives the id before. */
+export const setfsgid = define<[gid: number], number>("setfsgid", [gid], someId);
+
+/** _exit(2), of this task alone: other threads of the process go on. Its success is a SyscallHangup. */
+export const exit = define<[status: number], number>("exit", [int.as("status")], between(0, 0));

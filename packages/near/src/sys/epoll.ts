@@ -1,4 +1,4 @@
-import { EPOLL_CLOEXEC, EPOLL_CTL, Sigset } from "@rsyscall/abi";
+import { EPOLL_CLOEXEC, EPOLL_CTL, Sigset, Timespec } from "@rsyscall/abi";
 import { define } from "../define.ts";
 import { type Address, type Fd, NULL } from "../identifiers.ts";
 import { fd, flags, input, int, oneOf, output, sigsetSize, smallSize } from "../kinds.ts";
@@ -46,6 +46,26 @@ export const epollPwait = define<
     ),
     smallSize.as("most"),
     int.as("timeout"),
+    input(value(Sigset), "mask").or(NULL),
+    sigsetSize,
+  ],
+  countOf(2),
+);
+
+/** epoll_pwait2(2): with a timespec as the timeout; NULL for none. Since Linux 5.11. */
+export const epollPwait2 = define<
+  [epoll: Fd, events: Address, most: number, timeout: Address, mask?: Address, maskSize?: number],
+  number
+>(
+  "epoll_pwait2",
+  [
+    fd.as("epoll"),
+    output(
+      array(({ epollEvent }) => epollEvent, 2),
+      "events",
+    ),
+    smallSize.as("most"),
+    input(value(Timespec), "timeout"),
     input(value(Sigset), "mask").or(NULL),
     sigsetSize,
   ],

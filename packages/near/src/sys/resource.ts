@@ -2,7 +2,7 @@ import { PRIO, RLIMIT, Rlimit } from "@rsyscall/abi";
 import { define } from "../define.ts";
 import type { Address, PidLike } from "../identifiers.ts";
 import { input, int, oneOf, output, pid, uid } from "../kinds.ts";
-import { value } from "../Memory.ts";
+import { unknown, value } from "../Memory.ts";
 import { between, nothing } from "../Result.ts";
 
 const which = oneOf("PRIO_", PRIO, "which");
@@ -30,6 +30,30 @@ export const setpriority = define<[which: number, who: number, nice: number], vo
 export const prlimit = define<[pid: PidLike, resource: number, limit: Address, old: Address], void>(
   "prlimit64",
   [pid, resource, input(value(Rlimit), "limit"), output(value(Rlimit), "old")],
+  nothing,
+  { prompt: true },
+);
+
+/** getrusage(2): a `struct rusage`. */
+export const getrusage = define<[who: number, usage: Address], void>(
+  "getrusage",
+  [oneOf("RUSAGE_", { SELF: 0, CHILDREN: -1, THREAD: 1 }, "who"), output(unknown, "usage")],
+  nothing,
+  { prompt: true },
+);
+
+/** getrlimit(2) */
+export const getrlimit = define<[resource: number, limit: Address], void>(
+  "getrlimit",
+  [oneOf("RLIMIT_", RLIMIT, "resource"), output(value(Rlimit), "limit")],
+  nothing,
+  { prompt: true },
+);
+
+/** setrlimit(2) */
+export const setrlimit = define<[resource: number, limit: Address], void>(
+  "setrlimit",
+  [oneOf("RLIMIT_", RLIMIT, "resource"), input(value(Rlimit), "limit")],
   nothing,
   { prompt: true },
 );

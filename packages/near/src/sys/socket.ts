@@ -1,8 +1,8 @@
-import { AF, MSG, Msghdr, SHUT, SO, SOCK, SOL, Uint32 } from "@rsyscall/abi";
+import { AF, MSG, Msghdr, SHUT, SO, SOCK, SOL, Timespec, Uint32 } from "@rsyscall/abi";
 import { define } from "../define.ts";
 import { type Address, type Fd, NULL } from "../identifiers.ts";
-import { fd, flags, inout, input, int, oneOf, output, size, smallSize } from "../kinds.ts";
-import { bytes, sockaddr, twoFds, value } from "../Memory.ts";
+import { fd, flags, inout, input, int, oneOf, output, size, smallSize, uint } from "../kinds.ts";
+import { bytes, sockaddr, twoFds, unknown, value } from "../Memory.ts";
 import { countOf, newFd, nothing, transferred } from "../Result.ts";
 import type { Syscall } from "../Syscall.ts";
 import type { SyscallInterface } from "../SyscallInterface.ts";
@@ -169,4 +169,34 @@ export const getpeername = define<[fd: Fd, address: Address, length: Address], v
   [fd, output(sockaddr({ at: 2 }), "address"), length],
   nothing,
   { prompt: true },
+);
+
+/** accept(2): see accept4, which can make the new descriptor close-on-exec. */
+export const accept = define<[fd: Fd, address: Address, length: Address], Fd>(
+  "accept",
+  [fd, output(sockaddr({ at: 2 }), "address"), inout(value(Uint32), "length")],
+  newFd,
+);
+
+/** sendmmsg(2): how many of the messages, each a `struct mmsghdr` of 64 bytes, were sent. */
+export const sendmmsg = define<[fd: Fd, messages: Address, count: number, flags: number], number>(
+  "sendmmsg",
+  [fd, inout(unknown, "messages"), uint.as("count"), flags("MSG_", MSG)],
+  countOf(2),
+);
+
+/** recvmmsg(2): how many messages, each a `struct mmsghdr` of 64 bytes, were received. */
+export const recvmmsg = define<
+  [fd: Fd, messages: Address, count: number, flags: number, timeout: Address],
+  number
+>(
+  "recvmmsg",
+  [
+    fd,
+    inout(unknown, "messages"),
+    uint.as("count"),
+    flags("MSG_", MSG),
+    input(value(Timespec), "timeout"),
+  ],
+  countOf(2),
 );

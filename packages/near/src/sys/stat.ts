@@ -1,7 +1,7 @@
 import { AT, STATX, Statx, Timespec } from "@rsyscall/abi";
 import { define } from "../define.ts";
 import type { Address, DirectoryFd, Fd } from "../identifiers.ts";
-import { directory, fd, flags, input, mode, output, path } from "../kinds.ts";
+import { directory, fd, flags, input, mode, output, path, uint } from "../kinds.ts";
 import { array, value } from "../Memory.ts";
 import { between, nothing } from "../Result.ts";
 import { fdOfEmptyPath } from "../SyscallDefinition.ts";
@@ -97,3 +97,9 @@ export const utimensat = define<
   nothing,
   { about: fdOfEmptyPath(3) },
 );
+
+/** mknodat(2): `device` is for device files alone. */
+export const mknodat = define<
+  [directory: DirectoryFd, path: Address, mode: number, device: number],
+  void
+>("mknodat", [directory, path, mode, uint.as("device")], nothing);
