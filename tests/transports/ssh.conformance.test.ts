@@ -1,11 +1,11 @@
 import { behaviours, check, describeTransport } from "@rsyscall/conformance";
+import { describeUnless } from "@rsyscall/harness";
+import { noSshd, startSshd } from "@rsyscall/harness/sshd";
 import { SshTask } from "@rsyscall/task-ssh";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Layer, Scope } from "effect";
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { describeUnless } from "../harness/index.ts";
-import { noSshd, startSshd } from "../harness/sshd.ts";
-import { killed } from "./killed.ts";
+import { killProcess } from "./killProcess.ts";
 
 const otherHost = "it is as good as on another host";
 
@@ -34,7 +34,7 @@ describeUnless(noSshd, "over ssh", () => {
   // What a launch does besides is that of task-command; here everything goes through one connection.
   describeTransport("a Thread of a host", {
     makeThread: Effect.suspend(() => host.fork()),
-    cut: killed,
+    cut: killProcess,
     lacks: { fdPassing: otherHost, sharedMemory: otherHost },
   });
 

@@ -1,4 +1,5 @@
 export * from "./Abi.ts";
+export * from "./abis.ts";
 export { aarch64 } from "./arch/aarch64.ts";
 export { x86_64 } from "./arch/x86_64.ts";
 export * from "./Codec.ts";

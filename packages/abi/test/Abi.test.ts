@@ -1,9 +1,9 @@
 import { assert, describe, it } from "vitest";
-import { abiOf, abis, type SyscallName } from "../src/Abi.ts";
+import { abiOf, abis, type SyscallName } from "../src/index.ts";
 import { listOf } from "../src/Codec.ts";
 import { O } from "../src/fcntl.ts";
 import { EPOLL } from "../src/sys/epoll.ts";
-import { encoded, roundTrip } from "./bytes.ts";
+import { encoded, roundTrip } from "./codecBytes.ts";
 
 const [x86_64, aarch64] = [abiOf(62), abiOf(183)];
 assert(x86_64 && aarch64);

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { release } from "node:os";
 import { aarch64, type SyscallName, x86_64 } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { Effect } from "effect";
 import { assert, describe, expect, test } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import * as near from "../src/index.ts";
 import { local } from "./local.ts";
 

@@ -1,6 +1,7 @@
 import { EX } from "@rsyscall/abi";
 import { AsyncPty } from "@rsyscall/epoller";
 import { loginTty, openpty } from "@rsyscall/handle";
+import { it, mock, program, seen, start, tempDirectory } from "@rsyscall/harness";
 import { LocalThread, Command as Program } from "@rsyscall/thread";
 import {
   Console,
@@ -17,7 +18,6 @@ import {
 import { Argument, Command, Flag, Prompt } from "effect/cli";
 import { ChildProcess, ChildProcessSpawner } from "effect/process";
 import { assert, describe } from "vitest";
-import { it, mock, program, seen, start, tempDirectory } from "../../../tests/harness/index.ts";
 import { StubServices } from "../src/index.ts";
 
 /** An error that chooses its exit status. */
@@ -123,13 +123,13 @@ describe("a program of effect/cli", () => {
     assert.equal(seen(yield* program("cat", ["sent"], { cwd })).stdout, "hello\n");
   });
 
-  it("shows its help and its version to who called it", function* () {
+  it("shows its help and its version to its caller", function* () {
     const { path } = yield* mail;
     const help = seen(yield* program(path, ["send", "--help"]));
     assert.equal(help.status, 0);
     assert.include(help.stdout, "Sends a message");
     assert.include(help.stdout, "mail send [flags] <to>");
-    // No colours: nobody looks.
+    // No colours: stdout is no terminal.
     assert.notInclude(help.stdout, "\x1b");
     assert.equal(help.stderr, "");
     const version = seen(yield* program(path, ["--version"]));
@@ -142,7 +142,7 @@ describe("a program of effect/cli", () => {
       [["send"], "Missing required argument: to"],
       [["send", "--fast", "you"], "--fast"],
       [["sned", "you"], "sned"],
-      // Nobody can be asked.
+      // There is no terminal to ask at.
       [["ask"], "--name"],
     ] as const) {
       const { status, stdout, stderr } = seen(yield* program(path, args));
