@@ -1,7 +1,7 @@
 import { assert, describe, it } from "vitest";
-import { abiOf, abis, type SyscallName } from "../src/index.ts";
 import { listOf } from "../src/Codec.ts";
 import { O } from "../src/fcntl.ts";
+import { abiOf, abis, type SyscallName } from "../src/index.ts";
 import { EPOLL } from "../src/sys/epoll.ts";
 import { encoded, roundTrip } from "./codecBytes.ts";
 
