@@ -223,7 +223,7 @@ describe("what is in the directory", () => {
 
 /** What a stub says that finds no server. */
 const noServer = (path: string) =>
-  `rsyscall: no server: there is no socket beside ${path}, and RSYSCALL_UNIX_STUB_SOCK_PATH is not set. A copy or hard link under another name finds its server only if it was made with link: "script"\n`;
+  `rsyscall: found no server: there is no socket beside ${path}, and RSYSCALL_UNIX_STUB_SOCK_PATH is not set. A copy or hard link under another name finds its server only if it was made with link: "script"\n`;
 
 describe("other names", () => {
   for (const link of modes)
@@ -331,7 +331,7 @@ sys.exit(ended.returncode)`,
       assert.equal(status, 69);
       assert.include(
         stderr,
-        `refuses a server of another user, who would get the rights of this process: ${socket}`,
+        `refuses a server of another user, which would get the rights of this process: ${socket}`,
       );
     },
   );

@@ -1,6 +1,6 @@
-/* A worker that ends leaves its descriptors and children to the process, where no program knows of them: a
- * stub would wait for ever for its next call, and a child would stay a zombie. */
-#include "belongings.h"
+/* Closes the descriptors and ends the children of a worker that ends. In the process that remains, no program knows of
+ * them: a stub would wait forever for its next call, and a child would stay a zombie. */
+#include "cleanup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,15 +13,36 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long the end of an environment waits for its children, all together. They have SIGKILL: what
- * still lives then sleeps in the kernel, on a disk or a network that does not answer. */
-#define PATIENCE_MS 2000
+/* How long the end of an environment waits for all of its children. They have got SIGKILL: a process that lives longer
+ * sleeps in the kernel, on a disk or a network that does not answer. */
+#define WAIT_LIMIT_MS 2000
 
-/* What C libraries of before 2022 have no names for. */
+/* Older C libraries have no names for these. The numbers are the same on all machines. */
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
 #endif
-static const idtype_t BY_PIDFD = (idtype_t)3;
+#ifndef SYS_open_tree
+#define SYS_open_tree 428
+#endif
+#ifndef SYS_fsopen
+#define SYS_fsopen 430
+#endif
+#ifndef SYS_fsmount
+#define SYS_fsmount 432
+#endif
+#ifndef SYS_fspick
+#define SYS_fspick 433
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
+static const idtype_t BY_PIDFD = (idtype_t)3; /* P_PIDFD */
 
 static long now_ms(void)
 {
@@ -30,40 +51,40 @@ static long now_ms(void)
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Whether the pidfd is of a child of this process that was not waited for. */
-static int is_ours(int pidfd)
+/* Whether a pidfd is that of a child of this process that was not yet waited for. */
+static int is_own_child(int pidfd)
 {
 	siginfo_t info;
-	return waitid(BY_PIDFD, pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+	return waitid(BY_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 static void on_teardown(void *data)
 {
 	unsigned char *at_end = data;
-	/* All of them first: they end side by side. */
-	for (int fd = 0; fd < RSYSCALL_BELONGINGS; fd++)
+	/* First send all signals, so that the children end at the same time. */
+	for (int fd = 0; fd < RSYSCALL_CLEANUP_FDS; fd++)
 		if (at_end[fd] & RSYSCALL_KILL &&
-		    (!is_ours(fd) || syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0))
-			at_end[fd] &= ~RSYSCALL_KILL;
-	long deadline = now_ms() + PATIENCE_MS;
-	for (int fd = 0; fd < RSYSCALL_BELONGINGS; fd++) {
+		    (!is_own_child(fd) || syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0))
+			at_end[fd] = at_end[fd] & RSYSCALL_CLOSE;
+	long deadline = now_ms() + WAIT_LIMIT_MS;
+	for (int fd = 0; fd < RSYSCALL_CLEANUP_FDS; fd++) {
 		if (at_end[fd] & RSYSCALL_KILL) {
 			struct pollfd ended = {.fd = fd, .events = POLLIN};
 			siginfo_t info;
 			long left;
-			while ((left = deadline - now_ms()) > 0 && poll(&ended, 1, left) < 0 && errno == EINTR)
+			while ((left = deadline - now_ms()) > 0 && poll(&ended, 1, (int)left) < 0 && errno == EINTR)
 				;
-			waitid(BY_PIDFD, fd, &info, WEXITED | WNOHANG);
+			waitid(BY_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG);
 		}
 		if (at_end[fd] & RSYSCALL_CLOSE)
 			close(fd);
 	}
-	munmap(at_end, RSYSCALL_BELONGINGS);
+	munmap(at_end, RSYSCALL_CLEANUP_FDS);
 }
 
 static void mark(unsigned char *at_end, long fd, unsigned char what)
 {
-	if (fd >= 0 && fd < RSYSCALL_BELONGINGS)
+	if (fd >= 0 && fd < RSYSCALL_CLEANUP_FDS)
 		at_end[fd] = what;
 }
 
@@ -78,7 +99,7 @@ static void mark_received(unsigned char *at_end, struct msghdr *message)
 	}
 }
 
-void rsyscall_belongings_note(unsigned char *at_end, const long word[7], long result)
+void rsyscall_cleanup_note(unsigned char *at_end, const long word[7], long result)
 {
 	if (result < 0)
 		return;
@@ -94,7 +115,7 @@ void rsyscall_belongings_note(unsigned char *at_end, const long word[7], long re
 	case SYS_open:
 #endif
 	case SYS_openat:
-	case 437: /* openat2 */
+	case SYS_openat2:
 	case SYS_dup:
 	case SYS_socket:
 	case SYS_accept:
@@ -105,12 +126,12 @@ void rsyscall_belongings_note(unsigned char *at_end, const long word[7], long re
 	case SYS_memfd_create:
 	case SYS_signalfd4:
 	case SYS_timerfd_create:
-	case 428: /* open_tree */
-	case 430: /* fsopen */
-	case 432: /* fsmount */
-	case 433: /* fspick */
-	case 434: /* pidfd_open */
-	case 438: /* pidfd_getfd */
+	case SYS_open_tree:
+	case SYS_fsopen:
+	case SYS_fsmount:
+	case SYS_fspick:
+	case SYS_pidfd_open:
+	case SYS_pidfd_getfd:
 		mark(at_end, result, RSYSCALL_CLOSE);
 		break;
 	case SYS_pipe2:
@@ -127,20 +148,20 @@ void rsyscall_belongings_note(unsigned char *at_end, const long word[7], long re
 	}
 }
 
-void rsyscall_belongings_note_child(unsigned char *at_end, int pidfd)
+void rsyscall_cleanup_note_child(unsigned char *at_end, int pidfd)
 {
 	mark(at_end, pidfd, RSYSCALL_KILL | RSYSCALL_CLOSE);
 }
 
-unsigned char *rsyscall_belongings(napi_env env)
+unsigned char *rsyscall_cleanup_table(napi_env env)
 {
-	/* Pages that are never touched cost nothing. */
-	void *at_end = mmap(NULL, RSYSCALL_BELONGINGS, PROT_READ | PROT_WRITE,
+	/* Pages that are not touched take no memory. */
+	void *at_end = mmap(NULL, RSYSCALL_CLEANUP_FDS, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (at_end == MAP_FAILED)
 		return NULL;
 	if (napi_add_env_cleanup_hook(env, on_teardown, at_end) != napi_ok) {
-		munmap(at_end, RSYSCALL_BELONGINGS);
+		munmap(at_end, RSYSCALL_CLEANUP_FDS);
 		return NULL;
 	}
 	return at_end;
