@@ -10,8 +10,8 @@
 #define SOCKET_SUFFIX ".sock"
 
 /* The subject of the message that there is no server, and the part of it that a path may take. */
-#define SUBJECT_SIZE 800
-#define SUBJECT_PATH_SIZE 500
+#define NO_SERVER_SIZE 800
+#define NO_SERVER_PATH_SIZE 500
 
 /* Room for the path of the server's socket in a copy of this program. packages/stub-server/src/stubFile.ts finds it
  * by the mark. */
@@ -155,9 +155,9 @@ static int check_server(int fd, const char *path, const struct launch *launch)
 
 __attribute__((noreturn, noinline)) static void fail_without_server(const struct launch *launch)
 {
-	char subject[SUBJECT_SIZE];
+	char subject[NO_SERVER_SIZE];
 	subject[0] = 0;
-	if (!launch->execfn || !append(subject, SUBJECT_PATH_SIZE, launch->execfn))
+	if (!launch->execfn || !append(subject, NO_SERVER_PATH_SIZE, launch->execfn))
 		append(subject, sizeof subject, "this program");
 	append(subject, sizeof subject,
 	       launch->is_secure

@@ -7,6 +7,10 @@
 /* The syscall socket and the lifeline close together, and the process may notice either one first. */
 #define CONTROLLER_GONE "the controller disconnected without giving an exit status"
 
+/* Exit statuses of a task, besides RSYSCALL_STATUS_UNAVAILABLE */
+#define STATUS_FAILED 1
+#define STATUS_USAGE 2
+
 /* The signal that the kernel sends when the lifeline closes. It is the last real-time signal, because programs are
  * least likely to use that one. */
 #define LIFELINE_SIGNAL SIGRTMAX

@@ -7,7 +7,7 @@
 #include "text.h"
 
 /* More open descriptors than this are not listed. */
-#define FDS_AT_MOST 1024
+#define LISTED_FDS_AT_MOST 1024
 
 /* Descriptors that come with a welcome, without and with RSYSCALL_RING. */
 #define WELCOME_FDS 4
@@ -37,7 +37,7 @@ struct fd_list {
 	const struct control_fds *control;
 	int arena_fd;
 	u32 count;
-	i32 fds[FDS_AT_MOST];
+	i32 fds[LISTED_FDS_AT_MOST];
 };
 
 static int add_fd(void *context, int fd)
@@ -45,7 +45,7 @@ static int add_fd(void *context, int fd)
 	struct fd_list *list = context;
 	if (fd == list->arena_fd || is_control(list->control, fd))
 		return 0;
-	if (list->count == FDS_AT_MOST)
+	if (list->count == LISTED_FDS_AT_MOST)
 		return 1;
 	list->fds[list->count++] = fd;
 	return 0;

@@ -7,9 +7,6 @@
 #include "sys.h"
 #include "text.h"
 
-#define STATUS_USAGE 2
-#define STATUS_FAILED 1
-
 static const char usage[] =
 	"usage: rsyscall-task [--unlink] stdin|command|persistent\n"
 	"       rsyscall-task --help|--version\n"

@@ -3,8 +3,6 @@
 #include "ending.h"
 #include "sys.h"
 
-#define STATUS_FAILED 1
-
 void end_stream(int status)
 {
 	end_children();
