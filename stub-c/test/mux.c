@@ -23,6 +23,7 @@ struct file {
 	u32 room;	/* bytes that the peer's queue still takes */
 	u32 queued;	/* bytes in the peer's queue */
 	int no_read, no_write, reset;
+	int has_hung_up; /* the other end has closed */
 	int peer;	/* its descriptor as long as that is here, or -1 */
 	int is_away;	/* the other end belongs to a process */
 	u32 stream;	/* names the bytes, both ways */
@@ -52,6 +53,7 @@ static struct world {
 	int polls;
 	int child_has_ended, was_reaped, has_news;
 	u32 fails; /* so many calls of the kind that may fail */
+	int has_failed;
 	u8 *input;
 	u32 input_start, input_end, read_at_most;
 	u64 total_sent, total_read;
@@ -264,7 +266,7 @@ static void hang_up(struct file *file)
 {
 	if (file->queued)
 		file->reset = 1;
-	file->no_read = file->no_write = 1;
+	file->no_read = file->no_write = file->has_hung_up = 1;
 	file->queued = 0;
 }
 
@@ -306,13 +308,27 @@ static int fails(void)
 	if (!world.fails)
 		return 0;
 	world.fails--;
+	world.has_failed = 1;
 	return 1;
+}
+
+/* The channel that a socket belongs to, or belonged to last. */
+static struct near *near_of(const struct file *file)
+{
+	for (u32 id = 0; id < IDS; id++)
+		if (file->stream && world.near[id].stream == file->stream)
+			return &world.near[id];
+	return 0;
 }
 
 static long do_close(int fd)
 {
 	struct file *file = file_of(fd);
 	check(fd > STDERR && file->kind == SOCKET);
+	/* Nothing of what the near side has sent is lost, unless it cannot be written. */
+	struct near *near = near_of(file);
+	if (near && !world.is_wild && !world.has_failed && !file->has_hung_up)
+		check(file->sent == near->sent);
 	if (file->peer >= 0)
 		hang_up(&world.files[file->peer]), world.files[file->peer].peer = -1;
 	file->kind = FREE;
@@ -576,11 +592,8 @@ static void check_drained(void)
 		if (file->kind != SOCKET || !file->is_away)
 			continue;
 		/* A socket that is here belongs to a channel. Its bytes may wait for credit, and for nothing else. */
-		struct near *near = 0;
-		for (u32 id = 0; id < IDS; id++)
-			if (world.near[id].is_open && world.near[id].stream == file->stream)
-				near = &world.near[id];
-		check(near && !near->sent_close);
+		struct near *near = near_of(file);
+		check(near && near->is_open && !near->sent_close);
 		check(!file->unread || !near->granted);
 		if (!file->no_write)
 			check(file->sent == near->sent);
@@ -840,8 +853,89 @@ static void test_open(void)
 	check(world.near[1].is_open && !world.near[2].is_open);
 }
 
+/* A step of a script that does nothing. */
+#define NOTHING 12
+
+/* Frames that arrive in parts of some bytes. */
+static void test_parts(u8 bytes)
+{
+	u8 script[600] = {0, 14, (u8)(bytes - 1), 0};
+	memset(script + 4, NOTHING, sizeof script - 4);
+	begin(script, sizeof script);
+	send_open(0, 1, 2, 10);
+	send_data(1, 100);
+	send_end(1);
+	send_close(2);
+	send_open(0, 2, 1, 1);
+	check(finish() == 0);
+	check(world.near[1].is_open && world.near[1].sent == 100 && world.near[1].sent_end);
+}
+
+/* More data than was granted, for a socket that is not read. */
+static void test_overrun(void)
+{
+	u8 script[400];
+	memset(script, NOTHING, sizeof script);
+	begin(script, sizeof script);
+	world.is_wild = 1;
+	for (int i = 0; i < 18; i++) {
+		world.near[0].credit = WINDOW;
+		send_data(0, PAYLOAD_AT_MOST);
+	}
+	check(finish() == 1);
+	check(strstr(world.message, "more data than was granted"));
+}
+
+/* Data that waits in the whole of a buffer, and in one that is written and filled in turns. */
+static void test_buffer(void)
+{
+	u8 script[2000] = {0};
+	size_t at = 1;
+	for (int round = 0; round < 8; round++) {
+		for (int i = 0; i < 5; i++)
+			script[at++] = 15 | 0xc0, script[at++] = 0;
+		for (int i = 0; i < 60; i++)
+			script[at++] = NOTHING;
+		/* stdout takes the CREDIT, and the process reads. */
+		script[at++] = 10, script[at++] = 0xff, script[at++] = 0xff;
+		for (int i = 0; i < 9; i++)
+			script[at++] = 7, script[at++] = 0, script[at++] = 0xff, script[at++] = 0xff;
+		for (int i = 0; i < 30; i++)
+			script[at++] = NOTHING;
+	}
+	check(at <= sizeof script);
+	begin(script, at);
+	world.files[STDERR + 1].room = 600000;
+	check(finish() == 0);
+	check(world.near[0].sent > 3 * WINDOW && world.near[0].credit == WINDOW);
+}
+
+/* Channels that are over while CREDIT for them is queued, and others after them. */
+static void test_reuse(void)
+{
+	static const u8 script[] = {
+		0, 10, 0xff, 0xff,
+		/* OPEN of 1 and 2. Both processes shut down for writing, so END comes. */
+		4, 0, 1, 2, 10, 0, NOTHING, NOTHING, NOTHING, NOTHING, 8, 1, 8, 2, NOTHING, NOTHING, NOTHING, NOTHING,
+		NOTHING, NOTHING, NOTHING, NOTHING,
+		/* DATA and END to both */
+		0, 1, 5, 0, 0, 2, 5, 0, 1, 1, 1, 2, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING,
+		/* OPEN of 5, 6 and 7, and DATA to each */
+		4, 0, 5, 3, 10, 0, NOTHING, NOTHING, NOTHING, NOTHING, 0, 5, 99, 0, 0, 6, 99, 0, 0, 7, 99, 0};
+	begin(script, sizeof script);
+	check(finish() == 0);
+	check(!world.near[1].is_open && !world.near[2].is_open);
+	for (u32 id = 5; id <= 7; id++)
+		check(world.near[id].is_open && world.near[id].sent == 100 && world.near[id].credit == WINDOW);
+}
+
 void run_tests(void)
 {
+	for (u8 bytes = 1; bytes < 20; bytes++)
+		test_parts(bytes);
+	test_overrun();
+	test_buffer();
+	test_reuse();
 	const u32 all = ~0u;
 	const char *unknown = "the stream is broken: unknown frame type or size";
 	test_frame(0, END, 0, all, 0, "");
