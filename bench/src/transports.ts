@@ -1,6 +1,7 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { copyFile, Memfd } from "@rsyscall/handle";
+import { noSshd, type Sshd, startSshd } from "@rsyscall/harness/sshd";
 import { taskPath } from "@rsyscall/native";
 import { batch, getpid } from "@rsyscall/near";
 import { CommandTask } from "@rsyscall/task-command";
@@ -8,7 +9,6 @@ import { SshTask } from "@rsyscall/task-ssh";
 import { StdinTask } from "@rsyscall/task-stdin";
 import { Command, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
-import { noSshd, type Sshd, startSshd } from "../../tests/harness/sshd.ts";
 import { interleaved, timed } from "./interleaved.ts";
 import { slowLink } from "./link.ts";
 import type { Row } from "./Row.ts";

@@ -1,6 +1,6 @@
+import { it } from "@rsyscall/harness";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../harness/index.ts";
 import { begin, inFork, inStub, turn } from "./places.ts";
 
 const SIZE = 4 * 1024 * 1024;

@@ -1,8 +1,8 @@
 import { SHUT } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../harness/index.ts";
 import { begin, families, listen, places, random, unconnected } from "./places.ts";
 
 const COUNT = 200;

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { eventually, execute, it, start, statusOf, tempDirectory } from "@rsyscall/harness";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { eventually, execute, it, start, statusOf, tempDirectory } from "../harness/index.ts";
 import { begin, type Family, families, listen, places, turn, unconnected } from "./places.ts";
 
 const COUNT = 1000;

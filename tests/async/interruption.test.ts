@@ -9,10 +9,6 @@ import {
   Signalfd,
   Socket,
 } from "@rsyscall/handle";
-import { catchErrno } from "@rsyscall/near";
-import { LocalThread, type Thread } from "@rsyscall/thread";
-import { Effect, Exit, Fiber, Option, type Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   execute,
   it,
@@ -22,7 +18,11 @@ import {
   shell,
   statusOf,
   tempDirectory,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import { catchErrno } from "@rsyscall/near";
+import { LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, Exit, Fiber, Option, type Scope } from "effect";
+import { assert, describe } from "vitest";
 import {
   begin,
   type Family,

@@ -6,11 +6,11 @@ import {
   openpty,
   Socket,
 } from "@rsyscall/handle";
+import { it, tempDirectory } from "@rsyscall/harness";
 import { getpid } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Fiber, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, tempDirectory } from "../harness/index.ts";
 import { begin } from "./places.ts";
 
 type Ends = Effect.Effect<

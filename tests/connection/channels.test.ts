@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { Bytes, O } from "@rsyscall/abi";
 import { type FileDescriptor, Memfd, pipe } from "@rsyscall/handle";
+import { it, launchStub, start, tempDirectory } from "@rsyscall/harness";
 import { OutOfSpaceError } from "@rsyscall/memory";
 import { getpid, SyscallError } from "@rsyscall/near";
 import { type StubCall, StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, start, tempDirectory } from "../harness/index.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 

@@ -1,12 +1,12 @@
 import { writeFileSync } from "node:fs";
 import { Bytes } from "@rsyscall/abi";
+import { it, start, tempDirectory, wires } from "@rsyscall/harness";
 import { OutOfSpaceError } from "@rsyscall/memory";
 import { Address, getpid, pipelined, SyscallError, SyscallHangup } from "@rsyscall/near";
 import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it, start, tempDirectory, wires } from "../harness/index.ts";
 
 /** Bytes in which every shift or swap shows. */
 const pattern = (size: number, seed = 1): Uint8Array => {

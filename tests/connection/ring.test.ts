@@ -1,11 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { Arena } from "@rsyscall/connection";
 import { schedGetaffinity, schedSetaffinity } from "@rsyscall/handle";
-import { batchThen, getpid } from "@rsyscall/near";
-import { type StubCall, StubServer, type StubServerOptions } from "@rsyscall/stub-server";
-import { Command, LocalThread, type Thread } from "@rsyscall/thread";
-import { Effect, Fiber } from "effect";
-import { assert, describe } from "vitest";
 import {
   execute,
   it,
@@ -15,7 +10,12 @@ import {
   statusOf,
   tempDirectory,
   worksAsync,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import { batchThen, getpid } from "@rsyscall/near";
+import { type StubCall, StubServer, type StubServerOptions } from "@rsyscall/stub-server";
+import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, Fiber } from "effect";
+import { assert, describe } from "vitest";
 
 /** Bytes that a process has read, from sockets too: proc(5). */
 const bytesRead = (pid: number): number =>

@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { O } from "@rsyscall/abi";
 import { Memfd, open, pipe } from "@rsyscall/handle";
+import { it, wires } from "@rsyscall/harness";
 import { call, getpid, SyscallError, SyscallHangup, SyscallSendError } from "@rsyscall/near";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it, wires } from "../harness/index.ts";
 
 describe.each(wires)("system calls in a stub, %s", (_wire, launchStub) => {
   it("answers a thousand at once, each with its own result, in order", function* () {

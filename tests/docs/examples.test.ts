@@ -1,10 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { execute, it } from "@rsyscall/harness";
 import { Effect } from "effect";
 import ts from "typescript";
 import { assert, describe } from "vitest";
-import { execute, it } from "../harness/index.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 

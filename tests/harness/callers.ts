@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { accessSync, constants, statSync } from "node:fs";
 import { join } from "node:path";
 import {
   type ServerFailure,
@@ -10,48 +9,13 @@ import {
 } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, References, type Scope } from "effect";
-import { describe } from "vitest";
+import { which } from "./requirements.ts";
 import { type Ended, execute, type RunOptions } from "./spawn.ts";
 import { tempDirectory } from "./temp.ts";
 
 /*
  * Programs that call a stub, and know nothing of it.
  */
-
-/** A program by its absolute path. The system's own comes before wrappers that PATH may have. */
-const which = (program: string): string | undefined =>
-  ["/usr/bin", "/bin", "/usr/sbin", "/sbin", ...(process.env["PATH"] ?? "").split(":")]
-    .map((directory) => join(directory, program))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return statSync(path).isFile();
-      } catch {
-        return false;
-      }
-    });
-
-/** Why a test cannot run here: a program is not installed. */
-export const missing = (...programs: ReadonlyArray<string>): string | undefined => {
-  const absent = programs.filter((program) => which(program) === undefined);
-  return absent.length === 0 ? undefined : `not installed: ${absent.join(", ")}`;
-};
-
-/** Why a test cannot run here: it does what only root may. */
-export const notRoot: string | undefined = process.getuid?.() === 0 ? undefined : "needs root";
-
-/** Why a test does not run here: it takes long, and nobody has asked for it. */
-export const slow: string | undefined =
-  process.env["RSYSCALL_SLOW"] === "1" ? undefined : "slow; runs with RSYSCALL_SLOW=1";
-
-/** As `describe`, with a reason to skip it all, which is shown. */
-export const describeUnless = (
-  reason: string | undefined,
-  name: string,
-  tests: () => void,
-): void => {
-  describe.skipIf(reason !== undefined)(reason ? `${name} (skipped: ${reason})` : name, tests);
-};
 
 /** Runs an installed program to its end. */
 export const program = (

@@ -1,8 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import type { HandleFailure } from "@rsyscall/handle";
-import type { Thread } from "@rsyscall/thread";
-import { Effect, Fiber } from "effect";
-import { assert } from "vitest";
+import { Effect } from "effect";
 
 /** What is in a file of /proc. Nothing, if the process has ended meanwhile, or is another user's. */
 export const textOf = (path: string): string => {
@@ -43,15 +40,3 @@ export const eventually = (wanted: () => boolean): Effect.Effect<void> =>
   Effect.gen(function* () {
     while (!wanted()) yield* Effect.sleep("1 millis");
   });
-
-/** Asserts that a thread does all that a thread is for: calls, memory, waiting without blocking. */
-export const worksAsync = (thread: Thread): Effect.Effect<void, HandleFailure> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const [reader, writer] = yield* thread.pipe();
-      const afd = yield* thread.makeAfd(reader);
-      const reading = yield* Effect.forkChild(afd.readBytes(), { startImmediately: true });
-      yield* writer.writeAllText("works");
-      assert.equal(new TextDecoder().decode(yield* Fiber.join(reading)), "works");
-    }),
-  );

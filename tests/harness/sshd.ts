@@ -11,8 +11,8 @@ import {
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { Effect, type Scope } from "effect";
-import { missing, notRoot } from "./callers.ts";
 import { childrenOf, textOf } from "./processes.ts";
+import { missing, notRoot } from "./requirements.ts";
 import { tempDirectory } from "./temp.ts";
 
 const SSHD = "/usr/sbin/sshd";

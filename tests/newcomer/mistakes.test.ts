@@ -13,12 +13,12 @@ import {
   setuid,
   unlink,
 } from "@rsyscall/handle";
+import { it, tempDirectory } from "@rsyscall/harness";
 import { Path, type PathLike, SyscallError } from "@rsyscall/near";
 import { StubServer } from "@rsyscall/stub-server";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, tempDirectory } from "../harness/index.ts";
 
 type Mistake = Effect.Effect<unknown, { readonly message: string }, Scope.Scope>;
 

@@ -3,6 +3,7 @@ import * as connection from "@rsyscall/connection";
 import * as epoller from "@rsyscall/epoller";
 import * as far from "@rsyscall/far";
 import * as handle from "@rsyscall/handle";
+import { it, launchStub, tempDirectory } from "@rsyscall/harness";
 import * as memory from "@rsyscall/memory";
 import * as near from "@rsyscall/near";
 import * as nix from "@rsyscall/nix";
@@ -15,7 +16,6 @@ import * as thread from "@rsyscall/thread";
 import * as transport from "@rsyscall/transport";
 import { Context, Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, tempDirectory } from "../harness/index.ts";
 
 const packages = {
   connection,

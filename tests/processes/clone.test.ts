@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { CLONE, EPOLL_CTL, SIG } from "@rsyscall/abi";
 import { Epoll, type HandleFailure } from "@rsyscall/handle";
+import { it, launchStub, statusOf, worksAsync } from "@rsyscall/harness";
 import { getpid, getppid, type SyscallError } from "@rsyscall/near";
 import { type ChildThread, Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, statusOf, worksAsync } from "../harness/index.ts";
 
 /** The descriptors of a process, but for stdio. */
 const descriptors = (pid: number): Array<number> =>

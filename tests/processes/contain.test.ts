@@ -1,10 +1,6 @@
 import { readFileSync } from "node:fs";
 import { CLONE, SIG } from "@rsyscall/abi";
 import { getpid, getppid, prctl, setresgid, setresuid } from "@rsyscall/handle";
-import type { SyscallError } from "@rsyscall/near";
-import { Command, LocalThread, type Thread } from "@rsyscall/thread";
-import { Effect, Exit, Fiber, Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   childrenOf,
   hasEnded,
@@ -14,7 +10,11 @@ import {
   notRoot,
   statusOf,
   worksAsync,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import type { SyscallError } from "@rsyscall/near";
+import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, Exit, Fiber, Scope } from "effect";
+import { assert, describe } from "vitest";
 
 const sh = (script: string) => Command.make("/bin/sh", "-c", script);
 const sleep = Command.make("/bin/sleep", "1000");

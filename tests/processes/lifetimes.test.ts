@@ -3,10 +3,6 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { SIG, W } from "@rsyscall/abi";
 import { type ChildState, type HandleFailure, Pidfd } from "@rsyscall/handle";
-import { type SyscallError, call as syscall } from "@rsyscall/near";
-import { ChildProcessError, Command, LocalThread, type Thread } from "@rsyscall/thread";
-import { Effect, Exit, Fiber, Layer, Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   eventually,
   execute,
@@ -16,7 +12,11 @@ import {
   start,
   statusOf,
   untilEnded,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import { type SyscallError, call as syscall } from "@rsyscall/near";
+import { ChildProcessError, Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, Exit, Fiber, Layer, Scope } from "effect";
+import { assert, describe } from "vitest";
 
 const sleep = Command.make("/bin/sleep", "1000");
 const sh = (script: string) => Command.make("/bin/sh", "-c", script);

@@ -16,10 +16,6 @@ import {
   umount,
   unshareUser,
 } from "@rsyscall/handle";
-import { getpid, getppid, type SyscallError } from "@rsyscall/near";
-import { Command, LocalThread, type Thread } from "@rsyscall/thread";
-import { Effect, type Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   it,
   launchStub,
@@ -29,7 +25,11 @@ import {
   tempDirectory,
   untilEnded,
   worksAsync,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import { getpid, getppid, type SyscallError } from "@rsyscall/near";
+import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, type Scope } from "effect";
+import { assert, describe } from "vitest";
 
 /** The inode of a namespace of a process, as /proc shows it. */
 const inode = (pid: number, kind: string): bigint =>

@@ -10,12 +10,12 @@ import {
   setresuid,
   statx,
 } from "@rsyscall/handle";
+import { it, launchStub, notRoot, refuse, tempDirectory } from "@rsyscall/harness";
 import { call, type SyscallError } from "@rsyscall/near";
 import { CommandTask } from "@rsyscall/task-command";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, notRoot, refuse, tempDirectory } from "../harness/index.ts";
 
 const NOREPLACE = 1;
 

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { CLONE } from "@rsyscall/abi";
+import { execute, it } from "@rsyscall/harness";
 import { getpid } from "@rsyscall/near";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { execute, it } from "../harness/index.ts";
 
 /*
  * Children run in the memory of Node itself, beside its garbage collector, its threads and its timers.

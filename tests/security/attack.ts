@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { TEMP_PREFIX } from "../harness/temp.ts";
+import { TEMP_PREFIX } from "@rsyscall/harness";
 
 /*
  * A controller in a process of its own, a client that lies to it, and good stubs beside that. What blocks or

@@ -1,7 +1,7 @@
+import { it } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Cause, Effect, Exit, Fiber, Option } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../harness/index.ts";
 import { missing, operations } from "./battery/operations.ts";
 import { Random } from "./battery/random.ts";
 import { World } from "./battery/world.ts";

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
+import { describeUnless, it, missing, notRoot, start, tempDirectory } from "@rsyscall/harness";
 import { CommandTask } from "@rsyscall/task-command";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert } from "vitest";
 import { inMounts, NEEDED, only } from "../../packages/task-command/test/worlds.ts";
-import { describeUnless, it, missing, notRoot, start, tempDirectory } from "../harness/index.ts";
 
 /*
  * Another user of a host without perl, which tries to have its own program run by the user that sends an executable there.

@@ -2,10 +2,6 @@ import { chmodSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { SIG } from "@rsyscall/abi";
 import { Pidfd } from "@rsyscall/handle";
-import { Command, LocalThread } from "@rsyscall/thread";
-import { Effect } from "effect";
-import { assert, describe } from "vitest";
-import { descends } from "../../packages/thread/src/descent.ts";
 import {
   describeUnless,
   hasEnded,
@@ -15,7 +11,11 @@ import {
   notRoot,
   start,
   tempDirectory,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import { Command, LocalThread } from "@rsyscall/thread";
+import { Effect } from "effect";
+import { assert, describe } from "vitest";
+import { descends } from "../../packages/thread/src/descent.ts";
 
 const at = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 

@@ -1,6 +1,6 @@
+import { it, start } from "@rsyscall/harness";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, start } from "../harness/index.ts";
 
 /*
  * A far side that sends random frames, against a multiplexer in a controller of its own: one that is

@@ -1,8 +1,8 @@
 import { chmodSync, chownSync, copyFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { childrenOf, hasEnded, it, notRoot, start, tempDirectory } from "@rsyscall/harness";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { childrenOf, hasEnded, it, notRoot, start, tempDirectory } from "../harness/index.ts";
 
 const fixture = fileURLToPath(new URL("../fixtures/mortal.mjs", import.meta.url));
 

@@ -1,5 +1,5 @@
+import { it, missing, start } from "@rsyscall/harness";
 import { assert, describe } from "vitest";
-import { it, missing, start } from "../harness/index.ts";
 
 /*
  * What a command may say before a shell begins behind it, in a controller of its own: one that is blocked could

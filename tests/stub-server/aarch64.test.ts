@@ -1,10 +1,10 @@
 import { fileURLToPath } from "node:url";
 import { O } from "@rsyscall/abi";
 import { open } from "@rsyscall/handle";
+import { execute, it, missing, start, tempDirectory } from "@rsyscall/harness";
 import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { assert, describe } from "vitest";
-import { execute, it, missing, start, tempDirectory } from "../harness/index.ts";
 
 const stubC = fileURLToPath(new URL("../../stub-c", import.meta.url));
 const compiler = "aarch64-linux-gnu-gcc";

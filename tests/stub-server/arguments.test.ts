@@ -1,10 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fsDecode } from "@rsyscall/abi";
-import { stubPath } from "@rsyscall/native";
-import type { LinkMode, StubCall } from "@rsyscall/stub-server";
-import { Effect } from "effect";
-import { assert, describe } from "vitest";
 import {
   describeUnless,
   execute,
@@ -15,7 +11,11 @@ import {
   python,
   seen,
   tempDirectory,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import { stubPath } from "@rsyscall/native";
+import type { LinkMode, StubCall } from "@rsyscall/stub-server";
+import { Effect } from "effect";
+import { assert, describe } from "vitest";
 
 const latin1 = (bytes: Uint8Array | undefined): string | undefined =>
   bytes && Buffer.from(bytes).toString("latin1");

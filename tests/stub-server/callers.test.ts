@@ -1,8 +1,5 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import type { StubCall } from "@rsyscall/stub-server";
-import { Effect, Latch } from "effect";
-import { assert, describe } from "vitest";
 import {
   type Ended,
   execute,
@@ -16,7 +13,10 @@ import {
   seen,
   shell,
   tempDirectory,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import type { StubCall } from "@rsyscall/stub-server";
+import { Effect, Latch } from "effect";
+import { assert, describe } from "vitest";
 
 /** Answers with the arguments and the input, and with a status that nothing else gives. */
 const answer = (call: StubCall) =>

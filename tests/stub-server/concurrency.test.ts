@@ -1,10 +1,10 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { execute, it, mock, quietly, seen, start, tempDirectory } from "@rsyscall/harness";
 import { type StubCall, StubServer, type StubServerOptions } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Data, Deferred, Effect, Fiber, Latch, Logger, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { execute, it, mock, quietly, seen, start, tempDirectory } from "../harness/index.ts";
 
 /** A server whose calls nobody takes yet. */
 const listen = (options?: StubServerOptions) =>

@@ -4,21 +4,13 @@ import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 import { SIG } from "@rsyscall/abi";
 import { pipe } from "@rsyscall/handle";
+import { execute, it, launchStub, missing, python, start, tempDirectory } from "@rsyscall/harness";
 import { stubPath } from "@rsyscall/native";
 import { type SyscallError, SyscallHangup } from "@rsyscall/near";
 import { type StubCall, StubServer, type StubServerOptions } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber, Logger, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import {
-  execute,
-  it,
-  launchStub,
-  missing,
-  python,
-  start,
-  tempDirectory,
-} from "../harness/index.ts";
 
 /** Serves a handler under the name "stub", and gives its path. */
 const serving = <E>(handler: (call: StubCall) => Effect.Effect<number | void, E, Scope.Scope>) =>

@@ -2,6 +2,15 @@ import { mkdtempSync, readSync, writeFileSync, writeSync } from "node:fs";
 import { AF, F, F_SEAL, MFD, O, SOCK } from "@rsyscall/abi";
 import { SyscallConnection } from "@rsyscall/connection";
 import { connectUnix, type FileDescriptor, Memfd, open, pipe, Socket } from "@rsyscall/handle";
+import { execute, it, quietly, start, tempDirectory } from "@rsyscall/harness";
+import {
+  hello,
+  openFds,
+  passing,
+  serve,
+  stillServes,
+  waitForMessage,
+} from "@rsyscall/harness/stubClient";
 import {
   ftruncate,
   getpid,
@@ -14,8 +23,6 @@ import type { StubCall } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { execute, it, quietly, start, tempDirectory } from "../harness/index.ts";
-import { hello, openFds, passing, serve, stillServes, waitForMessage } from "./hello.ts";
 
 const MIB = 2 ** 20;
 

@@ -1,10 +1,7 @@
 import { connect } from "node:net";
 import { AF, SOCK } from "@rsyscall/abi";
 import { connectUnix, type FileDescriptor, pipe, Socket } from "@rsyscall/handle";
-import { LocalThread } from "@rsyscall/thread";
-import { Effect, Fiber } from "effect";
-import { assert, describe } from "vitest";
-import { execute, it, quietly } from "../harness/index.ts";
+import { execute, it, quietly } from "@rsyscall/harness";
 import {
   client,
   HELLO_SIZE,
@@ -15,7 +12,10 @@ import {
   serve,
   stillServes,
   waitForMessage,
-} from "./hello.ts";
+} from "@rsyscall/harness/stubClient";
+import { LocalThread } from "@rsyscall/thread";
+import { Effect, Fiber } from "effect";
+import { assert, describe } from "vitest";
 
 describe("a client that is no stub", () => {
   const lies: Record<string, [change: (view: DataView) => void, answer: RegExp]> = {

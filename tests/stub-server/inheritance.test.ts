@@ -2,10 +2,6 @@ import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { join } from "node:path";
 import { fsDecode, O, SIG } from "@rsyscall/abi";
 import { FileDescriptor } from "@rsyscall/handle";
-import { Fd } from "@rsyscall/near";
-import type { StubCall } from "@rsyscall/stub-server";
-import { Deferred, Effect, Result } from "effect";
-import { assert, describe } from "vitest";
 import {
   it,
   missing,
@@ -17,7 +13,11 @@ import {
   seen,
   shell,
   tempDirectory,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import { Fd } from "@rsyscall/near";
+import type { StubCall } from "@rsyscall/stub-server";
+import { Deferred, Effect, Result } from "effect";
+import { assert, describe } from "vitest";
 
 const inherited = (call: StubCall, fd: number) => new FileDescriptor(call.thread.task, Fd(fd));
 

@@ -11,11 +11,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { execute, it, missing, mock, start, tempDirectory } from "@rsyscall/harness";
 import { StubServer, StubServerError, type StubServerOptions } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { execute, it, missing, mock, start, tempDirectory } from "../harness/index.ts";
 
 const fixture = fileURLToPath(new URL("../fixtures/watched.mjs", import.meta.url));
 

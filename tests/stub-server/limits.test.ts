@@ -3,10 +3,6 @@ import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { F, F_SEAL, MFD, RLIMIT } from "@rsyscall/abi";
 import { Memfd, prlimit } from "@rsyscall/handle";
-import { type StubCall, StubServer } from "@rsyscall/stub-server";
-import { LocalThread, Thread } from "@rsyscall/thread";
-import { Effect, Fiber, Logger, type Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   type Ended,
   execute,
@@ -15,7 +11,7 @@ import {
   type Running,
   start,
   tempDirectory,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
 import {
   client,
   HELLO_SIZE,
@@ -25,7 +21,11 @@ import {
   refusal,
   serve,
   stillServes,
-} from "./hello.ts";
+} from "@rsyscall/harness/stubClient";
+import { type StubCall, StubServer } from "@rsyscall/stub-server";
+import { LocalThread, Thread } from "@rsyscall/thread";
+import { Effect, Fiber, Logger, type Scope } from "effect";
+import { assert, describe } from "vitest";
 
 const fixture = fileURLToPath(new URL("../fixtures/watched.mjs", import.meta.url));
 

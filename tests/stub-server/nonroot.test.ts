@@ -1,10 +1,6 @@
 import { accessSync, chmodSync, chownSync, constants, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { stubPath } from "@rsyscall/native";
-import type { StubCall } from "@rsyscall/stub-server";
-import { Effect } from "effect";
-import { assert } from "vitest";
 import {
   describeUnless,
   execute,
@@ -16,7 +12,11 @@ import {
   seen,
   shell,
   tempDirectory,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import { stubPath } from "@rsyscall/native";
+import type { StubCall } from "@rsyscall/stub-server";
+import { Effect } from "effect";
+import { assert } from "vitest";
 
 /** Nobody's user and group id, on every Linux. */
 const NOBODY = 65534;

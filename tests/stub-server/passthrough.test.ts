@@ -10,12 +10,6 @@ import {
 import { join } from "node:path";
 import { SIG, SigHow } from "@rsyscall/abi";
 import { type HandleFailure, resetSignal, sigprocmask } from "@rsyscall/handle";
-import { stubPath } from "@rsyscall/native";
-import type { SyscallError } from "@rsyscall/near";
-import { type StubCall, StubServer } from "@rsyscall/stub-server";
-import { Command, LocalThread, type Thread } from "@rsyscall/thread";
-import { Effect, type Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   execute,
   it,
@@ -28,7 +22,13 @@ import {
   shell,
   tempDirectory,
   untilEnded,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import { stubPath } from "@rsyscall/native";
+import type { SyscallError } from "@rsyscall/near";
+import { type StubCall, StubServer } from "@rsyscall/stub-server";
+import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, type Scope } from "effect";
+import { assert, describe } from "vitest";
 
 const STATUS = Command.make("/bin/cat", "/proc/self/status");
 

@@ -16,17 +16,6 @@ import { createServer } from "node:net";
 import { basename, dirname, join, relative } from "node:path";
 import { Worker } from "node:worker_threads";
 import { fsDecode, fsEncode } from "@rsyscall/abi";
-import { stubPath } from "@rsyscall/native";
-import {
-  type StubCall,
-  StubServer,
-  StubServerError,
-  type StubServerErrorReason,
-  type StubServerOptions,
-} from "@rsyscall/stub-server";
-import { Command, LocalThread } from "@rsyscall/thread";
-import { Effect } from "effect";
-import { assert, describe } from "vitest";
 import {
   execute,
   it,
@@ -38,7 +27,18 @@ import {
   python,
   seen,
   tempDirectory,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import { stubPath } from "@rsyscall/native";
+import {
+  type StubCall,
+  StubServer,
+  StubServerError,
+  type StubServerErrorReason,
+  type StubServerOptions,
+} from "@rsyscall/stub-server";
+import { Command, LocalThread } from "@rsyscall/thread";
+import { Effect } from "effect";
+import { assert, describe } from "vitest";
 
 const modes = ["symlink", "copy", "script"] as const;
 

@@ -1,8 +1,8 @@
+import { execute, it, start, tempDirectory } from "@rsyscall/harness";
 import { type HandlerError, type StubCall, StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Cause, Deferred, Effect, Exit, Fiber, Logger } from "effect";
 import { assert, describe, vi } from "vitest";
-import { execute, it, start, tempDirectory } from "../harness/index.ts";
 
 /** A server, and the path of its program. */
 const listening = Effect.gen(function* () {

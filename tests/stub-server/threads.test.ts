@@ -1,9 +1,9 @@
 import { SIG } from "@rsyscall/abi";
+import { it, start, tempDirectory } from "@rsyscall/harness";
 import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, start, tempDirectory } from "../harness/index.ts";
 
 /** Nothing in the server may rely on being in this process: any Thread can listen and bootstrap. */
 describe("a stub's Thread", () => {

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { it, notRoot, start, tempDirectory } from "@rsyscall/harness";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
 import { NEEDED, only, places } from "../../packages/task-command/test/worlds.ts";
-import { it, notRoot, start, tempDirectory } from "../harness/index.ts";
 
 const fixture = fileURLToPath(new URL("../fixtures/command.mjs", import.meta.url));
 

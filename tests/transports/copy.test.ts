@@ -4,15 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { O } from "@rsyscall/abi";
 import { type CopyProgress, copyFile, Memfd } from "@rsyscall/handle";
+import { it, launchStub, launchStubWith, TEMP_PREFIX } from "@rsyscall/harness";
+import { pattern } from "@rsyscall/harness/taskStream";
 import { CommandTask } from "@rsyscall/task-command";
 import { StdinTask } from "@rsyscall/task-stdin";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { afterAll, assert, beforeAll, describe } from "vitest";
 import { script } from "../../packages/task-command/test/worlds.ts";
-import { it, launchStub, launchStubWith } from "../harness/index.ts";
-import { TEMP_PREFIX } from "../harness/temp.ts";
-import { pattern } from "./stream.ts";
 
 const PIECE = 16 * 1024 * 1024;
 const PIECES = 16;

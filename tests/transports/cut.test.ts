@@ -2,11 +2,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { SHUT, SIG } from "@rsyscall/abi";
 import { type AsyncFileDescriptor, AsyncReadBuffer } from "@rsyscall/epoller";
 import type { Socket } from "@rsyscall/handle";
+import { eventually, hasEnded, it, tempDirectory } from "@rsyscall/harness";
 import { CommandTask } from "@rsyscall/task-command";
 import { Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { eventually, hasEnded, it, tempDirectory } from "../harness/index.ts";
 
 /*
  * A link that is cut is not the end of what goes over it: a reader must not take a part for the whole.

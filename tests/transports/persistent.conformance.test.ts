@@ -1,8 +1,8 @@
 import { describeTransport } from "@rsyscall/conformance";
+import { tempDirectory } from "@rsyscall/harness";
 import { PersistentTask, type PersistentTaskOptions } from "@rsyscall/task-persistent";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
-import { tempDirectory } from "../harness/index.ts";
 import { controller } from "./controller.ts";
 import { killed } from "./killed.ts";
 

@@ -1,13 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { CLONE } from "@rsyscall/abi";
 import { PipeReader } from "@rsyscall/handle";
-import { SyscallHangup } from "@rsyscall/near";
-import { CommandTask } from "@rsyscall/task-command";
-import { PersistentTask, PersistentTaskError } from "@rsyscall/task-persistent";
-import { StdinTask } from "@rsyscall/task-stdin";
-import { Command, LocalThread, type Thread } from "@rsyscall/thread";
-import { Effect, Exit, Fiber, Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   eventually,
   hasEnded,
@@ -19,7 +12,14 @@ import {
   tempDirectory,
   untilEnded,
   worksAsync,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import { SyscallHangup } from "@rsyscall/near";
+import { CommandTask } from "@rsyscall/task-command";
+import { PersistentTask, PersistentTaskError } from "@rsyscall/task-persistent";
+import { StdinTask } from "@rsyscall/task-stdin";
+import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, Exit, Fiber, Scope } from "effect";
+import { assert, describe } from "vitest";
 
 const env = (...words: ReadonlyArray<string | Uint8Array>) =>
   Command.make("/usr/bin/env", ...(words as ReadonlyArray<string>));

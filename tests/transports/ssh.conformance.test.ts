@@ -1,10 +1,10 @@
 import { behaviours, check, describeTransport } from "@rsyscall/conformance";
+import { describeUnless } from "@rsyscall/harness";
+import { noSshd, startSshd } from "@rsyscall/harness/sshd";
 import { SshTask } from "@rsyscall/task-ssh";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Layer, Scope } from "effect";
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { describeUnless } from "../harness/index.ts";
-import { noSshd, startSshd } from "../harness/sshd.ts";
 import { killed } from "./killed.ts";
 
 const otherHost = "it is as good as on another host";

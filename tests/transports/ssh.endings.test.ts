@@ -9,14 +9,14 @@ import {
 import { fileURLToPath } from "node:url";
 import { SIG } from "@rsyscall/abi";
 import { Memfd } from "@rsyscall/handle";
+import { describeUnless, eventually, it, start, tempDirectory } from "@rsyscall/harness";
+import { HOST, noSshd, type Sshd, startSshd } from "@rsyscall/harness/sshd";
 import { taskPath } from "@rsyscall/native";
 import { getpid } from "@rsyscall/near";
 import { SshTask, type SshTaskOptions } from "@rsyscall/task-ssh";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert } from "vitest";
-import { describeUnless, eventually, it, start, tempDirectory } from "../harness/index.ts";
-import { HOST, noSshd, type Sshd, startSshd } from "../harness/sshd.ts";
 
 const MiB = 1024 * 1024;
 

@@ -4,10 +4,6 @@ import type { Socket as NodeSocket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { aarch64, RLIMIT, SIG, SO, SOL, x86_64 } from "@rsyscall/abi";
 import { Socket } from "@rsyscall/handle";
-import { taskPath } from "@rsyscall/native";
-import { Command, LocalThread } from "@rsyscall/thread";
-import { Effect, type Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   eventually,
   execute,
@@ -16,8 +12,8 @@ import {
   notRoot,
   tempDirectory,
   untilEnded,
-} from "../harness/index.ts";
-import { waitForMessage } from "../stub-server/hello.ts";
+} from "@rsyscall/harness";
+import { waitForMessage } from "@rsyscall/harness/stubClient";
 import {
   CLOSE,
   CREDIT,
@@ -40,7 +36,11 @@ import {
   u32,
   WELCOME,
   WINDOW,
-} from "./stream.ts";
+} from "@rsyscall/harness/taskStream";
+import { taskPath } from "@rsyscall/native";
+import { Command, LocalThread } from "@rsyscall/thread";
+import { Effect, type Scope } from "effect";
+import { assert, describe } from "vitest";
 
 const MSG_DONTWAIT = 0x40;
 const EAGAIN = -11;

@@ -1,14 +1,14 @@
 import { CLONE, SHUT, SIG } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import type { Socket } from "@rsyscall/handle";
+import { it, launchStub, notRoot, untilEnded, worksAsync } from "@rsyscall/harness";
+import { pattern } from "@rsyscall/harness/taskStream";
 import { CommandTask } from "@rsyscall/task-command";
 import { StdinTask } from "@rsyscall/task-stdin";
 import { Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
 import { script, through } from "../../packages/task-command/test/worlds.ts";
-import { it, launchStub, notRoot, untilEnded, worksAsync } from "../harness/index.ts";
-import { pattern } from "./stream.ts";
 
 /*
  * Commands from any Thread, also from one that is behind another command.

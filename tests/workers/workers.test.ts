@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
+import { execute, it, slow, tempDirectory } from "@rsyscall/harness";
 import { assert, describe } from "vitest";
-import { execute, it, slow, tempDirectory } from "../harness/index.ts";
 
 const program = fileURLToPath(new URL("terminate.mjs", import.meta.url));
 

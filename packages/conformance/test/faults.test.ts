@@ -1,7 +1,7 @@
+import { it } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Deferred, Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { behaviours, check, NonconformanceError, type TransportUnderTest } from "../src/index.ts";
 import * as faults from "./faults.ts";
 import { fork, local } from "./transports.ts";

@@ -1,9 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { CLONE } from "@rsyscall/abi";
+import { launchStub, launchStubWith } from "@rsyscall/harness";
 import type { Thread } from "@rsyscall/thread";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
-import { launchStub, launchStubWith } from "../../../tests/harness/index.ts";
 import type { TransportUnderTest } from "../src/index.ts";
 
 /*

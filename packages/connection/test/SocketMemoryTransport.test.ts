@@ -1,4 +1,5 @@
 import { Errno } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import {
   Address,
   getpid,
@@ -10,7 +11,6 @@ import {
 } from "@rsyscall/near";
 import { Effect, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { begin, connect, DATA_FD, failure, receive, requests, result } from "./peer.ts";
 
 const at = Address(0x5000);

@@ -1,4 +1,5 @@
 import { x86_64 } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import {
   batch,
   getpid,
@@ -10,7 +11,6 @@ import {
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { begin, failure } from "./peer.ts";
 import { answering, connectRing, SLOTS } from "./ringPeer.ts";
 

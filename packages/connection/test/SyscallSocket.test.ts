@@ -1,4 +1,5 @@
 import { x86_64 } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import {
   getpid,
   REQUEST_PROMPT,
@@ -8,7 +9,6 @@ import {
 } from "@rsyscall/near";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { begin, connect, failure, receive, requests, result } from "./peer.ts";
 
 describe("SyscallSocket", () => {

@@ -2,6 +2,7 @@ import { EPOLL, Errno, O, x86_64 } from "@rsyscall/abi";
 import { AsyncFileDescriptor, Epoller } from "@rsyscall/epoller";
 import { AddressSpace, makeNamespaces } from "@rsyscall/far";
 import { Epoll, FdTable, FileDescriptor, Task } from "@rsyscall/handle";
+import { it } from "@rsyscall/harness";
 import { Allocator } from "@rsyscall/memory";
 import {
   Fd,
@@ -18,7 +19,6 @@ import {
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { begin, connect, requests, result } from "./peer.ts";
 
 const EPFD = Fd(5);

@@ -1,10 +1,10 @@
 import { EFD } from "@rsyscall/abi";
 import { Eventfd } from "@rsyscall/handle";
+import { it, wires } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it, wires } from "../../../tests/harness/index.ts";
 import { AsyncEventfd } from "../src/index.ts";
 
 const places = [

@@ -2,10 +2,10 @@ import { closeSync, openSync, readdirSync, readFileSync, readSync, writeFileSync
 import { connect } from "node:net";
 import { AF, Bytes, Errno, SOCK, Uint32 } from "@rsyscall/abi";
 import { bindUnix, pipe, Socket, UseAfterFreeError } from "@rsyscall/handle";
+import { it, launchStub, launchStubWith, tempDirectory } from "@rsyscall/harness";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, launchStubWith, tempDirectory } from "../../../tests/harness/index.ts";
 import { AsyncReadBuffer, EndOfFileError, TooLongError } from "../src/index.ts";
 
 const asyncPipe = Effect.gen(function* () {

@@ -1,11 +1,11 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { IN, type InotifyEvent } from "@rsyscall/abi";
 import { Eventfd, Inotify } from "@rsyscall/handle";
+import { it, launchStub, tempDirectory, wires } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, tempDirectory, wires } from "../../../tests/harness/index.ts";
 import { AsyncEventfd, AsyncInotify } from "../src/index.ts";
 
 const places = [

@@ -1,10 +1,10 @@
 import { O, SIG } from "@rsyscall/abi";
 import { Pidfd, spawn } from "@rsyscall/handle";
+import { it, launchStub, start, statusOf, wires } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, start, statusOf, wires } from "../../../tests/harness/index.ts";
 import { AsyncPidfd } from "../src/index.ts";
 
 const places = [

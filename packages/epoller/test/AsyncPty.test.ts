@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { loginTty, openpty } from "@rsyscall/handle";
+import { it, launchStub } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../../../tests/harness/index.ts";
 import { AsyncPty } from "../src/index.ts";
 
 const stub = Effect.map(launchStub, ({ call }) => call.thread);

@@ -1,9 +1,9 @@
 import { type FixedCodec, fsEncode, struct, Uint8, Uint16, Uint32, Winsize } from "@rsyscall/abi";
 import { pipe } from "@rsyscall/handle";
+import { it } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { AsyncReadBuffer } from "../src/index.ts";
 
 const asyncPipe = Effect.gen(function* () {

@@ -1,10 +1,10 @@
 import { O, SI, SIG } from "@rsyscall/abi";
 import { kill, SignalBlock, Signalfd, sigpending, tgkill } from "@rsyscall/handle";
+import { it, launchStubWith, wires } from "@rsyscall/harness";
 import { getpid } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStubWith, wires } from "../../../tests/harness/index.ts";
 import { AsyncSignalfd } from "../src/index.ts";
 
 const both = new Set([SIG.USR1, SIG.RTMAX]);

@@ -1,9 +1,9 @@
 import { CLOCK, TFD_TIMER } from "@rsyscall/abi";
 import { Timerfd } from "@rsyscall/handle";
+import { it, launchStub } from "@rsyscall/harness";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../../../tests/harness/index.ts";
 import { AsyncTimerfd } from "../src/index.ts";
 
 const stub = Effect.map(launchStub, ({ call }) => call.thread);

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { EPOLL, EPOLL_CTL } from "@rsyscall/abi";
 import { Epoll, Eventfd, type FileDescriptor } from "@rsyscall/handle";
+import { it, wires, worksAsync } from "@rsyscall/harness";
 import { epollCtl } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, wires, worksAsync } from "../../../tests/harness/index.ts";
 import { Epoller } from "../src/index.ts";
 
 const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));

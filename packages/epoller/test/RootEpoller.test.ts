@@ -1,10 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { AF, CLOCK, EPOLL, SOCK, type Sockaddr } from "@rsyscall/abi";
 import { Epoll, type FileDescriptor, Socket, Timerfd, UseAfterFreeError } from "@rsyscall/handle";
-import { getpid, type SyscallError, SyscallHangup, SyscallSendError } from "@rsyscall/near";
-import { LocalThread, Thread } from "@rsyscall/thread";
-import { Effect, Exit, Fiber, Scope, Stream } from "effect";
-import { assert, describe } from "vitest";
 import {
   execute,
   it,
@@ -13,7 +9,11 @@ import {
   statusOf,
   tempDirectory,
   worksAsync,
-} from "../../../tests/harness/index.ts";
+} from "@rsyscall/harness";
+import { getpid, type SyscallError, SyscallHangup, SyscallSendError } from "@rsyscall/near";
+import { LocalThread, Thread } from "@rsyscall/thread";
+import { Effect, Exit, Fiber, Scope, Stream } from "effect";
+import { assert, describe } from "vitest";
 import { AsyncTimerfd, Epoller } from "../src/index.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

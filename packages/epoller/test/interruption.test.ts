@@ -1,9 +1,9 @@
 import { Bytes, SIG } from "@rsyscall/abi";
 import { Memfd, SignalBlock, Signalfd, Socket } from "@rsyscall/handle";
+import { it, launchStub, launchStubWith } from "@rsyscall/harness";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Fiber, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, launchStubWith } from "../../../tests/harness/index.ts";
 import { AsyncReadBuffer, AsyncSignalfd } from "../src/index.ts";
 
 const places: ReadonlyArray<

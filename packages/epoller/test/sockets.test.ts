@@ -2,11 +2,11 @@ import { writeFileSync } from "node:fs";
 import { createServer, connect as netConnect, type Server } from "node:net";
 import { AF, Errno, SOCK, type Sockaddr } from "@rsyscall/abi";
 import { bindUnix, pipe, Socket, UseAfterFreeError } from "@rsyscall/handle";
+import { it, launchStub, tempDirectory } from "@rsyscall/harness";
 import type { LocalSyscallInterface, SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, tempDirectory } from "../../../tests/harness/index.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const bytes = (string: string) => new TextEncoder().encode(string);

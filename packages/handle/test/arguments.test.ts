@@ -1,9 +1,9 @@
 import { Bytes, F, Int32, SIG, SO, SOCK, SOL } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { ftruncate } from "@rsyscall/near";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import {
   clone,
   copyFile,

@@ -1,8 +1,8 @@
 import { CLONE, SIG } from "@rsyscall/abi";
+import { it, launchStub, noNamespaces, notRoot } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import type { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, noNamespaces, notRoot } from "../../../tests/harness/index.ts";
 import {
   NamespaceFd,
   prctl,

@@ -12,19 +12,12 @@ import {
 } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ACCESS, AT, DT, fsDecode, O, S_IF, S_IFMT } from "@rsyscall/abi";
+import { execute, it, launchStub, missing, start, tempDirectory } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import {
-  execute,
-  it,
-  launchStub,
-  missing,
-  start,
-  tempDirectory,
-} from "../../../tests/harness/index.ts";
 import { Directory, mkdir, open, removeTree, symlink } from "../src/index.ts";
 
 describe("Directory", () => {

@@ -1,8 +1,8 @@
 import { O, POLL } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { Memfd, open, pipe, pollNow, Socket, UseAfterFreeError } from "../src/index.ts";
 
 describe("pollNow", () => {

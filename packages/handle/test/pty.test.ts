@@ -1,10 +1,10 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { F, FD, O } from "@rsyscall/abi";
+import { it, launchStub } from "@rsyscall/harness";
 import { Pid, type SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../../../tests/harness/index.ts";
 import {
   getsid,
   type HandleFailure,

@@ -11,11 +11,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { AT, CLONE, MS, O, type SyscallName } from "@rsyscall/abi";
+import { it, launchStub, notRoot, tempDirectory } from "@rsyscall/harness";
 import type { SyscallError, Word } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, notRoot, tempDirectory } from "../../../tests/harness/index.ts";
 import { Directory, mount, open, removeTree, setresuid, type Task } from "../src/index.ts";
 
 const NOBODY = 65534;

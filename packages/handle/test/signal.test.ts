@@ -1,9 +1,9 @@
 import { MAP, PROT, SA, SIG, SIG_DFL, SIG_IGN, SigHow } from "@rsyscall/abi";
+import { it, launchStub, start } from "@rsyscall/harness";
 import * as near from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, start } from "../../../tests/harness/index.ts";
 import {
   kill,
   killpg,

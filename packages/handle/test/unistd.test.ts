@@ -10,11 +10,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { ACCESS, AT, O } from "@rsyscall/abi";
+import { it, notRoot, tempDirectory } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, notRoot, tempDirectory } from "../../../tests/harness/index.ts";
 import {
   absolutePath,
   access,

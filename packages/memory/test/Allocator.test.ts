@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { x86_64 } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { LocalSyscallInterface, type PendingWrite } from "@rsyscall/near";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { Allocator, type AllocatorOptions, OutOfSpaceError } from "../src/index.ts";
 
 const sysif = new LocalSyscallInterface(x86_64);

@@ -1,8 +1,8 @@
 import { x86_64 } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { Address, LocalSyscallInterface, type SyscallInterface } from "@rsyscall/near";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { Allocator, Mappings, OutOfSpaceError } from "../src/index.ts";
 
 const PAGE = 4096;

@@ -1,6 +1,6 @@
+import { it } from "@rsyscall/harness";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { getppid, uname } from "../src/index.ts";
 import { local, memory } from "./local.ts";
 

@@ -1,7 +1,7 @@
 import { MFD, SEEK } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { Deferred, Effect, Exit, Fiber } from "effect";
 import { assert, describe, test } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import {
   type Address,
   batch,

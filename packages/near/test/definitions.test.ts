@@ -1,7 +1,7 @@
 import { F, SEEK, x86_64 } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { Effect } from "effect";
 import { assert, describe, test } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import * as near from "../src/index.ts";
 import { local } from "./local.ts";
 

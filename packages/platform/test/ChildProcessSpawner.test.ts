@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { SIG } from "@rsyscall/abi";
 import { setresgid, setresuid } from "@rsyscall/handle";
+import { hasEnded, it, launchStub, notRoot, tempDirectory, untilEnded } from "@rsyscall/harness";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import {
   Deferred,
@@ -15,14 +16,6 @@ import {
 } from "effect";
 import { ChildProcess, ChildProcessSpawner } from "effect/process";
 import { assert, describe } from "vitest";
-import {
-  hasEnded,
-  it,
-  launchStub,
-  notRoot,
-  tempDirectory,
-  untilEnded,
-} from "../../../tests/harness/index.ts";
 import { ThreadChildProcessSpawner } from "../src/index.ts";
 import { places } from "./places.ts";
 

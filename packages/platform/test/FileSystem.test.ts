@@ -15,6 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { chdir, setresgid, setresuid, symlink, utimens } from "@rsyscall/handle";
+import { execute, it, launchStub, notRoot, tempDirectory } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import {
@@ -31,7 +32,6 @@ import {
   Stream,
 } from "effect";
 import { assert, describe } from "vitest";
-import { execute, it, launchStub, notRoot, tempDirectory } from "../../../tests/harness/index.ts";
 import { ThreadFileSystem } from "../src/index.ts";
 import { places } from "./places.ts";
 import { nodeTag, populate, sames, tree } from "./sames.ts";

@@ -2,9 +2,9 @@ import { mkdirSync, realpathSync, rmdirSync } from "node:fs";
 import { posix } from "node:path";
 import { pathToFileURL } from "node:url";
 import { chdir } from "@rsyscall/handle";
+import { it, launchStub, tempDirectory } from "@rsyscall/harness";
 import { Effect, Option, Path, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, tempDirectory } from "../../../tests/harness/index.ts";
 import { ThreadPath } from "../src/index.ts";
 import { places } from "./places.ts";
 

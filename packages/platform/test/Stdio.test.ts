@@ -1,8 +1,8 @@
 import { SIG } from "@rsyscall/abi";
+import { it, mock, program, python, quietly, seen, shell } from "@rsyscall/harness";
 import type { StubCall } from "@rsyscall/stub-server";
 import { Console, Effect, PlatformError, Stdio, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it, mock, program, python, quietly, seen, shell } from "../../../tests/harness/index.ts";
 import { StubStdio } from "../src/index.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);

@@ -1,11 +1,11 @@
 import { POLL, SIG } from "@rsyscall/abi";
 import { AsyncPty } from "@rsyscall/epoller";
 import { loginTty, openpty, pollNow } from "@rsyscall/handle";
+import { it, mock, program, python, seen, shell, start } from "@rsyscall/harness";
 import type { StubCall } from "@rsyscall/stub-server";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Deferred, Effect, Fiber, Option, Queue, type Scope, Terminal } from "effect";
 import { assert, describe } from "vitest";
-import { it, mock, program, python, seen, shell, start } from "../../../tests/harness/index.ts";
 import { StubTerminal } from "../src/index.ts";
 
 const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));

@@ -1,6 +1,7 @@
 import { EX } from "@rsyscall/abi";
 import { AsyncPty } from "@rsyscall/epoller";
 import { loginTty, openpty } from "@rsyscall/handle";
+import { it, mock, program, seen, start, tempDirectory } from "@rsyscall/harness";
 import { LocalThread, Command as Program } from "@rsyscall/thread";
 import {
   Console,
@@ -17,7 +18,6 @@ import {
 import { Argument, Command, Flag, Prompt } from "effect/cli";
 import { ChildProcess, ChildProcessSpawner } from "effect/process";
 import { assert, describe } from "vitest";
-import { it, mock, program, seen, start, tempDirectory } from "../../../tests/harness/index.ts";
 import { StubServices } from "../src/index.ts";
 
 /** An error that chooses its exit status. */

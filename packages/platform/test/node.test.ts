@@ -1,8 +1,8 @@
+import { describeUnless, it, tempDirectory } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, FileSystem, type Layer, Path, PlatformError, type Sink, Stream } from "effect";
 import { ChildProcess, type ChildProcessSpawner } from "effect/process";
 import { assert } from "vitest";
-import { describeUnless, it, tempDirectory } from "../../../tests/harness/index.ts";
 import { ThreadChildProcessSpawner, ThreadFileSystem, ThreadPath } from "../src/index.ts";
 import { places } from "./places.ts";
 import { populate, sames, tree } from "./sames.ts";

@@ -1,8 +1,8 @@
 import { CLONE } from "@rsyscall/abi";
+import { execute, launchStub } from "@rsyscall/harness";
 import { CommandTask } from "@rsyscall/task-command";
 import { Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
-import { execute, launchStub } from "../../../tests/harness/index.ts";
 
 /** Why there can be no process in namespaces of its own. */
 export const noNamespaces: string | undefined = await Effect.runPromise(

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { SIG } from "@rsyscall/abi";
+import { it, untilEnded, worksAsync } from "@rsyscall/harness";
+import { pattern } from "@rsyscall/harness/taskStream";
 import { batch, getpid, SyscallHangup, SyscallSendError } from "@rsyscall/near";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, untilEnded, worksAsync } from "../../../tests/harness/index.ts";
-import { pattern } from "../../../tests/transports/stream.ts";
 import { CommandTask } from "../src/index.ts";
 import { script } from "./worlds.ts";
 

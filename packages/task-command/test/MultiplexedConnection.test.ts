@@ -1,9 +1,9 @@
 import { readdirSync } from "node:fs";
 import { AsyncReadBuffer } from "@rsyscall/epoller";
 import type { Socket } from "@rsyscall/handle";
+import { it } from "@rsyscall/harness";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { launchTask } from "./launchTask.ts";
 
 type Pair = [access: Socket, task: Socket];

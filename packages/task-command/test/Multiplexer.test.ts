@@ -2,11 +2,7 @@ import { readdirSync } from "node:fs";
 import { SHUT } from "@rsyscall/abi";
 import { AsyncFileDescriptor, AsyncReadBuffer, type Epoller } from "@rsyscall/epoller";
 import { type HandleFailure, Socket } from "@rsyscall/handle";
-import { catchErrno, type LocalSyscallInterface } from "@rsyscall/near";
-import { LocalThread, type Thread } from "@rsyscall/thread";
-import { Deferred, Effect, Exit, Fiber, Scope } from "effect";
-import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
+import { it } from "@rsyscall/harness";
 import {
   CLOSE,
   CREDIT,
@@ -17,7 +13,11 @@ import {
   pattern,
   u32,
   WINDOW,
-} from "../../../tests/transports/stream.ts";
+} from "@rsyscall/harness/taskStream";
+import { catchErrno, type LocalSyscallInterface } from "@rsyscall/near";
+import { LocalThread, type Thread } from "@rsyscall/thread";
+import { Deferred, Effect, Exit, Fiber, Scope } from "effect";
+import { assert, describe } from "vitest";
 import { Multiplexer, type StreamError } from "../src/index.ts";
 import { Far } from "./far.ts";
 

@@ -1,17 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { describeUnless, eventually, it, missing, notRoot, tempDirectory } from "@rsyscall/harness";
 import { taskPath } from "@rsyscall/native";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert } from "vitest";
-import {
-  describeUnless,
-  eventually,
-  it,
-  missing,
-  notRoot,
-  tempDirectory,
-} from "../../../tests/harness/index.ts";
 import { bootWords } from "../src/bootScript.ts";
 import { CommandTask } from "../src/index.ts";
 import { executableOf, inMounts, NEEDED, only, places, type Through, through } from "./worlds.ts";

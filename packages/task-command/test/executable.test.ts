@@ -2,12 +2,12 @@ import { readdirSync } from "node:fs";
 import { SHUT, SIG } from "@rsyscall/abi";
 import { type AsyncFileDescriptor, AsyncReadBuffer } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
+import { eventually, it } from "@rsyscall/harness";
+import { pattern, WINDOW } from "@rsyscall/harness/taskStream";
 import { getppid } from "@rsyscall/near";
 import { Command, type Thread } from "@rsyscall/thread";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { eventually, it } from "../../../tests/harness/index.ts";
-import { pattern, WINDOW } from "../../../tests/transports/stream.ts";
 import { launchTask } from "./launchTask.ts";
 
 /*

@@ -1,14 +1,14 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { aarch64 } from "@rsyscall/abi";
+import { it, missing, notRoot, tempDirectory } from "@rsyscall/harness";
+import { hello } from "@rsyscall/harness/stubClient";
+import { CLOSE, CREDIT, DATA, END, frame, u32 } from "@rsyscall/harness/taskStream";
 import { taskPath } from "@rsyscall/native";
 import { getpid } from "@rsyscall/near";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { LaunchError } from "@rsyscall/transport";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it, missing, notRoot, tempDirectory } from "../../../tests/harness/index.ts";
-import { hello } from "../../../tests/stub-server/hello.ts";
-import { CLOSE, CREDIT, DATA, END, frame, u32 } from "../../../tests/transports/stream.ts";
 import { CommandTask, type CommandTaskOptions } from "../src/index.ts";
 import { inMounts, NEEDED, only, places, script, type Through, through } from "./worlds.ts";
 

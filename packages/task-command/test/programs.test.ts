@@ -1,16 +1,9 @@
 import { readdirSync } from "node:fs";
+import { describeUnless, it, missing, notRoot, start, worksAsync } from "@rsyscall/harness";
 import { getppid, getuid } from "@rsyscall/near";
 import { Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import {
-  describeUnless,
-  it,
-  missing,
-  notRoot,
-  start,
-  worksAsync,
-} from "../../../tests/harness/index.ts";
 import { CommandTask } from "../src/index.ts";
 import {
   busyboxRoot,

@@ -22,13 +22,6 @@ import {
   setrlimit,
   sigprocmask,
 } from "@rsyscall/handle";
-import { taskPath } from "@rsyscall/native";
-import { call, localAbi, type Path, type SyscallError, SyscallHangup } from "@rsyscall/near";
-import { StubServer } from "@rsyscall/stub-server";
-import { Command, LocalThread, type Thread } from "@rsyscall/thread";
-import { LaunchError } from "@rsyscall/transport";
-import { Effect, Exit, Fiber, Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   eventually,
   execute,
@@ -42,7 +35,14 @@ import {
   tempDirectory,
   untilEnded,
   worksAsync,
-} from "../../../tests/harness/index.ts";
+} from "@rsyscall/harness";
+import { taskPath } from "@rsyscall/native";
+import { call, localAbi, type Path, type SyscallError, SyscallHangup } from "@rsyscall/near";
+import { StubServer } from "@rsyscall/stub-server";
+import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { LaunchError } from "@rsyscall/transport";
+import { Effect, Exit, Fiber, Scope } from "effect";
+import { assert, describe } from "vitest";
 import { PersistentTask, PersistentTaskError, type StartOptions } from "../src/index.ts";
 
 const ppoll = String(localAbi()?.syscallNumber("ppoll"));

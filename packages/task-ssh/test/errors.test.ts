@@ -1,10 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { SshTask, type SshTaskOptions } from "@rsyscall/task-ssh";
-import { Command, LocalThread } from "@rsyscall/thread";
-import { Effect } from "effect";
-import { assert, describe } from "vitest";
 import {
   childrenOf,
   describeUnless,
@@ -12,8 +8,12 @@ import {
   missing,
   tempDirectory,
   worksAsync,
-} from "../../../tests/harness/index.ts";
-import { HOST, noOtherUser, noSshd, startSshd } from "../../../tests/harness/sshd.ts";
+} from "@rsyscall/harness";
+import { HOST, noOtherUser, noSshd, startSshd } from "@rsyscall/harness/sshd";
+import { SshTask, type SshTaskOptions } from "@rsyscall/task-ssh";
+import { Command, LocalThread } from "@rsyscall/thread";
+import { Effect } from "effect";
+import { assert, describe } from "vitest";
 
 const launch = (destination: string, options: SshTaskOptions) =>
   Effect.flatMap(LocalThread, (local) => SshTask.launch(local, destination, options));

@@ -1,11 +1,5 @@
 import { chmodSync, copyFileSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { aarch64, CLONE } from "@rsyscall/abi";
-import { taskPath } from "@rsyscall/native";
-import { getppid } from "@rsyscall/near";
-import { Command, LocalThread, type Thread } from "@rsyscall/thread";
-import { LaunchError } from "@rsyscall/transport";
-import { Effect, type Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   childrenOf,
   it,
@@ -14,8 +8,14 @@ import {
   tempDirectory,
   untilEnded,
   worksAsync,
-} from "../../../tests/harness/index.ts";
-import { hello } from "../../../tests/stub-server/hello.ts";
+} from "@rsyscall/harness";
+import { hello } from "@rsyscall/harness/stubClient";
+import { taskPath } from "@rsyscall/native";
+import { getppid } from "@rsyscall/near";
+import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { LaunchError } from "@rsyscall/transport";
+import { Effect, type Scope } from "effect";
+import { assert, describe } from "vitest";
 import { StdinTask } from "../src/index.ts";
 
 /** Through a shell that does nothing of its own. */

@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
+import { it, missing, tempDirectory } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe, test } from "vitest";
-import { it, missing, tempDirectory } from "../../../tests/harness/index.ts";
 import { Command } from "../src/index.ts";
 
 /** Runs a command, and gives its stdout. */

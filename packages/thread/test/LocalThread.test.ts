@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { execute, it, tempDirectory } from "@rsyscall/harness";
 import { Effect, Layer } from "effect";
 import { assert, describe } from "vitest";
-import { execute, it, tempDirectory } from "../../../tests/harness/index.ts";
 import { checkKernel, KernelTooOldError, LocalThread } from "../src/index.ts";
 
 describe("LocalThread", () => {

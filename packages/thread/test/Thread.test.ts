@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { O, SIG, SigHow } from "@rsyscall/abi";
 import { sigprocmask } from "@rsyscall/handle";
+import { it, launchStub } from "@rsyscall/harness";
 import { getpid, type SyscallError, call as syscall } from "@rsyscall/near";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../../../tests/harness/index.ts";
 import { LocalThread } from "../src/index.ts";
 
 describe("the Thread of a stub", () => {

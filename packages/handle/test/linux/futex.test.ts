@@ -1,9 +1,9 @@
 import { FUTEX, RobustFutex, SIG, Uint32 } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { type ChildThread, Command, LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../../tests/harness/index.ts";
 import { futexWait, futexWake, setRobustFutex } from "../../src/index.ts";
 
 describe("futexes", () => {

@@ -1,9 +1,9 @@
 import { readlinkSync } from "node:fs";
 import { F, F_SEAL, MFD, SEEK } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../../tests/harness/index.ts";
 import { Memfd } from "../../src/index.ts";
 
 describe("Memfd", () => {

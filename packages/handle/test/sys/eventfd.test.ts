@@ -1,9 +1,9 @@
 import { EFD, F, FD, POLL } from "@rsyscall/abi";
+import { it, launchStub } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../../../../tests/harness/index.ts";
 import {
   Eventfd,
   type FileDescriptor,

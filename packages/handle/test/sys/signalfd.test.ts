@@ -1,9 +1,9 @@
 import { EPOLL, EPOLL_CTL, F, FD, POLL, SFD, SI, SIG } from "@rsyscall/abi";
+import { it, launchStub } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../../../../tests/harness/index.ts";
 import {
   Epoll,
   FileDescriptor,

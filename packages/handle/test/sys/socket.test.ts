@@ -1,10 +1,10 @@
 import { readdirSync, statSync } from "node:fs";
 import { AF, Bytes, MSG, RLIMIT, SO, SOCK, SOL } from "@rsyscall/abi";
 import type { FileDescriptor } from "@rsyscall/handle";
+import { it, tempDirectory } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, tempDirectory } from "../../../../tests/harness/index.ts";
 import { bindUnix, connectUnix, getrlimit, mkdir, Socket, setrlimit } from "../../src/index.ts";
 
 const openFds = () => readdirSync("/proc/self/fd").length;

@@ -19,11 +19,11 @@ import {
   type StatxTimestamp,
   UTIME,
 } from "@rsyscall/abi";
+import { it, launchStub, tempDirectory } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, tempDirectory } from "../../../../tests/harness/index.ts";
 import { chmod, fstatx, mkdir, open, stat, statx, umask, utimens } from "../../src/index.ts";
 import { statusOf } from "../status.ts";
 

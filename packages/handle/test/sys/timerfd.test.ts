@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { CLOCK, F, FD, POLL, TFD, TFD_TIMER, type Timespec } from "@rsyscall/abi";
+import { it, launchStub } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../../../../tests/harness/index.ts";
 import { type HandleFailure, pollNow, type Task, Timerfd } from "../../src/index.ts";
 
 const local = Effect.map(LocalThread, ({ task }) => task);

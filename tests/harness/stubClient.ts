@@ -6,7 +6,8 @@ import { type StubCall, StubServer, type StubServerOptions } from "@rsyscall/stu
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { assert } from "vitest";
-import { execute, tempDirectory } from "../harness/index.ts";
+import { execute } from "./spawn.ts";
+import { tempDirectory } from "./temp.ts";
 
 /*
  * Clients that speak the stub's side of the handshake, and may lie: docs/protocol.md.
