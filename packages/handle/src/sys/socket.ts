@@ -26,7 +26,7 @@ import { encode } from "../encode.ts";
 import type { HandleFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { checked, checkedCount, encoded } from "../internal/checked.ts";
-import { decodeFds } from "../internal/fds.ts";
+import { decodeFds } from "../internal/decodeFds.ts";
 import type { Direction } from "../Patience.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
 import type { MallocFailure, Task } from "../Task.ts";
