@@ -680,7 +680,9 @@ describe("a stream that is not right", () => {
       stream.sendRaw(bytes);
       const { status, stderr } = yield* stream.ended;
       assert.equal(status, 1, stderr);
-      const [line] = stderr.split("\n").filter((text) => !text.includes("the controller disconnected"));
+      const [line] = stderr
+        .split("\n")
+        .filter((text) => !text.includes("the controller disconnected"));
       assert.match(line ?? "", /^rsyscall: the stream is broken: /);
       assert.match(line ?? "", message);
       yield* untilEnded(server.hello.pid);
