@@ -117,7 +117,7 @@ export const processes = (thread: Thread, scale: number) =>
       Effect.map(
         timed(
           1,
-          Effect.flatMap(thread.fork(), ({ task }) => task.sysif.barrier),
+          Effect.flatMap(thread.fork(), ({ task }) => task.sysif.barrier()),
         ),
         ([nanoseconds = 0]) => nanoseconds,
       ),

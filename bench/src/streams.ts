@@ -26,7 +26,7 @@ const throughPipe = (thread: Thread) =>
       const child = yield* thread.fork();
       yield* (yield* writer.inherit(child.task)).dup3(child.stdout);
       yield* child.exec(Command.make(head, ...args));
-      yield* writer.close;
+      yield* writer.close();
       const from = yield* thread.makeAfd(reader);
       const read = yield* Stream.runFold(
         from.stream(),
@@ -34,7 +34,7 @@ const throughPipe = (thread: Thread) =>
         (sum, part: Uint8Array) => sum + part.length,
       );
       if (read !== bytes) throw new Error(`${read} bytes of ${bytes}`);
-      yield* child.process.wait;
+      yield* child.process.wait();
     }),
   );
 

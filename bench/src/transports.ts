@@ -85,7 +85,7 @@ const overSsh = (local: Thread, { port, options }: Sshd, scale: number) =>
     const host = "127.0.0.1";
     const ssh = (script: string) => Peer.start("ssh", [...options, host, script]);
     const bare = Command.make("/usr/bin/ssh", ...options, host, "true");
-    const launch = SshTask.launch(local, host, { options });
+    const launch = SshTask.make(local, host, { options });
     const first = yield* connecting(
       ...([local, "ssh: to the first Thread", scale] as const),
       ...([launch, "ssh host true", bare] as const),
@@ -104,8 +104,8 @@ const overSsh = (local: Thread, { port, options }: Sshd, scale: number) =>
     });
     const echo = { name: "a byte to cat and back", samples: small.echo };
 
-    const here = yield* Memfd.create(local.task, "here");
-    const there = yield* Memfd.create(task, "there");
+    const here = yield* Memfd.make(local.task, "here");
+    const there = yield* Memfd.make(task, "there");
     const bytes = new Uint8Array(BULK_SIZE).fill(1);
     yield* here.writeAllBytes(bytes);
     const sunk = yield* ssh(`while head -c ${BULK_SIZE} > /dev/null && echo; do :; done`);
@@ -118,7 +118,7 @@ const overSsh = (local: Thread, { port, options }: Sshd, scale: number) =>
     });
 
     const slowPort = yield* slowLink(port, DELAY);
-    const slow = yield* SshTask.launch(local, host, {
+    const slow = yield* SshTask.make(local, host, {
       options: ["-p", `${slowPort}`, "-o", `HostKeyAlias=[${host}]:${port}`, ...options],
     });
     const { sysif } = slow.thread.task;
@@ -166,16 +166,16 @@ export const transports = (local: Thread, scale: number) =>
     const rows: Array<Row> = [
       yield* connecting(
         ...([local, "task-stdin: to the first Thread", count] as const),
-        ...([StdinTask.launch(local, env), "env true", env("/bin/true")] as const),
+        ...([StdinTask.make(local, env), "env true", env("/bin/true")] as const),
       ),
       yield* connecting(
         ...([local, "task-command: to the first Thread", count] as const),
-        CommandTask.launch(local, plain),
+        CommandTask.make(local, plain),
         ...(["sh -c true", Command.make("/bin/sh", "-c", "true")] as const),
       ),
       yield* connecting(
         ...([local, "task-command, the executable being there", count] as const),
-        CommandTask.launch(local, env, { executable: taskPath }),
+        CommandTask.make(local, env, { executable: taskPath }),
         ...(["env true", env("/bin/true")] as const),
       ),
     ];

@@ -15,14 +15,14 @@ describe("a stream from one Thread to another", () => {
     const [from, to] = [yield* inFork[1], yield* inStub[1]];
     const [reader, writer] = yield* from.pipe();
     const [result, into] = yield* to.pipe();
-    const writing = yield* begin(Effect.andThen(from.writeAll(writer, content), writer.close));
+    const writing = yield* begin(Effect.andThen(from.writeAll(writer, content), writer.close()));
     let taken = 0;
     const counted = Stream.tap(from.stream(reader), (part) =>
       Effect.sync(() => {
         taken += part.length;
       }),
     );
-    const copying = yield* begin(Effect.andThen(Stream.run(counted, to.sink(into)), into.close));
+    const copying = yield* begin(Effect.andThen(Stream.run(counted, to.sink(into)), into.close()));
     // Without a reader two pipes are full, and a part is on its way.
     for (let i = 0; i < 200; i++) yield* turn;
     assert.isUndefined(copying.pollUnsafe());

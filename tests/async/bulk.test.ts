@@ -72,7 +72,7 @@ const flat = (
           const [from, to] = yield* ends;
           const most = { own: 0, shared: 0, here: 0 };
           const writing = yield* begin(
-            Effect.andThen(Stream.run(sending(bytes), to.sink), to.close),
+            Effect.andThen(Stream.run(sending(bytes), to.sink), to.close()),
           );
           const got = yield* Stream.run(
             from.stream(),

@@ -43,7 +43,7 @@ describe.each(threadKinds)("two hundred connections at the same time %s", (_name
             yield* Stream.run(socket.stream(500 + (i % 7) * 9973), socket.sendSink());
             yield* socket.handle.shutdown(SHUT.WR);
             // The other end is read to its end before this one closes.
-            yield* socket.waitForRdhup;
+            yield* socket.waitForRdhup();
           }),
         );
       const serving = yield* begin(

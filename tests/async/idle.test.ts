@@ -72,7 +72,7 @@ describe.each(threadKinds)("a thousand idle connections %s", (_name, place) => {
       Effect.gen(function* () {
         const scope = yield* Scope.make();
         const all = yield* Scope.provide(connections(thread, count), scope);
-        yield* thread.task.sysif.barrier;
+        yield* thread.task.sysif.barrier();
         assert.isAtLeast(held(pid).watched, count);
         // Not in the order in which they were accepted.
         for (let i = 0; i < count; i++) {
@@ -82,7 +82,7 @@ describe.each(threadKinds)("a thousand idle connections %s", (_name, place) => {
           assert.deepEqual(yield* Fiber.join(reading), Uint8Array.of(i & 255));
         }
         yield* Scope.close(scope, Exit.void);
-        yield* thread.task.sysif.barrier;
+        yield* thread.task.sysif.barrier();
       });
     yield* use(2);
     const before = [held(pid), held(process.pid), thread.task.allocator.mapped] as const;
@@ -102,7 +102,7 @@ describe.each(threadKinds)("a thousand idle connections %s", (_name, place) => {
       const thread = yield* place;
       const { pid } = thread.task;
       const all = yield* connections(thread, COUNT);
-      yield* thread.task.sysif.barrier;
+      yield* thread.task.sysif.barrier();
       while (statusOf(pid) !== "S") yield* turn;
       const before = schedstat(pid);
       yield* othersRun;

@@ -90,7 +90,7 @@ describe.each(threadKinds)("a thousand interruptions %s", (_name, place) => {
             sent += bytes.length;
             for (let i = random.below(5); i > 0; i--) yield* turn;
           }
-          yield* pair[1].close;
+          yield* pair[1].close();
         }),
       );
       let got = 0;
@@ -141,7 +141,7 @@ describe.each(threadKinds)("a thousand interruptions %s", (_name, place) => {
         if (Exit.isFailure(exit)) interrupted++;
         parts.push({ length, whole: Exit.isSuccess(exit) });
       }
-      yield* pair[1].close;
+      yield* pair[1].close();
       const all = yield* Fiber.join(reading);
       assert.equal(all.length % 4, 0);
       const numbers = new Uint32Array(all.buffer);
@@ -205,11 +205,11 @@ describe.each(threadKinds)("a thousand interruptions %s", (_name, place) => {
     const [from, to] = yield* socketEnds(yield* place);
     const random = new Random(4);
     for (let i = 0; i < 1000; i++) {
-      const exit = yield* interruptSometime(yield* begin(from.waitForRdhup), random);
+      const exit = yield* interruptSometime(yield* begin(from.waitForRdhup()), random);
       assert.isTrue(Exit.hasInterrupts(exit));
     }
     yield* to.handle.shutdown(SHUT.WR);
-    yield* from.waitForRdhup;
+    yield* from.waitForRdhup();
   });
 });
 
@@ -237,7 +237,7 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
     Effect.gen(function* () {
       const first = yield* begin(wait);
       const second = yield* begin(wait);
-      yield* thread.task.sysif.barrier;
+      yield* thread.task.sysif.barrier();
       yield* turn;
       yield* whileStopped(
         thread,
@@ -280,13 +280,13 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
     const usr1 = new Set([SIG.USR1]);
     yield* SignalBlock.make(thread.task, usr1);
     const signalfd = yield* Signalfd.make(thread.task, usr1);
-    const signals = yield* AsyncSignalfd.make(yield* thread.epoller, signalfd);
+    const signals = yield* AsyncSignalfd.make(yield* thread.epoller(), signalfd);
     const [first, second] = yield* whileStopped(
       thread,
       Effect.gen(function* () {
         process.kill(thread.task.pid, "SIGUSR1");
-        const first = yield* begin(signals.wait);
-        const second = yield* begin(signals.wait);
+        const first = yield* begin(signals.wait());
+        const second = yield* begin(signals.wait());
         first.interruptUnsafe();
         return [first, second] as const;
       }),
@@ -357,14 +357,14 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
   it("goes with its descriptors to a fiber that asks for those", function* () {
     const { thread } = (yield* launchStub).call;
     const [from, to] = yield* socketEnds(thread);
-    const file = yield* Memfd.create(thread.task, "sent");
+    const file = yield* Memfd.make(thread.task, "sent");
     yield* file.writeAllText("content");
     yield* to.handle.sendFds(new TextEncoder().encode("with "), [file, file]);
     yield* interruptOnItsWay(thread, from.receiveFds(100, 2));
     const { bytes, fds } = yield* from.receiveFds(3, 1);
     assert.equal(text(bytes), "wit");
     assert.equal(fds.length, 1);
-    assert.equal((yield* (fds[0] as FileDescriptor).fstat).size, 7);
+    assert.equal((yield* (fds[0] as FileDescriptor).fstat()).size, 7);
     assert.deepInclude(yield* from.receiveFds(100, 1), {
       bytes: new TextEncoder().encode("h "),
       fds: [],
@@ -382,14 +382,14 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
     yield* to.writeAllBytes(new Uint8Array(filled));
     const splicing = yield* begin(from.spliceTo(to));
     yield* into.writeAllBytes(new TextEncoder().encode("second"));
-    yield* into.close;
-    yield* thread.task.sysif.barrier;
+    yield* into.close();
+    yield* thread.task.sysif.barrier();
     yield* turn;
     assert.isUndefined(splicing.pollUnsafe());
     let left = filled;
     while (left > 0) left -= (yield* result.readBytes(left)).length;
     assert.equal(yield* Fiber.join(splicing), 12);
-    yield* to.close;
+    yield* to.close();
     assert.equal(text(yield* thread.readToEof(result.handle)), "first second");
   });
 
@@ -399,10 +399,10 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
     const client = yield* unconnected(yield* LocalThread, unix);
     yield* client.connect(address);
     yield* interruptOnItsWay(thread, listener.accept());
-    const ended = yield* begin(client.waitForRdhup);
+    const ended = yield* begin(client.waitForRdhup());
     yield* turn;
     assert.isUndefined(ended.pollUnsafe());
-    yield* listener.close;
+    yield* listener.close();
     yield* Fiber.join(ended);
   });
 });
@@ -446,7 +446,7 @@ const waits = (
       ["a receive", sockets[0][0], sockets[0][0].recvBytes()],
       ["a send", sockets[1][1], sockets[1][1].sendAllBytes(large)],
       ["a receive of descriptors", sockets[2][0], sockets[2][0].receiveFds(10, 2)],
-      ["a hang-up", sockets[3][0], sockets[3][0].waitForRdhup],
+      ["a hang-up", sockets[3][0], sockets[3][0].waitForRdhup()],
       ["a splice", pipes[2][0], pipes[2][0].spliceTo(sockets[2][1])],
       ["an accept", listener, listener.accept()],
       ["a connect", client, client.connect(full.address)],
@@ -468,7 +468,7 @@ const beginWaits = (thread: Thread) =>
     for (const [name, afd, wait] of yield* waits(thread))
       begun.push({ name, afd, fiber: yield* begin(wait) });
     for (let i = 0; i < 20; i++) {
-      yield* thread.task.sysif.barrier;
+      yield* thread.task.sysif.barrier();
       yield* turn;
     }
     for (const { name, fiber } of begun) assert.isUndefined(fiber.pollUnsafe(), `${name} waits`);
@@ -503,7 +503,7 @@ describe("a wait", () => {
       const told: Record<string, string> = {};
       const begun = yield* beginWaits(thread);
       for (const { name, afd, fiber } of begun) {
-        yield* afd.close;
+        yield* afd.close();
         const exit = yield* Effect.exit(Fiber.join(fiber as Fiber.Fiber<unknown, HandleFailure>));
         told[name] = Exit.isSuccess(exit)
           ? "success"
@@ -520,12 +520,12 @@ describe("a wait", () => {
     const { call } = yield* launchStub;
     const [from] = yield* pipeEnds(call.thread);
     const reading = yield* begin(from.readBytes());
-    yield* call.thread.task.sysif.barrier;
+    yield* call.thread.task.sysif.barrier();
     yield* turn;
     assert.isUndefined(reading.pollUnsafe());
     process.kill(call.pid, "SIGSTOP");
     while (statusOf(call.pid) !== "T") yield* turn;
-    const closing = yield* begin(from.close);
+    const closing = yield* begin(from.close());
     closing.interruptUnsafe();
     yield* turn;
     process.kill(call.pid, "SIGCONT");
@@ -579,7 +579,7 @@ describe("connect", () => {
     assert.include((yield* Effect.flip(client.connect(address))).message, "EISCONN");
     const refused = yield* thread.socket(AF.INET, SOCK.STREAM);
     yield* refused.bind({ family: "inet", address: "127.0.0.1", port: 0 });
-    const unheard = (yield* refused.address) as Sockaddr;
+    const unheard = (yield* refused.address()) as Sockaddr;
     const error = yield* Effect.flip((yield* interrupted(unheard)).connect(unheard));
     assert.include(error.message, "ECONNREFUSED");
   });
@@ -604,12 +604,12 @@ describe("connect", () => {
     yield* sameSocket.connect(new Uint8Array(16)); // AF_UNSPEC: not connected any more
     for (let i = 0; i < 5; i++) yield* turn;
     process.kill(call.pid, "SIGCONT");
-    yield* call.thread.task.sysif.barrier;
+    yield* call.thread.task.sysif.barrier();
     for (let i = 0; i < 5; i++) yield* turn;
     assert.isUndefined(connecting.pollUnsafe(), "not accepted yet");
     yield* listener.accept();
     yield* Fiber.join(connecting);
-    assert.deepEqual(yield* socket.peerAddress, address);
+    assert.deepEqual(yield* socket.peerAddress(), address);
   });
 
   for (const [where, place] of threadKinds)
@@ -621,11 +621,11 @@ describe("connect", () => {
         // A socket that is not connected is a socket that hangs up: poll(2).
         for (let i = 0; i < 5; i++) yield* turn;
         yield* client.connect(address);
-        const ended = yield* begin(client.waitForRdhup);
+        const ended = yield* begin(client.waitForRdhup());
         for (let i = 0; i < 5; i++) yield* turn;
         assert.isUndefined(ended.pollUnsafe(), family[0]);
         const server = yield* listener.accept();
-        yield* server.close;
+        yield* server.close();
         yield* Fiber.join(ended);
       }
     });
@@ -678,7 +678,7 @@ describe("O_NONBLOCK", () => {
         const look = () => flags.push([0, 1, 2].map((fd) => flagsOf(pid, fd)));
         look();
         const reading = yield* begin(thread.readToEof(thread.stdin));
-        yield* thread.task.sysif.barrier;
+        yield* thread.task.sysif.barrier();
         yield* turn;
         assert.isUndefined(reading.pollUnsafe());
         look();

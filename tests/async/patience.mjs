@@ -55,8 +55,8 @@ const program = Effect.gen(function* () {
     recv: Effect.flatMap(bytes(8), (buffer) => socket.recv(buffer)),
     receiveFds: socket.receiveFds(1, 1),
     accept: listening.accept(),
-    readCount: (yield* Eventfd.make(task)).readCount,
-    readExpirations: (yield* Timerfd.create(task, CLOCK.MONOTONIC)).readExpirations,
+    readCount: (yield* Eventfd.make(task)).readCount(),
+    readExpirations: (yield* Timerfd.make(task, CLOCK.MONOTONIC)).readExpirations(),
     readSignals: (yield* Signalfd.make(task, new Set([SIG.USR1]))).readSignals(),
     readEvents: (yield* Inotify.make(task)).readEvents(),
     "epoll.wait for ever": epoll.wait(1, -1),
@@ -83,7 +83,7 @@ const program = Effect.gen(function* () {
   // Input that comes during the wait is complete and in order, though both ends are in this program.
   const [from, to] = yield* thread.pipe();
   const sent = Uint8Array.from({ length: 300_000 }, (_, i) => i % 251);
-  const writing = yield* Effect.forkChild(Effect.andThen(to.writeAllBytes(sent), to.close));
+  const writing = yield* Effect.forkChild(Effect.andThen(to.writeAllBytes(sent), to.close()));
   const parts = [];
   for (;;) {
     const part = yield* from.readBytes();

@@ -44,7 +44,7 @@ const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => i % 251);
 
 /** Asserts that no flag was left behind on the open file. */
 const isUnchanged = (theirs: FileDescriptor) =>
-  Effect.map(theirs.statusFlags, (flags) => assert.equal(flags & O.NONBLOCK, 0));
+  Effect.map(theirs.statusFlags(), (flags) => assert.equal(flags & O.NONBLOCK, 0));
 
 describe.each<[string, MakeEnds]>([
   ["a pipe", (thread) => thread.pipe()],
@@ -98,7 +98,7 @@ describe.each<[string, MakeEnds]>([
     const [from, into] = yield* child.pipe();
     const splicing = yield* begin((yield* child.makeAfd(from)).spliceTo(afd));
     const toPipe = yield* child.makeAfd(into);
-    const feeding = yield* begin(Effect.andThen(toPipe.writeAllBytes(bytes), toPipe.close));
+    const feeding = yield* begin(Effect.andThen(toPipe.writeAllBytes(bytes), toPipe.close()));
     assert.equal(Buffer.compare(yield* readLength(ours, bytes.length), bytes), 0);
     yield* Fiber.join(feeding);
     assert.equal(yield* Fiber.join(splicing), bytes.length);

@@ -33,7 +33,7 @@ export const listen = (
     yield* socket.bind(yield* free);
     yield* socket.listen(backlog);
     const listener = yield* thread.makeAfd(socket);
-    return { listener, address: (yield* socket.address) as Sockaddr };
+    return { listener, address: (yield* socket.address()) as Sockaddr };
   });
 
 /** Makes a socket of a thread that is not connected. */

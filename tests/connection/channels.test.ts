@@ -13,7 +13,7 @@ const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 /** The number of our open descriptors, and the stub's descriptors once it has performed all requests. */
 const openFds = ({ pid, thread }: StubCall) =>
-  Effect.map(thread.task.sysif.barrier, () => [
+  Effect.map(thread.task.sysif.barrier(), () => [
     readdirSync("/proc/self/fd").length,
     readdirSync(`/proc/${pid}/fd`),
   ]);
@@ -81,7 +81,7 @@ describe("channels to a stub", () => {
       assert.isUndefined(reading.pollUnsafe());
       yield* far.writeAllText(`later ${i}`);
       assert.equal(text(yield* Fiber.join(reading)), `later ${i}`);
-      yield* far.close;
+      yield* far.close();
       assert.equal((yield* access.readBytes()).length, 0);
     }
   });
@@ -106,7 +106,7 @@ describe("descriptors are passed", () => {
     const { call } = yield* launchStub;
     const { connection, task } = call.thread;
     const many = yield* Effect.replicateEffect(
-      Memfd.create((yield* LocalThread).task, "passed"),
+      Memfd.make((yield* LocalThread).task, "passed"),
       600,
     );
     const inodes = many.map((fd) => inode(process.pid, fd));
@@ -133,7 +133,7 @@ describe("descriptors are passed", () => {
       Array.from({ length: 30 }, (_, i) => i),
       (i) =>
         Effect.gen(function* () {
-          const own = yield* Effect.replicateEffect(Memfd.create(local, `own ${i}`), 1 + (i % 5));
+          const own = yield* Effect.replicateEffect(Memfd.make(local, `own ${i}`), 1 + (i % 5));
           const there = yield* connection.passTo(own);
           const back = yield* connection.passFrom([...there].reverse());
           assert.deepEqual(
@@ -149,7 +149,7 @@ describe("descriptors are passed", () => {
     const call = yield* limitedStub("n", 120);
     const { connection } = call.thread;
     const fds = yield* Effect.replicateEffect(
-      Memfd.create((yield* LocalThread).task, "too many"),
+      Memfd.make((yield* LocalThread).task, "too many"),
       300,
     );
     const before = yield* openFds(call);
@@ -166,7 +166,7 @@ describe("descriptors are passed", () => {
     const call = yield* limitedStub("v", 8192);
     const { connection, task } = call.thread;
     const local = (yield* LocalThread).task;
-    const [lost, next] = [yield* Memfd.create(local, "lost"), yield* Memfd.create(local, "next")];
+    const [lost, next] = [yield* Memfd.make(local, "lost"), yield* Memfd.make(local, "next")];
     yield* Effect.scoped(
       Effect.gen(function* () {
         // Large pieces first, then the gaps between them.
@@ -181,8 +181,8 @@ describe("descriptors are passed", () => {
 
   it("only while they are open", function* () {
     const { call } = yield* launchStub;
-    const fd = yield* Memfd.create((yield* LocalThread).task, "closed");
-    yield* fd.close;
+    const fd = yield* Memfd.make((yield* LocalThread).task, "closed");
+    yield* fd.close();
     const error = yield* Effect.flip(call.thread.connection.passTo([fd]));
     assert.equal(error._tag, "UseAfterFreeError");
   });
@@ -203,7 +203,7 @@ describe("a stub's own descriptors", () => {
     const again = yield* Effect.forkChild(afd.readBytes(100), { startImmediately: true });
     writeFileSync(`/proc/${call.pid}/fd/${writer.near}`, "by a stranger");
     assert.equal(text(yield* Fiber.join(again)), "by a stranger");
-    yield* writer.close;
+    yield* writer.close();
     assert.equal((yield* afd.readBytes(100)).length, 0);
   });
 
@@ -252,7 +252,7 @@ describe("readToEof of a stub's stdin", () => {
     });
     const other = yield* Effect.forkChild(thread.readTextToEof(reader), { startImmediately: true });
     yield* writer.writeAllText("through the pipe");
-    yield* writer.close;
+    yield* writer.close();
     assert.equal(yield* Fiber.join(other), "through the pipe");
     assert.isUndefined(stdin.pollUnsafe());
     const large = "0123456789".repeat(100_000);

@@ -93,7 +93,7 @@ describe.each(wires)("memory of a stub, %s", (wire, launchStub) => {
     const { call, caller } = yield* launchStub;
     const { sysif } = call.thread.task;
     yield* sysif.write(Address(16), pattern(100));
-    const error = yield* Effect.flip(sysif.barrier);
+    const error = yield* Effect.flip(sysif.barrier());
     assert.match(error._tag, /^Syscall(Hangup|SendError)$/);
     assert.equal((yield* caller.ended).status, 69);
   });

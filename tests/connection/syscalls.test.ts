@@ -90,7 +90,7 @@ describe.each(wires)("system calls in a stub, %s", (_wire, launchStub) => {
     const { call: stub } = yield* launchStub;
     const { sysif } = stub.thread.task;
     const lseek = sysif.abi.syscallNumber("lseek") as number;
-    const { near: fd } = yield* Memfd.create(stub.thread.task, "offsets");
+    const { near: fd } = yield* Memfd.make(stub.thread.task, "offsets");
     for (const offset of [0, 2 ** 31, 2 ** 32 + 1, 2 ** 52, 2 ** 53 - 1])
       assert.equal(yield* sysif.syscall(lseek, fd, offset, 0), offset);
     assert.equal(yield* sysif.syscall(lseek, fd, 2n ** 62n + 1n, 0), 2n ** 62n + 1n);

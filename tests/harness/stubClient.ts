@@ -101,7 +101,7 @@ export const stillServes = (path: string, fdsBefore: number) =>
 /** recvmsg(2) once the server has answered; the loop must turn meanwhile, for it is in this process. */
 export const waitForMessage = (socket: Socket) =>
   Effect.gen(function* () {
-    const epoller = yield* (yield* LocalThread).epoller;
+    const epoller = yield* (yield* LocalThread).epoller();
     yield* epoller.waitFor(socket, EPOLL.IN);
     return yield* socket.receiveFds(4096, 10, MSG.DONTWAIT);
   });

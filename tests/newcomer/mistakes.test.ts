@@ -50,7 +50,7 @@ describe("a mistake", () => {
     );
     for (const mistake of [
       thread.open(none),
-      Directory.open(task, none),
+      Directory.make(task, none),
       mkdir(task, none),
       unlink(task, none),
       chown(task, none, 0, 0),
@@ -82,7 +82,7 @@ describe("a mistake", () => {
 
   it("in content is refused, and the file is unchanged", function* () {
     const thread = yield* LocalThread;
-    const file = yield* Memfd.create(thread.task, "file");
+    const file = yield* Memfd.make(thread.task, "file");
     yield* says(
       file.writeAllBytes(wrong("x")),
       /^write\(fd \d+\): EINVAL: .*\(it is given no bytes: `writeAllText` takes text\)$/,
@@ -90,7 +90,7 @@ describe("a mistake", () => {
     yield* says(file.writeBytes(wrong(undefined)), /\(it is given no bytes: give a Uint8Array/);
     yield* says(file.writeAllText(wrong(Buffer.from("x"))), /\(it is given no text: `writeAll/);
     yield* says(thread.writeAll(file, wrong("x")), /\(it is given no bytes: `writeAllText`/);
-    assert.equal(Number((yield* file.fstat).size), 0);
+    assert.equal(Number((yield* file.fstat()).size), 0);
     const path = `${yield* tempDirectory}/file`;
     yield* thread.spit(path, "kept");
     yield* says(thread.spit(path, wrong(undefined)), /\(the content is no text, and no bytes\)$/);
@@ -169,7 +169,7 @@ describe("a mistake", () => {
       path: `${directory}/none`,
       dest: undefined,
     });
-    const opened = yield* Directory.open(thread.task, directory);
+    const opened = yield* Directory.make(thread.task, directory);
     assert.deepEqual(yield* about(opened.renameat("none", opened, "other")), {
       code: "ENOENT",
       syscall: "renameat",

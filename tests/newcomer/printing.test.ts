@@ -70,7 +70,7 @@ describe("what prints, compares or sends a value", () => {
       [call.thread.connection, /^FdPassConnection\(from process \d+\)$/],
       [server, /^StubServer\(.*\)$/],
       [local, /^Thread\(process \d+\)$/],
-      [yield* local.epoller, /^Epoller\(.*\)$/],
+      [yield* local.epoller(), /^Epoller\(.*\)$/],
       [child, /^ChildProcess\(pid \d+\)$/],
       [yield* local.fork(), /^ChildThread\(process \d+\)$/],
       [

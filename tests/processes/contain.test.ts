@@ -32,7 +32,7 @@ const started = (thread: Thread, script: string) =>
     const before = descendants(process.pid);
     const [reader, writer] = yield* thread.pipe();
     const child = yield* thread.spawn(sh(script), { contain: true, stdout: writer });
-    yield* writer.close;
+    yield* writer.close();
     const ready = new TextDecoder().decode(yield* (yield* thread.makeAfd(reader)).readBytes());
     assert.match(ready, /^ready/);
     const all = descendants(process.pid).filter((pid) => !before.includes(pid));
@@ -66,7 +66,7 @@ for (const [name, place] of places)
       const thread = yield* place;
       const scope = yield* Scope.make();
       const { child, all } = yield* Scope.provide(started(thread, `${DAEMONS}; exit 7`), scope);
-      assert.equal((yield* child.wait).exitStatus, 7);
+      assert.equal((yield* child.wait()).exitStatus, 7);
       // The program has ended; its daemons have not.
       assert.isAtLeast(all.filter((pid) => !hasEnded(pid)).length, 4);
       yield* Scope.close(scope, Exit.void);
@@ -95,7 +95,7 @@ for (const [name, place] of places)
       assert.match(readFileSync(`/proc/${child.pid}/cmdline`, "latin1"), /^\/bin\/sleep\0/);
       assert.equal(yield* child.pidIn(thread.task), child.pid);
       yield* child.kill(SIG.TERM);
-      const state = yield* child.wait;
+      const state = yield* child.wait();
       assert.equal(state.signal, SIG.TERM);
       const error = (yield* Effect.flip(
         thread.spawn(Command.make("/no/such"), { contain: true }),

@@ -79,7 +79,7 @@ for (const [name, makeChild] of [
       yield* worksAsync(child);
       yield* worksAsync(yield* child.fork());
       yield* child.exec(Command.make("/bin/sh", "-c", "exit 9"));
-      assert.equal((yield* child.process.wait).exitStatus, 9);
+      assert.equal((yield* child.process.wait()).exitStatus, 9);
     });
   });
 
@@ -112,7 +112,7 @@ describe("execveat", () => {
     const inDirectory = yield* thread.fork();
     const directory = yield* inDirectory.open("/bin", O.DIRECTORY | O.PATH);
     yield* inDirectory.execveat(directory, "sh", ["sh", "-c", "exit 5"]);
-    assert.equal((yield* inDirectory.process.wait).exitStatus, 5);
+    assert.equal((yield* inDirectory.process.wait()).exitStatus, 5);
     const byDescriptor = yield* thread.fork();
     const program = yield* byDescriptor.open("/bin/sh", O.PATH);
     const error = (yield* Effect.flip(
@@ -120,7 +120,7 @@ describe("execveat", () => {
     )) as SyscallError;
     assert.deepInclude({ ...error }, { syscall: "execveat", errno: "ENOENT" });
     yield* byDescriptor.execveat(program, "", ["sh", "-c", "exit 6"], [], 0x1000);
-    assert.equal((yield* byDescriptor.process.wait).exitStatus, 6);
+    assert.equal((yield* byDescriptor.process.wait()).exitStatus, 6);
   });
 });
 
@@ -150,8 +150,8 @@ describe("text that is executed, without #!", () => {
       const child = yield* thread.fork();
       yield* (yield* writer.inherit(child.task)).dup3(child.stdout);
       yield* child.exec(command);
-      yield* writer.close;
-      for (const state of [ran, yield* spawned.wait, beside, yield* child.process.wait])
+      yield* writer.close();
+      for (const state of [ran, yield* spawned.wait(), beside, yield* child.process.wait()])
         assert.equal(state.exitStatus, 3);
       const path = command.executable.text;
       assert.deepEqual((yield* thread.readTextToEof(reader)).trim().split("\n").toSorted(), [
@@ -198,7 +198,7 @@ describe("an exec that succeeds", () => {
             // It has an epoller that waits, and a child that is watched.
             yield* thread.fork();
             const [reader] = yield* thread.pipe();
-            yield* thread.epoller;
+            yield* thread.epoller();
             const exec = yield* Effect.forkChild(thread.exec(Command.make("/bin/sleep", "5")), {
               startImmediately: true,
             });
@@ -239,12 +239,12 @@ describe("an exec that succeeds", () => {
 
   it("is none if the way to it is cut, or the connection is closed here", function* () {
     const local = yield* LocalThread;
-    const { thread, process: carrier } = yield* CommandTask.launch(local, (...words) =>
+    const { thread, process: carrier } = yield* CommandTask.make(local, (...words) =>
       Command.make(...words),
     );
     const child = yield* thread.fork();
     for (const [it, cut] of [
-      [child, child.task.sysif.close],
+      [child, child.task.sysif.close()],
       [thread, carrier.kill(SIG.KILL)],
     ] as ReadonlyArray<[Thread, Effect.Effect<void, HandleFailure>]>) {
       const [reader] = yield* it.pipe();
@@ -276,12 +276,12 @@ describe("signals of a program", () => {
     yield* sigaction(child.task, SIG.PIPE, { handler: SIG_IGN });
     const [reader, writer] = yield* child.pipe();
     yield* child.run(status, { stdout: writer });
-    yield* (yield* child.spawn(status, { stdout: writer })).wait;
+    yield* (yield* child.spawn(status, { stdout: writer })).wait();
     const grandchild = yield* child.fork();
     yield* (yield* writer.inherit(grandchild.task)).dup3(grandchild.stdout);
     yield* grandchild.exec(status);
-    yield* grandchild.process.wait;
-    yield* writer.close;
+    yield* grandchild.process.wait();
+    yield* writer.close();
     const all = (yield* child.readTextToEof(reader)).split(/(?=^Name:)/m);
     assert.equal(all.length, 3);
     for (const text of all) {
@@ -295,7 +295,7 @@ describe("signals of a program", () => {
     const thread = yield* LocalThread;
     const [reader, writer] = yield* thread.pipe();
     yield* thread.run(status, { stdout: writer });
-    yield* writer.close;
+    yield* writer.close();
     assert.equal(
       shown(yield* thread.readTextToEof(reader), "SigIgn") & bits(SIG.PIPE, SIG.XFSZ),
       0n,
@@ -306,7 +306,7 @@ describe("signals of a program", () => {
 /** A Thread of a process behind a command. */
 function behindCommand(thread: Thread): Effect.Effect<Thread, unknown, Scope.Scope> {
   return Effect.map(
-    CommandTask.launch(thread, (...words) => Command.make(...words)),
+    CommandTask.make(thread, (...words) => Command.make(...words)),
     (task) => task.thread,
   );
 }
@@ -335,7 +335,7 @@ describe("a thread that is no more", () => {
       if (end === "exit") yield* child.exit(0);
       else if (end === "exec") yield* child.exec(Command.make("/bin/true"));
       else yield* child.process.kill(SIG.KILL);
-      yield* child.process.wait;
+      yield* child.process.wait();
       for (const use of [
         getpid(child.task.sysif),
         reader.readBytes(),
@@ -401,9 +401,9 @@ describe("clone in a process of few rights", () => {
       assert.notInclude(fds, Number(activityFd));
       const grandchild = yield* child.clone(CLONE.FILES);
       yield* grandchild.exec(Command.make("/bin/sh", "-c", "exit 3"));
-      assert.equal((yield* grandchild.process.wait).exitStatus, 3);
+      assert.equal((yield* grandchild.process.wait()).exitStatus, 3);
       yield* child.process.kill(SIG.TERM);
-      assert.equal((yield* child.process.wait).signal, SIG.TERM);
+      assert.equal((yield* child.process.wait()).signal, SIG.TERM);
       assert.isTrue((yield* thread.run(Command.make("/bin/true"))).clean);
     });
 

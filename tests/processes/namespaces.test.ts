@@ -97,7 +97,7 @@ describe("namespaces", () => {
     const thread = yield* LocalThread;
     const child = yield* thread.fork();
     yield* child.unshare(CLONE.NEWUSER);
-    const home = yield* NamespaceFd.open(child.task, "net");
+    const home = yield* NamespaceFd.make(child.task, "net");
     const original = child.task.namespaces.net;
     yield* child.unshare(CLONE.NEWNET | CLONE.NEWUTS);
     assert.isFalse(child.task.namespaces.net.is(original));
@@ -105,7 +105,7 @@ describe("namespaces", () => {
     const error = (yield* Effect.flip(child.setns(home, CLONE.NEWNET))) as SyscallError;
     assert.deepInclude({ ...error }, { syscall: "setns", errno: "EPERM" });
     const own = child.task.namespaces.net;
-    const mine = yield* NamespaceFd.open(child.task, "net");
+    const mine = yield* NamespaceFd.make(child.task, "net");
     yield* child.unshare(CLONE.NEWNET);
     assert.isFalse(child.task.namespaces.net.is(own));
     const wrong = (yield* Effect.flip(child.setns(mine, CLONE.NEWUTS))) as SyscallError;
@@ -120,7 +120,7 @@ describe("namespaces", () => {
     const leader = yield* thread.fork();
     yield* leader.unshare(CLONE.NEWUSER | CLONE.NEWUTS | CLONE.NEWIPC);
     const joining = yield* thread.fork();
-    const pidfd = yield* Pidfd.open(joining.task, leader.process.pid);
+    const pidfd = yield* Pidfd.make(joining.task, leader.process.pid);
     yield* joining.setns(pidfd, CLONE.NEWUSER | CLONE.NEWUTS);
     assert.isTrue(joining.task.namespaces.uts.is(leader.task.namespaces.uts));
     assert.isFalse(joining.task.namespaces.ipc.is(leader.task.namespaces.ipc));
@@ -162,7 +162,7 @@ describe("namespaces", () => {
   it("are refused through a descriptor of another table", function* () {
     const thread = yield* LocalThread;
     const child = yield* thread.fork();
-    const fd = yield* NamespaceFd.open(thread.task, "uts");
+    const fd = yield* NamespaceFd.make(thread.task, "uts");
     const error = yield* Effect.flip(setns(child.task, fd));
     assert.equal(error._tag, "NamespaceMismatchError");
   });
@@ -184,7 +184,7 @@ describe("user namespaces", () => {
       assert.equal(map("gid")[0], "100");
       const [reader, writer] = yield* child.pipe();
       yield* child.run(Command.make("/bin/sh", "-c", "id -u; id -g"), { stdout: writer });
-      yield* writer.close;
+      yield* writer.close();
       assert.equal(yield* child.readTextToEof(reader), "1000\n100\n");
     });
 
@@ -213,7 +213,7 @@ describe("a pid namespace", () => {
     yield* init.run(Command.make("/bin/sh", "-c", "setsid sleep 1000 </dev/null & echo $!"), {
       stdout: writer,
     });
-    yield* writer.close;
+    yield* writer.close();
     const daemon = Number(
       yield* Effect.map(reader.readBytes(), (b) => new TextDecoder().decode(b)),
     );
@@ -225,7 +225,7 @@ describe("a pid namespace", () => {
     const outside = children.trim().split(" ").map(Number);
     assert.isAtLeast(outside.length, 2);
     yield* init.process.kill(SIG.KILL);
-    assert.equal((yield* init.process.wait).signal, SIG.KILL);
+    assert.equal((yield* init.process.wait()).signal, SIG.KILL);
     yield* Effect.forEach(outside, untilEnded);
     for (const pid of outside) assert.isUndefined(statusOf(pid));
   });

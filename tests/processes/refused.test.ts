@@ -47,7 +47,7 @@ for (const errno of ["ENOSYS", "EPERM"] as const)
         (yield* Effect.flip(thread.which(`${directory}/plain`))).message,
         "may not be executed",
       );
-      const handle = yield* Directory.open(thread.task, directory);
+      const handle = yield* Directory.make(thread.task, directory);
       yield* handle.faccessat("program", ACCESS.X, AT.EACCESS);
       assert.equal(yield* errnoOf(handle.faccessat("plain", ACCESS.X, AT.EACCESS)), "EACCES");
       if (notRoot !== undefined) return;
@@ -102,7 +102,7 @@ for (const errno of ["ENOSYS", "EPERM"] as const)
       const directory = yield* tempDirectory;
       writeFileSync(`${directory}/file`, "", { mode: 0o600 });
       yield* thread.run(Command.make("/bin/ln", "-s", "file", `${directory}/link`));
-      const handle = yield* Directory.open(thread.task, directory);
+      const handle = yield* Directory.make(thread.task, directory);
       yield* handle.fchmodat("file", 0o640, AT.SYMLINK_NOFOLLOW);
       assert.equal(lstatSync(`${directory}/file`).mode & 0o7777, 0o640);
       const ofLink = handle.fchmodat("link", 0o644, AT.SYMLINK_NOFOLLOW);
@@ -111,13 +111,13 @@ for (const errno of ["ENOSYS", "EPERM"] as const)
     });
 
     it("a child is killed by the number that its parent knows", function* () {
-      const { thread } = yield* CommandTask.launch(yield* LocalThread, (...words) =>
+      const { thread } = yield* CommandTask.make(yield* LocalThread, (...words) =>
         Command.make(...words),
       );
       yield* refuse(thread, "pidfd_send_signal", errno);
       const process = yield* thread.spawn(Command.make("/bin/sleep", "1000"));
       yield* process.kill(SIG.TERM);
-      assert.equal((yield* process.wait).signal, SIG.TERM);
+      assert.equal((yield* process.wait()).signal, SIG.TERM);
     });
 
     it.skipIf(notRoot)("an EPERM of the kernel stays one, and nothing is half done", function* () {
@@ -130,7 +130,7 @@ for (const errno of ["ENOSYS", "EPERM"] as const)
       const ids = { real: 65534, effective: 65534, saved: 65534 };
       yield* setresgid(thread.task, ids);
       yield* setresuid(thread.task, ids);
-      const handle = yield* Directory.open(thread.task, directory);
+      const handle = yield* Directory.make(thread.task, directory);
       // In a sticky directory a user may link this file, and not remove it.
       const renamed = handle.renameat("file", handle, "other", NOREPLACE);
       const error = (yield* Effect.flip(renamed)) as SyscallError;

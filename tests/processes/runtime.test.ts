@@ -81,10 +81,10 @@ describe("many children, one after the other", () => {
         Effect.gen(function* () {
           const child = yield* thread.fork();
           yield* child.exec(trueCommand);
-          yield* child.process.wait;
+          yield* child.process.wait();
         }),
       ),
-      Effect.scoped(Effect.flatMap(thread.spawn(trueCommand), (child) => child.wait)),
+      Effect.scoped(Effect.flatMap(thread.spawn(trueCommand), (child) => child.wait())),
       Effect.scoped(thread.clone(CLONE.FILES)),
     ]);
     for (let i = 0; i < 20; i++) yield* round;

@@ -50,10 +50,7 @@ describeUnless(notRoot ?? missing("python3"), "a user of a host without perl", (
     for (let i = 0; i < 5; i++)
       yield* Effect.scoped(
         Effect.gen(function* () {
-          const { thread } = yield* CommandTask.launch(
-            yield* LocalThread,
-            inMounts(only(...NEEDED)),
-          );
+          const { thread } = yield* CommandTask.make(yield* LocalThread, inMounts(only(...NEEDED)));
           assert.match(
             readFileSync(`/proc/${thread.task.pid}/cmdline`, "latin1"),
             /^\/\S+\/\.rsyscall-task-\w+\0--unlink\0command\0$/,

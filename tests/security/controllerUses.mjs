@@ -18,7 +18,7 @@ export const uses = {
   /** Gives it many descriptors. */
   passTo: ({ connection }) =>
     Effect.gen(function* () {
-      const memfd = yield* Memfd.create((yield* LocalThread).task, "given");
+      const memfd = yield* Memfd.make((yield* LocalThread).task, "given");
       for (let i = 0; i < 1000; i++) yield* Effect.scoped(connection.passTo([memfd]));
     }),
 
@@ -50,7 +50,7 @@ export const uses = {
   readlink: ({ task }) => readlink(task, "/x"),
   getcwd: ({ task }) => Effect.map(getcwd(task), String),
   entries: ({ task }) =>
-    Effect.flatMap(Directory.open(task, "/"), (directory) =>
+    Effect.flatMap(Directory.make(task, "/"), (directory) =>
       Effect.map(directory.getdents(), (entries) => entries.length),
     ),
   stat: ({ task }) => Effect.map(stat(task, "/"), ({ size }) => size),

@@ -63,7 +63,7 @@ describe("processes that the controller signals itself", () => {
     const peer = { pid, uid, isGone };
     const ask = (target: number, ancestor: Parameters<typeof descends>[2] = peer) =>
       Effect.scoped(
-        Effect.flatMap(Pidfd.open(task, target), (pidfd) => descends(task, pidfd, ancestor)),
+        Effect.flatMap(Pidfd.make(task, target), (pidfd) => descends(task, pidfd, ancestor)),
       );
     assert.isTrue(yield* ask(child.process.pid));
     assert.isTrue(yield* ask(program.pid));
@@ -75,6 +75,6 @@ describe("processes that the controller signals itself", () => {
     assert.isTrue(yield* ask(program.pid, { ...peer, uid: undefined }));
     assert.isFalse(yield* ask(program.pid, { ...peer, isGone: () => true }));
     yield* program.kill(SIG.KILL);
-    assert.equal((yield* program.wait).signal, SIG.KILL);
+    assert.equal((yield* program.wait()).signal, SIG.KILL);
   });
 });

@@ -176,7 +176,7 @@ describe("call.ended", () => {
     const path = yield* serving((call) =>
       Effect.gen(function* () {
         process.nextTick(() => process.kill(call.pid, "SIGKILL"));
-        yield* Effect.raceFirst(Effect.never, call.ended);
+        yield* Effect.raceFirst(Effect.never, call.ended());
         told = true;
       }),
     );

@@ -44,7 +44,7 @@ const offering = (size: number | bigint = MIB, address: bigint = ADDRESS): Uint8
 const memory = ({ size = MIB, seals = F_SEAL.SHRINK | F_SEAL.GROW, flags = 0 } = {}) =>
   Effect.gen(function* () {
     const { task } = yield* LocalThread;
-    const memfd = yield* Memfd.create(task, "arena", MFD.ALLOW_SEALING | flags);
+    const memfd = yield* Memfd.make(task, "arena", MFD.ALLOW_SEALING | flags);
     yield* memfd.truncate(size);
     if (seals !== 0) yield* memfd.fcntl(F.ADD_SEALS, seals);
     return memfd;
@@ -219,7 +219,7 @@ describe("an arena that is none", () => {
         const [reader, writer] = yield* pipe(task);
         const fds = [yield* memory(), ...Array<FileDescriptor>(250).fill(writer)];
         yield* passing(socket, offering(), fds);
-        yield* writer.close;
+        yield* writer.close();
         // No writer is left, so this is the end of the pipe.
         const afd = yield* (yield* LocalThread).makeAfd(reader);
         assert.equal((yield* afd.readBytes()).length, 0);
@@ -245,7 +245,7 @@ describe("an arena that is none", () => {
           for (const byte of bytes.subarray(cut))
             yield* connection.sendFds(Uint8Array.of(byte), [writer]);
           assert.isFalse(hasRing(yield* waitForMessage(connection)));
-          yield* writer.close;
+          yield* writer.close();
           const afd = yield* (yield* LocalThread).makeAfd(reader);
           assert.equal((yield* afd.readBytes()).length, 0);
         }),
@@ -462,7 +462,7 @@ describe("a client with a ring", () => {
       Effect.gen(function* () {
         const { ring, bells } = yield* lying(socket);
         while (!ring.isAsked()) yield* turn;
-        yield* bells.close;
+        yield* bells.close();
         while (failures.length === 0) yield* turn;
         assert.instanceOf(failures[0], SyscallHangup);
         // The memory is still mapped here, and no longer read.
@@ -540,7 +540,7 @@ describe("a client in a process of its own", () => {
           const { memfd, fds } = yield* lying(socket);
           const scribbling = yield* beside(scribble(copies), [memfd, ...fds]);
           // The process has the only copies: its end is the client's.
-          for (const fd of fds) yield* fd.close;
+          for (const fd of fds) yield* fd.close();
           assert.equal((yield* scribbling.ended).status, 0);
           assert.equal((yield* execute(path)).status, 3);
         }),

@@ -93,7 +93,7 @@ describe("a client that is no stub", () => {
         const [syscalls] = fds;
         const end = yield* (yield* LocalThread).makeAfd(syscalls as FileDescriptor);
         yield* end.writeAllBytes(new Uint8Array(8 * 1000).fill(255));
-        yield* end.waitForRdhup;
+        yield* end.waitForRdhup();
       }),
     );
     yield* stillServes(path, before);
@@ -116,7 +116,7 @@ describe("a client that is no stub", () => {
         const [reader, writer] = yield* pipe(local);
         yield* connection.sendFds(hello(), Array(250).fill(writer));
         assert.equal((yield* waitForMessage(connection)).fds.length, 4);
-        yield* writer.close;
+        yield* writer.close();
         // The kernel has closed the sent descriptors: no writer is left, so this is the end of the pipe.
         assert.equal((yield* reader.readBytes()).length, 0);
       }),

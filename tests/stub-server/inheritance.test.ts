@@ -82,9 +82,9 @@ describe("standard descriptors", () => {
         const { thread } = call;
         found.push(opened(call));
         // Makes the epoll instance of the process.
-        yield* thread.epoller;
+        yield* thread.epoller();
         for (const fd of [thread.stdin, thread.stdout, thread.stderr])
-          found.push(yield* outcome(fd.fstat));
+          found.push(yield* outcome(fd.fstat()));
         found.push(yield* outcome(thread.readToEof(thread.stdin)));
         found.push(yield* outcome(thread.stdout.writeAllText("x")));
         return 7;
@@ -153,7 +153,7 @@ sys.exit(child.wait())`,
     const { path } = yield* mock(({ thread }) =>
       Effect.gen(function* () {
         yield* thread.stdout.writeAllText(`? `);
-        yield* thread.epoller;
+        yield* thread.epoller();
         const line = fsDecode(yield* thread.stdin.readBytes());
         const rest = yield* thread.readTextToEof(thread.stdin);
         yield* thread.stderr.writeAllText(`<${line.trim()}|${rest.trim()}>`);

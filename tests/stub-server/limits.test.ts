@@ -23,7 +23,7 @@ import {
   stillServes,
 } from "@rsyscall/harness/stubClient";
 import { type StubCall, StubServer } from "@rsyscall/stub-server";
-import { LocalThread, Thread } from "@rsyscall/thread";
+import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber, Logger, type Scope } from "effect";
 import { assert, describe } from "vitest";
 
@@ -122,7 +122,7 @@ describe("a fault of one client", () => {
     );
     yield* Effect.forkScoped(
       Effect.forever(
-        Effect.scoped(Effect.flatMap(server.accept(new Thread({ ...local, connection })), answer)),
+        Effect.scoped(Effect.flatMap(server.accept(local.with({ connection })), answer)),
       ).pipe(Effect.provide(Logger.layer([logger]))),
     );
     const dropped = yield* execute(`${directory}/stub`);
@@ -151,7 +151,7 @@ describe("a fault of one client", () => {
 
       yield* Effect.scoped(
         Effect.gen(function* () {
-          const memfd = yield* Memfd.create(task, "arena", MFD.ALLOW_SEALING);
+          const memfd = yield* Memfd.make(task, "arena", MFD.ALLOW_SEALING);
           yield* memfd.truncate(2n ** 60n);
           yield* memfd.fcntl(F.ADD_SEALS, F_SEAL.SHRINK | F_SEAL.GROW);
           const arena = hello((view) => {

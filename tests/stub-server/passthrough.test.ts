@@ -67,7 +67,7 @@ describe("a handler that executes the real program", () => {
       Effect.gen(function* () {
         const [reader, writer] = yield* call.thread.pipe();
         yield* writer.writeAllText("from the handler");
-        yield* writer.close;
+        yield* writer.close();
         yield* reader.dup3(call.thread.stdin);
         yield* call.thread.exec(Command.make("/bin/cat"));
       }),
@@ -85,7 +85,7 @@ describe("a handler that executes the real program", () => {
     [
       "by exec of a child",
       (thread) =>
-        Effect.flatMap(thread.fork(), (it) => Effect.andThen(it.exec(STATUS), it.process.wait)),
+        Effect.flatMap(thread.fork(), (it) => Effect.andThen(it.exec(STATUS), it.process.wait())),
     ],
     [
       "by exec after a run, and an exec that has failed",

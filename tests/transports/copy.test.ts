@@ -52,13 +52,13 @@ const places: ReadonlyArray<
   [
     "a task behind a command's stdin",
     Effect.gen(function* () {
-      return (yield* StdinTask.launch(yield* LocalThread, plain)).thread;
+      return (yield* StdinTask.make(yield* LocalThread, plain)).thread;
     }),
   ],
   [
     "a task behind a command's stdin and stdout",
     Effect.gen(function* () {
-      return (yield* CommandTask.launch(yield* LocalThread, plain)).thread;
+      return (yield* CommandTask.make(yield* LocalThread, plain)).thread;
     }),
   ],
 ];
@@ -84,7 +84,7 @@ describe("256 MiB", () => {
     it(`arrive unchanged in ${name}, and tell of it meanwhile`, function* () {
       const thread = yield* place;
       const from = yield* (yield* LocalThread).open(path, O.RDONLY);
-      const to = yield* Memfd.create(thread.task, "target");
+      const to = yield* Memfd.make(thread.task, "target");
       const told: Array<CopyProgress> = [];
       const onProgress = (progress: CopyProgress) => Effect.sync(() => void told.push(progress));
       assert.equal(yield* copyFile(from, to, { onProgress }), SIZE);

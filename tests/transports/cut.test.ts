@@ -50,7 +50,7 @@ const ways: Readonly<Record<string, Read>> = {
     Effect.gen(function* () {
       const [reader, writer] = yield* local.pipe();
       const [from, to] = yield* Effect.all([local.makeAfd(end), local.makeAfd(writer)]);
-      const splicing = Effect.ensuring(from.spliceTo(to), Effect.ignore(to.close));
+      const splicing = Effect.ensuring(from.spliceTo(to), Effect.ignore(to.close()));
       const [count] = yield* Effect.all([splicing, local.readToEof(reader)], { concurrency: 2 });
       return count;
     }),
@@ -64,12 +64,12 @@ const states: Readonly<
   "that writes no more": (end) => Effect.as(end.shutdown(SHUT.WR), end),
   "that has written, and writes no more": (end) =>
     Effect.as(Effect.andThen(Effect.ignore(end.writeAllText("x")), end.shutdown(SHUT.WR)), end),
-  "of another number": (end) => Effect.tap(end.dup(), () => end.close),
+  "of another number": (end) => Effect.tap(end.dup(), () => end.close()),
 };
 
 const launched = Effect.gen(function* () {
   const local = yield* LocalThread;
-  const task = yield* CommandTask.launch(local, (...words) => Command.make(...words));
+  const task = yield* CommandTask.make(local, (...words) => Command.make(...words));
   return { local, task, thread: task.thread };
 });
 
@@ -79,8 +79,8 @@ const writing = (thread: Thread, script: string) =>
     const [[end, far]] = (yield* thread.connection.openChannels(1)) as [[Socket, Socket]];
     const [reader, writer] = yield* thread.pipe();
     yield* thread.spawn(Command.make("/bin/sh", "-c", script), { stdout: far, stderr: writer });
-    yield* far.close;
-    yield* writer.close;
+    yield* far.close();
+    yield* writer.close();
     return { end, hasWritten: Effect.asVoid(reader.readBytes(1)) };
   });
 
@@ -116,12 +116,12 @@ describe("a stream that is cut", () => {
             stdout: writer,
             stderr: writer,
           });
-          yield* writer.close;
+          yield* writer.close();
           const output = yield* local.makeAfd(reader);
           assert.equal(String(Buffer.from(yield* output.readBytes())), "half\n");
           yield* task.process.kill(SIG.KILL);
           assert.match(yield* local.readTextToEof(reader), /reset by peer/);
-          assert.equal((yield* cat.wait).exitStatus, 1);
+          assert.equal((yield* cat.wait()).exitStatus, 1);
         }),
       );
   });
@@ -141,9 +141,9 @@ describe("a stream that has come to its end", () => {
     const { end } = yield* writing(thread, "echo whole");
     yield* end.shutdown(SHUT.WR);
     const afd = yield* local.makeAfd(end);
-    yield* afd.waitForRdhup;
+    yield* afd.waitForRdhup();
     yield* task.process.kill(SIG.KILL);
-    yield* task.ended;
+    yield* task.ended();
     assert.equal(yield* local.readTextToEof(end), "whole\n");
   });
 });
@@ -161,7 +161,7 @@ describe("a far program that reads", () => {
             Command.make("/usr/bin/python3", "-c", RENAMES, part, whole),
             { stdin: far },
           );
-          yield* far.close;
+          yield* far.close();
           yield* end.writeAllText("half");
           yield* eventually(() => existsSync(part) && readFileSync(part).length === 4);
           return child.pid;

@@ -13,19 +13,19 @@ const reconnected = (
   Effect.gen(function* () {
     const local = yield* LocalThread;
     const path = `${yield* tempDirectory}/socket`;
-    const first = yield* PersistentTask.start(local, path, options);
-    yield* first.disconnect;
+    const first = yield* PersistentTask.make(local, path, options);
+    yield* first.disconnect();
     return (yield* PersistentTask.connect(local, path, options)).thread;
   });
 
 describeTransport("a persistent task, at a second visit", {
-  makeThread: reconnected({}),
+  makeThread: () => reconnected({}),
   cut: killProcess,
   controller: controller("persistent"),
 });
 
 describeTransport("a persistent task, at a second visit, over sockets", {
-  makeThread: reconnected({ sharedMemory: false }),
+  makeThread: () => reconnected({ sharedMemory: false }),
   cut: killProcess,
   lacks: { sharedMemory: "it goes over sockets" },
 });

@@ -21,7 +21,7 @@ describeUnless(noSshd, "copying over ssh", () => {
       function* () {
         const { options, home } = yield* startSshd();
         const local = yield* LocalThread;
-        const { thread } = yield* SshTask.launch(local, HOST, { options });
+        const { thread } = yield* SshTask.make(local, HOST, { options });
         const here = yield* tempDirectory;
         const [given, back] = [`${here}/given`, `${here}/back`];
         writeFileSync(given, randomBytes(size));

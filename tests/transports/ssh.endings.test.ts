@@ -22,7 +22,7 @@ const MiB = 1024 * 1024;
 
 const launch = (server: Sshd, options: SshTaskOptions = {}) =>
   Effect.flatMap(LocalThread, (local) =>
-    SshTask.launch(local, HOST, { ...options, options: server.options }),
+    SshTask.make(local, HOST, { ...options, options: server.options }),
   );
 
 /** Files by which the executable gets there, in places that others use too. */
@@ -105,7 +105,7 @@ const endsBy = (end: (task: SshTask) => Effect.Effect<void>, server: Sshd, keepA
     );
     yield* eventually(() => copies > 0);
     yield* end(task);
-    yield* task.ended;
+    yield* task.ended();
     for (const call of calls) assert.equal(tagOf(yield* Fiber.join(call)), "SyscallHangup");
     assert.include(["SyscallHangup", "SyscallSendError"], tagOf(yield* Fiber.join(copying)));
     for (const { task } of [thread, beside, copier])
@@ -138,12 +138,12 @@ describeUnless(noSshd, "a link over ssh", () => {
         Effect.gen(function* () {
           const task = yield* launch(server);
           yield* kill(task);
-          yield* task.ended;
+          yield* task.ended();
           assert.equal(
             tagOf(yield* Effect.exit(getpid(task.thread.task.sysif))),
             "SyscallSendError",
           );
-          yield* task.process.wait;
+          yield* task.process.wait();
         }),
       ),
     );
@@ -170,7 +170,7 @@ describeUnless(noSshd, "nothing is left at a host", () => {
       Effect.scoped(
         Effect.gen(function* () {
           const { thread } = yield* launch(server);
-          yield* Memfd.create(thread.task, "left");
+          yield* Memfd.make(thread.task, "left");
           yield* thread.fork();
           yield* thread.spawn(Command.make("/bin/sleep", "1000"));
           assert.isAbove(server.processes().length, 3);

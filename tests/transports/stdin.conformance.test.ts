@@ -7,7 +7,7 @@ import { killProcess } from "./killProcess.ts";
 
 const through = (options: StdinTaskOptions) =>
   Effect.gen(function* () {
-    const { thread } = yield* StdinTask.launch(
+    const { thread } = yield* StdinTask.make(
       yield* LocalThread,
       (...words) => Command.make("/usr/bin/env", ...words),
       options,
@@ -16,13 +16,13 @@ const through = (options: StdinTaskOptions) =>
   });
 
 describeTransport("a task behind a command's stdin", {
-  makeThread: through({}),
+  makeThread: () => through({}),
   cut: killProcess,
   controller: controller("stdin"),
 });
 
 describeTransport("a task behind a command's stdin, over sockets", {
-  makeThread: through({ sharedMemory: false }),
+  makeThread: () => through({ sharedMemory: false }),
   cut: killProcess,
   controller: controller("stdin over sockets"),
   lacks: { sharedMemory: "it goes over sockets" },

@@ -793,20 +793,20 @@ describe("a task whose stdin is a socket", () => {
     const local = yield* LocalThread;
     const [near, far] = yield* Socket.pair(local.task);
     const task = yield* local.spawn(Command.make(taskPath, "stdin"), { stdin: far });
-    yield* far.close;
+    yield* far.close();
     const { bytes, fds } = yield* waitForMessage(near);
     assert.equal(Buffer.from(bytes).toString("latin1", 0, 8), "rsyscall");
     assert.equal(fds.length, 1, "the arena");
     const pairs = yield* Effect.all(Array.from({ length: 4 }, () => Socket.pair(local.task)));
     const theirs = pairs.map(([, end]) => end);
     yield* near.sendFds(WELCOME, theirs);
-    yield* Effect.forEach(theirs, (end) => end.close);
+    yield* Effect.forEach(theirs, (end) => end.close());
     const [syscalls, , lifeline] = pairs.map(([end]) => end) as [Socket, Socket, Socket];
     yield* syscalls.writeAllBytes(request(x86_64, "getpid"));
     const result = yield* waitForMessage(syscalls);
     assert.equal(Buffer.from(result.bytes).readBigInt64LE(0), BigInt(task.pid));
-    yield* lifeline.close;
-    assert.equal((yield* task.wait).exitStatus, 69);
+    yield* lifeline.close();
+    assert.equal((yield* task.wait()).exitStatus, 69);
   });
 
   it("ends with the socket", function* () {

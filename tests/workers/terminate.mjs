@@ -63,7 +63,7 @@ const kinds = {
     Effect.gen(function* () {
       const name = `${process.pid}.${threadId}`;
       const server = yield* StubServer.make(thread, workerData.directory, name);
-      yield* Effect.forkChild(server.serve(({ thread }) => Effect.as(thread.stdin.fstat, 0)));
+      yield* Effect.forkChild(server.serve(({ thread }) => Effect.as(thread.stdin.fstat(), 0)));
       const run = thread.run(Command.make(`${workerData.directory}/${name}`));
       yield* Effect.forever(run);
     }),

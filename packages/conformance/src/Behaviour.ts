@@ -18,7 +18,7 @@ export interface Behaviour {
   /** What it takes. */
   readonly needs: ReadonlyArray<Need>;
   /** Fails, or dies, if the transport does something else. See `check`. */
-  readonly run: Effect.Effect<void, unknown, Services>;
+  readonly run: () => Effect.Effect<void, unknown, Services>;
 }
 
 type Run = () => Generator<Effect.Effect<unknown, unknown, Services>, void, never>;
@@ -28,7 +28,7 @@ export const behaviour = (
   name: string,
   needs: ReadonlyArray<Need>,
   run: Run,
-): Omit<Behaviour, "topic"> => ({ name, needs, run: Effect.gen(run as never) });
+): Omit<Behaviour, "topic"> => ({ name, needs, run: () => Effect.gen(run as never) });
 
 /** The behaviours of one topic. */
 export const topic = (
@@ -82,7 +82,7 @@ export const check = (
     const subject = { transport, waitsFor: undefined as string | undefined };
     let isClosing = false;
     const run = Effect.ensuring(
-      behaviour.run,
+      behaviour.run(),
       Effect.sync(() => (isClosing = true)),
     );
     const fiber = yield* Effect.forkDetach(

@@ -27,7 +27,7 @@ export interface Lacks {
 /** A way to get a Thread. */
 export interface TransportUnderTest {
   /** A new Thread; the scope ends it. */
-  readonly makeThread: Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>;
+  readonly makeThread: () => Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>;
   /**
    * Cuts the connection or kills what serves, abruptly. Without it the behaviours at a hang-up are
    * skipped.

@@ -20,7 +20,7 @@ const block = (thread: Thread) =>
     const theirs = yield* child.makeAfd(yield* reader.inherit(child.task));
     const buffer = yield* thread.malloc(Bytes, size);
     // More than a pipe holds.
-    const writing = write(thread.task.sysif, writer.near, yield* buffer.address, size);
+    const writing = write(thread.task.sysif, writer.near, yield* buffer.address(), size);
     yield* Effect.forkScoped(writing, { startImmediately: true });
     yield* theirs.readBytes(1);
   });

@@ -42,7 +42,7 @@ export const state: ReadonlyArray<Behaviour> = topic("state of the process", [
     function* () {
       const thread = yield* newThread;
       const first = yield* thread.fork();
-      const file = yield* Memfd.create(thread.task, "inherited");
+      const file = yield* Memfd.make(thread.task, "inherited");
       const second = yield* thread.fork();
       equal(yield* strangers(first), [], "descriptors of a child, where nothing was opened");
       equal(

@@ -219,7 +219,10 @@ describe("a transport that", () => {
 
   it("gives no Thread is told so, with the reason", function* () {
     const makeThread = Effect.fail(new Error("no such host"));
-    const problem = yield* problemOf({ makeThread }, "makes calls in the process");
+    const problem = yield* problemOf(
+      { makeThread: () => makeThread },
+      "makes calls in the process",
+    );
     assert.equal(problem, "no such host");
   });
 });

@@ -56,7 +56,7 @@ describe("a read of memory", () => {
     yield* requests(peer, 2);
     yield* peer.sendAllBytes(result(100));
     yield* data.sendAllBytes(bytes(50));
-    yield* data.handle.close;
+    yield* data.handle.close();
     assert.instanceOf(yield* failure(reading), SyscallHangup);
     assert.instanceOf(yield* failure(behind), SyscallHangup);
     assert.instanceOf(yield* Effect.flip(sysif.read(at, 1)), SyscallSendError);
@@ -135,7 +135,7 @@ describe("a write of memory", () => {
     const { sysif, peer, data } = yield* connect;
     yield* sysif.write(at, bytes(5_000_000));
     yield* requests(peer, 1);
-    yield* data.handle.close;
-    yield* sysif.ended;
+    yield* data.handle.close();
+    yield* sysif.ended();
   });
 });

@@ -65,14 +65,14 @@ type CallName = "read" | "write" | "recvfrom" | "sendto" | "accept4";
 
 const withoutWaiting = (fd: FileDescriptor): Effect.Effect<Without, HandleFailure> =>
   fd.isShared
-    ? Effect.flatMap(fd.statusFlags, (flags) =>
+    ? Effect.flatMap(fd.statusFlags(), (flags) =>
         flags & O.NONBLOCK
           ? Effect.succeed("flag")
-          : Effect.map(fd.fstat, ({ mode }) =>
+          : Effect.map(fd.fstat(), ({ mode }) =>
               (mode & S_IFMT) === S_IF.SOCK ? "dontwait" : "poll",
             ),
       )
-    : Effect.as(fd.setNonblock, "flag");
+    : Effect.as(fd.setNonblock(), "flag");
 
 /**
  * A descriptor whose operations wait without blocking their task: other calls of the task go on, and
@@ -406,7 +406,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     flags = 0,
   ): Effect.Effect<[socket: Socket, peer: Sockaddr | undefined], HandleFailure, Scope.Scope> {
     return Effect.flatMap(this.accept(flags), (socket) =>
-      Effect.map(socket.peerAddress, (peer): [Socket, Sockaddr | undefined] => [socket, peer]),
+      Effect.map(socket.peerAddress(), (peer): [Socket, Sockaddr | undefined] => [socket, peer]),
     );
   }
 
@@ -493,7 +493,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
           const flags = part.flags | (further.length > 0 ? MSG.CTRUNC : 0);
           return Effect.map(
             Effect.andThen(
-              Effect.forEach(further, (fd) => fd.release, { discard: true }),
+              Effect.forEach(further, (fd) => fd.release(), { discard: true }),
               Effect.forEach(part.fds.slice(0, mostFds), (fd) => fd.move(handle.task)),
             ),
             (fds) => ({ ...part, fds, flags }),
@@ -512,9 +512,9 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
    * close(2). Whoever waits for the descriptor fails with a InvalidHandleError, and so does all that is
    * asked of it later.
    */
-  get close(): Effect.Effect<void, HandleFailure> {
+  close(): Effect.Effect<void, HandleFailure> {
     return Effect.uninterruptible(
-      Effect.andThen(Scope.close(this.#scope, Exit.void), this.handle.close),
+      Effect.andThen(Scope.close(this.#scope, Exit.void), this.handle.close()),
     );
   }
 
@@ -649,7 +649,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /** Waits until the other end has stopped writing, or is gone. */
-  get waitForRdhup(): Effect.Effect<void, HandleFailure> {
+  waitForRdhup(): Effect.Effect<void, HandleFailure> {
     // What was told may be of a socket that was not connected yet: such a one has hung up, by poll(2).
     const look = Effect.map(pollNow(this.handle, EPOLL.RDHUP), (events) =>
       events === 0 ? "EAGAIN" : events,

@@ -72,7 +72,7 @@ class Subscription implements Listener {
  * const program = Effect.gen(function* () {
  *   const thread = yield* LocalThread;
  *   const directory = yield* thread.mkdtemp();
- *   const inotify = yield* AsyncInotify.make(yield* thread.epoller, yield* Inotify.make(thread.task));
+ *   const inotify = yield* AsyncInotify.make(yield* thread.epoller(), yield* Inotify.make(thread.task));
  *   const created = yield* inotify.watch(directory, IN.CREATE);
  *   yield* thread.spit(directory.join("new"), "");
  *   const [event] = yield* Stream.runCollect(Stream.take(created, 1));
@@ -104,7 +104,7 @@ export class AsyncInotify {
     inotify: Inotify,
   ): Effect.Effect<AsyncInotify, HandleFailure, Scope.Scope> {
     return Effect.map(
-      Effect.andThen(inotify.setNonblock, epoller.register(inotify)),
+      Effect.andThen(inotify.setNonblock(), epoller.register(inotify)),
       (readiness) => new AsyncInotify(inotify, readiness),
     );
   }
@@ -243,9 +243,9 @@ export class AsyncInotify {
   }
 
   /** close(2). Whoever waits for events fails with a UseAfterFreeError. */
-  get close(): Effect.Effect<void, HandleFailure> {
+  close(): Effect.Effect<void, HandleFailure> {
     return Effect.ensuring(
-      this.handle.close,
+      this.handle.close(),
       Effect.sync(() => this.#readiness.end()),
     );
   }

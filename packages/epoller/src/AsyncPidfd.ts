@@ -19,9 +19,9 @@ import type { Readiness } from "./Readiness.ts";
  * const untilEnded = (pid: number) =>
  *   Effect.gen(function* () {
  *     const thread = yield* LocalThread;
- *     const pidfd = yield* Pidfd.open(thread.task, pid);
- *     const process = yield* AsyncPidfd.make(yield* thread.epoller, pidfd);
- *     yield* process.ended;
+ *     const pidfd = yield* Pidfd.make(thread.task, pid);
+ *     const process = yield* AsyncPidfd.make(yield* thread.epoller(), pidfd);
+ *     yield* process.ended();
  *   });
  * ```
  */
@@ -49,7 +49,7 @@ export class AsyncPidfd {
   }
 
   /** Waits until the process has ended. It may be a zombie still: see `exit`. */
-  get ended(): Effect.Effect<void, HandleFailure> {
+  ended(): Effect.Effect<void, HandleFailure> {
     return Effect.suspend(() => {
       if (!this.#readiness.isReady(EPOLL.IN)) return this.#waitAndAsk;
       const edges = this.#readiness.edges(EPOLL.IN);
@@ -68,7 +68,7 @@ export class AsyncPidfd {
   get #waitAndAsk(): Effect.Effect<void, HandleFailure> {
     return Effect.andThen(
       this.#readiness.wait(EPOLL.IN),
-      Effect.suspend(() => this.ended),
+      Effect.suspend(() => this.ended()),
     );
   }
 
@@ -77,7 +77,7 @@ export class AsyncPidfd {
    * zombie any more. It can be asked again. ECHILD when the process is no child of that task's process, or
    * somebody else has waited for it; `ended` does not mind.
    */
-  get exit(): Effect.Effect<ChildState, HandleFailure> {
+  exit(): Effect.Effect<ChildState, HandleFailure> {
     const reap = Effect.uninterruptible(
       Effect.tap(this.handle.waitid(W.EXITED), (state) =>
         Effect.sync(() => {
@@ -89,20 +89,20 @@ export class AsyncPidfd {
       if (this.#state !== undefined) return Effect.succeed(this.#state);
       // It is never undefined without W.NOHANG, but a task that lies might say so.
       return Effect.flatMap(reap, (state) =>
-        state === undefined ? this.exit : Effect.succeed(state),
+        state === undefined ? this.exit() : Effect.succeed(state),
       );
     });
     return Effect.suspend(() =>
       this.#state !== undefined
         ? Effect.succeed(this.#state)
-        : Effect.andThen(this.ended, this.#reaping.withPermits(1)(tell)),
+        : Effect.andThen(this.ended(), this.#reaping.withPermits(1)(tell)),
     );
   }
 
   /** close(2). Whoever waits fails with a UseAfterFreeError. */
-  get close(): Effect.Effect<void, HandleFailure> {
+  close(): Effect.Effect<void, HandleFailure> {
     return Effect.ensuring(
-      this.handle.close,
+      this.handle.close(),
       Effect.sync(() => this.#readiness.end()),
     );
   }

@@ -56,8 +56,8 @@ export class AsyncPty {
   }
 
   /** close(2): SIGHUP for the session, and the end for whoever reads the terminal. */
-  get close(): Effect.Effect<void, HandleFailure> {
-    return this.#afd.close;
+  close(): Effect.Effect<void, HandleFailure> {
+    return this.#afd.close();
   }
 }
 

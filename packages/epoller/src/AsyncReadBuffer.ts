@@ -230,7 +230,7 @@ export class AsyncReadBuffer {
   }
 
   /** A line without its newline, as text. Undefined at the end. */
-  get readLine(): Effect.Effect<string | undefined, ReadFailure | TooLongError> {
+  readLine(): Effect.Effect<string | undefined, ReadFailure | TooLongError> {
     return Effect.map(this.readUntilDelimiter(newline, undefined, "a line"), (bytes) =>
       bytes === undefined ? undefined : fsDecode(bytes),
     );

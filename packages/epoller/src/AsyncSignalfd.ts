@@ -35,9 +35,9 @@ type Signals = readonly [SignalfdSiginfo, ...Array<SignalfdSiginfo>];
  *   const usr1 = new Set([SIG.USR1]);
  *   yield* SignalBlock.make(child.task, usr1);
  *   const signalfd = yield* Signalfd.make(child.task, usr1);
- *   const signals = yield* AsyncSignalfd.make(yield* child.epoller, signalfd);
+ *   const signals = yield* AsyncSignalfd.make(yield* child.epoller(), signalfd);
  *   yield* child.process.kill(SIG.USR1);
- *   const [first] = yield* signals.wait;
+ *   const [first] = yield* signals.wait();
  *   console.log(first.signo, first.pid === process.pid); // 10 true
  * });
  * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
@@ -68,7 +68,7 @@ export class AsyncSignalfd {
     signalfd: Signalfd,
   ): Effect.Effect<AsyncSignalfd, HandleFailure, Scope.Scope> {
     return Effect.map(
-      Effect.andThen(signalfd.setNonblock, epoller.register(signalfd)),
+      Effect.andThen(signalfd.setNonblock(), epoller.register(signalfd)),
       (readiness) => new AsyncSignalfd(signalfd, readiness),
     );
   }
@@ -77,7 +77,7 @@ export class AsyncSignalfd {
    * Waits until signals are pending, and takes them, at most 16 at a time. Standard signals of one number
    * are one, however often they were sent.
    */
-  get wait(): Effect.Effect<Signals, HandleFailure> {
+  wait(): Effect.Effect<Signals, HandleFailure> {
     return Effect.suspend(() => {
       let taken: Signals | undefined;
       const take = (restore: Restore) =>
@@ -113,13 +113,13 @@ export class AsyncSignalfd {
 
   /** Every signal, one after another. Nothing is read before it is asked for. */
   get stream(): Stream.Stream<SignalfdSiginfo, HandleFailure> {
-    return Stream.fromPull(Effect.succeed(this.wait));
+    return Stream.fromPull(Effect.succeed(this.wait()));
   }
 
   /** close(2). Whoever waits fails with a UseAfterFreeError. */
-  get close(): Effect.Effect<void, HandleFailure> {
+  close(): Effect.Effect<void, HandleFailure> {
     return Effect.ensuring(
-      this.handle.close,
+      this.handle.close(),
       Effect.sync(() => this.#readiness.end()),
     );
   }

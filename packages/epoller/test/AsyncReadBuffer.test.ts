@@ -28,7 +28,7 @@ const over = (content: Iterable<number> | string) =>
     const { reader, writer } = yield* asyncPipe;
     const all = typeof content === "string" ? bytes(content) : Uint8Array.from(content);
     yield* writer.writeAllBytes(all);
-    yield* writer.close;
+    yield* writer.close();
     return new AsyncReadBuffer(reader);
   });
 
@@ -39,7 +39,7 @@ const byteByByte = (content: string) =>
     const write = Effect.forEach(bytes(content), (byte) =>
       Effect.andThen(writer.writeAllBytes(Uint8Array.of(byte)), turn),
     );
-    yield* Effect.forkChild(Effect.andThen(write, writer.close));
+    yield* Effect.forkChild(Effect.andThen(write, writer.close()));
     return new AsyncReadBuffer(reader);
   });
 
@@ -177,7 +177,7 @@ describe("AsyncReadBuffer", () => {
 
   it("reads lines, and tells of one that does not end", function* () {
     const buffer = yield* byteByByte("one\n\nthr€e\nfour");
-    const line = buffer.readLine;
+    const line = buffer.readLine();
     assert.deepEqual([yield* line, yield* line, yield* line], ["one", "", "thr€e"]);
     assert.equal(yield* message(line), "The stream ended after 4 bytes of a line");
     assert.equal(text(yield* buffer.readLength(4)), "four");

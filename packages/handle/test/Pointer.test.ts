@@ -55,7 +55,7 @@ describe("Pointer", () => {
     yield* Scope.close(scope, Exit.void);
     assert.instanceOf(yield* Effect.flip(pointer.read()), UseAfterFreeError);
     const [left, right] = yield* (yield* task.malloc(Bytes, 8)).split(4);
-    yield* left.free;
+    yield* left.free();
     assert.instanceOf(yield* Effect.flip(right.read()), UseAfterFreeError);
     assert.isFalse(right.isValid);
   });

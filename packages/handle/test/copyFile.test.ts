@@ -41,7 +41,7 @@ for (const [how, launch] of wires)
       const { call } = yield* launch;
       const path = yield* fileOf(3_000_000);
       const { task } = yield* LocalThread;
-      const memory = yield* Memfd.create(task, "copy");
+      const memory = yield* Memfd.make(task, "copy");
       yield* copyFile(yield* open(call.thread.task, path, O.RDONLY), memory);
       assert.equal(
         digest(readFileSync(`/proc/self/fd/${memory.near}`)),

@@ -248,11 +248,11 @@ describe("SignalBlock", () => {
     const { task } = call.thread;
     const first = yield* block(task, SIG.USR1);
     const second = yield* block(task, SIG.USR1);
-    yield* second.block.unblock;
-    yield* second.block.unblock;
+    yield* second.block.unblock();
+    yield* second.block.unblock();
     yield* second.end;
     assert.include(shown(call.pid, "SigBlk"), SIG.USR1);
-    yield* first.block.unblock;
+    yield* first.block.unblock();
     assert.notInclude(shown(call.pid, "SigBlk"), SIG.USR1);
     // Blocked by others since.
     yield* sigprocmask(task, SigHow.BLOCK, new Set([SIG.USR1]));

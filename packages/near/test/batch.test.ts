@@ -59,8 +59,8 @@ const withoutDirect = (
   syscall,
   read: () => Effect.never,
   write: () => Effect.void,
-  barrier: Effect.void,
-  close: Effect.void,
+  barrier: () => Effect.void,
+  close: () => Effect.void,
   activityFd: undefined,
 });
 

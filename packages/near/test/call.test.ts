@@ -58,6 +58,8 @@ describe("call", () => {
       abi: aarch64,
       read: local.read,
       write: local.write,
+      barrier: local.barrier,
+      close: local.close,
       direct: undefined,
       syscall: (number) => Effect.sync(() => made.push(number)),
     };

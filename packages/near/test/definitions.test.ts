@@ -19,6 +19,8 @@ const saying = (answer: near.Word) => {
     abi: x86_64,
     read: local.read,
     write: local.write,
+    barrier: local.barrier,
+    close: local.close,
     direct: undefined,
     syscall: (number) => Effect.sync(() => submit(number)),
   };

@@ -130,7 +130,7 @@ export class NixStore {
         }),
         Stream.run(other.thread.sink(sent)),
         // The program that failed says why. The other fails as well, because its pipe has no other end then.
-        Effect.ensuring(Effect.ignore(Effect.andThen(sent.close, archive.close))),
+        Effect.ensuring(Effect.ignore(Effect.andThen(sent.close(), archive.close()))),
         Effect.ignore,
       );
       yield* Effect.all(
@@ -196,7 +196,7 @@ export class NixStore {
         const process = yield* thread.spawn(command, { ...options, stdin, stdout, stderr });
         // Only the program has them now: they close when it ends.
         const given: ReadonlyArray<FileDescriptor> = [stdin, stdout, stderr];
-        yield* Effect.forEach(given, (fd) => fd.close, { discard: true });
+        yield* Effect.forEach(given, (fd) => fd.close(), { discard: true });
         const [said, text] = yield* Effect.all(
           [
             thread.readTextToEof(errors),
@@ -204,7 +204,7 @@ export class NixStore {
           ],
           { concurrency: "unbounded" },
         );
-        const state = yield* process.wait;
+        const state = yield* process.wait();
         if (state.clean) return text;
         return yield* error(words, `it ${state}`, said);
       }),

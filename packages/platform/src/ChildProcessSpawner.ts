@@ -118,7 +118,7 @@ const startAll = (
       }
 
       const started = yield* start(thread, plan, given);
-      for (const fd of given.values()) yield* fd.release;
+      for (const fd of given.values()) yield* fd.release();
       const streams = yield* makeStreams(started.epoller, started.ends, plan);
       for (const [number, { stream }] of plan.inputs)
         if (stream !== undefined) yield* feed(stream, sinkTo(streams, number), failure);
@@ -161,7 +161,7 @@ const handleOf = (
   const { process } = last.started;
   const { name } = last.plan;
   const failed = (method: string) => platformError(MODULE, method, name);
-  const ended = Effect.mapError(process.ended, failed("exitCode"));
+  const ended = Effect.mapError(process.ended(), failed("exitCode"));
   const stdout = streamFrom(last, 1);
   const stderr = streamFrom(last, 2);
   const forAll = (use: (started: Started) => Effect.Effect<void>) =>
@@ -195,8 +195,8 @@ const handleOf = (
     getInputFd: (fd) => sinkTo(last, fd),
     getOutputFd: (fd) => streamFrom(last, fd),
     unref: Effect.as(
-      forAll(({ unref }) => unref),
-      forAll(({ ref }) => ref),
+      forAll(({ unref }) => unref()),
+      forAll(({ ref }) => ref()),
     ),
   });
 };

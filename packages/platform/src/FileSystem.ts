@@ -87,8 +87,8 @@ export const make = (thread: Thread): FileSystem.FileSystem => {
 
   const list = (path: string) =>
     Effect.scoped(
-      Effect.flatMap(Directory.open(task, path), (directory) =>
-        Effect.map(directory.entries, (entries) => [...entries].sort(byName)),
+      Effect.flatMap(Directory.make(task, path), (directory) =>
+        Effect.map(directory.entries(), (entries) => [...entries].sort(byName)),
       ),
     );
 
@@ -173,7 +173,7 @@ export const make = (thread: Thread): FileSystem.FileSystem => {
         ),
       ),
     readFile: (path) =>
-      attempt("readFile", [path], () => withFile(path, "r", undefined, (file) => file.readAll)),
+      attempt("readFile", [path], () => withFile(path, "r", undefined, (file) => file.readAll())),
     readLink: (path) =>
       attempt("readLink", [path], () => Effect.map(readlink(task, path), ({ text }) => text)),
     realPath: (path) => attempt("realPath", [path], () => realPath(task, path)),

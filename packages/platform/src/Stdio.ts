@@ -99,7 +99,7 @@ const makeOutput = (
       );
     const sink: Stdio.Stdio["stdout"] = ({ endOnDone = false } = {}) => {
       const sink = Sink.forEach(write);
-      return endOnDone ? Sink.ensuring(sink, Effect.ignore(fd.close)) : sink;
+      return endOnDone ? Sink.ensuring(sink, Effect.ignore(fd.close())) : sink;
     };
     yield* Effect.addFinalizer(() => order.withPermits(1)(Effect.void));
     const runFork = Effect.runForkWith(yield* Effect.context<never>());

@@ -75,9 +75,9 @@ export const make = (
       size: sizes(size),
       readInput: Effect.gen(function* () {
         const readers = yield* RcRef.get(keyboard);
-        return yield* readers.join;
+        return yield* readers.join();
       }),
-      readLine: input.line,
+      readLine: input.line(),
       display,
     });
   });

@@ -704,7 +704,7 @@ it("a program outlives the Thread that started it, but not its scope", function*
     scope,
   );
   yield* child.process.kill(SIG.KILL);
-  yield* child.process.wait;
+  yield* child.process.wait();
   yield* untilEnded(dependent.pid);
   assert.isFalse(hasEnded(sleep.pid));
   assert.equal(yield* failureOf(over(child, make("true"))), "Unknown: ChildProcess.spawn");

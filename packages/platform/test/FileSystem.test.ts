@@ -557,7 +557,7 @@ everywhere("waits for the other end of a FIFO, and blocks no call", function* (f
   yield* Fiber.join(early);
   // The writer first, by Node's own means. A close is not waited for; until it has got to the process, the FIFO
   // would have a reader that reads no more.
-  yield* thread.task.sysif.barrier;
+  yield* thread.task.sysif.barrier();
   const slow = promises.writeFile(path, "from outside");
   assert.equal(yield* fs.readFileString(path), "from outside");
   yield* Effect.promise(() => slow);
@@ -648,7 +648,7 @@ describe("FileSystem of a process", () => {
       startImmediately: true,
     });
     yield* writer.writeAllText("what it was given");
-    yield* writer.close;
+    yield* writer.close();
     assert.equal(yield* Fiber.join(reading), "what it was given");
     if (notRoot === undefined) {
       yield* call.thread.chroot(at);

@@ -20,11 +20,11 @@ const inTerminal = (path: string, ...args: ReadonlyArray<string>) =>
     });
     const child = yield* thread.fork();
     yield* loginTty(yield* terminal.inherit(child.task), [child.stdin, child.stdout, child.stderr]);
-    const { text: name } = yield* master.ptsname;
+    const { text: name } = yield* master.ptsname();
     const modes = Effect.map(program("stty", ["-F", name, "-g"]), (ended) => seen(ended).stdout);
     const before = yield* modes;
     yield* child.exec(Command.make(path, ...args));
-    const pty = yield* AsyncPty.make(yield* thread.epoller, master);
+    const pty = yield* AsyncPty.make(yield* thread.epoller(), master);
     let screen = "";
     return {
       master,
@@ -79,7 +79,7 @@ describe("the Terminal of a stub", () => {
     yield* shows("0: 100x30");
     yield* master.setWinsize({ rows: 31, columns: 101, width: 0, height: 0 });
     yield* shows("1: 101x31");
-    yield* process.check;
+    yield* process.check();
   });
 
   it("reads keys in raw mode, and gives the terminal back as it was", function* () {
@@ -92,7 +92,7 @@ describe("the Terminal of a stub", () => {
     yield* shows("\r\n<a><S-b><return><up><^right><M-f><^a><tab><€><😀>");
     yield* type("\x1b");
     yield* shows("<M-escape><end>");
-    yield* process.check;
+    yield* process.check();
     assert.equal(yield* modes, before);
   });
 
@@ -106,7 +106,7 @@ describe("the Terminal of a stub", () => {
       yield* shows("ready");
       yield* type(typed);
       yield* shows(`<^${typed === "\x03" ? "c" : "d"}><end>`);
-      assert.equal((yield* process.wait).exitStatus, 7);
+      assert.equal((yield* process.wait()).exitStatus, 7);
     });
 
   it("gives the terminal back when a reader is interrupted", function* () {
@@ -130,7 +130,7 @@ describe("the Terminal of a stub", () => {
     assert.equal(yield* modes, before);
     yield* type("edited\x7f\n");
     yield* shows("line: edite");
-    yield* process.check;
+    yield* process.check();
   });
 
   it("gives what was not taken to the next reader", function* () {
@@ -229,7 +229,7 @@ describe("the Terminal of a stub", () => {
     const { shows, type, process } = yield* inTerminal(path);
     yield* type("12");
     yield* shows("12 12");
-    yield* process.check;
+    yield* process.check();
   });
 
   it("ends the keys of its readers when its user quits, and not of the next one", function* () {
@@ -248,7 +248,7 @@ describe("the Terminal of a stub", () => {
     yield* shows("ready");
     yield* type("\x03x");
     yield* shows("^cx");
-    yield* process.check;
+    yield* process.check();
   });
 
   it("leaves Ctrl-C in a line to the terminal, and notices that its process is gone", function* () {
@@ -287,7 +287,7 @@ describe("the Terminal of a stub", () => {
     yield* shows("again? ");
     yield* type("yes\n");
     yield* shows("yes\r\nyes");
-    yield* process.check;
+    yield* process.check();
   });
 
   it("fails to display where nothing can be shown", function* () {

@@ -87,11 +87,11 @@ const inTerminal = (path: string, ...args: ReadonlyArray<string>) =>
     });
     const child = yield* thread.fork();
     yield* loginTty(yield* terminal.inherit(child.task), [child.stdin, child.stdout, child.stderr]);
-    const { text: name } = yield* master.ptsname;
+    const { text: name } = yield* master.ptsname();
     const modes = Effect.map(program("stty", ["-F", name, "-g"]), (ended) => seen(ended).stdout);
     const before = yield* modes;
     yield* child.exec(Program.make(path, ...args).env({ TERM: "xterm", NO_COLOR: undefined }));
-    const pty = yield* AsyncPty.make(yield* thread.epoller, master);
+    const pty = yield* AsyncPty.make(yield* thread.epoller(), master);
     let screen = "";
     return {
       process: child.process,
@@ -174,7 +174,7 @@ describe("a program of effect/cli", () => {
     yield* shows("Sure");
     yield* type("y");
     yield* shows("my takes green: true\r\n");
-    yield* process.check;
+    yield* process.check();
     assert.equal(yield* modes, before);
   });
 
@@ -183,7 +183,7 @@ describe("a program of effect/cli", () => {
     const { shows, type, process } = yield* inTerminal(path, "ask", "--name", "x");
     yield* type("\x1b[B\x1b[B\ry");
     yield* shows("x takes blue: true\r\n");
-    yield* process.check;
+    yield* process.check();
   });
 
   it("ends as if by Ctrl-C when its user quits", function* () {
@@ -191,7 +191,7 @@ describe("a program of effect/cli", () => {
     const { shows, type, before, modes, process } = yield* inTerminal(path, "ask", "--name", "x");
     yield* shows("Colour");
     yield* type("\x03");
-    assert.equal((yield* process.wait).exitStatus, 130);
+    assert.equal((yield* process.wait()).exitStatus, 130);
     assert.equal(yield* modes, before);
   });
 

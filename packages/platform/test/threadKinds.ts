@@ -36,7 +36,7 @@ export const threadKinds: ReadonlyArray<ThreadKind> = [
   kind(
     "a process behind a command's stdin and stdout",
     Effect.gen(function* () {
-      const { thread } = yield* CommandTask.launch(yield* LocalThread, (program, ...args) =>
+      const { thread } = yield* CommandTask.make(yield* LocalThread, (program, ...args) =>
         Command.make(program, ...args),
       );
       return thread;

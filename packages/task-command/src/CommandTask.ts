@@ -75,7 +75,7 @@ const PREAMBLE_SIZE = 64 * 1024;
  *
  * const program = Effect.gen(function* () {
  *   const local = yield* LocalThread;
- *   const { thread } = yield* CommandTask.launch(local, (...words) =>
+ *   const { thread } = yield* CommandTask.make(local, (...words) =>
  *     Command.make("/usr/bin/env", "-C", "/", ...words),
  *   );
  *   return yield* thread.slurp("/etc/hostname");
@@ -88,15 +88,19 @@ export class CommandTask {
   readonly thread: Thread;
   /** The command, a child of the Thread that launched it. */
   readonly process: ChildProcess;
-  /** Completes when the process has ended, or is out of reach. */
-  readonly ended: Effect.Effect<void>;
+  readonly #ended: Effect.Effect<void>;
   readonly #launched: Launched;
 
   private constructor({ thread, ended }: Bootstrapped, launched: Launched) {
     this.thread = thread;
     this.process = launched.process;
-    this.ended = ended;
+    this.#ended = ended();
     this.#launched = launched;
+  }
+
+  /** Completes when the process has ended, or is out of reach. */
+  ended(): Effect.Effect<void> {
+    return this.#ended;
   }
 
   /**
@@ -112,7 +116,7 @@ export class CommandTask {
    *
    * @param command makes it of the words that it has to execute
    */
-  static launch(
+  static make(
     parent: Thread,
     command: (...words: [program: string, ...args: ReadonlyArray<string>]) => Command,
     {
@@ -142,7 +146,7 @@ export class CommandTask {
         onStderr,
         shown,
       });
-      yield* far.close;
+      yield* far.close();
       const search = new LineSearch(READY, REFUSED);
       const begin = Effect.scoped(
         Effect.flatMap(AsyncFileDescriptor.make(accessEpoller, near), (stream) =>
@@ -160,7 +164,7 @@ export class CommandTask {
         const policy = { handshakeTimeout: timeout, allow: () => true, descriptionLimit: 2 ** 23 };
         const greeted = yield* Effect.raceFirst(
           handshake(socket, policy),
-          Effect.mapError(multiplexer.ended, noTask),
+          Effect.mapError(multiplexer.ended(), noTask),
         );
         return yield* bootstrapThread(
           {

@@ -114,7 +114,7 @@ export class Multiplexer {
       const size = OUT_SIZE + IN_SIZE + SCRATCH_SIZE;
       const { address } = yield* Effect.acquireRelease(
         task.allocator.malloc(size, 8),
-        (allocation) => allocation.free,
+        (allocation) => allocation.free(),
       );
       const memory = yield* ownMemory.map(address, size);
       const multiplexer = new Multiplexer(stream, epoller, local, memory);
@@ -143,7 +143,7 @@ export class Multiplexer {
   }
 
   /** Fails when the stream has ended, and with it all channels. */
-  get ended(): Effect.Effect<never, StreamError> {
+  ended(): Effect.Effect<never, StreamError> {
     return Deferred.await(this.#ended);
   }
 

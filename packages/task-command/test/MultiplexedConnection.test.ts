@@ -74,7 +74,7 @@ describe("a connection through a multiplexed stream", () => {
       // The first of its messages goes through, and what came of that is given back.
       const error = yield* Effect.flip(Effect.scoped(Effect.asVoid(connection.openChannels(96))));
       assert.match(error.message, /EMFILE/);
-      yield* thread.task.sysif.barrier;
+      yield* thread.task.sysif.barrier();
       while (mux.stats.channels > channels)
         yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
       assert.equal(descriptors("self"), here);

@@ -114,7 +114,7 @@ export class Far {
 
   /** Closes the stream, behind what was sent. */
   get close(): Effect.Effect<void, HandleFailure> {
-    return Effect.andThen(this.flushed, Effect.andThen(this.#stop, this.#socket.close));
+    return Effect.andThen(this.flushed, Effect.andThen(this.#stop, this.#socket.close()));
   }
 
   /** Never reads again, and says so. */

@@ -19,11 +19,11 @@ export interface Life {
 export interface LaunchedServer {
   readonly process: ChildProcess;
   /** Fails when the process ends: nobody answers then. */
-  readonly failed: Effect.Effect<never, HandleFailure | LaunchError>;
+  readonly failed: () => Effect.Effect<never, HandleFailure | LaunchError>;
   /** Once it runs. */
-  readonly started: Effect.Effect<void>;
+  readonly started: () => Effect.Effect<void>;
   /** Once it was waited for. */
-  readonly forget: Effect.Effect<void>;
+  readonly forget: () => Effect.Effect<void>;
 }
 
 /**
@@ -82,7 +82,7 @@ export const launchServer = (
   Effect.uninterruptible(
     Effect.gen(function* () {
       const scope = yield* Scope.fork(parent.scope);
-      yield* parent.beforeChildren;
+      yield* parent.beforeChildren();
       const envp = yield* parent.environ.withUpdates(command.envUpdates);
       const cloned = yield* Effect.scoped(
         Effect.gen(function* () {
@@ -102,10 +102,10 @@ export const launchServer = (
           return yield* Scope.provide(spawn(parent.task, options), scope);
         }),
       );
-      const { pidfd, freeStack } = cloned;
+      const { pidfd } = cloned;
       // It lies on the stack, which goes with the child.
-      const failure = once(cloned.failure);
-      yield* Scope.addFinalizer(scope, freeStack);
+      const failure = once(cloned.failure());
+      yield* Scope.addFinalizer(scope, cloned.freeStack());
       const process = yield* ChildProcess.watch(
         parent,
         { ...cloned, life: scope },
@@ -113,23 +113,24 @@ export const launchServer = (
       ).pipe(Effect.onError(() => Effect.ignore(pidfd.sendSignal(SIG.KILL))));
       const forget = Scope.close(scope, Exit.void);
       yield* Effect.addFinalizer(() =>
-        life.isKept ? Effect.void : Effect.andThen(process.killAndWait, forget),
+        life.isKept ? Effect.void : Effect.andThen(process.killAndWait(), forget),
       );
       process.executes(command);
-      const failed = Effect.flatMap(Effect.exit(process.wait), () =>
-        Effect.flatMap(
-          failure,
-          (error): Effect.Effect<never, HandleFailure | LaunchError> =>
-            Effect.fail(
-              error ??
-                new LaunchError({
-                  command: String(command),
-                  problem: `it ${process.state}`,
-                  stderr: "",
-                }),
-            ),
-        ),
-      );
-      return { process, failed, started: freeStack, forget };
+      const failed = () =>
+        Effect.flatMap(Effect.exit(process.wait()), () =>
+          Effect.flatMap(
+            failure,
+            (error): Effect.Effect<never, HandleFailure | LaunchError> =>
+              Effect.fail(
+                error ??
+                  new LaunchError({
+                    command: String(command),
+                    problem: `it ${process.state}`,
+                    stderr: "",
+                  }),
+              ),
+          ),
+        );
+      return { process, failed, started: () => cloned.freeStack(), forget: () => forget };
     }),
   );

@@ -17,7 +17,7 @@ import { Effect } from "effect";
 import { assert } from "vitest";
 
 const launch = (destination: string, options: SshTaskOptions) =>
-  Effect.flatMap(LocalThread, (local) => SshTask.launch(local, destination, options));
+  Effect.flatMap(LocalThread, (local) => SshTask.make(local, destination, options));
 
 /** A ssh_config(5) by which `host` is a server, with more lines. */
 const configOf = ({ directory, port }: Sshd, ...lines: ReadonlyArray<string>): string => {

@@ -16,7 +16,7 @@ import { Effect } from "effect";
 import { assert, describe } from "vitest";
 
 const launch = (destination: string, options: SshTaskOptions) =>
-  Effect.flatMap(LocalThread, (local) => SshTask.launch(local, destination, options));
+  Effect.flatMap(LocalThread, (local) => SshTask.make(local, destination, options));
 
 /** How a launch fails. No process of it is left, although the scope is still open. */
 const failure = (destination: string, options: SshTaskOptions) =>
@@ -159,7 +159,7 @@ describe("ssh that is not there", () => {
     const local = yield* LocalThread;
     const child = yield* local.fork();
     yield* child.environ.set("PATH", yield* tempDirectory);
-    const error = yield* Effect.flip(SshTask.launch(child, HOST));
+    const error = yield* Effect.flip(SshTask.make(child, HOST));
     assert.deepInclude(error, { _tag: "ExecutableNotFoundError" });
     assert.match(error.message, /ssh/);
   });

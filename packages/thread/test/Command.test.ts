@@ -11,9 +11,9 @@ const output = (command: Command) =>
     const thread = yield* LocalThread;
     const [reader, writer] = yield* thread.pipe();
     const child = yield* thread.spawn(command, { stdout: writer });
-    yield* writer.close;
+    yield* writer.close();
     const bytes = yield* thread.readToEof(reader);
-    yield* child.check;
+    yield* child.check();
     return Buffer.from(bytes);
   });
 

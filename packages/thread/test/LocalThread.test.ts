@@ -58,7 +58,7 @@ describe("LocalThread.layer", () => {
       const thread = yield* LocalThread;
       const [reader, writer] = yield* thread.pipe();
       const afd = yield* thread.makeAfd(reader);
-      addresses.add(yield* (yield* thread.ptr(new Uint8Array(1_000_000))).address);
+      addresses.add(yield* (yield* thread.ptr(new Uint8Array(1_000_000))).address());
       yield* writer.writeAllText("text");
       yield* afd.readBytes();
       return yield* Effect.fail("as expected" as const);

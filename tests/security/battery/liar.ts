@@ -72,8 +72,8 @@ export class Liar {
         Effect.sync(() => {
           this.#check("write", address, bytes.length);
         }),
-      barrier: Effect.void,
-      close: Effect.void,
+      barrier: () => Effect.void,
+      close: () => Effect.void,
     };
     // No call is needed for it, so that operations come to where they read.
     this.allocator = new Watched(this.sysif, 4096, {

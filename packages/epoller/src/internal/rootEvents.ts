@@ -74,7 +74,8 @@ class RootEvents implements EventSource {
 
   /** Any other operation ends the wait that is in flight. */
   endWait(): void {
-    if (this.#inFlight !== undefined) Effect.runFork(Effect.ignore(this.#epoll.task.sysif.barrier));
+    if (this.#inFlight !== undefined)
+      Effect.runFork(Effect.ignore(this.#epoll.task.sysif.barrier()));
   }
 }
 

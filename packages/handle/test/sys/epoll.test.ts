@@ -42,7 +42,7 @@ describe("Epoll", () => {
     yield* epoll.delete(writer);
     assert.deepEqual(yield* epoll.wait(4, 0), []);
     assert.include((yield* Effect.flip(epoll.delete(reader))).message, "ENOENT");
-    yield* reader.close;
+    yield* reader.close();
     assert.instanceOf(yield* Effect.flip(epoll.delete(reader)), UseAfterFreeError);
   });
 

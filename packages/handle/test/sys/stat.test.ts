@@ -87,7 +87,7 @@ describe("stat", () => {
     const { call } = yield* launchStub;
     assert.deepEqual(yield* stat(call.thread.task, path), byNode(path));
     const file = yield* open(task, path, O.RDONLY);
-    assert.deepEqual(yield* file.fstat, byNode(path));
+    assert.deepEqual(yield* file.fstat(), byNode(path));
   });
 
   it("names the path that is not there", function* () {

@@ -134,7 +134,7 @@ export class ThreadFile implements FileSystem.File {
   }
 
   /** Reads the whole file, wherever the cursor is. */
-  get readAll(): Effect.Effect<Uint8Array, HandleFailure> {
+  readAll(): Effect.Effect<Uint8Array, HandleFailure> {
     const { task } = this.#thread;
     return Effect.suspend(() => {
       const parts: Array<Uint8Array> = [];
@@ -402,7 +402,7 @@ export class ThreadFile implements FileSystem.File {
   }
 
   #wait(event: typeof EPOLL.IN | typeof EPOLL.OUT): Effect.Effect<void, HandleFailure> {
-    return Effect.flatMap(this.#thread.epoller, (epoller) => epoller.waitFor(this.#fd, event));
+    return Effect.flatMap(this.#thread.epoller(), (epoller) => epoller.waitFor(this.#fd, event));
   }
 
   get #readable(): Effect.Effect<void, HandleFailure> {

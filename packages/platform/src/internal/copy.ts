@@ -53,12 +53,12 @@ export const copyFile = (
     Effect.gen(function* () {
       const { task } = thread;
       const source = yield* openWithoutBlocking(thread, from, O.RDONLY);
-      const original = yield* source.fstat;
+      const original = yield* source.fstat();
       if (isDirectory(original.mode))
         return yield* Effect.fail(near.SyscallError.of("open", "EISDIR", from));
       const flags = O.WRONLY | O.CREAT;
       const target = yield* openWithoutBlocking(thread, to, flags, original.mode & 0o777);
-      const copy = yield* target.fstat;
+      const copy = yield* target.fstat();
       if (isSame(original, copy)) return;
       const files = {
         source: new ThreadFile(thread, source, from, false),
@@ -239,4 +239,4 @@ const statuses = (
   task: Task,
   path: string,
 ): Effect.Effect<ReadonlyArray<DirentStatus>, HandleFailure> =>
-  Effect.scoped(Effect.flatMap(Directory.open(task, path), (directory) => directory.statuses));
+  Effect.scoped(Effect.flatMap(Directory.make(task, path), (directory) => directory.statuses()));

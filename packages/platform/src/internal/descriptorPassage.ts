@@ -14,13 +14,13 @@ export const openPassage = (thread: Thread): Effect.Effect<Passage, HandleFailur
   thread.connection.canPass
     ? Effect.succeed(({ connection }) => Effect.succeed(connection))
     : Effect.gen(function* () {
-        const epoller = yield* thread.epoller;
+        const epoller = yield* thread.epoller();
         const [ours, theirs] = yield* Socket.pair(thread.task);
         ours.closeOnFork = true;
         return ({ task }: ChildThread) =>
           Effect.gen(function* () {
             const inherited = yield* theirs.inherit(task);
-            yield* theirs.close;
+            yield* theirs.close();
             return new FdPassConnection(ours, epoller, inherited);
           });
       });

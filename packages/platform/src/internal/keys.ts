@@ -62,13 +62,15 @@ class KeyParser {
   }
 
   /** Waits for a key that needs no more input: an escape that nothing has followed. */
-  readonly arrival: Effect.Effect<void> = Effect.callback<void>((resume) => {
-    if (this.#pressed.length > 0) return resume(Effect.void);
-    this.#onKey = () => resume(Effect.void);
-    return Effect.sync(() => {
-      this.#onKey = () => {};
+  arrival(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      if (this.#pressed.length > 0) return resume(Effect.void);
+      this.#onKey = () => resume(Effect.void);
+      return Effect.sync(() => {
+        this.#onKey = () => {};
+      });
     });
-  });
+  }
 }
 
 /** Converts Node's description of a key. */
@@ -101,7 +103,7 @@ export class Readers {
   }
 
   /** Adds a reader until its scope closes. */
-  get join(): Effect.Effect<Keys, never, Scope.Scope> {
+  join(): Effect.Effect<Keys, never, Scope.Scope> {
     return Effect.acquireRelease(
       Effect.tap(Queue.bounded<Terminal.UserInput, Cause.Done>(MOST_KEYS), (queue) =>
         Effect.sync(() => {
@@ -149,7 +151,7 @@ export class Readers {
   }
 
   /** Hands out keys until the end of the input. */
-  get run(): Effect.Effect<void> {
+  run(): Effect.Effect<void> {
     const end = Effect.sync(() => {
       this.#hasEnded = true;
       this.#finish();
@@ -159,14 +161,14 @@ export class Readers {
       const press = this.#parser.next(this.#input);
       if (press !== undefined) return this.#give(press, step);
       // At the end of the input a lone escape is a key as well, once its timeout has passed.
-      const read = Effect.flatMap(this.#input.more, (more) =>
+      const read = Effect.flatMap(this.#input.more(), (more) =>
         more
           ? Effect.void
           : this.#parser.partial === ESCAPE
-            ? this.#parser.arrival
+            ? this.#parser.arrival()
             : Effect.fail("ended" as const),
       );
-      return Effect.matchEffect(Effect.raceFirst(read, this.#parser.arrival), {
+      return Effect.matchEffect(Effect.raceFirst(read, this.#parser.arrival()), {
         onSuccess: () => step,
         onFailure: () => Effect.void,
       });
@@ -198,6 +200,6 @@ export const readKeys = (input: TerminalInput): Effect.Effect<Readers, never, Sc
   Effect.gen(function* () {
     yield* rawMode(input.fd);
     const readers = new Readers(input);
-    yield* Effect.forkScoped(readers.run);
+    yield* Effect.forkScoped(readers.run());
     return readers;
   });

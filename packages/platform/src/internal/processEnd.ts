@@ -13,7 +13,7 @@ const send = (target: Target, signal: number): Effect.Effect<void, HandleFailure
 
 /** Waits until the process has ended, or until its end can no longer be learnt. */
 const untilEnded = ({ process }: Target): Effect.Effect<void> =>
-  Effect.asVoid(Effect.exit(process.wait));
+  Effect.asVoid(Effect.exit(process.wait()));
 
 /** Waits for the rest of the process group to end. */
 const untilFollowed = (target: Target): Effect.Effect<void> =>

@@ -93,7 +93,9 @@ interface Member {
 const membersOf = (task: Task, group: number): Effect.Effect<ReadonlyArray<Member>> =>
   Effect.flatMap(readlink(task, "/proc/self"), ({ text }) =>
     text === String(task.pid)
-      ? Effect.scoped(Effect.flatMap(Directory.open(task, "/proc"), ({ entries }) => entries))
+      ? Effect.scoped(
+          Effect.flatMap(Directory.make(task, "/proc"), (directory) => directory.entries()),
+        )
       : Effect.succeed([]),
   ).pipe(
     Effect.flatMap((entries) =>

@@ -18,7 +18,7 @@ import {
   type ChildThread,
   Environment,
   type ExecutableNotFoundError,
-  Thread,
+  type Thread,
   which,
 } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, PlatformError, Scope } from "effect";
@@ -35,9 +35,9 @@ export interface Started extends Target {
   /** Tells when these are ready. */
   readonly epoller: Epoller;
   /** Lets it outlive its scope and the program that started it. Idempotent. */
-  readonly unref: Effect.Effect<void>;
+  readonly unref: () => Effect.Effect<void>;
   /** Undoes `unref`: it ends with its scope again, and keeps the event loop alive. */
-  readonly ref: Effect.Effect<void>;
+  readonly ref: () => Effect.Effect<void>;
 }
 
 /**
@@ -61,7 +61,7 @@ export const start = (
         const { process } = child;
         const { ends, epoller, pidfd } = yield* become(child, passage, plan, given, scope).pipe(
           Scope.provide(life),
-          Effect.onError(() => process.killAndWait),
+          Effect.onError(() => process.killAndWait()),
         );
         // Either scope may be the last: that of a caller that unref'ed it, or that of a Thread that ends.
         const inScope = yield* Scope.provide(pidfd.forTask(pidfd.task), scope);
@@ -70,7 +70,7 @@ export const start = (
         yield* hold;
         yield* Scope.addFinalizer(life, letGo);
         const over = yield* Effect.forkIn(
-          Effect.exit(process.ended).pipe(
+          Effect.exit(process.ended()).pipe(
             Effect.andThen(letGo),
             Effect.andThen(endOthers(target, plan)),
           ),
@@ -96,8 +96,8 @@ export const start = (
           ...target,
           ends,
           epoller,
-          unref: Effect.andThen(letGo, setReferenced(false)),
-          ref: Effect.andThen(hold, setReferenced(true)),
+          unref: () => Effect.andThen(letGo, setReferenced(false)),
+          ref: () => Effect.andThen(hold, setReferenced(true)),
         };
       }).pipe(Effect.onError((cause) => Scope.close(life, Exit.failCause(cause))));
     }),
@@ -166,14 +166,8 @@ const fork = (
   { wires, detached }: Plan,
   life: Scope.Scope,
 ): Effect.Effect<ChildThread, HandleFailure, Scope.Scope> => {
-  const { task, connection, memory, loader, epoller, environ, stdin, stdout, stderr } = thread;
-  const { beforeChildren, ancestor } = thread;
-  const parent = new Thread({
-    ...{ task, connection, memory, loader, epoller, environ, stdin, stdout, stderr },
-    ...{ beforeChildren, ancestor },
-    // A child may outlive its scope: this scope has its pidfd.
-    scope: life,
-  });
+  // A child may outlive its scope: this scope has its pidfd.
+  const parent = thread.with({ scope: life });
   const forked = parent.fork({ detached });
   const numbers = [...wires.keys()].filter((number) => number > 2);
   if (numbers.length === 0) return forked;
@@ -244,7 +238,7 @@ const become = (
 
     yield* place(child, own);
     yield* execute(child, plan);
-    const pidfd = yield* child.process.signalling;
+    const pidfd = yield* child.process.signalling();
     return { ends, epoller: connection.accessEpoller, pidfd };
   });
 

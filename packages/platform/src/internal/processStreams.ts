@@ -61,7 +61,7 @@ export const makeStreams = (
     return {
       sinks,
       streams,
-      stopReading: (number) => Effect.ignore(readers.get(number)?.close ?? Effect.void),
+      stopReading: (number) => Effect.ignore(readers.get(number)?.close() ?? Effect.void),
     };
   });
 
@@ -108,7 +108,7 @@ const sinkOf = (
   const end = Effect.suspend(() => {
     if (hasEnded) return Effect.void;
     hasEnded = true;
-    return Effect.ignore(isSocket(afd) ? afd.handle.shutdown(SHUT.WR) : afd.close);
+    return Effect.ignore(isSocket(afd) ? afd.handle.shutdown(SHUT.WR) : afd.close());
   });
   return endOnDone ? Sink.ensuring(sink, end) : sink;
 };

@@ -27,7 +27,7 @@ export class TerminalInput {
     this.#wait = Effect.flatMap(pollNow(fd, POLL.IN), (events) =>
       events !== 0
         ? Effect.void
-        : Effect.flatMap(thread.epoller, (epoller) => epoller.waitFor(fd, EPOLL.IN)),
+        : Effect.flatMap(thread.epoller(), (epoller) => epoller.waitFor(fd, EPOLL.IN)),
     );
   }
 
@@ -52,7 +52,7 @@ export class TerminalInput {
    * Reads once: false at the end of the input, which a terminal may reach several times. An interruption
    * loses nothing that was read.
    */
-  get more(): Effect.Effect<boolean, HandleFailure> {
+  more(): Effect.Effect<boolean, HandleFailure> {
     return Effect.suspend(() => {
       const before = this.#reads;
       const read = Effect.map(this.fd.readBytes(), (bytes) => {
@@ -77,7 +77,7 @@ export class TerminalInput {
   }
 
   /** Takes the next line, without its end. */
-  get line(): Effect.Effect<string, Terminal.QuitError> {
+  line(): Effect.Effect<string, Terminal.QuitError> {
     return Effect.suspend(() => {
       if (this.#sawReturn && this.text.length > 0) {
         this.#sawReturn = false;
@@ -91,10 +91,10 @@ export class TerminalInput {
         if (end === null) this.#searched = length;
       }
       if (length >= LONGEST_LINE) return Effect.succeed(this.#take(LONGEST_LINE, ""));
-      return Effect.matchEffect(this.more, {
+      return Effect.matchEffect(this.more(), {
         onFailure: () => Effect.fail(new Terminal.QuitError({})),
         onSuccess: (more) => {
-          if (more) return this.line;
+          if (more) return this.line();
           return this.text.length > 0
             ? Effect.succeed(this.#take(this.text.length, ""))
             : Effect.fail(new Terminal.QuitError({}));

@@ -38,9 +38,9 @@ export const watch = (
         const afd = yield* thread.makeAfd(yield* Inotify.make(task));
         const recursive = options.recursive === true && isDirectory(mode);
         const watching = new Watching(thread, path, recursive, afd);
-        yield* watching.begin;
+        yield* watching.begin();
         options.onReady?.();
-        const next = Effect.suspend(() => watching.next);
+        const next = Effect.suspend(() => watching.next());
         return Stream.fromPull(
           Effect.succeed(
             Effect.flatMap(named("watch", path, next), (events) =>
@@ -73,12 +73,12 @@ class Watching {
   }
 
   /** Starts to watch. */
-  get begin(): Effect.Effect<void, HandleFailure> {
+  begin(): Effect.Effect<void, HandleFailure> {
     return this.#add("", false);
   }
 
   /** Waits for events and gives them; undefined at the end. */
-  get next(): Effect.Effect<Events | undefined, HandleFailure> {
+  next(): Effect.Effect<Events | undefined, HandleFailure> {
     const [first, ...rest] = this.#told;
     if (first !== undefined) {
       this.#told = [];
@@ -89,7 +89,7 @@ class Watching {
       const bytes = yield* this.#afd.readBytes(BATCH);
       const events = yield* decoded("read", this.#root, () => decodeInotifyEvents(bytes));
       for (const event of events) yield* this.#tell(event);
-      return yield* this.next;
+      return yield* this.next();
     });
   }
 
@@ -120,7 +120,9 @@ class Watching {
     const { task } = this.#thread;
     return Effect.gen({ self: this }, function* () {
       const entries = yield* Effect.scoped(
-        Effect.flatMap(Directory.open(task, this.#path(prefix)), ({ entries }) => entries),
+        Effect.flatMap(Directory.make(task, this.#path(prefix)), (directory) =>
+          directory.entries(),
+        ),
       );
       for (const { name, type } of entries) {
         const path = prefix + name;
