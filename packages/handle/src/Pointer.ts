@@ -7,7 +7,7 @@ import {
   decoded,
   type InvalidArgumentError,
   oneLine,
-  type SyscallError,
+  type SyscallFailure,
 } from "@rsyscall/near";
 import { Effect } from "effect";
 import { SizeError, UseAfterFreeError } from "./errors.ts";
@@ -68,7 +68,7 @@ export class Pointer<out A> {
    * Reads the whole range and decodes it. EPROTO if it is no value of the type, and EOVERFLOW if it has a
    * number in it that no JavaScript number holds exactly.
    */
-  read(): Effect.Effect<A, UseAfterFreeError | ConnectionError | SyscallError> {
+  read(): Effect.Effect<A, UseAfterFreeError | SyscallFailure> {
     return Effect.flatMap(
       Effect.flatMap(this.address(), (address) => this.task.sysif.read(address, this.size)),
       (bytes) =>

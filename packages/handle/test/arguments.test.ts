@@ -30,6 +30,7 @@ const errnoOf = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) =>
     return errno ?? _tag;
   });
 
+/** Of words that a system call does not take, and of values that are none of their type. */
 const REFUSED = ["InvalidArgumentError", "EINVAL"];
 
 describe("what is no number of its kind", () => {
@@ -85,7 +86,7 @@ describe("what is no number of its kind", () => {
     const { task } = yield* LocalThread;
     const memfd = yield* Memfd.make(task, "m");
     yield* memfd.writeAllText("content");
-    assert.include(REFUSED, yield* errnoOf(memfd.truncate(Number.NaN)));
+    assert.equal(yield* errnoOf(memfd.truncate(Number.NaN)), "InvalidArgumentError");
     assert.equal((yield* memfd.fstat()).size, 7);
   });
 

@@ -25,7 +25,7 @@ import { TaggedError } from "./TaggedError.ts";
  * ```
  */
 export class SyscallError extends TaggedError("SyscallError")<{
-  /** The man page name of the call. */
+  /** The name of the call, as syscalls(2) has it: `openat`. */
   readonly syscall: string;
   /** The errno as a positive number. */
   readonly number: number;
@@ -72,8 +72,14 @@ export class SyscallError extends TaggedError("SyscallError")<{
     return this.errno;
   }
 
-  /** The same error with a path. Of two paths, give the second one first. */
+  /**
+   * The same error with a path, which is what it is about if nothing else is known. Of two paths, give the second
+   * one first.
+   */
   isAbout(path: string): void {
+    const error = this as { subject: string | undefined };
+    if (this.subject === undefined) error.subject = path;
+    else if (this.subject === this.path) error.subject = `${path} to ${this.path}`;
     if (this.path !== undefined) this.dest = this.path;
     this.path = path;
   }

@@ -19,8 +19,7 @@ export class Memfd extends FileDescriptor {
       task.withPath(
         "memfd_create",
         name,
-        (address) =>
-          near.memfdCreate(task.sysif, address, near.withFlags(flags, MFD.CLOEXEC), name),
+        (address) => near.memfdCreate(task.sysif, address, near.withFlags(flags, MFD.CLOEXEC)),
         "name",
       ),
     );

@@ -19,14 +19,14 @@ const prctl = (
   a = 0,
   b = 0,
 ): Effect.Effect<number, near.SyscallFailure> => {
-  const subject = `PR_${operation}`;
-  const call = near.prctl(task.sysif, PR[operation], a, b, 0, 0, subject);
-  return checked("prctl", [argument(subject, a, long), argument(subject, b, int)], call);
+  const name = `PR_${operation}`;
+  const call = near.prctl(task.sysif, PR[operation], a, b);
+  return checked("prctl", [argument(name, a, long), argument(name, b, int)], call);
 };
 
 /** An operation that writes its result. */
 const getting = (task: Task, operation: keyof typeof PR, at: near.Address) =>
-  near.prctl(task.sysif, PR[operation], at, 0, 0, 0, `PR_${operation}`);
+  near.prctl(task.sysif, PR[operation], at);
 
 const get = (task: Task, operation: keyof typeof PR): Effect.Effect<number, MallocFailure> =>
   task.withResult(Int32, (at) => getting(task, operation, at));
