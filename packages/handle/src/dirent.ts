@@ -1,13 +1,7 @@
 import { ACCESS, AT, type Dirent, isDirectory, O, SEEK, type Stat } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Cause, Effect, Exit, type Scope, Semaphore } from "effect";
-import type {
-  BorrowFailure,
-  HandleFailure,
-  IoFailure,
-  MallocFailure,
-  WrongKindError,
-} from "./errors.ts";
+import type { BorrowFailure, IoFailure, MallocFailure, WrongKindError } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { accessAt } from "./internal/accessAt.ts";
 import { chmodAt } from "./internal/chmodAt.ts";
@@ -120,7 +114,7 @@ export class Directory extends FileDescriptor {
   }
 
   /** unlinkat(2), of all that lies below the entry as well: see `removeTree`. */
-  removeTree(path: near.PathLike): Effect.Effect<void, HandleFailure> {
+  removeTree(path: near.PathLike): Effect.Effect<void, IoFailure> {
     return this.use((fd) => removeTreeAt(this.task, fd, path));
   }
 

@@ -1,7 +1,7 @@
 import { SigHow, type Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, Exit, Option } from "effect";
-import type { HandleFailure } from "./errors.ts";
+import type { BorrowFailure, IoFailure, MallocFailure } from "./errors.ts";
 import { FdTable } from "./FdTable.ts";
 import type { FileDescriptor } from "./FileDescriptor.ts";
 import { execImage, execStrings } from "./internal/execImage.ts";
@@ -12,7 +12,7 @@ import type { Task } from "./Task.ts";
  * unshare(2) with CLONE_FILES: the task has a descriptor table of its own from now on, with its own
  * handles and stdio in it and nothing else. The handles of the other tasks stay where they are.
  */
-export const unshareFiles = (task: Task): Effect.Effect<void, HandleFailure> =>
+export const unshareFiles = (task: Task): Effect.Effect<void, IoFailure> =>
   Effect.uninterruptible(
     Effect.suspend(() => {
       const from = task.fdTable;
@@ -54,7 +54,7 @@ export const execve = (
   task: Task,
   path: near.PathLike,
   options: ExecOptions,
-): Effect.Effect<void, HandleFailure> =>
+): Effect.Effect<void, IoFailure> =>
   exec(task, "execve", path, near.pathSubject(path), options, (at, argv, envp) =>
     near.execve(task.sysif, at, argv, envp),
   );
@@ -69,7 +69,7 @@ export const execveat = (
   directory: FileDescriptor,
   path: near.PathLike,
   options: ExecOptions & { readonly flags?: number },
-): Effect.Effect<void, HandleFailure> => {
+): Effect.Effect<void, MallocFailure | BorrowFailure> => {
   const below = near.pathSubject(path);
   const subject = `fd ${directory.near}${below ? `/${below}` : ""}`;
   return Effect.flatMap(directory.borrow(task), (fd) =>
@@ -86,7 +86,7 @@ const exec = (
   subject: string | undefined,
   { argv, envp, sigmask }: ExecOptions,
   call: (path: near.Address, argv: near.Address, envp: near.Address) => near.Syscall<void>,
-): Effect.Effect<void, HandleFailure> => {
+): Effect.Effect<void, IoFailure> => {
   const strings = execStrings(syscall, path, argv, envp);
   if (strings instanceof near.InvalidArgumentError) return Effect.fail(strings);
   const mask = sigmask ?? task.programSignals.maskOf(task.sigmask);

@@ -1,7 +1,7 @@
 import { AT, CLONE, O } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
-import type { HandleFailure, MallocFailure } from "./errors.ts";
+import type { IoFailure, MallocFailure } from "./errors.ts";
 import { explainMapping } from "./internal/explainDenied.ts";
 import { unshare } from "./namespaces.ts";
 import type { Task } from "./Task.ts";
@@ -68,7 +68,7 @@ export const effectiveIds = (
 export const unshareUser = (
   task: Task,
   inside: UserMapping["inside"] = {},
-): Effect.Effect<void, HandleFailure> =>
+): Effect.Effect<void, IoFailure> =>
   Effect.flatMap(effectiveIds(task), (outside) =>
     Effect.andThen(
       unshare(task, CLONE.NEWUSER),

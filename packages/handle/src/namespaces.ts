@@ -3,7 +3,7 @@ import { Namespace, type NamespaceKind, type Namespaces } from "@rsyscall/far";
 import * as near from "@rsyscall/near";
 import { Effect, Exit, type Scope } from "effect";
 import { encode } from "./encode.ts";
-import type { BorrowFailure, HandleFailure, MallocFailure } from "./errors.ts";
+import type { BorrowFailure, IoFailure, MallocFailure } from "./errors.ts";
 import { unshareFiles } from "./exec.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { argument, checked, flagSet } from "./internal/checked.ts";
@@ -133,7 +133,7 @@ const follow = (task: Task, changed: Partial<Namespaces>): void => {
  * CLONE.NEWPID and NEWTIME, and with CLONE.FILES it has a descriptor table of its own. EPERM without
  * the right to it, ENOSPC at a limit of namespaces(7).
  */
-export const unshare = (task: Task, flags: number): Effect.Effect<void, HandleFailure> => {
+export const unshare = (task: Task, flags: number): Effect.Effect<void, IoFailure> => {
   if (!flagSet.has(flags))
     return checked("unshare", [argument("flags", flags, flagSet)], Effect.void);
   const kinds = namespaceKindsOf(flags);

@@ -26,7 +26,6 @@ import { encode } from "../encode.ts";
 import type {
   BorrowFailure,
   FdFailure,
-  HandleFailure,
   IoFailure,
   MallocFailure,
   PtrFailure,
@@ -126,7 +125,7 @@ const UNKNOWN_OPTION = new Set(["ENOPROTOOPT", "EOPNOTSUPP"]);
 export const refuseFds = (
   task: Task,
   sockets: ReadonlyArray<Socket>,
-): Effect.Effect<void, HandleFailure> =>
+): Effect.Effect<void, MallocFailure | BorrowFailure> =>
   Effect.flatMap(
     Effect.forEach(sockets, (socket) => socket.borrow(task)),
     (fds) =>
@@ -421,7 +420,7 @@ export class Socket extends FileDescriptor {
    * this, read(2) of bytes with a descriptor closes that descriptor within our call, which may block if it is a
    * socket with SO_LINGER. Kernels before 6.16 do not know SO_PASSRIGHTS, and go on as they did.
    */
-  refuseFds(): Effect.Effect<void, IoFailure> {
+  refuseFds(): Effect.Effect<void, MallocFailure | BorrowFailure> {
     return refuseFds(this.task, [this]);
   }
 

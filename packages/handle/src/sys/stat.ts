@@ -19,7 +19,6 @@ import {
   orOlder,
   type PathLike,
   pathBytes,
-  pathText,
   type SyscallFailure,
   umask as setUmask,
   statx as statxAt,
