@@ -509,7 +509,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /**
-   * close(2). Whoever waits for the descriptor fails with a InvalidHandleError, and so does all that is
+   * close(2). Whoever waits for the descriptor fails with a UseAfterFreeError, and so does all that is
    * asked of it later.
    */
   get close(): Effect.Effect<void, HandleFailure> {
