@@ -3,6 +3,7 @@ import { type ChildState, type HandleFailure, type Pidfd, pollNow } from "@rsysc
 import { oneLine } from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
 import type { Epoller } from "./Epoller.ts";
+import { Attempts } from "./internal/Attempts.ts";
 import type { Readiness } from "./Readiness.ts";
 
 /**
@@ -27,14 +28,14 @@ import type { Readiness } from "./Readiness.ts";
  */
 export class AsyncPidfd {
   readonly handle: Pidfd;
-  readonly #readiness: Readiness;
+  readonly #attempts: Attempts;
   /** Held by who asks how the process ended: the kernel tells only once. */
   readonly #reaping = Semaphore.makeUnsafe(1);
   #state: ChildState | undefined;
 
   private constructor(handle: Pidfd, readiness: Readiness) {
     this.handle = handle;
-    this.#readiness = readiness;
+    this.#attempts = new Attempts(handle, readiness);
   }
 
   /**
@@ -50,26 +51,10 @@ export class AsyncPidfd {
 
   /** Waits until the process has ended. It may be a zombie still: see `exit`. */
   get ended(): Effect.Effect<void, HandleFailure> {
-    return Effect.suspend(() => {
-      if (!this.#readiness.isReady(EPOLL.IN)) return this.#waitAndAsk;
-      const edges = this.#readiness.edges(EPOLL.IN);
-      return Effect.flatMap(
-        pollNow(this.handle, POLL.IN),
-        (events): Effect.Effect<void, HandleFailure> => {
-          if (events !== 0) return Effect.void;
-          if (this.#readiness.hasEnded) return Effect.fail(this.#readiness.endError(this.handle));
-          this.#readiness.fell(EPOLL.IN, edges);
-          return this.#waitAndAsk;
-        },
-      );
-    });
-  }
-
-  get #waitAndAsk(): Effect.Effect<void, HandleFailure> {
-    return Effect.andThen(
-      this.#readiness.wait(EPOLL.IN),
-      Effect.suspend(() => this.ended),
+    const ask = Effect.map(pollNow(this.handle, POLL.IN), (events) =>
+      events === 0 ? "EAGAIN" : events,
     );
+    return Effect.asVoid(this.#attempts.await(EPOLL.IN, ask));
   }
 
   /**
@@ -101,10 +86,7 @@ export class AsyncPidfd {
 
   /** close(2). Whoever waits fails with a UseAfterFreeError. */
   get close(): Effect.Effect<void, HandleFailure> {
-    return Effect.ensuring(
-      this.handle.close,
-      Effect.sync(() => this.#readiness.end()),
-    );
+    return this.#attempts.close();
   }
 }
 
