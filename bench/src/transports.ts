@@ -1,6 +1,7 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { copyFile, Memfd } from "@rsyscall/handle";
+import { noSshd, type Sshd, startSshd } from "@rsyscall/harness/sshd";
 import { taskPath } from "@rsyscall/native";
 import { batch, getpid } from "@rsyscall/near";
 import { CommandTask } from "@rsyscall/task-command";
@@ -8,10 +9,9 @@ import { SshTask } from "@rsyscall/task-ssh";
 import { StdinTask } from "@rsyscall/task-stdin";
 import { Command, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
-import { noSshd, type Sshd, startSshd } from "../../tests/harness/sshd.ts";
 import { interleaved, timed } from "./interleaved.ts";
-import { slowLink } from "./link.ts";
 import type { Row } from "./Row.ts";
+import { slowLink } from "./slowLink.ts";
 
 /** Bytes of a file that is copied. */
 const BULK_SIZE = 64 * 1024 * 1024;
@@ -19,7 +19,7 @@ const BULK_SIZE = 64 * 1024 * 1024;
 /** Milliseconds of delay each way. */
 const DELAY = 10;
 
-/** How long it takes to a Thread, beside what the command takes by itself. */
+/** The time to a Thread, beside that of the command alone. */
 const connecting = (
   local: Thread,
   name: string,
@@ -43,7 +43,7 @@ const connecting = (
     return row;
   });
 
-/** A program that another process talks to. */
+/** A program that this process talks to over its stdin and stdout. */
 class Peer {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
 
@@ -61,7 +61,7 @@ class Peer {
     );
   }
 
-  /** Writes, and reads so many bytes. */
+  /** Writes, and reads this many bytes. */
   exchange(bytes: Uint8Array, answer: number): Effect.Effect<void> {
     return Effect.callback((resume) => {
       let left = answer;
@@ -85,7 +85,7 @@ const overSsh = (local: Thread, { port, options }: Sshd, scale: number) =>
     const host = "127.0.0.1";
     const ssh = (script: string) => Peer.start("ssh", [...options, host, script]);
     const bare = Command.make("/usr/bin/ssh", ...options, host, "true");
-    const launch = SshTask.launch(local, host, { options });
+    const launch = SshTask.make(local, host, { options });
     const first = yield* connecting(
       ...([local, "ssh: to the first Thread", scale] as const),
       ...([launch, "ssh host true", bare] as const),
@@ -104,8 +104,8 @@ const overSsh = (local: Thread, { port, options }: Sshd, scale: number) =>
     });
     const echo = { name: "a byte to cat and back", samples: small.echo };
 
-    const here = yield* Memfd.create(local.task, "here");
-    const there = yield* Memfd.create(task, "there");
+    const here = yield* Memfd.make(local.task, "here");
+    const there = yield* Memfd.make(task, "there");
     const bytes = new Uint8Array(BULK_SIZE).fill(1);
     yield* here.writeAllBytes(bytes);
     const sunk = yield* ssh(`while head -c ${BULK_SIZE} > /dev/null && echo; do :; done`);
@@ -118,7 +118,7 @@ const overSsh = (local: Thread, { port, options }: Sshd, scale: number) =>
     });
 
     const slowPort = yield* slowLink(port, DELAY);
-    const slow = yield* SshTask.launch(local, host, {
+    const slow = yield* SshTask.make(local, host, {
       options: ["-p", `${slowPort}`, "-o", `HostKeyAlias=[${host}]:${port}`, ...options],
     });
     const { sysif } = slow.thread.task;
@@ -156,7 +156,7 @@ const overSsh = (local: Thread, { port, options }: Sshd, scale: number) =>
     return rows;
   });
 
-/** Ways to get a Thread, beside what they are built on. */
+/** Ways to get a Thread, beside the commands that they use. */
 export const transports = (local: Thread, scale: number) =>
   Effect.gen(function* () {
     const env = (...words: ReadonlyArray<string>) => Command.make("/usr/bin/env", ...words);
@@ -166,16 +166,16 @@ export const transports = (local: Thread, scale: number) =>
     const rows: Array<Row> = [
       yield* connecting(
         ...([local, "task-stdin: to the first Thread", count] as const),
-        ...([StdinTask.launch(local, env), "env true", env("/bin/true")] as const),
+        ...([StdinTask.make(local, env), "env true", env("/bin/true")] as const),
       ),
       yield* connecting(
         ...([local, "task-command: to the first Thread", count] as const),
-        CommandTask.launch(local, plain),
+        CommandTask.make(local, plain),
         ...(["sh -c true", Command.make("/bin/sh", "-c", "true")] as const),
       ),
       yield* connecting(
         ...([local, "task-command, the executable being there", count] as const),
-        CommandTask.launch(local, env, { executable: taskPath }),
+        CommandTask.make(local, env, { executable: taskPath }),
         ...(["env true", env("/bin/true")] as const),
       ),
     ];

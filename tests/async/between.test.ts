@@ -1,11 +1,11 @@
+import { begin, it, turn } from "@rsyscall/harness";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../harness/index.ts";
-import { begin, inFork, inStub, turn } from "./places.ts";
+import { inFork, inStub } from "./threadKinds.ts";
 
 const SIZE = 4 * 1024 * 1024;
 
-/** No part of it is like the next. */
+/** No two parts of it are alike. */
 const content = Buffer.from(
   Uint32Array.from({ length: SIZE / 4 }, (_, i) => i * 2654435761).buffer,
 );
@@ -15,15 +15,15 @@ describe("a stream from one Thread to another", () => {
     const [from, to] = [yield* inFork[1], yield* inStub[1]];
     const [reader, writer] = yield* from.pipe();
     const [result, into] = yield* to.pipe();
-    const writing = yield* begin(Effect.andThen(from.writeAll(writer, content), writer.close));
+    const writing = yield* begin(Effect.andThen(from.writeAll(writer, content), writer.close()));
     let taken = 0;
     const counted = Stream.tap(from.stream(reader), (part) =>
       Effect.sync(() => {
         taken += part.length;
       }),
     );
-    const copying = yield* begin(Effect.andThen(Stream.run(counted, to.sink(into)), into.close));
-    // Nobody reads: two pipes are full, and a part is on its way.
+    const copying = yield* begin(Effect.andThen(Stream.run(counted, to.sink(into)), into.close()));
+    // Without a reader two pipes are full, and a part is on its way.
     for (let i = 0; i < 200; i++) yield* turn;
     assert.isUndefined(copying.pollUnsafe());
     assert.isAtMost(taken, 512 * 1024);

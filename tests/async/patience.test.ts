@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
+import { execute, it, tempDirectory } from "@rsyscall/harness";
 import { assert, describe } from "vitest";
-import { execute, it, tempDirectory } from "../harness/index.ts";
 
 const program = fileURLToPath(new URL("patience.mjs", import.meta.url));
 

@@ -1,9 +1,9 @@
 import { AF, SOCK, type Sockaddr } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
+import { launchStub, launchStubWith, tempDirectory } from "@rsyscall/harness";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
-import { launchStub, launchStubWith, tempDirectory } from "../harness/index.ts";
 
 /** A process whose descriptors are waited for. */
 export type Place = readonly [
@@ -58,7 +58,7 @@ export const listen = (
     yield* socket.bind(yield* free);
     yield* socket.listen(backlog);
     const listener = yield* thread.makeAfd(socket);
-    return { listener, address: (yield* socket.address) as Sockaddr };
+    return { listener, address: (yield* socket.address()) as Sockaddr };
   });
 
 /** A socket of a thread that is not connected. */

@@ -6,12 +6,11 @@ import {
   openpty,
   Socket,
 } from "@rsyscall/handle";
+import { begin, it, tempDirectory } from "@rsyscall/harness";
 import { getpid } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Fiber, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, tempDirectory } from "../harness/index.ts";
-import { begin } from "./places.ts";
 
 type Ends = Effect.Effect<
   readonly [theirs: FileDescriptor, ours: FileDescriptor],
@@ -43,9 +42,9 @@ const readLength = (fd: FileDescriptor, size: number) =>
 
 const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => i % 251);
 
-/** That nothing was left behind on the open file. */
+/** Asserts that no flag was left behind on the open file. */
 const isUnchanged = (theirs: FileDescriptor) =>
-  Effect.map(theirs.statusFlags, (flags) => assert.equal(flags & O.NONBLOCK, 0));
+  Effect.map(theirs.statusFlags(), (flags) => assert.equal(flags & O.NONBLOCK, 0));
 
 describe.each<[string, MakeEnds]>([
   ["a pipe", (thread) => thread.pipe()],
@@ -99,7 +98,7 @@ describe.each<[string, MakeEnds]>([
     const [from, into] = yield* child.pipe();
     const splicing = yield* begin((yield* child.makeAfd(from)).spliceTo(afd));
     const toPipe = yield* child.makeAfd(into);
-    const feeding = yield* begin(Effect.andThen(toPipe.writeAllBytes(bytes), toPipe.close));
+    const feeding = yield* begin(Effect.andThen(toPipe.writeAllBytes(bytes), toPipe.close()));
     assert.equal(Buffer.compare(yield* readLength(ours, bytes.length), bytes), 0);
     yield* Fiber.join(feeding);
     assert.equal(yield* Fiber.join(splicing), bytes.length);
@@ -131,7 +130,7 @@ describe("a socket that others share", () => {
     const [reader, writer] = yield* thread.pipe();
     yield* ours.sendFds(Uint8Array.of(1), [reader]);
     const { fds } = yield* Fiber.join(receiving);
-    // The file of what has come is the sender's too.
+    // The sender shares the open file of a descriptor that was received.
     const received = yield* other.makeAfd(fds[0] as FileDescriptor);
     yield* writer.writeAllText("passed");
     assert.equal(text(yield* received.readBytes()), "passed");

@@ -1,34 +1,34 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { Bytes, O } from "@rsyscall/abi";
 import { type FileDescriptor, Memfd, pipe } from "@rsyscall/handle";
+import { it, launchStub, start, tempDirectory } from "@rsyscall/harness";
 import { OutOfSpaceError } from "@rsyscall/memory";
 import { getpid, SyscallError } from "@rsyscall/near";
 import { type StubCall, StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, start, tempDirectory } from "../harness/index.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-/** How many descriptors we have open, and which the stub has, once it has done what it was told. */
+/** The number of our open descriptors, and the stub's descriptors once it has performed all requests. */
 const openFds = ({ pid, thread }: StubCall) =>
-  Effect.map(thread.task.sysif.barrier, () => [
+  Effect.map(thread.task.sysif.barrier(), () => [
     readdirSync("/proc/self/fd").length,
     readdirSync(`/proc/${pid}/fd`),
   ]);
 
-/** Flags of an open descriptor, by the kernel's word and not by a call of the process. */
+/** Flags of an open descriptor, from /proc and not by a call of the process. */
 const flagsOf = (pid: number, fd: number): number =>
   Number.parseInt(
     /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, "utf8"))?.[1] ?? "",
     8,
   );
 
-/** What a descriptor of a process is of. */
+/** The file of a descriptor of a process. */
 const inode = (pid: number, { near }: FileDescriptor) => statSync(`/proc/${pid}/fd/${near}`).ino;
 
-/** A stub that has a limit of the shell's ulimit: n for descriptors, v for KiB of memory. */
+/** A stub under a limit by the shell's ulimit: n for descriptors, v for KiB of memory. */
 const limitedStub = (resource: "n" | "v", limit: number) =>
   Effect.gen(function* () {
     const directory = yield* tempDirectory;
@@ -81,7 +81,7 @@ describe("channels to a stub", () => {
       assert.isUndefined(reading.pollUnsafe());
       yield* far.writeAllText(`later ${i}`);
       assert.equal(text(yield* Fiber.join(reading)), `later ${i}`);
-      yield* far.close;
+      yield* far.close();
       assert.equal((yield* access.readBytes()).length, 0);
     }
   });
@@ -94,7 +94,7 @@ describe("channels to a stub", () => {
     assert.instanceOf(error, SyscallError);
     assert.equal((error as SyscallError).errno, "EMFILE");
     assert.deepEqual(yield* openFds(call), before);
-    // It has not lost step: the next ones are not what was left of the last.
+    // The stream is still in step: the next channels are not rests of the last request.
     const [[access, far] = []] = yield* connection.openChannels(1);
     yield* (far as FileDescriptor).writeAllText("in step");
     assert.equal(text(yield* (access as FileDescriptor).readBytes(100)), "in step");
@@ -106,7 +106,7 @@ describe("descriptors are passed", () => {
     const { call } = yield* launchStub;
     const { connection, task } = call.thread;
     const many = yield* Effect.replicateEffect(
-      Memfd.create((yield* LocalThread).task, "passed"),
+      Memfd.make((yield* LocalThread).task, "passed"),
       600,
     );
     const inodes = many.map((fd) => inode(process.pid, fd));
@@ -133,7 +133,7 @@ describe("descriptors are passed", () => {
       Array.from({ length: 30 }, (_, i) => i),
       (i) =>
         Effect.gen(function* () {
-          const own = yield* Effect.replicateEffect(Memfd.create(local, `own ${i}`), 1 + (i % 5));
+          const own = yield* Effect.replicateEffect(Memfd.make(local, `own ${i}`), 1 + (i % 5));
           const there = yield* connection.passTo(own);
           const back = yield* connection.passFrom([...there].reverse());
           assert.deepEqual(
@@ -149,7 +149,7 @@ describe("descriptors are passed", () => {
     const call = yield* limitedStub("n", 120);
     const { connection } = call.thread;
     const fds = yield* Effect.replicateEffect(
-      Memfd.create((yield* LocalThread).task, "too many"),
+      Memfd.make((yield* LocalThread).task, "too many"),
       300,
     );
     const before = yield* openFds(call);
@@ -166,10 +166,10 @@ describe("descriptors are passed", () => {
     const call = yield* limitedStub("v", 8192);
     const { connection, task } = call.thread;
     const local = (yield* LocalThread).task;
-    const [lost, next] = [yield* Memfd.create(local, "lost"), yield* Memfd.create(local, "next")];
+    const [lost, next] = [yield* Memfd.make(local, "lost"), yield* Memfd.make(local, "next")];
     yield* Effect.scoped(
       Effect.gen(function* () {
-        // Large pieces first, then what is left between them.
+        // Large pieces first, then the gaps between them.
         for (const size of [65_536, 1024, 8])
           yield* Effect.flip(Effect.forever(task.malloc(Bytes, size)));
         assert.instanceOf(yield* Effect.flip(connection.passTo([lost])), OutOfSpaceError);
@@ -181,8 +181,8 @@ describe("descriptors are passed", () => {
 
   it("only while they are open", function* () {
     const { call } = yield* launchStub;
-    const fd = yield* Memfd.create((yield* LocalThread).task, "closed");
-    yield* fd.close;
+    const fd = yield* Memfd.make((yield* LocalThread).task, "closed");
+    yield* fd.close();
     const error = yield* Effect.flip(call.thread.connection.passTo([fd]));
     assert.equal(error._tag, "UseAfterFreeError");
   });
@@ -199,11 +199,11 @@ describe("a stub's own descriptors", () => {
     assert.isUndefined(reading.pollUnsafe());
     yield* writer.writeAllText("ready");
     assert.equal(text(yield* Fiber.join(reading)), "ready");
-    // Somebody else may write, too.
+    // Another process may write, too.
     const again = yield* Effect.forkChild(afd.readBytes(100), { startImmediately: true });
     writeFileSync(`/proc/${call.pid}/fd/${writer.near}`, "by a stranger");
     assert.equal(text(yield* Fiber.join(again)), "by a stranger");
-    yield* writer.close;
+    yield* writer.close();
     assert.equal((yield* afd.readBytes(100)).length, 0);
   });
 
@@ -252,7 +252,7 @@ describe("readToEof of a stub's stdin", () => {
     });
     const other = yield* Effect.forkChild(thread.readTextToEof(reader), { startImmediately: true });
     yield* writer.writeAllText("through the pipe");
-    yield* writer.close;
+    yield* writer.close();
     assert.equal(yield* Fiber.join(other), "through the pipe");
     assert.isUndefined(stdin.pollUnsafe());
     const large = "0123456789".repeat(100_000);

@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { O } from "@rsyscall/abi";
 import { Memfd, open, pipe } from "@rsyscall/handle";
+import { it, wires } from "@rsyscall/harness";
 import { call, getpid, SyscallError, SyscallHangup, SyscallSendError } from "@rsyscall/near";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it, wires } from "../harness/index.ts";
 
 describe.each(wires)("system calls in a stub, %s", (_wire, launchStub) => {
   it("answers a thousand at once, each with its own result, in order", function* () {
@@ -36,7 +36,7 @@ describe.each(wires)("system calls in a stub, %s", (_wire, launchStub) => {
     const read = yield* Effect.forkChild(reader.readBytes(10), { startImmediately: true });
     assert.equal(yield* Fiber.join(pid), stub.pid);
     assert.isUndefined(read.pollUnsafe());
-    // The stub is inside read(2): somebody else must write.
+    // The stub is inside read(2): another process must write.
     writeFileSync(`/proc/${stub.pid}/fd/${writer.near}`, "now");
     assert.equal(new TextDecoder().decode(yield* Fiber.join(read)), "now");
   });
@@ -90,7 +90,7 @@ describe.each(wires)("system calls in a stub, %s", (_wire, launchStub) => {
     const { call: stub } = yield* launchStub;
     const { sysif } = stub.thread.task;
     const lseek = sysif.abi.syscallNumber("lseek") as number;
-    const { near: fd } = yield* Memfd.create(stub.thread.task, "offsets");
+    const { near: fd } = yield* Memfd.make(stub.thread.task, "offsets");
     for (const offset of [0, 2 ** 31, 2 ** 32 + 1, 2 ** 52, 2 ** 53 - 1])
       assert.equal(yield* sysif.syscall(lseek, fd, offset, 0), offset);
     assert.equal(yield* sysif.syscall(lseek, fd, 2n ** 62n + 1n, 0), 2n ** 62n + 1n);

@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { accessSync, constants, statSync } from "node:fs";
 import { join } from "node:path";
 import {
   type ServerFailure,
@@ -10,48 +9,13 @@ import {
 } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, References, type Scope } from "effect";
-import { describe } from "vitest";
+import { which } from "./requirements.ts";
 import { type Ended, execute, type RunOptions } from "./spawn.ts";
 import { tempDirectory } from "./temp.ts";
 
 /*
- * Programs that call a stub, and know nothing of it.
+ * Programs that call a stub without knowing of it.
  */
-
-/** A program by its absolute path. The system's own comes before wrappers that PATH may have. */
-const which = (program: string): string | undefined =>
-  ["/usr/bin", "/bin", "/usr/sbin", "/sbin", ...(process.env["PATH"] ?? "").split(":")]
-    .map((directory) => join(directory, program))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return statSync(path).isFile();
-      } catch {
-        return false;
-      }
-    });
-
-/** Why a test cannot run here: a program is not installed. */
-export const missing = (...programs: ReadonlyArray<string>): string | undefined => {
-  const absent = programs.filter((program) => which(program) === undefined);
-  return absent.length === 0 ? undefined : `not installed: ${absent.join(", ")}`;
-};
-
-/** Why a test cannot run here: it does what only root may. */
-export const notRoot: string | undefined = process.getuid?.() === 0 ? undefined : "needs root";
-
-/** Why a test does not run here: it takes long, and nobody has asked for it. */
-export const slow: string | undefined =
-  process.env["RSYSCALL_SLOW"] === "1" ? undefined : "slow; runs with RSYSCALL_SLOW=1";
-
-/** As `describe`, with a reason to skip it all, which is shown. */
-export const describeUnless = (
-  reason: string | undefined,
-  name: string,
-  tests: () => void,
-): void => {
-  describe.skipIf(reason !== undefined)(reason ? `${name} (skipped: ${reason})` : name, tests);
-};
 
 /** Runs an installed program to its end. */
 export const program = (
@@ -76,7 +40,7 @@ export const shell = (
 ): Effect.Effect<Ended> =>
   program(which("dash") ? "dash" : "sh", ["-c", code, "sh", ...args], options);
 
-/** A program that is mocked: where it lies. */
+/** A mocked program. */
 export interface Mock {
   readonly directory: string;
   readonly path: string;
@@ -84,12 +48,12 @@ export interface Mock {
 }
 
 export interface MockOptions extends StubServerOptions {
-  /** Where the program lies. Default: a temporary directory. */
+  /** The directory of the program. Default: a temporary one. */
   readonly directory?: string;
   readonly name?: string;
 }
 
-/** Handles every call of a program in a directory of its own, until the scope closes. */
+/** Handles every call of a mocked program until the scope closes. */
 export const mock = <E>(
   handler: (call: StubCall) => Effect.Effect<number | void, E, Scope.Scope>,
   { directory: given, name = "mail", ...options }: MockOptions = {},
@@ -101,11 +65,11 @@ export const mock = <E>(
     return { directory, path: join(directory, name), server };
   });
 
-/** Without logs, where handlers fail because the test says so. */
+/** Runs an effect without logs, for handlers that fail on purpose. */
 export const quietly = <A, E, Q>(effect: Effect.Effect<A, E, Q>): Effect.Effect<A, E, Q> =>
   Effect.provideService(effect, References.MinimumLogLevel, "None");
 
-/** What a caller sees of a mocked program, as text. */
+/** The status and the output of a program, as text. */
 export const seen = ({ status, signal, stdout, stderr }: Ended) => ({
   status: signal ?? status,
   stdout: stdout.toString(),
@@ -113,8 +77,8 @@ export const seen = ({ status, signal, stdout, stderr }: Ended) => ({
 });
 
 /**
- * A directory on a temporary file system with mount options of its own, which nobody else on this
- * machine sees: it is mounted in the namespace of a process that waits, and reached through it.
+ * Mounts a temporary file system with these options, and gives its directory. It is mounted in the mount
+ * namespace of a process that waits, and reached through that process: no other one sees it.
  */
 export const mounted = (options: string): Effect.Effect<string, never, Scope.Scope> =>
   Effect.gen(function* () {

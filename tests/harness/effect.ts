@@ -1,6 +1,6 @@
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Metric, type Scope } from "effect";
-import { it as vitestIt } from "vitest";
+import { describe, it as vitestIt } from "vitest";
 
 let started = 0;
 let ended = 0;
@@ -46,3 +46,12 @@ export const it = Object.assign(
       ),
   },
 );
+
+/** As `describe`, with a reason to skip it all, which is shown. */
+export const describeUnless = (
+  reason: string | undefined,
+  name: string,
+  tests: () => void,
+): void => {
+  describe.skipIf(reason !== undefined)(reason ? `${name} (skipped: ${reason})` : name, tests);
+};

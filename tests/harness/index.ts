@@ -1,20 +1,16 @@
 export {
-  describeUnless,
   type Mock,
   type MockOptions,
-  missing,
   mock,
   mounted,
-  notRoot,
   program,
   python,
   quietly,
   seen,
   shell,
-  slow,
 } from "./callers.ts";
-export { it, run } from "./effect.ts";
-export { noNamespaces } from "./namespaces.ts";
+export { describeUnless, it, run } from "./effect.ts";
+export { begin, turn } from "./fibers.ts";
 export {
   childrenOf,
   eventually,
@@ -22,9 +18,11 @@ export {
   statusOf,
   textOf,
   untilEnded,
-  worksAsync,
 } from "./processes.ts";
+export { Random } from "./Random.ts";
+export { missing, noNamespaces, notRoot, slow } from "./requirements.ts";
 export { refuse } from "./seccomp.ts";
 export { type Ended, execute, type Running, type RunOptions, start } from "./spawn.ts";
 export { type Launched, launchStub, launchStubWith, wires } from "./stub.ts";
-export { tempDirectory } from "./temp.ts";
+export { TEMP_PREFIX, tempDirectory } from "./temp.ts";
+export { worksAsync } from "./worksAsync.ts";

@@ -23,8 +23,8 @@ export const refuse = (thread: Thread, name: SyscallName, errno: "ENOSYS" | "EPE
       const pointer = yield* thread.ptr(new Uint8Array(filter.buffer));
       const program = new DataView(new ArrayBuffer(16));
       program.setUint16(0, 4, true);
-      program.setBigUint64(8, BigInt(yield* pointer.address), true);
-      const address = yield* (yield* thread.ptr(new Uint8Array(program.buffer))).address;
+      program.setBigUint64(8, BigInt(yield* pointer.address()), true);
+      const address = yield* (yield* thread.ptr(new Uint8Array(program.buffer))).address();
       yield* call(thread.task.sysif, "prctl", "seccomp", 22 /* PR_SET_SECCOMP */, 2, address, 0, 0);
     }),
   );

@@ -13,16 +13,16 @@ import {
   setuid,
   unlink,
 } from "@rsyscall/handle";
+import { it, tempDirectory } from "@rsyscall/harness";
 import { Path, type PathLike, SyscallError } from "@rsyscall/near";
 import { StubServer } from "@rsyscall/stub-server";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, tempDirectory } from "../harness/index.ts";
 
 type Mistake = Effect.Effect<unknown, { readonly message: string }, Scope.Scope>;
 
-/** That a mistake is a typed error, with this message; a defect would end the test. */
+/** Asserts that a mistake is a typed error with this message; a defect would end the test. */
 const says = (mistake: Mistake, message: string | RegExp) =>
   Effect.map(Effect.flip(Effect.scoped(mistake)), (error) => {
     if (typeof message === "string") assert.equal(error.message, message);
@@ -30,7 +30,7 @@ const says = (mistake: Mistake, message: string | RegExp) =>
     return error;
   });
 
-/** Where the types refuse it, and a program in JavaScript does it all the same. */
+/** Passes a value that the types refuse, as a program in JavaScript can. */
 const wrong = <A>(value: unknown) => value as A;
 
 const NO_PATH = "undefined is no path: give text, bytes, a Path or a file: URL";
@@ -50,7 +50,7 @@ describe("a mistake", () => {
     );
     for (const mistake of [
       thread.open(none),
-      Directory.open(task, none),
+      Directory.make(task, none),
       mkdir(task, none),
       unlink(task, none),
       chown(task, none, 0, 0),
@@ -80,9 +80,9 @@ describe("a mistake", () => {
     assert.equal((yield* thread.slurp(`${directory}/a file`)).length, 1);
   });
 
-  it("in what is written is refused, and the file is as it was", function* () {
+  it("in content is refused, and the file is unchanged", function* () {
     const thread = yield* LocalThread;
-    const file = yield* Memfd.create(thread.task, "file");
+    const file = yield* Memfd.make(thread.task, "file");
     yield* says(
       file.writeAllBytes(wrong("x")),
       /^write\(fd \d+\): EINVAL: .*\(it is given no bytes: `writeAllText` takes text\)$/,
@@ -90,7 +90,7 @@ describe("a mistake", () => {
     yield* says(file.writeBytes(wrong(undefined)), /\(it is given no bytes: give a Uint8Array/);
     yield* says(file.writeAllText(wrong(Buffer.from("x"))), /\(it is given no text: `writeAll/);
     yield* says(thread.writeAll(file, wrong("x")), /\(it is given no bytes: `writeAllText`/);
-    assert.equal(Number((yield* file.fstat).size), 0);
+    assert.equal(Number((yield* file.fstat()).size), 0);
     const path = `${yield* tempDirectory}/file`;
     yield* thread.spit(path, "kept");
     yield* says(thread.spit(path, wrong(undefined)), /\(the content is no text, and no bytes\)$/);
@@ -115,7 +115,7 @@ describe("a mistake", () => {
     yield* says(chroot(own, "/no/such"), "chroot(/no/such): ENOENT: No such file or directory");
   });
 
-  it("in an address says what is none", function* () {
+  it("in an address names the wrong address", function* () {
     const { task } = yield* LocalThread;
     const bind = (address: string, port: number) =>
       Effect.flatMap(Socket.make(task, AF.INET, SOCK.STREAM), (socket) =>
@@ -169,7 +169,7 @@ describe("a mistake", () => {
       path: `${directory}/none`,
       dest: undefined,
     });
-    const opened = yield* Directory.open(thread.task, directory);
+    const opened = yield* Directory.make(thread.task, directory);
     assert.deepEqual(yield* about(opened.renameat("none", opened, "other")), {
       code: "ENOENT",
       syscall: "renameat",

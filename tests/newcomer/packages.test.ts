@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { execute, it } from "@rsyscall/harness";
 import { assert, describe } from "vitest";
-import { execute, it } from "../harness/index.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const packages = readdirSync(`${root}packages`);

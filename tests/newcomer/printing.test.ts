@@ -3,6 +3,7 @@ import * as connection from "@rsyscall/connection";
 import * as epoller from "@rsyscall/epoller";
 import * as far from "@rsyscall/far";
 import * as handle from "@rsyscall/handle";
+import { it, launchStub, tempDirectory } from "@rsyscall/harness";
 import * as memory from "@rsyscall/memory";
 import * as near from "@rsyscall/near";
 import * as nix from "@rsyscall/nix";
@@ -15,7 +16,6 @@ import * as thread from "@rsyscall/thread";
 import * as transport from "@rsyscall/transport";
 import { Context, Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, tempDirectory } from "../harness/index.ts";
 
 const packages = {
   connection,
@@ -34,7 +34,7 @@ const packages = {
   transport,
 };
 
-/** As vitest sends what it reports: it asks for `toJSON`, and else follows fields and calls getters. */
+/** Serializes as vitest's reports do: it calls `toJSON`, and otherwise follows fields and calls getters. */
 const sent = (value: unknown, seen = new Set<unknown>()): unknown => {
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
   const { toJSON } = value as { toJSON?: unknown };
@@ -49,7 +49,7 @@ const sent = (value: unknown, seen = new Set<unknown>()): unknown => {
 };
 
 describe("what prints, compares or sends a value", () => {
-  it("finds a line in all that a program meets", function* () {
+  it("finds one line in every value that a program meets", function* () {
     const { call } = yield* launchStub;
     const local = yield* thread.LocalThread;
     const server = yield* stubServer.StubServer.make(local, yield* tempDirectory, "other");
@@ -70,7 +70,7 @@ describe("what prints, compares or sends a value", () => {
       [call.thread.connection, /^FdPassConnection\(from process \d+\)$/],
       [server, /^StubServer\(.*\)$/],
       [local, /^Thread\(process \d+\)$/],
-      [yield* local.epoller, /^Epoller\(.*\)$/],
+      [yield* local.epoller(), /^Epoller\(.*\)$/],
       [child, /^ChildProcess\(pid \d+\)$/],
       [yield* local.fork(), /^ChildThread\(process \d+\)$/],
       [

@@ -1,9 +1,9 @@
 import { fileURLToPath } from "node:url";
+import { execute, it } from "@rsyscall/harness";
 import { getpid } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Cause, Effect, Exit } from "effect";
 import { assert, describe } from "vitest";
-import { execute, it } from "../harness/index.ts";
 
 /** The functions of this file in a stack, innermost first. */
 const functions = (stack: string | undefined): ReadonlyArray<string> =>

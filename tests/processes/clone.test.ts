@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { CLONE, EPOLL_CTL, SIG } from "@rsyscall/abi";
 import { Epoll, type HandleFailure } from "@rsyscall/handle";
+import { it, launchStub, statusOf, worksAsync } from "@rsyscall/harness";
 import { getpid, getppid, type SyscallError } from "@rsyscall/near";
 import { type ChildThread, Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, statusOf, worksAsync } from "../harness/index.ts";
 
-/** The descriptors of a process, but for stdio. */
+/** The descriptors of a process, without stdio. */
 const descriptors = (pid: number): Array<number> =>
   readdirSync(`/proc/${pid}/fd`)
     .map(Number)
@@ -15,9 +15,9 @@ const descriptors = (pid: number): Array<number> =>
 
 /** A child that has begun to serve. */
 const served = <E, R>(child: Effect.Effect<ChildThread, E, R>) =>
-  Effect.tap(child, ({ task }) => task.sysif.barrier);
+  Effect.tap(child, ({ task }) => task.sysif.barrier());
 
-/** Where a child may come from: each is a parent that is driven in another way. */
+/** Kinds of parents, each with its own way for calls and memory. */
 const parents: ReadonlyArray<
   [name: string, parent: Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>]
 > = [
@@ -37,8 +37,8 @@ for (const [name, makeParent] of parents)
       assert.equal(yield* getppid(child.task.sysif), yield* getpid(parent.task.sysif));
       assert.strictEqual(child.task.addressSpace, parent.task.addressSpace);
       const pointer = yield* child.ptr("seen by both");
-      yield* child.task.sysif.barrier;
-      const address = yield* pointer.address;
+      yield* child.task.sysif.barrier();
+      const address = yield* pointer.address();
       const bytes = yield* parent.task.sysif.read(address, 12);
       assert.equal(new TextDecoder().decode(bytes), "seen by both");
     });
@@ -55,7 +55,7 @@ for (const [name, makeParent] of parents)
       for (const status of [0, 1, 127, 255]) {
         const child = yield* parent.fork();
         yield* child.exit(status);
-        assert.equal((yield* child.process.wait).exitStatus, status);
+        assert.equal((yield* child.process.wait()).exitStatus, status);
         assert.isUndefined(statusOf(child.process.pid));
       }
     });
@@ -70,7 +70,7 @@ for (const [name, makeParent] of parents)
       const own = descriptors(child.process.pid).filter(
         (fd) => !readlinkSync(`/proc/${child.process.pid}/fd/${fd}`).startsWith("socket:"),
       );
-      // What the parent's user has is inherited; of what the parent has for itself, nothing.
+      // Descriptors of the parent's user are inherited, private ones of the parent are not.
       assert.include(own, reader.near);
       assert.isAtMost(descriptors(child.process.pid).length - own.length, 3);
       assert.isAtLeast(before.size, 1);
@@ -79,7 +79,7 @@ for (const [name, makeParent] of parents)
     it("executes a program, and is waited for", function* () {
       const child = yield* (yield* makeParent).fork();
       yield* child.execve("/bin/sh", ["sh", "-c", "exit 42"]);
-      assert.equal((yield* child.process.wait).exitStatus, 42);
+      assert.equal((yield* child.process.wait()).exitStatus, 42);
       const error = yield* Effect.flip(getpid(child.task.sysif));
       assert.equal(error._tag, "SyscallSendError");
     });
@@ -91,9 +91,9 @@ for (const [name, makeParent] of parents)
       const sibling = yield* parent.clone(CLONE.FILES);
       const grandchild = yield* child.clone(CLONE.FILES);
       yield* grandchild.execve("/bin/sh", ["sh", "-c", "exit 43"]);
-      assert.equal((yield* grandchild.process.wait).exitStatus, 43);
+      assert.equal((yield* grandchild.process.wait()).exitStatus, 43);
       yield* child.execve("/bin/sh", ["sh", "-c", "exit 44"]);
-      assert.equal((yield* child.process.wait).exitStatus, 44);
+      assert.equal((yield* child.process.wait()).exitStatus, 44);
       assert.equal(yield* getpid(sibling.task.sysif), sibling.process.pid);
     });
 
@@ -104,7 +104,7 @@ for (const [name, makeParent] of parents)
       const sibling = yield* parent.clone(CLONE.FILES);
       yield* child.process.kill(SIG.KILL);
       const error = yield* Effect.flip(
-        Effect.andThen(child.process.wait, Effect.forever(getpid(grandchild.task.sysif))),
+        Effect.andThen(child.process.wait(), Effect.forever(getpid(grandchild.task.sysif))),
       );
       assert.include(["SyscallHangup", "SyscallSendError"], error._tag);
       assert.equal(yield* getpid(sibling.task.sysif), sibling.process.pid);
@@ -170,7 +170,7 @@ describe("clone", () => {
     // Node ignores SIGPIPE; programs do not expect that.
     assert.match(status, /^SigIgn:\t0+$/m);
     yield* child.process.kill(SIG.USR2);
-    assert.equal((yield* child.process.wait).signal, SIG.USR2);
+    assert.equal((yield* child.process.wait()).signal, SIG.USR2);
     assert.equal(handled, 0);
   });
 
@@ -182,7 +182,7 @@ describe("clone", () => {
     }
   });
 
-  it("keeps the order of memory and calls, whatever is in flight", function* () {
+  it("keeps the order of memory and calls in flight", function* () {
     const child = yield* (yield* LocalThread).fork();
     const [reader, writer] = yield* child.pipe();
     const { sysif } = child.task;
@@ -228,11 +228,11 @@ describe("descriptors of several tasks", () => {
     const thread = yield* LocalThread;
     const [reader, writer] = yield* thread.pipe();
     const child = yield* thread.fork();
-    yield* writer.close;
+    yield* writer.close();
     const inherited = yield* writer.inherit(child.task);
     yield* inherited.writeAllText("from the child");
     assert.equal(new TextDecoder().decode(yield* reader.readBytes()), "from the child");
-    yield* inherited.close;
+    yield* inherited.close();
     assert.equal((yield* reader.readBytes()).length, 0, "the child had the last writer");
     const gone = yield* Effect.flip(writer.inherit(child.task));
     assert.equal(gone._tag, "UseAfterFreeError");
@@ -258,16 +258,16 @@ describe("descriptors of several tasks", () => {
     const child = yield* thread.clone(CLONE.FILES);
     const [reader, writer] = yield* thread.pipe();
     const theirs = yield* writer.forTask(child.task);
-    yield* writer.close;
+    yield* writer.close();
     yield* theirs.writeAllText("x");
     assert.equal((yield* reader.readBytes()).length, 1);
     const moved = yield* theirs.move(thread.task);
     assert.equal((yield* Effect.flip(theirs.writeAllText("x")))._tag, "UseAfterFreeError");
-    yield* moved.close;
+    yield* moved.close();
     assert.equal((yield* reader.readBytes()).length, 0);
   });
 
-  it("are closed by those who stay in the table when a task dies, exits or executes", function* () {
+  it("are closed by the tasks that stay in the table when one dies, exits or executes", function* () {
     const thread = yield* LocalThread;
     const ends: ReadonlyArray<(child: ChildThread) => Effect.Effect<void, HandleFailure>> = [
       (child) => child.exit(0),
@@ -281,7 +281,7 @@ describe("descriptors of several tasks", () => {
           const child = yield* thread.clone(CLONE.FILES);
           yield* Effect.replicateEffect(child.pipe(), 50);
           yield* end(child);
-          yield* child.process.wait;
+          yield* child.process.wait();
           // Only our own end of its channel and the pidfd are left.
           assert.isAtMost(descriptors(process.pid).length - before.length, 2);
         }),
@@ -298,7 +298,7 @@ describe("descriptors of several tasks", () => {
     yield* child.unshareFiles();
     assert.notStrictEqual(child.task.fdTable, thread.task.fdTable);
     assert.notInclude(descriptors(child.process.pid), reader.near);
-    yield* writer.close;
+    yield* writer.close();
     yield* theirs.writeAllText("still there");
     assert.equal(new TextDecoder().decode(yield* reader.readBytes()), "still there");
     yield* worksAsync(child);
@@ -313,7 +313,7 @@ describe("descriptors of several tasks", () => {
     const theirs = yield* writer.inherit(child.task);
     yield* theirs.dup3(child.stdout);
     yield* child.execve("/bin/sh", ["sh", "-c", "echo out; echo err >&2"]);
-    yield* writer.close;
+    yield* writer.close();
     assert.equal(yield* thread.readTextToEof(reader), "out\n");
   });
 

@@ -8,11 +8,6 @@ import {
   sigaction,
   sigprocmask,
 } from "@rsyscall/handle";
-import { getpid, type SyscallError, call as syscall } from "@rsyscall/near";
-import { CommandTask } from "@rsyscall/task-command";
-import { Command, LocalThread, type Thread } from "@rsyscall/thread";
-import { Effect, Exit, Fiber, type Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   it,
   launchStub,
@@ -21,12 +16,17 @@ import {
   refuse,
   tempDirectory,
   worksAsync,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import { getpid, type SyscallError, call as syscall } from "@rsyscall/near";
+import { CommandTask } from "@rsyscall/task-command";
+import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, Exit, Fiber, type Scope } from "effect";
+import { assert, describe } from "vitest";
 
 const fork = Effect.flatMap(LocalThread, (thread) => thread.fork());
 const stubFork = Effect.flatMap(launchStub, ({ call }) => call.thread.fork());
 
-/** Files that cannot be executed, each with the error that says so, and what can, if called right. */
+/** Files that cannot be executed, each with its error, and the right way to call it if there is one. */
 const targets = Effect.map(tempDirectory, (directory) => {
   const at = (name: string) => `${directory}/${name}`;
   mkdirSync(at("directory"));
@@ -48,7 +48,7 @@ const targets = Effect.map(tempDirectory, (directory) => {
     [Command.make("/bin/true", ...Array.from({ length: 40 }, () => huge.slice(2))), "E2BIG"],
     [Command.make("/bin/true", "nul\0nul"), "EINVAL"],
     [Command.make("/bin/tr\0ue"), "EINVAL"],
-    // Half of a character, which no bytes stand for.
+    // A lone surrogate, for which there are no bytes.
     [Command.make("/bin/true", "\ud800"), "EINVAL"],
     [Command.make("/bin/\ud800"), "EINVAL"],
   ] as const;
@@ -60,7 +60,7 @@ for (const [name, makeChild] of [
   ["a child of a stub", stubFork],
 ] as const)
   describe(`an exec of ${name} that fails`, () => {
-    it("says why and of what, and leaves the thread as it was", function* () {
+    it("gives the reason and the file, and leaves the thread as it was", function* () {
       const child = yield* makeChild;
       const [reader, writer] = yield* child.pipe();
       const blocked = new Set([SIG.USR1]);
@@ -79,7 +79,7 @@ for (const [name, makeChild] of [
       yield* worksAsync(child);
       yield* worksAsync(yield* child.fork());
       yield* child.exec(Command.make("/bin/sh", "-c", "exit 9"));
-      assert.equal((yield* child.process.wait).exitStatus, 9);
+      assert.equal((yield* child.process.wait()).exitStatus, 9);
     });
   });
 
@@ -112,7 +112,7 @@ describe("execveat", () => {
     const inDirectory = yield* thread.fork();
     const directory = yield* inDirectory.open("/bin", O.DIRECTORY | O.PATH);
     yield* inDirectory.execveat(directory, "sh", ["sh", "-c", "exit 5"]);
-    assert.equal((yield* inDirectory.process.wait).exitStatus, 5);
+    assert.equal((yield* inDirectory.process.wait()).exitStatus, 5);
     const byDescriptor = yield* thread.fork();
     const program = yield* byDescriptor.open("/bin/sh", O.PATH);
     const error = (yield* Effect.flip(
@@ -120,7 +120,7 @@ describe("execveat", () => {
     )) as SyscallError;
     assert.deepInclude({ ...error }, { syscall: "execveat", errno: "ENOENT" });
     yield* byDescriptor.execveat(program, "", ["sh", "-c", "exit 6"], [], 0x1000);
-    assert.equal((yield* byDescriptor.process.wait).exitStatus, 6);
+    assert.equal((yield* byDescriptor.process.wait()).exitStatus, 6);
   });
 });
 
@@ -150,8 +150,8 @@ describe("text that is executed, without #!", () => {
       const child = yield* thread.fork();
       yield* (yield* writer.inherit(child.task)).dup3(child.stdout);
       yield* child.exec(command);
-      yield* writer.close;
-      for (const state of [ran, yield* spawned.wait, beside, yield* child.process.wait])
+      yield* writer.close();
+      for (const state of [ran, yield* spawned.wait(), beside, yield* child.process.wait()])
         assert.equal(state.exitStatus, 3);
       const path = command.executable.text;
       assert.deepEqual((yield* thread.readTextToEof(reader)).trim().split("\n").toSorted(), [
@@ -198,11 +198,11 @@ describe("an exec that succeeds", () => {
             // It has an epoller that waits, and a child that is watched.
             yield* thread.fork();
             const [reader] = yield* thread.pipe();
-            yield* thread.epoller;
+            yield* thread.epoller();
             const exec = yield* Effect.forkChild(thread.exec(Command.make("/bin/sleep", "5")), {
               startImmediately: true,
             });
-            // What is asked of it afterwards is never read.
+            // Later requests are never read.
             const behind = yield* Effect.forkChild(
               Effect.all(
                 [
@@ -239,12 +239,12 @@ describe("an exec that succeeds", () => {
 
   it("is none if the way to it is cut, or the connection is closed here", function* () {
     const local = yield* LocalThread;
-    const { thread, process: carrier } = yield* CommandTask.launch(local, (...words) =>
+    const { thread, process: carrier } = yield* CommandTask.make(local, (...words) =>
       Command.make(...words),
     );
     const child = yield* thread.fork();
     for (const [it, cut] of [
-      [child, child.task.sysif.close],
+      [child, child.task.sysif.close()],
       [thread, carrier.kill(SIG.KILL)],
     ] as ReadonlyArray<[Thread, Effect.Effect<void, HandleFailure>]>) {
       const [reader] = yield* it.pipe();
@@ -276,12 +276,12 @@ describe("signals of a program", () => {
     yield* sigaction(child.task, SIG.PIPE, { handler: SIG_IGN });
     const [reader, writer] = yield* child.pipe();
     yield* child.run(status, { stdout: writer });
-    yield* (yield* child.spawn(status, { stdout: writer })).wait;
+    yield* (yield* child.spawn(status, { stdout: writer })).wait();
     const grandchild = yield* child.fork();
     yield* (yield* writer.inherit(grandchild.task)).dup3(grandchild.stdout);
     yield* grandchild.exec(status);
-    yield* grandchild.process.wait;
-    yield* writer.close;
+    yield* grandchild.process.wait();
+    yield* writer.close();
     const all = (yield* child.readTextToEof(reader)).split(/(?=^Name:)/m);
     assert.equal(all.length, 3);
     for (const text of all) {
@@ -295,7 +295,7 @@ describe("signals of a program", () => {
     const thread = yield* LocalThread;
     const [reader, writer] = yield* thread.pipe();
     yield* thread.run(status, { stdout: writer });
-    yield* writer.close;
+    yield* writer.close();
     assert.equal(
       shown(yield* thread.readTextToEof(reader), "SigIgn") & bits(SIG.PIPE, SIG.XFSZ),
       0n,
@@ -306,7 +306,7 @@ describe("signals of a program", () => {
 /** A Thread of a process behind a command. */
 function behindCommand(thread: Thread): Effect.Effect<Thread, unknown, Scope.Scope> {
   return Effect.map(
-    CommandTask.launch(thread, (...words) => Command.make(...words)),
+    CommandTask.make(thread, (...words) => Command.make(...words)),
     (task) => task.thread,
   );
 }
@@ -335,7 +335,7 @@ describe("a thread that is no more", () => {
       if (end === "exit") yield* child.exit(0);
       else if (end === "exec") yield* child.exec(Command.make("/bin/true"));
       else yield* child.process.kill(SIG.KILL);
-      yield* child.process.wait;
+      yield* child.process.wait();
       for (const use of [
         getpid(child.task.sysif),
         reader.readBytes(),
@@ -345,7 +345,7 @@ describe("a thread that is no more", () => {
         child.run(Command.make("/bin/true")),
       ] as Array<Effect.Effect<unknown, { readonly _tag: string }, Scope.Scope>>)
         assert.equal((yield* Effect.flip(use))._tag, "SyscallSendError");
-      // Which process it was, and how it has ended.
+      // The message says which process it was, and how it ended.
       const how = end === "kill" ? "was killed by SIGKILL" : "exited with status 0";
       for (const use of [
         getpid(child.task.sysif),
@@ -396,18 +396,18 @@ describe("clone in a process of few rights", () => {
       yield* worksAsync(child);
       assert.deepEqual(yield* sigprocmask(child.task, SigHow.BLOCK, new Set()), child.task.sigmask);
       const fds = readdirSync(`/proc/${child.process.pid}/fd`).map(Number);
-      // What is the parent's own is not in the child.
+      // Private descriptors of the parent are not in the child.
       const { activityFd } = thread.task.sysif;
       assert.notInclude(fds, Number(activityFd));
       const grandchild = yield* child.clone(CLONE.FILES);
       yield* grandchild.exec(Command.make("/bin/sh", "-c", "exit 3"));
-      assert.equal((yield* grandchild.process.wait).exitStatus, 3);
+      assert.equal((yield* grandchild.process.wait()).exitStatus, 3);
       yield* child.process.kill(SIG.TERM);
-      assert.equal((yield* child.process.wait).signal, SIG.TERM);
+      assert.equal((yield* child.process.wait()).signal, SIG.TERM);
       assert.isTrue((yield* thread.run(Command.make("/bin/true"))).clean);
     });
 
-  it("is EPERM for what the kernel itself refuses", function* () {
+  it("is EPERM for a clone that the kernel itself refuses", function* () {
     const { call } = yield* launchStub;
     const { task } = call.thread;
     const ids = { real: 65534, effective: 65534, saved: 65534 };

@@ -3,10 +3,6 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { SIG, W } from "@rsyscall/abi";
 import { type ChildState, type HandleFailure, Pidfd } from "@rsyscall/handle";
-import { type SyscallError, call as syscall } from "@rsyscall/near";
-import { ChildProcessError, Command, LocalThread, type Thread } from "@rsyscall/thread";
-import { Effect, Exit, Fiber, Layer, Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   eventually,
   execute,
@@ -16,13 +12,17 @@ import {
   start,
   statusOf,
   untilEnded,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import { type SyscallError, call as syscall } from "@rsyscall/near";
+import { ChildProcessError, Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, Exit, Fiber, Layer, Scope } from "effect";
+import { assert, describe } from "vitest";
 
 const sleep = Command.make("/bin/sleep", "1000");
 const sh = (script: string) => Command.make("/bin/sh", "-c", script);
 
 describe("when the controller dies", () => {
-  const fixture = fileURLToPath(new URL("../fixtures/parent.mjs", import.meta.url));
+  const fixture = fileURLToPath(new URL("../fixtures/lifetimes.mjs", import.meta.url));
   for (const signal of ["SIGKILL", "SIGTERM"] as const)
     it(`of ${signal}, no child is left that was not told to survive`, function* () {
       const controller = yield* start(process.execPath, [fixture]);
@@ -50,7 +50,7 @@ describe("a scope", () => {
     const child = yield* Effect.scoped(thread.spawn(sleep, { detached: true }));
     assert.isFalse(hasEnded(child.pid));
     yield* child.kill();
-    assert.equal((yield* child.wait).signal, SIG.TERM);
+    assert.equal((yield* child.wait()).signal, SIG.TERM);
     assert.isUndefined(statusOf(child.pid));
   });
 
@@ -63,11 +63,11 @@ describe("a scope", () => {
       const open = () =>
         [process.pid, thread.task.pid].map((pid) => readdirSync(`/proc/${pid}/fd`).length);
       const program = Effect.scoped(thread.spawn(sh("exit 3"), { detached: true }));
-      yield* (yield* program).wait;
+      yield* (yield* program).wait();
       const before = open();
       for (let i = 0; i < 20; i++) {
         const child = yield* program;
-        assert.equal((yield* child.wait).exitStatus, 3);
+        assert.equal((yield* child.wait()).exitStatus, 3);
         const error = (yield* Effect.flip(child.kill())) as SyscallError;
         assert.equal(error.errno, "ESRCH");
       }
@@ -138,10 +138,10 @@ describe("waiting", () => {
       Effect.scoped(
         Effect.gen(function* () {
           const child = yield* thread.fork();
-          // Not a core file for each of them.
+          // Without a core file for each of them.
           yield* syscall(child.task.sysif, "prctl", undefined, 4 /* PR_SET_DUMPABLE */, 0, 0, 0, 0);
           yield* child.process.kill(signal);
-          return yield* child.process.wait;
+          return yield* child.process.wait();
         }),
       ),
     );
@@ -155,23 +155,23 @@ describe("waiting", () => {
   it("by several at once tells each of them, and any may be interrupted", function* () {
     const thread = yield* LocalThread;
     const child = yield* thread.spawn(sleep);
-    const fibers = yield* Effect.replicateEffect(Effect.forkChild(child.wait), 5);
+    const fibers = yield* Effect.replicateEffect(Effect.forkChild(child.wait()), 5);
     yield* Effect.yieldNow;
     yield* Fiber.interrupt(fibers[0] as (typeof fibers)[0]);
     yield* child.kill(SIG.KILL);
     for (const fiber of fibers.slice(1)) assert.equal((yield* Fiber.join(fiber)).signal, SIG.KILL);
-    assert.equal((yield* child.wait).signal, SIG.KILL, "also afterwards");
+    assert.equal((yield* child.wait()).signal, SIG.KILL, "also afterwards");
   });
 
   it("for one child does not swallow the end of another", function* () {
     const thread = yield* LocalThread;
     const first = yield* thread.spawn(sh("exit 1"));
     const second = yield* thread.spawn(sh("exit 2"));
-    assert.equal((yield* second.wait).exitStatus, 2);
-    assert.equal((yield* first.wait).exitStatus, 1);
+    assert.equal((yield* second.wait()).exitStatus, 2);
+    assert.equal((yield* first.wait()).exitStatus, 1);
   });
 
-  it("is in peace with child_process", function* () {
+  it("coexists with child_process", function* () {
     const thread = yield* LocalThread;
     yield* Effect.all(
       Array.from({ length: 30 }, (_, i) =>
@@ -221,32 +221,32 @@ describe("waiting", () => {
   it("that checks fails with the command and how it ended", function* () {
     const thread = yield* LocalThread;
     const child = yield* thread.spawn(sh("exit 3"));
-    const error = (yield* Effect.flip(child.check)) as ChildProcessError;
+    const error = (yield* Effect.flip(child.check())) as ChildProcessError;
     assert.instanceOf(error, ChildProcessError);
     assert.equal(error.state.exitStatus, 3);
     assert.match(error.message, /^\/bin\/sh -c 'exit 3' \(pid \d+\) exited with status 3$/);
     const killed = yield* thread.spawn(sleep);
     yield* killed.kill();
-    const second = yield* Effect.flip(killed.check);
+    const second = yield* Effect.flip(killed.check());
     assert.match(second.message, /^\/bin\/sleep 1000 \(pid \d+\) was killed by SIGTERM$/);
-    yield* (yield* thread.spawn(sh("true"))).check;
+    yield* (yield* thread.spawn(sh("true"))).check();
   });
 
-  it("for somebody else's child is ECHILD", function* () {
+  it("for a child of another process is ECHILD", function* () {
     const thread = yield* LocalThread;
     const { call } = yield* launchStub;
-    const pidfd = yield* Pidfd.open(call.thread.task, thread.task.pid);
+    const pidfd = yield* Pidfd.make(call.thread.task, thread.task.pid);
     const error = (yield* Effect.flip(pidfd.waitid(W.EXITED | W.NOHANG))) as SyscallError;
     assert.equal(error.errno, "ECHILD");
   });
 });
 
 describe("signals to a child", () => {
-  it("are ESRCH when it was waited for, whoever has its number now", function* () {
+  it("are ESRCH when it was waited for, whichever process has its number now", function* () {
     const thread = yield* LocalThread;
     const child = yield* thread.spawn(sh("true"));
-    yield* child.wait;
-    for (const use of [child.kill(), child.killpg(), child.pgid, child.setpgid()]) {
+    yield* child.wait();
+    for (const use of [child.kill(), child.killpg(), child.pgid(), child.setpgid()]) {
       const error = (yield* Effect.flip(
         use as Effect.Effect<unknown, HandleFailure>,
       )) as SyscallError;
@@ -260,10 +260,10 @@ describe("signals to a child", () => {
     const member = yield* thread.fork();
     yield* leader.process.setpgid();
     yield* member.process.setpgid(leader.process);
-    assert.equal(yield* member.process.pgid, leader.process.pid);
+    assert.equal(yield* member.process.pgid(), leader.process.pid);
     yield* leader.process.killpg(SIG.KILL);
     for (const { process } of [leader, member])
-      assert.equal((yield* process.wait).signal, SIG.KILL);
+      assert.equal((yield* process.wait()).signal, SIG.KILL);
   });
 
   it("come although the parent is inside a call that blocks", function* () {
@@ -276,7 +276,7 @@ describe("signals to a child", () => {
     yield* untilEnded(child.process.pid);
     yield* (writerHere as typeof writer).writeAllText("x");
     yield* Fiber.join(reading);
-    assert.equal((yield* child.process.wait).signal, SIG.KILL);
+    assert.equal((yield* child.process.wait()).signal, SIG.KILL);
   });
 });
 
@@ -287,7 +287,7 @@ describe("a program", () => {
     const [second, secondWriter] = yield* thread.pipe();
     const [input, inputWriter] = yield* thread.pipe();
     yield* inputWriter.writeAllText("in ");
-    yield* inputWriter.close;
+    yield* inputWriter.close();
     const child = yield* thread.fork();
     const places = [
       [input, child.stdin],
@@ -303,8 +303,8 @@ describe("a program", () => {
     });
     assert.isTrue(state.clean);
     yield* child.exit(0);
-    yield* firstWriter.close;
-    yield* secondWriter.close;
+    yield* firstWriter.close();
+    yield* secondWriter.close();
     assert.equal(yield* thread.readTextToEof(first), "err\n");
     assert.equal(yield* thread.readTextToEof(second), "in out\n");
   });
@@ -314,12 +314,12 @@ describe("a program", () => {
     const [reader, writer] = yield* thread.pipe();
     yield* thread.makeAfd(reader);
     const state = yield* thread.run(
-      // Not of the shell, which blocks signals while it forks.
+      // Not in the shell itself, which blocks signals while it forks.
       sh("ls /proc/$$/fd; exec grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status >&2"),
       { stdout: writer, stderr: writer },
     );
     assert.isTrue(state.clean);
-    yield* writer.close;
+    yield* writer.close();
     const text = yield* thread.readTextToEof(reader);
     assert.match(text, /^0\n1\n2\n(SigBlk:\t0+\nSigIgn:\t0+\nSigCgt:\t\w+\n)$/);
   });
@@ -328,7 +328,7 @@ describe("a program", () => {
     const thread = yield* LocalThread;
     const [reader, writer] = yield* thread.pipe();
     yield* thread.run(Command.make("/bin/pwd"), { stdout: writer, cwd: "/usr/share" });
-    yield* writer.close;
+    yield* writer.close();
     assert.equal(yield* thread.readTextToEof(reader), "/usr/share\n");
     const error = (yield* Effect.flip(
       thread.run(Command.make("/bin/pwd"), { cwd: "/no/such" }),
@@ -346,8 +346,8 @@ describe("a program", () => {
       const [input, toInput] = yield* thread.pipe();
       const [fromOutput, output] = yield* thread.pipe();
       const cat = yield* thread.spawn(Command.make("/bin/cat"), { stdin: input, stdout: output });
-      yield* input.close;
-      yield* output.close;
+      yield* input.close();
+      yield* output.close();
       const reader = yield* thread.makeAfd(fromOutput);
       const writer = yield* thread.makeAfd(toInput);
       for (const text of ["first", "second", "x".repeat(100_000)]) {
@@ -362,8 +362,8 @@ describe("a program", () => {
         yield* Fiber.join(writing);
       }
       assert.isUndefined(cat.state);
-      yield* toInput.close;
+      yield* toInput.close();
       assert.equal((yield* reader.readBytes()).length, 0);
-      assert.isTrue((yield* cat.wait).clean);
+      assert.isTrue((yield* cat.wait()).clean);
     });
 });

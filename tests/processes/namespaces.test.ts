@@ -16,10 +16,6 @@ import {
   umount,
   unshareUser,
 } from "@rsyscall/handle";
-import { getpid, getppid, type SyscallError } from "@rsyscall/near";
-import { Command, LocalThread, type Thread } from "@rsyscall/thread";
-import { Effect, type Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   it,
   launchStub,
@@ -29,13 +25,17 @@ import {
   tempDirectory,
   untilEnded,
   worksAsync,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import { getpid, getppid, type SyscallError } from "@rsyscall/near";
+import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, type Scope } from "effect";
+import { assert, describe } from "vitest";
 
 /** The inode of a namespace of a process, as /proc shows it. */
 const inode = (pid: number, kind: string): bigint =>
   BigInt(/\[(\d+)\]/.exec(readlinkSync(`/proc/${pid}/ns/${kind}`))?.[1] ?? 0);
 
-/** Asserts that what is believed of a task is so. */
+/** Asserts that the namespaces recorded for a task are its real ones. */
 const believedRight = (task: Task, pid: number) => {
   for (const kind of namespaceKinds) assert.equal(task.namespaces[kind].id, inode(pid, kind), kind);
 };
@@ -97,15 +97,15 @@ describe("namespaces", () => {
     const thread = yield* LocalThread;
     const child = yield* thread.fork();
     yield* child.unshare(CLONE.NEWUSER);
-    const home = yield* NamespaceFd.open(child.task, "net");
+    const home = yield* NamespaceFd.make(child.task, "net");
     const original = child.task.namespaces.net;
     yield* child.unshare(CLONE.NEWNET | CLONE.NEWUTS);
     assert.isFalse(child.task.namespaces.net.is(original));
-    // To leave it for good takes rights in the namespace that owns the other one.
+    // Leaving it for good needs rights in the namespace that owns the other one.
     const error = (yield* Effect.flip(child.setns(home, CLONE.NEWNET))) as SyscallError;
     assert.deepInclude({ ...error }, { syscall: "setns", errno: "EPERM" });
     const own = child.task.namespaces.net;
-    const mine = yield* NamespaceFd.open(child.task, "net");
+    const mine = yield* NamespaceFd.make(child.task, "net");
     yield* child.unshare(CLONE.NEWNET);
     assert.isFalse(child.task.namespaces.net.is(own));
     const wrong = (yield* Effect.flip(child.setns(mine, CLONE.NEWUTS))) as SyscallError;
@@ -120,7 +120,7 @@ describe("namespaces", () => {
     const leader = yield* thread.fork();
     yield* leader.unshare(CLONE.NEWUSER | CLONE.NEWUTS | CLONE.NEWIPC);
     const joining = yield* thread.fork();
-    const pidfd = yield* Pidfd.open(joining.task, leader.process.pid);
+    const pidfd = yield* Pidfd.make(joining.task, leader.process.pid);
     yield* joining.setns(pidfd, CLONE.NEWUSER | CLONE.NEWUTS);
     assert.isTrue(joining.task.namespaces.uts.is(leader.task.namespaces.uts));
     assert.isFalse(joining.task.namespaces.ipc.is(leader.task.namespaces.ipc));
@@ -143,7 +143,7 @@ describe("namespaces", () => {
         yield* messageOf(use as Effect.Effect<unknown, SyscallError, Scope.Scope>),
         /CLONE_NEWUSER\): ENOSPC: .*no disk is full: user.max_user_namespaces is 0; raise it/,
       );
-    // A chroot has none.
+    // A process in a chroot can have none.
     const directory = realpathSync(yield* tempDirectory);
     mkdirSync(`${directory}/proc`);
     const inside = yield* thread.clone(CLONE.NEWUSER | CLONE.NEWNS);
@@ -162,7 +162,7 @@ describe("namespaces", () => {
   it("are refused through a descriptor of another table", function* () {
     const thread = yield* LocalThread;
     const child = yield* thread.fork();
-    const fd = yield* NamespaceFd.open(thread.task, "uts");
+    const fd = yield* NamespaceFd.make(thread.task, "uts");
     const error = yield* Effect.flip(setns(child.task, fd));
     assert.equal(error._tag, "NamespaceMismatchError");
   });
@@ -184,7 +184,7 @@ describe("user namespaces", () => {
       assert.equal(map("gid")[0], "100");
       const [reader, writer] = yield* child.pipe();
       yield* child.run(Command.make("/bin/sh", "-c", "id -u; id -g"), { stdout: writer });
-      yield* writer.close;
+      yield* writer.close();
       assert.equal(yield* child.readTextToEof(reader), "1000\n100\n");
     });
 
@@ -208,12 +208,12 @@ describe("a pid namespace", () => {
     assert.equal(init.task.pid, 1);
     const child = yield* init.fork();
     assert.equal(child.process.pid, 2, "its number there");
-    // A grandchild that nobody waits for: a daemon.
+    // A grandchild without a parent that waits for it: a daemon.
     const [reader, writer] = yield* init.pipe();
     yield* init.run(Command.make("/bin/sh", "-c", "setsid sleep 1000 </dev/null & echo $!"), {
       stdout: writer,
     });
-    yield* writer.close;
+    yield* writer.close();
     const daemon = Number(
       yield* Effect.map(reader.readBytes(), (b) => new TextDecoder().decode(b)),
     );
@@ -225,7 +225,7 @@ describe("a pid namespace", () => {
     const outside = children.trim().split(" ").map(Number);
     assert.isAtLeast(outside.length, 2);
     yield* init.process.kill(SIG.KILL);
-    assert.equal((yield* init.process.wait).signal, SIG.KILL);
+    assert.equal((yield* init.process.wait()).signal, SIG.KILL);
     yield* Effect.forEach(outside, untilEnded);
     for (const pid of outside) assert.isUndefined(statusOf(pid));
   });

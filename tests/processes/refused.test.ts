@@ -10,12 +10,12 @@ import {
   setresuid,
   statx,
 } from "@rsyscall/handle";
+import { it, launchStub, notRoot, refuse, tempDirectory } from "@rsyscall/harness";
 import { call, type SyscallError } from "@rsyscall/near";
 import { CommandTask } from "@rsyscall/task-command";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, notRoot, refuse, tempDirectory } from "../harness/index.ts";
 
 const NOREPLACE = 1;
 
@@ -47,11 +47,11 @@ for (const errno of ["ENOSYS", "EPERM"] as const)
         (yield* Effect.flip(thread.which(`${directory}/plain`))).message,
         "may not be executed",
       );
-      const handle = yield* Directory.open(thread.task, directory);
+      const handle = yield* Directory.make(thread.task, directory);
       yield* handle.faccessat("program", ACCESS.X, AT.EACCESS);
       assert.equal(yield* errnoOf(handle.faccessat("plain", ACCESS.X, AT.EACCESS)), "EACCES");
       if (notRoot !== undefined) return;
-      // faccessat(2) asks for other ids than those that the process acts with, and would say what is not so.
+      // faccessat(2) checks the real ids, not the effective ones, and would give a wrong answer.
       yield* setresuid(thread.task, { real: 65534, effective: 0, saved: 0 });
       assert.equal(yield* errnoOf(handle.faccessat("plain", ACCESS.R, AT.EACCESS)), errno);
       assert.equal(yield* errnoOf(thread.which("sh")), errno);
@@ -102,7 +102,7 @@ for (const errno of ["ENOSYS", "EPERM"] as const)
       const directory = yield* tempDirectory;
       writeFileSync(`${directory}/file`, "", { mode: 0o600 });
       yield* thread.run(Command.make("/bin/ln", "-s", "file", `${directory}/link`));
-      const handle = yield* Directory.open(thread.task, directory);
+      const handle = yield* Directory.make(thread.task, directory);
       yield* handle.fchmodat("file", 0o640, AT.SYMLINK_NOFOLLOW);
       assert.equal(lstatSync(`${directory}/file`).mode & 0o7777, 0o640);
       const ofLink = handle.fchmodat("link", 0o644, AT.SYMLINK_NOFOLLOW);
@@ -111,13 +111,13 @@ for (const errno of ["ENOSYS", "EPERM"] as const)
     });
 
     it("a child is killed by the number that its parent knows", function* () {
-      const { thread } = yield* CommandTask.launch(yield* LocalThread, (...words) =>
+      const { thread } = yield* CommandTask.make(yield* LocalThread, (...words) =>
         Command.make(...words),
       );
       yield* refuse(thread, "pidfd_send_signal", errno);
       const process = yield* thread.spawn(Command.make("/bin/sleep", "1000"));
       yield* process.kill(SIG.TERM);
-      assert.equal((yield* process.wait).signal, SIG.TERM);
+      assert.equal((yield* process.wait()).signal, SIG.TERM);
     });
 
     it.skipIf(notRoot)("an EPERM of the kernel stays one, and nothing is half done", function* () {
@@ -130,8 +130,8 @@ for (const errno of ["ENOSYS", "EPERM"] as const)
       const ids = { real: 65534, effective: 65534, saved: 65534 };
       yield* setresgid(thread.task, ids);
       yield* setresuid(thread.task, ids);
-      const handle = yield* Directory.open(thread.task, directory);
-      // Of a directory that is sticky one may link this file, and not remove it.
+      const handle = yield* Directory.make(thread.task, directory);
+      // In a sticky directory a user may link this file, and not remove it.
       const renamed = handle.renameat("file", handle, "other", NOREPLACE);
       const error = (yield* Effect.flip(renamed)) as SyscallError;
       assert.deepInclude({ ...error }, { syscall: "renameat2", errno: "EPERM" });

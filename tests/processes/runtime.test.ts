@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { CLONE } from "@rsyscall/abi";
+import { execute, it } from "@rsyscall/harness";
 import { getpid } from "@rsyscall/near";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { execute, it } from "../harness/index.ts";
 
 /*
  * Children run in the memory of Node itself, beside its garbage collector, its threads and its timers.
@@ -37,7 +37,7 @@ const descriptors = () => readdirSync("/proc/self/fd").length;
 const resident = () =>
   Number(/VmRSS:\s*(\d+)/.exec(readFileSync("/proc/self/status", "latin1"))?.[1]);
 
-/** How many mappings are guards of something. */
+/** The number of mappings that are guard pages. */
 const guards = () =>
   readFileSync("/proc/self/maps", "latin1")
     .split("\n")
@@ -81,10 +81,10 @@ describe("many children, one after the other", () => {
         Effect.gen(function* () {
           const child = yield* thread.fork();
           yield* child.exec(trueCommand);
-          yield* child.process.wait;
+          yield* child.process.wait();
         }),
       ),
-      Effect.scoped(Effect.flatMap(thread.spawn(trueCommand), (child) => child.wait)),
+      Effect.scoped(Effect.flatMap(thread.spawn(trueCommand), (child) => child.wait())),
       Effect.scoped(thread.clone(CLONE.FILES)),
     ]);
     for (let i = 0; i < 20; i++) yield* round;

@@ -6,7 +6,7 @@ import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Cause, Effect, Exit, Logger, References } from "effect";
 import { watchLoop } from "../fixtures/watchdog.mjs";
-import { uses } from "./uses.mjs";
+import { uses } from "./controllerUses.mjs";
 
 const loop = watchLoop();
 
@@ -38,7 +38,7 @@ const handle = (call) => {
   return Effect.gen(function* () {
     const exit = yield* Effect.exit(Effect.timeout(Effect.scoped(uses[use](thread)), "2 seconds"));
     process.send({ type: "outcome", lie, text: outcomeOf(exit) });
-    yield* thread.task.sysif.close;
+    yield* thread.task.sysif.close();
     return 0;
   });
 };

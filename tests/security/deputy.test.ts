@@ -2,10 +2,6 @@ import { chmodSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { SIG } from "@rsyscall/abi";
 import { Pidfd } from "@rsyscall/handle";
-import { Command, LocalThread } from "@rsyscall/thread";
-import { Effect } from "effect";
-import { assert, describe } from "vitest";
-import { descends } from "../../packages/thread/src/descent.ts";
 import {
   describeUnless,
   hasEnded,
@@ -15,16 +11,20 @@ import {
   notRoot,
   start,
   tempDirectory,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import { Command, LocalThread } from "@rsyscall/thread";
+import { Effect } from "effect";
+import { assert, describe } from "vitest";
+import { descends } from "../../packages/thread/src/descent.ts";
 
 const at = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
 describeUnless(missing("python3"), "a client that names another process as its child", () => {
-  for (const [who, uid, skip] of [
+  for (const [user, uid, skip] of [
     ["of the same user", [], undefined],
     ["of another user", ["65534"], notRoot],
   ] as const)
-    it.skipIf(skip)(`${who} does not have it killed, nor the controller`, function* () {
+    it.skipIf(skip)(`${user} does not have it killed, nor the controller`, function* () {
       const directory = yield* tempDirectory;
       chmodSync(directory, 0o755);
       const controller = yield* start(process.execPath, [at("deputy.mjs"), directory]);
@@ -38,21 +38,21 @@ describeUnless(missing("python3"), "a client that names another process as its c
           named,
           ...uid,
         ]);
-        // It was made to wait for what does not end, and to kill that.
+        // The controller was made to wait for a process that does not end, and to kill it.
         yield* Effect.sleep(1500);
         assert.isFalse(hasEnded(bystander.pid), "the bystander");
         assert.isFalse(hasEnded(controller.pid), "the controller");
         yield* client.kill("SIGKILL");
         yield* client.ended;
       }
-      // And serves on.
+      // The controller still serves.
       const { status } = yield* (yield* start(`${directory}/stub`)).ended;
       assert.equal(status, 0);
     });
 });
 
-describe("whom the controller signals itself", () => {
-  it("is what descends from the peer, of its user, and never the controller", function* () {
+describe("processes that the controller signals itself", () => {
+  it("descend from the peer and belong to its user; the controller is none of them", function* () {
     const { task } = yield* LocalThread;
     const { call } = yield* launchStub;
     const child = yield* call.thread.fork();
@@ -63,7 +63,7 @@ describe("whom the controller signals itself", () => {
     const peer = { pid, uid, isGone };
     const ask = (target: number, ancestor: Parameters<typeof descends>[2] = peer) =>
       Effect.scoped(
-        Effect.flatMap(Pidfd.open(task, target), (pidfd) => descends(task, pidfd, ancestor)),
+        Effect.flatMap(Pidfd.make(task, target), (pidfd) => descends(task, pidfd, ancestor)),
       );
     assert.isTrue(yield* ask(child.process.pid));
     assert.isTrue(yield* ask(program.pid));
@@ -75,6 +75,6 @@ describe("whom the controller signals itself", () => {
     assert.isTrue(yield* ask(program.pid, { ...peer, uid: undefined }));
     assert.isFalse(yield* ask(program.pid, { ...peer, isGone: () => true }));
     yield* program.kill(SIG.KILL);
-    assert.equal((yield* program.wait).signal, SIG.KILL);
+    assert.equal((yield* program.wait()).signal, SIG.KILL);
   });
 });

@@ -1,10 +1,10 @@
 import { fileURLToPath } from "node:url";
 import { O } from "@rsyscall/abi";
 import { open } from "@rsyscall/handle";
+import { execute, it, missing, start, tempDirectory } from "@rsyscall/harness";
 import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { assert, describe } from "vitest";
-import { execute, it, missing, start, tempDirectory } from "../harness/index.ts";
 
 const stubC = fileURLToPath(new URL("../../stub-c", import.meta.url));
 const compiler = "aarch64-linux-gnu-gcc";
@@ -31,8 +31,8 @@ describe("a stub on another machine", () => {
       assert.equal(argv[1], "an argument");
       assert.equal(thread.task.abi.machine, "aarch64");
       const opened = yield* open(thread.task, directory, O.DIRECTORY);
-      assert.isTrue(((yield* opened.statusFlags) & O.DIRECTORY) !== 0);
-      assert.equal((yield* opened.fstat).mode & 0o170000, 0o040000);
+      assert.isTrue(((yield* opened.statusFlags()) & O.DIRECTORY) !== 0);
+      assert.equal((yield* opened.fstat()).mode & 0o170000, 0o040000);
       assert.equal(yield* thread.readTextToEof(thread.stdin), "from x86-64");
       yield* thread.exit(9);
       assert.equal((yield* caller.ended).status, 9);

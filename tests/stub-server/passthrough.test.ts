@@ -10,12 +10,6 @@ import {
 import { join } from "node:path";
 import { SIG, SigHow } from "@rsyscall/abi";
 import { type HandleFailure, resetSignal, sigprocmask } from "@rsyscall/handle";
-import { stubPath } from "@rsyscall/native";
-import type { SyscallError } from "@rsyscall/near";
-import { type StubCall, StubServer } from "@rsyscall/stub-server";
-import { Command, LocalThread, type Thread } from "@rsyscall/thread";
-import { Effect, type Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   execute,
   it,
@@ -28,7 +22,13 @@ import {
   shell,
   tempDirectory,
   untilEnded,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import { stubPath } from "@rsyscall/native";
+import type { SyscallError } from "@rsyscall/near";
+import { type StubCall, StubServer } from "@rsyscall/stub-server";
+import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, type Scope } from "effect";
+import { assert, describe } from "vitest";
 
 const STATUS = Command.make("/bin/cat", "/proc/self/status");
 
@@ -67,7 +67,7 @@ describe("a handler that executes the real program", () => {
       Effect.gen(function* () {
         const [reader, writer] = yield* call.thread.pipe();
         yield* writer.writeAllText("from the handler");
-        yield* writer.close;
+        yield* writer.close();
         yield* reader.dup3(call.thread.stdin);
         yield* call.thread.exec(Command.make("/bin/cat"));
       }),
@@ -85,7 +85,7 @@ describe("a handler that executes the real program", () => {
     [
       "by exec of a child",
       (thread) =>
-        Effect.flatMap(thread.fork(), (it) => Effect.andThen(it.exec(STATUS), it.process.wait)),
+        Effect.flatMap(thread.fork(), (it) => Effect.andThen(it.exec(STATUS), it.process.wait())),
     ],
     [
       "by exec after a run, and an exec that has failed",
@@ -102,7 +102,7 @@ describe("a handler that executes the real program", () => {
   >)
     it.skipIf(missing("python3"))(`leaves signals as the caller had them, ${how}`, function* () {
       const { path } = yield* mock(({ thread }) => Effect.asVoid(execute(thread)));
-      // Past the C library, which keeps 64 from no one but 32 and 33.
+      // By the bare system call: the C library keeps signals 32 and 33 for itself.
       const code = `
 import signal
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGTERM, 64})
@@ -191,7 +191,7 @@ describe("a handler with children", () => {
           ({ exitStatus }) => exitStatus ?? 0,
         ),
       );
-      // Its parent ignores SIGCHLD too, and is not told: so it tells itself, as a shell would.
+      // Its parent ignores SIGCHLD too, and cannot learn the status: so it prints it itself, as a shell would.
       const code = `
 import signal, subprocess
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -307,7 +307,7 @@ describe("the real program", () => {
       symlinkSync(String(stubPath), join(guises, "stub/tool"));
       const all = ["link", "hard", "copy", "stub"].map((guise) => join(guises, guise));
       assert.deepEqual(yield* call([directory, ...all, behind, last]), said("behind"));
-      // By its path, it is behind where it is in PATH, or else anywhere.
+      // Called by path: the real program comes after the stub's place in PATH, or else from anywhere in it.
       const byPath = `PATH=${before}:${all[0]}:${directory}:${behind} ${ours} a b`;
       assert.deepEqual(yield* call([], byPath), said("behind"));
       assert.deepEqual(yield* call([before, behind], `${ours} a b`), said("before"));

@@ -3,18 +3,18 @@ import { CommandTask } from "@rsyscall/task-command";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { controller } from "./controller.ts";
-import { killed } from "./killed.ts";
+import { killProcess } from "./killProcess.ts";
 
 const onlyBytes = "nothing but bytes gets there";
 
 describeTransport("a task behind a command's stdin and stdout", {
-  makeThread: Effect.gen(function* () {
-    const { thread } = yield* CommandTask.launch(yield* LocalThread, (program, ...args) =>
+  makeThread: Effect.fnUntraced(function* () {
+    const { thread } = yield* CommandTask.make(yield* LocalThread, (program, ...args) =>
       Command.make(program, ...args),
     );
     return thread;
   }),
-  cut: killed,
+  cut: killProcess,
   controller: controller("command"),
   lacks: { fdPassing: onlyBytes, sharedMemory: onlyBytes },
 });

@@ -4,21 +4,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { O } from "@rsyscall/abi";
 import { type CopyProgress, copyFile, Memfd } from "@rsyscall/handle";
+import { it, launchStub, launchStubWith, TEMP_PREFIX } from "@rsyscall/harness";
+import { pattern } from "@rsyscall/harness/taskStream";
 import { CommandTask } from "@rsyscall/task-command";
 import { StdinTask } from "@rsyscall/task-stdin";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { afterAll, assert, beforeAll, describe } from "vitest";
 import { script } from "../../packages/task-command/test/worlds.ts";
-import { it, launchStub, launchStubWith } from "../harness/index.ts";
-import { TEMP_PREFIX } from "../harness/temp.ts";
-import { pattern } from "./stream.ts";
 
 const PIECE = 16 * 1024 * 1024;
 const PIECES = 16;
 const SIZE = PIECES * PIECE;
 
-/** Each piece is another one. */
+/** Content in which no two pieces are alike. */
 const piece = (() => {
   const bytes = pattern(PIECE);
   return (number: number): Buffer => {
@@ -39,7 +38,7 @@ const sha256 = (path: string): string => {
 
 const plain = script('exec "$@"');
 
-/** Processes of this host, for whoever can be seen in /proc. */
+/** Kinds of Threads on this host, whose processes /proc shows. */
 const places: ReadonlyArray<
   [name: string, thread: Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>]
 > = [
@@ -53,13 +52,13 @@ const places: ReadonlyArray<
   [
     "a task behind a command's stdin",
     Effect.gen(function* () {
-      return (yield* StdinTask.launch(yield* LocalThread, plain)).thread;
+      return (yield* StdinTask.make(yield* LocalThread, plain)).thread;
     }),
   ],
   [
     "a task behind a command's stdin and stdout",
     Effect.gen(function* () {
-      return (yield* CommandTask.launch(yield* LocalThread, plain)).thread;
+      return (yield* CommandTask.make(yield* LocalThread, plain)).thread;
     }),
   ],
 ];
@@ -85,7 +84,7 @@ describe("256 MiB", () => {
     it(`arrive unchanged in ${name}, and tell of it meanwhile`, function* () {
       const thread = yield* place;
       const from = yield* (yield* LocalThread).open(path, O.RDONLY);
-      const to = yield* Memfd.create(thread.task, "target");
+      const to = yield* Memfd.make(thread.task, "target");
       const told: Array<CopyProgress> = [];
       const onProgress = (progress: CopyProgress) => Effect.sync(() => void told.push(progress));
       assert.equal(yield* copyFile(from, to, { onProgress }), SIZE);

@@ -2,19 +2,19 @@ import { existsSync, readFileSync } from "node:fs";
 import { SHUT, SIG } from "@rsyscall/abi";
 import { type AsyncFileDescriptor, AsyncReadBuffer } from "@rsyscall/epoller";
 import type { Socket } from "@rsyscall/handle";
+import { eventually, hasEnded, it, tempDirectory } from "@rsyscall/harness";
 import { CommandTask } from "@rsyscall/task-command";
 import { Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { eventually, hasEnded, it, tempDirectory } from "../harness/index.ts";
 
 /*
- * A link that is cut is not the end of what goes over it: a reader must not take a part for the whole.
+ * A cut link is not the end of a stream: a reader must not take a part for the whole.
  */
 
 const BYTES = 300_000;
 
-/** A way to read all that comes through the end of a channel here: how many bytes there were. */
+/** A way to read everything from our end of a channel; gives the number of bytes. */
 type Read = (local: Thread, end: Socket) => Effect.Effect<number, unknown, Scope.Scope>;
 
 const asynchronously = (
@@ -50,13 +50,13 @@ const ways: Readonly<Record<string, Read>> = {
     Effect.gen(function* () {
       const [reader, writer] = yield* local.pipe();
       const [from, to] = yield* Effect.all([local.makeAfd(end), local.makeAfd(writer)]);
-      const splicing = Effect.ensuring(from.spliceTo(to), Effect.ignore(to.close));
+      const splicing = Effect.ensuring(from.spliceTo(to), Effect.ignore(to.close()));
       const [count] = yield* Effect.all([splicing, local.readToEof(reader)], { concurrency: 2 });
       return count;
     }),
 };
 
-/** What may have become of the end before it is read. */
+/** States of our end before it is read. */
 const states: Readonly<
   Record<string, (end: Socket) => Effect.Effect<Socket, unknown, Scope.Scope>>
 > = {
@@ -64,23 +64,23 @@ const states: Readonly<
   "that writes no more": (end) => Effect.as(end.shutdown(SHUT.WR), end),
   "that has written, and writes no more": (end) =>
     Effect.as(Effect.andThen(Effect.ignore(end.writeAllText("x")), end.shutdown(SHUT.WR)), end),
-  "of another number": (end) => Effect.tap(end.dup(), () => end.close),
+  "of another number": (end) => Effect.tap(end.dup(), () => end.close()),
 };
 
 const launched = Effect.gen(function* () {
   const local = yield* LocalThread;
-  const task = yield* CommandTask.launch(local, (...words) => Command.make(...words));
+  const task = yield* CommandTask.make(local, (...words) => Command.make(...words));
   return { local, task, thread: task.thread };
 });
 
-/** A program of the far side that writes to a channel, whose end here is given once it has written. */
+/** Starts a program at the far side that writes to a channel, and gives our end once it has written. */
 const writing = (thread: Thread, script: string) =>
   Effect.gen(function* () {
     const [[end, far]] = (yield* thread.connection.openChannels(1)) as [[Socket, Socket]];
     const [reader, writer] = yield* thread.pipe();
     yield* thread.spawn(Command.make("/bin/sh", "-c", script), { stdout: far, stderr: writer });
-    yield* far.close;
-    yield* writer.close;
+    yield* far.close();
+    yield* writer.close();
     return { end, hasWritten: Effect.asVoid(reader.readBytes(1)) };
   });
 
@@ -116,12 +116,12 @@ describe("a stream that is cut", () => {
             stdout: writer,
             stderr: writer,
           });
-          yield* writer.close;
+          yield* writer.close();
           const output = yield* local.makeAfd(reader);
           assert.equal(String(Buffer.from(yield* output.readBytes())), "half\n");
           yield* task.process.kill(SIG.KILL);
           assert.match(yield* local.readTextToEof(reader), /reset by peer/);
-          assert.equal((yield* cat.wait).exitStatus, 1);
+          assert.equal((yield* cat.wait()).exitStatus, 1);
         }),
       );
   });
@@ -141,9 +141,9 @@ describe("a stream that has come to its end", () => {
     const { end } = yield* writing(thread, "echo whole");
     yield* end.shutdown(SHUT.WR);
     const afd = yield* local.makeAfd(end);
-    yield* afd.waitForRdhup;
+    yield* afd.waitForRdhup();
     yield* task.process.kill(SIG.KILL);
-    yield* task.ended;
+    yield* task.ended();
     assert.equal(yield* local.readTextToEof(end), "whole\n");
   });
 });
@@ -161,7 +161,7 @@ describe("a far program that reads", () => {
             Command.make("/usr/bin/python3", "-c", RENAMES, part, whole),
             { stdin: far },
           );
-          yield* far.close;
+          yield* far.close();
           yield* end.writeAllText("half");
           yield* eventually(() => existsSync(part) && readFileSync(part).length === 4);
           return child.pid;
@@ -173,7 +173,7 @@ describe("a far program that reads", () => {
   });
 });
 
-/** Copies stdin to a file, and renames that when all has come. */
+/** Copies stdin to a file, and renames the file at the end of the input. */
 const RENAMES = `import os, sys
 file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
 while part := os.read(0, 65536): os.write(file, part)

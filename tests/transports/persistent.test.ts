@@ -1,13 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { CLONE } from "@rsyscall/abi";
 import { PipeReader } from "@rsyscall/handle";
-import { SyscallHangup } from "@rsyscall/near";
-import { CommandTask } from "@rsyscall/task-command";
-import { PersistentTask, PersistentTaskError } from "@rsyscall/task-persistent";
-import { StdinTask } from "@rsyscall/task-stdin";
-import { Command, LocalThread, type Thread } from "@rsyscall/thread";
-import { Effect, Exit, Fiber, Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   eventually,
   hasEnded,
@@ -19,22 +12,29 @@ import {
   tempDirectory,
   untilEnded,
   worksAsync,
-} from "../harness/index.ts";
+} from "@rsyscall/harness";
+import { SyscallHangup } from "@rsyscall/near";
+import { CommandTask } from "@rsyscall/task-command";
+import { PersistentTask, PersistentTaskError } from "@rsyscall/task-persistent";
+import { StdinTask } from "@rsyscall/task-stdin";
+import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, Exit, Fiber, Scope } from "effect";
+import { assert, describe } from "vitest";
 
 const env = (...words: ReadonlyArray<string | Uint8Array>) =>
   Command.make("/usr/bin/env", ...(words as ReadonlyArray<string>));
 
 const throughCommand = (from: Thread) =>
-  Effect.map(CommandTask.launch(from, env), ({ thread }) => thread);
+  Effect.map(CommandTask.make(from, env), ({ thread }) => thread);
 
 type Way = Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>;
 
-/** What a parent is reached through, and whether the task then shares memory with us. */
+/** Kinds of parents, and whether the task then shares memory with us. */
 const ways: ReadonlyArray<[name: string, way: Way, sharesMemory: boolean]> = [
   [
     "stdin",
     Effect.flatMap(LocalThread, (local) =>
-      Effect.map(StdinTask.launch(local, env), ({ thread }) => thread),
+      Effect.map(StdinTask.make(local, env), ({ thread }) => thread),
     ),
     true,
   ],
@@ -52,7 +52,7 @@ describe("a persistent task behind another transport", () => {
     it(`outlives it, and is found through another one: ${name}`, function* () {
       const path = `${yield* tempDirectory}/socket`;
       const scope = yield* Scope.make();
-      const first = yield* Effect.flatMap(way, (parent) => PersistentTask.start(parent, path)).pipe(
+      const first = yield* Effect.flatMap(way, (parent) => PersistentTask.make(parent, path)).pipe(
         Scope.provide(scope),
       );
       const { pid } = first.thread.task;
@@ -66,7 +66,7 @@ describe("a persistent task behind another transport", () => {
       assert.deepEqual(yield* (yield* first.thread.ptr(bytes)).read(), bytes);
       const [reader, writer] = yield* first.thread.pipe();
       const fd = reader.near;
-      yield* first.keep;
+      yield* first.keep();
       const waiting = yield* Effect.forkChild(Effect.flip(reader.readBytes(1)), {
         startImmediately: true,
       });
@@ -81,7 +81,7 @@ describe("a persistent task behind another transport", () => {
       assert.equal(second.thread.task.pid, pid);
       yield* worksAsync(second.thread);
       yield* second.adopt(fd, PipeReader);
-      yield* second.end;
+      yield* second.end();
       yield* untilEnded(pid);
     });
 });
@@ -91,14 +91,14 @@ const kept = Effect.gen(function* () {
   const path = `${yield* tempDirectory}/socket`;
   const pid = yield* Effect.scoped(
     Effect.gen(function* () {
-      const task = yield* PersistentTask.start(yield* LocalThread, path);
-      yield* task.keep;
+      const task = yield* PersistentTask.make(yield* LocalThread, path);
+      yield* task.keep();
       return task.thread.task.pid;
     }),
   );
   yield* Effect.addFinalizer(() => {
     if (!hasEnded(pid)) process.kill(pid, "SIGKILL");
-    // It is a child of this process, which waits for it as soon as it hears of the end.
+    // It is a child of this process, which reaps it when it ends.
     return eventually(() => statusOf(pid) === undefined);
   });
   return { path, pid };
@@ -110,24 +110,24 @@ describe("the path of a persistent task", () => {
     process.kill(pid, "SIGKILL");
     yield* untilEnded(pid);
     assert.isTrue(existsSync(path));
-    const task = yield* PersistentTask.start(yield* LocalThread, path);
+    const task = yield* PersistentTask.make(yield* LocalThread, path);
     assert.notEqual(task.thread.task.pid, pid);
     yield* worksAsync(task.thread);
-    yield* task.end;
+    yield* task.end();
     assert.isFalse(existsSync(path));
   });
 
-  it("stays that of one that listens, and nobody is told to remove it", function* () {
+  it("stays that of one that listens, and no error advises to remove it", function* () {
     const { path, pid } = yield* kept;
     const local = yield* LocalThread;
-    const error = yield* Effect.flip(PersistentTask.start(local, path));
+    const error = yield* Effect.flip(PersistentTask.make(local, path));
     assert.instanceOf(error, PersistentTaskError);
     assert.equal((error as PersistentTaskError).reason, "PathTaken");
     assert.include(error.message, `is the socket of a server that listens (pid ${pid})`);
     assert.notInclude(error.message, "remove");
     const task = yield* PersistentTask.connect(local, path);
     yield* worksAsync(task.thread);
-    yield* task.end;
+    yield* task.end();
   });
 
   it("is left to others that have taken it meanwhile", function* () {
@@ -136,14 +136,14 @@ describe("the path of a persistent task", () => {
     const later = yield* PersistentTask.connect(local, path);
     rmSync(path);
     writeFileSync(path, "another");
-    yield* later.end;
+    yield* later.end();
     yield* untilEnded(pid);
     assert.equal(readFileSync(path, "utf8"), "another");
 
     const directory = yield* tempDirectory;
     yield* Effect.scoped(
       Effect.gen(function* () {
-        yield* PersistentTask.start(local, `${directory}/socket`);
+        yield* PersistentTask.make(local, `${directory}/socket`);
         rmSync(`${directory}/socket`);
         writeFileSync(`${directory}/socket`, "another");
       }),
@@ -157,13 +157,13 @@ describe.skipIf(noNamespaces !== undefined)("a persistent task in a pid namespac
     const local = yield* LocalThread;
     const inside = yield* local.clone(CLONE.NEWPID | (notRoot === undefined ? 0 : CLONE.NEWUSER));
     const path = `${yield* tempDirectory}/socket`;
-    const task = yield* PersistentTask.start(inside, path);
+    const task = yield* PersistentTask.make(inside, path);
     assert.isBelow(task.thread.task.pid, 10);
     const { pid } = yield* task.thread.spawn(Command.make("/bin/sleep", "1000"));
     assert.isBelow(pid, 10);
-    const [child] = yield* task.children;
+    const [child] = yield* task.children();
     assert.deepEqual(child, { pid, command: "/bin/sleep 1000", hasEnded: false });
     yield* (yield* task.adoptChild(pid)).kill();
-    yield* task.end;
+    yield* task.end();
   });
 });

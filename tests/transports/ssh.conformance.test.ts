@@ -1,11 +1,11 @@
 import { behaviours, check, describeTransport } from "@rsyscall/conformance";
+import { describeUnless } from "@rsyscall/harness";
+import { noSshd, startSshd } from "@rsyscall/harness/sshd";
 import { SshTask } from "@rsyscall/task-ssh";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Layer, Scope } from "effect";
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { describeUnless } from "../harness/index.ts";
-import { noSshd, startSshd } from "../harness/sshd.ts";
-import { killed } from "./killed.ts";
+import { killProcess } from "./killProcess.ts";
 
 const otherHost = "it is as good as on another host";
 
@@ -16,7 +16,7 @@ describeUnless(noSshd, "over ssh", () => {
 
   const launch = (...more: ReadonlyArray<string>) =>
     Effect.flatMap(LocalThread, (local) =>
-      SshTask.launch(local, "127.0.0.1", { options: [...more, ...options] }),
+      SshTask.make(local, "127.0.0.1", { options: [...more, ...options] }),
     );
 
   beforeAll(() => {
@@ -33,8 +33,8 @@ describeUnless(noSshd, "over ssh", () => {
 
   // What a launch does besides is that of task-command; here everything goes through one connection.
   describeTransport("a Thread of a host", {
-    makeThread: Effect.suspend(() => host.fork()),
-    cut: killed,
+    makeThread: () => host.fork(),
+    cut: killProcess,
     lacks: { fdPassing: otherHost, sharedMemory: otherHost },
   });
 
@@ -50,6 +50,8 @@ describeUnless(noSshd, "over ssh", () => {
     const cut = (thread: Thread) =>
       Effect.sync(() => void process.kill(processes.get(thread) as number, "SIGKILL"));
     for (const behaviour of behaviours.filter(({ topic }) => topic === "at a hang-up"))
-      it(behaviour.name, () => Effect.runPromise(check(behaviour, { makeThread, cut })));
+      it(behaviour.name, () =>
+        Effect.runPromise(check(behaviour, { makeThread: () => makeThread, cut })),
+      );
   });
 });

@@ -2,12 +2,12 @@ import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { O } from "@rsyscall/abi";
 import { type CopyProgress, copyFile, type FileDescriptor } from "@rsyscall/handle";
+import { describeUnless, it, slow, tempDirectory } from "@rsyscall/harness";
+import { HOST, noSshd, startSshd } from "@rsyscall/harness/sshd";
 import { SshTask } from "@rsyscall/task-ssh";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert } from "vitest";
-import { describeUnless, it, slow, tempDirectory } from "../harness/index.ts";
-import { HOST, noSshd, startSshd } from "../harness/sshd.ts";
 
 const MiB = 1024 * 1024;
 
@@ -21,7 +21,7 @@ describeUnless(noSshd, "copying over ssh", () => {
       function* () {
         const { options, home } = yield* startSshd();
         const local = yield* LocalThread;
-        const { thread } = yield* SshTask.launch(local, HOST, { options });
+        const { thread } = yield* SshTask.make(local, HOST, { options });
         const here = yield* tempDirectory;
         const [given, back] = [`${here}/given`, `${here}/back`];
         writeFileSync(given, randomBytes(size));

@@ -9,20 +9,20 @@ import {
 import { fileURLToPath } from "node:url";
 import { SIG } from "@rsyscall/abi";
 import { Memfd } from "@rsyscall/handle";
+import { describeUnless, eventually, it, start, tempDirectory } from "@rsyscall/harness";
+import { HOST, noSshd, type Sshd, startSshd } from "@rsyscall/harness/sshd";
 import { taskPath } from "@rsyscall/native";
 import { getpid } from "@rsyscall/near";
 import { SshTask, type SshTaskOptions } from "@rsyscall/task-ssh";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert } from "vitest";
-import { describeUnless, eventually, it, start, tempDirectory } from "../harness/index.ts";
-import { HOST, noSshd, type Sshd, startSshd } from "../harness/sshd.ts";
 
 const MiB = 1024 * 1024;
 
 const launch = (server: Sshd, options: SshTaskOptions = {}) =>
   Effect.flatMap(LocalThread, (local) =>
-    SshTask.launch(local, HOST, { ...options, options: server.options }),
+    SshTask.make(local, HOST, { ...options, options: server.options }),
   );
 
 /** Files by which the executable gets there, in places that others use too. */
@@ -105,7 +105,7 @@ const endsBy = (end: (task: SshTask) => Effect.Effect<void>, server: Sshd, keepA
     );
     yield* eventually(() => copies > 0);
     yield* end(task);
-    yield* task.ended;
+    yield* task.ended();
     for (const call of calls) assert.equal(tagOf(yield* Fiber.join(call)), "SyscallHangup");
     assert.include(["SyscallHangup", "SyscallSendError"], tagOf(yield* Fiber.join(copying)));
     for (const { task } of [thread, beside, copier])
@@ -138,12 +138,12 @@ describeUnless(noSshd, "a link over ssh", () => {
         Effect.gen(function* () {
           const task = yield* launch(server);
           yield* kill(task);
-          yield* task.ended;
+          yield* task.ended();
           assert.equal(
             tagOf(yield* Effect.exit(getpid(task.thread.task.sysif))),
             "SyscallSendError",
           );
-          yield* task.process.wait;
+          yield* task.process.wait();
         }),
       ),
     );
@@ -170,7 +170,7 @@ describeUnless(noSshd, "nothing is left at a host", () => {
       Effect.scoped(
         Effect.gen(function* () {
           const { thread } = yield* launch(server);
-          yield* Memfd.create(thread.task, "left");
+          yield* Memfd.make(thread.task, "left");
           yield* thread.fork();
           yield* thread.spawn(Command.make("/bin/sleep", "1000"));
           assert.isAbove(server.processes().length, 3);

@@ -3,11 +3,11 @@ import { StdinTask, type StdinTaskOptions } from "@rsyscall/task-stdin";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { controller } from "./controller.ts";
-import { killed } from "./killed.ts";
+import { killProcess } from "./killProcess.ts";
 
 const through = (options: StdinTaskOptions) =>
   Effect.gen(function* () {
-    const { thread } = yield* StdinTask.launch(
+    const { thread } = yield* StdinTask.make(
       yield* LocalThread,
       (...words) => Command.make("/usr/bin/env", ...words),
       options,
@@ -16,14 +16,14 @@ const through = (options: StdinTaskOptions) =>
   });
 
 describeTransport("a task behind a command's stdin", {
-  makeThread: through({}),
-  cut: killed,
+  makeThread: () => through({}),
+  cut: killProcess,
   controller: controller("stdin"),
 });
 
 describeTransport("a task behind a command's stdin, over sockets", {
-  makeThread: through({ sharedMemory: false }),
-  cut: killed,
+  makeThread: () => through({ sharedMemory: false }),
+  cut: killProcess,
   controller: controller("stdin over sockets"),
   lacks: { sharedMemory: "it goes over sockets" },
 });

@@ -4,10 +4,6 @@ import type { Socket as NodeSocket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { aarch64, RLIMIT, SIG, SO, SOL, x86_64 } from "@rsyscall/abi";
 import { Socket } from "@rsyscall/handle";
-import { taskPath } from "@rsyscall/native";
-import { Command, LocalThread } from "@rsyscall/thread";
-import { Effect, type Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   eventually,
   execute,
@@ -16,8 +12,8 @@ import {
   notRoot,
   tempDirectory,
   untilEnded,
-} from "../harness/index.ts";
-import { waitForMessage } from "../stub-server/hello.ts";
+} from "@rsyscall/harness";
+import { waitForMessage } from "@rsyscall/harness/stubClient";
 import {
   CLOSE,
   CREDIT,
@@ -40,7 +36,11 @@ import {
   u32,
   WELCOME,
   WINDOW,
-} from "./stream.ts";
+} from "@rsyscall/harness/taskStream";
+import { taskPath } from "@rsyscall/native";
+import { Command, LocalThread } from "@rsyscall/thread";
+import { Effect, type Scope } from "effect";
+import { assert, describe } from "vitest";
 
 const MSG_DONTWAIT = 0x40;
 const EAGAIN = -11;
@@ -121,7 +121,7 @@ describe("the command line of rsyscall-task", () => {
     assert.isFalse(existsSync(path));
     assert.equal(yield* server.call("getpid"), server.hello.pid);
     assert.deepEqual(server.hello.argv, [path, "--unlink", "command"]);
-    // Nobody can remove what has gone already.
+    // It cannot be removed twice.
     const again = [`/proc/${server.stream.pid}/exe`, "--unlink", "command"];
     yield* (yield* make(again)).call("getpid");
   });
@@ -172,7 +172,7 @@ for (const [name, command] of through)
       }
     });
 
-    it("takes what comes while nobody reads what it writes", function* () {
+    it("takes input while its output is not read", function* () {
       const { server, stream, a } = yield* makeWithTwo(command);
       stream.channel(A).gives = false;
       stream.pause();
@@ -385,7 +385,7 @@ describe("channels of a stream", () => {
     const open = readdirSync(`/proc/${hello.pid}/fd`).length;
     const [first, last] = [Math.min(...fds), Math.max(...fds)];
     assert.isBelow(last, hello.dataFd);
-    // All hang up at once, while nobody looks.
+    // All hang up at once, while the process is stopped.
     const stop = server.request("kill", stream.pid, SIG.STOP);
     const close = server.request("close_range", first, last, 0);
     yield* stream.sendData(SYSCALLS, Buffer.concat([stop, close]));
@@ -698,7 +698,7 @@ describe("a stream that is not right", () => {
     }
   });
 
-  it("ends when what it leads to is no task, and says so to nobody else", function* () {
+  it("ends when its command leads to no task, and tells no other", function* () {
     const stream = yield* Stream.start();
     stream.sendRaw(Buffer.from("SSH-2.0-OpenSSH_9.2p1\r\n"));
     assert.equal((yield* stream.ended).status, 1);
@@ -791,20 +791,20 @@ describe("a task whose stdin is a socket", () => {
     const local = yield* LocalThread;
     const [near, far] = yield* Socket.pair(local.task);
     const task = yield* local.spawn(Command.make(taskPath, "stdin"), { stdin: far });
-    yield* far.close;
+    yield* far.close();
     const { bytes, fds } = yield* waitForMessage(near);
     assert.equal(Buffer.from(bytes).toString("latin1", 0, 8), "rsyscall");
     assert.equal(fds.length, 1, "the arena");
     const pairs = yield* Effect.all(Array.from({ length: 4 }, () => Socket.pair(local.task)));
     const theirs = pairs.map(([, end]) => end);
     yield* near.sendFds(WELCOME, theirs);
-    yield* Effect.forEach(theirs, (end) => end.close);
+    yield* Effect.forEach(theirs, (end) => end.close());
     const [syscalls, , lifeline] = pairs.map(([end]) => end) as [Socket, Socket, Socket];
     yield* syscalls.writeAllBytes(request(x86_64, "getpid"));
     const result = yield* waitForMessage(syscalls);
     assert.equal(Buffer.from(result.bytes).readBigInt64LE(0), BigInt(task.pid));
-    yield* lifeline.close;
-    assert.equal((yield* task.wait).exitStatus, 69);
+    yield* lifeline.close();
+    assert.equal((yield* task.wait()).exitStatus, 69);
   });
 
   it("ends with the socket", function* () {

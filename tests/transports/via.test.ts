@@ -1,14 +1,14 @@
 import { CLONE, SHUT, SIG } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import type { Socket } from "@rsyscall/handle";
+import { it, launchStub, notRoot, untilEnded, worksAsync } from "@rsyscall/harness";
+import { pattern } from "@rsyscall/harness/taskStream";
 import { CommandTask } from "@rsyscall/task-command";
 import { StdinTask } from "@rsyscall/task-stdin";
 import { Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
 import { script, through } from "../../packages/task-command/test/worlds.ts";
-import { it, launchStub, notRoot, untilEnded, worksAsync } from "../harness/index.ts";
-import { pattern } from "./stream.ts";
 
 /*
  * Commands from any Thread, also from one that is behind another command.
@@ -16,7 +16,7 @@ import { pattern } from "./stream.ts";
 
 const plain = script('exec "$@"');
 
-const launch = Effect.flatMap(LocalThread, (local) => CommandTask.launch(local, plain));
+const launch = Effect.flatMap(LocalThread, (local) => CommandTask.make(local, plain));
 
 /** Calls, memory, channels, children and programs of a Thread. */
 const worksFully = (thread: Thread) =>
@@ -32,11 +32,11 @@ const worksFully = (thread: Thread) =>
         stdin: far,
         stdout: far,
       });
-      yield* far.close;
+      yield* far.close();
       yield* client.sendAllBytes(bytes);
       yield* client.handle.shutdown(SHUT.WR);
       assert.match(new TextDecoder().decode(yield* client.readBytes()), /1048577/);
-      assert.isTrue((yield* counter.wait).clean);
+      assert.isTrue((yield* counter.wait()).clean);
       const child = yield* thread.fork();
       yield* worksAsync(child);
       const state = yield* child.run(Command.make("/bin/sh", "-c", "exit 7"));
@@ -54,7 +54,7 @@ const places: ReadonlyArray<
   [
     "a task behind a command's stdin",
     Effect.map(
-      Effect.flatMap(LocalThread, (local) => StdinTask.launch(local, plain)),
+      Effect.flatMap(LocalThread, (local) => StdinTask.make(local, plain)),
       ({ thread }) => thread,
     ),
   ],
@@ -63,18 +63,18 @@ const places: ReadonlyArray<
 ];
 
 const ways = [
-  ["its stdin and stdout", (parent: Thread) => CommandTask.launch(parent, plain)],
-  ["its stdin", (parent: Thread) => StdinTask.launch(parent, plain)],
+  ["its stdin and stdout", (parent: Thread) => CommandTask.make(parent, plain)],
+  ["its stdin", (parent: Thread) => StdinTask.make(parent, plain)],
 ] as const;
 
 for (const [way, from] of ways)
   describe(`a task behind a command by ${way}`, () => {
     for (const [name, parent] of places)
       it(`works from ${name}`, function* () {
-        const { thread, ended } = yield* from(yield* parent);
-        yield* worksFully(thread);
-        yield* thread.exit(0);
-        yield* ended;
+        const far = yield* from(yield* parent);
+        yield* worksFully(far.thread);
+        yield* far.thread.exit(0);
+        yield* far.ended();
       });
   });
 
@@ -87,7 +87,7 @@ describe("a chain of commands", () => {
       );
     let parent: Thread = yield* LocalThread;
     for (const name of ["one", "two", "three"]) {
-      const { thread } = yield* CommandTask.launch(parent, inside(name));
+      const { thread } = yield* CommandTask.make(parent, inside(name));
       const hostname = yield* thread.slurp("/proc/sys/kernel/hostname");
       assert.equal(new TextDecoder().decode(hostname), `${name}\n`);
       yield* worksFully(thread);
@@ -97,12 +97,12 @@ describe("a chain of commands", () => {
 
   it("takes those along that are behind it", function* () {
     const first = yield* launch;
-    const second = yield* CommandTask.launch(first.thread, plain);
-    const third = yield* CommandTask.launch(second.thread, plain);
+    const second = yield* CommandTask.make(first.thread, plain);
+    const third = yield* CommandTask.make(second.thread, plain);
     yield* first.process.kill(SIG.KILL);
-    for (const { ended, thread } of [first, second, third]) {
-      yield* ended;
-      yield* untilEnded(thread.task.pid);
+    for (const far of [first, second, third]) {
+      yield* far.ended();
+      yield* untilEnded(far.thread.task.pid);
     }
   });
 });

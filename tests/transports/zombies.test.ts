@@ -1,5 +1,5 @@
+import { it, missing, notRoot, start } from "@rsyscall/harness";
 import { assert, describe } from "vitest";
-import { it, missing, notRoot, start } from "../harness/index.ts";
 
 /*
  * In most containers the first process waits for no child. So what a task leaves must be waited for by its own

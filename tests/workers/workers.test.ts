@@ -1,10 +1,10 @@
 import { fileURLToPath } from "node:url";
+import { execute, it, slow, tempDirectory } from "@rsyscall/harness";
 import { assert, describe } from "vitest";
-import { execute, it, slow, tempDirectory } from "../harness/index.ts";
 
 const program = fileURLToPath(new URL("terminate.mjs", import.meta.url));
 
-/** What it is in the middle of. */
+/** The activities in whose middle a worker is ended. */
 const kinds = [
   "scope",
   "program",

@@ -18,7 +18,7 @@ export interface Behaviour {
   /** What it takes. */
   readonly needs: ReadonlyArray<Need>;
   /** Fails, or dies, if the transport does something else. See `check`. */
-  readonly run: Effect.Effect<void, unknown, Services>;
+  readonly run: () => Effect.Effect<void, unknown, Services>;
 }
 
 type Run = () => Generator<Effect.Effect<unknown, unknown, Services>, void, never>;
@@ -28,7 +28,7 @@ export const behaviour = (
   name: string,
   needs: ReadonlyArray<Need>,
   run: Run,
-): Omit<Behaviour, "topic"> => ({ name, needs, run: Effect.gen(run as never) });
+): Omit<Behaviour, "topic"> => ({ name, needs, run: () => Effect.gen(run as never) });
 
 /** The behaviours of one topic. */
 export const topic = (
@@ -66,8 +66,8 @@ export const reasonToSkip = (
 };
 
 /**
- * Looks whether a transport behaves as it should. Gives why it could not be seen, if what it takes is not
- * to be had where the Thread is.
+ * Checks whether a transport behaves as it should. Gives the reason if that could not be checked, because the
+ * place where the Thread is lacks what it takes.
  */
 export const check = (
   behaviour: Behaviour,
@@ -82,7 +82,7 @@ export const check = (
     const subject = { transport, waitsFor: undefined as string | undefined };
     let isClosing = false;
     const run = Effect.ensuring(
-      behaviour.run,
+      behaviour.run(),
       Effect.sync(() => (isClosing = true)),
     );
     const fiber = yield* Effect.forkDetach(
@@ -91,7 +91,7 @@ export const check = (
         Effect.provide(LocalThread.layer),
       ),
     );
-    // What does not end may not be interruptible either, so nobody waits for that.
+    // What does not end may not be interruptible either, so its interruption is not waited for.
     const stop = Effect.sync(() => fiber.interruptUnsafe());
     const timeout = transport.timeout ?? "10 seconds";
     const exit = yield* Fiber.await(fiber).pipe(

@@ -60,8 +60,8 @@ export const asyncIo: ReadonlyArray<Behaviour> = topic("asynchronous I/O", [
     const afd = yield* thread.makeAfd(reader);
     const reading = yield* beside(afd.readBytes());
     yield* getpid(thread.task.sysif);
-    yield* writer.close;
-    const bytes = yield* waiting("the end of a pipe that nobody writes to", Fiber.join(reading));
+    yield* writer.close();
+    const bytes = yield* waiting("the end of a pipe without a writer", Fiber.join(reading));
     equal(bytes.length, 0, "the bytes at the end");
   }),
 
@@ -71,7 +71,7 @@ export const asyncIo: ReadonlyArray<Behaviour> = topic("asynchronous I/O", [
     const from = yield* thread.makeAfd(reader);
     const to = yield* thread.makeAfd(writer);
     const sent = pattern(2 * MiB + 1, 11);
-    const writing = yield* beside(Effect.andThen(to.writeAllBytes(sent), to.close));
+    const writing = yield* beside(Effect.andThen(to.writeAllBytes(sent), to.close()));
     const got = yield* waiting("the end of what goes through a pipe", readAll(from.readBytes()));
     yield* Fiber.join(writing);
     equalBytes(got, sent, "what came through the pipe");
@@ -153,8 +153,8 @@ export const asyncIo: ReadonlyArray<Behaviour> = topic("asynchronous I/O", [
       const { afd: listener } = yield* listening(thread, 1);
       const accepting = yield* beside(listener.accept());
       yield* getpid(thread.task.sysif);
-      yield* afd.close;
-      yield* listener.close;
+      yield* afd.close();
+      yield* listener.close();
       for (const [what, fiber] of [
         ["a read", reading],
         ["an accept", accepting],
@@ -183,7 +183,7 @@ export const asyncIo: ReadonlyArray<Behaviour> = topic("asynchronous I/O", [
         for (let i = 0; i < 3; i++) {
           const reading = yield* beside(afd.readBytes());
           // Behind this nothing of the read is on its way any more: it waits.
-          yield* thread.task.sysif.barrier;
+          yield* thread.task.sysif.barrier();
           yield* waiting("the end of a fiber that was interrupted", Fiber.interrupt(reading));
         }
         yield* writer.writeAllBytes(sent.subarray(at, at + 200));
@@ -220,10 +220,10 @@ export const asyncIo: ReadonlyArray<Behaviour> = topic("asynchronous I/O", [
     const thread = yield* newThread;
     const [ours, theirs] = yield* Socket.pair(thread.task);
     const afd = yield* thread.makeAfd(ours);
-    const gone = yield* beside(afd.waitForRdhup);
+    const gone = yield* beside(afd.waitForRdhup());
     yield* getpid(thread.task.sysif);
     ok(gone.pollUnsafe() === undefined, "the other side must not be gone before it is");
-    yield* theirs.close;
+    yield* theirs.close();
     yield* waiting("the hang-up of the other end of a socket", Fiber.join(gone));
     const error = yield* Effect.exit(afd.sendAllBytes(new Uint8Array(1)));
     ok(
@@ -234,11 +234,11 @@ export const asyncIo: ReadonlyArray<Behaviour> = topic("asynchronous I/O", [
 
   behaviour("waits for timers", [], function* () {
     const thread = yield* newThread;
-    const timerfd = yield* Timerfd.create(thread.task, CLOCK.MONOTONIC);
-    const timer = yield* AsyncTimerfd.make(yield* thread.epoller, timerfd);
+    const timerfd = yield* Timerfd.make(thread.task, CLOCK.MONOTONIC);
+    const timer = yield* AsyncTimerfd.make(yield* thread.epoller(), timerfd);
     yield* timerfd.settime({ value: { seconds: 0, nanoseconds: 1_000_000 } });
     equal(
-      yield* waiting("the expiry of a timer of a millisecond", timer.expirations),
+      yield* waiting("the expiry of a timer of a millisecond", timer.expirations()),
       1n,
       "how often the timer has expired",
     );

@@ -44,11 +44,11 @@ export const channels: ReadonlyArray<Behaviour> = topic("channels", [
     function* () {
       const thread = yield* newThread;
       const [[ours, theirs]] = (yield* thread.connection.openChannels(1)) as [[Socket, Socket]];
-      equal((yield* ours.statusFlags) & O.NONBLOCK, 0, "O_NONBLOCK of our end");
-      equal((yield* theirs.statusFlags) & O.NONBLOCK, 0, "O_NONBLOCK of the far end");
+      equal((yield* ours.statusFlags()) & O.NONBLOCK, 0, "O_NONBLOCK of our end");
+      equal((yield* theirs.statusFlags()) & O.NONBLOCK, 0, "O_NONBLOCK of the far end");
       const afd = yield* thread.makeAfd(theirs);
       const reading = yield* beside(afd.readBytes());
-      yield* ours.close;
+      yield* ours.close();
       const bytes = yield* waiting("the end of a channel that we have closed", Fiber.join(reading));
       equal(bytes.length, 0, "the bytes at the end");
     },
@@ -68,10 +68,10 @@ export const channels: ReadonlyArray<Behaviour> = topic("channels", [
       ok(passed.task.fdTable === task.fdTable, "what was passed should be a handle of the process");
       yield* passed.writeAllText("to us");
       equal(utf8(yield* reader.readBytes()), "to us", "what the process has written to our pipe");
-      const file = yield* Memfd.create(task, "passed");
+      const file = yield* Memfd.make(task, "passed");
       yield* file.writeAllText("theirs");
       const [ours] = (yield* connection.passFrom([file])) as [FileDescriptor];
-      equal((yield* ours.fstat).ino, (yield* file.fstat).ino, "the inode of a file of theirs");
+      equal((yield* ours.fstat()).ino, (yield* file.fstat()).ino, "the inode of a file of theirs");
     },
   ),
 
@@ -83,7 +83,7 @@ export const channels: ReadonlyArray<Behaviour> = topic("channels", [
       const files = yield* Effect.forEach(
         Array.from({ length: 3 }, (_, i) => i),
         (i) =>
-          Effect.tap(Memfd.create(connection.accessTask, `file ${i}`), (file) => file.truncate(i)),
+          Effect.tap(Memfd.make(connection.accessTask, `file ${i}`), (file) => file.truncate(i)),
       );
       const many = Array.from({ length: 260 }, (_, i) => files[i % 3] as Memfd);
       const passed = yield* connection.passTo(many);
@@ -94,7 +94,7 @@ export const channels: ReadonlyArray<Behaviour> = topic("channels", [
         "how many numbers they have",
       );
       for (const [i, fd] of passed.entries())
-        if (i > 240) equal((yield* fd.fstat).size, i % 3, `the size of file ${i}`);
+        if (i > 240) equal((yield* fd.fstat()).size, i % 3, `the size of file ${i}`);
       for (const fd of passed)
         ok(fd.task.fdTable === task.fdTable, "what was passed should be a handle of the process");
     },

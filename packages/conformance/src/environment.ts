@@ -19,7 +19,7 @@ export const environment: ReadonlyArray<Behaviour> = topic("environment", [
       const [reader, writer] = yield* thread.pipe();
       const print = 'printf "%s" "[$RSYSCALL_GONE] $RSYSCALL_SET"';
       yield* thread.run(thread.environ.sh.args("-c", print), { stdout: writer });
-      yield* writer.close;
+      yield* writer.close();
       const seen = yield* thread.readToEof(reader);
       equal(utf8(seen.subarray(0, 3)), "[] ", "a variable that was deleted");
       equalBytes(seen.subarray(3), value, "a variable that was set");

@@ -53,7 +53,7 @@ export const hangup: ReadonlyArray<Behaviour> = topic("at a hang-up", [
           failed(exit, UNSENT, "a call of a batch after the end") !== undefined,
           "a batch should fail",
         );
-      yield* failing(sysif.barrier, UNSENT, "a barrier after the end");
+      yield* failing(sysif.barrier(), UNSENT, "a barrier after the end");
       yield* failing(thread.pipe(), UNSENT, "an operation after the end");
       yield* failing(thread.fork(), UNSENT, "a fork after the end");
       yield* failing(thread.run(thread.environ.sh), UNSENT, "a run after the end");
@@ -66,11 +66,11 @@ export const hangup: ReadonlyArray<Behaviour> = topic("at a hang-up", [
     function* () {
       const thread = yield* newThread;
       const { connection } = thread;
-      const epoller = yield* thread.epoller;
+      const epoller = yield* thread.epoller();
       const [reader] = yield* thread.pipe();
       const afd = yield* thread.makeAfd(reader);
       const [closed] = yield* thread.pipe();
-      yield* closed.close;
+      yield* closed.close();
       yield* cutAndSee(thread);
       yield* failing(epoller.register(reader), UNSENT, "a registration after the end");
       yield* failing(
@@ -127,7 +127,7 @@ export const hangup: ReadonlyArray<Behaviour> = topic("at a hang-up", [
       const theirs = yield* helper.makeAfd(yield* reader.inherit(helper.task));
       // More than a pipe holds: the call is under way as soon as some of it is there, and does not end.
       const buffer = yield* thread.malloc(Bytes, MiB);
-      const writing = yield* beside(write(sysif, writer.near, yield* buffer.address, MiB));
+      const writing = yield* beside(write(sysif, writer.near, yield* buffer.address(), MiB));
       const behind = yield* Effect.forEach(Array.from({ length: 100 }), () =>
         beside(getpid(sysif)),
       );
@@ -152,7 +152,7 @@ export const hangup: ReadonlyArray<Behaviour> = topic("at a hang-up", [
     function* () {
       const thread = yield* newThread;
       const { task } = thread;
-      const { near } = yield* Memfd.create(task, "in flight");
+      const { near } = yield* Memfd.make(task, "in flight");
       const lseek = task.abi.syscallNumber("lseek") as number;
       const calls = yield* beside(
         pipelined(
@@ -247,8 +247,8 @@ export const hangup: ReadonlyArray<Behaviour> = topic("at a hang-up", [
       const child = yield* thread.fork();
       const grandchild = yield* child.fork();
       const ends = [
-        yield* beside(Effect.exit(child.process.wait)),
-        yield* beside(Effect.exit(grandchild.process.wait)),
+        yield* beside(Effect.exit(child.process.wait())),
+        yield* beside(Effect.exit(grandchild.process.wait())),
       ];
       yield* cut(thread);
       for (const one of [child, grandchild]) yield* untilSeen(one);
@@ -265,7 +265,7 @@ export const hangup: ReadonlyArray<Behaviour> = topic("at a hang-up", [
     const process = yield* thread.spawn(command, { stdin: input });
     yield* cut(thread);
     yield* waiting("the end of `run` when the Thread was cut", Fiber.join(running));
-    yield* waiting("the end of `wait` when the Thread was cut", Effect.exit(process.wait));
+    yield* waiting("the end of `wait` when the Thread was cut", Effect.exit(process.wait()));
   }),
 
   behaviour(
@@ -296,8 +296,8 @@ export const hangup: ReadonlyArray<Behaviour> = topic("at a hang-up", [
           const [reader, writer] = yield* thread.pipe();
           yield* thread.makeAfd(reader);
           yield* writer.dup();
-          yield* Memfd.create(thread.task, "memfd");
-          yield* thread.epoller;
+          yield* Memfd.make(thread.task, "memfd");
+          yield* thread.epoller();
           yield* cut(thread);
         }),
       ),
@@ -319,8 +319,8 @@ export const hangup: ReadonlyArray<Behaviour> = topic("at a hang-up", [
 
   behaviour("can be closed by the controller, with the same result", ["ownProcess"], function* () {
     const { task } = yield* newThread;
-    yield* task.sysif.close;
+    yield* task.sysif.close();
     yield* failing(getpid(task.sysif), UNSENT, "a call after the controller has closed");
-    yield* task.sysif.close;
+    yield* task.sysif.close();
   }),
 ]);

@@ -20,7 +20,7 @@ const block = (thread: Thread) =>
     const theirs = yield* child.makeAfd(yield* reader.inherit(child.task));
     const buffer = yield* thread.malloc(Bytes, size);
     // More than a pipe holds.
-    const writing = write(thread.task.sysif, writer.near, yield* buffer.address, size);
+    const writing = write(thread.task.sysif, writer.near, yield* buffer.address(), size);
     yield* Effect.forkScoped(writing, { startImmediately: true });
     yield* theirs.readBytes(1);
   });
@@ -33,8 +33,10 @@ const block = (thread: Thread) =>
  * @example
  * ```ts no-run
  * import { holdThreads } from "@rsyscall/conformance/controller";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
  *
- * holdThreads(connect("host"));
+ * holdThreads(Effect.flatMap(LocalThread, (local) => local.fork()));
  * ```
  */
 export const holdThreads = (

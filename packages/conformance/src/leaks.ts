@@ -10,7 +10,7 @@ import { beside, cut, newThread, until } from "./internal/subject.ts";
 
 /*
  * What is left behind. The first use may open what stays, for all that come later; so everything is done
- * once before anybody counts.
+ * once before they are counted.
  */
 
 const orUndefined = <A>(look: () => A): A | undefined => {
@@ -77,7 +77,7 @@ const use = (thread: Thread) =>
       yield* writer.writeAllText("x");
       yield* Fiber.join(reading);
       yield* Socket.pair(thread.task);
-      const file = yield* Memfd.create(thread.task, "leaks");
+      const file = yield* Memfd.make(thread.task, "leaks");
       yield* file.dup();
       yield* thread.ptr("memory");
       yield* thread.connection.openAsyncChannels(1);
@@ -95,7 +95,7 @@ const withChildren = (thread: Thread) =>
       yield* child.fork();
       const ended = yield* thread.fork();
       yield* ended.exit(1);
-      yield* ended.process.wait;
+      yield* ended.process.wait();
     }),
   );
 
@@ -118,11 +118,11 @@ const nothingInside = (effect: (thread: Thread) => Effect.Effect<void, unknown>)
   Effect.gen(function* () {
     const thread = yield* newThread;
     yield* effect(thread);
-    yield* thread.task.sysif.barrier;
+    yield* thread.task.sysif.barrier();
     const before = yield* openBesideStdio(thread);
     yield* effect(thread);
     const more = Effect.map(
-      Effect.andThen(thread.task.sysif.barrier, openBesideStdio(thread)),
+      Effect.andThen(thread.task.sysif.barrier(), openBesideStdio(thread)),
       (now) => now.filter((fd) => !before.includes(fd)),
     );
     yield* until(

@@ -73,14 +73,14 @@ export const memory: ReadonlyArray<Behaviour> = topic("memory", [
             for (const alignment of [1, 2, 8, 64, task.pageSize]) {
               const allocation = yield* Effect.acquireRelease(
                 task.allocator.malloc(size, alignment),
-                (allocation) => allocation.free,
+                (allocation) => allocation.free(),
               );
               const { address } = allocation;
               equal(address % alignment, 0, `an address modulo ${alignment}`);
               for (const other of taken)
                 ok(
                   address + size <= other.address || other.address + other.size <= address,
-                  "memory that is in use must not be given to anybody else",
+                  "memory that is in use must not be allocated again",
                 );
               taken.push({ address, size });
               yield* task.sysif.write(address, pattern(size, taken.length));
@@ -99,7 +99,7 @@ export const memory: ReadonlyArray<Behaviour> = topic("memory", [
   behaviour("shows a write to every call after it, and to none before it", [], function* () {
     const { task } = yield* newThread;
     const { sysif } = task;
-    const { near } = yield* Memfd.create(task, "writes");
+    const { near } = yield* Memfd.make(task, "writes");
     yield* task.withMemory(8, 8, (address) =>
       pipelined(
         Array.from({ length: ROUNDS }, (_, i) => [
@@ -127,7 +127,7 @@ export const memory: ReadonlyArray<Behaviour> = topic("memory", [
   behaviour("reads what the calls before have left, and nothing that came later", [], function* () {
     const { task } = yield* newThread;
     const { sysif } = task;
-    const file = yield* Memfd.create(task, "reads");
+    const file = yield* Memfd.make(task, "reads");
     const numbers = new Uint8Array(8 * ROUNDS);
     for (let i = 0; i < ROUNDS; i++) numbers.set(word(i), 8 * i);
     yield* file.writeAllBytes(numbers);
@@ -185,10 +185,10 @@ export const memory: ReadonlyArray<Behaviour> = topic("memory", [
     [],
     function* () {
       const { task } = yield* newThread;
-      const file = yield* Memfd.create(task, "kernel");
+      const file = yield* Memfd.make(task, "kernel");
       const bytes = pattern(3 * MiB + 1, 5);
       yield* file.writeAllBytes(bytes);
-      equal((yield* file.fstat).size, bytes.length, "the size of the file");
+      equal((yield* file.fstat()).size, bytes.length, "the size of the file");
       yield* file.lseek(0, 0);
       const pointer = yield* task.malloc(Bytes, bytes.length);
       const [used] = yield* file.read(pointer);
@@ -198,7 +198,7 @@ export const memory: ReadonlyArray<Behaviour> = topic("memory", [
 
   behaviour("gives the kernel's EFAULT for an address at which nothing is", [], function* () {
     const { task } = yield* newThread;
-    const { near } = yield* Memfd.create(task, "fault");
+    const { near } = yield* Memfd.make(task, "fault");
     yield* refused(write(task.sysif, near, Address(8), 1), "EFAULT", "write from address 8");
     equal(
       yield* task.withBytes(pattern(8), (at) => write(task.sysif, near, at, 8)),
@@ -216,10 +216,10 @@ export const memory: ReadonlyArray<Behaviour> = topic("memory", [
     );
     // What is given back behind a write that is on its way is back when that is done.
     yield* use;
-    yield* task.sysif.barrier;
+    yield* task.sysif.barrier();
     const before = task.allocator.mapped;
     for (let i = 0; i < 20; i++) yield* use;
-    yield* task.sysif.barrier;
+    yield* task.sysif.barrier();
     equal(task.allocator.mapped, before, "the bytes that are mapped after the same again");
   }),
 
@@ -234,7 +234,7 @@ export const memory: ReadonlyArray<Behaviour> = topic("memory", [
           ok(memory.has(address, 256), "what is allocated should lie in the memory that is shared");
           const bytes = pattern(256, 9);
           memory.write(address, bytes);
-          const { near } = yield* Memfd.create(task, "shared");
+          const { near } = yield* Memfd.make(task, "shared");
           yield* pwrite(task.sysif, near, address, 256, 0);
           yield* task.sysif.write(address, new Uint8Array(256));
           equalBytes(memory.read(address, 256), new Uint8Array(256), "what the controller sees");

@@ -43,7 +43,7 @@ export const namespaces: ReadonlyArray<Behaviour> = topic("namespaces", [
       equal(yield* getpid(grandchild.task.sysif), Pid(2), "the pid of its first child");
       yield* child.process.kill();
       yield* child.process.kill(9);
-      yield* child.process.wait;
+      yield* child.process.wait();
     },
   ),
 

@@ -72,7 +72,7 @@ export const processes: ReadonlyArray<Behaviour> = topic("processes", [
         fds: new Map([[7, seven]]),
         cwd: directory,
       });
-      for (const fd of [writer, stderr, input, seven]) yield* fd.close;
+      for (const fd of [writer, stderr, input, seven]) yield* fd.close();
       yield* feed.writeAllText("a line\n");
       const [output, complaint, more] = yield* waiting(
         "the output of a program",
@@ -90,7 +90,7 @@ export const processes: ReadonlyArray<Behaviour> = topic("processes", [
       );
       equal(complaint, "oops\n", "what it wrote to stderr");
       equal(more, "seven\n", "what it wrote to descriptor 7");
-      equal((yield* process.wait).exitStatus, 3, "its status");
+      equal((yield* process.wait()).exitStatus, 3, "its status");
     },
   ),
 
@@ -99,7 +99,7 @@ export const processes: ReadonlyArray<Behaviour> = topic("processes", [
     const [reader, writer] = yield* thread.pipe();
     const argument = new Uint8Array([0xff, 0xfe, 0x41, 0x80]);
     yield* thread.run(script(thread, 'printf "%s" "$1"', argument), { stdout: writer });
-    yield* writer.close;
+    yield* writer.close();
     equalBytes(yield* thread.readToEof(reader), argument, "the argument");
   }),
 
@@ -132,7 +132,7 @@ export const processes: ReadonlyArray<Behaviour> = topic("processes", [
       const thread = yield* newThread;
       const [input] = yield* thread.pipe();
       const process = yield* thread.spawn(script(thread, "read never"), { stdin: input });
-      const waits = [yield* beside(process.wait), yield* beside(process.wait)];
+      const waits = [yield* beside(process.wait()), yield* beside(process.wait())];
       equal(yield* getpid(thread.task.sysif), thread.task.pid, "what getpid gives meanwhile");
       ok(process.state === undefined, "a program that waits must not be over");
       yield* process.kill(SIG.STOP);
@@ -197,10 +197,10 @@ export const processes: ReadonlyArray<Behaviour> = topic("processes", [
     const thread = yield* newThread;
     const child = yield* thread.clone(CLONE.FILES);
     yield* works(child, "a child that shares descriptors");
-    const file = yield* Memfd.create(child.task, "of the child");
+    const file = yield* Memfd.make(child.task, "of the child");
     const ours = yield* file.forTask(thread.task);
     yield* ours.writeAllText("ours");
-    equal((yield* file.fstat).size, 4, "the size of the file, in the child");
+    equal((yield* file.fstat()).size, 4, "the size of the file, in the child");
   }),
 
   behaviour(
@@ -210,7 +210,7 @@ export const processes: ReadonlyArray<Behaviour> = topic("processes", [
       const thread = yield* newThread;
       const exited = yield* thread.fork();
       yield* exited.exit(42);
-      const state = yield* waiting("the end of a child that exits", exited.process.wait);
+      const state = yield* waiting("the end of a child that exits", exited.process.wait());
       equal(state.exitStatus, 42, "the status of a child");
       yield* failing(
         getpid(exited.task.sysif),
@@ -220,14 +220,14 @@ export const processes: ReadonlyArray<Behaviour> = topic("processes", [
       const raised = yield* thread.fork();
       yield* raised.raise(SIG.USR1);
       equal(
-        (yield* waiting("the end of a child by a signal", raised.process.wait)).signal,
+        (yield* waiting("the end of a child by a signal", raised.process.wait())).signal,
         SIG.USR1,
         "its signal",
       );
       const killed = yield* thread.fork();
       yield* killed.process.kill(SIG.KILL);
       equal(
-        (yield* waiting("the end of a child that is killed", killed.process.wait)).signal,
+        (yield* waiting("the end of a child that is killed", killed.process.wait())).signal,
         SIG.KILL,
         "its signal",
       );
@@ -253,10 +253,10 @@ export const processes: ReadonlyArray<Behaviour> = topic("processes", [
         "the exec of a child",
         child.exec(script(thread, 'printf "%s" "$$ $1 $X"', "here").env({ X: "there" })),
       );
-      yield* writer.close;
+      yield* writer.close();
       const text = yield* waiting("the end of a program's output", thread.readTextToEof(reader));
       equal(text, `${child.process.pid} here there`, "what the program has written");
-      equal((yield* child.process.wait).exitStatus, 0, "its status");
+      equal((yield* child.process.wait()).exitStatus, 0, "its status");
       yield* failing(
         getpid(child.task.sysif),
         ["SyscallSendError"],
@@ -293,7 +293,7 @@ export const processes: ReadonlyArray<Behaviour> = topic("processes", [
     yield* thread.exit(0);
     yield* waiting(
       "the end of the child of a process that has exited",
-      Effect.exit(child.process.wait),
+      Effect.exit(child.process.wait()),
     );
     const ask: Effect.Effect<void> = Effect.suspend(() =>
       Effect.matchEffect(getpid(child.task.sysif), {

@@ -42,7 +42,7 @@ export const state: ReadonlyArray<Behaviour> = topic("state of the process", [
     function* () {
       const thread = yield* newThread;
       const first = yield* thread.fork();
-      const file = yield* Memfd.create(thread.task, "inherited");
+      const file = yield* Memfd.make(thread.task, "inherited");
       const second = yield* thread.fork();
       equal(yield* strangers(first), [], "descriptors of a child, where nothing was opened");
       equal(
@@ -108,7 +108,7 @@ export const state: ReadonlyArray<Behaviour> = topic("state of the process", [
       for (const signal of yield* signalSet(thread, pid, "SigIgn"))
         ok(
           ignored.includes(signal),
-          `a program must not ignore signal ${signal}, which nobody has told it to ignore`,
+          `a program must not ignore signal ${signal}, which it was not told to ignore`,
         );
       ok(
         !(yield* signalSet(thread, pid, "SigIgn")).includes(SIG.CHLD),

@@ -24,7 +24,7 @@ export const streams: ReadonlyArray<Behaviour> = topic("streams and files", [
     const [reader, writer] = yield* thread.pipe();
     const sent = pattern(MiB + 3, 41);
     const writing = yield* beside(
-      Effect.andThen(Stream.run(parts(sent, 50_000), thread.sink(writer)), writer.close),
+      Effect.andThen(Stream.run(parts(sent, 50_000), thread.sink(writer)), writer.close()),
     );
     const got = yield* waiting("the end of a stream", collect(thread.stream(reader)));
     yield* Fiber.join(writing);
@@ -38,7 +38,7 @@ export const streams: ReadonlyArray<Behaviour> = topic("streams and files", [
     const to = yield* thread.makeAfd(writer);
     const sent = pattern(MiB + 3, 42);
     const writing = yield* beside(
-      Effect.andThen(Stream.run(parts(sent, 33_333), to.sink), to.close),
+      Effect.andThen(Stream.run(parts(sent, 33_333), to.sink), to.close()),
     );
     const got = yield* waiting("the end of a stream", collect(from.stream(10_000)));
     yield* Fiber.join(writing);
@@ -61,7 +61,7 @@ export const streams: ReadonlyArray<Behaviour> = topic("streams and files", [
       yield* writer.writeAllText("to the ");
       yield* Effect.yieldNow;
       yield* writer.writeAllText("end");
-      yield* writer.close;
+      yield* writer.close();
       equal(
         utf8(yield* waiting("the end of readToEof", Fiber.join(reading))),
         "to the end",
@@ -92,6 +92,6 @@ export const streams: ReadonlyArray<Behaviour> = topic("streams and files", [
     const { path, file } = yield* thread.mkstemp();
     yield* file.writeAllText("temporary");
     equal(utf8(yield* thread.slurp(path)), "temporary", "what is in a temporary file");
-    ok((yield* file.fstat).size === 9, "a temporary file has what was written to it");
+    ok((yield* file.fstat()).size === 9, "a temporary file has what was written to it");
   }),
 ]);

@@ -30,7 +30,7 @@ const inOrder = (count: number) =>
     [],
     function* () {
       const { task } = yield* newThread;
-      const { near } = yield* Memfd.create(task, "order");
+      const { near } = yield* Memfd.make(task, "order");
       const completed: Array<number> = [];
       const results = yield* pipelined(
         Array.from({ length: count }, (_, i) =>
@@ -52,7 +52,7 @@ const inOrder = (count: number) =>
 const inBatch = (count: number) =>
   behaviour(`gives each of the ${count} calls of a batch its own result`, [], function* () {
     const { task } = yield* newThread;
-    const { near } = yield* Memfd.create(task, "order");
+    const { near } = yield* Memfd.make(task, "order");
     const results = yield* batch(
       Array.from({ length: count }, (_, i) => lseek(task.sysif, near, i, SEEK.CUR)),
     );
@@ -94,7 +94,7 @@ export const syscalls: ReadonlyArray<Behaviour> = topic("system calls", [
 
   behaviour("passes arguments and results of 64 bits, exactly", [], function* () {
     const { task } = yield* newThread;
-    const { near } = yield* Memfd.create(task, "offsets");
+    const { near } = yield* Memfd.make(task, "offsets");
     const number = task.abi.syscallNumber("lseek") as number;
     const offsets = [0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 52, 2 ** 53 - 1];
     for (const offset of offsets)
@@ -118,7 +118,7 @@ export const syscalls: ReadonlyArray<Behaviour> = topic("system calls", [
   behaviour("passes all six arguments, in their order", [], function* () {
     const { task } = yield* newThread;
     const { sysif, pageSize } = task;
-    const file = yield* Memfd.create(task, "arguments");
+    const file = yield* Memfd.make(task, "arguments");
     // Every argument of mmap(2) matters, and an offset beyond 32 bits shows if half of it is lost.
     const offset = 2 ** 32 + pageSize;
     const marker = pattern(64, 6);
@@ -140,7 +140,7 @@ export const syscalls: ReadonlyArray<Behaviour> = topic("system calls", [
 
   behaviour("performs the calls after one that has failed", [], function* () {
     const { task } = yield* newThread;
-    const { near } = yield* Memfd.create(task, "failures");
+    const { near } = yield* Memfd.make(task, "failures");
     const exits = yield* batchExits(
       Array.from({ length: 100 }, (_, i) => lseek(task.sysif, near, i % 2 ? -1000 : 1, SEEK.CUR)),
     );
@@ -152,12 +152,12 @@ export const syscalls: ReadonlyArray<Behaviour> = topic("system calls", [
 
   behaviour("waits for all that was submitted before a barrier", [], function* () {
     const { task } = yield* newThread;
-    const { near } = yield* Memfd.create(task, "barrier");
+    const { near } = yield* Memfd.make(task, "barrier");
     let done = 0;
     const calls = Array.from({ length: 100 }, () =>
       Effect.map(lseek(task.sysif, near, 1, SEEK.CUR), () => done++),
     );
-    const counted = Effect.map(task.sysif.barrier, () => done);
+    const counted = Effect.map(task.sysif.barrier(), () => done);
     const results = yield* pipelined([...calls, counted]);
     equal(results.at(-1), 100, "the calls that were done when the barrier was");
   }),
@@ -169,7 +169,7 @@ export const syscalls: ReadonlyArray<Behaviour> = topic("system calls", [
       (i) =>
         Effect.scoped(
           Effect.gen(function* () {
-            const file = yield* Memfd.create(task, `fiber ${i}`);
+            const file = yield* Memfd.make(task, `fiber ${i}`);
             for (let n = 0; n < 10; n++) {
               const offset = i * 1000 + n;
               equal(yield* file.lseek(offset, SEEK.SET), offset, `the offset of fiber ${i}`);
@@ -232,8 +232,8 @@ export const syscalls: ReadonlyArray<Behaviour> = topic("system calls", [
     ["ownDescriptors"],
     function* () {
       const { task } = yield* newThread;
-      const opened = Effect.scoped(Effect.andThen(Memfd.create(task, "short"), Effect.never));
-      const lowest = Effect.scoped(Effect.map(Memfd.create(task, "lowest"), ({ near }) => near));
+      const opened = Effect.scoped(Effect.andThen(Memfd.make(task, "short"), Effect.never));
+      const lowest = Effect.scoped(Effect.map(Memfd.make(task, "lowest"), ({ near }) => near));
       const before = yield* lowest;
       const fibers = yield* Effect.forEach(Array.from({ length: 50 }), () => beside(opened));
       for (const [i, fiber] of fibers.entries()) {
@@ -241,7 +241,7 @@ export const syscalls: ReadonlyArray<Behaviour> = topic("system calls", [
         yield* beside(Fiber.interrupt(fiber));
       }
       for (const fiber of fibers) yield* Fiber.await(fiber);
-      yield* task.sysif.barrier;
+      yield* task.sysif.barrier();
       equal(yield* lowest, before, "the lowest descriptor that is free");
     },
   ),

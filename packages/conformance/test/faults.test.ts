@@ -1,7 +1,7 @@
+import { it } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Deferred, Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { behaviours, check, NonconformanceError, type TransportUnderTest } from "../src/index.ts";
 import * as faults from "./faults.ts";
 import { fork, local } from "./transports.ts";
@@ -219,7 +219,10 @@ describe("a transport that", () => {
 
   it("gives no Thread is told so, with the reason", function* () {
     const makeThread = Effect.fail(new Error("no such host"));
-    const problem = yield* problemOf({ makeThread }, "makes calls in the process");
+    const problem = yield* problemOf(
+      { makeThread: () => makeThread },
+      "makes calls in the process",
+    );
     assert.equal(problem, "no such host");
   });
 });

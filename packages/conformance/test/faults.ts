@@ -24,29 +24,30 @@ const through = (
   breaking: (sysif: SyscallInterface) => Partial<SyscallInterface>,
 ): TransportUnderTest => ({
   ...base,
-  makeThread: Effect.map(base.makeThread, (thread) => {
-    const { sysif } = thread.task;
-    const { abi, activityFd } = sysif;
-    const broken: SyscallInterface = {
-      abi,
-      activityFd,
-      syscall: (number, ...words) => sysif.syscall(number, ...words),
-      read: (address, length) => sysif.read(address, length),
-      write: (address, bytes) => sysif.write(address, bytes),
-      barrier: sysif.barrier,
-      close: sysif.close,
-      ...breaking(sysif),
-    };
-    // Its handles know the task, and ask it.
-    Object.defineProperty(thread.task, "sysif", { value: broken });
-    return thread;
-  }),
+  makeThread: () =>
+    Effect.map(base.makeThread(), (thread) => {
+      const { sysif } = thread.task;
+      const { abi, activityFd } = sysif;
+      const broken: SyscallInterface = {
+        abi,
+        activityFd,
+        syscall: (number, ...words) => sysif.syscall(number, ...words),
+        read: (address, length) => sysif.read(address, length),
+        write: (address, bytes) => sysif.write(address, bytes),
+        barrier: () => sysif.barrier(),
+        close: () => sysif.close(),
+        ...breaking(sysif),
+      };
+      // Its handles know the task, and ask it.
+      Object.defineProperty(thread.task, "sysif", { value: broken });
+      return thread;
+    }),
 });
 
 /** A fork to which something was done before anybody has it. */
 const changed = (
   change: (thread: Thread) => Effect.Effect<unknown, unknown, Scope.Scope>,
-): TransportUnderTest => ({ ...fork, makeThread: Effect.tap(fork.makeThread, change) });
+): TransportUnderTest => ({ ...fork, makeThread: () => Effect.tap(fork.makeThread(), change) });
 
 const isLseek = ({ abi }: SyscallInterface, number: number) =>
   number === abi.syscallNumber("lseek");
@@ -197,7 +198,7 @@ export const blocksSignals = changed(({ task }) =>
 /** The process belongs to another scope than the one that is told to end it. */
 export const outlives = (parent: Thread, scope: Scope.Scope): TransportUnderTest => ({
   ...fork,
-  makeThread: Scope.provide(parent.fork(), scope),
+  makeThread: () => Scope.provide(parent.fork(), scope),
 });
 
 /** The scope does not close before the test is over. */

@@ -1,9 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { CLONE } from "@rsyscall/abi";
+import { launchStub, launchStubWith } from "@rsyscall/harness";
 import type { Thread } from "@rsyscall/thread";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
-import { launchStub, launchStubWith } from "../../../tests/harness/index.ts";
 import type { TransportUnderTest } from "../src/index.ts";
 
 /*
@@ -28,44 +28,44 @@ const forkOf = (parent: MakeThread): MakeThread =>
 const ofOurProcess = "it is the controller's own process";
 
 export const local: TransportUnderTest = {
-  makeThread: LocalThread,
+  makeThread: () => LocalThread,
   lacks: { ownProcess: ofOurProcess, ownDescriptors: ofOurProcess },
 };
 
 export const fork: TransportUnderTest = {
-  makeThread: forkOf(LocalThread),
+  makeThread: () => forkOf(LocalThread),
   cut,
   controller: controller("fork"),
 };
 
 export const clone: TransportUnderTest = {
-  makeThread: Effect.flatMap(LocalThread, (thread) => thread.clone(CLONE.FILES)),
+  makeThread: () => Effect.flatMap(LocalThread, (thread) => thread.clone(CLONE.FILES)),
   cut,
   controller: controller("clone"),
   lacks: { ownDescriptors: "it shares the controller's descriptors" },
 };
 
 export const forkOfFork: TransportUnderTest = {
-  makeThread: forkOf(fork.makeThread),
+  makeThread: () => forkOf(fork.makeThread()),
   cut,
   controller: controller("forkOfFork"),
 };
 
 export const stub: TransportUnderTest = {
-  makeThread: Effect.map(launchStub, ({ call }) => call.thread),
+  makeThread: () => Effect.map(launchStub, ({ call }) => call.thread),
   cut,
   controller: controller("stub"),
 };
 
 export const socketStub: TransportUnderTest = {
-  makeThread: Effect.map(launchStubWith({ sharedMemory: false }), ({ call }) => call.thread),
+  makeThread: () => Effect.map(launchStubWith({ sharedMemory: false }), ({ call }) => call.thread),
   cut,
   controller: controller("socketStub"),
   lacks: { sharedMemory: "it goes over sockets" },
 };
 
 export const forkOfStub: TransportUnderTest = {
-  makeThread: forkOf(stub.makeThread),
+  makeThread: () => forkOf(stub.makeThread()),
   cut,
   controller: controller("forkOfStub"),
 };

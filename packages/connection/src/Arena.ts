@@ -144,14 +144,14 @@ export class Arena implements SharedMemory {
           Scope.provide(scope),
           Effect.onError(() => Scope.close(scope, Exit.void)),
         );
-        yield* arena.retain;
+        yield* arena.retain();
         return arena;
       }),
     );
   }
 
   /** Keeps the arena for one more scope. */
-  get retain(): Effect.Effect<void, never, Scope.Scope> {
+  retain(): Effect.Effect<void, never, Scope.Scope> {
     return acquire(
       Effect.sync(() => {
         this.#retained++;
@@ -197,7 +197,7 @@ export class Arena implements SharedMemory {
       // Past the end every use is a SIGBUS.
       if (!this.has(address, length))
         return yield* new SizeError({ subject: "an arena", needed: length, available: 0 });
-      yield* this.retain;
+      yield* this.retain();
       const fd = yield* this.#memfd.borrow(this.#local);
       const start = yield* acquire(
         mmap(sysif, NULL, length, PROT.READ | PROT.WRITE, MAP.SHARED, fd, address - this.address),

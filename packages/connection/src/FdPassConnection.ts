@@ -53,7 +53,7 @@ export class FdPassConnection implements Connection {
         count,
       );
       const passed = yield* this.passTo(pairs.map(([, far]) => far));
-      yield* Effect.forEach(pairs, ([, far]) => far.close, { discard: true });
+      yield* Effect.forEach(pairs, ([, far]) => far.close(), { discard: true });
       return yield* Effect.forEach(pairs, ([access], i) =>
         Effect.map((passed[i] as FileDescriptor).reclassify(Socket), (far): [Socket, Socket] => [
           access,

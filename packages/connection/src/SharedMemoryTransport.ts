@@ -47,10 +47,10 @@ export class SharedMemoryTransport implements MemoryTransport {
           Option.isNone(copy)
             ? // No room: then after all that is on its way.
               isShared
-              ? Effect.andThen(connection.barrier, this.#read(address, length))
+              ? Effect.andThen(connection.barrier(), this.#read(address, length))
               : Effect.fail(SyscallError.of("memory read", "ENOMEM", `address ${address}`))
             : this.#readStaged(copy.value.address, address, length),
-        (copy) => (Option.isNone(copy) ? Effect.void : copy.value.free),
+        (copy) => (Option.isNone(copy) ? Effect.void : copy.value.free()),
       );
     });
   }
@@ -102,7 +102,7 @@ export class SharedMemoryTransport implements MemoryTransport {
           // No room: then after all that is on its way.
           onFailure: (cause) =>
             isShared
-              ? Effect.andThen(connection.barrier, this.#write(address, bytes))
+              ? Effect.andThen(connection.barrier(), this.#write(address, bytes))
               : Effect.die(cause),
         }),
       );
@@ -113,7 +113,7 @@ export class SharedMemoryTransport implements MemoryTransport {
   #copy(address: Address, staged: Allocation): void {
     const connection = this.#connection;
     connection.submitWrite(address, OP_COPY, address, staged.address, staged.size, () => {
-      Effect.runFork(staged.free);
+      Effect.runFork(staged.free());
     });
     connection.settle();
   }

@@ -211,7 +211,7 @@ export class SocketMemoryTransport implements MemoryTransport {
       Effect.gen({ self: this }, function* () {
         const { address } = yield* Effect.acquireRelease(
           allocator.malloc(PART_SIZE, 8),
-          (allocation) => allocation.free,
+          (allocation) => allocation.free(),
         );
         const { buffer } = yield* ownMemory.map(address, PART_SIZE);
         for (let offset = 0; offset < bytes.length; ) {

@@ -147,7 +147,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   }
 
   /** Completes when the connection ends. */
-  get ended(): Effect.Effect<void> {
+  ended(): Effect.Effect<void> {
     return this.epoller.holding(
       Effect.callback<void>((resume) => {
         const onEnd = () => resume(Effect.void);
@@ -253,11 +253,11 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   }
 
   /** Results come in order, so it is done when a call that does nothing is. */
-  get barrier(): Effect.Effect<void, ConnectionError> {
+  barrier(): Effect.Effect<void, ConnectionError> {
     return Effect.asVoid(this.syscall(this.abi.syscallNumber("getpid") as number));
   }
 
-  get close(): Effect.Effect<void> {
+  close(): Effect.Effect<void> {
     return Effect.sync(() => this.fail(undefined));
   }
 
@@ -284,7 +284,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   }
 
   /** Completes when the connection has ended, of a server that others say has ended: see `failSoon`. */
-  get closeSoon(): Effect.Effect<void> {
+  closeSoon(): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       this.failSoon(undefined);
       this.onEnd(() => resume(Effect.void));

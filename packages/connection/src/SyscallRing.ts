@@ -86,7 +86,7 @@ export class SyscallRing extends SyscallConnection {
     return Effect.gen(function* () {
       const connection = new SyscallRing(yield* connectionFields(options), ring);
       connection.#learnCpu();
-      yield* Scope.addFinalizer(yield* Effect.scope, connection.close);
+      yield* Scope.addFinalizer(yield* Effect.scope, connection.close());
       yield* options.epoller.watch(options.socket, (hasEnded) => connection.#onBell(hasEnded));
       return connection;
     });

@@ -89,13 +89,12 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
       const fields = yield* connectionFields(options);
       const { allocator } = options.socket.task;
       const size = OUT_SIZE + IN_SIZE;
-      const { address } = yield* Effect.acquireRelease(
-        allocator.malloc(size, 8),
-        (allocation) => allocation.free,
+      const { address } = yield* Effect.acquireRelease(allocator.malloc(size, 8), (allocation) =>
+        allocation.free(),
       );
       const buffer = yield* ownMemory.map(address, size);
       const connection = new SyscallSocket(fields, buffer);
-      yield* Scope.addFinalizer(yield* Effect.scope, connection.close);
+      yield* Scope.addFinalizer(yield* Effect.scope, connection.close());
       yield* options.epoller.watch(
         options.socket,
         (hasEnded) => connection.#onReady(hasEnded),

@@ -38,7 +38,7 @@ export const receivePassed = (
       // With room for all, because the kernel closes the others in the middle of our call, and that may block.
       Effect.flatMap(socket.receiveFds(Uint32.size, FDS_AT_MOST, flags), ({ bytes, fds }) =>
         Effect.as(
-          Effect.forEach(fds.slice(count), (fd) => fd.release, { discard: true }),
+          Effect.forEach(fds.slice(count), (fd) => fd.release(), { discard: true }),
           { bytes, fds: fds.slice(0, count) },
         ),
       ),
@@ -53,7 +53,7 @@ export const receivePassed = (
           return endWith(peer, "recvmsg", `message ${found} came in place of ${id}`);
         if (found < id)
           return Effect.andThen(
-            Effect.forEach(fds, (fd) => fd.release, { discard: true }),
+            Effect.forEach(fds, (fd) => fd.release(), { discard: true }),
             receiveAfter(found),
           );
         // The kernel drops those for which RLIMIT_NOFILE leaves no number, and calls it a success; the far side
@@ -94,7 +94,7 @@ export const takesNone = (
   peer: Task,
   cause: SyscallError,
 ): Effect.Effect<never, SyscallSendError | SyscallHangup> =>
-  Effect.matchEffect(peer.sysif.barrier, {
+  Effect.matchEffect(peer.sysif.barrier(), {
     onSuccess: () =>
       endWith(peer, "sendmsg", "the task has closed the socket that passes descriptors"),
     onFailure: ({ describe }) =>

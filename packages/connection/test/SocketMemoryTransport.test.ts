@@ -1,4 +1,5 @@
 import { Errno } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import {
   Address,
   getpid,
@@ -10,7 +11,6 @@ import {
 } from "@rsyscall/near";
 import { Effect, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { begin, connect, DATA_FD, failure, receive, requests, result } from "./peer.ts";
 
 const at = Address(0x5000);
@@ -56,7 +56,7 @@ describe("a read of memory", () => {
     yield* requests(peer, 2);
     yield* peer.sendAllBytes(result(100));
     yield* data.sendAllBytes(bytes(50));
-    yield* data.handle.close;
+    yield* data.handle.close();
     assert.instanceOf(yield* failure(reading), SyscallHangup);
     assert.instanceOf(yield* failure(behind), SyscallHangup);
     assert.instanceOf(yield* Effect.flip(sysif.read(at, 1)), SyscallSendError);
@@ -135,7 +135,7 @@ describe("a write of memory", () => {
     const { sysif, peer, data } = yield* connect;
     yield* sysif.write(at, bytes(5_000_000));
     yield* requests(peer, 1);
-    yield* data.handle.close;
-    yield* sysif.ended;
+    yield* data.handle.close();
+    yield* sysif.ended();
   });
 });

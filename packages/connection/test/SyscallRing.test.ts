@@ -1,4 +1,5 @@
 import { x86_64 } from "@rsyscall/abi";
+import { it, turn } from "@rsyscall/harness";
 import {
   batch,
   getpid,
@@ -10,7 +11,6 @@ import {
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { begin, failure } from "./peer.ts";
 import { answering, connectRing, SLOTS } from "./ringPeer.ts";
 
@@ -18,8 +18,6 @@ const number = (name: Parameters<typeof x86_64.syscallNumber>[0]) =>
   x86_64.syscallNumber(name) as number;
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
-
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
 
 describe("SyscallRing", () => {
   it("puts in what is submitted together, and takes results one by one, in order", function* () {
@@ -56,7 +54,7 @@ describe("SyscallRing", () => {
         { number: number("read"), isPrompt: false },
       ],
     );
-    yield* peer.handle.close;
+    yield* peer.handle.close();
   });
 
   it("keeps ten thousand requests in order, of which the ring holds 63", function* () {
@@ -121,13 +119,13 @@ describe("SyscallRing", () => {
     const { sysif, server, peer, holds } = yield* connectRing;
     const calls = yield* Effect.forEach(range(SLOTS + 7), () => begin(getpid(sysif)));
     assert.equal(server.takeAll().length, SLOTS);
-    yield* peer.handle.close;
+    yield* peer.handle.close();
     for (const [i, calling] of calls.entries()) {
       const error = yield* failure(calling);
       assert.equal(error._tag, i < SLOTS ? "SyscallHangup" : "SyscallSendError", String(i));
       assert.equal((error as SyscallHangup).syscall, "getpid");
     }
-    yield* sysif.ended;
+    yield* sysif.ended();
     assert.instanceOf(yield* Effect.flip(getpid(sysif)), SyscallSendError);
     assert.equal(holds(), 0);
   });
@@ -138,7 +136,7 @@ describe("SyscallRing", () => {
     const second = yield* begin(getpid(sysif));
     server.takeAll();
     server.answer(5);
-    yield* peer.handle.close;
+    yield* peer.handle.close();
     assert.equal(yield* Fiber.join(first), 5);
     assert.instanceOf(yield* failure(second), SyscallHangup);
   });
@@ -156,14 +154,14 @@ describe("SyscallRing", () => {
     );
     server.takeAll();
     for (const i of range(SLOTS)) server.answer(i);
-    yield* peer.handle.close;
+    yield* peer.handle.close();
     for (const [i, calling] of calls.entries()) assert.equal(yield* Fiber.join(calling), i);
   });
 
   it("hangs up although nothing is asked of it, and ends what waits for that", function* () {
     const { sysif, peer } = yield* connectRing;
-    const ended = yield* begin(sysif.ended);
-    yield* peer.handle.close;
+    const ended = yield* begin(sysif.ended());
+    yield* peer.handle.close();
     yield* Fiber.join(ended);
     assert.isTrue(sysif.hasEnded);
   });
@@ -174,7 +172,7 @@ describe("SyscallRing", () => {
       const again = Effect.catch(getpid(sysif), () => getpid(sysif));
       const calls = yield* Effect.forEach(range(5), () => begin(again));
       assert.equal(holds(), 1);
-      yield* end === "peer" ? peer.handle.close : sysif.close;
+      yield* end === "peer" ? peer.handle.close() : sysif.close();
       for (const calling of calls) assert.instanceOf(yield* failure(calling), SyscallSendError);
       assert.equal(holds(), 0);
     }
@@ -189,7 +187,7 @@ describe("SyscallRing", () => {
       server.answer(1000);
       sysif.settle();
     });
-    yield* sysif.close;
+    yield* sysif.close();
     for (const { outcome } of calls) assert.instanceOf(outcome, SyscallHangup);
   });
 
@@ -240,7 +238,7 @@ describe("who waits", () => {
     assert.isFalse(server.sleeps, "it has been woken");
     assert.equal((yield* peer.readBytes()).length, 1);
     assert.equal(server.takeAll().length, 10);
-    yield* sysif.close;
+    yield* sysif.close();
   });
 
   it("does not block although the server lets its bells pile up", function* () {
@@ -370,7 +368,7 @@ describe("a write behind calls that have no result yet", () => {
     const [, copy] = server.takeAll();
     assert.deepInclude(copy, { number: OP_COPY });
     assert.equal(copy?.args[0], first.address);
-    yield* first.free;
+    yield* first.free();
     // Not for the task itself, nor for what it stages of the next write, nor for another task.
     yield* sysif.write(first.address, new Uint8Array(100));
     const staged = server.take()?.args[1];

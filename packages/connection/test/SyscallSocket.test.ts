@@ -1,4 +1,5 @@
 import { x86_64 } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import {
   getpid,
   REQUEST_PROMPT,
@@ -8,7 +9,6 @@ import {
 } from "@rsyscall/near";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { begin, connect, failure, receive, requests, result } from "./peer.ts";
 
 describe("SyscallSocket", () => {
@@ -31,7 +31,7 @@ describe("SyscallSocket", () => {
     const [getpid, read] = yield* requests(peer, 2);
     assert.deepInclude(getpid, { number: number("getpid"), flags: REQUEST_PROMPT });
     assert.deepInclude(read, { number: number("read"), flags: 0 });
-    yield* peer.handle.close;
+    yield* peer.handle.close();
   });
 
   it("keeps ten thousand requests in order, more than the socket holds or a write takes", function* () {
@@ -80,11 +80,11 @@ describe("SyscallSocket", () => {
       const calling = yield* begin(getpid(sysif));
       yield* requests(peer, 1);
       yield* peer.sendAllBytes(result(1).subarray(0, length));
-      yield* peer.handle.close;
+      yield* peer.handle.close();
       const error = yield* failure(calling);
       assert.instanceOf(error, SyscallHangup);
       assert.equal(error.syscall, "getpid");
-      yield* sysif.ended;
+      yield* sysif.ended();
       assert.instanceOf(yield* Effect.flip(getpid(sysif)), SyscallSendError);
     });
 
@@ -94,7 +94,7 @@ describe("SyscallSocket", () => {
     const second = yield* begin(getpid(sysif));
     yield* requests(peer, 2);
     yield* peer.sendAllBytes(new Uint8Array([...result(5), ...result(6).subarray(0, 4)]));
-    yield* peer.handle.close;
+    yield* peer.handle.close();
     assert.equal(yield* Fiber.join(first), 5);
     assert.instanceOf(yield* failure(second), SyscallHangup);
   });
@@ -102,15 +102,15 @@ describe("SyscallSocket", () => {
   it("hangs up when the peer does before it has read the requests", function* () {
     const { sysif, peer } = yield* connect;
     const calling = yield* begin(getpid(sysif));
-    yield* peer.handle.close;
+    yield* peer.handle.close();
     assert.match((yield* failure(calling))._tag, /^Syscall(Hangup|SendError)$/);
-    yield* sysif.ended;
+    yield* sysif.ended();
   });
 
   it("hangs up on a peer that answers what nobody asked", function* () {
     const { sysif, peer } = yield* connect;
     yield* peer.sendAllBytes(result(1));
-    yield* sysif.ended;
+    yield* sysif.ended();
     assert.isTrue(sysif.hasEnded);
     assert.equal((yield* peer.readBytes()).length, 0);
   });
@@ -121,7 +121,7 @@ describe("SyscallSocket", () => {
     yield* requests(peer, 1);
     yield* peer.sendAllBytes(new Uint8Array([...result(1), ...result(2)]));
     assert.equal(yield* Fiber.join(calling), 1);
-    yield* sysif.ended;
+    yield* sysif.ended();
   });
 
   it("tells calls that were sent from calls that were not, when it is closed", function* () {
@@ -129,7 +129,7 @@ describe("SyscallSocket", () => {
     const sent = yield* begin(getpid(sysif));
     yield* requests(peer, 1);
     const unsent = yield* begin(getpid(sysif));
-    yield* sysif.close;
+    yield* sysif.close();
     assert.instanceOf(yield* failure(sent), SyscallHangup);
     assert.instanceOf(yield* failure(unsent), SyscallSendError);
     assert.equal((yield* receive(peer, REQUEST_SIZE)).length, 0);
@@ -139,7 +139,7 @@ describe("SyscallSocket", () => {
     const { sysif, peer } = yield* connect;
     const again = yield* begin(Effect.catch(getpid(sysif), () => getpid(sysif)));
     yield* requests(peer, 1);
-    yield* peer.handle.close;
+    yield* peer.handle.close();
     assert.instanceOf(yield* failure(again), SyscallSendError);
   });
 });

@@ -2,6 +2,7 @@ import { EPOLL, Errno, O, x86_64 } from "@rsyscall/abi";
 import { AsyncFileDescriptor, Epoller } from "@rsyscall/epoller";
 import { AddressSpace, makeNamespaces } from "@rsyscall/far";
 import { Epoll, FdTable, FileDescriptor, Task } from "@rsyscall/handle";
+import { it, turn } from "@rsyscall/harness";
 import { Allocator } from "@rsyscall/memory";
 import {
   Fd,
@@ -18,13 +19,10 @@ import {
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { begin, connect, requests, result } from "./peer.ts";
 
 const EPFD = Fd(5);
 const FD = Fd(6);
-
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
 
 /** `struct epoll_event` of x86-64. */
 const event = (events: number, data: number | bigint) => {
@@ -104,7 +102,7 @@ describe("a wait for events", () => {
     const wait = sysif.awaitEvents(EPFD, 2);
     yield* requests(peer, 1);
     yield* peer.sendAllBytes(answer(event(EPOLL.IN, 1)).subarray(0, 15));
-    yield* peer.handle.close;
+    yield* peer.handle.close();
     assert.instanceOf(yield* done(wait), SyscallHangup);
   });
 });
@@ -122,7 +120,7 @@ const taskOf = (sysif: SyscallInterface) =>
       pageSize: 4096,
       sigmask: new Set(),
     });
-    const loop = yield* (yield* LocalThread).epoller;
+    const loop = yield* (yield* LocalThread).epoller();
     const epoller = yield* Epoller.makeRoot(new Epoll(task, EPFD), loop);
     return { task, epoller };
   });
@@ -171,7 +169,7 @@ describe("a root epoller", () => {
     yield* peer.sendAllBytes(Uint8Array.from([...result(0), ...result(3)]));
     assert.deepEqual(yield* Fiber.join(reading), Uint8Array.of(1, 2, 3));
     epoller.letGo();
-    yield* peer.handle.close;
+    yield* peer.handle.close();
   });
 
   it("ends those who wait when the server does not know what it is asked", function* () {
@@ -196,6 +194,6 @@ describe("a root epoller", () => {
     assert.equal(yield* Fiber.join(asked), x86_64.syscallNumber("getpid"));
     yield* peer.sendAllBytes(result(9));
     assert.equal(yield* Fiber.join(next), 9);
-    yield* peer.handle.close;
+    yield* peer.handle.close();
   });
 });

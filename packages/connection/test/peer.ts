@@ -12,7 +12,7 @@ export const DATA_FD = 77;
 /** A connection whose other end, `peer` and `data`, is played by the test. */
 export const connect = Effect.gen(function* () {
   const thread = yield* LocalThread;
-  const epoller = yield* thread.epoller;
+  const epoller = yield* thread.epoller();
   const pair = Effect.gen(function* () {
     const [ours, theirs] = yield* Socket.pair(thread.task);
     return [

@@ -94,7 +94,7 @@ const slotOf = (call: number): number => 64 + 64 * (call % SLOTS);
 export const connectRing = Effect.gen(function* () {
   const thread = yield* LocalThread;
   const { task } = thread;
-  const epoller = yield* thread.epoller;
+  const epoller = yield* thread.epoller();
   let holds = 0;
   const hold = epoller.hold.bind(epoller);
   const letGo = epoller.letGo.bind(epoller);
@@ -109,7 +109,7 @@ export const connectRing = Effect.gen(function* () {
   const [ours, theirs] = yield* Socket.pair(task);
   const peer = yield* AsyncFileDescriptor.make(epoller, theirs);
   const page = yield* task.malloc(Bytes, 2 * RING_SIZE);
-  const address = Math.ceil((yield* page.address) / RING_SIZE) * RING_SIZE;
+  const address = Math.ceil((yield* page.address()) / RING_SIZE) * RING_SIZE;
   const memory = yield* ownMemory.map(address as never, RING_SIZE);
   new Uint8Array(memory.buffer).fill(0);
   const server = new RingServer(memory.buffer);

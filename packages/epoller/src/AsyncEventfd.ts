@@ -18,9 +18,9 @@ import { counts, readCount } from "./internal/counts.ts";
  *
  * const program = Effect.gen(function* () {
  *   const thread = yield* LocalThread;
- *   const eventfd = yield* AsyncEventfd.make(yield* thread.epoller, yield* Eventfd.make(thread.task));
+ *   const eventfd = yield* AsyncEventfd.make(yield* thread.epoller(), yield* Eventfd.make(thread.task));
  *   yield* Effect.forkChild(eventfd.add(3));
- *   console.log(yield* eventfd.wait); // 3n
+ *   console.log(yield* eventfd.wait()); // 3n
  * });
  * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
  * ```
@@ -43,7 +43,7 @@ export class AsyncEventfd {
   }
 
   /** Waits until the count is not 0, and takes it; with EFD.SEMAPHORE, 1 of it. */
-  get wait(): Effect.Effect<bigint, HandleFailure> {
+  wait(): Effect.Effect<bigint, HandleFailure> {
     return readCount(this.#afd);
   }
 
@@ -57,9 +57,9 @@ export class AsyncEventfd {
     return Effect.flatMap(Eventfd.encodeCount(count), (bytes) => this.#afd.writeAllBytes(bytes));
   }
 
-  /** close(2). Whoever waits fails with a UseAfterFreeError. */
-  get close(): Effect.Effect<void, HandleFailure> {
-    return this.#afd.close;
+  /** close(2). Fibers that wait fail with a UseAfterFreeError. */
+  close(): Effect.Effect<void, HandleFailure> {
+    return this.#afd.close();
   }
 }
 

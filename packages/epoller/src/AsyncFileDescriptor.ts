@@ -23,7 +23,7 @@ import { untilEmpty } from "./internal/streams.ts";
 /**
  * A descriptor whose operations wait without blocking their task: other calls of the task go on, and
  * a fiber that waits can be interrupted at once, without losing a byte. What a call of another process
- * brings after its fiber was interrupted is kept for who asks next: bytes, connections, descriptors.
+ * brings after its fiber was interrupted is kept for the next operation: bytes, connections, descriptors.
  */
 export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> {
   readonly handle: A;
@@ -95,8 +95,8 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /**
-   * As `readBytes`, and `take` gets the bytes before the fiber can be interrupted: for those who collect
-   * them.
+   * As `readBytes`, and `take` gets the bytes before the fiber can be interrupted: for callers that
+   * collect them.
    */
   takeBytes<B>(size: number, take: (bytes: Uint8Array) => B): Effect.Effect<B, HandleFailure> {
     return this.#takeBytes(size, take);
@@ -147,13 +147,13 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     return this.#asSocket.accept(this.#parts, flags);
   }
 
-  /** As `accept`, and who has connected; undefined for a family that is not known here. */
+  /** As `accept`, with the address of the peer; undefined for a family that is not known here. */
   acceptFrom(
     this: AsyncFileDescriptor<Socket>,
     flags = 0,
   ): Effect.Effect<[socket: Socket, peer: Sockaddr | undefined], HandleFailure, Scope.Scope> {
     return Effect.flatMap(this.accept(flags), (socket) =>
-      Effect.map(socket.peerAddress, (peer): [Socket, Sockaddr | undefined] => [socket, peer]),
+      Effect.map(socket.peerAddress(), (peer): [Socket, Sockaddr | undefined] => [socket, peer]),
     );
   }
 
@@ -162,7 +162,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
    * leaves the kernel trying, and the next connect waits for that. Of a socket that others share, the
    * call itself waits: there is no other way than O_NONBLOCK.
    *
-   * EAGAIN if the queue of a Unix socket is full: the kernel tells nobody when there is room again.
+   * EAGAIN if the queue of a Unix socket is full: the kernel does not tell when there is room again.
    */
   connect(
     this: AsyncFileDescriptor<Socket>,
@@ -190,12 +190,12 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /**
-   * close(2). Whoever waits for the descriptor fails with a UseAfterFreeError, and so does all that is
-   * asked of it later.
+   * close(2). Fibers that wait for the descriptor fail with a UseAfterFreeError, and so do later
+   * operations.
    */
-  get close(): Effect.Effect<void, HandleFailure> {
+  close(): Effect.Effect<void, HandleFailure> {
     return Effect.uninterruptible(
-      Effect.andThen(Scope.close(this.#parts.scope, Exit.void), this.handle.close),
+      Effect.andThen(Scope.close(this.#parts.scope, Exit.void), this.handle.close()),
     );
   }
 
@@ -236,7 +236,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /** Waits until the other end has stopped writing, or is gone. */
-  get waitForRdhup(): Effect.Effect<void, HandleFailure> {
+  waitForRdhup(): Effect.Effect<void, HandleFailure> {
     // What was told may be of a socket that was not connected yet: such a one has hung up, by poll(2).
     const look = Effect.map(pollNow(this.handle, EPOLL.RDHUP), (events) =>
       events === 0 ? "EAGAIN" : events,

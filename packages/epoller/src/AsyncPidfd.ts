@@ -20,16 +20,16 @@ import type { Readiness } from "./Readiness.ts";
  * const untilEnded = (pid: number) =>
  *   Effect.gen(function* () {
  *     const thread = yield* LocalThread;
- *     const pidfd = yield* Pidfd.open(thread.task, pid);
- *     const process = yield* AsyncPidfd.make(yield* thread.epoller, pidfd);
- *     yield* process.ended;
+ *     const pidfd = yield* Pidfd.make(thread.task, pid);
+ *     const process = yield* AsyncPidfd.make(yield* thread.epoller(), pidfd);
+ *     yield* process.ended();
  *   });
  * ```
  */
 export class AsyncPidfd {
   readonly handle: Pidfd;
   readonly #attempts: Attempts;
-  /** Held by who asks how the process ended: the kernel tells only once. */
+  /** Held while the kernel is asked how the process ended: it tells only once. */
   readonly #reaping = Semaphore.makeUnsafe(1);
   #state: ChildState | undefined;
 
@@ -39,8 +39,8 @@ export class AsyncPidfd {
   }
 
   /**
-   * Registers a descriptor. Unlike others it does not become non-blocking: for a pidfd that would say
-   * something of waitid(2), which is nobody's to change for all who share it.
+   * Registers a descriptor. Unlike others it does not become non-blocking: O_NONBLOCK of a pidfd changes
+   * waitid(2), for all processes that share it.
    */
   static make(
     epoller: Epoller,
@@ -49,8 +49,8 @@ export class AsyncPidfd {
     return Effect.map(epoller.register(pidfd), (readiness) => new AsyncPidfd(pidfd, readiness));
   }
 
-  /** Waits until the process has ended. It may be a zombie still: see `exit`. */
-  get ended(): Effect.Effect<void, HandleFailure> {
+  /** Waits until the process has ended. It may still be a zombie: see `exit`. */
+  ended(): Effect.Effect<void, HandleFailure> {
     const ask = Effect.map(pollNow(this.handle, POLL.IN), (events) =>
       events === 0 ? "EAGAIN" : events,
     );
@@ -60,9 +60,9 @@ export class AsyncPidfd {
   /**
    * Waits until a child of the descriptor's task has ended, and gives how: waitid(2), after which it is no
    * zombie any more. It can be asked again. ECHILD when the process is no child of that task's process, or
-   * somebody else has waited for it; `ended` does not mind.
+   * another has waited for it; `ended` succeeds all the same.
    */
-  get exit(): Effect.Effect<ChildState, HandleFailure> {
+  exit(): Effect.Effect<ChildState, HandleFailure> {
     const reap = Effect.uninterruptible(
       Effect.tap(this.handle.waitid(W.EXITED), (state) =>
         Effect.sync(() => {
@@ -74,18 +74,18 @@ export class AsyncPidfd {
       if (this.#state !== undefined) return Effect.succeed(this.#state);
       // It is never undefined without W.NOHANG, but a task that lies might say so.
       return Effect.flatMap(reap, (state) =>
-        state === undefined ? this.exit : Effect.succeed(state),
+        state === undefined ? this.exit() : Effect.succeed(state),
       );
     });
     return Effect.suspend(() =>
       this.#state !== undefined
         ? Effect.succeed(this.#state)
-        : Effect.andThen(this.ended, this.#reaping.withPermits(1)(tell)),
+        : Effect.andThen(this.ended(), this.#reaping.withPermits(1)(tell)),
     );
   }
 
-  /** close(2). Whoever waits fails with a UseAfterFreeError. */
-  get close(): Effect.Effect<void, HandleFailure> {
+  /** close(2). Fibers that wait fail with a UseAfterFreeError. */
+  close(): Effect.Effect<void, HandleFailure> {
     return this.#attempts.close();
   }
 }

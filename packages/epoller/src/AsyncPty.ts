@@ -7,7 +7,7 @@ import { untilEmpty } from "./internal/streams.ts";
 
 /**
  * The user's end of a pseudo-terminal, whose operations wait without blocking its task. It is at its end
- * when nobody has the other end any more.
+ * when the other end is open no more.
  */
 export class AsyncPty {
   readonly handle: PtyMaster;
@@ -48,9 +48,9 @@ export class AsyncPty {
     return this.#afd.sink;
   }
 
-  /** close(2): SIGHUP for the session, and the end for whoever reads the terminal. */
-  get close(): Effect.Effect<void, HandleFailure> {
-    return this.#afd.close;
+  /** close(2): SIGHUP for the session, and the end of the terminal for programs that read it. */
+  close(): Effect.Effect<void, HandleFailure> {
+    return this.#afd.close();
   }
 }
 

@@ -7,7 +7,7 @@ import { Attempts } from "./internal/Attempts.ts";
 import type { Kept } from "./internal/Kept.ts";
 import type { Readiness } from "./Readiness.ts";
 
-/** How often a task of another process is asked for signals, while somebody waits for them. */
+/** How often a task of another process is asked for signals, while a fiber waits for them. */
 const POLL_INTERVAL = "10 millis";
 
 type Signals = readonly [SignalfdSiginfo, ...Array<SignalfdSiginfo>];
@@ -16,9 +16,9 @@ type Signals = readonly [SignalfdSiginfo, ...Array<SignalfdSiginfo>];
  * The signals of a task, taken from a signalfd without blocking the task. All waits can be interrupted at
  * once, and take no signal then. They have to be blocked: see `SignalBlock`.
  *
- * A signalfd tells of the signals of whoever polls it. For a task of another process that is not us, even
- * if its epoll instance is here: so such a task is asked a hundred times a second, for as long as somebody
- * waits.
+ * A signalfd tells a process that polls it of that process's own signals. Where the task is another process, its
+ * epoll instance is polled by this one, and tells nothing: so such a task is asked a hundred times a second,
+ * while a fiber waits.
  *
  * In this process, only signals for the thread that runs JavaScript are there for certain (tgkill(2)):
  * Node has others, and those for the process go to one that does not block them.
@@ -36,9 +36,9 @@ type Signals = readonly [SignalfdSiginfo, ...Array<SignalfdSiginfo>];
  *   const usr1 = new Set([SIG.USR1]);
  *   yield* SignalBlock.make(child.task, usr1);
  *   const signalfd = yield* Signalfd.make(child.task, usr1);
- *   const signals = yield* AsyncSignalfd.make(yield* child.epoller, signalfd);
+ *   const signals = yield* AsyncSignalfd.make(yield* child.epoller(), signalfd);
  *   yield* child.process.kill(SIG.USR1);
- *   const [first] = yield* signals.wait;
+ *   const [first] = yield* signals.wait();
  *   console.log(first.signo, first.pid === process.pid); // 10 true
  * });
  * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
@@ -74,7 +74,7 @@ export class AsyncSignalfd {
     signalfd: Signalfd,
   ): Effect.Effect<AsyncSignalfd, HandleFailure, Scope.Scope> {
     return Effect.map(
-      Effect.andThen(signalfd.setNonblock, epoller.register(signalfd)),
+      Effect.andThen(signalfd.setNonblock(), epoller.register(signalfd)),
       (readiness) => new AsyncSignalfd(signalfd, readiness),
     );
   }
@@ -83,7 +83,7 @@ export class AsyncSignalfd {
    * Waits until signals are pending, and takes them, at most 16 at a time. Standard signals of one number
    * are one, however often they were sent.
    */
-  get wait(): Effect.Effect<Signals, HandleFailure> {
+  wait(): Effect.Effect<Signals, HandleFailure> {
     const read = this.handle.readSignals().pipe(
       catchErrno("EAGAIN", () => Effect.succeed([])),
       Effect.map(([first, ...rest]): Signals | "EAGAIN" =>
@@ -95,11 +95,11 @@ export class AsyncSignalfd {
 
   /** Every signal, one after another. Nothing is read before it is asked for. */
   get stream(): Stream.Stream<SignalfdSiginfo, HandleFailure> {
-    return Stream.fromPull(Effect.succeed(this.wait));
+    return Stream.fromPull(Effect.succeed(this.wait()));
   }
 
-  /** close(2). Whoever waits fails with a UseAfterFreeError. */
-  get close(): Effect.Effect<void, HandleFailure> {
+  /** close(2). Fibers that wait fail with a UseAfterFreeError. */
+  close(): Effect.Effect<void, HandleFailure> {
     return this.#attempts.close();
   }
 }

@@ -7,7 +7,7 @@ import { counts, readCount } from "./internal/counts.ts";
 
 /**
  * A timerfd that is waited for without blocking its task. It is set through its handle, also while
- * somebody waits. All waits can be interrupted at once.
+ * a fiber waits. All waits can be interrupted at once.
  *
  * @example
  * ```ts
@@ -19,8 +19,8 @@ import { counts, readCount } from "./internal/counts.ts";
  *
  * const program = Effect.gen(function* () {
  *   const thread = yield* LocalThread;
- *   const timerfd = yield* Timerfd.create(thread.task, CLOCK.MONOTONIC);
- *   const timer = yield* AsyncTimerfd.make(yield* thread.epoller, timerfd);
+ *   const timerfd = yield* Timerfd.make(thread.task, CLOCK.MONOTONIC);
+ *   const timer = yield* AsyncTimerfd.make(yield* thread.epoller(), timerfd);
  *   const tenth = { seconds: 0, nanoseconds: 100_000_000 };
  *   yield* timerfd.settime({ value: tenth, interval: tenth });
  *   yield* Stream.runForEach(Stream.take(timer.stream, 3), (count) => Effect.log(`${count} more`));
@@ -49,7 +49,7 @@ export class AsyncTimerfd {
    * Waits until the timer has expired, and gives how often since it was set or read. ECANCELED when the
    * clock was set, with TFD_TIMER.CANCEL_ON_SET.
    */
-  get expirations(): Effect.Effect<bigint, HandleFailure> {
+  expirations(): Effect.Effect<bigint, HandleFailure> {
     return readCount(this.#afd);
   }
 
@@ -58,9 +58,9 @@ export class AsyncTimerfd {
     return counts(this.#afd);
   }
 
-  /** close(2). Whoever waits fails with a UseAfterFreeError. */
-  get close(): Effect.Effect<void, HandleFailure> {
-    return this.#afd.close;
+  /** close(2). Fibers that wait fail with a UseAfterFreeError. */
+  close(): Effect.Effect<void, HandleFailure> {
+    return this.#afd.close();
   }
 }
 

@@ -1,10 +1,10 @@
 import { EFD } from "@rsyscall/abi";
 import { Eventfd } from "@rsyscall/handle";
+import { it, wires } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it, wires } from "../../../tests/harness/index.ts";
 import { AsyncEventfd } from "../src/index.ts";
 
 const places = [
@@ -15,7 +15,7 @@ const places = [
 ] as const;
 
 const make = (thread: Thread, initial?: number, flags?: number) =>
-  Effect.flatMap(thread.epoller, (epoller) =>
+  Effect.flatMap(thread.epoller(), (epoller) =>
     Effect.flatMap(Eventfd.make(thread.task, initial, flags), (eventfd) =>
       AsyncEventfd.make(epoller, eventfd),
     ),
@@ -25,19 +25,19 @@ describe("AsyncEventfd", () => {
   for (const [where, thread] of places) {
     it(`${where}, waits for a count, and takes all of it`, function* () {
       const eventfd = yield* make(yield* thread);
-      const waiting = yield* Effect.forkChild(eventfd.wait, { startImmediately: true });
+      const waiting = yield* Effect.forkChild(eventfd.wait(), { startImmediately: true });
       yield* Effect.yieldNow;
       assert.isUndefined(waiting.pollUnsafe());
       yield* eventfd.add(2n ** 63n);
       assert.equal(yield* Fiber.join(waiting), 2n ** 63n);
       yield* eventfd.add(1);
       yield* eventfd.add(1);
-      assert.equal(yield* eventfd.wait, 2n);
+      assert.equal(yield* eventfd.wait(), 2n);
     });
 
     it(`${where}, wakes one waiter for each 1 of a semaphore`, function* () {
       const eventfd = yield* make(yield* thread, 0, EFD.SEMAPHORE);
-      const wait = Effect.forkChild(eventfd.wait, { startImmediately: true });
+      const wait = Effect.forkChild(eventfd.wait(), { startImmediately: true });
       const waiting = [yield* wait, yield* wait, yield* wait];
       yield* eventfd.add(3);
       assert.deepEqual(yield* Fiber.joinAll(waiting), [1n, 1n, 1n]);
@@ -52,7 +52,7 @@ describe("AsyncEventfd", () => {
         { startImmediately: true },
       );
       assert.deepEqual([...(yield* Fiber.join(counting))], [1n, 2n, 4n, 8n]);
-      assert.equal(yield* eventfd.wait, 16n);
+      assert.equal(yield* eventfd.wait(), 16n);
     });
   }
 
@@ -63,16 +63,16 @@ describe("AsyncEventfd", () => {
     const adding = yield* Effect.forkChild(eventfd.add(5), { startImmediately: true });
     yield* Effect.yieldNow;
     assert.isUndefined(adding.pollUnsafe());
-    assert.equal(yield* eventfd.wait, most);
+    assert.equal(yield* eventfd.wait(), most);
     yield* Fiber.join(adding);
-    assert.equal(yield* eventfd.wait, 5n);
+    assert.equal(yield* eventfd.wait(), 5n);
     assert.equal(((yield* Effect.flip(eventfd.add(-1))) as SyscallError).errno, "EINVAL");
   });
 
   it("gives the count to others when a wait is interrupted", function* () {
     const eventfd = yield* make(yield* LocalThread);
-    const interrupted = yield* Effect.forkChild(eventfd.wait, { startImmediately: true });
-    const patient = yield* Effect.forkChild(eventfd.wait, { startImmediately: true });
+    const interrupted = yield* Effect.forkChild(eventfd.wait(), { startImmediately: true });
+    const patient = yield* Effect.forkChild(eventfd.wait(), { startImmediately: true });
     yield* Fiber.interrupt(interrupted);
     yield* eventfd.add(4);
     assert.equal(yield* Fiber.join(patient), 4n);
@@ -81,9 +81,11 @@ describe("AsyncEventfd", () => {
 
   it("that is closed tells those who wait", function* () {
     const eventfd = yield* make(yield* LocalThread);
-    const waiting = yield* Effect.forkChild(Effect.flip(eventfd.wait), { startImmediately: true });
-    yield* eventfd.close;
+    const waiting = yield* Effect.forkChild(Effect.flip(eventfd.wait()), {
+      startImmediately: true,
+    });
+    yield* eventfd.close();
     assert.equal((yield* Fiber.join(waiting))._tag, "UseAfterFreeError");
-    assert.equal((yield* Effect.flip(eventfd.wait))._tag, "UseAfterFreeError");
+    assert.equal((yield* Effect.flip(eventfd.wait()))._tag, "UseAfterFreeError");
   });
 });

@@ -2,10 +2,10 @@ import { closeSync, openSync, readdirSync, readFileSync, readSync, writeFileSync
 import { connect } from "node:net";
 import { AF, Bytes, Errno, SOCK, Uint32 } from "@rsyscall/abi";
 import { bindUnix, pipe, Socket, UseAfterFreeError } from "@rsyscall/handle";
+import { it, launchStub, launchStubWith, tempDirectory } from "@rsyscall/harness";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, launchStubWith, tempDirectory } from "../../../tests/harness/index.ts";
 import { AsyncReadBuffer, EndOfFileError, TooLongError } from "../src/index.ts";
 
 const asyncPipe = Effect.gen(function* () {
@@ -23,7 +23,7 @@ describe("AsyncFileDescriptor", () => {
     assert.isUndefined(reading.pollUnsafe());
     yield* writer.writeAllBytes(new TextEncoder().encode("later"));
     assert.equal(text(yield* Fiber.join(reading)), "later");
-    yield* writer.handle.close;
+    yield* writer.handle.close();
     assert.equal((yield* reader.readBytes()).length, 0);
   });
 
@@ -31,7 +31,7 @@ describe("AsyncFileDescriptor", () => {
     const { reader, writer } = yield* asyncPipe;
     const sent = new Uint8Array(8 * 1024 * 1024).map((_, i) => i % 253);
     const writing = yield* Effect.forkChild(
-      Effect.andThen(writer.writeAllBytes(sent), writer.handle.close),
+      Effect.andThen(writer.writeAllBytes(sent), writer.handle.close()),
     );
     const parts: Array<Uint8Array> = [];
     for (;;) {
@@ -158,7 +158,7 @@ describe("the registration of a descriptor", () => {
     const scope = yield* Scope.make();
     const afd = yield* Scope.provide(thread.makeAfd(reader), scope);
     // The second waits for its turn.
-    const waits = [afd.readBytes(), afd.readBytes(), afd.waitForRdhup];
+    const waits = [afd.readBytes(), afd.readBytes(), afd.waitForRdhup()];
     const fibers = yield* Effect.forEach(waits, (wait) =>
       Effect.forkChild(Effect.flip(Effect.asVoid(wait)), { startImmediately: true }),
     );
@@ -182,9 +182,9 @@ describe("the registration of a descriptor", () => {
     const afd = yield* thread.makeAfd(reader);
     yield* thread.fork();
     const before = watched();
-    yield* afd.close;
+    yield* afd.close();
     assert.equal(watched(), before - 1);
-    yield* writer.close;
+    yield* writer.close();
   });
 });
 
@@ -194,7 +194,7 @@ describe("AsyncReadBuffer", () => {
       Effect.gen(function* () {
         const { reader, writer } = yield* asyncPipe;
         yield* writer.writeAllBytes(new TextEncoder().encode(stream));
-        yield* writer.close;
+        yield* writer.close();
         return new AsyncReadBuffer(reader).readNetstring(limit);
       });
     const good = yield* read("5:hello,0:,");
@@ -238,23 +238,23 @@ describe("AsyncReadBuffer", () => {
         Effect.forEach(stream, (byte) =>
           Effect.andThen(writer.writeAllBytes(Uint8Array.of(byte)), Effect.yieldNow),
         ),
-        writer.handle.close,
+        writer.handle.close(),
       ),
     );
     assert.deepEqual(yield* buffer.readLength(3), Uint8Array.of(1, 2, 3));
     assert.equal(yield* buffer.readStruct(Uint32), 0x12345678);
     assert.equal(text(yield* buffer.readLengthPrefixed(10)), "hi");
     assert.deepEqual((yield* buffer.readLengthPrefixedArray(2, 10)).map(text), ["a", ""]);
-    assert.equal(yield* buffer.readLine, "first line");
-    assert.equal(yield* buffer.readLine, "second");
-    assert.isUndefined(yield* buffer.readLine);
+    assert.equal(yield* buffer.readLine(), "first line");
+    assert.equal(yield* buffer.readLine(), "second");
+    assert.isUndefined(yield* buffer.readLine());
   });
 
   it("says what was being read when the stream ends in it", function* () {
     const { reader, writer } = yield* asyncPipe;
     const buffer = new AsyncReadBuffer(reader);
     yield* writer.writeAllBytes(Uint8Array.of(1, 2, 3));
-    yield* writer.handle.close;
+    yield* writer.handle.close();
     const error = yield* Effect.flip(buffer.readLength(10, "the header"));
     assert.instanceOf(error, EndOfFileError);
     assert.equal(error.message, "The stream ended after 3 bytes of the header");

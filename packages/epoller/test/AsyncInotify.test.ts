@@ -1,11 +1,11 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { IN, type InotifyEvent } from "@rsyscall/abi";
 import { Eventfd, Inotify } from "@rsyscall/handle";
+import { it, launchStub, tempDirectory, wires } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, tempDirectory, wires } from "../../../tests/harness/index.ts";
 import { AsyncEventfd, AsyncInotify } from "../src/index.ts";
 
 const places = [
@@ -16,7 +16,7 @@ const places = [
 ] as const;
 
 const make = (thread: Thread) =>
-  Effect.flatMap(thread.epoller, (epoller) =>
+  Effect.flatMap(thread.epoller(), (epoller) =>
     Effect.flatMap(Inotify.make(thread.task), (inotify) => AsyncInotify.make(epoller, inotify)),
   );
 
@@ -31,11 +31,12 @@ const forked = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 
 /** Whoever was told of something until now has read it and waits again: rounds of the event loop. */
 const settled = Effect.gen(function* () {
-  const { task, epoller } = yield* LocalThread;
-  const eventfd = yield* AsyncEventfd.make(yield* epoller, yield* Eventfd.make(task));
+  const thread = yield* LocalThread;
+  const handle = yield* Eventfd.make(thread.task);
+  const eventfd = yield* AsyncEventfd.make(yield* thread.epoller(), handle);
   for (let round = 0; round < 10; round++) {
     yield* eventfd.add(1);
-    yield* eventfd.wait;
+    yield* eventfd.wait();
     yield* Effect.yieldNow;
   }
 });
@@ -243,15 +244,16 @@ describe("AsyncInotify", () => {
       yield* forked(Effect.flip(Stream.runCollect(yield* inotify.watch(two, IN.CREATE)))),
     ];
     yield* Effect.yieldNow;
-    yield* inotify.close;
+    yield* inotify.close();
     for (const fiber of reading) assert.equal((yield* Fiber.join(fiber))._tag, "UseAfterFreeError");
   });
 
   it("that is no longer registered tells those who read", function* () {
-    const { task, epoller } = yield* LocalThread;
+    const thread = yield* LocalThread;
+    const { task } = thread;
     const handle = yield* Inotify.make(task);
     const scope = yield* Scope.make();
-    const inotify = yield* Scope.provide(AsyncInotify.make(yield* epoller, handle), scope);
+    const inotify = yield* Scope.provide(AsyncInotify.make(yield* thread.epoller(), handle), scope);
     const stream = yield* inotify.watch(yield* tempDirectory, IN.CREATE);
     const reading = yield* forked(Effect.flip(Stream.runCollect(stream)));
     yield* settled;

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { loginTty, openpty } from "@rsyscall/handle";
+import { it, launchStub } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../../../tests/harness/index.ts";
 import { AsyncPty } from "../src/index.ts";
 
 const stub = Effect.map(launchStub, ({ call }) => call.thread);
@@ -16,8 +16,8 @@ const shellInTerminal = (script: string, where: typeof LocalThread | typeof stub
     const child = yield* thread.fork();
     yield* loginTty(yield* terminal.inherit(child.task), [child.stdin, child.stdout, child.stderr]);
     yield* child.exec(thread.environ.sh.args("-c", script));
-    yield* terminal.close;
-    return { pty: yield* AsyncPty.make(yield* thread.epoller, master), process: child.process };
+    yield* terminal.close();
+    return { pty: yield* AsyncPty.make(yield* thread.epoller(), master), process: child.process };
   });
 
 const text = (parts: ReadonlyArray<Uint8Array>) => Buffer.concat(parts).toString();
@@ -33,7 +33,7 @@ describe("AsyncPty", () => {
       const written = text(yield* Stream.runCollect(pty.stream()));
       assert.equal(written, Array.from({ length: 200_000 }, (_, i) => `${i + 1}\n`).join(""));
       assert.lengthOf(yield* pty.readBytes(), 0);
-      yield* process.check;
+      yield* process.check();
     });
 
     it(`${where}, types more than the terminal holds`, function* () {
@@ -47,7 +47,7 @@ describe("AsyncPty", () => {
       const answer = text(yield* Stream.runCollect(pty.stream()));
       assert.include(answer, createHash("md5").update(bytes).digest("hex"));
       yield* Fiber.join(typing);
-      yield* process.check;
+      yield* process.check();
     });
   }
 
@@ -58,9 +58,9 @@ describe("AsyncPty", () => {
     const waiting = yield* Effect.forkChild(Effect.flip(pty.readBytes()), {
       startImmediately: true,
     });
-    yield* pty.close;
+    yield* pty.close();
     assert.equal((yield* Fiber.join(waiting))._tag, "UseAfterFreeError");
     // The session has lost its terminal.
-    assert.equal((yield* process.wait).signal, 1);
+    assert.equal((yield* process.wait()).signal, 1);
   });
 });

@@ -1,9 +1,9 @@
 import { type FixedCodec, fsEncode, struct, Uint8, Uint16, Uint32, Winsize } from "@rsyscall/abi";
 import { pipe } from "@rsyscall/handle";
+import { it, turn } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { AsyncReadBuffer } from "../src/index.ts";
 
 const asyncPipe = Effect.gen(function* () {
@@ -28,7 +28,7 @@ const over = (content: Iterable<number> | string) =>
     const { reader, writer } = yield* asyncPipe;
     const all = typeof content === "string" ? bytes(content) : Uint8Array.from(content);
     yield* writer.writeAllBytes(all);
-    yield* writer.close;
+    yield* writer.close();
     return new AsyncReadBuffer(reader);
   });
 
@@ -39,11 +39,9 @@ const byteByByte = (content: string) =>
     const write = Effect.forEach(bytes(content), (byte) =>
       Effect.andThen(writer.writeAllBytes(Uint8Array.of(byte)), turn),
     );
-    yield* Effect.forkChild(Effect.andThen(write, writer.close));
+    yield* Effect.forkChild(Effect.andThen(write, writer.close()));
     return new AsyncReadBuffer(reader);
   });
-
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
 
 const message = <R>(effect: Effect.Effect<unknown, { readonly message: string }, R>) =>
   Effect.map(Effect.flip(effect), (error) => error.message);
@@ -179,7 +177,7 @@ describe("AsyncReadBuffer", () => {
 
   it("reads lines, and tells of one that does not end", function* () {
     const buffer = yield* byteByByte("one\n\nthr€e\nfour");
-    const line = buffer.readLine;
+    const line = buffer.readLine();
     assert.deepEqual([yield* line, yield* line, yield* line], ["one", "", "thr€e"]);
     assert.equal(yield* message(line), "The stream ended after 4 bytes of a line");
     assert.equal(text(yield* buffer.readLength(4)), "four");

@@ -1,10 +1,10 @@
 import { O, SI, SIG } from "@rsyscall/abi";
 import { kill, SignalBlock, Signalfd, sigpending, tgkill } from "@rsyscall/handle";
+import { begin, it, launchStubWith, wires } from "@rsyscall/harness";
 import { getpid } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStubWith, wires } from "../../../tests/harness/index.ts";
 import { AsyncSignalfd } from "../src/index.ts";
 
 const both = new Set([SIG.USR1, SIG.RTMAX]);
@@ -22,7 +22,7 @@ const listen = (thread: Thread, mask: ReadonlySet<number> = both) =>
   Effect.gen(function* () {
     yield* SignalBlock.make(thread.task, mask);
     return yield* AsyncSignalfd.make(
-      yield* thread.epoller,
+      yield* thread.epoller(),
       yield* Signalfd.make(thread.task, mask),
     );
   });
@@ -31,15 +31,12 @@ const listen = (thread: Thread, mask: ReadonlySet<number> = both) =>
 const send = (thread: Thread, signal: number) =>
   Effect.flatMap(LocalThread, ({ task }) => tgkill(task, thread.task.pid, thread.task.pid, signal));
 
-const begin = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.forkChild(effect, { startImmediately: true });
-
 describe("AsyncSignalfd", () => {
   for (const [where, place] of places) {
     it(`${where}, waits for signals, which others do not have to wait for`, function* () {
       const thread = yield* place;
       const signals = yield* listen(thread);
-      const waiting = yield* begin(signals.wait);
+      const waiting = yield* begin(signals.wait());
       assert.equal(yield* getpid(thread.task.sysif), thread.task.pid);
       assert.isUndefined(waiting.pollUnsafe());
       yield* send(thread, SIG.USR1);
@@ -52,7 +49,7 @@ describe("AsyncSignalfd", () => {
     it(`${where}, takes several at once, and streams them one by one`, function* () {
       const thread = yield* place;
       const signals = yield* listen(thread);
-      const numbers = Effect.map(signals.wait, (all) => all.map(({ signo }) => signo));
+      const numbers = Effect.map(signals.wait(), (all) => all.map(({ signo }) => signo));
       for (const signal of [SIG.RTMAX, SIG.USR1, SIG.RTMAX, SIG.USR1]) yield* send(thread, signal);
       assert.deepEqual(yield* numbers, [SIG.USR1, SIG.RTMAX, SIG.RTMAX]);
       const streaming = yield* begin(Stream.runCollect(Stream.take(signals.stream, 40)));
@@ -63,8 +60,8 @@ describe("AsyncSignalfd", () => {
     it(`${where}, is interrupted at once, and takes nothing then`, function* () {
       const thread = yield* place;
       const signals = yield* listen(thread);
-      const interrupted = yield* begin(signals.wait);
-      const patient = yield* begin(signals.wait);
+      const interrupted = yield* begin(signals.wait());
+      const patient = yield* begin(signals.wait());
       yield* Fiber.interrupt(interrupted);
       assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(interrupted)));
       yield* send(thread, SIG.RTMAX);
@@ -74,11 +71,11 @@ describe("AsyncSignalfd", () => {
     it(`${where}, that is closed tells those who wait`, function* () {
       const thread = yield* place;
       const signals = yield* listen(thread);
-      assert.notEqual((yield* signals.handle.statusFlags) & O.NONBLOCK, 0);
-      const waiting = yield* begin(Effect.flip(signals.wait));
-      yield* signals.close;
+      assert.notEqual((yield* signals.handle.statusFlags()) & O.NONBLOCK, 0);
+      const waiting = yield* begin(Effect.flip(signals.wait()));
+      yield* signals.close();
       assert.equal((yield* Fiber.join(waiting))._tag, "UseAfterFreeError");
-      assert.equal((yield* Effect.flip(signals.wait))._tag, "UseAfterFreeError");
+      assert.equal((yield* Effect.flip(signals.wait()))._tag, "UseAfterFreeError");
     });
   }
 
@@ -86,14 +83,14 @@ describe("AsyncSignalfd", () => {
     const thread = yield* LocalThread;
     yield* SignalBlock.make(thread.task, both);
     const signalfd = yield* Signalfd.make(thread.task, both);
-    const signals = yield* Effect.scoped(AsyncSignalfd.make(yield* thread.epoller, signalfd));
-    assert.equal((yield* Effect.flip(signals.wait))._tag, "UseAfterFreeError");
+    const signals = yield* Effect.scoped(AsyncSignalfd.make(yield* thread.epoller(), signalfd));
+    assert.equal((yield* Effect.flip(signals.wait()))._tag, "UseAfterFreeError");
   });
 
   it("has the signals for the process, where one thread is all of it", function* () {
     const { call } = yield* launchStubWith({});
     const signals = yield* listen(call.thread);
-    const waiting = yield* begin(signals.wait);
+    const waiting = yield* begin(signals.wait());
     yield* kill((yield* LocalThread).task, call.pid, SIG.USR1);
     assert.equal((yield* Fiber.join(waiting))[0].code, SI.USER);
   });

@@ -1,16 +1,16 @@
 import { CLOCK, TFD_TIMER } from "@rsyscall/abi";
 import { Timerfd } from "@rsyscall/handle";
+import { it, launchStub } from "@rsyscall/harness";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../../../tests/harness/index.ts";
 import { AsyncTimerfd } from "../src/index.ts";
 
 const stub = Effect.map(launchStub, ({ call }) => call.thread);
 
 const make = (thread: Thread, clock: number = CLOCK.MONOTONIC) =>
-  Effect.flatMap(thread.epoller, (epoller) =>
-    Effect.flatMap(Timerfd.create(thread.task, clock), (timerfd) =>
+  Effect.flatMap(thread.epoller(), (epoller) =>
+    Effect.flatMap(Timerfd.make(thread.task, clock), (timerfd) =>
       AsyncTimerfd.make(epoller, timerfd),
     ),
   );
@@ -25,14 +25,14 @@ describe("AsyncTimerfd", () => {
   ] as const) {
     it(`${where}, waits until the timer expires, whenever it is set`, function* () {
       const timer = yield* make(yield* thread);
-      const waiting = yield* Effect.forkChild(timer.expirations, { startImmediately: true });
+      const waiting = yield* Effect.forkChild(timer.expirations(), { startImmediately: true });
       yield* timer.handle.settime({ value: hour });
       yield* Effect.yieldNow;
       assert.isUndefined(waiting.pollUnsafe());
       yield* timer.handle.settime({ value: soon });
       assert.equal(yield* Fiber.join(waiting), 1n);
       // Once, and not again, until it is set again.
-      const again = yield* Effect.forkChild(timer.expirations, { startImmediately: true });
+      const again = yield* Effect.forkChild(timer.expirations(), { startImmediately: true });
       yield* Effect.yieldNow;
       assert.isUndefined(again.pollUnsafe());
       yield* timer.handle.settime({ value: soon });
@@ -58,18 +58,18 @@ describe("AsyncTimerfd", () => {
 
   it("is interrupted at once, and then told to others", function* () {
     const timer = yield* make(yield* LocalThread);
-    const interrupted = yield* Effect.forkChild(timer.expirations, { startImmediately: true });
+    const interrupted = yield* Effect.forkChild(timer.expirations(), { startImmediately: true });
     yield* Fiber.interrupt(interrupted);
     yield* timer.handle.settime({ value: soon });
-    assert.equal(yield* timer.expirations, 1n);
+    assert.equal(yield* timer.expirations(), 1n);
   });
 
   it("that is closed tells those who wait", function* () {
     const timer = yield* make(yield* LocalThread);
-    const waiting = yield* Effect.forkChild(Effect.flip(timer.expirations), {
+    const waiting = yield* Effect.forkChild(Effect.flip(timer.expirations()), {
       startImmediately: true,
     });
-    yield* timer.close;
+    yield* timer.close();
     assert.equal((yield* Fiber.join(waiting))._tag, "UseAfterFreeError");
   });
 });

@@ -1,7 +1,7 @@
 import { EPOLL } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { Readiness } from "../src/index.ts";
 
 const make = () => {

@@ -1,33 +1,30 @@
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { AF, CLOCK, EPOLL, SOCK, type Sockaddr } from "@rsyscall/abi";
 import { Epoll, type FileDescriptor, Socket, Timerfd, UseAfterFreeError } from "@rsyscall/handle";
-import { getpid, type SyscallError, SyscallHangup, SyscallSendError } from "@rsyscall/near";
-import { LocalThread, Thread } from "@rsyscall/thread";
-import { Effect, Exit, Fiber, Scope, Stream } from "effect";
-import { assert, describe } from "vitest";
 import {
+  begin,
   execute,
   it,
   launchStub,
   launchStubWith,
   statusOf,
   tempDirectory,
+  turn,
   worksAsync,
-} from "../../../tests/harness/index.ts";
+} from "@rsyscall/harness";
+import { getpid, type SyscallError, SyscallHangup, SyscallSendError } from "@rsyscall/near";
+import { LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, Exit, Fiber, Scope, Stream } from "effect";
+import { assert, describe } from "vitest";
 import { AsyncTimerfd, Epoller } from "../src/index.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const bytes = (string: string) => new TextEncoder().encode(string);
 const range = (length: number) => Array.from({ length }, (_, i) => i);
-const begin = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.forkChild(effect, { startImmediately: true });
-
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
-
 /** A thread of a stub that is reached over sockets alone, whose epoll instance stays with it. */
 const rooted = Effect.gen(function* () {
   const { call, caller } = yield* launchStubWith({ sharedMemory: false });
-  const local = yield* (yield* LocalThread).epoller;
+  const local = yield* (yield* LocalThread).epoller();
   const { pid } = call;
   let holds = 0;
   const loop = {
@@ -45,7 +42,7 @@ const rooted = Effect.gen(function* () {
   const epoll = yield* Scope.provide(Epoll.make(call.thread.task), scope);
   epoll.closeOnFork = true;
   const epoller = yield* Scope.provide(Epoller.makeRoot(epoll, loop), scope);
-  const thread = new Thread(Object.assign({}, call.thread, { epoller: Effect.succeed(epoller) }));
+  const thread = call.thread.with({ epoller: () => Effect.succeed(epoller) });
   /** What somebody else does who has the descriptor: no request of ours. */
   const write = (fd: FileDescriptor, content: string) =>
     writeFileSync(`/proc/${pid}/fd/${fd.near}`, content);
@@ -90,8 +87,8 @@ describe("a root epoller", () => {
     const sent = Uint8Array.from({ length: 500_000 }, (_, i) => (i * 11) % 253);
     const [result, outOf] = yield* thread.pipe();
     const into = yield* thread.makeAfd(outOf);
-    yield* begin(Effect.andThen(from.spliceTo(into), into.close));
-    yield* begin(Effect.andThen(Stream.run(Stream.fromArray([sent]), to.sink), to.close));
+    yield* begin(Effect.andThen(from.spliceTo(into), into.close()));
+    yield* begin(Effect.andThen(Stream.run(Stream.fromArray([sent]), to.sink), to.close()));
     const parts = yield* Stream.runCollect((yield* thread.makeAfd(result)).stream());
     assert.equal(Buffer.compare(Buffer.concat([...parts]), sent), 0);
   });
@@ -102,7 +99,7 @@ describe("a root epoller", () => {
     const reading = yield* begin(thread.readToEof(reader));
     yield* untilWaiting(pid);
     write(writer, "from outside");
-    yield* writer.close;
+    yield* writer.close();
     assert.equal(text(yield* Fiber.join(reading)), "from outside");
   });
 
@@ -112,15 +109,15 @@ describe("a root epoller", () => {
     const listening = yield* Socket.make(task, AF.INET, SOCK.STREAM);
     yield* listening.bind({ family: "inet", address: "127.0.0.1", port: 0 });
     yield* listening.listen(8);
-    const address = (yield* listening.address) as Sockaddr;
+    const address = (yield* listening.address()) as Sockaddr;
     const listener = yield* thread.makeAfd(listening);
     const accepting = yield* begin(listener.acceptFrom());
     const client = yield* thread.makeAfd(yield* Socket.make(task, AF.INET, SOCK.STREAM));
     yield* client.connect(address);
     const [accepted, peer] = yield* Fiber.join(accepting);
-    assert.deepEqual(peer, yield* client.handle.address);
+    assert.deepEqual(peer, yield* client.handle.address());
     const server = yield* thread.makeAfd(accepted);
-    const ending = yield* begin(server.waitForRdhup);
+    const ending = yield* begin(server.waitForRdhup());
     const heard = yield* begin(server.recvBytes());
     yield* client.sendAllBytes(bytes("over the network"));
     assert.equal(text(yield* Fiber.join(heard)), "over the network");
@@ -130,7 +127,7 @@ describe("a root epoller", () => {
     assert.equal((yield* server.readBytes()).length, 0);
 
     const refused = yield* thread.makeAfd(yield* Socket.make(task, AF.INET, SOCK.STREAM));
-    yield* listener.close;
+    yield* listener.close();
     const error = yield* Effect.flip(refused.connect(address));
     assert.deepInclude({ ...error }, { syscall: "connect", errno: "ECONNREFUSED" });
 
@@ -146,10 +143,10 @@ describe("a root epoller", () => {
 
   it("waits for what is no stream, and for the same descriptor both ways at once", function* () {
     const { thread, epoller } = yield* rooted;
-    const timerfd = yield* Timerfd.create(thread.task, CLOCK.MONOTONIC);
+    const timerfd = yield* Timerfd.make(thread.task, CLOCK.MONOTONIC);
     const timer = yield* AsyncTimerfd.make(epoller, timerfd);
     yield* timerfd.settime({ value: { seconds: 0, nanoseconds: 2_000_000 } });
-    assert.equal(yield* timer.expirations, 1n);
+    assert.equal(yield* timer.expirations(), 1n);
     const [a, b] = yield* Socket.pair(thread.task);
     const [left, right] = [yield* thread.makeAfd(a), yield* thread.makeAfd(b)];
     const sent = new Uint8Array(600_000).fill(7);
@@ -168,14 +165,14 @@ describe("a root epoller", () => {
     const { thread } = yield* rooted;
     const child = yield* thread.fork();
     const epoll = yield* Epoll.make(child.task);
-    const epoller = yield* Epoller.makeRoot(epoll, yield* (yield* LocalThread).epoller);
-    yield* worksAsync(new Thread(Object.assign({}, child, { epoller: Effect.succeed(epoller) })));
+    const epoller = yield* Epoller.makeRoot(epoll, yield* (yield* LocalThread).epoller());
+    yield* worksAsync(child.with({ epoller: () => Effect.succeed(epoller) }));
   });
 
   it("is refused where it would hold calls back, and twice for one task", function* () {
     const { thread, scope } = yield* rooted;
     const local = yield* LocalThread;
-    const loop = yield* local.epoller;
+    const loop = yield* local.epoller();
     const refusal = (task: Thread["task"]) =>
       Effect.scoped(
         Effect.flatMap(Epoll.make(task), (epoll) => Effect.flip(Epoller.makeRoot(epoll, loop))),
@@ -187,7 +184,7 @@ describe("a root epoller", () => {
     yield* Scope.close(scope, Exit.void);
     const epoll = yield* Epoll.make(thread.task);
     const epoller = yield* Epoller.makeRoot(epoll, loop);
-    yield* worksAsync(new Thread(Object.assign({}, thread, { epoller: Effect.succeed(epoller) })));
+    yield* worksAsync(thread.with({ epoller: () => Effect.succeed(epoller) }));
   });
 });
 
@@ -323,7 +320,7 @@ describe("while a root epoller waits", () => {
       epoller.watch(reader, (hasEnded) => told.push(hasEnded)),
       scope,
     );
-    yield* thread.task.sysif.barrier;
+    yield* thread.task.sysif.barrier();
     yield* untilWaiting(pid);
     process.kill(pid, "SIGSTOP");
     yield* untilStopped(pid);
@@ -336,7 +333,7 @@ describe("while a root epoller waits", () => {
     const next = yield* begin(epoller.watch(empty, (hasEnded) => toldNext.push(hasEnded)));
     process.kill(pid, "SIGCONT");
     yield* Fiber.join(deleting);
-    yield* thread.task.sysif.barrier;
+    yield* thread.task.sysif.barrier();
     assert.deepEqual([told, toldNext], [[true], []]);
     assert.equal(text(yield* reader.readBytes()), "too late");
     yield* untilWaiting(pid);
@@ -351,7 +348,7 @@ describe("while a root epoller waits", () => {
     const afd = yield* thread.makeAfd(reader);
     const reading = yield* begin(afd.readBytes());
     yield* untilWaiting(pid);
-    yield* afd.close;
+    yield* afd.close();
     assert.instanceOf(yield* Effect.flip(Fiber.join(reading)), UseAfterFreeError);
   });
 
@@ -443,7 +440,7 @@ describe("the end of a root epoller", () => {
     ["the stub is killed", (pid: number) => Effect.sync(() => process.kill(pid, "SIGKILL"))],
     [
       "the connection is closed",
-      (_pid: number, thread: Thread) => Effect.asVoid(thread.task.sysif.close),
+      (_pid: number, thread: Thread) => Effect.asVoid(thread.task.sysif.close()),
     ],
     [
       "the stub exits",
@@ -457,7 +454,7 @@ describe("the end of a root epoller", () => {
       const afd = yield* thread.makeAfd(reader);
       const to = yield* thread.makeAfd(writer);
       const reading = yield* begin(afd.readBytes());
-      const ending = yield* begin(to.waitForRdhup);
+      const ending = yield* begin(to.waitForRdhup());
       const told: Array<boolean> = [];
       yield* epoller.watch(watched, (hasEnded) => told.push(hasEnded));
       yield* untilWaiting(pid);
@@ -488,7 +485,7 @@ describe("the end of a root epoller", () => {
     assert.deepEqual(told, [true]);
     epoller.letGo();
     assert.equal(holds(), 0);
-    yield* thread.task.sysif.barrier;
+    yield* thread.task.sysif.barrier();
     assert.deepEqual(epolls(pid), []);
     // It serves on, and waits for requests alone.
     const inside = () => readFileSync(`/proc/${pid}/syscall`, "latin1").split(" ")[2];
@@ -502,7 +499,7 @@ describe("the end of a root epoller", () => {
     const told: Array<boolean> = [];
     yield* epoller.watch(reader, (hasEnded) => told.push(hasEnded));
     yield* untilWaiting(pid);
-    yield* epoll.close;
+    yield* epoll.close();
     while (told.length === 0) yield* turn;
     assert.deepEqual(told, [true]);
     assert.instanceOf(yield* Effect.flip(thread.makeAfd(reader)), UseAfterFreeError);

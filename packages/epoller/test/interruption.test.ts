@@ -1,9 +1,9 @@
 import { Bytes, SIG } from "@rsyscall/abi";
 import { Memfd, SignalBlock, Signalfd, Socket } from "@rsyscall/handle";
+import { it, launchStub, launchStubWith } from "@rsyscall/harness";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Fiber, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, launchStubWith } from "../../../tests/harness/index.ts";
 import { AsyncReadBuffer, AsyncSignalfd } from "../src/index.ts";
 
 const places: ReadonlyArray<
@@ -47,7 +47,7 @@ for (const [where, threadOf] of places)
         Effect.gen(function* () {
           for (let i = 0; i < sent.length; i += 200)
             yield* writer.writeAllBytes(sent.subarray(i, i + 200));
-          yield* writer.close;
+          yield* writer.close();
         }),
       );
       return { thread, writing, afd: yield* thread.makeAfd(reader) };
@@ -85,7 +85,7 @@ for (const [where, threadOf] of places)
       const [near, far] = yield* Socket.pair(thread.task);
       const afd = yield* thread.makeAfd(near);
       for (let i = 0; i < 20; i++) {
-        const file = yield* Memfd.create(thread.task, "sent");
+        const file = yield* Memfd.make(thread.task, "sent");
         yield* far.sendFds(Uint8Array.of(i), [file]);
       }
       const early = yield* interruptOften(afd.receiveFds(1, 1), 30);
@@ -95,7 +95,7 @@ for (const [where, threadOf] of places)
         all.map(({ bytes }) => bytes[0]).sort((a = 0, b = 0) => a - b),
         Array.from({ length: 20 }, (_, i) => i),
       );
-      for (const { fds } of all) assert.equal((yield* (fds[0] as Memfd).fstat).size, 0);
+      for (const { fds } of all) assert.equal((yield* (fds[0] as Memfd).fstat()).size, 0);
     });
   });
 
@@ -105,13 +105,13 @@ describe("an interruption", () => {
     const signals = new Set([SIG.USR1]);
     yield* SignalBlock.make(child.task, signals);
     const afd = yield* AsyncSignalfd.make(
-      yield* child.epoller,
+      yield* child.epoller(),
       yield* Signalfd.make(child.task, signals),
     );
     for (let i = 0; i < 50; i++) {
       yield* child.process.kill(SIG.USR1);
-      const early = yield* interruptOften(afd.wait, 4);
-      if (early.length === 0) assert.equal((yield* afd.wait)[0].signo, SIG.USR1);
+      const early = yield* interruptOften(afd.wait(), 4);
+      if (early.length === 0) assert.equal((yield* afd.wait())[0].signo, SIG.USR1);
     }
   });
 });

@@ -2,11 +2,11 @@ import { writeFileSync } from "node:fs";
 import { createServer, connect as netConnect, type Server } from "node:net";
 import { AF, Errno, SOCK, type Sockaddr } from "@rsyscall/abi";
 import { bindUnix, pipe, Socket, UseAfterFreeError } from "@rsyscall/handle";
+import { it, launchStub, tempDirectory } from "@rsyscall/harness";
 import type { LocalSyscallInterface, SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, tempDirectory } from "../../../tests/harness/index.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const bytes = (string: string) => new TextEncoder().encode(string);
@@ -42,7 +42,7 @@ describe("asynchronous sockets", () => {
         const { port } = yield* echoServer(host);
         const socket = yield* thread.makeAfd(yield* Socket.make(thread.task, domain, SOCK.STREAM));
         yield* socket.connect({ family, address: host, port });
-        assert.deepInclude(yield* socket.handle.peerAddress, { family, address: host, port });
+        assert.deepInclude(yield* socket.handle.peerAddress(), { family, address: host, port });
         yield* socket.sendAllBytes(bytes("there and back"));
         assert.equal(text(yield* socket.recvBytes(5)), "there");
         assert.equal(text(yield* socket.recvBytes()), " and back");
@@ -54,7 +54,7 @@ describe("asynchronous sockets", () => {
         yield* socket.bind({ family, address: host, port: 0 });
         yield* socket.listen(8);
         const listening = yield* thread.makeAfd(socket);
-        const { port } = (yield* socket.address) as Extract<Sockaddr, { port: number }>;
+        const { port } = (yield* socket.address()) as Extract<Sockaddr, { port: number }>;
         const accepting = yield* Effect.forkChild(listening.acceptFrom(), {
           startImmediately: true,
         });
@@ -63,7 +63,7 @@ describe("asynchronous sockets", () => {
         assert.deepInclude(peer, { family, address: host, port: client.localPort as number });
         client.end("hello");
         assert.equal(text(yield* thread.readToEof(accepted)), "hello");
-        yield* accepted.close;
+        yield* accepted.close();
         client.destroy();
       });
 
@@ -72,7 +72,7 @@ describe("asynchronous sockets", () => {
         const taken = yield* Socket.make(thread.task, domain, SOCK.STREAM);
         yield* taken.bind({ family, address: host, port: 0 });
         // Bound, and nobody listens.
-        const { port } = (yield* taken.address) as Extract<Sockaddr, { port: number }>;
+        const { port } = (yield* taken.address()) as Extract<Sockaddr, { port: number }>;
         const socket = yield* thread.makeAfd(yield* Socket.make(thread.task, domain, SOCK.STREAM));
         const error = yield* Effect.flip(socket.connect({ family, address: host, port }));
         assert.deepInclude({ ...error }, { syscall: "connect", errno: "ECONNREFUSED" });
@@ -86,7 +86,7 @@ describe("asynchronous sockets", () => {
       const error = yield* Effect.flip(socket.connect({ family: "inet", address, port: 1 }));
       assert.equal((error as SyscallError).errno, "EINVAL");
     }
-    const error = yield* Effect.flip(socket.peerAddress);
+    const error = yield* Effect.flip(socket.peerAddress());
     assert.equal((error as SyscallError).errno, "ENOTCONN");
   });
 
@@ -125,9 +125,9 @@ describe("closing", () => {
       const [reader] = yield* pipe(thread.task);
       const afd = yield* thread.makeAfd(reader);
       const reading = yield* Effect.forkChild(afd.readBytes(), { startImmediately: true });
-      yield* thread.task.sysif.barrier;
+      yield* thread.task.sysif.barrier();
       assert.isUndefined(reading.pollUnsafe());
-      yield* afd.close;
+      yield* afd.close();
       assert.instanceOf(yield* Effect.flip(Fiber.join(reading)), UseAfterFreeError);
       assert.instanceOf(yield* Effect.flip(afd.readBytes()), UseAfterFreeError);
     });
@@ -150,7 +150,10 @@ describe("a stream of a descriptor", () => {
     const from = yield* thread.makeAfd(reader);
     const to = yield* thread.makeAfd(writer);
     const writing = yield* Effect.forkChild(
-      Effect.andThen(Stream.run(Stream.fromArray([new Uint8Array(1_000_000)]), to.sink), to.close),
+      Effect.andThen(
+        Stream.run(Stream.fromArray([new Uint8Array(1_000_000)]), to.sink),
+        to.close(),
+      ),
       { startImmediately: true },
     );
     assert.isUndefined(writing.pollUnsafe());
@@ -174,10 +177,10 @@ describe("copying within a task", () => {
       const to = yield* thread.makeAfd(outOf);
       const sent = Uint8Array.from({ length: 400_000 }, (_, i) => (i * 11) % 253);
       const copying = yield* Effect.forkChild(
-        Effect.tap(from.spliceTo(to), () => to.close),
+        Effect.tap(from.spliceTo(to), () => to.close()),
         { startImmediately: true },
       );
-      yield* Effect.forkChild(Effect.andThen(thread.writeAll(into, sent), into.close));
+      yield* Effect.forkChild(Effect.andThen(thread.writeAll(into, sent), into.close()));
       assert.equal(Buffer.compare(yield* thread.readToEof(result), sent), 0);
       assert.equal(yield* Fiber.join(copying), sent.length);
     });
@@ -191,7 +194,7 @@ describe("copying within a task", () => {
       const to = yield* thread.makeAfd(ours);
       const file = yield* thread.open(path);
       const sending = yield* Effect.forkChild(
-        Effect.tap(to.sendFile(file), () => to.close),
+        Effect.tap(to.sendFile(file), () => to.close()),
         { startImmediately: true },
       );
       assert.equal(Buffer.compare(yield* thread.readToEof(theirs), sent), 0);
@@ -210,7 +213,7 @@ describe("copying within a task", () => {
       const path = `${yield* tempDirectory}/file`;
       writeFileSync(path, piece);
       yield* into.writeAllBytes(piece);
-      yield* into.close;
+      yield* into.close();
       let filled = 0;
       const fill = Effect.map(ours.writeBytes(piece), (count) => {
         filled += count;

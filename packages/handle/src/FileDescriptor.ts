@@ -140,7 +140,7 @@ export class FileDescriptor {
   }
 
   /** close(2), now. The handle must be good. The descriptor lives on if there is another handle. */
-  get close(): Effect.Effect<void, HandleFailure> {
+  close(): Effect.Effect<void, HandleFailure> {
     return this.use((fd) => (this.#invalidate() ? near.close(this.task.sysif, fd) : Effect.void));
   }
 
@@ -148,7 +148,7 @@ export class FileDescriptor {
    * Gives the handle up, whatever state it is in: what a scope does at its end. If its task is gone,
    * another task of the table closes the descriptor.
    */
-  get release(): Effect.Effect<void> {
+  release(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { fdTable } = this.task;
       return this.#valid && this.#invalidate() ? fdTable.close(this.near) : Effect.void;
@@ -158,7 +158,7 @@ export class FileDescriptor {
   /** `release`, by a scope that closes so. */
   #releaseAt(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     if (this.#valid) this.#end = near.ConnectionEnd.of(exit);
-    return this.release;
+    return this.release();
   }
 
   /** The descriptor now belongs to somebody else: nothing is closed. */
@@ -307,13 +307,13 @@ export class FileDescriptor {
   }
 
   /** The file status flags, as our `O` constants. */
-  get statusFlags(): Effect.Effect<number, HandleFailure> {
+  statusFlags(): Effect.Effect<number, HandleFailure> {
     return Effect.map(this.fcntl(F.GETFL), (flags) => this.task.abi.openFlagsFromTarget(flags));
   }
 
   /** Sets O_NONBLOCK and leaves the other flags. It holds for whoever shares the open file. */
-  get setNonblock(): Effect.Effect<void, HandleFailure> {
-    return Effect.flatMap(this.statusFlags, (flags) =>
+  setNonblock(): Effect.Effect<void, HandleFailure> {
+    return Effect.flatMap(this.statusFlags(), (flags) =>
       flags & O.NONBLOCK
         ? Effect.void
         : Effect.asVoid(this.fcntl(F.SETFL, this.task.abi.openFlagsToTarget(flags | O.NONBLOCK))),
@@ -326,7 +326,7 @@ export class FileDescriptor {
   }
 
   /** fstat(2) */
-  get fstat(): Effect.Effect<Stat, HandleFailure> {
+  fstat(): Effect.Effect<Stat, HandleFailure> {
     return this.use((fd) =>
       this.task.withResult(this.task.abi.stat, (status) => near.fstat(this.task.sysif, fd, status)),
     );
@@ -378,7 +378,7 @@ export class FileDescriptor {
    * has handed over must pass here before it is polled, registered or signalled through.
    */
   narrow<A extends FileDescriptor>(kind: FdKind<A>): Effect.Effect<A, HandleFailure, Scope.Scope> {
-    const isNone = Effect.flatMap(this.fstat, ({ mode }) =>
+    const isNone = Effect.flatMap(this.fstat(), ({ mode }) =>
       Effect.fail(
         new WrongKindError({
           subject: `fd ${this.near}`,

@@ -41,11 +41,11 @@ export class Pointer<out A> {
     // space, might look before they have arrived.
     if (task !== this.task)
       return Effect.fail(new NamespaceMismatchError({ namespace: "task", subject: this.#subject }));
-    return this.address;
+    return this.address();
   }
 
   /** The address, as long as the pointer is good. */
-  get address(): Effect.Effect<Address, UseAfterFreeError> {
+  address(): Effect.Effect<Address, UseAfterFreeError> {
     return Effect.suspend(() =>
       this.isValid
         ? Effect.succeed(Address(this.#allocation.address + this.#offset))
@@ -64,7 +64,7 @@ export class Pointer<out A> {
    */
   read(): Effect.Effect<A, UseAfterFreeError | ConnectionError | SyscallError> {
     return Effect.flatMap(
-      Effect.flatMap(this.address, (address) => this.task.sysif.read(address, this.size)),
+      Effect.flatMap(this.address(), (address) => this.task.sysif.read(address, this.size)),
       (bytes) =>
         // What was read is a copy already.
         this.type === Bytes
@@ -84,7 +84,7 @@ export class Pointer<out A> {
     UseAfterFreeError | ConnectionError | SizeError | SyscallError
   > {
     return Effect.andThen(
-      this.address,
+      this.address(),
       Effect.flatMap(
         encoded("memory write", this.#subject, () => encode(this.type, value)),
         (bytes) => this.writeEncoded(value, bytes),
@@ -152,7 +152,9 @@ export class Pointer<out A> {
   }
 
   /** Frees the allocation that this pointer is of, before its scope does. */
-  readonly free: Effect.Effect<void> = Effect.suspend(() => this.#allocation.free);
+  free(): Effect.Effect<void> {
+    return Effect.suspend(() => this.#allocation.free());
+  }
 
   #consume(size: number): Effect.Effect<void, UseAfterFreeError | SizeError> {
     return Effect.suspend((): Effect.Effect<void, UseAfterFreeError | SizeError> => {

@@ -101,7 +101,7 @@ export class Task implements far.Task {
    * The process has ended or become another program: its descriptors are closed where they are not
    * its own alone, and its memory is left to those who share it. Doing it again does nothing.
    */
-  get leave(): Effect.Effect<void> {
+  leave(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.allocator.leave();
       const finalizers = this.#finalizers.splice(0);
@@ -157,7 +157,7 @@ export class Task implements far.Task {
       Effect.flatMap(Effect.scope, (scope) => {
         const own = (allocation: Allocation) =>
           Effect.andThen(
-            Scope.addFinalizer(scope, allocation.free),
+            Scope.addFinalizer(scope, allocation.free()),
             use(Pointer.make(this, type, allocation)),
           );
         const taken = this.allocator.take(size, type.alignment);

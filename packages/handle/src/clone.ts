@@ -17,8 +17,8 @@ import type { HandleFailure } from "./errors.ts";
 import type { FdRange } from "./FdTable.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { isFlags } from "./internal/checked.ts";
+import { decodeFds } from "./internal/decodeFds.ts";
 import { explainDenied } from "./internal/explainDenied.ts";
-import { decodeFds } from "./internal/fds.ts";
 import { Pidfd } from "./sys/pidfd.ts";
 import type { Task } from "./Task.ts";
 
@@ -97,9 +97,9 @@ export interface Cloned {
   /** Where the ring is, if there is one: a page. */
   readonly ring: near.Address;
   /** Whether a step has failed so far, and how. The stack must still be there. */
-  readonly failure: Effect.Effect<near.SyscallError | undefined, near.SyscallFailure>;
+  readonly failure: () => Effect.Effect<near.SyscallError | undefined, near.SyscallFailure>;
   /** Gives the stack back, at most once: when the child has left the memory, by exec or exit, and not before. */
-  readonly freeStack: Effect.Effect<void>;
+  readonly freeStack: () => Effect.Effect<void>;
 }
 
 /**
@@ -158,7 +158,13 @@ export const clone = (
           return near.SyscallError.from(step.syscall, result, step.subject);
         }),
       );
-      return { pid, pidfd, ring: at(area.ring), failure, freeStack };
+      return {
+        pid,
+        pidfd,
+        ring: at(area.ring),
+        failure: () => failure,
+        freeStack: () => freeStack,
+      };
     }),
   );
 };

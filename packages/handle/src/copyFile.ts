@@ -38,7 +38,7 @@ export const copyFile = (
   Effect.gen(function* () {
     const { size } = yield* regular(from);
     yield* regular(to);
-    if ((yield* to.statusFlags) & O.APPEND) return yield* refused(to);
+    if ((yield* to.statusFlags()) & O.APPEND) return yield* refused(to);
     yield* Effect.flatMap(to.borrow(to.task), (fd) => near.ftruncate(to.task.sysif, fd, 0));
     let next = 0;
     let done = 0;
@@ -72,7 +72,7 @@ const refused = (fd: FileDescriptor) =>
   Effect.fail(near.SyscallError.of("pwrite", "EINVAL", `fd ${fd.near}`));
 
 const regular = (fd: FileDescriptor): Effect.Effect<Stat, HandleFailure> =>
-  Effect.flatMap(fd.fstat, (status) =>
+  Effect.flatMap(fd.fstat(), (status) =>
     isRegular(status.mode) ? Effect.succeed(status) : refused(fd),
   );
 

@@ -28,7 +28,7 @@ export class Directory extends FileDescriptor {
   readonly #reading = Semaphore.makeUnsafe(1);
 
   /** open(2) with O_DIRECTORY: ENOTDIR for anything else. */
-  static open(
+  static make(
     task: Task,
     path: near.PathLike,
     flags = 0,
@@ -75,7 +75,7 @@ export class Directory extends FileDescriptor {
    * All entries but "." and "..", in the order of the file system. They are kept in memory, as many as the task
    * says there are: of one that may say so without end, take parts by `getdents`.
    */
-  get entries(): Effect.Effect<ReadonlyArray<Dirent>, HandleFailure> {
+  entries(): Effect.Effect<ReadonlyArray<Dirent>, HandleFailure> {
     const { task } = this;
     return this.#reading.withPermit(
       this.use((fd) =>
@@ -101,8 +101,8 @@ export class Directory extends FileDescriptor {
    * All entries with what lstat(2) says of them, in one round trip for some hundreds of them. What is
    * removed meanwhile is left out.
    */
-  get statuses(): Effect.Effect<ReadonlyArray<DirentStatus>, HandleFailure> {
-    return Effect.flatMap(this.entries, (entries) => {
+  statuses(): Effect.Effect<ReadonlyArray<DirentStatus>, HandleFailure> {
+    return Effect.flatMap(this.entries(), (entries) => {
       const parts = Array.from({ length: Math.ceil(entries.length / STAT_AT_MOST) }, (_, i) =>
         entries.slice(i * STAT_AT_MOST, (i + 1) * STAT_AT_MOST),
       );

@@ -118,7 +118,7 @@ const exec = (
       // The task was there when it got to the call.
       const hasBegun = before === undefined || before instanceof near.SyscallError;
       return hasBegun && failure instanceof near.SyscallHangup && failure.byTask
-        ? task.leave
+        ? task.leave()
         : Effect.fail(failure);
     });
   });

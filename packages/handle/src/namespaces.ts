@@ -46,7 +46,7 @@ export class NamespaceFd extends FileDescriptor {
    *
    * @param pid as the task's /proc numbers processes, which is as `ChildProcess.pidIn(task)` does
    */
-  static open(
+  static make(
     task: Task,
     kind: NamespaceKind,
     pid: near.Pid | number | "self" = "self",

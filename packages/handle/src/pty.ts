@@ -12,7 +12,7 @@ import type { MallocFailure, Task } from "./Task.ts";
 /** A terminal: ioctl_tty(2). All of it is ENOTTY for a descriptor of another kind. */
 export class Terminal extends FileDescriptor {
   /** TIOCGWINSZ(2const): the size of the window, which is zeros until somebody sets it. */
-  get winsize(): Effect.Effect<Winsize, HandleFailure> {
+  winsize(): Effect.Effect<Winsize, HandleFailure> {
     return this.use((fd) =>
       this.task.withResult(Winsize, (at) => near.ioctl(this.task.sysif, fd, TIOC.GWINSZ, at)),
     );
@@ -50,7 +50,7 @@ export class Terminal extends FileDescriptor {
    * TIOCSCTTY(2const): the terminal becomes the controlling terminal of the task's session. EPERM for a
    * task that does not lead a session or has a terminal already, and for the terminal of another session.
    */
-  get makeControlling(): Effect.Effect<void, HandleFailure> {
+  makeControlling(): Effect.Effect<void, HandleFailure> {
     return this.use((fd) => Effect.asVoid(near.ioctl(this.task.sysif, fd, TIOC.SCTTY, 0)));
   }
 
@@ -58,7 +58,7 @@ export class Terminal extends FileDescriptor {
    * tcgetpgrp(3): the process group in the foreground. Except through a `PtyMaster`, ENOTTY where the
    * terminal is not that of the task's session.
    */
-  get foreground(): Effect.Effect<near.Pid, HandleFailure> {
+  foreground(): Effect.Effect<near.Pid, HandleFailure> {
     return this.use((fd) =>
       Effect.map(
         this.task.withResult(Int32, (at) => near.ioctl(this.task.sysif, fd, TIOC.GPGRP, at)),
@@ -80,14 +80,14 @@ export class Terminal extends FileDescriptor {
  */
 export class PtyMaster extends Terminal {
   /** posix_openpt(3), close-on-exec: a new pseudo-terminal, locked. `flags` may have O.NONBLOCK. */
-  static open(task: Task, flags = 0): Effect.Effect<PtyMaster, HandleFailure, Scope.Scope> {
+  static make(task: Task, flags = 0): Effect.Effect<PtyMaster, HandleFailure, Scope.Scope> {
     return Effect.flatMap(open(task, "/dev/ptmx", near.withFlags(flags, O.RDWR | O.NOCTTY)), (fd) =>
       fd.reclassify(PtyMaster),
     );
   }
 
   /** unlockpt(3): the other end can be opened. */
-  get unlock(): Effect.Effect<void, HandleFailure> {
+  unlock(): Effect.Effect<void, HandleFailure> {
     return this.use((fd) =>
       Effect.asVoid(
         this.task.withValue(Int32, 0, (at) => near.ioctl(this.task.sysif, fd, TIOC.SPTLCK, at)),
@@ -96,7 +96,7 @@ export class PtyMaster extends Terminal {
   }
 
   /** ptsname(3): the path of the other end, where devpts is mounted as usual. */
-  get ptsname(): Effect.Effect<near.Path, HandleFailure> {
+  ptsname(): Effect.Effect<near.Path, HandleFailure> {
     return this.use((fd) =>
       Effect.map(
         this.task.withResult(Uint32, (at) => near.ioctl(this.task.sysif, fd, TIOC.GPTN, at)),
@@ -140,8 +140,8 @@ export const openpty = (
   winsize?: Winsize,
 ): Effect.Effect<[master: PtyMaster, terminal: Terminal], HandleFailure, Scope.Scope> =>
   Effect.gen(function* () {
-    const master = yield* PtyMaster.open(task);
-    yield* master.unlock;
+    const master = yield* PtyMaster.make(task);
+    yield* master.unlock();
     const terminal = yield* master.openPeer();
     if (winsize !== undefined) yield* master.setWinsize(winsize);
     return [master, terminal];
@@ -157,7 +157,7 @@ export const loginTty = (
 ): Effect.Effect<void, HandleFailure> =>
   Effect.andThen(
     Effect.flatMap(terminal.borrow(terminal.task), () =>
-      Effect.andThen(near.setsid(terminal.task.sysif), terminal.makeControlling),
+      Effect.andThen(near.setsid(terminal.task.sysif), terminal.makeControlling()),
     ),
     Effect.forEach(
       stdio,

@@ -87,8 +87,8 @@ const empty = (
         Effect.map((fd) => new Emptying(task, fd, buffer, subject)),
         near.catchErrno(NO_DIRECTORY, () => Effect.succeed(undefined)),
       ),
-      (emptying) => (emptying === undefined ? Effect.void : emptying.run),
-      (emptying) => (emptying === undefined ? Effect.void : emptying.close),
+      (emptying) => (emptying === undefined ? Effect.void : emptying.run()),
+      (emptying) => (emptying === undefined ? Effect.void : emptying.close()),
     ),
   );
 
@@ -128,12 +128,12 @@ class Emptying {
     this.#subject = subject;
   }
 
-  get close(): Effect.Effect<void> {
+  close(): Effect.Effect<void> {
     return Effect.suspend(() => Effect.ignore(near.close(this.#task.sysif, this.#fd)));
   }
 
   /** Once; for all that is there by then. */
-  get run(): Effect.Effect<void, HandleFailure> {
+  run(): Effect.Effect<void, HandleFailure> {
     const self = this;
     return Effect.gen(function* () {
       const levels = [newLevel("")];
@@ -184,7 +184,7 @@ class Emptying {
   #moveTo(open: Effect.Effect<near.Fd, MallocFailure>): Effect.Effect<void, MallocFailure> {
     return Effect.uninterruptible(
       Effect.flatMap(open, (fd) => {
-        const { close } = this;
+        const close = this.close();
         return Effect.andThen(
           close,
           Effect.sync(() => (this.#fd = fd)),

@@ -103,12 +103,12 @@ export class SignalBlock {
           }),
         );
       }),
-      (block) => Effect.ignore(block.unblock),
+      (block) => Effect.ignore(block.unblock()),
     );
   }
 
   /** Ends the block, before its scope does. Doing it again does nothing. */
-  get unblock(): Effect.Effect<void, MallocFailure> {
+  unblock(): Effect.Effect<void, MallocFailure> {
     const { lock, holders, added } = this.#blocks;
     return lock
       .withPermit(

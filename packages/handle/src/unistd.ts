@@ -4,7 +4,7 @@ import { Effect, type Scope } from "effect";
 import type { HandleFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { checked, isId } from "./internal/checked.ts";
-import { decodeFds } from "./internal/fds.ts";
+import { decodeFds } from "./internal/decodeFds.ts";
 import { renameAt } from "./internal/renameAt.ts";
 import type { MallocFailure, Task } from "./Task.ts";
 

@@ -11,11 +11,11 @@ import {
 } from "node:fs";
 import { AF, Bytes, EPOLL, EPOLL_CTL, F, FD, O, SOCK } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
+import { it, launchStub, tempDirectory } from "@rsyscall/harness";
 import { ConnectionEnd, catchErrno, type Fd, SyscallError, SyscallSendError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, tempDirectory } from "../../../tests/harness/index.ts";
 import {
   Directory,
   Epoll,
@@ -42,13 +42,13 @@ describe("FileDescriptor", () => {
     const { task } = yield* LocalThread;
     const scope = yield* Scope.make();
     const [reader, writer] = yield* Scope.provide(pipe(task), scope);
-    yield* reader.close;
+    yield* reader.close();
     assert.isFalse(isOpen(reader.near));
     // The number belongs to somebody else now.
-    const other = yield* Memfd.create(task, "other");
+    const other = yield* Memfd.make(task, "other");
     assert.equal(other.near, reader.near);
     assert.instanceOf(yield* Effect.flip(reader.readBytes(1)), UseAfterFreeError);
-    assert.instanceOf(yield* Effect.flip(reader.close), UseAfterFreeError);
+    assert.instanceOf(yield* Effect.flip(reader.close()), UseAfterFreeError);
     yield* Scope.close(scope, Exit.void);
     assert.isFalse(isOpen(writer.near));
     assert.isTrue(isOpen(other.near));
@@ -60,23 +60,23 @@ describe("FileDescriptor", () => {
     const inside = Scope.provide(scope);
     const [reader, writer] = yield* inside(pipe(task));
     const [socket, other] = yield* inside(Socket.pair(task));
-    const memfd = yield* inside(Memfd.create(task, "memfd"));
+    const memfd = yield* inside(Memfd.make(task, "memfd"));
     const duplicate = yield* inside(memfd.dup());
     const another = yield* inside(memfd.forTask(task));
     yield* socket.sendFds(new Uint8Array(1), [memfd]);
     const [received] = (yield* inside(other.receiveFds(1, 1))).fds;
-    yield* reader.close;
+    yield* reader.close();
     const end = new ConnectionEnd((syscall) => new SyscallSendError({ syscall }));
     yield* Scope.close(scope, Exit.fail(end));
     for (const handle of [writer, socket, other, memfd, duplicate, another, received]) {
       assert.isFalse(handle?.isValid);
-      assert.instanceOf(yield* Effect.flip((handle as FileDescriptor).fstat), SyscallSendError);
+      assert.instanceOf(yield* Effect.flip((handle as FileDescriptor).fstat()), SyscallSendError);
     }
-    assert.instanceOf(yield* Effect.flip(reader.fstat), UseAfterFreeError);
+    assert.instanceOf(yield* Effect.flip(reader.fstat()), UseAfterFreeError);
     // One that is made when the scope has closed already.
-    const late = yield* inside(Memfd.create(task, "late"));
+    const late = yield* inside(Memfd.make(task, "late"));
     assert.isFalse(isOpen(late.near));
-    assert.instanceOf(yield* Effect.flip(late.fstat), SyscallSendError);
+    assert.instanceOf(yield* Effect.flip(late.fstat()), SyscallSendError);
   });
 
   it("makes only descriptors that an exec closes", function* () {
@@ -88,7 +88,7 @@ describe("FileDescriptor", () => {
       second,
       yield* Socket.make(task, AF.UNIX, SOCK.STREAM),
       yield* Epoll.make(task),
-      yield* Memfd.create(task, "name"),
+      yield* Memfd.make(task, "name"),
       yield* open(task, "/dev/null", O.RDONLY),
       yield* socket.dup(),
     ];
@@ -102,23 +102,23 @@ describe("FileDescriptor", () => {
 
   it("lives as long as one of its handles", function* () {
     const { task } = yield* LocalThread;
-    const memfd = yield* Memfd.create(task, "shared");
+    const memfd = yield* Memfd.make(task, "shared");
     const scope = yield* Scope.make();
     const second = yield* Scope.provide(memfd.forTask(task), scope);
     assert.instanceOf(second, Memfd);
     yield* Scope.close(scope, Exit.void);
     assert.isTrue(isOpen(memfd.near));
     const moved = yield* memfd.move(task);
-    assert.instanceOf(yield* Effect.flip(memfd.fstat), UseAfterFreeError);
+    assert.instanceOf(yield* Effect.flip(memfd.fstat()), UseAfterFreeError);
     yield* moved.writeAllText("still there");
-    yield* moved.close;
+    yield* moved.close();
     assert.isFalse(isOpen(moved.near));
   });
 
   it("is refused by tasks with another table", function* () {
     const { task } = yield* LocalThread;
     const { call } = yield* launchStub;
-    const memfd = yield* Memfd.create(task, "ours");
+    const memfd = yield* Memfd.make(task, "ours");
     assert.instanceOf(yield* Effect.flip(memfd.forTask(call.thread.task)), NamespaceMismatchError);
   });
 
@@ -136,15 +136,15 @@ describe("FileDescriptor", () => {
     ];
     const fds: ReadonlyArray<readonly [FileDescriptor, FdKind<FileDescriptor> | undefined]> = [
       [epoll, Epoll],
-      [yield* Pidfd.open(task, process.pid), Pidfd],
+      [yield* Pidfd.make(task, process.pid), Pidfd],
       // Which pidfd_send_signal(2) takes for one.
-      [yield* Directory.open(task, "/proc/self"), Directory],
-      [yield* Directory.open(task, "/", O.PATH), Directory],
+      [yield* Directory.make(task, "/proc/self"), Directory],
+      [yield* Directory.make(task, "/", O.PATH), Directory],
       [socket, Socket],
       [yield* Socket.make(task, AF.INET, SOCK.DGRAM), Socket],
       [reader, PipeReader],
       [yield* Eventfd.make(task), undefined],
-      [yield* Memfd.create(task, "memory"), undefined],
+      [yield* Memfd.make(task, "memory"), undefined],
       [yield* open(task, "/dev/null", O.RDONLY), undefined],
       [yield* open(task, "/proc/self/exe", O.RDONLY), undefined],
       [yield* open(task, "/proc/self/exe", O.PATH), undefined],
@@ -184,8 +184,8 @@ describe("FileDescriptor", () => {
     const { task } = yield* LocalThread;
     const path = `${yield* tempDirectory}/file`;
     const file = yield* open(task, path, O.WRONLY | O.CREAT | O.APPEND, 0o600);
-    yield* file.setNonblock;
-    const flags = yield* file.statusFlags;
+    yield* file.setNonblock();
+    const flags = yield* file.statusFlags();
     assert.equal(flags & (O.NONBLOCK | O.APPEND | O.WRONLY), O.NONBLOCK | O.APPEND | O.WRONLY);
   });
 
@@ -202,11 +202,11 @@ describe("FileDescriptor", () => {
     const [, unwritten] = yield* file.write(yield* task.ptr(Uint8Array.of(97, 98)));
     assert.equal(unwritten.size, 0);
     assert.equal(readFileSync(path, "utf8"), "0123456789ab");
-    const status = yield* file.fstat;
+    const status = yield* file.fstat();
     assert.equal(status.size, 12);
     assert.equal(status.mode & 0o7777, 0o640);
     yield* file.chmod(0o600);
-    assert.equal((yield* file.fstat).mode & 0o7777, 0o600);
+    assert.equal((yield* file.fstat()).mode & 0o7777, 0o600);
   });
 
   it("writes all of it, however little the kernel takes at a time", function* () {
@@ -244,7 +244,7 @@ describe("FileDescriptor", () => {
     assert.equal(yield* pollNow(reader, 1), 0);
     yield* writer.writeAllText("x");
     assert.equal(yield* pollNow(reader, 1), 1);
-    yield* writer.close;
+    yield* writer.close();
     assert.equal(yield* pollNow(reader, 1), 1 | 16);
   });
 
@@ -267,10 +267,10 @@ describe("FileDescriptor", () => {
 
   it("has a memfd whose name /proc shows", function* () {
     const { task } = yield* LocalThread;
-    const memfd = yield* Memfd.create(task, "named");
+    const memfd = yield* Memfd.make(task, "named");
     assert.include(readlinkSync(`/proc/self/fd/${memfd.near}`), "memfd:named");
     yield* memfd.truncate(10_000);
-    assert.equal((yield* memfd.fstat).size, 10_000);
+    assert.equal((yield* memfd.fstat()).size, 10_000);
     assert.equal(yield* memfd.lseek(-100, 2), 9_900);
   });
 });

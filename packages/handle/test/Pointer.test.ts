@@ -1,9 +1,9 @@
 import { Bytes, Int32, Timespec } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
+import { it, launchStub } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../../../tests/harness/index.ts";
 import { SizeError, UseAfterFreeError } from "../src/index.ts";
 
 describe("Pointer", () => {
@@ -55,7 +55,7 @@ describe("Pointer", () => {
     yield* Scope.close(scope, Exit.void);
     assert.instanceOf(yield* Effect.flip(pointer.read()), UseAfterFreeError);
     const [left, right] = yield* (yield* task.malloc(Bytes, 8)).split(4);
-    yield* left.free;
+    yield* left.free();
     assert.instanceOf(yield* Effect.flip(right.read()), UseAfterFreeError);
     assert.isFalse(right.isValid);
   });

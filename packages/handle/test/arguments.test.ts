@@ -1,9 +1,9 @@
 import { Bytes, F, Int32, SIG, SO, SOCK, SOL } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { ftruncate } from "@rsyscall/near";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import {
   clone,
   copyFile,
@@ -38,7 +38,7 @@ describe("what is no number of its kind", () => {
     ["memory of 1.5 bytes", (task) => task.malloc(Bytes, 1.5)],
     ["memory of NaN bytes", (task) => task.malloc(Bytes, Number.NaN)],
     ["memory of Infinity bytes", (task) => task.malloc(Bytes, Number.POSITIVE_INFINITY)],
-    ["a pid of 33 bits", (task) => Pidfd.open(task, 2 ** 32 + 1)],
+    ["a pid of 33 bits", (task) => Pidfd.make(task, 2 ** 32 + 1)],
     ["umask(NaN)", (task) => umask(task, Number.NaN)],
     ["unshare(2^32)", (task) => unshare(task, 2 ** 32)],
     ["open flags that are text", (task) => open(task, "/", "r" as never)],
@@ -81,10 +81,10 @@ describe("what is no number of its kind", () => {
 
   it("leaves a file as it is", function* () {
     const { task } = yield* LocalThread;
-    const memfd = yield* Memfd.create(task, "m");
+    const memfd = yield* Memfd.make(task, "m");
     yield* memfd.writeAllText("content");
     assert.equal(yield* errnoOf(memfd.truncate(Number.NaN)), "EINVAL");
-    assert.equal((yield* memfd.fstat).size, 7);
+    assert.equal((yield* memfd.fstat()).size, 7);
   });
 
   it("is no signal to a child, and no descriptor of a program", function* () {
@@ -112,7 +112,7 @@ describe("empty memory", () => {
     const { task } = thread;
     assert.equal((yield* task.ptr(new Uint8Array())).size, 0);
     const [one, other] = [yield* task.malloc(Bytes, 0), yield* task.malloc(Bytes, 0)];
-    assert.notEqual(yield* one.address, yield* other.address, "each has a place of its own");
+    assert.notEqual(yield* one.address(), yield* other.address(), "each has a place of its own");
 
     const [reader, writer] = yield* thread.pipe();
     yield* writer.write(yield* task.ptr(new Uint8Array()));
@@ -143,23 +143,23 @@ describe("a file that is larger than a number can say", () => {
 
   it("is EOVERFLOW, and statx tells", function* () {
     const { task } = yield* LocalThread;
-    const memfd = yield* Memfd.create(task, "sparse");
+    const memfd = yield* Memfd.make(task, "sparse");
     yield* ftruncate(task.sysif, memfd.near, SIZE);
-    assert.equal(yield* errnoOf(memfd.fstat), "EOVERFLOW");
+    assert.equal(yield* errnoOf(memfd.fstat()), "EOVERFLOW");
     assert.equal(yield* errnoOf(memfd.lseek(0, 2)), "EOVERFLOW");
     assert.equal((yield* fstatx(memfd)).size, SIZE);
-    assert.equal(yield* errnoOf(copyFile(memfd, yield* Memfd.create(task, "to"))), "EOVERFLOW");
+    assert.equal(yield* errnoOf(copyFile(memfd, yield* Memfd.make(task, "to"))), "EOVERFLOW");
   });
 
   it("is copied piece by piece, and does not fill this process", function* () {
     const { task } = yield* LocalThread;
-    const [from, to] = [yield* Memfd.create(task, "from"), yield* Memfd.create(task, "to")];
+    const [from, to] = [yield* Memfd.make(task, "from"), yield* Memfd.make(task, "to")];
     yield* from.truncate(2 ** 50);
     const before = process.memoryUsage().rss;
     // Nobody waits for its end: it writes until the scope closes.
     const copied = yield* Effect.timeoutOption(copyFile(from, to), "100 millis");
     assert.equal(copied._tag, "None");
     assert.isBelow(process.memoryUsage().rss - before, 200 * 2 ** 20);
-    assert.isAbove((yield* to.fstat).size, 0);
+    assert.isAbove((yield* to.fstat()).size, 0);
   });
 });

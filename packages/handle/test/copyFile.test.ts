@@ -2,10 +2,10 @@ import { createHash, randomFillSync } from "node:crypto";
 import { readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { O } from "@rsyscall/abi";
 import { type CopyProgress, copyFile, Memfd, open } from "@rsyscall/handle";
+import { it, tempDirectory, wires } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, tempDirectory, wires } from "../../../tests/harness/index.ts";
 
 const digest = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
@@ -41,7 +41,7 @@ for (const [how, launch] of wires)
       const { call } = yield* launch;
       const path = yield* fileOf(3_000_000);
       const { task } = yield* LocalThread;
-      const memory = yield* Memfd.create(task, "copy");
+      const memory = yield* Memfd.make(task, "copy");
       yield* copyFile(yield* open(call.thread.task, path, O.RDONLY), memory);
       assert.equal(
         digest(readFileSync(`/proc/self/fd/${memory.near}`)),

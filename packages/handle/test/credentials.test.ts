@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
+import { it, launchStub, notRoot } from "@rsyscall/harness";
 import type { SyscallError, SyscallFailure } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, notRoot } from "../../../tests/harness/index.ts";
 import {
   getegid,
   geteuid,
@@ -29,7 +29,7 @@ import {
   setuid,
   type Task,
 } from "../src/index.ts";
-import { numbersOf } from "./status.ts";
+import { numbersOf } from "./procStatus.ts";
 
 const NOBODY = 65534;
 

@@ -1,8 +1,8 @@
 import { CLONE, SIG } from "@rsyscall/abi";
+import { it, launchStub, noNamespaces, notRoot } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import type { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, noNamespaces, notRoot } from "../../../tests/harness/index.ts";
 import {
   NamespaceFd,
   prctl,
@@ -54,7 +54,7 @@ describe("the parent-death signal", () => {
     yield* unshareUser(unsharing.task);
     assert.equal(yield* prctl.getPdeathsig(unsharing.task), SIG.KILL);
     const joining = yield* thread.fork();
-    const fd = yield* NamespaceFd.open(joining.task, "user", unsharing.process.pid);
+    const fd = yield* NamespaceFd.make(joining.task, "user", unsharing.process.pid);
     yield* setns(joining.task, fd, CLONE.NEWUSER);
     assert.equal(yield* prctl.getPdeathsig(joining.task), SIG.KILL);
   });

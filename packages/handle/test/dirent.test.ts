@@ -12,33 +12,26 @@ import {
 } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ACCESS, AT, DT, fsDecode, O, S_IF, S_IFMT } from "@rsyscall/abi";
+import { execute, it, launchStub, missing, start, tempDirectory } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import {
-  execute,
-  it,
-  launchStub,
-  missing,
-  start,
-  tempDirectory,
-} from "../../../tests/harness/index.ts";
 import { Directory, mkdir, open, removeTree, symlink } from "../src/index.ts";
 
 describe("Directory", () => {
   it("gives its entries, all of them, each time", function* () {
     const { task } = yield* LocalThread;
     const path = yield* tempDirectory;
-    const directory = yield* Directory.open(task, path);
-    assert.deepEqual(yield* directory.entries, []);
+    const directory = yield* Directory.make(task, path);
+    assert.deepEqual(yield* directory.entries(), []);
     const names = Array.from({ length: 2000 }, (_, i) => `file ${i}`);
     for (const name of names) writeFileSync(`${path}/${name}`, "");
     mkdirSync(`${path}/directory`);
     symlinkSync("nowhere", `${path}/link`);
     for (let i = 0; i < 2; i++) {
-      const entries = yield* directory.entries;
+      const entries = yield* directory.entries();
       assert.sameMembers(
         entries.map(({ name }) => name),
         [...names, "directory", "link"],
@@ -55,12 +48,12 @@ describe("Directory", () => {
     it(`gives its entries with their status ${where}, links with their own`, function* () {
       const { task } = yield* thread;
       const path = yield* tempDirectory;
-      const directory = yield* Directory.open(task, path);
-      assert.deepEqual(yield* directory.statuses, []);
+      const directory = yield* Directory.make(task, path);
+      assert.deepEqual(yield* directory.statuses(), []);
       const names = Array.from({ length: 600 }, (_, i) => `file ${i}`);
       for (const [i, name] of names.entries()) writeFileSync(`${path}/${name}`, "x".repeat(i));
       symlinkSync("nowhere", `${path}/link`);
-      const statuses = yield* directory.statuses;
+      const statuses = yield* directory.statuses();
       assert.sameMembers(
         statuses.map(({ entry }) => entry.name),
         [...names, "link"],
@@ -84,9 +77,9 @@ describe("Directory", () => {
       Buffer.alloc(255, 0x80),
     ];
     for (const name of names) writeFileSync(Buffer.concat([Buffer.from(`${path}/`), name]), "");
-    const directory = yield* Directory.open(task, path);
+    const directory = yield* Directory.make(task, path);
     assert.sameMembers(
-      (yield* directory.entries).map(({ name }) => name),
+      (yield* directory.entries()).map(({ name }) => name),
       names.map(fsDecode),
     );
     for (const name of names) yield* directory.unlinkat(name);
@@ -97,11 +90,11 @@ describe("Directory", () => {
     const { task } = (yield* launchStub).call.thread;
     const path = yield* tempDirectory;
     for (let i = 0; i < 2000; i++) writeFileSync(`${path}/a longer name ${i}`, "");
-    const directory = yield* Directory.open(task, path);
-    const { entries } = directory;
+    const directory = yield* Directory.make(task, path);
+    const entries = directory.entries();
     const all = yield* Effect.all([entries, entries, entries], { concurrency: "unbounded" });
     for (const each of all) assert.equal(new Set(each.map(({ name }) => name)).size, 2000);
-    const again = yield* Directory.open(task, path);
+    const again = yield* Directory.make(task, path);
     const seen: Array<string> = [];
     for (;;) {
       const batch = yield* again.getdents(4096);
@@ -110,7 +103,7 @@ describe("Directory", () => {
       seen.push(...batch.map(({ name }) => name));
     }
     assert.sameMembers(seen, [".", "..", ...all[0].map(({ name }) => name)]);
-    const small = yield* Directory.open(task, path);
+    const small = yield* Directory.make(task, path);
     assert.equal(((yield* Effect.flip(small.getdents(8))) as SyscallError).errno, "EINVAL");
   });
 
@@ -123,8 +116,8 @@ describe("Directory", () => {
       const root = yield* tempDirectory;
       mkdirSync(`${root}/first`);
       mkdirSync(`${root}/other`);
-      const directory = yield* Directory.open(task, `${root}/first`);
-      const other = yield* Directory.open(task, `${root}/other`, O.PATH);
+      const directory = yield* Directory.make(task, `${root}/first`);
+      const other = yield* Directory.make(task, `${root}/other`, O.PATH);
       renameSync(`${root}/first`, `${root}/now`);
       const now = `${root}/now`;
 
@@ -159,7 +152,7 @@ describe("Directory", () => {
       assert.include(readdirSync(root), "absolute");
       const misread = yield* Effect.flip(directory.mkdirat("a\0b"));
       assert.deepInclude({ ...misread }, { errno: "EINVAL", syscall: "mkdirat" });
-      yield* directory.close;
+      yield* directory.close();
       assert.equal((yield* Effect.flip(directory.mkdirat("late")))._tag, "UseAfterFreeError");
     });
 
@@ -167,14 +160,14 @@ describe("Directory", () => {
     const { task } = yield* LocalThread;
     const path = yield* tempDirectory;
     writeFileSync(`${path}/file`, "");
-    const error = (yield* Effect.flip(Directory.open(task, `${path}/file`))) as SyscallError;
+    const error = (yield* Effect.flip(Directory.make(task, `${path}/file`))) as SyscallError;
     assert.deepInclude({ ...error }, { errno: "ENOTDIR", subject: `${path}/file` });
     const file = yield* open(task, `${path}/file`, 0);
     assert.equal((yield* Effect.flip(Directory.from(file)))._tag, "WrongKindError");
     mkdirSync(`${path}/gone`);
     const gone = yield* Directory.from(yield* open(task, `${path}/gone`, 0));
     rmdirSync(`${path}/gone`);
-    assert.equal(((yield* Effect.flip(gone.entries)) as SyscallError).errno, "ENOENT");
+    assert.equal(((yield* Effect.flip(gone.entries())) as SyscallError).errno, "ENOENT");
   });
 });
 
@@ -198,15 +191,15 @@ describe("Directory on another machine", () => {
       });
       const { task } = (yield* server.accept()).thread;
       writeFileSync(`${directory}/file`, "");
-      const error = yield* Effect.flip(Directory.open(task, `${directory}/file`));
+      const error = yield* Effect.flip(Directory.make(task, `${directory}/file`));
       assert.deepInclude({ ...error }, { errno: "ENOTDIR" });
-      const link = yield* Effect.flip(Directory.open(task, "/proc/self/cwd", O.NOFOLLOW));
+      const link = yield* Effect.flip(Directory.make(task, "/proc/self/cwd", O.NOFOLLOW));
       assert.deepInclude({ ...link }, { errno: "ENOTDIR" });
       for (const path of ["tree", "tree/a", "tree/a/b"]) yield* mkdir(task, `${directory}/${path}`);
       yield* symlink(task, directory, `${directory}/tree/a/link`);
-      const opened = yield* Directory.open(task, `${directory}/tree`);
+      const opened = yield* Directory.make(task, `${directory}/tree`);
       assert.deepEqual(
-        (yield* opened.entries).map(({ name }) => name),
+        (yield* opened.entries()).map(({ name }) => name),
         ["a"],
       );
       yield* removeTree(task, `${directory}/tree`);

@@ -1,8 +1,8 @@
 import { O, POLL } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { Memfd, open, pipe, pollNow, Socket, UseAfterFreeError } from "../src/index.ts";
 
 describe("pollNow", () => {
@@ -20,9 +20,9 @@ describe("pollNow", () => {
     const { task } = yield* LocalThread;
     const [reader, writer] = yield* pipe(task);
     const [lonely, toNobody] = yield* pipe(task);
-    yield* writer.close;
+    yield* writer.close();
     assert.equal(yield* pollNow(reader, 0), POLL.HUP);
-    yield* lonely.close;
+    yield* lonely.close();
     assert.equal(yield* pollNow(toNobody, 0), POLL.ERR);
   });
 
@@ -32,8 +32,8 @@ describe("pollNow", () => {
     assert.equal(yield* pollNow(file, POLL.IN), POLL.IN);
     const path = yield* open(task, "/", O.PATH);
     assert.equal(yield* pollNow(path, POLL.IN), POLL.NVAL);
-    const memfd = yield* Memfd.create(task, "closed");
-    yield* memfd.close;
+    const memfd = yield* Memfd.make(task, "closed");
+    yield* memfd.close();
     assert.instanceOf(yield* Effect.flip(pollNow(memfd, POLL.IN)), UseAfterFreeError);
   });
 });

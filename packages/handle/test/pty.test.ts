@@ -1,10 +1,10 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { F, FD, O } from "@rsyscall/abi";
+import { it, launchStub } from "@rsyscall/harness";
 import { Pid, type SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../../../tests/harness/index.ts";
 import {
   getsid,
   type HandleFailure,
@@ -36,11 +36,11 @@ describe("a pseudo-terminal", () => {
       for (const end of [master, terminal]) assert.equal(yield* end.fcntl(F.GETFD), FD.CLOEXEC);
       assert.equal(
         readlinkSync(`/proc/${task.pid}/fd/${terminal.near}`),
-        (yield* master.ptsname).text,
+        (yield* master.ptsname()).text,
       );
-      assert.deepEqual(yield* terminal.winsize, size);
+      assert.deepEqual(yield* terminal.winsize(), size);
       yield* terminal.setWinsize({ ...size, rows: 50 });
-      assert.equal((yield* master.winsize).rows, 50);
+      assert.equal((yield* master.winsize()).rows, 50);
       yield* terminal.writeAllText("told\n");
       assert.equal(text(yield* master.readBytes()), "told\r\n");
       yield* master.writeAllText("typed\n");
@@ -52,13 +52,13 @@ describe("a pseudo-terminal", () => {
       const { task } = yield* thread;
       const [master, terminal] = yield* openpty(task);
       yield* terminal.writeAllText("last");
-      yield* terminal.close;
+      yield* terminal.close();
       assert.equal(text(yield* master.readBytes()), "last");
       assert.lengthOf(yield* master.readBytes(), 0);
       const buffer = yield* task.ptr(new Uint8Array(10));
       const [used, rest] = yield* master.read(buffer);
       assert.deepEqual([used.size, rest.size], [0, 10]);
-      const again = yield* open(task, yield* master.ptsname, O.RDWR | O.NOCTTY);
+      const again = yield* open(task, yield* master.ptsname(), O.RDWR | O.NOCTTY);
       yield* again.writeAllText("more");
       assert.equal(text(yield* master.readBytes()), "more");
     });
@@ -78,11 +78,11 @@ describe("a pseudo-terminal", () => {
       const script = `tty; stty size; echo to the terminal >/dev/tty
         for fd in 0 1 2; do test -t $fd && echo $fd is one; done; read line; echo "read $line"`;
       yield* child.exec(parent.environ.sh.args("-c", script));
-      yield* terminal.close;
+      yield* terminal.close();
       yield* master.writeAllText("a line\n");
       const lines = (yield* parent.readTextToEof(master)).split("\r\n");
       assert.sameMembers(lines, [
-        (yield* master.ptsname).text,
+        (yield* master.ptsname()).text,
         "33 99",
         "to the terminal",
         "0 is one",
@@ -92,21 +92,21 @@ describe("a pseudo-terminal", () => {
         "read a line",
         "",
       ]);
-      yield* child.process.check;
+      yield* child.process.check();
     });
   }
 
   it("is locked at first, and has a size of 16 bits", function* () {
     const { task } = yield* LocalThread;
-    const master = yield* PtyMaster.open(task);
+    const master = yield* PtyMaster.make(task);
     assert.equal(yield* errnoOf(Effect.scoped(master.openPeer())), "EIO");
-    yield* master.unlock;
+    yield* master.unlock();
     const terminal = yield* master.openPeer();
     const none = { rows: 0, columns: 0, width: 0, height: 0 };
-    assert.deepEqual(yield* terminal.winsize, none);
+    assert.deepEqual(yield* terminal.winsize(), none);
     for (const rows of [-1, 65536, 1.5])
       assert.equal(yield* errnoOf(terminal.setWinsize({ ...none, rows })), "EINVAL");
-    assert.deepEqual(yield* terminal.winsize, none);
+    assert.deepEqual(yield* terminal.winsize(), none);
   });
 
   it("has a group in the foreground", function* () {
@@ -114,10 +114,10 @@ describe("a pseudo-terminal", () => {
     const [master, terminal] = yield* openpty(parent.task);
     const child = yield* parent.fork();
     const inherited = yield* terminal.inherit(child.task);
-    assert.equal(yield* errnoOf(inherited.makeControlling), "EPERM");
-    assert.equal(yield* errnoOf(inherited.foreground), "ENOTTY");
+    assert.equal(yield* errnoOf(inherited.makeControlling()), "EPERM");
+    assert.equal(yield* errnoOf(inherited.foreground()), "ENOTTY");
     yield* setsid(child.task);
-    yield* inherited.makeControlling;
+    yield* inherited.makeControlling();
     // tty_nr and tpgid of proc_pid_stat(5)
     const [tty, group] = readFileSync(`/proc/${child.task.pid}/stat`, "latin1")
       .replace(/.*\) /, "")
@@ -125,8 +125,8 @@ describe("a pseudo-terminal", () => {
       .slice(4, 6);
     assert.notEqual(tty, "0");
     assert.equal(group, String(child.task.pid));
-    assert.equal(yield* inherited.foreground, child.task.pid);
-    assert.equal(yield* master.foreground, child.task.pid);
+    assert.equal(yield* inherited.foreground(), child.task.pid);
+    assert.equal(yield* master.foreground(), child.task.pid);
     yield* inherited.setForeground(child.task.pid);
     assert.equal(yield* errnoOf(inherited.setForeground(Pid(2 ** 32))), "EINVAL");
     // Another session's terminal.
@@ -139,9 +139,9 @@ describe("a pseudo-terminal", () => {
     const { task } = yield* LocalThread;
     const [reader] = yield* pipe(task);
     const terminal = yield* reader.reclassify(Terminal);
-    assert.equal(yield* errnoOf(terminal.winsize), "ENOTTY");
-    assert.equal(yield* errnoOf(terminal.makeControlling), "ENOTTY");
-    yield* terminal.close;
-    assert.equal((yield* Effect.flip(terminal.winsize))._tag, "UseAfterFreeError");
+    assert.equal(yield* errnoOf(terminal.winsize()), "ENOTTY");
+    assert.equal(yield* errnoOf(terminal.makeControlling()), "ENOTTY");
+    yield* terminal.close();
+    assert.equal((yield* Effect.flip(terminal.winsize()))._tag, "UseAfterFreeError");
   });
 });

@@ -11,11 +11,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { AT, CLONE, MS, O, type SyscallName } from "@rsyscall/abi";
+import { it, launchStub, notRoot, tempDirectory } from "@rsyscall/harness";
 import type { SyscallError, Word } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, notRoot, tempDirectory } from "../../../tests/harness/index.ts";
 import { Directory, mount, open, removeTree, setresuid, type Task } from "../src/index.ts";
 
 const NOBODY = 65534;
@@ -70,7 +70,7 @@ describe("removeTree", () => {
       const root = yield* tempDirectory;
       // A close travels and is not waited for; whoever has answered after it has closed.
       const descriptors = Effect.map(
-        task.sysif.barrier,
+        task.sysif.barrier(),
         () => readdirSync(`/proc/${task.pid}/fd`).length,
       );
       const before = yield* descriptors;
@@ -313,7 +313,7 @@ describe("removeTree beside others", () => {
     const { tree } = yield* places;
     const descriptors = () => readdirSync(`/proc/${task.pid}/fd`).length;
     // The stub has its channels in place once it answers, and what was closed is closed.
-    yield* task.sysif.barrier;
+    yield* task.sysif.barrier();
     const open = descriptors();
     let opened = 0;
     let fiber: Fiber.Fiber<unknown, unknown> | undefined;
@@ -324,7 +324,7 @@ describe("removeTree beside others", () => {
     const exit = yield* Fiber.await(fiber);
     assert.isTrue(Exit.hasInterrupts(exit));
     assert.isTrue(existsSync(`${tree}/a/b/file`));
-    yield* task.sysif.barrier;
+    yield* task.sysif.barrier();
     assert.equal(descriptors(), open);
     yield* removeTree(task, tree);
     assert.isFalse(existsSync(tree));
@@ -333,7 +333,7 @@ describe("removeTree beside others", () => {
   it("is relative to a directory that may only be passed through", function* () {
     const { task } = yield* LocalThread;
     const { root, outside } = yield* places;
-    const directory = yield* Directory.open(task, root, O.PATH);
+    const directory = yield* Directory.make(task, root, O.PATH);
     yield* directory.removeTree("t");
     yield* Effect.scoped(open(task, `${root}/t`, O.CREAT | O.WRONLY));
     yield* directory.removeTree("t");

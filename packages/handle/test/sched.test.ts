@@ -1,9 +1,9 @@
+import { it, launchStub } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../../../tests/harness/index.ts";
 import { schedGetaffinity, schedSetaffinity } from "../src/index.ts";
-import { statusOf } from "./status.ts";
+import { statusOf } from "./procStatus.ts";
 
 /** The CPUs of "0-3,7". */
 const shown = (pid: number): Array<number> =>

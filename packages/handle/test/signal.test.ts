@@ -1,9 +1,9 @@
 import { MAP, PROT, SA, SIG, SIG_DFL, SIG_IGN, SigHow } from "@rsyscall/abi";
+import { it, launchStub, start } from "@rsyscall/harness";
 import * as near from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, start } from "../../../tests/harness/index.ts";
 import {
   kill,
   killpg,
@@ -16,7 +16,7 @@ import {
   type Task,
   tgkill,
 } from "../src/index.ts";
-import { bitsOf } from "./status.ts";
+import { bitsOf } from "./procStatus.ts";
 
 /** A set of signals, as the kernel shows it of a process: SigBlk, SigCgt and the like. */
 const shown = (pid: number, name: string): Array<number> => bitsOf(pid, name, 1);
@@ -248,11 +248,11 @@ describe("SignalBlock", () => {
     const { task } = call.thread;
     const first = yield* block(task, SIG.USR1);
     const second = yield* block(task, SIG.USR1);
-    yield* second.block.unblock;
-    yield* second.block.unblock;
+    yield* second.block.unblock();
+    yield* second.block.unblock();
     yield* second.end;
     assert.include(shown(call.pid, "SigBlk"), SIG.USR1);
-    yield* first.block.unblock;
+    yield* first.block.unblock();
     assert.notInclude(shown(call.pid, "SigBlk"), SIG.USR1);
     // Blocked by others since.
     yield* sigprocmask(task, SigHow.BLOCK, new Set([SIG.USR1]));

@@ -10,11 +10,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { ACCESS, AT, O } from "@rsyscall/abi";
+import { it, notRoot, tempDirectory } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, notRoot, tempDirectory } from "../../../tests/harness/index.ts";
 import {
   absolutePath,
   access,
@@ -40,8 +40,8 @@ describe("pipe", () => {
   it("has a read end and a write end, with the flags that are asked for", function* () {
     const { task } = yield* LocalThread;
     const [reader, writer] = yield* pipe(task, O.NONBLOCK);
-    assert.equal((yield* reader.statusFlags) & (O.ACCMODE | O.NONBLOCK), O.RDONLY | O.NONBLOCK);
-    assert.equal((yield* writer.statusFlags) & (O.ACCMODE | O.NONBLOCK), O.WRONLY | O.NONBLOCK);
+    assert.equal((yield* reader.statusFlags()) & (O.ACCMODE | O.NONBLOCK), O.RDONLY | O.NONBLOCK);
+    assert.equal((yield* writer.statusFlags()) & (O.ACCMODE | O.NONBLOCK), O.WRONLY | O.NONBLOCK);
     const empty = (yield* Effect.flip(reader.readBytes())) as SyscallError;
     assert.equal(empty.errno, "EAGAIN");
     yield* writer.writeAllText("through");

@@ -38,7 +38,7 @@ export class Allocation {
   }
 
   /** Gives the range back. Doing it again does nothing. */
-  get free(): Effect.Effect<void> {
+  free(): Effect.Effect<void> {
     return Effect.suspend(() => this.release() ?? Effect.void);
   }
 
@@ -228,16 +228,18 @@ export class Allocator {
   }
 
   /** Unmaps the chunks, for a task that lives on. Every allocation must be gone. */
-  readonly close: Effect.Effect<void> = Effect.suspend(() => {
-    const chunks = [...this.#chunks].filter((chunk) => chunk !== this.#window);
-    this.#chunks.clear();
-    return Effect.andThen(
-      Effect.forEach(chunks, (chunk) => this.#mappings.unmap(chunk.address, chunk.list.size), {
-        discard: true,
-      }),
-      this.#stacks.clear(this.#mappings),
-    );
-  });
+  close(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const chunks = [...this.#chunks].filter((chunk) => chunk !== this.#window);
+      this.#chunks.clear();
+      return Effect.andThen(
+        Effect.forEach(chunks, (chunk) => this.#mappings.unmap(chunk.address, chunk.list.size), {
+          discard: true,
+        }),
+        this.#stacks.clear(this.#mappings),
+      );
+    });
+  }
 
   #roundToPages(length: number): number {
     return Math.ceil(length / this.#mappings.pageSize) * this.#mappings.pageSize;

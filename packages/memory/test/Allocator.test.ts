@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { x86_64 } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { LocalSyscallInterface, type PendingWrite } from "@rsyscall/near";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { Allocator, type AllocatorOptions, OutOfSpaceError } from "../src/index.ts";
 
 const sysif = new LocalSyscallInterface(x86_64);
@@ -11,7 +11,7 @@ const sysif = new LocalSyscallInterface(x86_64);
 const make = (options?: AllocatorOptions) =>
   Effect.acquireRelease(
     Effect.sync(() => new Allocator(sysif, 4096, options)),
-    (allocator) => allocator.close,
+    (allocator) => allocator.close(),
   );
 
 /** Whether the kernel has something mapped at an address. */
@@ -47,9 +47,10 @@ describe("Allocator", () => {
 
   it("gives large allocations back to the kernel at once", function* () {
     const allocator = yield* make();
-    const { address, free } = yield* allocator.malloc(1024 * 1024);
+    const allocation = yield* allocator.malloc(1024 * 1024);
+    const { address } = allocation;
     assert.isTrue(isMapped(address));
-    yield* free;
+    yield* allocation.free();
     assert.isFalse(isMapped(address));
     assert.equal(allocator.mapped, 0);
   });
@@ -58,19 +59,19 @@ describe("Allocator", () => {
     const allocator = yield* make({ chunkSize: 65536 });
     const allocations = yield* Effect.replicateEffect(allocator.malloc(16000), 40);
     assert.isAbove(allocator.mapped, 600_000);
-    yield* Effect.forEach(allocations, (allocation) => allocation.free);
+    yield* Effect.forEach(allocations, (allocation) => allocation.free());
     assert.equal(allocator.mapped, 65536);
-    yield* allocator.close;
+    yield* allocator.close();
     assert.equal(allocator.mapped, 0);
   });
 
   it("frees once, however often it is asked to", function* () {
     const allocator = yield* make();
     const first = yield* allocator.malloc(100);
-    yield* first.free;
+    yield* first.free();
     const second = yield* allocator.malloc(100);
     assert.equal(second.address, first.address);
-    yield* first.free;
+    yield* first.free();
     assert.notEqual((yield* allocator.malloc(100)).address, second.address);
   });
 
@@ -82,9 +83,10 @@ describe("Allocator", () => {
     Object.defineProperty(other, "lastWrite", { get: () => lastWrite });
     for (const shared of [allocator.share(other), allocator.lend(other)])
       for (const size of [100, 100_000]) {
-        const { address, free } = yield* shared.malloc(size);
-        yield* free;
-        yield* free;
+        const allocation = yield* shared.malloc(size);
+        const { address } = allocation;
+        yield* allocation.free();
+        yield* allocation.free();
         assert.isTrue(isMapped(address));
         assert.notEqual((yield* allocator.malloc(size)).address, address);
         assert.equal(behind.length, 1);
@@ -93,8 +95,9 @@ describe("Allocator", () => {
         assert.equal((yield* allocator.malloc(size)).address, address);
       }
     lastWrite = undefined;
-    const { address, free } = yield* allocator.lend(other).malloc(100);
-    yield* free;
+    const allocation = yield* allocator.lend(other).malloc(100);
+    const { address } = allocation;
+    yield* allocation.free();
     assert.equal((yield* allocator.malloc(100)).address, address);
   });
 
@@ -104,7 +107,7 @@ describe("Allocator", () => {
     const error = yield* Effect.flip(allocator.malloc(100));
     assert.instanceOf(error, OutOfSpaceError);
     assert.include(error.message, "100 bytes");
-    yield* large.free;
+    yield* large.free();
     yield* allocator.malloc(100);
     // More than any address space has.
     const huge = new Allocator(sysif, 4096, { limit: 2 ** 52 });

@@ -1,8 +1,8 @@
 import { x86_64 } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { Address, LocalSyscallInterface, type SyscallInterface } from "@rsyscall/near";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { Allocator, Mappings, OutOfSpaceError } from "../src/index.ts";
 
 const PAGE = 4096;
@@ -103,11 +103,11 @@ describe("an allocator with a reserve", () => {
       assert.isAtLeast(start, end);
       return [start, next];
     });
-    yield* large.free;
+    yield* large.free();
     assert.deepEqual(discarded, [[large.address - memory.address, 304 * KIB]]);
-    for (const allocation of small) yield* allocation.free;
+    for (const allocation of small) yield* allocation.free();
     assert.equal(allocator.mapped, 256 * KIB, "one chunk is kept");
-    yield* allocator.close;
+    yield* allocator.close();
     assert.equal(allocator.mapped, 0);
     assert.equal(discarded.length, 2);
   });
@@ -118,7 +118,7 @@ describe("an allocator with a reserve", () => {
     assert.instanceOf(yield* Effect.flip(allocator.malloc(513 * KIB)), OutOfSpaceError);
     const large = yield* allocator.malloc(500 * KIB);
     assert.instanceOf(yield* Effect.flip(allocator.malloc(1)), OutOfSpaceError);
-    yield* large.free;
+    yield* large.free();
     yield* allocator.malloc(1);
   });
 
@@ -135,13 +135,13 @@ describe("an allocator with a reserve", () => {
     assert.isFalse(isInWindow(next));
     assert.equal(allocator.mapped, 256 * KIB);
     // An empty window is no reason to give up the chunk, nor the other way round.
-    for (const { free } of first) yield* free;
-    yield* next.free;
+    for (const allocation of first) yield* allocation.free();
+    yield* next.free();
     assert.equal(allocator.mapped, 256 * KIB);
     const again = yield* allocator.malloc(10 * KIB, 16);
     assert.isTrue(isInWindow(again));
-    yield* again.free;
-    yield* allocator.close;
+    yield* again.free();
+    yield* allocator.close();
     assert.equal(allocator.mapped, 0);
     assert.isTrue(discarded.every(([from]) => from >= 0 && from < memory.size));
   });
@@ -150,9 +150,9 @@ describe("an allocator with a reserve", () => {
     const { memory } = reserve(1024 * KIB);
     const window = { address: Address(2 ** 39), size: 200 * KIB };
     const allocator = new Allocator(refusing(), PAGE, { reserve: memory, window });
-    const { address, free } = yield* allocator.malloc(100 * KIB);
-    assert.isAtLeast(address, memory.address);
-    yield* free;
+    const allocation = yield* allocator.malloc(100 * KIB);
+    assert.isAtLeast(allocation.address, memory.address);
+    yield* allocation.free();
     assert.equal(allocator.mapped, 0);
   });
 
@@ -167,8 +167,8 @@ describe("an allocator with a reserve", () => {
     assert.isAtLeast(its.address, memory.address);
     assert.equal(allocator.mapped, shared.mapped);
     shared.leave();
-    yield* its.free;
-    yield* mine.free;
+    yield* its.free();
+    yield* mine.free();
     assert.equal((yield* allocator.malloc(3 * KIB)).address, mine.address);
   });
 });

@@ -1,15 +1,15 @@
 import { readFileSync } from "node:fs";
 import { x86_64 } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { LocalSyscallInterface, SyscallSendError } from "@rsyscall/near";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { Allocator } from "../src/index.ts";
 
 const sysif = new LocalSyscallInterface(x86_64);
 const allocator = Effect.acquireRelease(
   Effect.sync(() => new Allocator(sysif, 4096)),
-  (made) => made.close,
+  (made) => made.close(),
 );
 
 /** The permissions of the mapping at an address, as in "rw-p"; undefined where there is none. */
@@ -52,7 +52,7 @@ describe("stacks", () => {
     const second = yield* pool.takeStack(0);
     assert.isTrue(addresses.has(second.address));
     yield* pool.giveBackStack(second);
-    yield* pool.close;
+    yield* pool.close();
     assert.equal(pool.mapped, 0);
     for (const { address } of first) assert.isUndefined(permissions(address));
   });
@@ -72,7 +72,7 @@ describe("an address space of several tasks", () => {
     assert.equal(pool.mapped, shared.mapped);
     gone = true;
     shared.leave();
-    yield* large.free;
+    yield* large.free();
     assert.isUndefined(permissions(large.address));
     assert.equal(pool.mapped, 0);
   });

@@ -16,8 +16,6 @@ export const localAbi = (): Abi | undefined => abiOf(machines[process.arch] ?? 0
  */
 export class LocalSyscallInterface implements SyscallInterface, DirectCalls {
   readonly abi: Abi;
-  readonly barrier = Effect.void;
-  readonly close = Effect.void;
   readonly activityFd = undefined;
   readonly direct = this;
 
@@ -46,6 +44,14 @@ export class LocalSyscallInterface implements SyscallInterface, DirectCalls {
 
   write(address: number, bytes: Uint8Array) {
     return Effect.sync(() => native.writeMemory(address, bytes));
+  }
+
+  barrier() {
+    return Effect.void;
+  }
+
+  close() {
+    return Effect.void;
   }
 }
 

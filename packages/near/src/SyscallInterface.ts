@@ -50,10 +50,10 @@ export interface SyscallInterface {
   readonly lastWrite?: PendingWrite | undefined;
 
   /** Completes when all that was submitted before has been performed. */
-  readonly barrier: Effect.Effect<void, ConnectionError>;
+  readonly barrier: () => Effect.Effect<void, ConnectionError>;
 
   /** Ends the interface. Pending calls fail with SyscallHangup, later ones with SyscallSendError. */
-  readonly close: Effect.Effect<void>;
+  readonly close: () => Effect.Effect<void>;
 
   /**
    * A descriptor in the task that is readable while requests wait for it: whoever makes a blocking

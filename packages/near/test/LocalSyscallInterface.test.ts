@@ -1,6 +1,6 @@
+import { it } from "@rsyscall/harness";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { getppid, uname } from "../src/index.ts";
 import { local, memory } from "./local.ts";
 
@@ -38,8 +38,8 @@ describe("LocalSyscallInterface", () => {
 
   it("has nothing to wait for and nothing to close", function* () {
     assert.isUndefined(local.activityFd);
-    yield* local.barrier;
-    yield* local.close;
+    yield* local.barrier();
+    yield* local.close();
     assert.equal(yield* local.syscall(local.abi.syscallNumber("getpid") as number), process.pid);
   });
 });

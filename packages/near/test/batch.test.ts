@@ -1,7 +1,7 @@
 import { MFD, SEEK } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { Deferred, Effect, Exit, Fiber } from "effect";
 import { assert, describe, test } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import {
   type Address,
   batch,
@@ -59,8 +59,8 @@ const withoutDirect = (
   syscall,
   read: () => Effect.never,
   write: () => Effect.void,
-  barrier: Effect.void,
-  close: Effect.void,
+  barrier: () => Effect.void,
+  close: () => Effect.void,
   activityFd: undefined,
 });
 

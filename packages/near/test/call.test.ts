@@ -1,7 +1,7 @@
 import { aarch64, MFD, SEEK } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { Cause, Effect, Exit } from "effect";
 import { assert, describe, test } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import {
   type Address,
   call,
@@ -58,6 +58,8 @@ describe("call", () => {
       abi: aarch64,
       read: local.read,
       write: local.write,
+      barrier: local.barrier,
+      close: local.close,
       direct: undefined,
       syscall: (number) => Effect.sync(() => made.push(number)),
     };

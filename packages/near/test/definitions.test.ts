@@ -1,7 +1,7 @@
 import { F, SEEK, x86_64 } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { Effect } from "effect";
 import { assert, describe, test } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import * as near from "../src/index.ts";
 import { local } from "./local.ts";
 
@@ -19,6 +19,8 @@ const saying = (answer: near.Word) => {
     abi: x86_64,
     read: local.read,
     write: local.write,
+    barrier: local.barrier,
+    close: local.close,
     direct: undefined,
     syscall: (number) => Effect.sync(() => submit(number)),
   };

@@ -1,7 +1,7 @@
 import { type ErrnoName, errnoMessage } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import { Cause, Effect, Exit } from "effect";
 import { assert, describe, test } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import {
   type ConnectionError,
   catchErrno,

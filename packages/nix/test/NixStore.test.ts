@@ -1,18 +1,11 @@
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { describeUnless, execute, it, launchStub, missing, tempDirectory } from "@rsyscall/harness";
 import { stubPath } from "@rsyscall/native";
 import { NixError, NixStore } from "@rsyscall/nix";
 import { StubServer } from "@rsyscall/stub-server";
 import { Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { assert } from "vitest";
-import {
-  describeUnless,
-  execute,
-  it,
-  launchStub,
-  missing,
-  tempDirectory,
-} from "../../../tests/harness/index.ts";
 
 interface Store {
   readonly nix: NixStore;

@@ -2,13 +2,13 @@ import { mkdirSync, realpathSync, rmdirSync } from "node:fs";
 import { posix } from "node:path";
 import { pathToFileURL } from "node:url";
 import { chdir } from "@rsyscall/handle";
+import { it, launchStub, tempDirectory } from "@rsyscall/harness";
 import { Effect, Option, Path, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, tempDirectory } from "../../../tests/harness/index.ts";
 import { ThreadPath } from "../src/index.ts";
-import { places } from "./places.ts";
+import { threadKinds } from "./threadKinds.ts";
 
-for (const { name, thread, missing } of places)
+for (const { name, thread, missing } of threadKinds)
   describe(`Path in ${name}`, () => {
     it.skipIf(missing)("is as Node's", function* () {
       const path = yield* Effect.provide(Path.Path, ThreadPath.layer(yield* thread));

@@ -1,8 +1,8 @@
 import { SIG } from "@rsyscall/abi";
+import { it, mock, program, python, quietly, seen, shell } from "@rsyscall/harness";
 import type { StubCall } from "@rsyscall/stub-server";
 import { Console, Effect, PlatformError, Stdio, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it, mock, program, python, quietly, seen, shell } from "../../../tests/harness/index.ts";
 import { StubStdio } from "../src/index.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -57,7 +57,7 @@ describe("the Stdio of a stub", () => {
     assert.equal(seen(yield* python(code, [path])).stdout, "b'end' 0\n");
   });
 
-  it("is a program that nobody reads any more", function* () {
+  it("is a program whose reader is gone", function* () {
     const { path } = yield* mocked(
       Effect.flatMap(Stdio.Stdio, ({ stdout }) =>
         Effect.flip(Stream.run(Stream.forever(Stream.make("y\n")), stdout())).pipe(

@@ -1,14 +1,12 @@
 import { POLL, SIG } from "@rsyscall/abi";
 import { AsyncPty } from "@rsyscall/epoller";
 import { loginTty, openpty, pollNow } from "@rsyscall/handle";
+import { it, mock, program, python, seen, shell, start, turn } from "@rsyscall/harness";
 import type { StubCall } from "@rsyscall/stub-server";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Deferred, Effect, Fiber, Option, Queue, type Scope, Terminal } from "effect";
 import { assert, describe } from "vitest";
-import { it, mock, program, python, seen, shell, start } from "../../../tests/harness/index.ts";
 import { StubTerminal } from "../src/index.ts";
-
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
 
 /** A program in a terminal of its own, of which the test is the user. */
 const inTerminal = (path: string, ...args: ReadonlyArray<string>) =>
@@ -22,11 +20,11 @@ const inTerminal = (path: string, ...args: ReadonlyArray<string>) =>
     });
     const child = yield* thread.fork();
     yield* loginTty(yield* terminal.inherit(child.task), [child.stdin, child.stdout, child.stderr]);
-    const { text: name } = yield* master.ptsname;
+    const { text: name } = yield* master.ptsname();
     const modes = Effect.map(program("stty", ["-F", name, "-g"]), (ended) => seen(ended).stdout);
     const before = yield* modes;
     yield* child.exec(Command.make(path, ...args));
-    const pty = yield* AsyncPty.make(yield* thread.epoller, master);
+    const pty = yield* AsyncPty.make(yield* thread.epoller(), master);
     let screen = "";
     return {
       master,
@@ -81,7 +79,7 @@ describe("the Terminal of a stub", () => {
     yield* shows("0: 100x30");
     yield* master.setWinsize({ rows: 31, columns: 101, width: 0, height: 0 });
     yield* shows("1: 101x31");
-    yield* process.check;
+    yield* process.check();
   });
 
   it("reads keys in raw mode, and gives the terminal back as it was", function* () {
@@ -94,7 +92,7 @@ describe("the Terminal of a stub", () => {
     yield* shows("\r\n<a><S-b><return><up><^right><M-f><^a><tab><€><😀>");
     yield* type("\x1b");
     yield* shows("<M-escape><end>");
-    yield* process.check;
+    yield* process.check();
     assert.equal(yield* modes, before);
   });
 
@@ -108,7 +106,7 @@ describe("the Terminal of a stub", () => {
       yield* shows("ready");
       yield* type(typed);
       yield* shows(`<^${typed === "\x03" ? "c" : "d"}><end>`);
-      assert.equal((yield* process.wait).exitStatus, 7);
+      assert.equal((yield* process.wait()).exitStatus, 7);
     });
 
   it("gives the terminal back when a reader is interrupted", function* () {
@@ -132,10 +130,10 @@ describe("the Terminal of a stub", () => {
     assert.equal(yield* modes, before);
     yield* type("edited\x7f\n");
     yield* shows("line: edite");
-    yield* process.check;
+    yield* process.check();
   });
 
-  it("gives what nobody has taken to who reads next", function* () {
+  it("gives what was not taken to the next reader", function* () {
     const { path } = yield* mocked(
       Effect.gen(function* () {
         const { readInput, readLine, display } = yield* Terminal.Terminal;
@@ -154,7 +152,7 @@ describe("the Terminal of a stub", () => {
     );
   });
 
-  it("reads lines of whatever it is, and is told of the end", function* () {
+  it("reads lines of any kind of stdin, and is told of the end", function* () {
     const { path } = yield* mocked(
       Effect.gen(function* () {
         const { readLine, display, columns, rows } = yield* Terminal.Terminal;
@@ -208,7 +206,7 @@ describe("the Terminal of a stub", () => {
       assert.equal(seen(yield* program(path, [], { input })).stdout, `ready\n${keys}<end>`);
   });
 
-  it("gives every key to all who read", function* () {
+  it("gives every key to all readers", function* () {
     const { path } = yield* mocked(
       Effect.gen(function* () {
         const { readInput, display } = yield* Terminal.Terminal;
@@ -231,10 +229,10 @@ describe("the Terminal of a stub", () => {
     const { shows, type, process } = yield* inTerminal(path);
     yield* type("12");
     yield* shows("12 12");
-    yield* process.check;
+    yield* process.check();
   });
 
-  it("ends the keys of those who read when its user quits, and not of who reads next", function* () {
+  it("ends the keys of its readers when its user quits, and not of the next one", function* () {
     const { path } = yield* mocked(
       Effect.gen(function* () {
         const { readInput, display } = yield* Terminal.Terminal;
@@ -250,7 +248,7 @@ describe("the Terminal of a stub", () => {
     yield* shows("ready");
     yield* type("\x03x");
     yield* shows("^cx");
-    yield* process.check;
+    yield* process.check();
   });
 
   it("leaves Ctrl-C in a line to the terminal, and notices that its process is gone", function* () {
@@ -289,10 +287,10 @@ describe("the Terminal of a stub", () => {
     yield* shows("again? ");
     yield* type("yes\n");
     yield* shows("yes\r\nyes");
-    yield* process.check;
+    yield* process.check();
   });
 
-  it("fails to display where nobody can be shown anything", function* () {
+  it("fails to display where nothing can be shown", function* () {
     const { path } = yield* mocked(
       Effect.gen(function* () {
         const { display } = yield* Terminal.Terminal;

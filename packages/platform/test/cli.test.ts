@@ -1,6 +1,7 @@
 import { EX } from "@rsyscall/abi";
 import { AsyncPty } from "@rsyscall/epoller";
 import { loginTty, openpty } from "@rsyscall/handle";
+import { it, mock, program, seen, start, tempDirectory } from "@rsyscall/harness";
 import { LocalThread, Command as Program } from "@rsyscall/thread";
 import {
   Console,
@@ -17,7 +18,6 @@ import {
 import { Argument, Command, Flag, Prompt } from "effect/cli";
 import { ChildProcess, ChildProcessSpawner } from "effect/process";
 import { assert, describe } from "vitest";
-import { it, mock, program, seen, start, tempDirectory } from "../../../tests/harness/index.ts";
 import { StubServices } from "../src/index.ts";
 
 /** An error that chooses its exit status. */
@@ -87,11 +87,11 @@ const inTerminal = (path: string, ...args: ReadonlyArray<string>) =>
     });
     const child = yield* thread.fork();
     yield* loginTty(yield* terminal.inherit(child.task), [child.stdin, child.stdout, child.stderr]);
-    const { text: name } = yield* master.ptsname;
+    const { text: name } = yield* master.ptsname();
     const modes = Effect.map(program("stty", ["-F", name, "-g"]), (ended) => seen(ended).stdout);
     const before = yield* modes;
     yield* child.exec(Program.make(path, ...args).env({ TERM: "xterm", NO_COLOR: undefined }));
-    const pty = yield* AsyncPty.make(yield* thread.epoller, master);
+    const pty = yield* AsyncPty.make(yield* thread.epoller(), master);
     let screen = "";
     return {
       process: child.process,
@@ -123,13 +123,13 @@ describe("a program of effect/cli", () => {
     assert.equal(seen(yield* program("cat", ["sent"], { cwd })).stdout, "hello\n");
   });
 
-  it("shows its help and its version to who called it", function* () {
+  it("shows its help and its version to its caller", function* () {
     const { path } = yield* mail;
     const help = seen(yield* program(path, ["send", "--help"]));
     assert.equal(help.status, 0);
     assert.include(help.stdout, "Sends a message");
     assert.include(help.stdout, "mail send [flags] <to>");
-    // No colours: nobody looks.
+    // No colours: stdout is no terminal.
     assert.notInclude(help.stdout, "\x1b");
     assert.equal(help.stderr, "");
     const version = seen(yield* program(path, ["--version"]));
@@ -142,7 +142,7 @@ describe("a program of effect/cli", () => {
       [["send"], "Missing required argument: to"],
       [["send", "--fast", "you"], "--fast"],
       [["sned", "you"], "sned"],
-      // Nobody can be asked.
+      // There is no terminal to ask at.
       [["ask"], "--name"],
     ] as const) {
       const { status, stdout, stderr } = seen(yield* program(path, args));
@@ -174,7 +174,7 @@ describe("a program of effect/cli", () => {
     yield* shows("Sure");
     yield* type("y");
     yield* shows("my takes green: true\r\n");
-    yield* process.check;
+    yield* process.check();
     assert.equal(yield* modes, before);
   });
 
@@ -183,7 +183,7 @@ describe("a program of effect/cli", () => {
     const { shows, type, process } = yield* inTerminal(path, "ask", "--name", "x");
     yield* type("\x1b[B\x1b[B\ry");
     yield* shows("x takes blue: true\r\n");
-    yield* process.check;
+    yield* process.check();
   });
 
   it("ends as if by Ctrl-C when its user quits", function* () {
@@ -191,7 +191,7 @@ describe("a program of effect/cli", () => {
     const { shows, type, before, modes, process } = yield* inTerminal(path, "ask", "--name", "x");
     yield* shows("Colour");
     yield* type("\x03");
-    assert.equal((yield* process.wait).exitStatus, 130);
+    assert.equal((yield* process.wait()).exitStatus, 130);
     assert.equal(yield* modes, before);
   });
 

@@ -28,12 +28,14 @@ export class Places {
   }
 
   /** Completes when places are given back the next time. */
-  readonly released: Effect.Effect<void> = Effect.callback<void>((resume) => {
-    const tell = () => {
-      this.#waiting.delete(tell);
-      resume(Effect.void);
-    };
-    this.#waiting.add(tell);
-    return Effect.sync(() => this.#waiting.delete(tell));
-  });
+  released(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      const tell = () => {
+        this.#waiting.delete(tell);
+        resume(Effect.void);
+      };
+      this.#waiting.add(tell);
+      return Effect.sync(() => this.#waiting.delete(tell));
+    });
+  }
 }

@@ -58,11 +58,7 @@ export class StubCall {
   /** Descriptors that the caller left open; undefined when the process cannot see its /proc. */
   readonly fds: ReadonlyArray<Fd> | undefined;
 
-  /**
-   * Completes when the process has ended, or is out of reach. A handler that waits for other things
-   * than its process can race them with it.
-   */
-  readonly ended: Effect.Effect<void>;
+  readonly #ended: Effect.Effect<void>;
   readonly #place: Place;
 
   /**
@@ -130,6 +126,14 @@ export class StubCall {
     );
   }
 
+  /**
+   * Completes when the process has ended, or is out of reach. A handler that waits for other things
+   * than its process can race them with it.
+   */
+  ended(): Effect.Effect<void> {
+    return this.#ended;
+  }
+
   /** Takes over the process of a stub that has passed its checks. */
   static bootstrap(
     transport: Transport,
@@ -140,7 +144,7 @@ export class StubCall {
     const environment = () => callerEnvironment(description);
     return Effect.map(
       bootstrapThread({ ...transport, environment }, greeted),
-      ({ thread, ended }) => new StubCall(description, peer, thread, ended, place),
+      ({ thread, ended }) => new StubCall(description, peer, thread, ended(), place),
     );
   }
 
@@ -161,7 +165,7 @@ export class StubCall {
     this.gid = description.gid;
     this.peer = peer;
     this.fds = description.fds;
-    this.ended = ended;
+    this.#ended = ended;
     this.#place = place;
   }
 }

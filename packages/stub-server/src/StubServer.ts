@@ -350,7 +350,7 @@ export class StubServer {
         : Effect.gen({ self: this }, function* () {
             yield* turnAway(socket, problemOf(cause));
             // Whether it is the client's fault, or the thread is gone.
-            yield* thread.task.sysif.barrier;
+            yield* thread.task.sysif.barrier();
             yield* this.#log.dropped(cause);
             return undefined;
           });
@@ -471,15 +471,16 @@ const acceptClients = (
         const charge: Charge = { bytes: 0 };
         const greeting: Greeting = {
           since: performance.now(),
-          dismiss: Effect.suspend(() =>
-            Effect.andThen(
+          dismiss: () =>
+            Effect.suspend(() =>
               Effect.andThen(
-                Fiber.interrupt(fiber),
-                turnAway(socket, "too many clients wait, and this one has not said hello"),
+                Effect.andThen(
+                  Fiber.interrupt(fiber),
+                  turnAway(socket, "too many clients wait, and this one has not said hello"),
+                ),
+                Scope.close(scope, Exit.void),
               ),
-              Scope.close(scope, Exit.void),
             ),
-          ),
         };
         const leave = () => limits.greetings.delete(greeting);
         let client: Waiting | undefined;
@@ -503,14 +504,16 @@ const acceptClients = (
             scope,
             charge,
             hasLeft: false,
-            hasHungUp: Effect.match(pollNow(socket, POLL.RDHUP), {
-              onFailure: () => true,
-              onSuccess: (events) => events !== 0,
-            }),
-            dismiss: Effect.suspend(() => {
-              made.hasLeft = true;
-              return Scope.close(scope, Exit.void);
-            }),
+            hasHungUp: () =>
+              Effect.match(pollNow(socket, POLL.RDHUP), {
+                onFailure: () => true,
+                onSuccess: (events) => events !== 0,
+              }),
+            dismiss: () =>
+              Effect.suspend(() => {
+                made.hasLeft = true;
+                return Scope.close(scope, Exit.void);
+              }),
           };
           client = made;
           limits.greeted.add(made);
@@ -562,7 +565,7 @@ const admission =
     if (size <= SMALL_DESCRIPTION) return Effect.void;
     return Effect.uninterruptibleMask((restore) => {
       const take: Effect.Effect<void> = Effect.suspend(() => {
-        if (!bytes.take(size)) return Effect.andThen(restore(bytes.released), take);
+        if (!bytes.take(size)) return Effect.andThen(restore(bytes.released()), take);
         charge.bytes = size;
         return Effect.void;
       });

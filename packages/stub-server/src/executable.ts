@@ -88,7 +88,7 @@ const createExecutable = (
       const file = yield* child.open(made, O.WRONLY | O.CREAT | O.EXCL, 0o700);
       yield* file.writeAllBytes(content);
       yield* file.chmod(0o755);
-      yield* file.close;
+      yield* file.close();
     }),
   );
   const checkExecutable = Effect.mapError(access(task, made, ACCESS.X), (cause) =>

@@ -48,7 +48,7 @@ const withGrace = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
 ): Effect.Effect<A, E, R> =>
   Effect.flatMap(
-    Effect.forkDetach(Effect.andThen(Effect.sleep(GRACE), call.thread.task.sysif.close)),
+    Effect.forkDetach(Effect.andThen(Effect.sleep(GRACE), call.thread.task.sysif.close())),
     (timer) => Effect.ensuring(effect, Fiber.interrupt(timer)),
   );
 

@@ -37,13 +37,13 @@ export interface Greeting {
   /** When it connected, by performance.now(). */
   readonly since: number;
   /** Turns it away. */
-  readonly dismiss: Effect.Effect<void>;
+  readonly dismiss: () => Effect.Effect<void>;
 }
 
 /** A client that has said hello, and waits for `accept`. */
 export interface Greeted {
-  readonly hasHungUp: Effect.Effect<boolean>;
-  readonly dismiss: Effect.Effect<void>;
+  readonly hasHungUp: () => Effect.Effect<boolean>;
+  readonly dismiss: () => Effect.Effect<void>;
 }
 
 /** Places, and the clients that hold them. A process's servers share them, unless an option says otherwise. */
@@ -127,12 +127,12 @@ export const roomForClient = (limits: Limits): Effect.Effect<void> =>
     if (oldest === undefined) return Effect.andThen(dropDead(limits), releasedSoon(limits));
     const now = performance.now();
     const left = oldest.since + PATIENCE - now;
-    if (left > 0) return Effect.raceFirst(pending.released, Effect.sleep(left));
+    if (left > 0) return Effect.raceFirst(pending.released(), Effect.sleep(left));
     const overdue = [...greetings]
       .slice(0, Math.ceil(pending.limit * SHARE))
       .filter(({ since }) => since + PATIENCE <= now);
     for (const each of overdue) greetings.delete(each);
-    return Effect.forEach(overdue, ({ dismiss }) => dismiss, {
+    return Effect.forEach(overdue, ({ dismiss }) => dismiss(), {
       concurrency: "unbounded",
       discard: true,
     });
@@ -142,13 +142,14 @@ export const roomForClient = (limits: Limits): Effect.Effect<void> =>
 const dropDead = ({ greeted }: Limits): Effect.Effect<void> =>
   Effect.forEach(
     [...greeted],
-    ({ hasHungUp, dismiss }) => Effect.flatMap(hasHungUp, (dead) => (dead ? dismiss : Effect.void)),
+    ({ hasHungUp, dismiss }) =>
+      Effect.flatMap(hasHungUp(), (dead) => (dead ? dismiss() : Effect.void)),
     { discard: true },
   );
 
 const releasedSoon = ({ pending }: Limits): Effect.Effect<void> =>
   Effect.suspend(() => {
-    if (!pending.take()) return Effect.raceFirst(pending.released, Effect.sleep(STALL));
+    if (!pending.take()) return Effect.raceFirst(pending.released(), Effect.sleep(STALL));
     pending.release();
     return Effect.void;
   });
@@ -168,7 +169,7 @@ export const roomForCall = ({ calls, served }: Limits): Effect.Effect<void> =>
         if (overdue !== undefined && call.overdue === overdue)
           call.fail(new Error(`no answer within ${STALL} ms, while other callers wait`));
     });
-    return Effect.raceFirst(calls.released, Effect.andThen(Effect.sleep(STALL), hangUp));
+    return Effect.raceFirst(calls.released(), Effect.andThen(Effect.sleep(STALL), hangUp));
   });
 
 /** Hangs up a process that leaves any one system call without an answer for a time. */

@@ -80,7 +80,7 @@ export class Multiplexer {
         return yield* Effect.die(new TypeError("streams are multiplexed in this process"));
       const { address } = yield* Effect.acquireRelease(
         task.allocator.malloc(MEMORY_SIZE, 8),
-        (allocation) => allocation.free,
+        (allocation) => allocation.free(),
       );
       const memory = yield* ownMemory.map(address, MEMORY_SIZE);
       const multiplexer = new Multiplexer(stream, epoller, local, memory);
@@ -109,7 +109,7 @@ export class Multiplexer {
   }
 
   /** Fails when the stream has ended, and with it all channels. */
-  get ended(): Effect.Effect<never, StreamError> {
+  ended(): Effect.Effect<never, StreamError> {
     return Deferred.await(this.#ended);
   }
 

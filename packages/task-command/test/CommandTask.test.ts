@@ -1,22 +1,22 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { SIG } from "@rsyscall/abi";
+import { it, untilEnded, worksAsync } from "@rsyscall/harness";
+import { pattern } from "@rsyscall/harness/taskStream";
 import { batch, getpid, SyscallHangup, SyscallSendError } from "@rsyscall/near";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, untilEnded, worksAsync } from "../../../tests/harness/index.ts";
-import { pattern } from "../../../tests/transports/stream.ts";
 import { CommandTask } from "../src/index.ts";
 import { script } from "./worlds.ts";
 
 const plain = script('exec "$@"');
 
-const launch = Effect.flatMap(LocalThread, (local) => CommandTask.launch(local, plain));
+const launch = Effect.flatMap(LocalThread, (local) => CommandTask.make(local, plain));
 
 describe("a task behind a command's stdin and stdout", () => {
   it("hears what is written to stdout and stderr while it runs", function* () {
     const parts: Array<string> = [];
-    const task = yield* CommandTask.launch(
+    const task = yield* CommandTask.make(
       yield* LocalThread,
       script('echo the command >&2; exec "$@"'),
       { onStderr: (bytes) => parts.push(new TextDecoder().decode(bytes)) },
@@ -66,7 +66,8 @@ describe("a command that is killed in the middle of anything", () => {
   for (let seed = 1; seed <= 8; seed++)
     it(`ends all that goes through it (seed ${seed})`, function* () {
       const next = random(seed);
-      const { thread, process, ended } = yield* launch;
+      const far = yield* launch;
+      const { thread, process } = far;
       let left = next(400);
       const step = Effect.suspend(() => {
         if (left-- === 0) return process.kill(SIG.KILL);
@@ -98,7 +99,7 @@ describe("a command that is killed in the middle of anything", () => {
         // Channels are made by the multiplexer, which is gone.
         assert.isTrue(isCut || /EPIPE/.test(String(error)), String(error));
       }
-      yield* ended;
+      yield* far.ended();
       assert.instanceOf(yield* Effect.flip(getpid(thread.task.sysif)), SyscallSendError);
       yield* untilEnded(thread.task.pid);
     });
@@ -108,7 +109,7 @@ describe("what a command leaves", () => {
   it("is nothing", function* () {
     const pids = yield* Effect.scoped(
       Effect.gen(function* () {
-        const { thread, process } = yield* CommandTask.launch(
+        const { thread, process } = yield* CommandTask.make(
           yield* LocalThread,
           script('"$@"; exit 1'),
         );

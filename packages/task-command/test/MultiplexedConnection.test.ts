@@ -1,9 +1,9 @@
 import { readdirSync } from "node:fs";
 import { AsyncReadBuffer } from "@rsyscall/epoller";
 import type { Socket } from "@rsyscall/handle";
+import { it } from "@rsyscall/harness";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
 import { launchTask } from "./launchTask.ts";
 
 type Pair = [access: Socket, task: Socket];
@@ -74,7 +74,7 @@ describe("a connection through a multiplexed stream", () => {
       // The first of its messages goes through, and what came of that is given back.
       const error = yield* Effect.flip(Effect.scoped(Effect.asVoid(connection.openChannels(96))));
       assert.match(error.message, /EMFILE/);
-      yield* thread.task.sysif.barrier;
+      yield* thread.task.sysif.barrier();
       while (mux.stats.channels > channels)
         yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
       assert.equal(descriptors("self"), here);

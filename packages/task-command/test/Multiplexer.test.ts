@@ -2,11 +2,7 @@ import { readdirSync } from "node:fs";
 import { SHUT } from "@rsyscall/abi";
 import { AsyncFileDescriptor, AsyncReadBuffer, type Epoller } from "@rsyscall/epoller";
 import { type HandleFailure, Socket } from "@rsyscall/handle";
-import { catchErrno, type LocalSyscallInterface } from "@rsyscall/near";
-import { LocalThread, type Thread } from "@rsyscall/thread";
-import { Deferred, Effect, Exit, Fiber, Scope } from "effect";
-import { assert, describe } from "vitest";
-import { it } from "../../../tests/harness/index.ts";
+import { it } from "@rsyscall/harness";
 import {
   CLOSE,
   CREDIT,
@@ -17,7 +13,11 @@ import {
   pattern,
   u32,
   WINDOW,
-} from "../../../tests/transports/stream.ts";
+} from "@rsyscall/harness/taskStream";
+import { catchErrno, type LocalSyscallInterface } from "@rsyscall/near";
+import { LocalThread, type Thread } from "@rsyscall/thread";
+import { Deferred, Effect, Exit, Fiber, Scope } from "effect";
+import { assert, describe } from "vitest";
 import { Multiplexer, type StreamError } from "../src/index.ts";
 import { Far } from "./far.ts";
 
@@ -88,7 +88,7 @@ const idOf = (far: Far, place: number): number => {
 
 /** How a stream has ended. */
 const problem = (mux: Multiplexer) =>
-  Effect.map(Effect.flip(mux.ended), (error: StreamError) => error.message);
+  Effect.map(Effect.flip(mux.ended()), (error: StreamError) => error.message);
 
 const descriptors = () => readdirSync("/proc/self/fd").length;
 
@@ -125,7 +125,7 @@ describe("a multiplexer", () => {
     assert.equal(mux.stats.channels, 34);
     for (const end of [mux.first, ...ends]) {
       assert.isTrue(end.closeOnFork);
-      assert.equal((yield* end.statusFlags) & 0o4000, 0, "blocks");
+      assert.equal((yield* end.statusFlags()) & 0o4000, 0, "blocks");
     }
     const client = yield* AsyncFileDescriptor.make(
       local.connection.accessEpoller,
@@ -393,7 +393,7 @@ describe("the end of a channel", () => {
     assert.equal((yield* far.readData(id, 6)).toString(), "answer");
     assert.equal(mux.stats.channels, 2);
     // A hang-up is an end too.
-    yield* client.close;
+    yield* client.close();
     yield* far.until(() => far.channel(id).hasEnded);
     assert.equal(far.channel(id).closes, 0);
     yield* turns;
@@ -405,13 +405,13 @@ describe("the end of a channel", () => {
     const [client, ended] = sockets as [Client, Client];
     const [first, second] = [idOf(far, 0), idOf(far, 1)];
     yield* client.sendAllBytes(Buffer.from("last words"));
-    yield* client.close;
+    yield* client.close();
     yield* far.until(() => far.channel(first).closes === 1);
     assert.equal((yield* far.readData(first, 10)).toString(), "last words");
     assert.isFalse(far.channel(first).hasEnded);
     yield* ended.handle.shutdown(SHUT.WR);
     yield* far.until(() => far.channel(second).hasEnded);
-    yield* ended.close;
+    yield* ended.close();
     yield* far.until(() => far.channel(second).closes === 1);
     assert.equal(mux.stats.channels, 1);
   });
@@ -429,7 +429,7 @@ describe("the end of a channel", () => {
     far.sendData(second, pattern(WINDOW));
     yield* far.flushed;
     yield* turns;
-    yield* full.close;
+    yield* full.close();
     yield* far.until(() => far.channel(second).closes === 1);
   });
 
@@ -448,7 +448,7 @@ describe("the end of a channel", () => {
     assert.include((yield* Effect.flip(client.sendAllBytes(message))).message, "EPIPE");
     assert.isTrue((yield* readToEnd(client)).equals(bytes));
     // Nobody ever reads the other.
-    yield* unread.close;
+    yield* unread.close();
     yield* turns;
   });
 
@@ -457,7 +457,7 @@ describe("the end of a channel", () => {
     const [client] = sockets as [Client];
     const ids = [0, 1, 2].map((place) => idOf(far, place));
     yield* far.pause;
-    for (const each of sockets) yield* each.close;
+    for (const each of sockets) yield* each.close();
     yield* turns;
     assert.equal(mux.stats.channels, 1);
     const [first, second, third] = ids as [number, number, number];

@@ -1,17 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { describeUnless, eventually, it, missing, notRoot, tempDirectory } from "@rsyscall/harness";
 import { taskPath } from "@rsyscall/native";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert } from "vitest";
-import {
-  describeUnless,
-  eventually,
-  it,
-  missing,
-  notRoot,
-  tempDirectory,
-} from "../../../tests/harness/index.ts";
 import { bootWords } from "../src/bootScript.ts";
 import { CommandTask } from "../src/index.ts";
 import { executableOf, inMounts, NEEDED, only, places, type Through, through } from "./worlds.ts";
@@ -24,7 +17,7 @@ const program = readFileSync(taskPath);
 
 const launch = (command: Through) =>
   Effect.gen(function* () {
-    const { thread } = yield* CommandTask.launch(yield* LocalThread, command);
+    const { thread } = yield* CommandTask.make(yield* LocalThread, command);
     const path = executableOf(thread);
     const name = path.replace(/ \(deleted\)$/, "");
     const look = Command.make("/bin/sh", "-c", 'test ! -e "$0"', name);
@@ -45,7 +38,7 @@ describeUnless(notRoot ?? missing("perl"), "the executable, where there is perl"
   });
 
   it("needs no /proc", function* () {
-    const { thread } = yield* CommandTask.launch(
+    const { thread } = yield* CommandTask.make(
       yield* LocalThread,
       inMounts("mount -t tmpfs -o ro none /proc"),
     );
@@ -61,7 +54,7 @@ describeUnless(notRoot ?? missing("perl"), "the executable, where there is perl"
     it.skipIf(old)(`is at ${where} where vm.memfd_noexec is ${value}`, function* () {
       const namespaces = ["--mount", "--pid", "--fork", "--mount-proc"];
       const script = `echo ${value} > ${sysctl}; exec "$@"`;
-      const { thread } = yield* CommandTask.launch(
+      const { thread } = yield* CommandTask.make(
         yield* LocalThread,
         through("/usr/bin/unshare", ...namespaces, "/bin/sh", "-c", script, "sh"),
       );

@@ -2,12 +2,12 @@ import { readdirSync } from "node:fs";
 import { SHUT, SIG } from "@rsyscall/abi";
 import { type AsyncFileDescriptor, AsyncReadBuffer } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
+import { eventually, it } from "@rsyscall/harness";
+import { pattern, WINDOW } from "@rsyscall/harness/taskStream";
 import { getppid } from "@rsyscall/near";
 import { Command, type Thread } from "@rsyscall/thread";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { eventually, it } from "../../../tests/harness/index.ts";
-import { pattern, WINDOW } from "../../../tests/transports/stream.ts";
 import { launchTask } from "./launchTask.ts";
 
 /*
@@ -31,7 +31,7 @@ const run = (thread: Thread, ...command: [string, ...Array<string>]) =>
   Effect.gen(function* () {
     const [[client, far]] = (yield* thread.connection.openAsyncChannels(1)) as [[Client, Socket]];
     const child = yield* thread.spawn(Command.make(...command), { stdin: far, stdout: far });
-    yield* far.close;
+    yield* far.close();
     return { client, child };
   });
 
@@ -40,7 +40,7 @@ const descriptors = (pid: number | "self") => readdirSync(`/proc/${pid}/fd`).len
 describe("a multiplexer with rsyscall-task at the far side", () => {
   it("carries bytes of many channels, both ways at once, and their ends", function* () {
     const { mux, thread } = yield* launchTask();
-    yield* thread.epoller;
+    yield* thread.epoller();
     const { channels } = mux.stats;
     yield* Effect.forEach(
       Array.from({ length: 40 }, (_, i) => i),
@@ -55,7 +55,7 @@ describe("a multiplexer with rsyscall-task at the far side", () => {
             );
             const [, got] = yield* Effect.all([writing, readToEnd(client)], { concurrency: 2 });
             assert.isTrue(got.equals(bytes), `${bytes.length} bytes`);
-            assert.isTrue((yield* child.wait).clean);
+            assert.isTrue((yield* child.wait()).clean);
           }),
         ),
       { concurrency: "unbounded" },
@@ -67,8 +67,8 @@ describe("a multiplexer with rsyscall-task at the far side", () => {
     const { thread } = yield* launchTask();
     // A hang-up here is the end of stdin there; one there is a hang-up here.
     const { client, child } = yield* run(thread, "/bin/cat");
-    yield* client.close;
-    assert.isTrue((yield* child.wait).clean);
+    yield* client.close();
+    assert.isTrue((yield* child.wait()).clean);
     const gone = yield* run(thread, "/bin/echo", "last words");
     assert.equal((yield* readToEnd(gone.client)).toString(), "last words\n");
     const isBroken = Effect.flip(Effect.forever(gone.client.sendAllBytes(new Uint8Array(1))));
@@ -96,7 +96,7 @@ describe("a multiplexer with rsyscall-task at the far side", () => {
         stdout: loud,
       },
     );
-    yield* loud.close;
+    yield* loud.close();
     for (let round = 0; round < 5; round++) {
       const { client } = yield* run(thread, "/bin/echo", "passed");
       assert.equal((yield* readToEnd(client)).toString(), "passed\n");
@@ -111,18 +111,18 @@ describe("a multiplexer with rsyscall-task at the far side", () => {
     assert.isUndefined(writing.pollUnsafe());
     const zeroes = yield* new AsyncReadBuffer(silent).readLength(4 * WINDOW);
     assert.isTrue(zeroes.every((byte) => byte === 0));
-    assert.isTrue((yield* talker.wait).clean);
+    assert.isTrue((yield* talker.wait()).clean);
     const [reader, writer] = yield* thread.pipe();
     const counter = yield* thread.spawn(Command.make("/usr/bin/cksum"), {
       stdin: unread,
       stdout: writer,
     });
-    yield* unread.close;
-    yield* writer.close;
+    yield* unread.close();
+    yield* writer.close();
     yield* Fiber.join(writing);
     yield* slow.handle.shutdown(SHUT.WR);
     assert.match(yield* thread.readTextToEof(reader), /^\d+ 4194304\n$/);
-    assert.isTrue((yield* counter.wait).clean);
+    assert.isTrue((yield* counter.wait()).clean);
   });
 
   it("opens and closes channels without end", function* () {
@@ -136,8 +136,8 @@ describe("a multiplexer with rsyscall-task at the far side", () => {
           const opened = yield* thread.connection.openChannels(1 + round);
           for (const [i, [access, far]] of opened.entries())
             if (i % 3 === 0) yield* access.writeAllText("unread");
-            else if (i % 3 === 1) yield* far.close;
-            else if (i % 3 === 2) yield* access.close;
+            else if (i % 3 === 1) yield* far.close();
+            else if (i % 3 === 2) yield* access.close();
         }),
       );
     yield* eventually(() => mux.stats.channels === channels);
@@ -149,8 +149,8 @@ describe("a multiplexer with rsyscall-task at the far side", () => {
     const { mux, thread, process } = yield* launchTask();
     const { client } = yield* run(thread, "/bin/sh", "-c", "head -c 600000 /dev/zero; read line");
     yield* thread.exit(0);
-    assert.equal((yield* Effect.flip(mux.ended)).message, "it has ended");
-    assert.isTrue((yield* process.wait).clean);
+    assert.equal((yield* Effect.flip(mux.ended())).message, "it has ended");
+    assert.isTrue((yield* process.wait()).clean);
     // What it had said comes all the same.
     yield* readToEnd(client);
     assert.equal(mux.stats.channels, 0);
@@ -160,7 +160,7 @@ describe("a multiplexer with rsyscall-task at the far side", () => {
     const { mux, thread, process } = yield* launchTask();
     const { client } = yield* run(thread, "/bin/cat");
     yield* process.kill(SIG.KILL);
-    yield* Effect.flip(mux.ended);
+    yield* Effect.flip(mux.ended());
     assert.include((yield* Effect.flip(client.readBytes())).message, "ECONNRESET");
     const refused = yield* Effect.flip(thread.connection.openChannels(1));
     // And no error of a socket that is internal here.

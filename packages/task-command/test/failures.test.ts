@@ -1,14 +1,14 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { aarch64 } from "@rsyscall/abi";
+import { it, missing, notRoot, tempDirectory } from "@rsyscall/harness";
+import { hello } from "@rsyscall/harness/stubClient";
+import { CLOSE, CREDIT, DATA, END, frame, u32 } from "@rsyscall/harness/taskStream";
 import { taskPath } from "@rsyscall/native";
 import { getpid } from "@rsyscall/near";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { LaunchError } from "@rsyscall/transport";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it, missing, notRoot, tempDirectory } from "../../../tests/harness/index.ts";
-import { hello } from "../../../tests/stub-server/hello.ts";
-import { CLOSE, CREDIT, DATA, END, frame, u32 } from "../../../tests/transports/stream.ts";
 import { CommandTask, type CommandTaskOptions } from "../src/index.ts";
 import { inMounts, NEEDED, only, places, script, type Through, through } from "./worlds.ts";
 
@@ -19,7 +19,7 @@ import { inMounts, NEEDED, only, places, script, type Through, through } from ".
 /** The error of a launch that fails. */
 const failure = (command: Through, options: CommandTaskOptions = {}) =>
   Effect.gen(function* () {
-    const launched = CommandTask.launch(yield* LocalThread, command, options);
+    const launched = CommandTask.make(yield* LocalThread, command, options);
     const error = yield* Effect.flip(Effect.scoped(Effect.asVoid(launched)));
     assert.instanceOf(error, LaunchError);
     return error;
@@ -89,7 +89,7 @@ describe("a command that is to lead to a shell", () => {
     const { message } = yield* failure(silent, short);
     assert.match(message, /no answer within/);
     assert.deepEqual(files(), []);
-    const launched = CommandTask.launch(yield* LocalThread, silent);
+    const launched = CommandTask.make(yield* LocalThread, silent);
     const fiber = yield* Effect.forkChild(Effect.scoped(launched));
     while (files().length === 0) yield* Effect.yieldNow;
     yield* Fiber.interrupt(fiber);
@@ -160,7 +160,7 @@ describe("a command that does not carry bytes", () => {
       for (const there of [{}, { executable: taskPath }])
         yield* Effect.scoped(
           Effect.gen(function* () {
-            const { thread } = yield* CommandTask.launch(yield* LocalThread, nonblocking, there);
+            const { thread } = yield* CommandTask.make(yield* LocalThread, nonblocking, there);
             assert.isAbove(yield* getpid(thread.task.sysif), 1);
           }),
         );
@@ -374,8 +374,8 @@ describe("what answers in the place of rsyscall-task", () => {
     );
     const call = Effect.scoped(
       Effect.gen(function* () {
-        const task = yield* CommandTask.launch(yield* LocalThread, command, there);
-        yield* task.ended;
+        const task = yield* CommandTask.make(yield* LocalThread, command, there);
+        yield* task.ended();
         return yield* Effect.flip(getpid(task.thread.task.sysif));
       }),
     );
@@ -390,9 +390,7 @@ describe("a parent that ends in the middle", () => {
     const local = yield* LocalThread;
     const parent = yield* local.fork();
     const kill = script(`kill -9 ${parent.task.pid}; exec sleep 1000`);
-    const error = yield* Effect.flip(
-      Effect.scoped(Effect.asVoid(CommandTask.launch(parent, kill))),
-    );
+    const error = yield* Effect.flip(Effect.scoped(Effect.asVoid(CommandTask.make(parent, kill))));
     // By the launch, or by a call of the parent's that was under way.
     assert.include(["LaunchError", "SyscallHangup", "SyscallSendError"], error._tag);
   });

@@ -1,18 +1,9 @@
 import { SHUT } from "@rsyscall/abi";
 import { AsyncFileDescriptor, type Epoller } from "@rsyscall/epoller";
 import { type HandleFailure, Socket, type Task } from "@rsyscall/handle";
+import { CLOSE, CREDIT, DATA, END, frame, OPEN, u32, WINDOW } from "@rsyscall/harness/taskStream";
 import { Cause, Effect, Fiber, type Scope } from "effect";
 import { assert } from "vitest";
-import {
-  CLOSE,
-  CREDIT,
-  DATA,
-  END,
-  frame,
-  OPEN,
-  u32,
-  WINDOW,
-} from "../../../tests/transports/stream.ts";
 
 /** One frame, as it came. */
 export interface Frame {
@@ -123,7 +114,7 @@ export class Far {
 
   /** Closes the stream, behind what was sent. */
   get close(): Effect.Effect<void, HandleFailure> {
-    return Effect.andThen(this.flushed, Effect.andThen(this.#stop, this.#socket.close));
+    return Effect.andThen(this.flushed, Effect.andThen(this.#stop, this.#socket.close()));
   }
 
   /** Never reads again, and says so. */

@@ -1,5 +1,5 @@
+import { frame, opened, u32 } from "@rsyscall/harness/taskStream";
 import { assert, describe, it } from "vitest";
-import { frame, opened, u32 } from "../../../tests/transports/stream.ts";
 import { FRAME, frameOf, putHeader, whatIsWrong } from "../src/frames.ts";
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");

@@ -17,7 +17,7 @@ export const launchTask = (...command: ReadonlyArray<string>) =>
       stdin: far,
       stdout: far,
     });
-    yield* far.close;
+    yield* far.close();
     const mux = yield* Multiplexer.make(near, accessEpoller);
     const socket = yield* AsyncFileDescriptor.make(accessEpoller, mux.first);
     const policy = {

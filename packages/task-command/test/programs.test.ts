@@ -1,16 +1,9 @@
 import { readdirSync } from "node:fs";
+import { describeUnless, it, missing, notRoot, start, worksAsync } from "@rsyscall/harness";
 import { getppid, getuid } from "@rsyscall/near";
 import { Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import {
-  describeUnless,
-  it,
-  missing,
-  notRoot,
-  start,
-  worksAsync,
-} from "../../../tests/harness/index.ts";
 import { CommandTask } from "../src/index.ts";
 import {
   busyboxRoot,
@@ -28,21 +21,22 @@ import {
  */
 
 /** Everything that there is to a Thread, and its end. */
-const serves = ({ thread, ended }: CommandTask) =>
+const serves = (far: CommandTask) =>
   Effect.gen(function* () {
+    const { thread } = far;
     yield* worksAsync(thread);
     const child = yield* thread.fork();
     assert.equal(yield* getppid(child.task.sysif), thread.task.pid);
     yield* worksAsync(child);
     yield* thread.exit(3);
-    yield* ended;
+    yield* far.ended();
   });
 
 /** The same, and the process with the stream ends, with nothing left to carry. */
 const works = (task: CommandTask) =>
   Effect.andThen(
     serves(task),
-    Effect.map(task.process.wait, (state) => assert.isTrue(state.clean)),
+    Effect.map(task.process.wait(), (state) => assert.isTrue(state.clean)),
   );
 
 const launched = (
@@ -50,7 +44,7 @@ const launched = (
   check: (thread: Thread) => Effect.Effect<unknown, unknown, Scope.Scope> = () => Effect.void,
 ) =>
   Effect.gen(function* () {
-    const task = yield* CommandTask.launch(yield* LocalThread, command);
+    const task = yield* CommandTask.make(yield* LocalThread, command);
     yield* check(task.thread);
     yield* works(task);
   });
@@ -67,7 +61,7 @@ describe("a command that carries bytes", () => {
 
   it("may be a pipeline", function* () {
     // Nobody tells the first cat(1) that nobody reads any more, until it writes: the scope ends it.
-    yield* serves(yield* CommandTask.launch(yield* LocalThread, script('cat | "$@" | cat')));
+    yield* serves(yield* CommandTask.make(yield* LocalThread, script('cat | "$@" | cat')));
   });
 
   it("has the environment and the directory that it is given", function* () {

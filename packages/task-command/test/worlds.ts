@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, readlinkSync } from "node:fs";
 import { dirname } from "node:path";
+import { tempDirectory } from "@rsyscall/harness";
 import { Command, type Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
-import { tempDirectory } from "../../../tests/harness/index.ts";
 
 /*
  * Where a command may lead to, made of this machine.

@@ -57,7 +57,7 @@ export interface StartOptions extends PersistentTaskOptions, Stdio {
   /** The executable `rsyscall-task`, where the parent sees it. Default: the one of this package. */
   readonly executable?: PathLike;
   /**
-   * How long the process waits for a client that has connected, and for its answer to the hello. Nobody else
+   * How long the process waits for a client that has connected, and for its answer to the hello. No other client
    * is served meanwhile. Default 10 seconds.
    */
   readonly patience?: Duration.Input;
@@ -69,10 +69,10 @@ export interface StartOptions extends PersistentTaskOptions, Stdio {
 /** What a task is made of. */
 interface Fields {
   readonly thread: Thread;
-  readonly ended: Effect.Effect<void>;
+  readonly ended: () => Effect.Effect<void>;
   readonly path: Path;
   readonly parent: Thread;
-  /** By which its socket is known again; undefined if something else has come to be at the path. */
+  /** Identifies its socket; undefined if something else is at the path by now. */
   readonly own: Stat | undefined;
 }
 
@@ -92,13 +92,13 @@ const SPARES = 5;
  * const path = `/tmp/example-${process.pid}`;
  *
  * const first = Effect.gen(function* () {
- *   const task = yield* PersistentTask.start(yield* LocalThread, path);
+ *   const task = yield* PersistentTask.make(yield* LocalThread, path);
  *   const [reader, writer] = yield* task.thread.pipe();
  *   yield* writer.writeAllText("from the first controller");
  *   // These belong to the process from now on, and no longer to the scope.
  *   reader.disown();
  *   writer.disown();
- *   yield* task.keep;
+ *   yield* task.keep();
  *   return reader.near;
  * });
  *
@@ -107,7 +107,7 @@ const SPARES = 5;
  *     const task = yield* PersistentTask.connect(yield* LocalThread, path);
  *     const reader = yield* task.adopt(fd);
  *     console.log(new TextDecoder().decode(yield* reader.readBytes())); // from the first controller
- *     yield* task.end;
+ *     yield* task.end();
  *   });
  *
  * const program = Effect.flatMap(Effect.scoped(first), (fd) => Effect.scoped(second(fd)));
@@ -117,12 +117,11 @@ const SPARES = 5;
 export class PersistentTask {
   /** The process. It ignores SIGPIPE, which its children do not. Its stdin is /dev/null. */
   readonly thread: Thread;
-  /** Completes when the process has ended, or is out of reach. */
-  readonly ended: Effect.Effect<void>;
   /** The path of its socket, as the parent sees it. */
   readonly path: Path;
   /** It as a child of the parent, if this controller has started it. */
   readonly process: ChildProcess | undefined;
+  readonly #ended: Effect.Effect<void>;
   readonly #parent: Thread;
   readonly #own: Stat | undefined;
   /** If this controller has started it. */
@@ -133,7 +132,7 @@ export class PersistentTask {
     launched?: { readonly server: LaunchedServer; readonly life: Life },
   ) {
     this.thread = thread;
-    this.ended = ended;
+    this.#ended = ended();
     this.path = path;
     this.process = launched?.server.process;
     this.#parent = parent;
@@ -148,7 +147,7 @@ export class PersistentTask {
    *
    * @param parent whose child it is, and which sees the path
    */
-  static start(
+  static make(
     parent: Thread,
     path: PathLike,
     {
@@ -165,11 +164,11 @@ export class PersistentTask {
       const { socket: listening, own } = yield* listen(parent, absolute, life, patience);
       const command = Command.make(executable, "persistent");
       const server = yield* launchServer(parent, command, listening, { stdout, stderr }, life);
-      // As long as we listen as well, it is the end of the process that tells why nobody answers.
+      // This process has the listening socket too: so only the end of the process tells that there is no answer.
       const connected = connect(parent, absolute, options, server.process.ancestor);
-      const fields = yield* Effect.raceFirst(connected, server.failed);
-      yield* listening.close;
-      yield* server.started;
+      const fields = yield* Effect.raceFirst(connected, server.failed());
+      yield* listening.close();
+      yield* server.started();
       return new PersistentTask({ ...fields, own }, { server, life });
     });
   }
@@ -189,8 +188,13 @@ export class PersistentTask {
     );
   }
 
+  /** Completes when the process has ended, or is out of reach. */
+  ended(): Effect.Effect<void> {
+    return this.#ended;
+  }
+
   /** The process stays from now on, whatever becomes of its parent, this controller and this scope. */
-  get keep(): Effect.Effect<void, SyscallFailure> {
+  keep(): Effect.Effect<void, SyscallFailure> {
     return Effect.uninterruptible(
       Effect.map(prctl.setPdeathsig(this.thread.task, 0), () => {
         if (this.#launched !== undefined) this.#launched.life.isKept = true;
@@ -200,33 +204,33 @@ export class PersistentTask {
 
   /**
    * Disconnects at once, and leaves the process as it is: what the scope would have closed there stays open.
-   * Calls in flight end as SyscallHangup; if the process is inside one of them, it comes out. Who waits for a
-   * child may go on to do so until the child ends, and cannot be told how.
+   * Calls in flight fail with SyscallHangup; if the process is inside one of them, it leaves the call. Fibers that
+   * wait for a child may go on to wait until the child ends, and are not told how.
    */
-  get disconnect(): Effect.Effect<void> {
-    return this.thread.task.sysif.close;
+  disconnect(): Effect.Effect<void> {
+    return this.thread.task.sysif.close();
   }
 
   /** Removes the socket if it is still its own, and has the process exit with status 0. */
-  get end(): Effect.Effect<void, HandleFailure> {
+  end(): Effect.Effect<void, HandleFailure> {
     return Effect.gen({ self: this }, function* () {
       if (this.#own !== undefined)
         yield* removeOwn(this.#parent.task, this.path, this.#own).pipe(
           catchErrno("ENOENT", () => Effect.void),
         );
       yield* Effect.catchTag(this.thread.exit(0), "SyscallSendError", () => Effect.void);
-      if (this.#launched === undefined) return yield* this.ended;
+      if (this.#launched === undefined) return yield* this.ended();
       const { server } = this.#launched;
-      yield* server.process.wait;
-      yield* server.forget;
+      yield* server.process.wait();
+      yield* server.forget();
     });
   }
 
   /**
-   * What is open in the process, besides what this controller reaches it through, and what is close-on-fork:
-   * nobody else has a use for it.
+   * What is open in the process, without the descriptors through which this controller reaches it, and those that
+   * are close-on-fork: they are of no use to others.
    */
-  get descriptors(): Effect.Effect<ReadonlyArray<OpenDescriptor>, HandleFailure> {
+  descriptors(): Effect.Effect<ReadonlyArray<OpenDescriptor>, HandleFailure> {
     return openDescriptors(this.thread.task);
   }
 
@@ -247,20 +251,20 @@ export class PersistentTask {
   }
 
   /** The children of the process, those that have ended and were not waited for as well. */
-  get children(): Effect.Effect<ReadonlyArray<ChildDescription>, HandleFailure> {
+  children(): Effect.Effect<ReadonlyArray<ChildDescription>, HandleFailure> {
     return childrenOf(this.thread);
   }
 
   /**
-   * A child of the process, whoever has started it; ECHILD if it is none. The scope only forgets it: the
-   * child goes on.
+   * A child of the process, started by this controller or an earlier one; ECHILD if it is none. The scope only
+   * forgets it: the child goes on.
    */
   adoptChild(pid: number): Effect.Effect<ChildProcess, HandleFailure, Scope.Scope> {
     const { thread } = this;
     return Effect.gen(function* () {
       const life = yield* Scope.fork(yield* Effect.scope);
-      // The number is the child's until it was waited for, and nobody else waits.
-      const pidfd = yield* Scope.provide(Pidfd.open(thread.task, pid), life);
+      // The number is the child's until it was waited for, and no other task waits for it.
+      const pidfd = yield* Scope.provide(Pidfd.make(thread.task, pid), life);
       pidfd.closeOnFork = true;
       yield* pidfd.waitid(W.EXITED | W.NOHANG | W.NOWAIT);
       return yield* ChildProcess.watch(thread, { pid: Pid(pid), pidfd, life }, Effect.void);

@@ -14,7 +14,7 @@ import type { HandshakeError, OpenedSocket } from "@rsyscall/transport";
 import { Effect, type Scope } from "effect";
 import { PersistentTaskError, type PersistentTaskErrorReason } from "./errors.ts";
 
-/** What becomes of an error on the way to a task. */
+/** Makes an error of the way to a task. */
 export const failure =
   (path: Path, reason: PersistentTaskErrorReason, problem: string) => (cause: unknown) =>
     new PersistentTaskError({ reason, path: path.text, problem, cause });
@@ -24,16 +24,20 @@ export const failure =
  * nothing then goes through the Thread, and memory can be shared. Else it is in the Thread itself.
  */
 export const dial = (
-  { task, connection, epoller }: Thread,
+  parent: Thread,
   path: Path,
 ): Effect.Effect<Omit<OpenedSocket, "far">, HandleFailure | PersistentTaskError, Scope.Scope> =>
   Effect.gen(function* () {
+    const { task, connection } = parent;
     // A queue that is full is an error, and nothing to wait for in the kernel.
     const socket = yield* Socket.make(task, AF.UNIX, SOCK.STREAM | SOCK.NONBLOCK);
     socket.closeOnFork = true;
     yield* Effect.mapError(connectUnix(socket, path), dialError(path));
     if (!connection.canPass)
-      return { socket: yield* AsyncFileDescriptor.make(yield* epoller, socket), connection };
+      return {
+        socket: yield* AsyncFileDescriptor.make(yield* parent.epoller(), socket),
+        connection,
+      };
     const { accessTask, accessEpoller } = connection;
     const here = task === accessTask ? socket : yield* passed(connection.passFrom([socket]));
     return {
@@ -82,7 +86,7 @@ const dialError =
     }
   };
 
-/** A handshake that came to nothing. */
+/** The error of a handshake that has failed. */
 export const handshakeError =
   (path: Path) =>
   (cause: HandshakeError): PersistentTaskError => {

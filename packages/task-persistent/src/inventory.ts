@@ -15,7 +15,7 @@ export interface ChildDescription {
   readonly pid: Pid;
   /** Its arguments, as ps(1) shows them; the name of the program in brackets where there are none. */
   readonly command: string;
-  /** Whether it has ended. Its status is kept until somebody waits for it. */
+  /** Whether it has ended. Its status is kept until it is waited for. */
   readonly hasEnded: boolean;
 }
 
@@ -32,10 +32,10 @@ export const openDescriptors = (
 ): Effect.Effect<ReadonlyArray<OpenDescriptor>, HandleFailure> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const directory = yield* Directory.open(task, "/proc/self/fd");
+      const directory = yield* Directory.make(task, "/proc/self/fd");
       const target = (fd: number) => directory.readlinkat(String(fd));
       const hidden = new Set(task.fdTable.closedOnFork([]).map(({ first }) => first));
-      const fds = (yield* directory.entries)
+      const fds = (yield* directory.entries())
         .map(({ name }) => Number(name))
         .filter((fd) => fd !== directory.near && !hidden.has(fd));
       const found = yield* Effect.forEach(
@@ -56,7 +56,9 @@ export const childrenOf = (
 ): Effect.Effect<ReadonlyArray<ChildDescription>, HandleFailure> =>
   Effect.gen(function* () {
     const threads = yield* Effect.scoped(
-      Effect.flatMap(Directory.open(thread.task, "/proc/self/task"), ({ entries }) => entries),
+      Effect.flatMap(Directory.make(thread.task, "/proc/self/task"), (directory) =>
+        directory.entries(),
+      ),
     );
     const lists = yield* Effect.forEach(threads, ({ name }) =>
       skipMissing(text(thread, `/proc/self/task/${name}/children`)),

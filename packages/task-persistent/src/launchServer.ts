@@ -10,20 +10,20 @@ import type { PersistentTaskError } from "./errors.ts";
 /** Controllers that may wait for their turn. */
 const BACKLOG = 16;
 
-/** Whether a process is to stay when its scope closes. */
+/** Whether a process stays when its scope closes. */
 export interface Life {
   isKept: boolean;
 }
 
-/** A process that listens, or will turn out not to. */
+/** A process that was started to listen. */
 export interface LaunchedServer {
   readonly process: ChildProcess;
-  /** Fails when the process ends: nobody answers then. */
-  readonly failed: Effect.Effect<never, HandleFailure | LaunchError>;
+  /** Fails when the process ends: then there is no answer. */
+  readonly failed: () => Effect.Effect<never, HandleFailure | LaunchError>;
   /** Once it runs. */
-  readonly started: Effect.Effect<void>;
+  readonly started: () => Effect.Effect<void>;
   /** Once it was waited for. */
-  readonly forget: Effect.Effect<void>;
+  readonly forget: () => Effect.Effect<void>;
 }
 
 /**
@@ -82,11 +82,11 @@ export const launchServer = (
   Effect.uninterruptible(
     Effect.gen(function* () {
       const scope = yield* Scope.fork(parent.scope);
-      yield* parent.beforeChildren;
+      yield* parent.beforeChildren();
       const envp = yield* parent.environ.withUpdates(command.envUpdates);
       const cloned = yield* Effect.scoped(
         Effect.gen(function* () {
-          // What the controller has may be a terminal, or a pipe that somebody waits for the end of.
+          // What the controller has may be a terminal, or a pipe for whose end a program waits.
           const nowhere = yield* parent.open("/dev/null", O.RDWR);
           const options = {
             path: command.executable,
@@ -102,10 +102,10 @@ export const launchServer = (
           return yield* Scope.provide(spawn(parent.task, options), scope);
         }),
       );
-      const { pidfd, freeStack } = cloned;
+      const { pidfd } = cloned;
       // It lies on the stack, which goes with the child.
-      const failure = once(cloned.failure);
-      yield* Scope.addFinalizer(scope, freeStack);
+      const failure = once(cloned.failure());
+      yield* Scope.addFinalizer(scope, cloned.freeStack());
       const process = yield* ChildProcess.watch(
         parent,
         { ...cloned, life: scope },
@@ -113,23 +113,24 @@ export const launchServer = (
       ).pipe(Effect.onError(() => Effect.ignore(pidfd.sendSignal(SIG.KILL))));
       const forget = Scope.close(scope, Exit.void);
       yield* Effect.addFinalizer(() =>
-        life.isKept ? Effect.void : Effect.andThen(process.killAndWait, forget),
+        life.isKept ? Effect.void : Effect.andThen(process.killAndWait(), forget),
       );
       process.executes(command);
-      const failed = Effect.flatMap(Effect.exit(process.wait), () =>
-        Effect.flatMap(
-          failure,
-          (error): Effect.Effect<never, HandleFailure | LaunchError> =>
-            Effect.fail(
-              error ??
-                new LaunchError({
-                  command: String(command),
-                  problem: `it ${process.state}`,
-                  stderr: "",
-                }),
-            ),
-        ),
-      );
-      return { process, failed, started: freeStack, forget };
+      const failed = () =>
+        Effect.flatMap(Effect.exit(process.wait()), () =>
+          Effect.flatMap(
+            failure,
+            (error): Effect.Effect<never, HandleFailure | LaunchError> =>
+              Effect.fail(
+                error ??
+                  new LaunchError({
+                    command: String(command),
+                    problem: `it ${process.state}`,
+                    stderr: "",
+                  }),
+              ),
+          ),
+        );
+      return { process, failed, started: () => cloned.freeStack(), forget: () => forget };
     }),
   );

@@ -22,13 +22,6 @@ import {
   setrlimit,
   sigprocmask,
 } from "@rsyscall/handle";
-import { taskPath } from "@rsyscall/native";
-import { call, localAbi, type Path, type SyscallError, SyscallHangup } from "@rsyscall/near";
-import { StubServer } from "@rsyscall/stub-server";
-import { Command, LocalThread, type Thread } from "@rsyscall/thread";
-import { LaunchError } from "@rsyscall/transport";
-import { Effect, Exit, Fiber, Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   eventually,
   execute,
@@ -42,7 +35,14 @@ import {
   tempDirectory,
   untilEnded,
   worksAsync,
-} from "../../../tests/harness/index.ts";
+} from "@rsyscall/harness";
+import { taskPath } from "@rsyscall/native";
+import { call, localAbi, type Path, type SyscallError, SyscallHangup } from "@rsyscall/near";
+import { StubServer } from "@rsyscall/stub-server";
+import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { LaunchError } from "@rsyscall/transport";
+import { Effect, Exit, Fiber, Scope } from "effect";
+import { assert, describe } from "vitest";
 import { PersistentTask, PersistentTaskError, type StartOptions } from "../src/index.ts";
 
 const ppoll = String(localAbi()?.syscallNumber("ppoll"));
@@ -73,11 +73,11 @@ const left = (parent: Thread, options: StartOptions = {}) =>
   Effect.gen(function* () {
     const path = yield* socketPath;
     const scope = yield* Scope.make();
-    const task = yield* Scope.provide(PersistentTask.start(parent, path, options), scope);
+    const task = yield* Scope.provide(PersistentTask.make(parent, path, options), scope);
     const { pid } = task.thread.task;
     const { process } = task;
-    yield* Effect.addFinalizer(() => process?.killAndWait ?? Effect.void);
-    yield* task.keep;
+    yield* Effect.addFinalizer(() => process?.killAndWait() ?? Effect.void);
+    yield* task.keep();
     yield* Scope.close(scope, Exit.void);
     return { path, pid };
   });
@@ -183,7 +183,7 @@ describe("a persistent task", () => {
             }),
           );
         const last = yield* PersistentTask.connect(parent, path, { sharedMemory });
-        yield* last.end;
+        yield* last.end();
         assert.isTrue(isGone(path));
         yield* untilEnded(pid);
       });
@@ -195,22 +195,22 @@ describe("a persistent task", () => {
     assert.equal(Number(session), pid);
     for (const fd of [0, 1, 2]) assert.equal(readlinkSync(`/proc/${pid}/fd/${fd}`), "/dev/null");
     const task = yield* connect(path);
-    const found = yield* task.descriptors;
+    const found = yield* task.descriptors();
     assert.deepEqual(
       found.map(({ fd }): number => fd),
       [0, 1, 2],
     );
-    assert.deepEqual(yield* task.children, []);
+    assert.deepEqual(yield* task.children(), []);
   });
 
   it("has the stdout and stderr that it is given", function* () {
     const thread = yield* LocalThread;
     const [reader, writer] = yield* thread.pipe();
     const path = yield* socketPath;
-    const task = yield* PersistentTask.start(thread, path, { stdout: writer, stderr: writer });
-    yield* writer.close;
+    const task = yield* PersistentTask.make(thread, path, { stdout: writer, stderr: writer });
+    yield* writer.close();
     yield* task.thread.run(Command.make("/bin/sh", "-c", "echo out; echo error >&2"));
-    yield* task.end;
+    yield* task.end();
     assert.equal(yield* thread.readTextToEof(reader), "out\nerror\n");
   });
 
@@ -218,7 +218,7 @@ describe("a persistent task", () => {
     const { path } = yield* local();
     const { thread } = yield* connect(path);
     const [reader, writer] = yield* thread.pipe();
-    yield* reader.close;
+    yield* reader.close();
     const error = yield* Effect.flip(writer.writeBytes(new Uint8Array(1)));
     assert.equal((error as SyscallError).errno, "EPIPE");
     const state = yield* thread.run(Command.make("/bin/sh", "-c", "kill -PIPE $$; exit 3"));
@@ -231,7 +231,7 @@ describe("a persistent task", () => {
     assert.equal(yield* reasonOf(connect(path, { timeout: "100 millis" })), "Busy");
     const second = yield* Effect.forkChild(connect(path), { startImmediately: true });
     yield* worksAsync(first.thread);
-    yield* first.disconnect;
+    yield* first.disconnect();
     yield* worksAsync((yield* Fiber.join(second)).thread);
   });
 
@@ -240,7 +240,7 @@ describe("a persistent task", () => {
     const visit = (sharedMemory: boolean) =>
       Effect.scoped(Effect.flatMap(connect(path, { sharedMemory }), (it) => worksAsync(it.thread)));
     yield* visit(true);
-    yield* (yield* connect(path)).disconnect;
+    yield* (yield* connect(path)).disconnect();
     const before = yield* descriptorsAtRest(pid);
     for (let i = 0; i < 40; i++) yield* visit(i % 2 === 0);
     yield* Effect.scoped(
@@ -269,7 +269,7 @@ describe("a call in flight", () => {
       yield* eventually(() => readFileSync(`/proc/${pid}/syscall`, "latin1").startsWith("0 "));
       process.kill(pid, "SIGKILL");
       assert.instanceOf(yield* Fiber.join(reading), SyscallHangup);
-      yield* task.ended;
+      yield* task.ended();
       assert.equal(yield* reasonOf(connect(path)), "NobodyListens");
     });
 
@@ -317,13 +317,13 @@ describe("a call in flight", () => {
         const connection = task.thread.task.sysif as SyscallConnection;
         yield* eventually(() => connection.oldest?.number === number);
         yield* Effect.yieldNow;
-        yield* task.disconnect;
+        yield* task.disconnect();
         assert.instanceOf(yield* Fiber.join(waiting), SyscallHangup);
         const next = yield* connect(path, { sharedMemory });
         yield* worksAsync(next.thread);
-        for (const { pid: child } of yield* next.children)
-          yield* (yield* next.adoptChild(child)).killAndWait;
-        yield* next.disconnect;
+        for (const { pid: child } of yield* next.children())
+          yield* (yield* next.adoptChild(child)).killAndWait();
+        yield* next.disconnect();
       }
       assert.equal(statusOf(pid) === undefined, false);
     });
@@ -332,15 +332,15 @@ describe("a call in flight", () => {
   it("holds up nobody, even if it is just being made", function* () {
     const { path } = yield* local();
     for (let i = 0; i < 100; i++) {
-      const { thread, disconnect } = yield* connect(path, { sharedMemory: i % 3 > 0 });
+      const persistent = yield* connect(path, { sharedMemory: i % 3 > 0 });
       // Requests that were sent are performed after the hang-up too, if nothing stops them.
-      const { sysif } = thread.task;
+      const { sysif } = persistent.thread.task;
       const number = sysif.abi.syscallNumber("ppoll") as number;
       const waiting = yield* Effect.forkChild(Effect.exit(sysif.syscall(number, 0, 0, 0, 0)), {
         startImmediately: true,
       });
       if (i % 2 === 0) yield* Effect.yieldNow;
-      yield* disconnect;
+      yield* persistent.disconnect();
       yield* Fiber.join(waiting);
     }
     yield* worksAsync((yield* connect(path)).thread);
@@ -356,7 +356,7 @@ describe("a call in flight", () => {
       { startImmediately: true },
     );
     yield* eventually(() => /^(271|73) /.test(readFileSync(`/proc/${pid}/syscall`, "latin1")));
-    yield* first.disconnect;
+    yield* first.disconnect();
     yield* Fiber.join(waiting);
     yield* worksAsync((yield* connect(path)).thread);
   });
@@ -377,7 +377,7 @@ describe("a call in flight", () => {
     yield* eventually(() =>
       /^SigBlk:\t0*800$/m.test(readFileSync(`/proc/${task.pid}/status`, "latin1")),
     );
-    yield* first.disconnect;
+    yield* first.disconnect();
     yield* Fiber.join(waiting);
     const next = yield* connect(path);
     assert.deepEqual([...next.thread.task.sigmask], [SIG.USR1]);
@@ -392,7 +392,7 @@ describe("a new controller", () => {
       const task = yield* connect(path, { sharedMemory });
       assert.equal(task.thread.task.pid, found.pid);
       const targets = new Map<number, Path>(
-        (yield* task.descriptors).map(({ fd, target }) => [fd, target]),
+        (yield* task.descriptors()).map(({ fd, target }) => [fd, target]),
       );
       assert.equal(targets.get(found.file)?.text, "/etc/passwd");
       assert.match(targets.get(found.reader)?.text ?? "", /^pipe:/);
@@ -400,26 +400,26 @@ describe("a new controller", () => {
       assert.equal(text(yield* reader.readBytes()), "left behind");
       const file = yield* task.adopt(found.file);
       assert.equal(text(yield* file.readBytes(5)), "root:");
-      yield* file.close;
-      const after = yield* task.descriptors;
+      yield* file.close();
+      const after = yield* task.descriptors();
       assert.notInclude(
         after.map(({ fd }): number => fd),
         found.file,
       );
 
       const children = new Map<number, [command: string, hasEnded: boolean]>(
-        (yield* task.children).map(({ pid, command, hasEnded }) => [pid, [command, hasEnded]]),
+        (yield* task.children()).map(({ pid, command, hasEnded }) => [pid, [command, hasEnded]]),
       );
       assert.deepEqual(children.get(found.program), ["/bin/sh -c read line; exit 7", false]);
       assert.deepEqual(children.get(found.ended), ["[sh]", true]);
       // That one has ended when there was nobody to wait for it.
-      assert.equal((yield* (yield* task.adoptChild(found.ended)).wait).signal, SIG.USR1);
+      assert.equal((yield* (yield* task.adoptChild(found.ended)).wait()).signal, SIG.USR1);
       const program = yield* task.adoptChild(found.program);
       assert.isUndefined(program.state);
       yield* program.kill();
-      assert.equal((yield* program.wait).signal, SIG.TERM);
-      assert.deepEqual(yield* task.children, []);
-      yield* task.end;
+      assert.equal((yield* program.wait()).signal, SIG.TERM);
+      assert.deepEqual(yield* task.children(), []);
+      yield* task.end();
     });
 
   it("is served, whatever call the one before it was killed in", function* () {
@@ -443,8 +443,8 @@ describe("a new controller", () => {
     );
     const task = yield* connect(path);
     yield* worksAsync(task.thread);
-    for (const child of yield* task.children)
-      yield* (yield* task.adoptChild(child.pid)).killAndWait;
+    for (const child of yield* task.children())
+      yield* (yield* task.adoptChild(child.pid)).killAndWait();
   });
 
   it("does not find a process that was not to stay", function* () {
@@ -464,7 +464,7 @@ describe("a new controller", () => {
     yield* Effect.scoped(first.adopt(a));
     const adopted = yield* first.adopt(b, PipeWriter);
     yield* Effect.scoped(adopted.reclassify(PipeWriter));
-    const still = (yield* first.descriptors).map(({ fd }): number => fd);
+    const still = (yield* first.descriptors()).map(({ fd }): number => fd);
     assert.include(still, a);
     assert.notInclude(still, b);
     const error = yield* Effect.flip(first.adopt(b));
@@ -498,13 +498,13 @@ describe("a new controller", () => {
       opened.push(fd.value.near);
     }
     assert.isAbove(opened.length, 150);
-    yield* first.disconnect;
+    yield* first.disconnect();
     for (const sharedMemory of wires)
       yield* Effect.scoped(
         Effect.gen(function* () {
           const task = yield* connect(path, { sharedMemory });
           assert.equal(task.thread.memory !== undefined, sharedMemory);
-          yield* (yield* task.adopt(opened.pop() as number)).close;
+          yield* (yield* task.adopt(opened.pop() as number)).close();
           yield* task.adopt(opened[0] as number);
         }),
       );
@@ -515,7 +515,7 @@ describe("a new controller", () => {
     const { path } = yield* local();
     const first = yield* connect(path);
     yield* setrlimit(first.thread.task, RLIMIT.NOFILE, { cur: 50n, max: 50n });
-    yield* first.disconnect;
+    yield* first.disconnect();
     for (const sharedMemory of [...wires, ...wires])
       yield* Effect.scoped(
         Effect.flatMap(connect(path, { sharedMemory }), (it) => worksAsync(it.thread)),
@@ -535,9 +535,9 @@ describe("a new controller", () => {
       fds.push(fd.near);
       fd.disown();
     }
-    yield* task.disconnect;
+    yield* task.disconnect();
     const next = yield* connect(path);
-    const found = (yield* next.descriptors).map(({ fd }): number => fd);
+    const found = (yield* next.descriptors()).map(({ fd }): number => fd);
     assert.includeMembers(found, fds);
     assert.isFalse(hasEnded(pid));
   });
@@ -555,8 +555,8 @@ describe("a new controller", () => {
     yield* eventually(() => readFileSync(`/proc/${pid}/syscall`, "latin1").startsWith("0 "));
     const fd = writer.near;
     // As when the controller dies: a child has a connection of its own, and is in a call.
-    yield* child.task.sysif.close;
-    yield* first.disconnect;
+    yield* child.task.sysif.close();
+    yield* first.disconnect();
     assert.instanceOf(yield* Fiber.join(reading), SyscallHangup);
     // Whose memory is this now?
     const next = yield* connect(path);
@@ -564,8 +564,8 @@ describe("a new controller", () => {
     const orphan = yield* next.adoptChild(pid);
     assert.equal(arenasOf(next.thread.task.pid), 2);
     yield* (yield* next.adopt(fd, PipeWriter)).writeAllText("x");
-    assert.equal((yield* orphan.wait).exitStatus, 69, "as any that has lost its controller");
-    yield* next.disconnect;
+    assert.equal((yield* orphan.wait()).exitStatus, 69, "as any that has lost its controller");
+    yield* next.disconnect();
     const last = yield* connect(path);
     assert.equal(arenasOf(last.thread.task.pid), 1);
   });
@@ -576,7 +576,7 @@ describe("a process that is not kept", () => {
     const thread = yield* LocalThread;
     const path = yield* socketPath;
     const pid = yield* Effect.scoped(
-      Effect.map(PersistentTask.start(thread, path), (task) => task.thread.task.pid),
+      Effect.map(PersistentTask.make(thread, path), (task) => task.thread.task.pid),
     );
     assert.isUndefined(statusOf(pid));
     assert.isTrue(isGone(path));
@@ -584,7 +584,7 @@ describe("a process that is not kept", () => {
 
   it("ends with its parent", function* () {
     const parent = yield* (yield* LocalThread).fork();
-    const task = yield* PersistentTask.start(parent, yield* socketPath);
+    const task = yield* PersistentTask.make(parent, yield* socketPath);
     const { pid } = task.thread.task;
     yield* parent.exit(0);
     yield* untilEnded(pid);
@@ -597,25 +597,25 @@ describe("a process that is kept", () => {
     const pid = yield* Effect.scoped(
       Effect.gen(function* () {
         const parent = yield* (yield* LocalThread).fork();
-        const task = yield* PersistentTask.start(parent, path);
-        yield* task.keep;
+        const task = yield* PersistentTask.make(parent, path);
+        yield* task.keep();
         return task.thread.task.pid;
       }),
     );
     yield* ending(pid);
     const task = yield* connect(path);
     yield* worksAsync(task.thread);
-    yield* task.end;
+    yield* task.end();
     yield* untilEnded(pid);
     assert.isTrue(isGone(path));
   });
 
   it("ends as its controller says", function* () {
     const thread = yield* LocalThread;
-    const task = yield* PersistentTask.start(thread, yield* socketPath);
-    yield* task.keep;
+    const task = yield* PersistentTask.make(thread, yield* socketPath);
+    yield* task.keep();
     yield* task.thread.exit(9);
-    assert.equal((yield* task.process?.wait ?? Effect.die("no process")).exitStatus, 9);
+    assert.equal((yield* task.process?.wait() ?? Effect.die("no process")).exitStatus, 9);
   });
 });
 
@@ -735,8 +735,8 @@ describe("a client that is not right", () => {
     const task = yield* connect(path);
     yield* worksAsync(task.thread);
     assert.isFalse(hasEnded(pid));
-    yield* silent.close;
-    yield* half.close;
+    yield* silent.close();
+    yield* half.close();
   });
 });
 
@@ -771,8 +771,8 @@ describe("whoever may not connect", () => {
   it.skipIf(notRoot)("is neither root nor its user", function* () {
     const { path, executable } = yield* open;
     const nobody = yield* as(NOBODY);
-    const task = yield* PersistentTask.start(nobody, path, { executable });
-    yield* task.disconnect;
+    const task = yield* PersistentTask.make(nobody, path, { executable });
+    yield* task.disconnect();
     chmodSync(path, 0o666);
     assert.equal(yield* reasonOf(PersistentTask.connect(yield* as(OTHER), path)), "NotAllowed");
     yield* Effect.scoped(Effect.flatMap(connect(path), (it) => worksAsync(it.thread)));
@@ -782,7 +782,7 @@ describe("whoever may not connect", () => {
   it.skipIf(notRoot)("does not become somebody else's controller", function* () {
     // What looks like a task is another user's.
     const { path, executable } = yield* open;
-    yield* PersistentTask.start(yield* as(NOBODY), path, { executable });
+    yield* PersistentTask.make(yield* as(NOBODY), path, { executable });
     chownSync(path, OTHER, OTHER);
     assert.equal(yield* reasonOf(PersistentTask.connect(yield* as(OTHER), path)), "NotAllowed");
   });
@@ -813,14 +813,14 @@ describe("when there is no way to a task, it is said why", () => {
     unlinkSync(path);
     yield* worksAsync(task.thread);
     assert.equal(yield* reasonOf(connect(path)), "NobodyListens");
-    yield* task.end;
+    yield* task.end();
     yield* untilEnded(pid);
   });
 
   it("the path is taken", function* () {
     const { path } = yield* local();
     const thread = yield* LocalThread;
-    assert.equal(yield* reasonOf(PersistentTask.start(thread, path)), "PathTaken");
+    assert.equal(yield* reasonOf(PersistentTask.make(thread, path)), "PathTaken");
     assert.isFalse(isGone(path));
     yield* worksAsync((yield* connect(path)).thread);
   });
@@ -856,7 +856,7 @@ describe("when there is no way to a task, it is said why", () => {
     const thread = yield* LocalThread;
     const path = yield* socketPath;
     const start = (executable: string) =>
-      Effect.flip(Effect.scoped(Effect.asVoid(PersistentTask.start(thread, path, { executable }))));
+      Effect.flip(Effect.scoped(Effect.asVoid(PersistentTask.make(thread, path, { executable }))));
     const missing = yield* start("/no/such");
     assert.include(missing.message, "ENOENT");
     assert.instanceOf(yield* start("/bin/false"), LaunchError);
@@ -872,17 +872,17 @@ describe("rsyscall-task persistent", () => {
     const script = `#!/bin/sh\nulimit -n 30\nexec 7</dev/null\nexec ${taskPath} "$@"\n`;
     yield* thread.spit(executable, script, 0o755);
     const path = `${directory}/task.sock`;
-    const task = yield* PersistentTask.start(thread, path, { executable });
+    const task = yield* PersistentTask.make(thread, path, { executable });
     yield* worksAsync(task.thread);
     assert.includeMembers(
       numbersOf(task.thread.task.pid),
       Array.from({ length: 10 }, (_, i) => 8 + i),
     );
     assert.deepEqual(
-      (yield* task.descriptors).map(({ fd }): number => fd),
+      (yield* task.descriptors()).map(({ fd }): number => fd),
       [0, 1, 2, 7],
     );
-    yield* task.disconnect;
+    yield* task.disconnect();
     yield* worksAsync((yield* connect(path)).thread);
   });
 
@@ -908,7 +908,8 @@ describe("rsyscall-task persistent", () => {
   it("ends when its socket is closed, which nobody could connect to", function* () {
     for (const reuse of [false, true]) {
       const { path, pid } = yield* local();
-      const { thread, disconnect } = yield* connect(path);
+      const persistent = yield* connect(path);
+      const { thread } = persistent;
       const { sysif } = thread.task;
       yield* worksAsync(thread);
       const listening = Math.min(...numbersOf(pid).filter((fd) => fd > 99));
@@ -917,7 +918,7 @@ describe("rsyscall-task persistent", () => {
         ? call(sysif, "dup3", undefined, 0, listening, 0)
         : call(sysif, "close_range", undefined, 3, 0xffffffff, 0);
       yield* Effect.ignore(closing);
-      yield* disconnect;
+      yield* persistent.disconnect();
       yield* untilEnded(pid);
     }
   });
@@ -942,25 +943,26 @@ describe("a persistent task on another machine", () => {
       0o755,
     );
     const path = `${directory}/socket`;
-    const first = yield* PersistentTask.start(thread, path, { executable });
+    const first = yield* PersistentTask.make(thread, path, { executable });
     assert.equal(first.thread.task.abi.machine, "aarch64");
     yield* worksAsync(first.thread);
-    yield* first.disconnect;
+    yield* first.disconnect();
     for (const sharedMemory of wires)
       yield* Effect.scoped(
         Effect.gen(function* () {
-          const { thread, disconnect } = yield* connect(path, { sharedMemory });
+          const persistent = yield* connect(path, { sharedMemory });
+          const { thread } = persistent;
           yield* worksAsync(thread);
           const [reader] = yield* thread.pipe();
           const reading = yield* Effect.forkChild(Effect.flip(reader.readBytes(1)), {
             startImmediately: true,
           });
           yield* Effect.yieldNow;
-          yield* disconnect;
+          yield* persistent.disconnect();
           assert.instanceOf(yield* Fiber.join(reading), SyscallHangup);
         }),
       );
     const last = yield* connect(path);
-    yield* last.end;
+    yield* last.end();
   });
 });

@@ -8,7 +8,7 @@ import { Effect } from "effect";
 const [path, wire, kept] = process.argv.slice(2);
 
 const program = Effect.gen(function* () {
-  const task = yield* PersistentTask.start(yield* LocalThread, path, {
+  const task = yield* PersistentTask.make(yield* LocalThread, path, {
     sharedMemory: wire === "memory",
   });
   const { thread } = task;
@@ -20,7 +20,7 @@ const program = Effect.gen(function* () {
   const program = yield* thread.spawn(sleeper, { stdin });
   const ended = yield* thread.spawn(sleeper, { stdin, detached: true });
   const [blocking] = yield* thread.pipe();
-  if (kept === "kept") yield* task.keep;
+  if (kept === "kept") yield* task.keep();
   console.log(
     JSON.stringify({
       pid: thread.task.pid,

@@ -18,7 +18,7 @@ export interface SshTaskOptions extends CommandTaskOptions {
   readonly ssh?: Command;
   /**
    * Whether ssh may ask for passwords and for host keys, on the terminal or through SSH_ASKPASS. Default false.
-   * Whoever is asked needs time: see `timeout`. What it runs for hosts on the way asks as it is configured.
+   * A user who is asked needs time: see `timeout`. The ssh processes for hosts on the way ask as they are configured.
    */
   readonly asks?: boolean;
   /**
@@ -41,7 +41,7 @@ export interface SshTaskOptions extends CommandTaskOptions {
  * import { Effect } from "effect";
  *
  * const program = Effect.gen(function* () {
- *   const { thread } = yield* SshTask.launch(yield* LocalThread, "root@host", {
+ *   const { thread } = yield* SshTask.make(yield* LocalThread, "root@host", {
  *     options: ["-p", "2222"],
  *   });
  *   return yield* thread.slurp("/etc/os-release");
@@ -53,16 +53,17 @@ export class SshTask {
   readonly thread: Thread;
   /** The ssh client, a child of the Thread that launched it. */
   readonly process: ChildProcess;
-  /** Completes when the process has ended, or is out of reach. */
-  readonly ended: Effect.Effect<void>;
-
   readonly #task: CommandTask;
 
   private constructor(task: CommandTask) {
     this.thread = task.thread;
     this.process = task.process;
-    this.ended = task.ended;
     this.#task = task;
+  }
+
+  /** Completes when the process has ended, or is out of reach. */
+  ended(): Effect.Effect<void> {
+    return this.#task.ended();
   }
 
   /** What ssh, the process and what it runs have written to stderr so far: the last 64 KiB of it. */
@@ -75,7 +76,7 @@ export class SshTask {
    *
    * @param destination as ssh takes it: `host`, `user@host`, `ssh://user@host:port`
    */
-  static launch(
+  static make(
     parent: Thread,
     destination: string,
     options: SshTaskOptions = {},
@@ -87,7 +88,7 @@ export class SshTask {
     return Effect.gen(function* () {
       const ssh = options.ssh ?? (yield* parent.which("ssh"));
       const client = ssh.args(...sshOptions(options), "--", destination);
-      const task = yield* CommandTask.launch(
+      const task = yield* CommandTask.make(
         parent,
         // ssh joins its words, and gives them to the login shell of the user there.
         (...words) => client.args(Command.make(...words).toShell()),

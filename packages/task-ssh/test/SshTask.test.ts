@@ -1,10 +1,5 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
-import { getpid } from "@rsyscall/near";
-import { SshTask, type SshTaskOptions } from "@rsyscall/task-ssh";
-import { Command, LocalThread } from "@rsyscall/thread";
-import { Effect } from "effect";
-import { assert } from "vitest";
 import {
   childrenOf,
   describeUnless,
@@ -13,11 +8,16 @@ import {
   start,
   textOf,
   worksAsync,
-} from "../../../tests/harness/index.ts";
-import { HOST, noOtherUser, noSshd, type Sshd, startSshd } from "../../../tests/harness/sshd.ts";
+} from "@rsyscall/harness";
+import { HOST, noOtherUser, noSshd, type Sshd, startSshd } from "@rsyscall/harness/sshd";
+import { getpid } from "@rsyscall/near";
+import { SshTask, type SshTaskOptions } from "@rsyscall/task-ssh";
+import { Command, LocalThread } from "@rsyscall/thread";
+import { Effect } from "effect";
+import { assert } from "vitest";
 
 const launch = (destination: string, options: SshTaskOptions) =>
-  Effect.flatMap(LocalThread, (local) => SshTask.launch(local, destination, options));
+  Effect.flatMap(LocalThread, (local) => SshTask.make(local, destination, options));
 
 /** A ssh_config(5) by which `host` is a server, with more lines. */
 const configOf = ({ directory, port }: Sshd, ...lines: ReadonlyArray<string>): string => {

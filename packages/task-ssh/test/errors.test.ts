@@ -1,10 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { SshTask, type SshTaskOptions } from "@rsyscall/task-ssh";
-import { Command, LocalThread } from "@rsyscall/thread";
-import { Effect } from "effect";
-import { assert, describe } from "vitest";
 import {
   childrenOf,
   describeUnless,
@@ -12,11 +8,15 @@ import {
   missing,
   tempDirectory,
   worksAsync,
-} from "../../../tests/harness/index.ts";
-import { HOST, noOtherUser, noSshd, startSshd } from "../../../tests/harness/sshd.ts";
+} from "@rsyscall/harness";
+import { HOST, noOtherUser, noSshd, startSshd } from "@rsyscall/harness/sshd";
+import { SshTask, type SshTaskOptions } from "@rsyscall/task-ssh";
+import { Command, LocalThread } from "@rsyscall/thread";
+import { Effect } from "effect";
+import { assert, describe } from "vitest";
 
 const launch = (destination: string, options: SshTaskOptions) =>
-  Effect.flatMap(LocalThread, (local) => SshTask.launch(local, destination, options));
+  Effect.flatMap(LocalThread, (local) => SshTask.make(local, destination, options));
 
 /** How a launch fails. No process of it is left, although the scope is still open. */
 const failure = (destination: string, options: SshTaskOptions) =>
@@ -159,7 +159,7 @@ describe("ssh that is not there", () => {
     const local = yield* LocalThread;
     const child = yield* local.fork();
     yield* child.environ.set("PATH", yield* tempDirectory);
-    const error = yield* Effect.flip(SshTask.launch(child, HOST));
+    const error = yield* Effect.flip(SshTask.make(child, HOST));
     assert.deepInclude(error, { _tag: "ExecutableNotFoundError" });
     assert.match(error.message, /ssh/);
   });

@@ -41,7 +41,7 @@ export interface StdinTaskOptions {
  *
  * const program = Effect.gen(function* () {
  *   const local = yield* LocalThread;
- *   const { thread } = yield* StdinTask.launch(local, (...words) =>
+ *   const { thread } = yield* StdinTask.make(local, (...words) =>
  *     Command.make("/usr/bin/env", "-i", "--", ...words),
  *   );
  *   return thread.environ.get("HOME"); // undefined
@@ -54,15 +54,19 @@ export class StdinTask {
   readonly thread: Thread;
   /** The command, a child of the Thread that launched it. */
   readonly process: ChildProcess;
-  /** Completes when the process has ended, or is out of reach. */
-  readonly ended: Effect.Effect<void>;
+  readonly #ended: Effect.Effect<void>;
   readonly #launched: Launched;
 
   private constructor({ thread, ended }: Bootstrapped, launched: Launched) {
     this.thread = thread;
     this.process = launched.process;
-    this.ended = ended;
+    this.#ended = ended();
     this.#launched = launched;
+  }
+
+  /** Completes when the process has ended, or is out of reach. */
+  ended(): Effect.Effect<void> {
+    return this.#ended;
   }
 
   /** What the command, the process and what it runs have written to stderr so far: the last 64 KiB of it. */
@@ -75,7 +79,7 @@ export class StdinTask {
    *
    * @param command makes it of the words that it has to execute
    */
-  static launch(
+  static make(
     parent: Thread,
     command: (...words: [program: string, ...args: ReadonlyArray<string>]) => Command,
     {
@@ -92,7 +96,7 @@ export class StdinTask {
         stdin: far,
         onStderr,
       });
-      yield* far.close;
+      yield* far.close();
       const policy = { handshakeTimeout: timeout, allow: () => true, descriptionLimit: 2 ** 23 };
       const bootstrapped = yield* launched.within(
         timeout,
@@ -110,7 +114,7 @@ export class StdinTask {
         // If it has become another program, that does not hear that we hang up.
         bootstrapped.hasEnded()
           ? Effect.void
-          : launched.letEnd(bootstrapped.thread.task.sysif.close),
+          : launched.letEnd(bootstrapped.thread.task.sysif.close()),
       );
       return new StdinTask(bootstrapped, launched);
     });

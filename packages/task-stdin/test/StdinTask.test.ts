@@ -1,11 +1,5 @@
 import { chmodSync, copyFileSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { aarch64, CLONE } from "@rsyscall/abi";
-import { taskPath } from "@rsyscall/native";
-import { getppid } from "@rsyscall/near";
-import { Command, LocalThread, type Thread } from "@rsyscall/thread";
-import { LaunchError } from "@rsyscall/transport";
-import { Effect, type Scope } from "effect";
-import { assert, describe } from "vitest";
 import {
   childrenOf,
   it,
@@ -14,8 +8,14 @@ import {
   tempDirectory,
   untilEnded,
   worksAsync,
-} from "../../../tests/harness/index.ts";
-import { hello } from "../../../tests/stub-server/hello.ts";
+} from "@rsyscall/harness";
+import { hello } from "@rsyscall/harness/stubClient";
+import { taskPath } from "@rsyscall/native";
+import { getppid } from "@rsyscall/near";
+import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { LaunchError } from "@rsyscall/transport";
+import { Effect, type Scope } from "effect";
+import { assert, describe } from "vitest";
 import { StdinTask } from "../src/index.ts";
 
 /** Through a shell that does nothing of its own. */
@@ -36,7 +36,7 @@ describe("a task behind a command's stdin", () => {
     for (const sharedMemory of [true, false])
       it(`works from ${name}${sharedMemory ? "" : ", over sockets"}`, function* () {
         const from = yield* parent;
-        const { thread, process } = yield* StdinTask.launch(from, plain, { sharedMemory });
+        const { thread, process } = yield* StdinTask.make(from, plain, { sharedMemory });
         assert.equal(thread.task.pid, process.pid, "the shell became the task");
         assert.equal(thread.memory !== undefined, sharedMemory);
         yield* worksAsync(thread);
@@ -46,7 +46,7 @@ describe("a task behind a command's stdin", () => {
         const state = yield* thread.run(Command.make("/bin/sh", "-c", "exit 7"));
         assert.equal(state.exitStatus, 7);
         yield* thread.exit(3);
-        assert.equal((yield* process.wait).exitStatus, 3);
+        assert.equal((yield* process.wait()).exitStatus, 3);
       });
 
   const programs: ReadonlyArray<[name: string, ...words: ReadonlyArray<string>]> = [
@@ -66,18 +66,19 @@ describe("a task behind a command's stdin", () => {
       chmodSync(directory, 0o755);
       const executable = `${directory}/rsyscall-task`;
       copyFileSync(taskPath, executable);
-      const { thread, ended } = yield* StdinTask.launch(
+      const far = yield* StdinTask.make(
         yield* LocalThread,
         (...task) => Command.make(program, ...args, ...task),
         { executable },
       );
+      const { thread } = far;
       yield* worksAsync(thread);
       const child = yield* thread.fork();
       const state = yield* thread.run(Command.make("/bin/true"));
       assert.equal(state.exitStatus, 0);
       yield* worksAsync(child);
       yield* thread.exit(0);
-      yield* ended;
+      yield* far.ended();
     };
   for (const [name, ...words] of programs) it(`gets through ${name}`, through(words));
   for (const [name, ...words] of privileged)
@@ -89,7 +90,7 @@ describe("a task behind a command's stdin", () => {
         // The shell stays, and waits for the task.
         const waiting = (...words: ReadonlyArray<string>) =>
           Command.make("/bin/sh", "-c", '"$0" "$@"; exit 1', ...words);
-        const { thread, process } = yield* StdinTask.launch(yield* LocalThread, waiting);
+        const { thread, process } = yield* StdinTask.make(yield* LocalThread, waiting);
         const child = yield* thread.fork();
         assert.notEqual(thread.task.pid, process.pid);
         return [process.pid, thread.task.pid, child.task.pid];
@@ -112,7 +113,7 @@ describe("a task behind a command's stdin", () => {
   for (const [what, script, message] of failures)
     it(`says why there is none, when the command ${what}`, function* () {
       const before = childrenOf(process.pid);
-      const launched = StdinTask.launch(
+      const launched = StdinTask.make(
         yield* LocalThread,
         () => Command.make("/bin/sh", "-c", script),
         { timeout: "300 millis" },
@@ -126,10 +127,10 @@ describe("a task behind a command's stdin", () => {
 
   it("says what is missing", function* () {
     const local = yield* LocalThread;
-    const launched = StdinTask.launch(local, (...words) => Command.make("/no/such", ...words));
+    const launched = StdinTask.make(local, (...words) => Command.make("/no/such", ...words));
     const error = yield* Effect.flip(Effect.scoped(Effect.asVoid(launched)));
     assert.include(error.message, "ENOENT");
-    const elsewhere = StdinTask.launch(local, plain, { executable: "/no/such/task" });
+    const elsewhere = StdinTask.make(local, plain, { executable: "/no/such/task" });
     const second = yield* Effect.flip(Effect.scoped(Effect.asVoid(elsewhere)));
     assert.instanceOf(second, LaunchError);
     assert.include(second.message, "/no/such/task");
@@ -140,7 +141,7 @@ describe("a task behind a command's stdin", () => {
     const program = readFileSync(taskPath);
     program.writeUInt16LE(aarch64.elfMachine, 18);
     writeFileSync(executable, program, { mode: 0o755 });
-    const launched = StdinTask.launch(yield* LocalThread, (path) => Command.make(path), {
+    const launched = StdinTask.make(yield* LocalThread, (path) => Command.make(path), {
       executable,
     });
     const error = yield* Effect.flip(Effect.scoped(Effect.asVoid(launched)));
@@ -153,7 +154,7 @@ describe("a task behind a command's stdin", () => {
       `${directory}/hello`,
       hello((view) => view.setUint32(8, 2, true)),
     );
-    const said = StdinTask.launch(yield* LocalThread, () =>
+    const said = StdinTask.make(yield* LocalThread, () =>
       Command.make(
         "/bin/sh",
         "-c",
@@ -174,7 +175,7 @@ describe("a task behind a command's stdin", () => {
     const parts: Array<string> = [];
     const saying = (...words: ReadonlyArray<string>) =>
       Command.make("/bin/sh", "-c", 'echo the command >&2; exec "$@"', "sh", ...words);
-    const task = yield* StdinTask.launch(yield* LocalThread, saying, {
+    const task = yield* StdinTask.make(yield* LocalThread, saying, {
       onStderr: (bytes) => parts.push(new TextDecoder().decode(bytes)),
     });
     yield* task.thread.run(Command.make("/bin/sh", "-c", "echo a program >&2"));

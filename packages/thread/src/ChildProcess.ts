@@ -107,10 +107,10 @@ export class ChildProcess {
     child: Watched,
     atEnd: Effect.Effect<void>,
   ): Effect.Effect<ChildProcess, HandleFailure> {
-    const { connection, epoller } = parent;
+    const { connection } = parent;
     const watching = Effect.gen(function* () {
       const ours = connection.canPass ? yield* passed(connection, child.pidfd) : child.pidfd;
-      const watcher = connection.canPass ? connection.accessEpoller : yield* epoller;
+      const watcher = connection.canPass ? connection.accessEpoller : yield* parent.epoller();
       const named = yield* nameOf(parent, child);
       const process = new ChildProcess(parent, child, named, ours, watcher);
       yield* watcher.watch(ours, (hasEnded) => process.#onReadable(hasEnded, atEnd));
@@ -184,7 +184,7 @@ export class ChildProcess {
   }
 
   /** Waits for the child's end. Any number may wait, and each can be interrupted at once. */
-  get wait(): Effect.Effect<ChildState, HandleFailure> {
+  wait(): Effect.Effect<ChildState, HandleFailure> {
     return Effect.suspend(() =>
       this.#state === undefined
         ? this.#epoller.holding(Deferred.await(this.#ended))
@@ -193,13 +193,13 @@ export class ChildProcess {
   }
 
   /** As `wait`, without keeping the event loop going. */
-  get ended(): Effect.Effect<ChildState, HandleFailure> {
+  ended(): Effect.Effect<ChildState, HandleFailure> {
     return Deferred.await(this.#ended);
   }
 
   /** As `wait`, and anything but exit status 0 is an error. */
-  get check(): Effect.Effect<ChildState, HandleFailure | ChildProcessError> {
-    return Effect.flatMap(this.wait, (state) =>
+  check(): Effect.Effect<ChildState, HandleFailure | ChildProcessError> {
+    return Effect.flatMap(this.wait(), (state) =>
       state.clean
         ? Effect.succeed(state)
         : Effect.fail(new ChildProcessError({ state, command: this.#command })),
@@ -215,7 +215,7 @@ export class ChildProcess {
    */
   waitFor(options: number): Effect.Effect<ChildState, HandleFailure> {
     const changes = options & (W.STOPPED | W.CONTINUED);
-    if (changes === 0) return this.wait;
+    if (changes === 0) return this.wait();
     const poll: Effect.Effect<ChildState, HandleFailure> = Effect.flatMap(
       this.#living("waitid", "ECHILD", this.pidfd.waitid(changes | W.NOHANG)),
       (state) =>
@@ -224,8 +224,8 @@ export class ChildProcess {
           : Effect.succeed(state),
     );
     if ((options & W.EXITED) === 0) return poll;
-    const untilEnd = catchErrno("ECHILD", () => this.wait)(poll);
-    return Effect.raceFirst(untilEnd, this.wait);
+    const untilEnd = catchErrno("ECHILD", () => this.wait())(poll);
+    return Effect.raceFirst(untilEnd, this.wait());
   }
 
   /**
@@ -260,7 +260,7 @@ export class ChildProcess {
    * A descriptor of the child by which signals are sent, as `kill` sends them, also when the child has
    * ended: then it still stands for a process group that the child has led.
    */
-  get signalling(): Effect.Effect<Pidfd, HandleFailure, Scope.Scope> {
+  signalling(): Effect.Effect<Pidfd, HandleFailure, Scope.Scope> {
     return Effect.flatMap(this.#isOurs, (isOurs) => {
       const pidfd = isOurs ? this.#ours : this.pidfd;
       return pidfd.forTask(pidfd.task);
@@ -268,12 +268,12 @@ export class ChildProcess {
   }
 
   /** Makes sure that the child has ended: what its scope does. */
-  get killAndWait(): Effect.Effect<void> {
+  killAndWait(): Effect.Effect<void> {
     // Where nobody is told any more, the end of a child that was killed is soon enough to wait for.
     const waitHere = Effect.map(this.pidfd.waitid(W.EXITED), (state) => {
       this.#state = state;
     });
-    const told = Effect.catchTag(this.wait, "SyscallSendError", () => waitHere);
+    const told = Effect.catchTag(this.wait(), "SyscallSendError", () => waitHere);
     const end = Effect.andThen(
       this.kill(SIG.KILL),
       Effect.flatMap(this.#isOurs, (isOurs) =>
@@ -301,7 +301,7 @@ export class ChildProcess {
   }
 
   /** getpgid(2) */
-  get pgid(): Effect.Effect<Pid, HandleFailure> {
+  pgid(): Effect.Effect<Pid, HandleFailure> {
     return this.#byNumber("getpgid", (pid) => getpgid(this.task.sysif, pid));
   }
 

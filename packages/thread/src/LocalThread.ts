@@ -65,7 +65,7 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
     const sysif = new LocalSyscallInterface(abi);
     const pageSize = auxv(AT_PAGESZ) ?? 4096;
     const allocator = new Allocator(sysif, pageSize);
-    yield* Effect.addFinalizer(() => allocator.close);
+    yield* Effect.addFinalizer(() => allocator.close());
     const task = new Task({
       sysif,
       pid: Pid(process.pid),
@@ -110,14 +110,14 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
       connection: new SelfConnection(task, epoller),
       memory: ownMemory,
       loader: NativeLoader.makeFromSymbols(task, { server: Address(symbols.server) }),
-      epoller: Effect.succeed(epoller),
+      epoller: () => Effect.succeed(epoller),
       environ: Environment.fromRecord(process.env),
       stdin,
       stdout,
       stderr,
       scope: yield* Effect.scope,
       // Node handles SIGCHLD, or leaves it alone.
-      beforeChildren: Effect.void,
+      beforeChildren: () => Effect.void,
       ancestor: undefined,
     });
   },

@@ -90,28 +90,48 @@ export class Thread implements ThreadFields {
   readonly connection: Connection;
   readonly memory: SharedMemory | undefined;
   readonly loader: NativeLoader;
-  readonly epoller: Effect.Effect<Epoller, HandleFailure>;
   readonly environ: Environment;
   readonly stdin: FileDescriptor;
   readonly stdout: FileDescriptor;
   readonly stderr: FileDescriptor;
   readonly scope: Scope.Scope;
-  readonly beforeChildren: Effect.Effect<void, HandleFailure>;
   readonly ancestor: Ancestor | undefined;
+  readonly #epoller: () => Effect.Effect<Epoller, HandleFailure>;
+  readonly #beforeChildren: () => Effect.Effect<void, HandleFailure>;
 
   constructor(fields: ThreadFields) {
     this.task = fields.task;
     this.connection = fields.connection;
     this.memory = fields.memory;
     this.loader = fields.loader;
-    this.epoller = fields.epoller;
+    this.#epoller = fields.epoller;
     this.environ = fields.environ;
     this.stdin = fields.stdin;
     this.stdout = fields.stdout;
     this.stderr = fields.stderr;
     this.scope = fields.scope;
-    this.beforeChildren = fields.beforeChildren;
+    this.#beforeChildren = fields.beforeChildren;
     this.ancestor = fields.ancestor;
+  }
+
+  /** The same process, with some of what makes it comfortable exchanged for other things. */
+  with(changes: Partial<ThreadFields>): Thread {
+    return new Thread({
+      ...this,
+      epoller: this.#epoller,
+      beforeChildren: this.#beforeChildren,
+      ...changes,
+    });
+  }
+
+  /** Waits for the process's descriptors. Made when it is first asked for. */
+  epoller(): Effect.Effect<Epoller, HandleFailure> {
+    return this.#epoller();
+  }
+
+  /** What has to be done, once, before the process has children. */
+  beforeChildren(): Effect.Effect<void, HandleFailure> {
+    return this.#beforeChildren();
   }
 
   /** The signals that are blocked in programs that the process executes or starts. */
@@ -166,7 +186,7 @@ export class Thread implements ThreadFields {
   makeAfd<A extends FileDescriptor>(
     fd: A,
   ): Effect.Effect<AsyncFileDescriptor<A>, HandleFailure, Scope.Scope> {
-    return Effect.flatMap(this.epoller, (epoller) => AsyncFileDescriptor.make(epoller, fd));
+    return Effect.flatMap(this.epoller(), (epoller) => AsyncFileDescriptor.make(epoller, fd));
   }
 
   /**
@@ -241,7 +261,7 @@ export class Thread implements ThreadFields {
     return Effect.flatMap(pollNow(fd, event === EPOLL.IN ? POLL.IN : POLL.OUT), (events) =>
       events !== 0
         ? Effect.void
-        : Effect.flatMap(this.epoller, (epoller) => epoller.waitFor(fd, event)),
+        : Effect.flatMap(this.epoller(), (epoller) => epoller.waitFor(fd, event)),
     );
   }
 
@@ -343,9 +363,9 @@ export class Thread implements ThreadFields {
    *   // What the parent had is in the child's table as well.
    *   yield* (yield* writer.inherit(child.task)).dup3(child.stdout);
    *   yield* child.exec(thread.environ.sh.args("-c", "hostname inside; hostname"));
-   *   yield* writer.close;
+   *   yield* writer.close();
    *   console.log(yield* thread.readTextToEof(reader)); // inside
-   *   yield* child.process.check;
+   *   yield* child.process.check();
    * });
    * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
    * ```

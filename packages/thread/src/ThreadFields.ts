@@ -14,7 +14,7 @@ export interface ThreadFields {
   readonly memory: SharedMemory | undefined;
   readonly loader: NativeLoader;
   /** Waits for the process's descriptors. Made when it is first asked for. */
-  readonly epoller: Effect.Effect<Epoller, HandleFailure>;
+  readonly epoller: () => Effect.Effect<Epoller, HandleFailure>;
   readonly environ: Environment;
   /** Descriptors 0, 1 and 2. Nothing is known of them; they may even be closed. */
   readonly stdin: FileDescriptor;
@@ -23,7 +23,7 @@ export interface ThreadFields {
   /** As long as the Thread. */
   readonly scope: Scope.Scope;
   /** What has to be done, once, before the process has children. */
-  readonly beforeChildren: Effect.Effect<void, HandleFailure>;
+  readonly beforeChildren: () => Effect.Effect<void, HandleFailure>;
   /**
    * For a process that is a peer and not our own code: the process on this host from which its children
    * certainly descend. Undefined if that is not known: then only their parent signals them.

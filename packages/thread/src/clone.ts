@@ -72,7 +72,7 @@ export const cloneThread = (
       return yield* Effect.gen(function* () {
         const ids =
           flags & CLONE.NEWUSER && user !== false ? yield* effectiveIds(parent.task) : undefined;
-        yield* parent.beforeChildren;
+        yield* parent.beforeChildren();
         const channels = yield* openChannels(parent, flags);
         const far = channels.all.map(([, end]) => end);
         const table = parent.task.fdTable;
@@ -94,13 +94,13 @@ export const cloneThread = (
           sysif.describe = () => process?.toString() ?? `pid ${cloned.pid}`;
           const fields = yield* makeThread(parent, flags, channels, fdTable, cloned, sysif, scope);
           const { task } = fields;
-          task.atLeave(cloned.freeStack);
+          task.atLeave(cloned.freeStack());
           process = yield* ChildProcess.watch(
             parent,
             { ...cloned, life },
-            Effect.andThen(lastWords(task, sysif), task.leave),
+            Effect.andThen(lastWords(task, sysif), task.leave()),
           );
-          if (!detached) yield* Scope.addFinalizer(outer, process.killAndWait);
+          if (!detached) yield* Scope.addFinalizer(outer, process.killAndWait());
           if (ids !== undefined)
             yield* writeUserMapping(task, { outside: ids, ...(user && { inside: user }) });
           yield* learnChildNamespaces(parent.task, task, flags);
@@ -121,7 +121,9 @@ export const cloneThread = (
  */
 const lastWords = (task: Task, connection: SyscallConnection): Effect.Effect<void> =>
   Effect.suspend(() =>
-    task.fdTable.isOnlyOf(task) ? connection.closeSoon : Effect.sync(() => connection.failAtEnd()),
+    task.fdTable.isOnlyOf(task)
+      ? connection.closeSoon()
+      : Effect.sync(() => connection.failAtEnd()),
   );
 
 /**
@@ -132,7 +134,7 @@ const lastWords = (task: Task, connection: SyscallConnection): Effect.Effect<voi
 const abandon = (cloned: Cloned): Effect.Effect<void> =>
   signalChild(cloned, SIG.KILL).pipe(
     Effect.andThen(cloned.pidfd.waitid(W.EXITED)),
-    Effect.andThen(cloned.freeStack),
+    Effect.andThen(cloned.freeStack()),
     Effect.ignore,
   );
 
@@ -174,25 +176,26 @@ const makeThread = (
     const ends = yield* Effect.forEach(channels.all, ([, end]) => {
       const own = new Socket(task, end.near);
       own.closeOnFork = true;
-      return Effect.as(end.release, own);
+      return Effect.as(end.release(), own);
     });
     const connection: Connection =
       channels.passing === undefined
         ? new SharedTableConnection(parent.connection, parent.task, task)
         : parent.connection.extendTo(channels.passing[0], ends.at(-1) as Socket);
     const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
+    const epoller = once(Scope.provide(makeEpoller(task, connection), scope));
     return {
       task,
       connection,
       memory: parent.memory,
       loader: NativeLoader.makeFromSymbols(task, { server: parent.loader.server.address }),
-      epoller: once(Scope.provide(makeEpoller(task, connection), scope)),
+      epoller: () => epoller,
       environ: parent.environ.copy(),
       stdin: stdio(0),
       stdout: stdio(1),
       stderr: stdio(2),
       scope,
-      beforeChildren: Effect.void,
+      beforeChildren: () => Effect.void,
       ancestor: parent.ancestor,
     };
   });

@@ -38,7 +38,7 @@ const makeTemporary = <A>(
       return yield* Effect.fail(
         SyscallError.of("mktemp", "EINVAL", JSON.stringify(Path.make(directory, prefix).text)),
       );
-    const parent = yield* Directory.open(task, directory, O.PATH);
+    const parent = yield* Directory.make(task, directory, O.PATH);
     const attempt = (left: number): Effect.Effect<A, HandleFailure, Scope.Scope> => {
       const name = prefix + randomBytes(12).toString("base64url");
       const path = Path.make(directory, name);

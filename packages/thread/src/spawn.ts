@@ -36,9 +36,9 @@ export interface SpawnOptions extends RunOptions {
 interface Started {
   readonly process: ChildProcess;
   /** What the kernel has refused so far. */
-  readonly failure: Effect.Effect<SyscallError | undefined, SyscallFailure>;
+  readonly failure: () => Effect.Effect<SyscallError | undefined, SyscallFailure>;
   /** The child no longer needs memory of ours. */
-  readonly freeStack: Effect.Effect<void>;
+  readonly freeStack: () => Effect.Effect<void>;
 }
 
 const start = (
@@ -50,7 +50,7 @@ const start = (
   Effect.uninterruptible(
     Effect.gen(function* () {
       const scope = yield* Effect.scope;
-      yield* parent.beforeChildren;
+      yield* parent.beforeChildren();
       const envp = yield* parent.environ.withUpdates(command.envUpdates);
       const given = new Map(fds);
       for (const [number, fd] of [stdin, stdout, stderr].entries())
@@ -69,18 +69,17 @@ const start = (
         Scope.provide(life),
         Effect.onError((cause) => Scope.close(life, Exit.failCause(cause))),
       );
-      const { freeStack } = cloned;
-      yield* Scope.addFinalizer(life, freeStack);
+      yield* Scope.addFinalizer(life, cloned.freeStack());
       // It lies on the stack, which goes with the child.
-      const failure = once(cloned.failure);
+      const failure = once(cloned.failure());
       const process = yield* ChildProcess.watch(
         parent,
         { ...cloned, life },
         Effect.ignore(failure),
       ).pipe(Effect.onError(() => Effect.ignore(signalChild(cloned, SIG.KILL))));
-      if (!detached) yield* Effect.addFinalizer(() => process.killAndWait);
+      if (!detached) yield* Effect.addFinalizer(() => process.killAndWait());
       process.executes(command);
-      return { process, failure, freeStack };
+      return { process, failure: () => failure, freeStack: () => cloned.freeStack() };
     }),
   );
 
@@ -116,8 +115,8 @@ const spawnOnce = (
       reader.closeOnFork = true;
       writer.closeOnFork = true;
       const started = yield* start(parent, command, options, writer);
-      yield* writer.close;
-      const epoller = yield* parent.epoller;
+      yield* writer.close();
+      const epoller = yield* parent.epoller();
       const gone = yield* Deferred.make<void>();
       yield* Scope.provide(
         epoller.watch(reader, () => Deferred.doneUnsafe(gone, Effect.void)),
@@ -126,8 +125,8 @@ const spawnOnce = (
       yield* epoller.holding(Deferred.await(gone));
       return started;
     }).pipe(Effect.onExit((exit) => Scope.close(scope, exit)));
-    yield* Effect.flatMap(failure, orFail);
-    yield* freeStack;
+    yield* Effect.flatMap(failure(), orFail);
+    yield* freeStack();
     return process;
   });
 
@@ -138,6 +137,6 @@ const runOnce = (
 ): Effect.Effect<ChildState, HandleFailure> =>
   Effect.scoped(
     Effect.flatMap(start(parent, command, options, undefined), ({ process, failure }) =>
-      Effect.tap(process.wait, () => Effect.flatMap(failure, orFail)),
+      Effect.tap(process.wait(), () => Effect.flatMap(failure(), orFail)),
     ),
   );

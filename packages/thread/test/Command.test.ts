@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
+import { it, missing, tempDirectory } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe, test } from "vitest";
-import { it, missing, tempDirectory } from "../../../tests/harness/index.ts";
 import { Command } from "../src/index.ts";
 
 /** Runs a command, and gives its stdout. */
@@ -11,9 +11,9 @@ const output = (command: Command) =>
     const thread = yield* LocalThread;
     const [reader, writer] = yield* thread.pipe();
     const child = yield* thread.spawn(command, { stdout: writer });
-    yield* writer.close;
+    yield* writer.close();
     const bytes = yield* thread.readToEof(reader);
-    yield* child.check;
+    yield* child.check();
     return Buffer.from(bytes);
   });
 

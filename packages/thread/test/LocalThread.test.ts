@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { execute, it, tempDirectory } from "@rsyscall/harness";
 import { Effect, Layer } from "effect";
 import { assert, describe } from "vitest";
-import { execute, it, tempDirectory } from "../../../tests/harness/index.ts";
 import { checkKernel, KernelTooOldError, LocalThread } from "../src/index.ts";
 
 describe("LocalThread", () => {
@@ -58,7 +58,7 @@ describe("LocalThread.layer", () => {
       const thread = yield* LocalThread;
       const [reader, writer] = yield* thread.pipe();
       const afd = yield* thread.makeAfd(reader);
-      addresses.add(yield* (yield* thread.ptr(new Uint8Array(1_000_000))).address);
+      addresses.add(yield* (yield* thread.ptr(new Uint8Array(1_000_000))).address());
       yield* writer.writeAllText("text");
       yield* afd.readBytes();
       return yield* Effect.fail("as expected" as const);

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { O, SIG, SigHow } from "@rsyscall/abi";
 import { sigprocmask } from "@rsyscall/handle";
+import { it, launchStub } from "@rsyscall/harness";
 import { getpid, type SyscallError, call as syscall } from "@rsyscall/near";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../../../tests/harness/index.ts";
 import { LocalThread } from "../src/index.ts";
 
 describe("the Thread of a stub", () => {
@@ -34,7 +34,7 @@ describe("the Thread of a stub", () => {
     assert.equal(statSync(`${directory}/binary`).size, 0);
     assert.equal((yield* thread.slurp(`${directory}/binary`)).length, 0);
     // A close travels and is not waited for; whoever has answered after it has closed.
-    const descriptors = Effect.map(thread.task.sysif.barrier, () =>
+    const descriptors = Effect.map(thread.task.sysif.barrier(), () =>
       readdirSync(`/proc/${call.pid}/fd`),
     );
     const before = yield* descriptors;
@@ -56,7 +56,7 @@ describe("the Thread of a stub", () => {
     const zeros = yield* thread.open("/dev/zero", O.RDONLY);
     const endless = yield* Effect.flip(thread.readToEof(zeros, { limit: 300_000 }));
     assert.deepInclude({ ...endless }, { errno: "EFBIG" });
-    yield* zeros.close;
+    yield* zeros.close();
     // A file that says it has no size.
     const status = new TextDecoder().decode(yield* thread.slurp("/proc/self/status"));
     assert.match(status, new RegExp(`^Pid:\\s${call.pid}$`, "m"));
@@ -129,7 +129,7 @@ describe("streams of a Thread", () => {
             Stream.fromArray([sent.subarray(0, 1), sent.subarray(1)]),
             thread.sink(writer),
           ),
-          writer.close,
+          writer.close(),
         ),
         { startImmediately: true },
       );
@@ -148,10 +148,10 @@ describe("streams of a Thread", () => {
       const reading = yield* Effect.forkChild(Stream.runDrain(thread.stream(reader)), {
         startImmediately: true,
       });
-      yield* thread.task.sysif.barrier;
+      yield* thread.task.sysif.barrier();
       yield* Fiber.interrupt(reading);
       yield* writer.writeAllText("still there");
-      yield* writer.close;
+      yield* writer.close();
       assert.equal(yield* thread.readTextToEof(reader), "still there");
     });
   }
@@ -163,9 +163,9 @@ describe("streams of a Thread", () => {
     const [there, thereEnd] = yield* call.thread.pipe();
     const [here, hereEnd] = yield* child.pipe();
     const sent = Uint8Array.from({ length: 300_000 }, (_, i) => (i * 13) % 255);
-    yield* Effect.forkChild(Effect.andThen(call.thread.writeAll(thereEnd, sent), thereEnd.close));
+    yield* Effect.forkChild(Effect.andThen(call.thread.writeAll(thereEnd, sent), thereEnd.close()));
     yield* Effect.forkChild(
-      Effect.andThen(Stream.run(call.thread.stream(there), child.sink(hereEnd)), hereEnd.close),
+      Effect.andThen(Stream.run(call.thread.stream(there), child.sink(hereEnd)), hereEnd.close()),
     );
     assert.equal(Buffer.compare(yield* child.readToEof(here), sent), 0);
   });

@@ -1,8 +1,8 @@
 import { FdPassConnection } from "@rsyscall/connection";
+import { it, launchStubWith } from "@rsyscall/harness";
 import { ConnectionEnd, SyscallSendError } from "@rsyscall/near";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStubWith } from "../../../tests/harness/index.ts";
 import { LocalThread, makeEpoller } from "../src/index.ts";
 
 const gone = Exit.fail(new ConnectionEnd((syscall) => new SyscallSendError({ syscall })));

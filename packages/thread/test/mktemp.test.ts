@@ -11,11 +11,11 @@ import {
 } from "node:fs";
 import { O, type SyscallName } from "@rsyscall/abi";
 import { chmod, mkdir, open, setresuid, type Task } from "@rsyscall/handle";
+import { it, launchStub, notRoot, tempDirectory } from "@rsyscall/harness";
 import { Address, type SyscallError, type Word } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, notRoot, tempDirectory } from "../../../tests/harness/index.ts";
 import { mkdtemp, mkstemp } from "../src/mktemp.ts";
 
 /** The task, but somebody has already made what it is about to make, the first `times` times. */

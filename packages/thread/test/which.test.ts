@@ -1,9 +1,9 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { setresuid } from "@rsyscall/handle";
+import { it, launchStub, notRoot, tempDirectory } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, notRoot, tempDirectory } from "../../../tests/harness/index.ts";
 import { type Command, Environment, type ExecutableNotFoundError, which } from "../src/index.ts";
 
 const program = (path: string) => {

@@ -62,7 +62,7 @@ export interface Transport {
 export interface Bootstrapped {
   readonly thread: Thread;
   /** Completes when the process has ended, or is out of reach. */
-  readonly ended: Effect.Effect<void>;
+  readonly ended: () => Effect.Effect<void>;
   /** Whether that is so now. */
   readonly hasEnded: () => boolean;
 }
@@ -116,21 +116,23 @@ export const bootstrapThread = (
       passingEnd.closeOnFork = true;
       const connection = transport.connect(passing, passingEnd);
       const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
+      const epoller = once(Scope.provide(makeEpoller(task, connection), scope));
+      const beforeChildren = once(heedChildren(task));
       const thread = new Thread({
         task,
         connection,
         memory,
         loader: NativeLoader.makeFromSymbols(task, { server: description.serverSymbol }),
-        epoller: once(Scope.provide(makeEpoller(task, connection), scope)),
+        epoller: () => epoller,
         environ: new Environment(transport.environment ?? description.environment),
         stdin: stdio(0),
         stdout: stdio(1),
         stderr: stdio(2),
         scope,
-        beforeChildren: once(heedChildren(task)),
+        beforeChildren: () => beforeChildren,
         ancestor: transport.ancestor,
       });
-      return { thread, ended: sysif.ended, hasEnded: () => sysif.hasEnded };
+      return { thread, ended: () => sysif.ended(), hasEnded: () => sysif.hasEnded };
     }).pipe(
       Scope.provide(scope),
       Effect.onError(() => Scope.close(scope, Exit.void)),
@@ -150,7 +152,7 @@ const ARRIVAL_LIMIT = "1 second";
  */
 const arrival = (sysif: SyscallConnection): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const barrier = yield* Effect.forkDetach(Effect.ignore(sysif.barrier), {
+    const barrier = yield* Effect.forkDetach(Effect.ignore(sysif.barrier()), {
       startImmediately: true,
     });
     yield* Effect.timeoutOption(Fiber.await(barrier), ARRIVAL_LIMIT);

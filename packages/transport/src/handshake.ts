@@ -76,7 +76,7 @@ export const turnAway = (socket: Socket, problem: string): Effect.Effect<void> =
 
 const hear = (socket: AsyncFileDescriptor<Socket>, policy: HandshakePolicy) =>
   Effect.gen(function* () {
-    const peer = yield* socket.handle.peerCredentials;
+    const peer = yield* socket.handle.peerCredentials();
     if (!policy.allow(peer))
       return yield* new HandshakeError({
         kind: "NotAllowed",
@@ -84,7 +84,7 @@ const hear = (socket: AsyncFileDescriptor<Socket>, policy: HandshakePolicy) =>
       });
 
     const first = yield* socket.receiveFds(HELLO_READ_SIZE, FDS_AT_MOST);
-    for (const further of first.fds.slice(1)) yield* further.close;
+    for (const further of first.fds.slice(1)) yield* further.close();
     const buffer = new AsyncReadBuffer(closingFds(socket), first.bytes);
     const prefix = yield* buffer.readLength(HELLO_PREFIX_SIZE, "the hello");
     if (MAGIC.some((byte, i) => prefix[i] !== byte))

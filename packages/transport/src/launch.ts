@@ -7,7 +7,7 @@ import { Duration, Effect, Fiber, type Scope } from "effect";
 import { HandshakeError, type HandshakeProblem, LaunchError } from "./errors.ts";
 import { Tail } from "./internal/Tail.ts";
 
-/** Of what a command writes to stderr, this much of the end is kept. */
+/** Bytes of stderr tail that are kept. */
 const STDERR_SIZE = 64 * 1024;
 
 /**
@@ -47,7 +47,7 @@ export class Launched {
    * killed leaves the process behind it as a zombie, where the first process reaps no orphans, as in most containers.
    */
   letEnd<E>(hangUp: Effect.Effect<void, E>): Effect.Effect<void> {
-    return Effect.andThen(Effect.ignore(hangUp), this.process.wait).pipe(
+    return Effect.andThen(Effect.ignore(hangUp), this.process.wait()).pipe(
       Effect.timeout(END_TIMEOUT),
       Effect.ignore,
     );
@@ -55,7 +55,7 @@ export class Launched {
 
   /** Waits until the command has ended, and says how. */
   get #end(): Effect.Effect<string> {
-    return Effect.map(Effect.exit(this.process.wait), () =>
+    return Effect.map(Effect.exit(this.process.wait()), () =>
       this.process.state === undefined ? "it is out of reach" : `it ${this.process.state}`,
     );
   }
@@ -69,7 +69,7 @@ export class Launched {
     effect: Effect.Effect<A, E, R>,
   ): Effect.Effect<A, LaunchError, R> {
     const failed = (problem: string, kind?: HandshakeProblem, cause?: unknown) =>
-      Effect.flatMap(this.#stderr.finish, () => {
+      Effect.flatMap(this.#stderr.finish(), () => {
         const { stderr } = this;
         return Effect.fail(
           new LaunchError({ command: String(this.#command), problem, kind, stderr, cause }),
@@ -114,7 +114,7 @@ export const launch = (
     const [reader, writer] = yield* parent.pipe();
     const stderr = yield* Stderr.make(parent, reader, onStderr);
     const process = yield* parent.spawn(command, { ...options, stderr: writer });
-    yield* writer.close;
+    yield* writer.close();
     return new Launched(process, shown, stderr);
   });
 
@@ -160,7 +160,7 @@ class Stderr {
   }
 
   /** Reads what is in the pipe, and then no more. */
-  get finish(): Effect.Effect<void> {
+  finish(): Effect.Effect<void> {
     const drain: Effect.Effect<void, HandleFailure> = Effect.suspend(() =>
       this.#hasEnded
         ? Effect.void

@@ -18,16 +18,15 @@ export interface OpenedSocket {
  * Opens a Unix socket to a child of a Thread. Our end is in the access task where descriptors get there:
  * nothing then goes through the Thread, and memory can be shared. Else it is in the Thread itself.
  */
-export const openSocket = ({
-  task,
-  connection,
-  epoller,
-}: Thread): Effect.Effect<OpenedSocket, HandleFailure, Scope.Scope> =>
+export const openSocket = (
+  thread: Thread,
+): Effect.Effect<OpenedSocket, HandleFailure, Scope.Scope> =>
   Effect.gen(function* () {
+    const { connection } = thread;
     if (!connection.canPass) {
-      const [near, far] = yield* Socket.pair(task);
+      const [near, far] = yield* Socket.pair(thread.task);
       near.closeOnFork = true;
-      const socket = yield* AsyncFileDescriptor.make(yield* epoller, near);
+      const socket = yield* AsyncFileDescriptor.make(yield* thread.epoller(), near);
       return { socket, far, connection };
     }
     const { accessTask, accessEpoller } = connection;

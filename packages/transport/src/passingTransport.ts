@@ -26,7 +26,8 @@ export const passingTransport = (
     sendChannels: (message, count) =>
       Effect.gen(function* () {
         const channels = yield* connection.openChannels(count);
-        for (const [i, [access]] of channels.entries()) if (i !== PASSING) yield* access.refuseFds;
+        for (const [i, [access]] of channels.entries())
+          if (i !== PASSING) yield* access.refuseFds();
         const far = channels.map(([, end]) => end);
         const sent = yield* socket
           .sendFds(message, far, MSG.DONTWAIT)
@@ -36,7 +37,7 @@ export const passingTransport = (
             kind: "HungUp",
             problem: "the stub does not take its welcome",
           });
-        yield* Effect.forEach(far, (end) => end.close, { discard: true });
+        yield* Effect.forEach(far, (end) => end.close(), { discard: true });
         return channels.map(([access]) => access);
       }),
     isCut: (access) => connection.isCut?.(access) ?? false,

@@ -62,7 +62,7 @@ export const workshop = (
     yield* Effect.acquireRelease(mkdir(task, path, 0o700), () => Effect.ignore(rmdir(task, path)));
     // A child that writes a file there reaches it by its own copy of this descriptor.
     const directory = yield* open(task, path, O.PATH | O.DIRECTORY | O.NOFOLLOW);
-    const { uid, mode } = yield* directory.fstat;
+    const { uid, mode } = yield* directory.fstat();
     // Where others may write, they may have put another one in its place.
     if (uid !== (yield* geteuid(task.sysif)) || (mode & 0o077) !== 0)
       return yield* SyscallError.of("mkdir", "EPERM", path.text);
@@ -176,7 +176,7 @@ export const judgeSocket =
         const socket = yield* Socket.make(task, AF.UNIX, SOCK.STREAM | SOCK.NONBLOCK);
         socket.closeOnFork = true;
         yield* connectUnix(socket, path);
-        const { pid } = yield* socket.peerCredentials;
+        const { pid } = yield* socket.peerCredentials();
         return {
           problem: `is the socket of a server that listens (pid ${pid})`,
           remedy: "choose another name or directory, or end that server",

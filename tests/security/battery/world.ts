@@ -10,12 +10,12 @@ import {
   Socket,
   Task,
 } from "@rsyscall/handle";
+import type { Random } from "@rsyscall/harness";
 import { Address, Fd, Pid } from "@rsyscall/near";
 import type { StubCall } from "@rsyscall/stub-server";
 import { Environment, type LocalThread, NativeLoader, once, Thread } from "@rsyscall/thread";
 import { type Context, Effect, Scope } from "effect";
 import { Liar } from "./liar.ts";
-import type { Random } from "./random.ts";
 
 /** A Thread of a process that lies, and all that an operation needs besides. */
 export class World {
@@ -53,13 +53,13 @@ export class World {
       connection: this.#connection(local),
       memory: undefined,
       loader: NativeLoader.makeFromSymbols(task, { server: Address(0x401000) }),
-      epoller: this.epoller,
+      epoller: () => this.epoller,
       environ: Environment.fromRecord({ PATH: "/bin:/usr/bin", TMPDIR: "/tmp" }),
       stdin: stdin as FileDescriptor,
       stdout: stdout as FileDescriptor,
       stderr: stderr as FileDescriptor,
       scope,
-      beforeChildren: Effect.void,
+      beforeChildren: () => Effect.void,
       ancestor: undefined,
     });
   }
@@ -92,7 +92,7 @@ export class World {
       Effect.flatMap(ours.openChannels(count), (channels) =>
         // No server is at the other end: a child that is silent would be waited for.
         Effect.forEach(channels, ([access, far]) =>
-          Effect.as(far.release, [access, this.fd(Socket)] as [Socket, Socket]),
+          Effect.as(far.release(), [access, this.fd(Socket)] as [Socket, Socket]),
         ),
       );
     return {

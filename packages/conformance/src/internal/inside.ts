@@ -16,9 +16,9 @@ const openFds = (
 ): Effect.Effect<ReadonlyMap<number, string>, HandleFailure> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const directory = yield* Directory.open(task, `/proc/${pid}/fd`);
+      const directory = yield* Directory.make(task, `/proc/${pid}/fd`);
       const fds = new Map<number, string>();
-      for (const { name } of yield* directory.entries)
+      for (const { name } of yield* directory.entries())
         if (pid !== "self" || Number(name) !== directory.near)
           fds.set(Number(name), (yield* directory.readlinkat(name)).text);
       return fds;
@@ -26,7 +26,7 @@ const openFds = (
   );
 
 /**
- * What every program has that this process starts, because somebody has left it open: "number -> what".
+ * What every program has that this process starts, because it was left open in this process: "number -> what".
  * No transport can be blamed for it.
  */
 const leftOpen = (): ReadonlySet<string> =>

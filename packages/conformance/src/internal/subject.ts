@@ -6,7 +6,7 @@ import { NotHere } from "./expect.ts";
 
 /** A new Thread of the transport. */
 export const newThread: Effect.Effect<Thread, unknown, Subject | Scope.Scope | LocalThread> =
-  Effect.flatMap(Subject, ({ transport }) => transport.makeThread);
+  Effect.flatMap(Subject, ({ transport }) => transport.makeThread());
 
 /** Cuts a Thread of the transport. */
 export const cut = (thread: Thread): Effect.Effect<void, unknown, Subject> =>

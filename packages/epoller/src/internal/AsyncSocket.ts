@@ -110,7 +110,7 @@ export class AsyncSocket {
           const flags = part.flags | (further.length > 0 ? MSG.CTRUNC : 0);
           return Effect.map(
             Effect.andThen(
-              Effect.forEach(further, (fd) => fd.release, { discard: true }),
+              Effect.forEach(further, (fd) => fd.release(), { discard: true }),
               Effect.forEach(part.fds.slice(0, mostFds), (fd) => fd.move(handle.task)),
             ),
             (fds) => ({ ...part, fds, flags }),

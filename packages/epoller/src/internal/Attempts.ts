@@ -75,8 +75,8 @@ export class Attempts {
    * interrupted meanwhile is kept; so that it comes before what calls behind it bring, one fiber at a time
    * takes.
    *
-   * @param use makes something of the result before the fiber can be interrupted. If undefined, it gets the
-   *   result itself, or nobody does.
+   * @param use makes something of the result before the fiber can be interrupted. If undefined, the fiber gets the
+   *   result itself, or it is kept.
    */
   take<B, C, E, R>(
     kept: Kept<B, E, R>,
@@ -106,7 +106,7 @@ export class Attempts {
   /** close(2). Fibers that wait fail with a UseAfterFreeError. */
   close(): Effect.Effect<void, HandleFailure> {
     return Effect.ensuring(
-      this.#handle.close,
+      this.#handle.close(),
       Effect.sync(() => this.readiness.end()),
     );
   }

@@ -119,11 +119,11 @@ export class NonblockingCalls {
 
 const withoutWaiting = (fd: FileDescriptor): Effect.Effect<Without, HandleFailure> =>
   fd.isShared
-    ? Effect.flatMap(fd.statusFlags, (flags) =>
+    ? Effect.flatMap(fd.statusFlags(), (flags) =>
         flags & O.NONBLOCK
           ? Effect.succeed("flag")
-          : Effect.map(fd.fstat, ({ mode }) =>
+          : Effect.map(fd.fstat(), ({ mode }) =>
               (mode & S_IFMT) === S_IF.SOCK ? "dontwait" : "poll",
             ),
       )
-    : Effect.as(fd.setNonblock, "flag");
+    : Effect.as(fd.setNonblock(), "flag");

@@ -17,7 +17,7 @@ import type { Registrations } from "./Registrations.ts";
 
 /**
  * Events for which the task itself waits. A wait is in flight whenever events are wanted; whatever else
- * is submitted meanwhile ends it, and then there is the next one. One that nobody wants any more stays
+ * is submitted meanwhile ends it, and then there is the next one. One that is not wanted any more stays
  * until then: it costs nothing.
  */
 class RootEvents implements EventSource {
@@ -74,7 +74,8 @@ class RootEvents implements EventSource {
 
   /** Any other operation ends the wait that is in flight. */
   endWait(): void {
-    if (this.#inFlight !== undefined) Effect.runFork(Effect.ignore(this.#epoll.task.sysif.barrier));
+    if (this.#inFlight !== undefined)
+      Effect.runFork(Effect.ignore(this.#epoll.task.sysif.barrier()));
   }
 }
 

@@ -23,8 +23,8 @@ const oneByOne = (task: Task, ranges: ReadonlyArray<FdRange>): Effect.Effect<voi
   Effect.scoped(
     Effect.gen(function* () {
       yield* near.unshare(task.sysif, CLONE.FILES);
-      const directory = yield* Directory.open(task, "/proc/self/fd");
-      const numbers = (yield* directory.entries)
+      const directory = yield* Directory.make(task, "/proc/self/fd");
+      const numbers = (yield* directory.entries())
         .map(({ name }) => Number(name))
         .filter(
           (fd) =>

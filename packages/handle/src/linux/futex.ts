@@ -43,7 +43,7 @@ export const setRobustFutex = (
   memory: Pointer<ValueOf<typeof RobustFutex>>,
   tid: near.Pid,
 ): Effect.Effect<near.Address, near.SyscallFailure | UseAfterFreeError> =>
-  Effect.flatMap(memory.address, (head) =>
+  Effect.flatMap(memory.address(), (head) =>
     Effect.as(
       Effect.andThen(
         task.sysif.write(

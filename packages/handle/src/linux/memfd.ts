@@ -8,7 +8,7 @@ import type { MallocFailure, Task } from "../Task.ts";
 /** Memory that is a file: linux/memfd.h. */
 export class Memfd extends FileDescriptor {
   /** memfd_create(2), close-on-exec. The name is what /proc shows. */
-  static create(
+  static make(
     task: Task,
     name: string,
     flags = 0,

@@ -31,7 +31,7 @@ export class Eventfd extends FileDescriptor {
    * read(2): takes the whole count, or 1 of it with EFD.SEMAPHORE. At 0 it waits, or is EAGAIN if the
    * descriptor is non-blocking. A task that waits makes no other calls.
    */
-  get readCount(): Effect.Effect<bigint, HandleFailure> {
+  readCount(): Effect.Effect<bigint, HandleFailure> {
     return this.useWhenReady(EPOLL.IN, (fd) =>
       this.task.withResult(Uint64, (at) => near.read(this.task.sysif, fd, at, Uint64.size)),
     );

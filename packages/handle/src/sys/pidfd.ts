@@ -9,7 +9,7 @@ import { ChildState } from "./wait.ts";
 /** A process as a descriptor, which is never another process: sys/pidfd.h. Readable once it has ended. */
 export class Pidfd extends FileDescriptor {
   /** pidfd_open(2), close-on-exec. */
-  static open(
+  static make(
     task: Task,
     pid: near.Pid | number,
     flags = 0,

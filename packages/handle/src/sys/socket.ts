@@ -26,7 +26,7 @@ import { encode } from "../encode.ts";
 import type { HandleFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { checked, checkedCount, encoded } from "../internal/checked.ts";
-import { decodeFds } from "../internal/fds.ts";
+import { decodeFds } from "../internal/decodeFds.ts";
 import type { Direction } from "../Patience.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
 import type { MallocFailure, Task } from "../Task.ts";
@@ -195,12 +195,12 @@ export class Socket extends FileDescriptor {
   }
 
   /** getsockname(2): undefined for a family that is not known here. */
-  get address(): Effect.Effect<Sockaddr | undefined, HandleFailure> {
+  address(): Effect.Effect<Sockaddr | undefined, HandleFailure> {
     return this.#getAddress(near.getsockname);
   }
 
   /** getpeername(2): ENOTCONN if there is no peer. */
-  get peerAddress(): Effect.Effect<Sockaddr | undefined, HandleFailure> {
+  peerAddress(): Effect.Effect<Sockaddr | undefined, HandleFailure> {
     return this.#getAddress(near.getpeername);
   }
 
@@ -359,7 +359,7 @@ export class Socket extends FileDescriptor {
    * this, read(2) of bytes with a descriptor closes that descriptor within our call, which may block if it is a
    * socket with SO_LINGER. Kernels before 6.16 do not know SO_PASSRIGHTS, and go on as they did.
    */
-  get refuseFds(): Effect.Effect<void, HandleFailure> {
+  refuseFds(): Effect.Effect<void, HandleFailure> {
     return this.setOption(SOL.SOCKET, SO.PASSRIGHTS, 0).pipe(
       near.catchErrno(["ENOPROTOOPT", "EOPNOTSUPP"], () => Effect.void),
     );
@@ -413,7 +413,7 @@ export class Socket extends FileDescriptor {
           return { flags, rights: rights.slice(0, mostFds), others };
         });
         for (const other of message.others)
-          yield* FileDescriptor.opened(FileDescriptor, task, other).release;
+          yield* FileDescriptor.opened(FileDescriptor, task, other).release();
         const isCut = message.others.length > 0;
         return {
           bytes: block.slice(dataAt),
@@ -430,7 +430,7 @@ export class Socket extends FileDescriptor {
   }
 
   /** SO_PEERCRED: who connected or listened at the other end of a Unix socket, when it did. */
-  get peerCredentials(): Effect.Effect<Ucred, HandleFailure> {
+  peerCredentials(): Effect.Effect<Ucred, HandleFailure> {
     const size = Ucred.size;
     return this.use((fd) =>
       this.task.withMemory(size + 4, 4, (value) => {

@@ -23,7 +23,7 @@ export class Timerfd extends FileDescriptor {
    * timerfd_create(2), close-on-exec. `clock` of `CLOCK`; the two that wake a machine need
    * CAP_WAKE_ALARM. `flags` may have TFD.NONBLOCK.
    */
-  static create(
+  static make(
     task: Task,
     clock: number,
     flags = 0,
@@ -71,12 +71,12 @@ export class Timerfd extends FileDescriptor {
   }
 
   /** As `settime` with zeros: the timer does not run any more. */
-  get disarm(): Effect.Effect<Itimerspec, HandleFailure> {
+  disarm(): Effect.Effect<Itimerspec, HandleFailure> {
     return this.settime({ value: zero });
   }
 
   /** timerfd_gettime(2): `value` is the time that is left, zero for a timer that does not run. */
-  get gettime(): Effect.Effect<Itimerspec, HandleFailure> {
+  gettime(): Effect.Effect<Itimerspec, HandleFailure> {
     return this.use((fd) =>
       this.task.withResult(Itimerspec, (at) => near.timerfdGettime(this.task.sysif, fd, at)),
     );
@@ -87,7 +87,7 @@ export class Timerfd extends FileDescriptor {
    * EAGAIN if the descriptor is non-blocking; a task that waits makes no other calls. ECANCELED when
    * the clock was set, with TFD_TIMER.CANCEL_ON_SET.
    */
-  get readExpirations(): Effect.Effect<bigint, HandleFailure> {
+  readExpirations(): Effect.Effect<bigint, HandleFailure> {
     return this.useWhenReady(EPOLL.IN, (fd) =>
       this.task.withResult(Uint64, (at) => near.read(this.task.sysif, fd, at, Uint64.size)),
     );

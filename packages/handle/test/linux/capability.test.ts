@@ -1,10 +1,10 @@
 import { CAP } from "@rsyscall/abi";
+import { it, launchStub, notRoot } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, notRoot } from "../../../../tests/harness/index.ts";
 import { capget, capset } from "../../src/index.ts";
-import { bitsOf } from "../status.ts";
+import { bitsOf } from "../procStatus.ts";
 
 const shown = (pid: number) => ({
   effective: new Set(bitsOf(pid, "CapEff", 0)),

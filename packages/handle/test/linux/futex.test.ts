@@ -1,16 +1,16 @@
 import { FUTEX, RobustFutex, SIG, Uint32 } from "@rsyscall/abi";
+import { it } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { type ChildThread, Command, LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { it } from "../../../../tests/harness/index.ts";
 import { futexWait, futexWake, setRobustFutex } from "../../src/index.ts";
 
 describe("futexes", () => {
   it("are waited for in one task and woken by another", function* () {
     const thread = yield* LocalThread;
     const child = yield* thread.fork();
-    const word = yield* (yield* thread.ptr(0, Uint32)).address;
+    const word = yield* (yield* thread.ptr(0, Uint32)).address();
     const waiting = yield* Effect.forkChild(futexWait(child.task, word, 0), {
       startImmediately: true,
     });
@@ -36,7 +36,7 @@ describe("futexes", () => {
       const memory = yield* thread.malloc(RobustFutex);
       const word = yield* setRobustFutex(child.task, memory, child.process.pid);
       const read = Effect.map(thread.task.sysif.read(word, 4), Uint32.decode);
-      yield* child.task.sysif.barrier;
+      yield* child.task.sysif.barrier();
       assert.equal(yield* read, child.process.pid);
       // The kernel wakes somebody only if the word says that somebody waits.
       const marked = (child.process.pid | FUTEX.WAITERS) >>> 0;

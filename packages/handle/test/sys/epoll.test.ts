@@ -1,10 +1,10 @@
 import { EPOLL, EPOLL_CTL } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
+import { it, launchStub } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../../../../tests/harness/index.ts";
 import { Epoll, pipe, UseAfterFreeError } from "../../src/index.ts";
 
 describe("Epoll", () => {
@@ -42,7 +42,7 @@ describe("Epoll", () => {
     yield* epoll.delete(writer);
     assert.deepEqual(yield* epoll.wait(4, 0), []);
     assert.include((yield* Effect.flip(epoll.delete(reader))).message, "ENOENT");
-    yield* reader.close;
+    yield* reader.close();
     assert.instanceOf(yield* Effect.flip(epoll.delete(reader)), UseAfterFreeError);
   });
 

@@ -1,10 +1,10 @@
 import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { F, FD, fsEncode, IN, type InotifyEvent } from "@rsyscall/abi";
+import { it, launchStub, tempDirectory } from "@rsyscall/harness";
 import { Path, type SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, tempDirectory } from "../../../../tests/harness/index.ts";
 import { type HandleFailure, Inotify, type Task } from "../../src/index.ts";
 
 const local = Effect.map(LocalThread, ({ task }) => task);

@@ -1,12 +1,12 @@
 import { readFileSync, statSync } from "node:fs";
 import { CAP, SIG } from "@rsyscall/abi";
+import { it, launchStub, notRoot } from "@rsyscall/harness";
 import type { SyscallFailure } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, notRoot } from "../../../../tests/harness/index.ts";
 import { capget, capset, prctl, setresuid } from "../../src/index.ts";
-import { bitsOf, statusOf } from "../status.ts";
+import { bitsOf, statusOf } from "../procStatus.ts";
 
 const NOBODY = 65534;
 

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { PRIO, RLIM_INFINITY, RLIMIT } from "@rsyscall/abi";
+import { it, launchStub, notRoot } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, notRoot } from "../../../../tests/harness/index.ts";
 import {
   getpriority,
   getrlimit,

@@ -1,9 +1,9 @@
 import { EPOLL, EPOLL_CTL, F, FD, POLL, SFD, SI, SIG } from "@rsyscall/abi";
+import { it, launchStub } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../../../../tests/harness/index.ts";
 import {
   Epoll,
   FileDescriptor,
@@ -84,7 +84,7 @@ describe("Signalfd", () => {
     const { task } = yield* listening();
     const signals = yield* Signalfd.make(task, both);
     assert.equal(yield* signals.fcntl(F.GETFD), FD.CLOEXEC);
-    assert.equal((yield* signals.statusFlags) & SFD.NONBLOCK, 0);
+    assert.equal((yield* signals.statusFlags()) & SFD.NONBLOCK, 0);
     yield* kill(task, task.pid, SIG.USR1);
     assert.equal((yield* signals.readSignals())[0]?.signo, SIG.USR1);
   });
@@ -92,7 +92,7 @@ describe("Signalfd", () => {
   it("is about the signals of the process that polls, not of the one that made it", function* () {
     const { task: ours } = yield* LocalThread;
     const { task, call, signals } = yield* listening();
-    const pidfd = yield* Pidfd.open(ours, call.pid);
+    const pidfd = yield* Pidfd.make(ours, call.pid);
     const here = yield* pidfd.getfd(signals.near);
     yield* kill(task, call.pid, SIG.USR1);
     assert.equal(yield* pollNow(signals, POLL.IN), POLL.IN);

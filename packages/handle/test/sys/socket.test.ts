@@ -1,10 +1,10 @@
 import { readdirSync, statSync } from "node:fs";
 import { AF, Bytes, MSG, RLIMIT, SO, SOCK, SOL } from "@rsyscall/abi";
 import type { FileDescriptor } from "@rsyscall/handle";
+import { it, tempDirectory } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, tempDirectory } from "../../../../tests/harness/index.ts";
 import { bindUnix, connectUnix, getrlimit, mkdir, Socket, setrlimit } from "../../src/index.ts";
 
 const openFds = () => readdirSync("/proc/self/fd").length;
@@ -19,8 +19,8 @@ describe("Socket", () => {
       const received = yield* second.receiveFds(100, count);
       assert.equal(new TextDecoder().decode(received.bytes), "data");
       assert.equal(received.fds.length, count);
-      const { ino } = yield* first.fstat;
-      for (const fd of received.fds) assert.equal((yield* fd.fstat).ino, ino);
+      const { ino } = yield* first.fstat();
+      for (const fd of received.fds) assert.equal((yield* fd.fstat()).ino, ino);
     });
 
   it("takes as many descriptors as were asked for, and leaks none of the others", function* () {
@@ -132,7 +132,7 @@ describe("Socket", () => {
   it("knows who is at the other end", function* () {
     const { task } = yield* LocalThread;
     const [first] = yield* Socket.pair(task);
-    assert.deepEqual(yield* first.peerCredentials, {
+    assert.deepEqual(yield* first.peerCredentials(), {
       pid: process.pid,
       uid: process.geteuid?.(),
       gid: process.getegid?.(),

@@ -19,13 +19,13 @@ import {
   type StatxTimestamp,
   UTIME,
 } from "@rsyscall/abi";
+import { it, launchStub, tempDirectory } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub, tempDirectory } from "../../../../tests/harness/index.ts";
 import { chmod, fstatx, mkdir, open, stat, statx, umask, utimens } from "../../src/index.ts";
-import { statusOf } from "../status.ts";
+import { statusOf } from "../procStatus.ts";
 
 /** What Node says of a file, by its own means, in our shape. */
 const byNode = (path: string, of: typeof statSync | typeof lstatSync = statSync): Stat => {
@@ -87,7 +87,7 @@ describe("stat", () => {
     const { call } = yield* launchStub;
     assert.deepEqual(yield* stat(call.thread.task, path), byNode(path));
     const file = yield* open(task, path, O.RDONLY);
-    assert.deepEqual(yield* file.fstat, byNode(path));
+    assert.deepEqual(yield* file.fstat(), byNode(path));
   });
 
   it("names the path that is not there", function* () {

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { CLOCK, F, FD, POLL, TFD, TFD_TIMER, type Timespec } from "@rsyscall/abi";
+import { it, launchStub } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
-import { it, launchStub } from "../../../../tests/harness/index.ts";
 import { type HandleFailure, pollNow, type Task, Timerfd } from "../../src/index.ts";
 
 const local = Effect.map(LocalThread, ({ task }) => task);
@@ -16,7 +16,7 @@ const errnoOf = (effect: Effect.Effect<unknown, HandleFailure>) =>
 const timer =
   (clock: number = CLOCK.MONOTONIC) =>
   (task: Task) =>
-    Timerfd.create(task, clock, TFD.NONBLOCK);
+    Timerfd.make(task, clock, TFD.NONBLOCK);
 
 const none: Timespec = { seconds: 0, nanoseconds: 0 };
 const hour: Timespec = { seconds: 3600, nanoseconds: 0 };
@@ -34,19 +34,19 @@ describe("Timerfd", () => {
     it(`${where}, runs, tells what is left, and stops`, function* () {
       const fd = yield* Effect.flatMap(task, timer());
       assert.equal(yield* fd.fcntl(F.GETFD), FD.CLOEXEC);
-      assert.deepEqual(yield* fd.gettime, { value: none, interval: none });
+      assert.deepEqual(yield* fd.gettime(), { value: none, interval: none });
       const second = { seconds: 1, nanoseconds: 5 };
       assert.deepEqual(yield* fd.settime({ value: hour, interval: second }), {
         value: none,
         interval: none,
       });
-      const { value, interval } = yield* fd.gettime;
+      const { value, interval } = yield* fd.gettime();
       assert.deepEqual(interval, second);
       assert.isAtMost(value.seconds, 3600);
       assert.isAbove(value.seconds, 0);
-      assert.equal(yield* errnoOf(fd.readExpirations), "EAGAIN");
-      assert.deepEqual((yield* fd.disarm).interval, second);
-      assert.deepEqual(yield* fd.gettime, { value: none, interval: none });
+      assert.equal(yield* errnoOf(fd.readExpirations()), "EAGAIN");
+      assert.deepEqual((yield* fd.disarm()).interval, second);
+      assert.deepEqual(yield* fd.gettime(), { value: none, interval: none });
       assert.match(shown(fd), /^it_value: \(0, 0\)$/m);
     });
 
@@ -55,16 +55,16 @@ describe("Timerfd", () => {
       // It was to expire each hour since an hour after 1970.
       yield* fd.settime({ value: hour, interval: hour }, TFD_TIMER.ABSTIME);
       while ((yield* pollNow(fd, POLL.IN)) === 0);
-      assert.equal(yield* fd.readExpirations, BigInt(Math.floor(Date.now() / 3_600_000)));
-      assert.equal(yield* errnoOf(fd.readExpirations), "EAGAIN");
+      assert.equal(yield* fd.readExpirations(), BigInt(Math.floor(Date.now() / 3_600_000)));
+      assert.equal(yield* errnoOf(fd.readExpirations()), "EAGAIN");
     });
 
     it(`${where}, expires once without an interval`, function* () {
       const fd = yield* Effect.flatMap(task, timer());
       yield* fd.settime({ value: soon });
       while ((yield* pollNow(fd, POLL.IN)) === 0);
-      assert.deepEqual(yield* fd.gettime, { value: none, interval: none });
-      assert.equal(yield* fd.readExpirations, 1n);
+      assert.deepEqual(yield* fd.gettime(), { value: none, interval: none });
+      assert.equal(yield* fd.readExpirations(), 1n);
     });
   }
 
@@ -73,7 +73,7 @@ describe("Timerfd", () => {
     yield* fd.settime({ value: soon });
     while ((yield* pollNow(fd, POLL.IN)) === 0);
     yield* fd.settime({ value: hour });
-    assert.equal(yield* errnoOf(fd.readExpirations), "EAGAIN");
+    assert.equal(yield* errnoOf(fd.readExpirations()), "EAGAIN");
   });
 
   it("asks to be told when the clock is set", function* () {
@@ -100,6 +100,6 @@ describe("Timerfd", () => {
     assert.equal(yield* errnoOf(fd.settime({ value: hour }, 4)), "EINVAL");
     for (const clock of [-1, 99, 2 ** 32, CLOCK.THREAD_CPUTIME_ID])
       assert.equal(yield* errnoOf(Effect.scoped(timer(clock)(task))), "EINVAL", String(clock));
-    assert.deepEqual(yield* fd.gettime, { value: none, interval: none });
+    assert.deepEqual(yield* fd.gettime(), { value: none, interval: none });
   });
 });

@@ -69,8 +69,8 @@ export class Channel {
         const own = yield* Scope.make();
         const [first, socket] = yield* Scope.provide(Socket.pair(task), own);
         first.closeOnFork = socket.closeOnFork = true;
-        yield* first.refuseFds;
-        yield* socket.refuseFds;
+        yield* first.refuseFds();
+        yield* socket.refuseFds();
         const given = yield* first.reclassify(ChannelEnd);
         const channel = new Channel(id, socket, own, given, onShutdown);
         yield* Scope.addFinalizer(

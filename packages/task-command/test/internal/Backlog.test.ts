@@ -1,5 +1,5 @@
+import { pattern } from "@rsyscall/harness/taskStream";
 import { assert, describe, it } from "vitest";
-import { pattern } from "../../../../tests/transports/stream.ts";
 import { Backlog } from "../../src/internal/Backlog.ts";
 
 describe("bytes that wait", () => {

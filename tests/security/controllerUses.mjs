@@ -1,4 +1,4 @@
-/* What a controller does with a caller that lies. */
+/* The operations of a controller on a caller that lies. */
 import { RLIMIT } from "@rsyscall/abi";
 import { Directory, getcwd, getrlimit, Memfd, readlink, Socket, stat } from "@rsyscall/handle";
 import { PersistentTask } from "@rsyscall/task-persistent";
@@ -18,14 +18,14 @@ export const uses = {
   /** Gives it many descriptors. */
   passTo: ({ connection }) =>
     Effect.gen(function* () {
-      const memfd = yield* Memfd.create((yield* LocalThread).task, "given");
+      const memfd = yield* Memfd.make((yield* LocalThread).task, "given");
       for (let i = 0; i < 1000; i++) yield* Effect.scoped(connection.passTo([memfd]));
     }),
 
   openChannels: ({ connection }) =>
     Effect.map(connection.openChannels(3), (channels) => channels.length),
 
-  /** Waits for something of one of its descriptors. */
+  /** Waits for one of its descriptors. */
   wait: (thread) =>
     Effect.gen(function* () {
       const [reader] = yield* thread.pipe();
@@ -50,7 +50,7 @@ export const uses = {
   readlink: ({ task }) => readlink(task, "/x"),
   getcwd: ({ task }) => Effect.map(getcwd(task), String),
   entries: ({ task }) =>
-    Effect.flatMap(Directory.open(task, "/"), (directory) =>
+    Effect.flatMap(Directory.make(task, "/"), (directory) =>
       Effect.map(directory.getdents(), (entries) => entries.length),
     ),
   stat: ({ task }) => Effect.map(stat(task, "/"), ({ size }) => size),

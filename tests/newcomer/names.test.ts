@@ -1,0 +1,74 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { it } from "@rsyscall/harness";
+import { Effect } from "effect";
+import ts from "typescript";
+import { assert, describe } from "vitest";
+
+/* The rule for names that ARCHITECTURE.md has, in the declarations of the built packages. */
+
+const root = fileURLToPath(new URL("../../packages", import.meta.url));
+
+const declarations = readdirSync(root).map((name) => {
+  const path = `${root}/${name}/dist/index.d.ts`;
+  return ts.createSourceFile(name, readFileSync(path, "utf8"), ts.ScriptTarget.Latest, true);
+});
+
+type Member = ts.ClassElement | ts.TypeElement;
+
+/** Members of all classes, interfaces and types of objects. */
+const members = declarations.flatMap((file) => {
+  const found: Array<Member> = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isClassLike(node) || ts.isInterfaceDeclaration(node) || ts.isTypeLiteralNode(node))
+      found.push(...node.members);
+    ts.forEachChild(node, visit);
+  };
+  visit(file);
+  return found;
+});
+
+/** Whether a type is that of an Effect to be run, be it optional. */
+const isEffect = (type: ts.TypeNode | undefined): boolean => {
+  if (type === undefined) return false;
+  if (ts.isUnionTypeNode(type)) return type.types.some(isEffect);
+  if (!ts.isTypeReferenceNode(type)) return false;
+  const { typeName } = type;
+  const { text } = ts.isQualifiedName(typeName) ? typeName.right : typeName;
+  return text === "Effect" || text === "Syscall";
+};
+
+const nameOf = ({ parent, name }: Member): string => {
+  const owner = (parent as ts.ClassLikeDeclaration).name?.text ?? "an object";
+  return `${parent.getSourceFile().fileName}: ${owner}.${name?.getText()}`;
+};
+
+describe("names", () => {
+  it("are those of methods where there is an Effect", function* () {
+    assert.isAbove(members.length, 1000);
+    const values = members.filter(
+      (member) =>
+        (ts.isGetAccessor(member) ||
+          ts.isPropertyDeclaration(member) ||
+          ts.isPropertySignature(member)) &&
+        isEffect(member.type),
+    );
+    assert.deepEqual(values.map(nameOf), []);
+    yield* Effect.void;
+  });
+
+  it("of what constructs a handle are `make`", function* () {
+    const constructors = members
+      .filter(ts.isMethodDeclaration)
+      .filter(({ modifiers }) =>
+        modifiers?.some(({ kind }) => kind === ts.SyntaxKind.StaticKeyword),
+      )
+      .filter(({ type }) => isEffect(type));
+    assert.isAbove(constructors.length, 20);
+    const others = constructors.filter(({ name }) =>
+      /^(create|open|launch|start|fork|listen)$/.test(name.getText()),
+    );
+    assert.deepEqual(others.map(nameOf), []);
+    yield* Effect.void;
+  });
+});
