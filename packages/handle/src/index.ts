@@ -117,3 +117,4 @@ export {
   truncate,
   unlink,
 } from "./unistd.ts";
+export { nothingWritten, writeAll } from "./writeAll.ts";
