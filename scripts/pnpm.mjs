@@ -8,7 +8,7 @@ export const root = fileURLToPath(new URL("..", import.meta.url));
 
 const { packageManager } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url)));
 
-/** Runs the pnpm that package.json names, which npm fetches at the first time. Ends us if it fails. */
+/** Runs the pnpm that package.json names, which npm fetches the first time. Ends this process if it fails. */
 export const pnpm = (args, { quiet = false } = {}) => {
   const { status, signal, error, stdout, stderr } = spawnSync(
     "npx",
@@ -18,7 +18,7 @@ export const pnpm = (args, { quiet = false } = {}) => {
       stdio: quiet ? "pipe" : ["ignore", 2, 2],
       env: {
         ...process.env,
-        // The Node that runs this, which need not be the first in PATH.
+        // The Node that runs this script need not be the first in PATH.
         PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
         TURBO_TELEMETRY_DISABLED: "1",
         npm_config_update_notifier: "false",

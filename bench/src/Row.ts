@@ -2,13 +2,13 @@ import { median } from "./statistics.ts";
 
 export type Unit = "ns" | "bytes" | "fds" | "%";
 
-/** Something that a number is held against, measured in the same run. */
+/** A measurement that a number is compared with, taken in the same run. */
 export interface Beside {
   readonly name: string;
   readonly samples: ReadonlyArray<number>;
 }
 
-/** What a median should be at most: as a number, or as a share of another one. */
+/** The largest value that a median should have: a number, or a multiple of another median. */
 export type Aim =
   | { readonly most: number }
   | { readonly ofFloor: number }
@@ -21,12 +21,12 @@ export interface Row {
   readonly samples: ReadonlyArray<number>;
   /** The same, done with as little as possible. */
   readonly floor?: Beside | undefined;
-  /** What a Node user would do otherwise. */
+  /** What a Node program would use instead. */
   readonly instead?: Beside | undefined;
   readonly aims?: ReadonlyArray<Aim> | undefined;
 }
 
-/** How often the median is of another one. */
+/** The median divided by another one. */
 export const ratio = (row: Row, beside: Beside | undefined): number | undefined =>
   beside && median(row.samples) / median(beside.samples);
 

@@ -3,10 +3,10 @@ import { call } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
 
-/** Where the driving process runs, and where the one that is driven does. */
+/** The CPU of the controller, and that of the process that it controls. */
 export type Cpus = readonly [client: number, server: number];
 
-/** The CPUs that we may run on, as the kernel lists them: 0-3,7. */
+/** The CPUs that this process may run on. The kernel lists them as 0-3,7. */
 const allowed = (
   /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "0"
 )
@@ -36,7 +36,7 @@ const setAffinity = (thread: Thread, cpus: bigint) => {
   );
 };
 
-/** Runs with both processes on their CPUs, and lets them go wherever they may afterwards. */
+/** Runs an effect with both processes on their CPUs, and lifts the restriction afterwards. */
 export const pinned = <A, E, R>(
   threads: readonly [client: Thread, server: Thread],
   cpus: Cpus,

@@ -1,2 +1,2 @@
-// A Node child that sends back what it is sent: what would do without us.
+// A Node child that sends back each message: the way without these packages.
 process.on("message", (message) => process.send?.(message));

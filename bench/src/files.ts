@@ -10,7 +10,7 @@ import type { Remotes } from "./remote.ts";
 
 const KIB = 1024;
 
-/** A directory in memory, where there is one: a disk takes more time than all that is measured here. */
+/** A directory in memory, if there is one: a disk would take more time than everything measured here. */
 const directoryInMemory = Effect.acquireRelease(
   Effect.sync(() =>
     mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "rsyscall-bench-")),

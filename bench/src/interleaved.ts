@@ -1,12 +1,12 @@
 import { Effect } from "effect";
 
-/** Batches of each; the machines are noisy, and what disturbs one must disturb the others too. */
+/** Batches of each measurement: machines are noisy, and a disturbance must hit all measurements alike. */
 const BATCHES = 10;
 
-/** As long as each runs unmeasured: V8 optimizes by use, and a few hundred calls are not enough. */
+/** Milliseconds that each runs unmeasured: V8 optimizes by use, and a few hundred calls are not enough. */
 const WARM_UP_MS = 750;
 
-/** Something to measure: an effect, or what takes its samples elsewhere, as a C program does. */
+/** Something to measure: an effect, or a function that gets its samples elsewhere, from a C program. */
 export type Measure<E, R> =
   | Effect.Effect<ReadonlyArray<number>, E, R>
   | (() => ReadonlyArray<number>);
@@ -32,7 +32,7 @@ export const interleaved = <K extends string, E, R>(
     return samples;
   });
 
-/** Nanoseconds of each of so many runs, or of a part of it. */
+/** Nanoseconds of each run of an effect, or of a part of it. */
 export const timed = <E, R>(
   count: number,
   operation: Effect.Effect<unknown, E, R>,
@@ -48,10 +48,10 @@ export const timed = <E, R>(
     return samples;
   });
 
-/** Runs of so many together, because the clock is too slow for one. */
+/** Runs that are timed together, because the clock is too slow for one. */
 const TOGETHER = 100;
 
-/** As `timed`, for what takes less than a microsecond. */
+/** As `timed`, for effects that take less than a microsecond. */
 export const timedTogether = <E, R>(
   count: number,
   operation: Effect.Effect<unknown, E, R>,

@@ -4,7 +4,7 @@ import { stubPath } from "@rsyscall/native";
 import { StubServer } from "@rsyscall/stub-server";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
-import { program } from "./floors.ts";
+import { program } from "./cPrograms.ts";
 import { interleaved } from "./interleaved.ts";
 import type { Row } from "./Row.ts";
 
@@ -23,7 +23,7 @@ const parse = (output: string): Array<Launch> =>
       return { pid: Number(pid), start: BigInt(start), end: BigInt(end) };
     });
 
-/** What the stub exits with when it finds no server. */
+/** The exit status of the stub when it finds no server. */
 const UNAVAILABLE = 69;
 
 const launch = (count: number, path: string): Effect.Effect<Array<Launch>> =>
@@ -42,7 +42,7 @@ const launchBare = (count: number): Array<number> =>
     }),
   ).map(({ start, end }) => Number(end - start));
 
-/** A mock that is a Node script says something: from its launch to its first line. */
+/** A mock that is a Node script: from its launch to its first line. */
 const launchScript = (count: number, script: string): Array<number> =>
   Array.from({ length: count }, () => {
     const start = process.hrtime.bigint();
@@ -78,7 +78,7 @@ export const stubLaunch = (thread: Thread, directory: string, scale: number) =>
       launched,
       bare: () => launchBare(count),
     });
-    // Not in turn with the others: what Node leaves of the caches would be all that they measure.
+    // Not in turn with the others: Node empties the caches, and they would measure nothing else.
     const scripts = launchScript(4 * scale, script);
     const floor = { name: "posix_spawn of the bare stub, and its exit", samples: all.bare };
     const instead = { name: "a Node script, to its first line", samples: scripts };

@@ -16,7 +16,7 @@ const called = (rounds: number, call: () => unknown) => (): Array<number> =>
     return Number(process.hrtime.bigint() - start) / TOGETHER;
   });
 
-/** A call in this process: typed, inside Effect, beside bare ones. */
+/** A typed call in this process, inside Effect, beside bare ones. */
 export const localCall = (thread: Thread, scale: number) =>
   Effect.gen(function* () {
     const { sysif } = thread.task;

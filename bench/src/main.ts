@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
-import { page } from "./docs.ts";
+import { page } from "./benchmarksPage.ts";
 import { files } from "./files.ts";
 import { stubLaunch } from "./launch.ts";
 import { localCall } from "./local.ts";
@@ -15,6 +15,7 @@ import { manyStubs } from "./many.ts";
 import { remoteMemory } from "./memory.ts";
 import { processes } from "./processes.ts";
 import type { Row } from "./Row.ts";
+import { withFigures } from "./readmeFigures.ts";
 import { remoteCalls } from "./remote.ts";
 import { streams } from "./streams.ts";
 import { json, table } from "./table.ts";
@@ -39,7 +40,7 @@ Measures, and holds every number against others that are measured in the same ru
   GROUP     one of ${groups.join(", ")}; all of them if none is given
   --quick   a fifth of the samples
   --json    the table as data: nanoseconds, bytes
-  --docs    writes docs/benchmarks.md as well
+  --docs    writes docs/benchmarks.md, and the figures of README, as well
 `;
 
 const refuse = (problem: string): never => {
@@ -123,7 +124,11 @@ const rows = await Effect.runPromise(
 const [cpu] = cpus();
 const machine = `${cpu?.model ?? "unknown CPU"}, ${cpus().length} cores; Linux ${release()}; Node ${process.version}`;
 if (options.docs) {
-  const path = fileURLToPath(new URL("../../docs/benchmarks.md", import.meta.url));
-  writeFileSync(path, page(machine, table(rows)));
+  const [benchmarks, readme] = ["docs/benchmarks.md", "README.md"].map((path) =>
+    fileURLToPath(new URL(`../../${path}`, import.meta.url)),
+  ) as [string, string];
+  const text = page(machine, table(rows));
+  writeFileSync(benchmarks, text);
+  writeFileSync(readme, withFigures(readFileSync(readme, "utf8"), text));
 }
 process.stdout.write(options.json ? `${json(machine, rows)}\n` : `${machine}\n\n${table(rows)}\n`);

@@ -5,12 +5,12 @@ import { runInNewContext } from "node:vm";
 import { StubServer } from "@rsyscall/stub-server";
 import type { Thread } from "@rsyscall/thread";
 import { Deferred, Effect } from "effect";
-import { program } from "./floors.ts";
+import { program } from "./cPrograms.ts";
 import type { Row } from "./Row.ts";
 
 const COUNT = 1000;
 
-/** Before the first measurement, so that what is made only once is not counted. */
+/** Stubs before the first measurement, so that allocations that are made only once are not counted. */
 const WARM_UP = 100;
 
 const IDLE_MS = 2000;
@@ -18,7 +18,7 @@ const IDLE_MS = 2000;
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
 
-/** Bytes that this process has in memory, once what it no longer needs is gone. */
+/** Bytes of memory of this process, after garbage collection. */
 const ownMemory = (): number => {
   collectGarbage();
   collectGarbage();
@@ -27,13 +27,13 @@ const ownMemory = (): number => {
 
 const openFds = (): number => readdirSync("/proc/self/fd").length;
 
-/** Bytes that a process has in memory and shares with nobody. */
+/** Bytes of a process's private memory. */
 const privateMemory = (pid: number): number =>
   [...readFileSync(`/proc/${pid}/smaps_rollup`, "latin1").matchAll(/^Private_.*?(\d+) kB$/gm)]
     .map(([, size]) => Number(size) * 1024)
     .reduce((sum, size) => sum + size, 0);
 
-/** Nanoseconds that a process has run. */
+/** Nanoseconds of CPU time of a process. */
 const runTime = (pid: number): number =>
   Number(readFileSync(`/proc/${pid}/schedstat`, "latin1").split(" ")[0]);
 

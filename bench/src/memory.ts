@@ -2,7 +2,7 @@ import { Bytes } from "@rsyscall/abi";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { apart, pinned } from "./cpus.ts";
-import { echoChild } from "./floors.ts";
+import { echoChild } from "./echoChild.ts";
 import { interleaved, timed, timedTogether } from "./interleaved.ts";
 import type { Aim, Row } from "./Row.ts";
 import type { Remotes } from "./remote.ts";

@@ -1,7 +1,7 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { Command, type Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
-import { program } from "./floors.ts";
+import { program } from "./cPrograms.ts";
 import { interleaved, timed } from "./interleaved.ts";
 import type { Row } from "./Row.ts";
 
@@ -24,7 +24,7 @@ const cLoop = (count: number, path: string) => (): Array<number> =>
       return Number(BigInt(end) - BigInt(start));
     });
 
-/** So many at once, for as long as it takes: nanoseconds for each. */
+/** Many at once: nanoseconds for each. */
 const atOnce = <E, R>(width: number, count: number, operation: Effect.Effect<unknown, E, R>) =>
   Effect.map(
     timed(
@@ -88,7 +88,7 @@ const runs = (thread: Thread, scale: number, name: string, path: string) =>
     return rows;
   });
 
-/** In a process with much memory, of which fork(2) copies the page tables. */
+/** Running a program in a process with much memory, whose page tables fork(2) copies. */
 const runsBesideMemory = (thread: Thread, scale: number) =>
   Effect.gen(function* () {
     const heap = Buffer.alloc(2 ** 30, 1);

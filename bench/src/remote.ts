@@ -1,8 +1,9 @@
 import { batch, getpid } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
+import { pairCalls } from "./cPrograms.ts";
 import { apart, areTwo, type Cpus, pinned, together } from "./cpus.ts";
-import { echoChild, pairCalls } from "./floors.ts";
+import { echoChild } from "./echoChild.ts";
 import { interleaved, timed, timedTogether } from "./interleaved.ts";
 import type { Aim, Row } from "./Row.ts";
 

@@ -4,7 +4,7 @@ import { AF, SOCK } from "@rsyscall/abi";
 import { bindUnix, Socket } from "@rsyscall/handle";
 import { Command, type Thread } from "@rsyscall/thread";
 import { Effect, Stream } from "effect";
-import { pipeReads } from "./floors.ts";
+import { pipeReads } from "./cPrograms.ts";
 import { interleaved, timed } from "./interleaved.ts";
 import type { Row } from "./Row.ts";
 import type { Remotes } from "./remote.ts";
@@ -38,7 +38,7 @@ const throughPipe = (thread: Thread) =>
     }),
   );
 
-/** The same by Node's own means. */
+/** The same by child_process. */
 const throughNode = Effect.callback<void>((resume) => {
   let read = 0;
   const child = spawn(head, args, { stdio: ["ignore", "pipe", "inherit"] });
@@ -85,7 +85,7 @@ const pipes = ({ local, ring }: Remotes, scale: number) =>
 
 const MESSAGE = new Uint8Array(64).fill(1);
 
-/** A server in a thread that sends back what it gets. */
+/** An echo server in a thread. */
 const echoServer = (thread: Thread, path: string) =>
   Effect.gen(function* () {
     const socket = yield* Socket.make(thread.task, AF.UNIX, SOCK.STREAM);

@@ -10,8 +10,8 @@ import { StdinTask } from "@rsyscall/task-stdin";
 import { Command, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { interleaved, timed } from "./interleaved.ts";
-import { slowLink } from "./link.ts";
 import type { Row } from "./Row.ts";
+import { slowLink } from "./slowLink.ts";
 
 /** Bytes of a file that is copied. */
 const BULK_SIZE = 64 * 1024 * 1024;
@@ -19,7 +19,7 @@ const BULK_SIZE = 64 * 1024 * 1024;
 /** Milliseconds of delay each way. */
 const DELAY = 10;
 
-/** How long it takes to a Thread, beside what the command takes by itself. */
+/** The time to a Thread, beside that of the command alone. */
 const connecting = (
   local: Thread,
   name: string,
@@ -43,7 +43,7 @@ const connecting = (
     return row;
   });
 
-/** A program that another process talks to. */
+/** A program that this process talks to over its stdin and stdout. */
 class Peer {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
 
@@ -61,7 +61,7 @@ class Peer {
     );
   }
 
-  /** Writes, and reads so many bytes. */
+  /** Writes, and reads this many bytes. */
   exchange(bytes: Uint8Array, answer: number): Effect.Effect<void> {
     return Effect.callback((resume) => {
       let left = answer;
@@ -156,7 +156,7 @@ const overSsh = (local: Thread, { port, options }: Sshd, scale: number) =>
     return rows;
   });
 
-/** Ways to get a Thread, beside what they are built on. */
+/** Ways to get a Thread, beside the commands that they use. */
 export const transports = (local: Thread, scale: number) =>
   Effect.gen(function* () {
     const env = (...words: ReadonlyArray<string>) => Command.make("/usr/bin/env", ...words);

@@ -1,7 +1,7 @@
 import type { StubCall } from "@rsyscall/stub-server";
 import { Effect } from "effect";
 
-/** Prints who called, and how. `details` are printed as they are; lines of text are indented. */
+/** Prints the caller, argv and directory of a call. `details` are printed as they are; lines of text are indented. */
 export const printCall = (
   call: StubCall,
   details: Readonly<Record<string, string | number>>,

@@ -1,6 +1,6 @@
 /*
- * A TypeScript callback behind `sendmail`: programs that know nothing of us send mail, and it ends
- * up here. Without arguments it brings two callers along; with arguments it runs that command with
+ * A TypeScript callback behind `sendmail`: programs that do not know of it send mail, and it arrives
+ * here. Without arguments it brings two callers along; with arguments it runs that command with
  * `sendmail` mocked, and ends with its exit status.
  */
 import { StubServer } from "@rsyscall/stub-server";

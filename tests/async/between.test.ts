@@ -1,11 +1,11 @@
-import { it } from "@rsyscall/harness";
+import { begin, it, turn } from "@rsyscall/harness";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { begin, inFork, inStub, turn } from "./places.ts";
+import { inFork, inStub } from "./threadKinds.ts";
 
 const SIZE = 4 * 1024 * 1024;
 
-/** No part of it is like the next. */
+/** No two parts of it are alike. */
 const content = Buffer.from(
   Uint32Array.from({ length: SIZE / 4 }, (_, i) => i * 2654435761).buffer,
 );
@@ -23,7 +23,7 @@ describe("a stream from one Thread to another", () => {
       }),
     );
     const copying = yield* begin(Effect.andThen(Stream.run(counted, to.sink(into)), into.close()));
-    // Nobody reads: two pipes are full, and a part is on its way.
+    // Without a reader two pipes are full, and a part is on its way.
     for (let i = 0; i < 200; i++) yield* turn;
     assert.isUndefined(copying.pollUnsafe());
     assert.isAtMost(taken, 512 * 1024);

@@ -2,21 +2,21 @@ import { readFileSync } from "node:fs";
 import { F } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { type HandleFailure, Socket } from "@rsyscall/handle";
-import { it } from "@rsyscall/harness";
+import { begin, it } from "@rsyscall/harness";
 import type { Thread } from "@rsyscall/thread";
 import { Effect, Fiber, type Scope, Sink, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { begin, inStub, inStubOverSockets } from "./places.ts";
+import { inStub, inStubOverSockets } from "./threadKinds.ts";
 
 const MIB = 1024 * 1024;
 
-/** No power of 2, nor a divisor of one: no two parts of a stream are the same. */
+/** Bytes of the pattern: a prime, so that no two parts of a stream are alike. */
 const PERIOD = 65_521;
 
 /** Bytes of one write. */
 const PART = 256 * 1024;
 
-/** What is sent again and again, so often that any part of it is in one piece. */
+/** The pattern that is sent again and again, repeated so that any part of it is in one piece. */
 const pattern = Buffer.from(
   Uint8Array.from({ length: PERIOD + PART }, (_, i) => {
     const at = i % PERIOD;
@@ -39,7 +39,7 @@ const sending = (size: number): Stream.Stream<Uint8Array> =>
     return Effect.succeed([pattern.subarray(start, start + length), at + length] as const);
   });
 
-/** Checks that the parts are what was sent, in order; looks around now and then; gives how many bytes there were. */
+/** Checks parts against the pattern, samples memory now and then, and gives the number of bytes. */
 const checking = (look: () => void) =>
   Sink.reduce(
     () => 0,
@@ -56,8 +56,8 @@ const checking = (look: () => void) =>
 type Ends = readonly [from: AsyncFileDescriptor, to: AsyncFileDescriptor];
 
 /**
- * Sends so many bytes, once a tenth of them has gone through to begin with, and holds the memory of both
- * processes against what it was then.
+ * Sends this many bytes, a tenth of them as a warm-up, and compares the memory of both processes with that
+ * after the warm-up.
  */
 const flat = (
   thread: Thread,
@@ -91,7 +91,7 @@ const flat = (
     const before = yield* transfer(size / 8);
     const { mapped } = thread.task.allocator;
     const after = yield* transfer(size);
-    // A hundredth of a GiB would be ten times as much. What is ours has garbage, too.
+    // A hundredth of a GiB would be ten times as much. This process has garbage, too.
     assert.isAtMost(after.own, before.own + 1024, "KiB of the process");
     assert.isAtMost(after.shared, before.shared + 1024, "KiB of both");
     assert.isAtMost(after.here, before.here + 96 * 1024, "KiB of this process");

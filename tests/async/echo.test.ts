@@ -1,46 +1,48 @@
 import { SHUT } from "@rsyscall/abi";
-import { it } from "@rsyscall/harness";
+import { begin, it, Random } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { begin, families, listen, places, random, unconnected } from "./places.ts";
+import { families, listen, unconnected } from "./socketFamilies.ts";
+import { threadKinds } from "./threadKinds.ts";
 
 const COUNT = 200;
 
-/** Most bytes of one connection: more than a socket holds. */
+/** Bytes of one connection at most: more than a socket holds. */
 const MOST = 300_000;
 
-/** Where the bytes of each connection begin: they are those of no other. */
+/** The offset of each connection's bytes: no two connections send the same. */
 const STEP = 1001;
 
 const pool = Buffer.from(
   (() => {
-    const below = random(1);
-    return Uint32Array.from({ length: (COUNT * STEP + MOST) >> 2 }, () => below(2 ** 32)).buffer;
+    const random = new Random(1);
+    return Uint32Array.from({ length: (COUNT * STEP + MOST) >> 2 }, () => random.below(2 ** 32))
+      .buffer;
   })(),
 );
 
-/** What connection number `i` sends. */
+/** The bytes that connection number `i` sends. */
 const content = (i: number): Buffer => {
-  const below = random(i);
-  const length = i < 2 ? i : below(below(3) === 0 ? MOST : 10_000);
+  const random = new Random(i);
+  const length = i < 2 ? i : random.below(random.below(3) === 0 ? MOST : 10_000);
   return pool.subarray(i * STEP, i * STEP + length);
 };
 
-describe.each(places)("two hundred connections at the same time %s", (_name, place) => {
+describe.each(threadKinds)("two hundred connections at the same time %s", (_name, place) => {
   for (const family of families)
     it(`get every byte back, ${family[0]}`, function* () {
       const thread = yield* place;
       const local = yield* LocalThread;
       const { listener, address } = yield* listen(thread, family, COUNT);
-      /** Sends back what it gets, in parts of one size or another, until there is no more. */
+      /** Echoes in parts of random sizes, until the end of the input. */
       const serve = (i: number) =>
         Effect.scoped(
           Effect.gen(function* () {
             const socket = yield* thread.makeAfd(yield* listener.accept());
             yield* Stream.run(socket.stream(500 + (i % 7) * 9973), socket.sendSink());
             yield* socket.handle.shutdown(SHUT.WR);
-            // The other end is read to its end before this one goes.
+            // The other end is read to its end before this one closes.
             yield* socket.waitForRdhup();
           }),
         );
@@ -53,14 +55,14 @@ describe.each(places)("two hundred connections at the same time %s", (_name, pla
       const ask = (i: number) =>
         Effect.scoped(
           Effect.gen(function* () {
-            const below = random(i + COUNT);
+            const random = new Random(i + COUNT);
             const sent = content(i);
             const socket = yield* unconnected(local, family);
             yield* socket.connect(address);
             const sending = yield* begin(
               Effect.gen(function* () {
                 for (let at = 0; at < sent.length; ) {
-                  const size = 1 + below(100_000);
+                  const size = 1 + random.below(100_000);
                   yield* socket.sendAllBytes(sent.subarray(at, at + size));
                   at += size;
                 }
@@ -69,7 +71,7 @@ describe.each(places)("two hundred connections at the same time %s", (_name, pla
             );
             let length = 0;
             for (;;) {
-              const bytes = yield* socket.recvBytes(1 + below(70_000));
+              const bytes = yield* socket.recvBytes(1 + random.below(70_000));
               if (bytes.length === 0) break;
               const expected = sent.subarray(length, length + bytes.length);
               assert.equal(

@@ -1,28 +1,38 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { eventually, execute, it, start, statusOf, tempDirectory } from "@rsyscall/harness";
+import {
+  begin,
+  eventually,
+  execute,
+  it,
+  start,
+  statusOf,
+  tempDirectory,
+  turn,
+} from "@rsyscall/harness";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
-import { begin, type Family, families, listen, places, turn, unconnected } from "./places.ts";
+import { type Family, families, listen, unconnected } from "./socketFamilies.ts";
+import { threadKinds } from "./threadKinds.ts";
 
 const COUNT = 1000;
 
 const [unix] = families as unknown as [Family];
 
-/** Nanoseconds that a process has run, and how often it was put on a CPU: proc_pid_schedstat(5). */
+/** A process's nanoseconds of CPU time, and the times that it was scheduled: proc_pid_schedstat(5). */
 const schedstat = (pid: number): string => {
   const [ran, , times] = readFileSync(`/proc/${pid}/schedstat`, "latin1").split(" ");
   return `${ran} ${times}`;
 };
 
-/** Other programs run, for some time. */
+/** Lets other programs run for some time. */
 const othersRun = Effect.repeat(
   Effect.map(execute("/bin/true"), ({ status }) => assert.equal(status, 0)),
   { times: 19 },
 );
 
-/** What a process has open, and how many descriptors its epoll instances have. */
+/** The open descriptors of a process, and the number of those in its epoll instances. */
 const held = (pid: number) => {
   let watched = 0;
   const open = readdirSync(`/proc/${pid}/fd`).filter((fd) => {
@@ -32,14 +42,14 @@ const held = (pid: number) => {
           .length;
       return true;
     } catch {
-      // The directory itself.
+      // The descriptor of the directory itself.
       return false;
     }
   });
   return { open: open.length, watched };
 };
 
-/** Connections from this process that a thread has accepted, and waits for. */
+/** Connects to a thread many times; the thread accepts and waits for input. */
 const connections = (thread: Thread, count: number) =>
   Effect.gen(function* () {
     const local = yield* LocalThread;
@@ -54,7 +64,7 @@ const connections = (thread: Thread, count: number) =>
     return all;
   });
 
-describe.each(places)("a thousand idle connections %s", (_name, place) => {
+describe.each(threadKinds)("a thousand idle connections %s", (_name, place) => {
   it("are told each of its own, and leave nothing behind", function* () {
     const thread = yield* place;
     const { pid } = thread.task;
@@ -64,7 +74,7 @@ describe.each(places)("a thousand idle connections %s", (_name, place) => {
         const all = yield* Scope.provide(connections(thread, count), scope);
         yield* thread.task.sysif.barrier();
         assert.isAtLeast(held(pid).watched, count);
-        // In another order than that in which they came.
+        // Not in the order in which they were accepted.
         for (let i = 0; i < count; i++) {
           const { client, reading } = all[(i * 7) % count] as (typeof all)[number];
           assert.isUndefined(reading.pollUnsafe());
@@ -110,7 +120,7 @@ describe("a controller that waits for a thousand connections here and as many in
       stub = Number(/^stub (\d+)$/.exec(line)?.[1] ?? stub);
       return line === "ready";
     });
-    // What a young process still has to do ends by itself: it is quiet then, or never.
+    // A young process still has work to do. It becomes quiet, or this never ends.
     for (;;) {
       const before = [controller.pid, stub].map(schedstat);
       yield* othersRun;

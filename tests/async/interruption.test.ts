@@ -10,37 +10,31 @@ import {
   Socket,
 } from "@rsyscall/handle";
 import {
+  begin,
   execute,
   it,
   launchStub,
   mock,
+  Random,
   seen,
   shell,
   statusOf,
   tempDirectory,
+  turn,
 } from "@rsyscall/harness";
 import { catchErrno } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Option, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import {
-  begin,
-  type Family,
-  families,
-  listen,
-  type Place,
-  places,
-  random,
-  turn,
-  unconnected,
-} from "./places.ts";
+import { type Family, families, listen, unconnected } from "./socketFamilies.ts";
+import { type ThreadKind, threadKinds } from "./threadKinds.ts";
 
 const [unix, inet] = families as unknown as [Family, Family];
 
 /** Lets a fiber run for a while, and then interrupts it. */
-const interruptSometime = <A, E>(fiber: Fiber.Fiber<A, E>, below: (limit: number) => number) =>
+const interruptSometime = <A, E>(fiber: Fiber.Fiber<A, E>, random: Random) =>
   Effect.gen(function* () {
-    for (let i = below(4); i > 0; i--) yield* below(2) === 0 ? turn : Effect.yieldNow;
+    for (let i = random.below(4); i > 0; i--) yield* random.below(2) === 0 ? turn : Effect.yieldNow;
     yield* Fiber.interrupt(fiber);
     return yield* Fiber.await(fiber);
   });
@@ -76,12 +70,12 @@ const ways = [
   },
 ];
 
-describe.each(places)("a thousand interruptions %s", (_name, place) => {
+describe.each(threadKinds)("a thousand interruptions %s", (_name, place) => {
   for (const { what, ends, read, write } of ways) {
-    it(`of who reads from ${what} lose no byte`, function* () {
+    it(`of readers of ${what} lose no byte`, function* () {
       const pair = yield* ends(yield* place);
-      const below = random(1);
-      /** Byte i of what is sent. */
+      const random = new Random(1);
+      /** Byte i of the stream. */
       const byteAt = (i: number) => (i ^ (i >> 8) ^ (i >> 16)) & 255;
       let sent = 0;
       let interrupted = 0;
@@ -89,19 +83,21 @@ describe.each(places)("a thousand interruptions %s", (_name, place) => {
         Effect.gen(function* () {
           while (interrupted < 1000) {
             const start = sent;
-            const bytes = Uint8Array.from({ length: 1 + below(300) }, (_, i) => byteAt(start + i));
+            const bytes = Uint8Array.from({ length: 1 + random.below(300) }, (_, i) =>
+              byteAt(start + i),
+            );
             yield* write(pair, bytes);
             sent += bytes.length;
-            for (let i = below(5); i > 0; i--) yield* turn;
+            for (let i = random.below(5); i > 0; i--) yield* turn;
           }
           yield* pair[1].close();
         }),
       );
       let got = 0;
       for (;;) {
-        const reading = yield* begin(read(pair, 1 + below(500)));
+        const reading = yield* begin(read(pair, 1 + random.below(500)));
         const exit = yield* interrupted < 1000
-          ? interruptSometime(reading, below)
+          ? interruptSometime(reading, random)
           : Fiber.await(reading);
         if (Exit.isFailure(exit)) {
           assert.isTrue(Exit.hasInterrupts(exit));
@@ -119,10 +115,10 @@ describe.each(places)("a thousand interruptions %s", (_name, place) => {
       assert.equal(interrupted, 1000);
     });
 
-    it(`of who writes to ${what} leave a beginning of each part, in order`, function* () {
+    it(`of writers to ${what} leave a beginning of each part, in order`, function* () {
       const pair = yield* ends(yield* place);
-      const below = random(2);
-      /** Part number n is this often the number n: more than there is room for, now and then. */
+      const random = new Random(2);
+      /** Part number n repeats the number n: now and then more than there is room for. */
       const parts: Array<{ readonly length: number; readonly whole: boolean }> = [];
       const part = (n: number, length: number) =>
         new Uint8Array(new Uint32Array(length).fill(n).buffer);
@@ -133,15 +129,15 @@ describe.each(places)("a thousand interruptions %s", (_name, place) => {
             const bytes = yield* read(pair, 40_000);
             if (bytes.length === 0) return new Uint8Array(Buffer.concat(got));
             got.push(bytes);
-            for (let i = below(6); i > 0; i--) yield* turn;
+            for (let i = random.below(6); i > 0; i--) yield* turn;
           }
         }),
       );
       for (let interrupted = 0; interrupted < 1000; ) {
-        // What is interrupted stops anywhere: only the next part can be told from it if it stops at a number.
-        const length = 1024 * (1 + below(40));
+        // An interrupted part ends anywhere. The next part is recognisable only if it ends at a whole number.
+        const length = 1024 * (1 + random.below(40));
         const writing = yield* begin(write(pair, part(parts.length, length)));
-        const exit = yield* interruptSometime(writing, below);
+        const exit = yield* interruptSometime(writing, random);
         if (Exit.isFailure(exit)) interrupted++;
         parts.push({ length, whole: Exit.isSuccess(exit) });
       }
@@ -163,11 +159,11 @@ describe.each(places)("a thousand interruptions %s", (_name, place) => {
     });
   }
 
-  it("of who accepts lose no connection", function* () {
+  it("of accept lose no connection", function* () {
     const thread = yield* place;
     const local = yield* LocalThread;
     const { listener, address } = yield* listen(thread, unix, 4096);
-    const below = random(3);
+    const random = new Random(3);
     const clients = yield* begin(
       Effect.gen(function* () {
         const all: Array<AsyncFileDescriptor<Socket>> = [];
@@ -176,7 +172,7 @@ describe.each(places)("a thousand interruptions %s", (_name, place) => {
           yield* client.connect(address);
           yield* client.sendAllBytes(Uint8Array.of(i >> 8, i & 255));
           all.push(client);
-          for (let i = below(4); i > 0; i--) yield* turn;
+          for (let i = random.below(4); i > 0; i--) yield* turn;
         }
         return all;
       }),
@@ -189,14 +185,14 @@ describe.each(places)("a thousand interruptions %s", (_name, place) => {
       });
     let interrupted = 0;
     while (interrupted < 1000) {
-      // The scope stays: what was accepted is not closed by the interruption.
+      // The scope stays open: an interruption does not close accepted connections.
       const accepting = yield* begin(listener.accept());
-      const exit = yield* interruptSometime(accepting, below);
+      const exit = yield* interruptSometime(accepting, random);
       if (Exit.isSuccess(exit)) yield* serve(exit.value);
       else interrupted++;
     }
     yield* Fiber.join(clients);
-    // All that is left is there already.
+    // The rest has arrived already.
     while (heard.size < 300) {
       const last = yield* listener.accept().pipe(Effect.timeoutOption("5 seconds"));
       if (last._tag === "None") break;
@@ -205,11 +201,11 @@ describe.each(places)("a thousand interruptions %s", (_name, place) => {
     assert.equal(heard.size, 300);
   });
 
-  it("of who waits for a hang-up leave it to be seen", function* () {
+  it("of a wait for a hang-up leave it to be seen", function* () {
     const [from, to] = yield* socketEnds(yield* place);
-    const below = random(4);
+    const random = new Random(4);
     for (let i = 0; i < 1000; i++) {
-      const exit = yield* interruptSometime(yield* begin(from.waitForRdhup()), below);
+      const exit = yield* interruptSometime(yield* begin(from.waitForRdhup()), random);
       assert.isTrue(Exit.hasInterrupts(exit));
     }
     yield* to.handle.shutdown(SHUT.WR);
@@ -217,7 +213,7 @@ describe.each(places)("a thousand interruptions %s", (_name, place) => {
   });
 });
 
-/** While the process does nothing. */
+/** Runs an effect while the process is stopped. */
 const whileStopped = <A, E, R>(thread: Thread, effect: Effect.Effect<A, E, R>) => {
   const { pid } = thread.task;
   return Effect.acquireUseRelease(
@@ -255,7 +251,7 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
       return yield* Fiber.join(second).pipe(Effect.timeoutOption("3 seconds"));
     });
 
-  it("is given to another who waits: bytes", function* () {
+  it("is given to the next waiter: bytes", function* () {
     const { thread } = (yield* launchStub).call;
     const [reader, writer] = yield* thread.pipe();
     const afd = yield* thread.makeAfd(reader);
@@ -267,7 +263,7 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
     assert.deepEqual(got, Option.some(new TextEncoder().encode("bytes")));
   });
 
-  it("is given to another who waits: a connection", function* () {
+  it("is given to the next waiter: a connection", function* () {
     const { thread } = (yield* launchStub).call;
     const { listener, address } = yield* listen(thread, unix, 8);
     const client = yield* unconnected(yield* LocalThread, unix);
@@ -279,7 +275,7 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
     assert.isTrue(Option.isSome(got));
   });
 
-  it("is given to another who waits: a signal", function* () {
+  it("is given to the next waiter: a signal", function* () {
     const { thread } = (yield* launchStub).call;
     const usr1 = new Set([SIG.USR1]);
     yield* SignalBlock.make(thread.task, usr1);
@@ -309,7 +305,7 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
       assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(calling)));
     });
 
-  /** Who reads four bytes. */
+  /** Ways to read four bytes. */
   const reads: ReadonlyArray<
     readonly [
       how: string,
@@ -358,7 +354,7 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
       }
     });
 
-  it("goes with its descriptors to who asks for those", function* () {
+  it("goes with its descriptors to a fiber that asks for those", function* () {
     const { thread } = (yield* launchStub).call;
     const [from, to] = yield* socketEnds(thread);
     const file = yield* Memfd.make(thread.task, "sent");
@@ -397,7 +393,7 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
     assert.equal(text(yield* thread.readToEof(result.handle)), "first second");
   });
 
-  it("is closed with the descriptor if nobody asks", function* () {
+  it("is closed with the descriptor if no fiber asks", function* () {
     const { thread } = (yield* launchStub).call;
     const { listener, address } = yield* listen(thread, unix, 8);
     const client = yield* unconnected(yield* LocalThread, unix);
@@ -413,7 +409,7 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-/** Every operation that waits, in a state in which it has to. */
+/** Every operation that can wait, in a state in which it must wait. */
 const waits = (
   thread: Thread,
 ): Effect.Effect<
@@ -457,7 +453,7 @@ const waits = (
     ] as const;
   });
 
-/** A socket for which the kernel lets nobody in any more: it answers nothing, and those who ask wait. */
+/** A listener whose queue is full: the kernel answers no connection, and clients wait. */
 const fullListener = (thread: Thread) =>
   Effect.gen(function* () {
     const { listener, address } = yield* listen(thread, inet, 0);
@@ -465,7 +461,7 @@ const fullListener = (thread: Thread) =>
     return { listener, address };
   });
 
-/** Begins all that waits, and lets it wait. */
+/** Begins all these operations, and lets them wait. */
 const beginWaits = (thread: Thread) =>
   Effect.gen(function* () {
     const begun = [];
@@ -479,7 +475,7 @@ const beginWaits = (thread: Thread) =>
     return begun;
   });
 
-describe("who waits", () => {
+describe("a wait", () => {
   it("is interrupted at once, whatever the process does meanwhile", function* () {
     const { call } = yield* launchStub;
     const begun = yield* beginWaits(call.thread);
@@ -488,7 +484,7 @@ describe("who waits", () => {
       () =>
         Effect.gen(function* () {
           while (statusOf(call.pid) !== "T") yield* turn;
-          // Memory and scopes of the process can only be given back when it goes on.
+          // Memory and descriptors in the process can only be given back when it goes on.
           for (const { name, fiber } of begun)
             yield* Effect.andThen(
               Effect.sync(() => fiber.interruptUnsafe()),
@@ -501,7 +497,7 @@ describe("who waits", () => {
       assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(fiber)), name);
   });
 
-  for (const [where, place] of places)
+  for (const [where, place] of threadKinds)
     it(`is told with a typed error that the descriptor was closed ${where}`, function* () {
       const thread = yield* place;
       const told: Record<string, string> = {};
@@ -540,8 +536,8 @@ describe("who waits", () => {
 });
 
 describe("connect", () => {
-  it("goes on where an interruption has left it, wherever it is", function* () {
-    const connect = ([where, place]: Place) =>
+  it("goes on where an interruption has left it", function* () {
+    const connect = ([where, place]: ThreadKind) =>
       Effect.gen(function* () {
         const thread = yield* place;
         const { listener, address } = yield* fullListener(yield* LocalThread);
@@ -554,17 +550,17 @@ describe("connect", () => {
           assert.isTrue(Exit.hasInterrupts(exit), `${where}, attempt ${i}`);
         }
         const connecting = yield* begin(client.connect(address));
-        // There is room again: the kernel, which asks every second or so, is let in.
+        // There is room again: the kernel's next retry, after a second or so, succeeds.
         yield* listener.accept();
         yield* Fiber.join(connecting);
         yield* client.sendAllBytes(Uint8Array.of(42));
         const accepted = yield* (yield* LocalThread).makeAfd(yield* listener.accept());
         assert.deepEqual(yield* accepted.readBytes(), Uint8Array.of(42), where);
       });
-    yield* Effect.forEach(places, connect, { concurrency: "unbounded" });
+    yield* Effect.forEach(threadKinds, connect, { concurrency: "unbounded" });
   });
 
-  it("is done where the kernel has connected meanwhile, and says what else it came to", function* () {
+  it("succeeds if the kernel has connected meanwhile, and otherwise gives its error", function* () {
     const thread = yield* LocalThread;
     const { listener, address } = yield* listen(thread, inet, 8);
     const interrupted = (to: Sockaddr) =>
@@ -579,12 +575,12 @@ describe("connect", () => {
     const client = yield* interrupted(address);
     yield* listener.accept();
     yield* client.connect(address);
-    // Once it is told, it is connected like any other.
+    // The connection is reported once. From then on the socket is connected as any other.
     assert.include((yield* Effect.flip(client.connect(address))).message, "EISCONN");
     const refused = yield* thread.socket(AF.INET, SOCK.STREAM);
     yield* refused.bind({ family: "inet", address: "127.0.0.1", port: 0 });
-    const nobody = (yield* refused.address()) as Sockaddr;
-    const error = yield* Effect.flip((yield* interrupted(nobody)).connect(nobody));
+    const unheard = (yield* refused.address()) as Sockaddr;
+    const error = yield* Effect.flip((yield* interrupted(unheard)).connect(unheard));
     assert.include(error.message, "ECONNREFUSED");
   });
 
@@ -597,9 +593,9 @@ describe("connect", () => {
     const [ours] = (yield* call.thread.connection.passFrom([socket])) as [FileDescriptor];
     const sameSocket = yield* ours.reclassify(Socket);
     const other = yield* listen(local, inet, 8);
-    // Events of the registration are over.
+    // The events of the registration have come.
     for (let i = 0; i < 5; i++) yield* turn;
-    // An event comes behind the request to connect, and before it is performed.
+    // An event comes after the request to connect was sent, and before it is performed.
     process.kill(call.pid, "SIGSTOP");
     while (statusOf(call.pid) !== "T") yield* turn;
     const connecting = yield* begin(client.connect(address));
@@ -610,13 +606,13 @@ describe("connect", () => {
     process.kill(call.pid, "SIGCONT");
     yield* call.thread.task.sysif.barrier();
     for (let i = 0; i < 5; i++) yield* turn;
-    assert.isUndefined(connecting.pollUnsafe(), "nobody has let it in");
+    assert.isUndefined(connecting.pollUnsafe(), "not accepted yet");
     yield* listener.accept();
     yield* Fiber.join(connecting);
     assert.deepEqual(yield* socket.peerAddress(), address);
   });
 
-  for (const [where, place] of places)
+  for (const [where, place] of threadKinds)
     it(`leaves no hang-up behind from before there was a connection ${where}`, function* () {
       const thread = yield* place;
       for (const family of families) {
@@ -650,7 +646,7 @@ const flagsOf = (pid: number, fd: number): number =>
   );
 
 describe("O_NONBLOCK", () => {
-  for (const [where, place] of places)
+  for (const [where, place] of threadKinds)
     it(`comes to the other flags, and takes none away ${where}`, function* () {
       const thread = yield* place;
       const path = yield* fifo;
@@ -675,7 +671,7 @@ describe("O_NONBLOCK", () => {
     assert.equal(flagsOf(process.pid, file.near), before);
   });
 
-  it("is not set on stdio that a stub shares with its caller, whoever waits for it", function* () {
+  it("is not set on stdio that a stub shares with its caller, whichever fiber waits for it", function* () {
     const flags: Array<ReadonlyArray<number>> = [];
     const { path } = yield* mock(({ thread, pid }) =>
       Effect.gen(function* () {
@@ -689,7 +685,7 @@ describe("O_NONBLOCK", () => {
         yield* thread.writeAll(thread.stdout, new TextEncoder().encode("go\n"));
         const text = yield* Fiber.join(reading);
         look();
-        // More than there is room for: it waits for who reads.
+        // More than there is room for: it waits for the reader.
         yield* thread.writeAll(thread.stdout, new Uint8Array(300_000).fill(text[0] as number));
         look();
         return 3;

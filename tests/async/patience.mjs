@@ -19,7 +19,7 @@ const [directory] = process.argv.slice(2);
 
 const loop = watchLoop();
 
-/** What is full, so that nothing more can be written. */
+/** The write end of a full pipe. */
 const full = (thread) =>
   Effect.gen(function* () {
     const [, writer] = yield* thread.pipe(O.NONBLOCK);
@@ -80,7 +80,7 @@ const program = Effect.gen(function* () {
   // A timeout of its own.
   outcomes["epoll.wait 15 ms"] = (yield* epoll.wait(1, 15)).length === 0 ? "waits" : "is there";
 
-  // What comes while it is waited for is there, all of it and in order, though both ends are in this program.
+  // Input that comes during the wait is complete and in order, though both ends are in this program.
   const [from, to] = yield* thread.pipe();
   const sent = Uint8Array.from({ length: 300_000 }, (_, i) => i % 251);
   const writing = yield* Effect.forkChild(Effect.andThen(to.writeAllBytes(sent), to.close()));
@@ -105,7 +105,7 @@ const program = Effect.gen(function* () {
   const ended = yield* pidfd.waitid(W.EXITED);
   outcomes["the end of a child"] = ended.signal === SIG.KILL;
 
-  // And what fails at once still does.
+  // Calls that fail at once still do.
   const nonblocking = yield* thread.pipe(O.NONBLOCK);
   const errno = (effect) => Effect.map(Effect.flip(effect), (error) => error.errno);
   outcomes["non-blocking"] = yield* errno(nonblocking[0].readBytes());

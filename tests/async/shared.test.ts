@@ -6,12 +6,11 @@ import {
   openpty,
   Socket,
 } from "@rsyscall/handle";
-import { it, tempDirectory } from "@rsyscall/harness";
+import { begin, it, tempDirectory } from "@rsyscall/harness";
 import { getpid } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Fiber, type Scope } from "effect";
 import { assert, describe } from "vitest";
-import { begin } from "./places.ts";
 
 type Ends = Effect.Effect<
   readonly [theirs: FileDescriptor, ours: FileDescriptor],
@@ -43,7 +42,7 @@ const readLength = (fd: FileDescriptor, size: number) =>
 
 const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => i % 251);
 
-/** That nothing was left behind on the open file. */
+/** Asserts that no flag was left behind on the open file. */
 const isUnchanged = (theirs: FileDescriptor) =>
   Effect.map(theirs.statusFlags(), (flags) => assert.equal(flags & O.NONBLOCK, 0));
 
@@ -131,7 +130,7 @@ describe("a socket that others share", () => {
     const [reader, writer] = yield* thread.pipe();
     yield* ours.sendFds(Uint8Array.of(1), [reader]);
     const { fds } = yield* Fiber.join(receiving);
-    // The file of what has come is the sender's too.
+    // The sender shares the open file of a descriptor that was received.
     const received = yield* other.makeAfd(fds[0] as FileDescriptor);
     yield* writer.writeAllText("passed");
     assert.equal(text(yield* received.readBytes()), "passed");

@@ -11,24 +11,24 @@ import { assert, describe } from "vitest";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-/** How many descriptors we have open, and which the stub has, once it has done what it was told. */
+/** The number of our open descriptors, and the stub's descriptors once it has performed all requests. */
 const openFds = ({ pid, thread }: StubCall) =>
   Effect.map(thread.task.sysif.barrier(), () => [
     readdirSync("/proc/self/fd").length,
     readdirSync(`/proc/${pid}/fd`),
   ]);
 
-/** Flags of an open descriptor, by the kernel's word and not by a call of the process. */
+/** Flags of an open descriptor, from /proc and not by a call of the process. */
 const flagsOf = (pid: number, fd: number): number =>
   Number.parseInt(
     /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, "utf8"))?.[1] ?? "",
     8,
   );
 
-/** What a descriptor of a process is of. */
+/** The file of a descriptor of a process. */
 const inode = (pid: number, { near }: FileDescriptor) => statSync(`/proc/${pid}/fd/${near}`).ino;
 
-/** A stub that has a limit of the shell's ulimit: n for descriptors, v for KiB of memory. */
+/** A stub under a limit by the shell's ulimit: n for descriptors, v for KiB of memory. */
 const limitedStub = (resource: "n" | "v", limit: number) =>
   Effect.gen(function* () {
     const directory = yield* tempDirectory;
@@ -94,7 +94,7 @@ describe("channels to a stub", () => {
     assert.instanceOf(error, SyscallError);
     assert.equal((error as SyscallError).errno, "EMFILE");
     assert.deepEqual(yield* openFds(call), before);
-    // It has not lost step: the next ones are not what was left of the last.
+    // The stream is still in step: the next channels are not rests of the last request.
     const [[access, far] = []] = yield* connection.openChannels(1);
     yield* (far as FileDescriptor).writeAllText("in step");
     assert.equal(text(yield* (access as FileDescriptor).readBytes(100)), "in step");
@@ -169,7 +169,7 @@ describe("descriptors are passed", () => {
     const [lost, next] = [yield* Memfd.make(local, "lost"), yield* Memfd.make(local, "next")];
     yield* Effect.scoped(
       Effect.gen(function* () {
-        // Large pieces first, then what is left between them.
+        // Large pieces first, then the gaps between them.
         for (const size of [65_536, 1024, 8])
           yield* Effect.flip(Effect.forever(task.malloc(Bytes, size)));
         assert.instanceOf(yield* Effect.flip(connection.passTo([lost])), OutOfSpaceError);
@@ -199,7 +199,7 @@ describe("a stub's own descriptors", () => {
     assert.isUndefined(reading.pollUnsafe());
     yield* writer.writeAllText("ready");
     assert.equal(text(yield* Fiber.join(reading)), "ready");
-    // Somebody else may write, too.
+    // Another process may write, too.
     const again = yield* Effect.forkChild(afd.readBytes(100), { startImmediately: true });
     writeFileSync(`/proc/${call.pid}/fd/${writer.near}`, "by a stranger");
     assert.equal(text(yield* Fiber.join(again)), "by a stranger");

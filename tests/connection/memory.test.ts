@@ -8,7 +8,7 @@ import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
 
-/** Bytes in which every shift or swap shows. */
+/** Bytes that show every shift or swap. */
 const pattern = (size: number, seed = 1): Uint8Array => {
   const words = new Uint32Array(Math.ceil(size / 4));
   for (let i = 0; i < words.length; i++) words[i] = Math.imul(i + seed, 2654435761);
@@ -55,7 +55,7 @@ describe.each(wires)("memory of a stub, %s", (wire, launchStub) => {
     const { task } = call.thread;
     const bytes = pattern(2 ** 24);
     const pointer = yield* call.thread.ptr(bytes);
-    // Behind calls that are on their way, what is shared is copied by the stub.
+    // Behind calls in flight the stub copies shared memory.
     const round = pipelined([
       ...Array.from({ length: 20 }, () => getpid(task.sysif)),
       pointer.read(),
@@ -118,7 +118,7 @@ describe.each(wires)("memory of a stub, %s", (wire, launchStub) => {
     const error = yield* Effect.flip(thread.ptr(pattern(2 ** 26)));
     assert.instanceOf(error, OutOfSpaceError);
     assert.equal(thread.memory !== undefined, isShared);
-    // The arena is as small as it has to be, and nothing is mapped besides.
+    // The arena has its smallest size, and nothing else is mapped.
     if (!isShared) assert.equal((error.cause as SyscallError).errno, "ENOMEM");
     const pointer = yield* thread.ptr(pattern(2 ** 20));
     assert.isTrue(same(yield* pointer.read(), pattern(2 ** 20)));
@@ -129,7 +129,7 @@ describe.each(wires)("memory of a stub, %s", (wire, launchStub) => {
     const server = yield* StubServer.make(yield* LocalThread, directory, "stub", {
       sharedMemory: isShared,
     });
-    // 2 MiB of address space: more than half of what there is cannot be had twice.
+    // 2 MiB of address space: more than half of it cannot be allocated twice.
     yield* start("sh", ["-c", 'ulimit -v 2000; exec "$0"', `${directory}/stub`]);
     const { thread, pid } = yield* server.accept();
     const bytes = pattern(600 * 1024);

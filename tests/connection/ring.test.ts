@@ -9,6 +9,7 @@ import {
   start,
   statusOf,
   tempDirectory,
+  turn,
   worksAsync,
 } from "@rsyscall/harness";
 import { batchThen, getpid } from "@rsyscall/near";
@@ -50,9 +51,7 @@ const launchedAfter = (command: string, options: StubServerOptions = {}) =>
     return yield* server.accept();
   });
 
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
-
-/** Waits until a process waits for something. */
+/** Waits until a process sleeps. */
 const untilAsleep = (pid: number) =>
   Effect.gen(function* () {
     while (statusOf(pid) !== "S") yield* turn;
@@ -111,7 +110,7 @@ describe("the ring", () => {
       ),
       { startImmediately: true },
     );
-    // Nobody waits for it but those who asked.
+    // Only the fibers that asked wait for it.
     assert.equal((yield* execute("/bin/true")).status, 0);
     process.kill(call.pid, "SIGCONT");
     assert.deepEqual(
@@ -213,7 +212,7 @@ describe("without an arena", () => {
   });
 });
 
-/** Nanoseconds that a process has run, and how often it was put on a CPU: proc_pid_schedstat(5). */
+/** A process's nanoseconds of CPU time, and the times that it was scheduled: proc_pid_schedstat(5). */
 const schedstat = (pid: number): string => {
   const [ran, , times] = readFileSync(`/proc/${pid}/schedstat`, "latin1").split(" ");
   return `${ran} ${times}`;
@@ -235,7 +234,7 @@ describe("two that are idle", () => {
         yield* getpid(thread.task.sysif);
         yield* untilAsleep(pid);
         const before = schedstat(pid);
-        // Others run meanwhile, for some time.
+        // Other programs run meanwhile, for some time.
         for (let i = 0; i < 5; i++) assert.equal((yield* execute("/bin/true")).status, 0);
         assert.equal(schedstat(pid), before);
         assert.equal(yield* getpid(thread.task.sysif), pid);
@@ -248,7 +247,7 @@ describe("on one CPU for both", () => {
     const { task } = yield* LocalThread;
     const { call } = yield* launchStub;
     const arena = call.thread.memory as Arena;
-    /** The CPUs that the server and the client say they have. */
+    /** The numbers of CPUs that the server and the client report. */
     const cpus = () => {
       const header = arena.read(arena.address, 16);
       const view = new DataView(header.buffer, header.byteOffset);

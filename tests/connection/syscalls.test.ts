@@ -36,7 +36,7 @@ describe.each(wires)("system calls in a stub, %s", (_wire, launchStub) => {
     const read = yield* Effect.forkChild(reader.readBytes(10), { startImmediately: true });
     assert.equal(yield* Fiber.join(pid), stub.pid);
     assert.isUndefined(read.pollUnsafe());
-    // The stub is inside read(2): somebody else must write.
+    // The stub is inside read(2): another process must write.
     writeFileSync(`/proc/${stub.pid}/fd/${writer.near}`, "now");
     assert.equal(new TextDecoder().decode(yield* Fiber.join(read)), "now");
   });

@@ -1,13 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
 import { assert, describe, test } from "vitest";
+import { packages, root } from "./files.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-
-const folders = [".", "docs", "stub-c"].concat(
-  readdirSync(join(root, "packages")).map((name) => join("packages", name)),
-);
+const folders = [".", "docs", "stub-c", ...packages];
 
 const pages = folders.flatMap((folder) =>
   readdirSync(join(root, folder))

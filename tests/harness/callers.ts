@@ -14,7 +14,7 @@ import { type Ended, execute, type RunOptions } from "./spawn.ts";
 import { tempDirectory } from "./temp.ts";
 
 /*
- * Programs that call a stub, and know nothing of it.
+ * Programs that call a stub without knowing of it.
  */
 
 /** Runs an installed program to its end. */
@@ -40,7 +40,7 @@ export const shell = (
 ): Effect.Effect<Ended> =>
   program(which("dash") ? "dash" : "sh", ["-c", code, "sh", ...args], options);
 
-/** A program that is mocked: where it lies. */
+/** A mocked program. */
 export interface Mock {
   readonly directory: string;
   readonly path: string;
@@ -48,12 +48,12 @@ export interface Mock {
 }
 
 export interface MockOptions extends StubServerOptions {
-  /** Where the program lies. Default: a temporary directory. */
+  /** The directory of the program. Default: a temporary one. */
   readonly directory?: string;
   readonly name?: string;
 }
 
-/** Handles every call of a program in a directory of its own, until the scope closes. */
+/** Handles every call of a mocked program until the scope closes. */
 export const mock = <E>(
   handler: (call: StubCall) => Effect.Effect<number | void, E, Scope.Scope>,
   { directory: given, name = "mail", ...options }: MockOptions = {},
@@ -65,11 +65,11 @@ export const mock = <E>(
     return { directory, path: join(directory, name), server };
   });
 
-/** Without logs, where handlers fail because the test says so. */
+/** Runs an effect without logs, for handlers that fail on purpose. */
 export const quietly = <A, E, Q>(effect: Effect.Effect<A, E, Q>): Effect.Effect<A, E, Q> =>
   Effect.provideService(effect, References.MinimumLogLevel, "None");
 
-/** What a caller sees of a mocked program, as text. */
+/** The status and the output of a program, as text. */
 export const seen = ({ status, signal, stdout, stderr }: Ended) => ({
   status: signal ?? status,
   stdout: stdout.toString(),
@@ -77,8 +77,8 @@ export const seen = ({ status, signal, stdout, stderr }: Ended) => ({
 });
 
 /**
- * A directory on a temporary file system with mount options of its own, which nobody else on this
- * machine sees: it is mounted in the namespace of a process that waits, and reached through it.
+ * Mounts a temporary file system with these options, and gives its directory. It is mounted in the mount
+ * namespace of a process that waits, and reached through that process: no other one sees it.
  */
 export const mounted = (options: string): Effect.Effect<string, never, Scope.Scope> =>
   Effect.gen(function* () {

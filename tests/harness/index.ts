@@ -10,6 +10,7 @@ export {
   shell,
 } from "./callers.ts";
 export { describeUnless, it, run } from "./effect.ts";
+export { begin, turn } from "./fibers.ts";
 export {
   childrenOf,
   eventually,
@@ -18,6 +19,7 @@ export {
   textOf,
   untilEnded,
 } from "./processes.ts";
+export { Random } from "./Random.ts";
 export { missing, noNamespaces, notRoot, slow } from "./requirements.ts";
 export { refuse } from "./seccomp.ts";
 export { type Ended, execute, type Running, type RunOptions, start } from "./spawn.ts";

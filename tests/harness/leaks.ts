@@ -5,8 +5,8 @@ import { liveFibers } from "./effect.ts";
 import { TEMP_PREFIX } from "./temp.ts";
 
 /*
- * Every test file ends with what it began with: descriptors, children (zombies too), stub processes,
- * temporary directories, fibers. Runs in each test process, before and after its one file.
+ * Checks that every test file ends with the descriptors, children (zombies too), stub processes, temporary
+ * directories and fibers that it began with. Runs in each test process, before and after its one file.
  */
 
 const read = (path: string): string => {
@@ -29,7 +29,7 @@ const link = (path: string): string => {
 const descriptors = (): Array<string> =>
   readdirSync("/proc/self/fd")
     .map((fd) => `${fd} -> ${link(`/proc/self/fd/${fd}`)}`)
-    // What readdirSync itself has open, and files that the runner loads.
+    // Without the descriptor of readdirSync itself, and files that the runner loads.
     .filter((text) => !text.endsWith("/fd") && !text.endsWith("-> "))
     .filter((text) => !text.includes("/node_modules/") && !text.includes("/packages/"));
 
@@ -38,10 +38,10 @@ const children = (): Array<string> =>
     .flatMap((thread) => read(`/proc/self/task/${thread}/children`).split(" "))
     .filter((pid) => pid.trim() !== "")
     .map((pid) => `${pid} ${read(`/proc/${pid}/cmdline`).replaceAll("\0", " ")}`)
-    // vitest's transform service.
+    // esbuild is vitest's transform service.
     .filter((text) => !text.includes("esbuild"));
 
-/** Stub processes on this machine that a server in this process's temporary directories made. */
+/** Stubs and tasks that were started, directly or not, by this process. */
 const stubs = (): Array<string> =>
   readdirSync("/proc")
     .filter((pid) => /^\d+$/.test(pid))
@@ -66,7 +66,7 @@ const leaked = () => {
     descriptors: now.descriptors.filter((text) => !before.descriptors.includes(text)),
     children: now.children.filter((text) => !before.children.includes(text)),
     stubs: now.stubs.filter((text) => !before.stubs.includes(text)),
-    // A process that was killed may have left some, and had the same number.
+    // A killed process of the same pid may have left some earlier.
     temporary: now.temporary.filter((name) => !before.temporary.includes(name)),
     fibers: liveFibers(),
   };

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { Effect } from "effect";
 
-/** What is in a file of /proc. Nothing, if the process has ended meanwhile, or is another user's. */
+/** Reads a file of /proc. Empty if the process has ended meanwhile, or belongs to another user. */
 export const textOf = (path: string): string => {
   try {
     return readFileSync(path, "latin1");
@@ -22,20 +22,20 @@ export const childrenOf = (pid: number): ReadonlyArray<number> => {
   }
 };
 
-/** The state of a process as /proc shows it, "R", "S", "Z"...; undefined when it is no more. */
+/** The state of a process in /proc: "R", "S", "Z"...; undefined if there is no such process. */
 export const statusOf = (pid: number): string | undefined =>
   /\) (\S)/.exec(textOf(`/proc/${pid}/stat`))?.[1];
 
-/** Whether a process is no more, or waits for its parent to notice. */
+/** Whether a process is gone, or a zombie. */
 export const hasEnded = (pid: number): boolean => ["Z", undefined].includes(statusOf(pid));
 
-/** Waits until a process has ended, whoever its parent is. */
+/** Waits until a process has ended. It need not be a child of this one. */
 export const untilEnded = (pid: number): Effect.Effect<void> =>
   Effect.gen(function* () {
     while (!hasEnded(pid)) yield* Effect.yieldNow;
   });
 
-/** Waits until something is so, elsewhere. */
+/** Waits until a condition outside of this process holds. */
 export const eventually = (wanted: () => boolean): Effect.Effect<void> =>
   Effect.gen(function* () {
     while (!wanted()) yield* Effect.sleep("1 millis");

@@ -7,7 +7,7 @@ import { join } from "node:path";
  * why it cannot.
  */
 
-/** A program by its absolute path. The system's own comes before wrappers that PATH may have. */
+/** The absolute path of a program. The system's directories come before PATH, which may have wrappers. */
 export const which = (program: string): string | undefined =>
   ["/usr/bin", "/bin", "/usr/sbin", "/sbin", ...(process.env["PATH"] ?? "").split(":")]
     .map((directory) => join(directory, program))

@@ -17,57 +17,57 @@ import { tempDirectory } from "./temp.ts";
 
 const SSHD = "/usr/sbin/sshd";
 
-/** Where it listens. */
+/** The address at which the server listens. */
 export const HOST = "127.0.0.1";
 
-/** The name of a user who is there for one sshd only. */
+/** The name of a user that exists for one sshd only. */
 const OTHER_USER = "rsyscall-test";
 
-/** The variable by which the processes of its sessions are known. */
+/** The environment variable that marks the processes of a server's sessions. */
 const SESSION = "RSYSCALL_TEST_SSHD";
 
-/** Why there can be no ssh server here. */
+/** Why a test with an ssh server cannot run here. */
 export const noSshd: string | undefined =
   existsSync(SSHD) && spawnSync("ssh", ["-V"], { stdio: "ignore" }).error === undefined
     ? undefined
     : "not installed: ssh and sshd (Debian: openssh-client, openssh-server)";
 
-/** Why it cannot be that of another user, or with another login shell. */
+/** Why a test with a server of another user, or with another login shell, cannot run here. */
 export const noOtherUser: string | undefined =
   noSshd ??
   notRoot ??
   missing("unshare", "setpriv") ??
   (spawnSync("unshare", ["--mount", "--propagation", "private", "true"]).status === 0
     ? undefined
-    : "no mount namespaces are to be had");
+    : "no mount namespaces");
 
 /** A real sshd(8) on the loopback interface, with keys of its own. */
 export interface Sshd {
   readonly port: number;
   readonly directory: string;
-  /** $HOME and $TMPDIR of what runs there: empty, and nobody else's. */
+  /** $HOME and $TMPDIR of sessions: empty, and for this server alone. */
   readonly home: string;
   readonly temp: string;
-  /** Options by which ssh(1) gets there, and nobody's configuration is looked at. */
+  /** Options by which ssh(1) gets there without reading a configuration file. */
   readonly options: ReadonlyArray<string>;
-  /** Words before a program by which it runs as the same user, where that is another. */
+  /** Words before a program that make it run as the user of the server. */
   readonly as: ReadonlyArray<string>;
-  /** What it has said. */
+  /** The server's log. */
   readonly log: () => string;
-  /** Its processes, one for each connection. */
+  /** The server's processes, one for each connection. */
   readonly connections: () => ReadonlyArray<number>;
-  /** All that runs there: of its sessions, and whatever they have left behind. */
+  /** All processes of sessions, also those that a session has left behind. */
   readonly processes: () => ReadonlyArray<number>;
-  /** Sends a signal to the processes of all connections: SIGKILL cuts them, and leaves what runs there. */
+  /** Signals the processes of all connections: SIGKILL cuts them, and the sessions' processes go on. */
   readonly signal: (name: NodeJS.Signals) => void;
 }
 
 export interface SshdOptions {
-  /** Lines of sshd_config(5), before those that are needed anyway: the first one counts. */
+  /** Lines of sshd_config(5) in front of ours: for each keyword the first one counts. */
   readonly config?: ReadonlyArray<string>;
-  /** The user who runs it, if it is not the one who runs this. Only root can do that. */
+  /** The user that runs the server; by default the user of this process. Only root can choose another. */
   readonly uid?: number;
-  /** The login shell of that user, if it is not the one of passwd(5). Only root can do that. */
+  /** The login shell of that user; by default the one of passwd(5). Only root can choose another. */
   readonly shell?: string;
 }
 

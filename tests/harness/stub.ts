@@ -4,14 +4,14 @@ import { Effect, type Scope } from "effect";
 import { type Running, start } from "./spawn.ts";
 import { tempDirectory } from "./temp.ts";
 
-/** A stub that a caller of ours has launched, with its stdin open, and the caller's view of it. */
+/** A stub that a caller of the test has launched, with its stdin open, and the caller. */
 export interface Launched {
   readonly call: StubCall;
   readonly caller: Running;
   readonly directory: string;
 }
 
-/** Launches a stub of a server with options. */
+/** Launches a stub of a server with these options. */
 export const launchStubWith = (
   options: StubServerOptions,
 ): Effect.Effect<Launched, unknown, Scope.Scope | LocalThread> =>
@@ -24,7 +24,7 @@ export const launchStubWith = (
 
 export const launchStub = launchStubWith({});
 
-/** The ways by which calls and memory get to a stub. */
+/** The two ways by which calls and memory get to a stub. */
 export const wires = [
   ["through shared memory", launchStub],
   ["over sockets", launchStubWith({ sharedMemory: false })],

@@ -15,7 +15,7 @@ import { tempDirectory } from "./temp.ts";
 
 export const HELLO_SIZE = 192;
 
-/** A hello that would be accepted, but for what `change` does to it. */
+/** Encodes a hello that would be accepted, before `change` modifies it. */
 export const hello = (change: (view: DataView) => void = () => {}): Uint8Array => {
   const strings = new TextEncoder().encode("name\0argument\0A=1\0");
   const bytes = new Uint8Array(HELLO_SIZE + strings.length);
@@ -38,7 +38,7 @@ export const hello = (change: (view: DataView) => void = () => {}): Uint8Array =
   return bytes;
 };
 
-/** A server whose handler gives the status 3, or does what it is told. */
+/** Serves `stub` in a directory. By default the handler gives the status 3. */
 export const serve = <E>(
   options: StubServerOptions = {},
   handler: (call: StubCall) => Effect.Effect<number, E, Scope.Scope> = () => Effect.succeed(3),
@@ -50,7 +50,7 @@ export const serve = <E>(
     return { path: `${directory}/stub`, socket: `${directory}/stub.sock` };
   });
 
-/** A client by Node's own means: sends bytes, and gives what it got when the server hangs up. */
+/** A client by Node's own means: sends bytes, and gives all that it has received when the server hangs up. */
 export const client = (socket: string, bytes: Uint8Array, end = false) =>
   Effect.callback<Buffer>((resume) => {
     const connection: NetSocket = connect(socket);
@@ -63,7 +63,7 @@ export const client = (socket: string, bytes: Uint8Array, end = false) =>
     return Effect.sync(() => connection.destroy());
   });
 
-/** A client that passes: the connection, and what it got with its welcome. */
+/** A client that passes the handshake: its connection, and the message of its welcome. */
 export const passing = (
   socket: string,
   bytes: Uint8Array = hello(),
@@ -78,7 +78,7 @@ export const passing = (
     return { connection, ...(yield* waitForMessage(connection)) };
   });
 
-/** What the server says to a client that it turns away: the text of its welcome. */
+/** The text of a welcome that refuses the client. */
 export const refusal = (answer: Buffer): string => {
   assert.equal(answer.subarray(0, 8).toString(), "rsyscall");
   assert.equal(answer.readUInt32LE(12), 1, "refused");
@@ -88,7 +88,7 @@ export const refusal = (answer: Buffer): string => {
 
 export const openFds = () => readdirSync("/proc/self/fd").length;
 
-/** Real callers are still served, and nothing stayed open. */
+/** Asserts that real callers are still served, and that no descriptor stayed open. */
 export const stillServes = (path: string, fdsBefore: number) =>
   Effect.gen(function* () {
     assert.equal((yield* execute(path)).status, 3);

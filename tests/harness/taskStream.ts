@@ -32,7 +32,7 @@ const PAYLOAD_AT_MOST = 65536;
 /** Bytes of the hello's beginning, which say how long its fixed part is. */
 const PREFIX_SIZE = 20;
 
-/** Integers of 4 bytes. */
+/** Encodes integers of 4 bytes. */
 export const u32 = (...values: ReadonlyArray<number>): Buffer => {
   const bytes = Buffer.alloc(4 * values.length);
   for (const [i, value] of values.entries()) bytes.writeUInt32LE(value, 4 * i);
@@ -46,7 +46,7 @@ export const frame = (channel: number, type: number, payload: Uint8Array = new U
 export const opened = (first: number, count: number, message: string | Uint8Array = "four") =>
   Buffer.concat([u32(first, count), Buffer.from(message)]);
 
-/** A welcome that takes whoever has said hello, over sockets. */
+/** A welcome that accepts the peer, with calls over sockets. */
 export const WELCOME = Buffer.concat([Buffer.from("rsyscall"), u32(1, 0, 0, 0)]);
 
 /** The name of a system call, or the number of an operation. */
@@ -129,7 +129,7 @@ export const readHello = <E>(
     };
   });
 
-/** How the other side of a stream has ended. */
+/** How the command at the other side of a stream has ended. */
 export interface StreamEnd {
   readonly status: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -138,7 +138,7 @@ export interface StreamEnd {
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
-/** A stream to a task that a command leads to. */
+/** The stream to a task that a command leads to. */
 export class Stream {
   readonly #child: Child;
   readonly #channels = new Map<number, Channel>();
@@ -148,7 +148,7 @@ export class Stream {
   #end: StreamEnd | undefined;
   /** Whether what was sent is known to be right, so that credit adds up. */
   #isRight = true;
-  /** Frames in the order in which they came: channel and type. */
+  /** Channel and type of each frame, in the order of arrival. */
   readonly log: Array<readonly [channel: number, type: number]> = [];
 
   private constructor(child: Child) {
@@ -183,7 +183,7 @@ export class Stream {
     );
   }
 
-  /** The process that was started. */
+  /** The pid of the command. */
   get pid(): number {
     return this.#child.pid as number;
   }
@@ -239,7 +239,7 @@ export class Stream {
     }
   }
 
-  /** A channel by its number. What was closed before is forgotten by `reuse`. */
+  /** The channel of a number. `reuse` forgets a closed one. */
   channel(id: number): Channel {
     const known = this.#channels.get(id);
     if (known !== undefined) return known;
@@ -252,7 +252,7 @@ export class Stream {
     this.#channels.delete(id);
   }
 
-  /** Waits until something is so, as frames come in. */
+  /** Waits until a condition holds; it is checked as frames come in. */
   until(wanted: () => boolean): Effect.Effect<void, StreamEnd> {
     return Effect.callback((resume) => {
       const look = () => {
@@ -267,7 +267,7 @@ export class Stream {
     });
   }
 
-  /** Sends a frame, whatever it is. */
+  /** Sends a frame of any kind. */
   send(channel: number, type: number, payload?: Uint8Array): void {
     this.#child.stdin.write(frame(channel, type, payload));
   }
@@ -288,7 +288,7 @@ export class Stream {
     this.#child.stdin.end();
   }
 
-  /** Stops reading, or goes on. */
+  /** Stops reading until `resume`. */
   pause(): void {
     this.#child.stdout.pause();
   }
@@ -297,7 +297,7 @@ export class Stream {
     this.#child.stdout.resume();
   }
 
-  /** Sends bytes as DATA, as credit comes. */
+  /** Sends bytes as DATA, within the credit of the channel. */
   sendData(id: number, bytes: Uint8Array): Effect.Effect<void, StreamEnd> {
     const channel = this.channel(id);
     const stream = this;
@@ -312,7 +312,7 @@ export class Stream {
     });
   }
 
-  /** The next so many bytes of a channel. */
+  /** Reads exactly this many bytes of a channel. */
   read(id: number, length: number): Effect.Effect<Buffer, StreamEnd> {
     const channel = this.channel(id);
     return Effect.map(
@@ -338,13 +338,13 @@ export const PASSING = 2;
 export const LIFELINE = 3;
 export const MEMORY = 4;
 
-/** A server process at the far end of a stream, which performs calls. */
+/** The server process at the far end of a stream, which performs calls. */
 export class Server {
   readonly stream: Stream;
   readonly hello: Hello;
-  /** Memory of the process, for tests... */
+  /** An address in the process that tests may use. */
   memory = 0;
-  /** ...and for what is done here. */
+  /** An address in the process that this class uses. */
   #own = 0;
 
   readonly #abi: Abi;
@@ -355,7 +355,7 @@ export class Server {
     this.#abi = abi;
   }
 
-  /** Hears the hello on channel 0, and welcomes. */
+  /** Reads the hello on channel 0, and sends the welcome. */
   static welcome(stream: Stream, abi: Abi = x86_64): Effect.Effect<Server, StreamEnd> {
     return Effect.gen(function* () {
       const hello = yield* readHello((length) => stream.read(0, length));
@@ -368,7 +368,7 @@ export class Server {
     });
   }
 
-  /** The bytes of a request to this process. */
+  /** Encodes a request to this process. */
   request(name: Request, ...args: ReadonlyArray<number>): Buffer {
     return request(this.#abi, name, ...args);
   }
@@ -381,7 +381,7 @@ export class Server {
     return Effect.map(this.stream.read(SYSCALLS, 8), (bytes) => Number(bytes.readBigInt64LE(0)));
   }
 
-  /** Puts bytes into the process's memory. */
+  /** Writes to the process's memory. */
   write(address: number, bytes: Uint8Array): Effect.Effect<void, StreamEnd> {
     const server = this;
     return Effect.gen(function* () {
@@ -393,7 +393,7 @@ export class Server {
     });
   }
 
-  /** Gets bytes from the process's memory. */
+  /** Reads the process's memory. */
   read(address: number, length: number): Effect.Effect<Buffer, StreamEnd> {
     const server = this;
     return Effect.gen(function* () {
@@ -403,7 +403,7 @@ export class Server {
     });
   }
 
-  /** Opens channels from a number on, and gives what they are in the process. */
+  /** Opens channels, numbered from `first`, and gives their descriptors in the process. */
   open(first: number, count: number): Effect.Effect<ReadonlyArray<number>, StreamEnd> {
     this.stream.send(PASSING, OPEN, opened(first, count));
     return this.take(count);

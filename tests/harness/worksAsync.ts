@@ -3,7 +3,7 @@ import type { Thread } from "@rsyscall/thread";
 import { Effect, Fiber } from "effect";
 import { assert } from "vitest";
 
-/** Asserts that a thread does all that a thread is for: calls, memory, waiting without blocking. */
+/** Asserts that calls, memory and asynchronous waits work in a thread. */
 export const worksAsync = (thread: Thread): Effect.Effect<void, HandleFailure> =>
   Effect.scoped(
     Effect.gen(function* () {

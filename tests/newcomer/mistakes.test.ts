@@ -22,7 +22,7 @@ import { assert, describe } from "vitest";
 
 type Mistake = Effect.Effect<unknown, { readonly message: string }, Scope.Scope>;
 
-/** That a mistake is a typed error, with this message; a defect would end the test. */
+/** Asserts that a mistake is a typed error with this message; a defect would end the test. */
 const says = (mistake: Mistake, message: string | RegExp) =>
   Effect.map(Effect.flip(Effect.scoped(mistake)), (error) => {
     if (typeof message === "string") assert.equal(error.message, message);
@@ -30,7 +30,7 @@ const says = (mistake: Mistake, message: string | RegExp) =>
     return error;
   });
 
-/** Where the types refuse it, and a program in JavaScript does it all the same. */
+/** Passes a value that the types refuse, as a program in JavaScript can. */
 const wrong = <A>(value: unknown) => value as A;
 
 const NO_PATH = "undefined is no path: give text, bytes, a Path or a file: URL";
@@ -80,7 +80,7 @@ describe("a mistake", () => {
     assert.equal((yield* thread.slurp(`${directory}/a file`)).length, 1);
   });
 
-  it("in what is written is refused, and the file is as it was", function* () {
+  it("in content is refused, and the file is unchanged", function* () {
     const thread = yield* LocalThread;
     const file = yield* Memfd.make(thread.task, "file");
     yield* says(
@@ -115,7 +115,7 @@ describe("a mistake", () => {
     yield* says(chroot(own, "/no/such"), "chroot(/no/such): ENOENT: No such file or directory");
   });
 
-  it("in an address says what is none", function* () {
+  it("in an address names the wrong address", function* () {
     const { task } = yield* LocalThread;
     const bind = (address: string, port: number) =>
       Effect.flatMap(Socket.make(task, AF.INET, SOCK.STREAM), (socket) =>

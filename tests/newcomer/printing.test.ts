@@ -34,7 +34,7 @@ const packages = {
   transport,
 };
 
-/** As vitest sends what it reports: it asks for `toJSON`, and else follows fields and calls getters. */
+/** Serializes as vitest's reports do: it calls `toJSON`, and otherwise follows fields and calls getters. */
 const sent = (value: unknown, seen = new Set<unknown>()): unknown => {
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
   const { toJSON } = value as { toJSON?: unknown };
@@ -49,7 +49,7 @@ const sent = (value: unknown, seen = new Set<unknown>()): unknown => {
 };
 
 describe("what prints, compares or sends a value", () => {
-  it("finds a line in all that a program meets", function* () {
+  it("finds one line in every value that a program meets", function* () {
     const { call } = yield* launchStub;
     const local = yield* thread.LocalThread;
     const server = yield* stubServer.StubServer.make(local, yield* tempDirectory, "other");

@@ -7,7 +7,7 @@ import { type ChildThread, Command, LocalThread, type Thread } from "@rsyscall/t
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
 
-/** The descriptors of a process, but for stdio. */
+/** The descriptors of a process, without stdio. */
 const descriptors = (pid: number): Array<number> =>
   readdirSync(`/proc/${pid}/fd`)
     .map(Number)
@@ -17,7 +17,7 @@ const descriptors = (pid: number): Array<number> =>
 const served = <E, R>(child: Effect.Effect<ChildThread, E, R>) =>
   Effect.tap(child, ({ task }) => task.sysif.barrier());
 
-/** Where a child may come from: each is a parent that is driven in another way. */
+/** Kinds of parents, each with its own way for calls and memory. */
 const parents: ReadonlyArray<
   [name: string, parent: Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>]
 > = [
@@ -70,7 +70,7 @@ for (const [name, makeParent] of parents)
       const own = descriptors(child.process.pid).filter(
         (fd) => !readlinkSync(`/proc/${child.process.pid}/fd/${fd}`).startsWith("socket:"),
       );
-      // What the parent's user has is inherited; of what the parent has for itself, nothing.
+      // Descriptors of the parent's user are inherited, private ones of the parent are not.
       assert.include(own, reader.near);
       assert.isAtMost(descriptors(child.process.pid).length - own.length, 3);
       assert.isAtLeast(before.size, 1);
@@ -182,7 +182,7 @@ describe("clone", () => {
     }
   });
 
-  it("keeps the order of memory and calls, whatever is in flight", function* () {
+  it("keeps the order of memory and calls in flight", function* () {
     const child = yield* (yield* LocalThread).fork();
     const [reader, writer] = yield* child.pipe();
     const { sysif } = child.task;
@@ -267,7 +267,7 @@ describe("descriptors of several tasks", () => {
     assert.equal((yield* reader.readBytes()).length, 0);
   });
 
-  it("are closed by those who stay in the table when a task dies, exits or executes", function* () {
+  it("are closed by the tasks that stay in the table when one dies, exits or executes", function* () {
     const thread = yield* LocalThread;
     const ends: ReadonlyArray<(child: ChildThread) => Effect.Effect<void, HandleFailure>> = [
       (child) => child.exit(0),

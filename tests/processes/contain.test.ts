@@ -22,7 +22,7 @@ const sleep = Command.make("/bin/sleep", "1000");
 /** Starts two daemons: one in the background, and one that has lost its parent and its session. */
 const DAEMONS = "sleep 1000 & (setsid sleep 1000 &) ; echo ready";
 
-/** All that descends from a process. */
+/** All descendants of a process. */
 const descendants = (pid: number): ReadonlyArray<number> =>
   childrenOf(pid).flatMap((child) => [child, ...descendants(child)]);
 
@@ -67,7 +67,7 @@ for (const [name, place] of places)
       const scope = yield* Scope.make();
       const { child, all } = yield* Scope.provide(started(thread, `${DAEMONS}; exit 7`), scope);
       assert.equal((yield* child.wait()).exitStatus, 7);
-      // The program has ended; what it has left has not.
+      // The program has ended; its daemons have not.
       assert.isAtLeast(all.filter((pid) => !hasEnded(pid)).length, 4);
       yield* Scope.close(scope, Exit.void);
       for (const pid of all) assert.isUndefined(statusOf(pid));
@@ -103,7 +103,7 @@ for (const [name, place] of places)
       assert.deepInclude({ ...error }, { syscall: "execve", errno: "ENOENT" });
     });
 
-    it.skipIf(noNamespaces)("leaves no zombies of those who have lost their parents", function* () {
+    it.skipIf(noNamespaces)("leaves no zombies of orphans", function* () {
       const thread = yield* place;
       const script =
         'for i in 1 2 3 4 5 6 7 8; do (sh -c "exit 1" &); done; sleep 0.1; echo ready; sleep 1000';
@@ -121,7 +121,7 @@ for (const [name, place] of places)
       assert.equal(yield* getppid(child.task), 2);
       assert.isFalse(hasEnded(child.process.pid));
       yield* worksAsync(child);
-      // Its number is one outside.
+      // Its pid is that outside.
       assert.equal(yield* child.process.pidIn(thread.task), child.process.pid);
       const error = yield* Effect.flip(child.process.pidIn(child.task));
       assert.equal(error._tag, "NamespaceMismatchError");
@@ -134,7 +134,7 @@ for (const [name, place] of places)
     });
   });
 
-it("nothing is contained and detached", function* () {
+it("contain and detached exclude each other", function* () {
   const thread = yield* LocalThread;
   for (const use of [
     thread.spawn(sleep, { contain: true, detached: true }),

@@ -22,7 +22,7 @@ const sleep = Command.make("/bin/sleep", "1000");
 const sh = (script: string) => Command.make("/bin/sh", "-c", script);
 
 describe("when the controller dies", () => {
-  const fixture = fileURLToPath(new URL("../fixtures/parent.mjs", import.meta.url));
+  const fixture = fileURLToPath(new URL("../fixtures/lifetimes.mjs", import.meta.url));
   for (const signal of ["SIGKILL", "SIGTERM"] as const)
     it(`of ${signal}, no child is left that was not told to survive`, function* () {
       const controller = yield* start(process.execPath, [fixture]);
@@ -138,7 +138,7 @@ describe("waiting", () => {
       Effect.scoped(
         Effect.gen(function* () {
           const child = yield* thread.fork();
-          // Not a core file for each of them.
+          // Without a core file for each of them.
           yield* syscall(child.task.sysif, "prctl", undefined, 4 /* PR_SET_DUMPABLE */, 0, 0, 0, 0);
           yield* child.process.kill(signal);
           return yield* child.process.wait();
@@ -171,7 +171,7 @@ describe("waiting", () => {
     assert.equal((yield* first.wait()).exitStatus, 1);
   });
 
-  it("is in peace with child_process", function* () {
+  it("coexists with child_process", function* () {
     const thread = yield* LocalThread;
     yield* Effect.all(
       Array.from({ length: 30 }, (_, i) =>
@@ -232,7 +232,7 @@ describe("waiting", () => {
     yield* (yield* thread.spawn(sh("true"))).check();
   });
 
-  it("for somebody else's child is ECHILD", function* () {
+  it("for a child of another process is ECHILD", function* () {
     const thread = yield* LocalThread;
     const { call } = yield* launchStub;
     const pidfd = yield* Pidfd.make(call.thread.task, thread.task.pid);
@@ -242,7 +242,7 @@ describe("waiting", () => {
 });
 
 describe("signals to a child", () => {
-  it("are ESRCH when it was waited for, whoever has its number now", function* () {
+  it("are ESRCH when it was waited for, whichever process has its number now", function* () {
     const thread = yield* LocalThread;
     const child = yield* thread.spawn(sh("true"));
     yield* child.wait();
@@ -314,7 +314,7 @@ describe("a program", () => {
     const [reader, writer] = yield* thread.pipe();
     yield* thread.makeAfd(reader);
     const state = yield* thread.run(
-      // Not of the shell, which blocks signals while it forks.
+      // Not in the shell itself, which blocks signals while it forks.
       sh("ls /proc/$$/fd; exec grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status >&2"),
       { stdout: writer, stderr: writer },
     );

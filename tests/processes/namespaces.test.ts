@@ -35,7 +35,7 @@ import { assert, describe } from "vitest";
 const inode = (pid: number, kind: string): bigint =>
   BigInt(/\[(\d+)\]/.exec(readlinkSync(`/proc/${pid}/ns/${kind}`))?.[1] ?? 0);
 
-/** Asserts that what is believed of a task is so. */
+/** Asserts that the namespaces recorded for a task are its real ones. */
 const believedRight = (task: Task, pid: number) => {
   for (const kind of namespaceKinds) assert.equal(task.namespaces[kind].id, inode(pid, kind), kind);
 };
@@ -101,7 +101,7 @@ describe("namespaces", () => {
     const original = child.task.namespaces.net;
     yield* child.unshare(CLONE.NEWNET | CLONE.NEWUTS);
     assert.isFalse(child.task.namespaces.net.is(original));
-    // To leave it for good takes rights in the namespace that owns the other one.
+    // Leaving it for good needs rights in the namespace that owns the other one.
     const error = (yield* Effect.flip(child.setns(home, CLONE.NEWNET))) as SyscallError;
     assert.deepInclude({ ...error }, { syscall: "setns", errno: "EPERM" });
     const own = child.task.namespaces.net;
@@ -143,7 +143,7 @@ describe("namespaces", () => {
         yield* messageOf(use as Effect.Effect<unknown, SyscallError, Scope.Scope>),
         /CLONE_NEWUSER\): ENOSPC: .*no disk is full: user.max_user_namespaces is 0; raise it/,
       );
-    // A chroot has none.
+    // A process in a chroot can have none.
     const directory = realpathSync(yield* tempDirectory);
     mkdirSync(`${directory}/proc`);
     const inside = yield* thread.clone(CLONE.NEWUSER | CLONE.NEWNS);
@@ -208,7 +208,7 @@ describe("a pid namespace", () => {
     assert.equal(init.task.pid, 1);
     const child = yield* init.fork();
     assert.equal(child.process.pid, 2, "its number there");
-    // A grandchild that nobody waits for: a daemon.
+    // A grandchild without a parent that waits for it: a daemon.
     const [reader, writer] = yield* init.pipe();
     yield* init.run(Command.make("/bin/sh", "-c", "setsid sleep 1000 </dev/null & echo $!"), {
       stdout: writer,

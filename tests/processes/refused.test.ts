@@ -51,7 +51,7 @@ for (const errno of ["ENOSYS", "EPERM"] as const)
       yield* handle.faccessat("program", ACCESS.X, AT.EACCESS);
       assert.equal(yield* errnoOf(handle.faccessat("plain", ACCESS.X, AT.EACCESS)), "EACCES");
       if (notRoot !== undefined) return;
-      // faccessat(2) asks for other ids than those that the process acts with, and would say what is not so.
+      // faccessat(2) checks the real ids, not the effective ones, and would give a wrong answer.
       yield* setresuid(thread.task, { real: 65534, effective: 0, saved: 0 });
       assert.equal(yield* errnoOf(handle.faccessat("plain", ACCESS.R, AT.EACCESS)), errno);
       assert.equal(yield* errnoOf(thread.which("sh")), errno);
@@ -131,7 +131,7 @@ for (const errno of ["ENOSYS", "EPERM"] as const)
       yield* setresgid(thread.task, ids);
       yield* setresuid(thread.task, ids);
       const handle = yield* Directory.make(thread.task, directory);
-      // Of a directory that is sticky one may link this file, and not remove it.
+      // In a sticky directory a user may link this file, and not remove it.
       const renamed = handle.renameat("file", handle, "other", NOREPLACE);
       const error = (yield* Effect.flip(renamed)) as SyscallError;
       assert.deepInclude({ ...error }, { syscall: "renameat2", errno: "EPERM" });

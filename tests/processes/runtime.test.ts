@@ -37,7 +37,7 @@ const descriptors = () => readdirSync("/proc/self/fd").length;
 const resident = () =>
   Number(/VmRSS:\s*(\d+)/.exec(readFileSync("/proc/self/status", "latin1"))?.[1]);
 
-/** How many mappings are guards of something. */
+/** The number of mappings that are guard pages. */
 const guards = () =>
   readFileSync("/proc/self/maps", "latin1")
     .split("\n")

@@ -13,15 +13,15 @@ import { TEMP_PREFIX } from "@rsyscall/harness";
 
 const program = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** What the controller has logged. */
+/** A message that the controller has logged. */
 export interface Logged {
   readonly level: string;
   readonly text: string;
 }
 
-/** What the controller says of itself. */
+/** A report of the controller. */
 export interface Report {
-  /** How long its event loop has stood still at worst since the last report, in milliseconds. */
+  /** The longest standstill of its event loop since the last report, in milliseconds. */
   readonly lag: number;
   /** Open descriptors. */
   readonly fds: number;
@@ -35,7 +35,7 @@ type Message =
   | { readonly type: "outcome"; readonly lie: string; readonly text: string }
   | { readonly type: "ready" };
 
-/** Rejects if something takes longer than a controller that is well would need. */
+/** Rejects if a promise takes longer than a healthy controller would need. */
 export const within = <A>(ms: number, what: string, promise: Promise<A>): Promise<A> => {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -92,7 +92,7 @@ export class Attack {
     return join(this.directory, "stub");
   }
 
-  /** Takes the first message, here or to come, that is as wanted. */
+  /** Takes the first message, received or to come, that fulfils a condition. */
   #take<T extends Message["type"]>(
     type: T,
     wanted: (message: Extract<Message, { type: T }>) => boolean,
@@ -111,17 +111,17 @@ export class Attack {
     return within(5000, `the controller's ${type}`, found);
   }
 
-  /** What came of a lie. */
+  /** Takes the outcome of a lie. */
   async outcome(lie: string): Promise<string> {
     return (await this.#take("outcome", (message) => message.lie === lie)).text;
   }
 
-  /** What is logged as wanted, now or soon. */
+  /** Waits for a log message that fulfils a condition. */
   async logged(wanted: RegExp): Promise<string> {
     return (await this.#take("log", ({ text }) => wanted.test(text))).text;
   }
 
-  /** What has been logged since the last time. */
+  /** Takes the messages that were logged since the last time. */
   takeLog(): ReadonlyArray<Logged> {
     const log = this.#messages.filter((message) => message.type === "log");
     this.#messages = this.#messages.filter((message) => message.type !== "log");

@@ -1,14 +1,14 @@
 import { decodeSockaddr, encodeSockaddr, fsDecode, fsEncode, type Sockaddr } from "@rsyscall/abi";
+import { Random } from "@rsyscall/harness";
 import { HandshakeError } from "@rsyscall/transport";
 import { assert, describe, test } from "vitest";
 import { bytesFor, codecs, decoders } from "./battery/decoders.ts";
-import { Random } from "./battery/random.ts";
 
 /*
- * Bytes of a peer's against what decodes them, with fixed seeds: a value, or an error that says so.
+ * Decodes random bytes, as a peer could send them, with fixed seeds: each gives a value or a typed error.
  */
 
-/** Runs of each. */
+/** Runs of each decoder. */
 const RUNS = 2000;
 
 const isExpected = (error: unknown): boolean =>
@@ -21,7 +21,7 @@ describe("bytes that look random", () => {
       const runs = Math.min(RUNS, Math.ceil(16_000 / codec.size));
       for (let run = 0; run < runs; run++) {
         const bytes = random.bytes(codec.size);
-        // Small numbers, which all types have.
+        // Small numbers, which are values of all types.
         if (run % 2 === 0) for (const i of bytes.keys()) if (i % 8 > 1) bytes[i] = 0;
         let value: unknown;
         try {

@@ -1,9 +1,8 @@
-import { it } from "@rsyscall/harness";
+import { it, Random } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Cause, Effect, Exit, Fiber, Option } from "effect";
 import { assert, describe } from "vitest";
 import { missing, operations } from "./battery/operations.ts";
-import { Random } from "./battery/random.ts";
 import { World } from "./battery/world.ts";
 
 /*
@@ -16,19 +15,19 @@ const SECONDS = Number(process.env["RSYSCALL_BATTERY_SECONDS"] ?? 15);
 
 const SEED = Number(process.env["RSYSCALL_BATTERY_SEED"] ?? 1);
 
-/** An operation may wait for what never comes; it is not waited for. */
+/** Milliseconds that an operation gets: it may wait for something that never comes. */
 const PATIENCE = "50 millis";
 
-/** Milliseconds that the process lives: a call that it does not answer is waited for as long. */
+/** Milliseconds that the process lives. An unanswered call is waited for until it ends. */
 const DEATH = 200;
 
 /** After that, neither an interruption nor the end of the process ends an operation. */
 const LONGEST = "5 seconds";
 
-/** Bytes that all of it may take, of which most are garbage. */
+/** Bytes of memory that all runs may take; most are garbage. */
 const MEMORY = 512 * 1024 ** 2;
 
-/** Without the numbers. */
+/** Replaces the numbers in a message, to compare messages. */
 const kindOf = (text: string): string => String(text.split("\n")[0]).replace(/-?\d+/g, "N");
 
 describe("a process that answers at random", () => {

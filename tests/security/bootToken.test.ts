@@ -7,12 +7,12 @@ import { assert } from "vitest";
 import { inMounts, NEEDED, only } from "../../packages/task-command/test/worlds.ts";
 
 /*
- * Another user of a host without perl, which tries to have its own program run by the user that sends an executable there.
+ * Another user of a host without perl tries to have its program run by the user that sends an executable there.
  */
 
 /**
- * Takes every name that a command line shows as a FIFO, before the file is made, and puts a program in the place of
- * the FIFO when something is written to it.
+ * Makes a FIFO of every name that a command line shows, before the file is made, and replaces the FIFO by a program
+ * when something is written to it.
  */
 const attacker = `
 import os, re, sys, threading
@@ -41,9 +41,9 @@ while True:
 `;
 
 describeUnless(notRoot ?? missing("python3"), "a user of a host without perl", () => {
-  it("cannot have his program run in the place of what is sent", function* () {
+  it("cannot have its program run in place of the sent executable", function* () {
     const directory = yield* tempDirectory;
-    // Which the program would make as root.
+    // The program would make this file as root.
     const proof = `${directory}/proof`;
     const other = yield* start("/usr/bin/python3", ["-c", attacker, proof]);
     yield* other.line((line) => line === "ready");
@@ -59,7 +59,7 @@ describeUnless(notRoot ?? missing("python3"), "a user of a host without perl", (
       );
     assert.isFalse(existsSync(proof));
     yield* other.kill("SIGKILL");
-    // Of a name that was in use once there is nothing to be had.
+    // A name is used only once.
     for (const [, path] of (yield* other.ended).stdout.toString().matchAll(/taken (\S+)/g))
       rmSync(path as string);
   });

@@ -6,7 +6,7 @@ import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Cause, Effect, Exit, Logger, References } from "effect";
 import { watchLoop } from "../fixtures/watchdog.mjs";
-import { uses } from "./uses.mjs";
+import { uses } from "./controllerUses.mjs";
 
 const loop = watchLoop();
 

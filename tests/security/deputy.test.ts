@@ -20,11 +20,11 @@ import { descends } from "../../packages/thread/src/descent.ts";
 const at = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
 describeUnless(missing("python3"), "a client that names another process as its child", () => {
-  for (const [who, uid, skip] of [
+  for (const [user, uid, skip] of [
     ["of the same user", [], undefined],
     ["of another user", ["65534"], notRoot],
   ] as const)
-    it.skipIf(skip)(`${who} does not have it killed, nor the controller`, function* () {
+    it.skipIf(skip)(`${user} does not have it killed, nor the controller`, function* () {
       const directory = yield* tempDirectory;
       chmodSync(directory, 0o755);
       const controller = yield* start(process.execPath, [at("deputy.mjs"), directory]);
@@ -38,21 +38,21 @@ describeUnless(missing("python3"), "a client that names another process as its c
           named,
           ...uid,
         ]);
-        // It was made to wait for what does not end, and to kill that.
+        // The controller was made to wait for a process that does not end, and to kill it.
         yield* Effect.sleep(1500);
         assert.isFalse(hasEnded(bystander.pid), "the bystander");
         assert.isFalse(hasEnded(controller.pid), "the controller");
         yield* client.kill("SIGKILL");
         yield* client.ended;
       }
-      // And serves on.
+      // The controller still serves.
       const { status } = yield* (yield* start(`${directory}/stub`)).ended;
       assert.equal(status, 0);
     });
 });
 
-describe("whom the controller signals itself", () => {
-  it("is what descends from the peer, of its user, and never the controller", function* () {
+describe("processes that the controller signals itself", () => {
+  it("descend from the peer and belong to its user; the controller is none of them", function* () {
     const { task } = yield* LocalThread;
     const { call } = yield* launchStub;
     const child = yield* call.thread.fork();

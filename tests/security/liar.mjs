@@ -14,10 +14,10 @@ const HELLO_SIZE = 192;
 const OPERATIONS = ["SEND_ALL", "RECV_ALL", "CLONE", "COPY", "EPOLL_WAIT"];
 const OPERATION = 0x7fff0000;
 
-/** Where the liar says that it has the four sockets of the welcome. */
+/** The numbers that the liar claims for the four sockets of the welcome. */
 const FDS = { syscall: 100, connection: 101, lifeline: 102, data: 103 };
 
-/** What an answer may be beside a number: none at all. */
+/** No answer at all, in place of a number. */
 export const SILENCE = Symbol("silence");
 
 const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
@@ -72,7 +72,7 @@ const receiveFds = (fd, size) => {
   return { bytes: readMemory(data, count), fds };
 };
 
-/** All of so many bytes; undefined at the end. */
+/** Reads exactly this many bytes; undefined at the end. */
 const receive = (fd, size) => {
   const parts = [];
   for (let left = size; left > 0; ) {
@@ -127,7 +127,7 @@ const hello = (strings, change = () => {}) => {
   return bytes;
 };
 
-/** What the kernel says to a request, as an honest stub would perform it. */
+/** Performs a request as an honest stub would, and gives the kernel's result. */
 const honest = (name, call, args) => {
   if (name === "RECV_ALL") {
     const bytes = receive(FDS.data, args[2]);
@@ -144,7 +144,7 @@ const honest = (name, call, args) => {
   return syscall(call, ...args);
 };
 
-/** Performs requests until the controller hangs up, or there is to be silence. */
+/** Performs requests until the controller hangs up, or the lie is to be silent. */
 const serve = (answers, tools) => {
   for (;;) {
     const request = receive(FDS.syscall, 56);
@@ -164,7 +164,7 @@ const serve = (answers, tools) => {
   }
 };
 
-/** A message as sendmsg(2) and recvmsg(2) are given it. */
+/** Decodes the message of sendmsg(2) or recvmsg(2). */
 const messageAt = (address) => {
   const view = new DataView(readMemory(address, 56).buffer);
   const word = (from, at) => Number(from.getBigUint64(at, true));
@@ -172,7 +172,7 @@ const messageAt = (address) => {
   return { data: word(iov, 0), control: word(view, 32), controlSize: word(view, 40) };
 };
 
-/** Writes a message as recvmsg(2) would: its bytes, and whatever is to be said of descriptors. */
+/** Writes a message as recvmsg(2) would: its bytes, and any control message. */
 const fillMessage = (address, bytes, control, { size = control.length, flags = 0 } = {}) => {
   const message = messageAt(address);
   writeMemory(message.data, bytes);
@@ -180,7 +180,7 @@ const fillMessage = (address, bytes, control, { size = control.length, flags = 0
   writeMemory(address + 40, words(size, flags));
 };
 
-/** The open descriptors, without that by which they are found. */
+/** The open descriptors, without the one that lists them. */
 const openFds = () =>
   readdirSync("/proc/self/fd")
     .map(Number)
@@ -189,7 +189,7 @@ const openFds = () =>
 const tools = {
   SILENCE,
   FDS,
-  /** Milliseconds after which a liar that says nothing is gone. */
+  /** Milliseconds after which a silent liar ends. */
   silence: 100,
   kernel,
   sendFds,
@@ -224,7 +224,7 @@ const tell = (name) => {
   const bytes = hello(["liar", name, use], change);
   const fds = arena?.(tools) ?? [];
   must(sendFds(socket, bytes.subarray(0, cut ?? split), fds, 0x4000), "hello");
-  // The last one who has them shall be the controller.
+  // The controller shall be the last process that has them.
   for (const fd of new Set(fds)) if (behind !== undefined) kernel("close", fd);
   for (const fd of behind?.(tools) ?? []) {
     sendFds(socket, split === undefined ? Uint8Array.of(0) : bytes.subarray(split), [fd], 0x4000);

@@ -1,15 +1,15 @@
-/* The table of lies: what a client says that is not so, and what must come of it. One row each. The liar
- * (liar.mjs) tells them, and the controller (controller.mjs) does meanwhile what `use` names (uses.mjs). */
+/* The table of lies of a client, and the outcome that each must have. The liar (liar.mjs) tells them; meanwhile the
+ * controller (controller.mjs) performs the operation that `use` names (controllerUses.mjs). */
 
-/** What a call fails with whose task was hung up on. */
+/** The failure of a call whose task was hung up on. */
 const HUNG_UP = /^failure: Syscall(Hangup|SendError)/;
 
-/** What a call fails with of which the task says what no kernel does. */
+/** The failure of a call for which the task claims a result that no kernel gives. */
 const TYPED = /^failure: (Syscall|Size|OutOfSpace|WrongKind|UseAfterFree|Timeout)/;
 
 const WRONG_KIND = /^failure: WrongKindError/;
 
-/** Served over sockets, or through what was offered: it does not matter, and nobody is harmed. */
+/** Served over sockets, or through what was offered: it does not matter, and no process is harmed. */
 const SERVED = /^success/;
 
 const GONE = { dropped: /ended after|hung up|no complete hello|reset/ };
@@ -65,7 +65,7 @@ const kinds = {
   "a datagram socket": (tools) => socketPair(tools, 2)[0],
   "a listening socket": ({ kernel, place }) => {
     const fd = kernel("socket", 1, 1, 0);
-    // To a name of the kernel's choice.
+    // Bound to a name that the kernel chooses.
     kernel("bind", fd, place(new Uint8Array(new Uint16Array([1]).buffer)), 2);
     kernel("listen", fd, 1);
     return fd;
@@ -78,7 +78,7 @@ const kinds = {
   "/dev/null": (tools) => open(tools, "/dev/null"),
   "a path": (tools) => open(tools, "/", 0o10000000),
 };
-/** A TCP socket whose last close(2) waits for a second, for what nobody reads. */
+/** A TCP socket whose last close(2) waits for a second, for bytes that its peer does not read. */
 const lingering = (tools) => {
   const { kernel, place, concat, ints } = tools;
   const loopback = Uint8Array.of(2, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0);
@@ -102,7 +102,7 @@ const each = (things, row) =>
 
 /* Passing descriptors: each message has a number, and the descriptors come with it. */
 
-/** Answers a sendmsg of ours by sending what is made of its message instead. */
+/** Answers our sendmsg by sending a changed message instead. */
 const sending = (make) => (tools) => ({
   sendmsg: ([fd, address]) => {
     const { data } = tools.messageAt(address);
@@ -167,11 +167,11 @@ const always = (result) => (tools) => {
   return new Proxy({}, { get: answer });
 };
 
-/** An error of the call's own, and of nothing else: no memory was asked for that is not there. */
+/** An error of the call itself, or success. */
 const REFUSED =
   /^(failure: (SyscallError|SizeError|WrongKindError|ExecutableNotFoundError|OutOfSpaceError)|success)/;
 
-/** Answers recvmsg as if there had been the next message, with so many descriptors. */
+/** Answers recvmsg with the next message and this many descriptors, which were not sent. */
 const receiving = (make) => (tools) => {
   let id = 0;
   return {
@@ -227,7 +227,7 @@ const cloning = (result, makePidfd) => (tools) => ({
 
 /* Silence: at each step of the way. */
 
-/** Says nothing any more when a call of a name comes. */
+/** Falls silent at the first call of this name. */
 const silentAt = (name) => (tools) => ({ [name]: () => tools.SILENCE });
 
 const arenaOf =
@@ -237,7 +237,7 @@ const arenaOf =
     view.setBigUint64(184, BigInt(size), true);
   };
 
-/** What is asked for while all answers are the same: names of uses.mjs. */
+/** The operations, of controllerUses.mjs, that are tried while all answers are the same. */
 const askedFor = Object.fromEntries(
   ["read", "readlink", "getcwd", "entries", "stat", "limits", "pipe", "socketPair", "run"].map(
     (use) => [use, use],
@@ -280,7 +280,7 @@ export const lies = {
     ...Object.entries({ ...wrongCounts, ...hugeCounts }).map(([count, result]) =>
       each({ ...askedFor }, (use) => [
         `${use}: ${count} is the answer to everything`,
-        // A program takes many calls, and some of these answers are the end of the connection.
+        // Starting a program takes many calls, and some of these answers end the connection.
         { use, lie: always(result), outcome: use === "run" ? /^(failure|success)/ : REFUSED },
       ]),
     ),
@@ -292,8 +292,8 @@ export const lies = {
   ]),
   ...each(
     {
-      "full of what nobody registered": (tools) => epollWith(tools, 64, (i) => 10 ** 6 + i),
-      "with one event that nobody registered": (tools) => epollWith(tools, 1, 10 ** 6),
+      "full of events never registered": (tools) => epollWith(tools, 64, (i) => 10 ** 6 + i),
+      "with one event never registered": (tools) => epollWith(tools, 1, 10 ** 6),
       "with an event of number 0": (tools) => epollWith(tools, 1, 0),
       "with an event of number 2^63": (tools) => epollWith(tools, 1, 2n ** 63n),
       "with an event of number 2^53 + 1": (tools) => epollWith(tools, 1, 2n ** 53n + 1n),
@@ -426,7 +426,7 @@ export const lies = {
     }),
     outcome: HUNG_UP,
   },
-  "results that nobody asked for": {
+  "results that were not asked for": {
     use: "read",
     lie: (tools) => ({
       mmap: () => new Uint8Array(8 * 1000),

@@ -2,7 +2,7 @@ import { afterAll, assert, beforeAll, describe, it } from "vitest";
 import { Attack } from "./attack.ts";
 import { lies } from "./lies.mjs";
 
-/** Milliseconds for which the controller's event loop may stand still: one that is held does so for seconds. */
+/** Milliseconds that the controller's event loop may stand still. A blocked one stands still for seconds. */
 const LAG = 500;
 
 describe("a client that lies", () => {
@@ -10,7 +10,7 @@ describe("a client that lies", () => {
   let before: number;
   beforeAll(async () => {
     attack = await Attack.make();
-    // What is made at the first call stays: a mapping, a thread of libuv's.
+    // The first call makes things that stay: a mapping, a thread of libuv.
     assert.equal(await attack.call(), 3);
     before = (await attack.report()).fds;
   });
@@ -31,7 +31,7 @@ describe("a client that lies", () => {
         assert.deepEqual(loud, [], "errors that were logged");
         await soon(async () => (await attack.report()).fds <= before);
       } catch (error) {
-        // The next lie has a controller that is well.
+        // The next lie gets a new controller.
         await attack.end();
         attack = await Attack.make();
         throw error;

@@ -3,13 +3,13 @@ import { Effect } from "effect";
 import { assert, describe } from "vitest";
 
 /*
- * A far side that sends random frames, against a multiplexer in a controller of its own: one that is
- * blocked or dies could not tell.
+ * A far side sends random frames to a multiplexer, which runs in a controller of its own: a test in a blocked or
+ * dead process could not report it.
  */
 
 const fixture = new URL("../fixtures/multiplexer.mjs", import.meta.url).pathname;
 
-/** Seeds are fixed; more by a variable: `RSYSCALL_FUZZ=10000`. */
+/** Seeds are fixed; RSYSCALL_FUZZ=10000 runs more. */
 const ROUNDS = Number(process.env["RSYSCALL_FUZZ"] ?? 80);
 
 interface Result {
@@ -36,7 +36,7 @@ describe("a multiplexer", () => {
       readonly results: ReadonlyArray<Result>;
     } = JSON.parse(stdout.toString());
     assert.equal(seen.results.length, ROUNDS);
-    // No bytes of others, and none that are lost, on a channel that was used as it should be.
+    // A channel that was used correctly has lost no bytes, and got none of others.
     assert.deepEqual(
       seen.results.filter(({ isRight }) => !isRight),
       [],
@@ -48,7 +48,7 @@ describe("a multiplexer", () => {
       broken.filter(({ breaks }) => !breaks),
       [],
     );
-    // It turns, with room for a machine that does other things too; memory is what Node itself takes, and some.
+    // The event loop turns; the limits leave room for a busy machine, and for Node's own memory.
     assert.isBelow(seen.longest, 1000);
     assert.isBelow(seen.rss, 400);
   });

@@ -4,17 +4,17 @@ import { childrenOf, hasEnded, it, notRoot, start, tempDirectory } from "@rsysca
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
 
-const fixture = fileURLToPath(new URL("../fixtures/mortal.mjs", import.meta.url));
+const fixture = fileURLToPath(new URL("../fixtures/parentDeath.mjs", import.meta.url));
 
-/** How long the kernel may take to end what has lost its parent, in milliseconds. */
+/** Milliseconds that the kernel may take to kill processes that have lost their parent. */
 const LIMIT = 5000;
 
-/** All that descends from a process, by now. */
+/** The present descendants of a process. */
 const descendants = (pid: number): ReadonlyArray<number> =>
   childrenOf(pid).flatMap((child) => [child, ...descendants(child)]);
 
 interface Pids {
-  /** What must end with the controller, and what it cannot take along. */
+  /** Processes that must end with the controller, and those that outlive it. */
   readonly ours: Readonly<Record<string, number>>;
   readonly left: Readonly<Record<string, number>>;
 }
@@ -73,7 +73,7 @@ describe("when SIGKILL ends a controller", () => {
     ]);
     assert.deepEqual(survivors, []);
     assert.isAbove(count, 100);
-    // What is promised of none is not held for one either: then the documentation can say more.
+    // Those that docs/children.md says outlive it do so; otherwise the page could promise more.
     assert.deepEqual(kept, left);
   });
 

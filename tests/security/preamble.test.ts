@@ -2,9 +2,9 @@ import { it, missing, start } from "@rsyscall/harness";
 import { assert, describe } from "vitest";
 
 /*
- * What a command may say before a shell begins behind it, in a controller of its own: one that is blocked could
- * not see it. What it says has been made so that a search from the beginning takes long: 64 KiB in as many parts as
- * can be, full of what is looked for.
+ * Output of a command before the shell behind it begins. The controller is a process of its own: a blocked one could
+ * not report that. The output makes a repeated search from the beginning slow: 64 KiB in as many parts as possible,
+ * full of near matches.
  */
 
 const parts = (text: string, count: number) =>
@@ -24,7 +24,7 @@ describe("a command that says something before a shell begins", () => {
       const { stdout, stderr } = yield* controller.ended;
       const { took, longest, exit } = JSON.parse(stdout.toString() || stderr.toString());
       assert.match(exit, /no answer within 700ms|no shell has begun behind it/);
-      // Both have room for a machine that does other things too. It was 5,500 and 4,000.
+      // Both leave room for a busy machine. Without the fix they were 5,500 and 4,000.
       assert.isBelow(took, 2500);
       assert.isBelow(longest, 500);
     });

@@ -20,7 +20,7 @@ import { assert, describe } from "vitest";
 const latin1 = (bytes: Uint8Array | undefined): string | undefined =>
   bytes && Buffer.from(bytes).toString("latin1");
 
-/** What a call said of itself, kept after its end. Bytes are written as Latin-1. */
+/** The description of a call, kept after its end. Bytes are written as Latin-1. */
 const recordingMock = (options?: MockOptions) =>
   Effect.gen(function* () {
     const calls: Array<StubCall> = [];
@@ -30,7 +30,7 @@ const recordingMock = (options?: MockOptions) =>
 
 /**
  * Executes p with arguments and, if given, an environment, which are Python expressions for lists of
- * bytes: whatever is in them, this is what the kernel gets.
+ * bytes. The kernel gets exactly these bytes.
  */
 const exec = (path: string, argv: string, environ?: string, limit = "") =>
   python(
@@ -156,7 +156,7 @@ describeUnless(missing("python3"), "environment", () => {
     assert.equal(ended.status, 69);
     assert.match(ended.stderr.toString(), /^name: rsyscall: the server refused.* 10000 /);
     assert.deepEqual(calls, []);
-    // The next one finds nothing amiss.
+    // The next call works.
     assert.deepEqual(seen(yield* exec(path, `[b"name", b"x" * 1000]`, "[]")), succeeded);
     assert.equal(calls.length, 1);
   });
@@ -174,7 +174,7 @@ describeUnless(missing("python3"), "environment", () => {
       ...["A=1", "A=2", "plain", "", "=hidden", "E=", "N=a\nb", "L=\xe9", "U=\xc3\xa9"],
       ...["\xe9=x", "Q=a=b"],
     ]);
-    // As getenv(3) has it.
+    // The first one counts, as for getenv(3).
     assert.equal(environ?.get("A"), "1");
     assert.isUndefined(environ?.get("plain"));
     assert.isUndefined(environ?.get(""));
@@ -215,7 +215,7 @@ describeUnless(missing("python3"), "environment", () => {
       const ended = yield* exec(path, "[os.fsencode(p)]", environ);
       assert.deepEqual(seen(ended), succeeded);
       const names = [...(calls[0]?.thread.environ ?? [])].map(([name]) => name);
-      // What is not ours stays, and nothing is added.
+      // The caller's own variables stay, and none is added.
       assert.deepEqual(names, ["RSYSCALL_MINE", "a-b", "BASH_FUNC_f%%"]);
     });
 });

@@ -18,7 +18,7 @@ import type { StubCall } from "@rsyscall/stub-server";
 import { Effect, Latch } from "effect";
 import { assert, describe } from "vitest";
 
-/** Answers with the arguments and the input, and with a status that nothing else gives. */
+/** Answers with the arguments and the input, and with a status that no other program gives. */
 const answer = (call: StubCall) =>
   Effect.gen(function* () {
     const { thread } = call;
@@ -30,7 +30,7 @@ const answer = (call: StubCall) =>
 const ARGS = ["-t", "a b", ""];
 const ANSWER = `["-t","a b",""] text\n`;
 
-/** A mocked program, and all the calls of it. */
+/** A mocked program, and all its calls. */
 const recorded = (options?: MockOptions) =>
   Effect.gen(function* () {
     const calls: Array<StubCall> = [];
@@ -41,7 +41,7 @@ const recorded = (options?: MockOptions) =>
     return { ...mocked, calls };
   });
 
-/** Fails unless exactly one call was made, as it should be, and its caller saw the answer. */
+/** Asserts that exactly one call was made, with these arguments, and that its caller saw the answer. */
 const assertAnswered = (
   ended: Ended,
   calls: ReadonlyArray<StubCall>,

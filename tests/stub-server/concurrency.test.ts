@@ -6,7 +6,7 @@ import { LocalThread } from "@rsyscall/thread";
 import { Data, Deferred, Effect, Fiber, Latch, Logger, Stream } from "effect";
 import { assert, describe } from "vitest";
 
-/** A server whose calls nobody takes yet. */
+/** A server that accepts no calls yet. */
 const listen = (options?: StubServerOptions) =>
   Effect.gen(function* () {
     const directory = yield* tempDirectory;
@@ -57,7 +57,7 @@ describe("many stubs", () => {
       times(20, (i) => execute(path, [String(i)])),
       { concurrency: "unbounded" },
     );
-    // What Node itself opens for its first child stays.
+    // Descriptors that Node opens for its first child stay.
     yield* execute("/bin/true");
     const before = open();
     for (let i = 0; i < 3; i++) yield* round;
@@ -78,7 +78,7 @@ describe("many stubs", () => {
 });
 
 describe("handlers", () => {
-  it("a slow one holds up nobody", function* () {
+  it("a slow one holds up no other", function* () {
     const arrived = yield* Deferred.make<void>();
     const goOn = Latch.makeUnsafe();
     const { path } = yield* mock((call) =>
@@ -94,13 +94,13 @@ describe("handlers", () => {
     const slow = yield* Effect.forkChild(execute(path, ["slow"]));
     yield* Deferred.await(arrived);
     for (let i = 0; i < 10; i++) assert.equal((yield* execute(path, [String(i)])).status, i);
-    // It is still there, and ends when it is told to.
+    // It is still running, and ends when it is told to.
     assert.isUndefined(slow.pollUnsafe());
     yield* goOn.open;
     assert.equal((yield* Fiber.join(slow)).status, 9);
   });
 
-  it("one that waits for its caller's input holds up nobody", function* () {
+  it("one that waits for its caller's input holds up no other", function* () {
     const arrived = yield* Deferred.make<void>();
     const { path } = yield* mock((call) =>
       Effect.andThen(
@@ -155,7 +155,7 @@ describe("handlers", () => {
     assert.equal((yield* execute(path, ["4"])).status, 4);
   });
 
-  it("one whose process ends itself ends its own call only, and nobody complains", function* () {
+  it("one whose process ends itself ends its own call only, and nothing is logged", function* () {
     const logged: Array<unknown> = [];
     const logger = Logger.make(({ message }) => void logged.push(message));
     const finished = Latch.makeUnsafe();
@@ -220,7 +220,7 @@ describe("the end of a server", () => {
     assert.deepEqual(readdirSync(directory), []);
   });
 
-  it("ends a call that nobody has accepted", function* () {
+  it("ends a call that was not accepted yet", function* () {
     const waiting = yield* Effect.scoped(
       Effect.gen(function* () {
         const { path, server } = yield* listening;
@@ -314,7 +314,7 @@ describe("accept", () => {
     yield* connected.await;
     yield* dead.kill("SIGKILL");
     yield* dead.ended;
-    // Whatever it had said before it died, the next one is served.
+    // The next one is served, however much of its hello the dead one had sent.
     const status = yield* Effect.scoped(
       Effect.gen(function* () {
         for (;;) {

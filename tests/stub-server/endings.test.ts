@@ -35,7 +35,7 @@ describe("the caller sees", () => {
 
   const names = Object.entries(constants.signals).filter(
     ([name]) =>
-      // These do not end a process, or have another name for the same number.
+      // These do not end a process, or are aliases.
       !/SIG(CHLD|CONT|STOP|TSTP|TTIN|TTOU|URG|WINCH|IOT|POLL|UNUSED)$/.test(name),
   );
 
@@ -62,7 +62,7 @@ import resource, signal
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 everything = set(range(1, 65)) - {32, 33}
 for number in everything - {signal.SIGKILL, signal.SIGSTOP}:
-    # Of a child that is ignored nobody learns how it ended.
+    # A parent that ignores SIGCHLD cannot learn how its child ended.
     if number != signal.SIGCHLD: signal.signal(number, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_BLOCK, everything)
 for number in sys.argv[2:]:
@@ -113,7 +113,7 @@ for number in sys.argv[2:]:
     assert.isTrue(logged.every((message) => message.includes("failed")));
   });
 
-  it("69 when the scope of its call closes without a word", function* () {
+  it("69 when the scope of its call closes without a status", function* () {
     const directory = yield* tempDirectory;
     const server = yield* StubServer.make(yield* LocalThread, directory, "stub");
     const caller = yield* start(`${directory}/stub`);
@@ -126,7 +126,7 @@ for number in sys.argv[2:]:
     );
   });
 
-  it("69 and the path of the socket when nobody listens", function* () {
+  it("69 and the path of the socket when no server listens", function* () {
     const directory = yield* tempDirectory;
     yield* Effect.scoped(StubServer.make(yield* LocalThread, directory, "gone"));
     const { stubPath } = yield* Effect.promise(() => import("@rsyscall/native"));
@@ -224,7 +224,7 @@ const controller = (directory: string, mode: "idle" | "blocked") =>
   });
 
 describe("when the server does not answer", () => {
-  /** It listens, and never accepts. */
+  /** Listens, and never accepts. */
   const deaf = (options: StubServerOptions = {}) =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory;

@@ -2,7 +2,7 @@ import { mkdtempSync, readSync, writeFileSync, writeSync } from "node:fs";
 import { AF, F, F_SEAL, MFD, O, SOCK } from "@rsyscall/abi";
 import { SyscallConnection } from "@rsyscall/connection";
 import { connectUnix, type FileDescriptor, Memfd, open, pipe, Socket } from "@rsyscall/handle";
-import { execute, it, quietly, start, tempDirectory } from "@rsyscall/harness";
+import { execute, it, quietly, start, tempDirectory, turn } from "@rsyscall/harness";
 import {
   hello,
   openFds,
@@ -26,7 +26,7 @@ import { assert, describe } from "vitest";
 
 const MIB = 2 ** 20;
 
-/** Where an honest stub would have its arena. */
+/** The address at which an honest stub would have its arena. */
 const ADDRESS = 0x7f00_0000_0000n;
 
 const SLOTS = 63;
@@ -40,7 +40,7 @@ const offering = (size: number | bigint = MIB, address: bigint = ADDRESS): Uint8
     view.setBigUint64(184, BigInt(size), true);
   });
 
-/** Memory as a stub makes it, unless it is to be worse. */
+/** Makes a memfd as a stub does, or a bad one. */
 const memory = ({ size = MIB, seals = F_SEAL.SHRINK | F_SEAL.GROW, flags = 0 } = {}) =>
   Effect.gen(function* () {
     const { task } = yield* LocalThread;
@@ -50,7 +50,7 @@ const memory = ({ size = MIB, seals = F_SEAL.SHRINK | F_SEAL.GROW, flags = 0 } =
     return memfd;
   });
 
-/** Whether a client that was welcomed got a ring, and not sockets. */
+/** Whether the welcome of a client offers a ring, and not sockets. */
 const hasRing = ({
   bytes,
   fds,
@@ -65,7 +65,7 @@ const hasRing = ({
   return flags === 1;
 };
 
-/** The ring of a client that lies, which it reaches by its memfd. */
+/** The ring of a lying client, which accesses it through its memfd. */
 class LyingRing {
   readonly fd: number;
   /** The next call to answer. */
@@ -92,7 +92,7 @@ class LyingRing {
     return this.word(slotOf(call)) === 2 * call + 1;
   }
 
-  /** Says that a call has a result, whether it was made or not. */
+  /** Marks a call as done, whether it was made or not. */
   mark(call: number, result: number | bigint): void {
     const bytes = Buffer.alloc(8);
     bytes.writeBigInt64LE(BigInt(result));
@@ -103,7 +103,7 @@ class LyingRing {
 
 const slotOf = (call: number): number => 64 + 64 * (call % SLOTS);
 
-/** A client that has got a ring: it, and the socket of the bells. */
+/** A client with a ring: the ring, and the socket for bells. */
 const lying = (socket: string) =>
   Effect.gen(function* () {
     const memfd = yield* memory();
@@ -119,12 +119,10 @@ const lying = (socket: string) =>
     };
   });
 
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
-
-/** Only the lying client is called so. */
+/** The name of the lying client in argv[0]. */
 const isLying = (call: StubCall): boolean => call.argv[0] === "name";
 
-/** A server that does something with the lying client, and serves the others. */
+/** A server that runs a handler for the lying client, and serves the others. */
 const serveLiar = <E>(handler: (call: StubCall) => Effect.Effect<unknown, E, Scope.Scope>) =>
   quietly(serve({}, (call) => (isLying(call) ? Effect.as(handler(call), 0) : Effect.succeed(3))));
 
@@ -230,7 +228,7 @@ describe("an arena that is none", () => {
     yield* stillServes(path, before);
   });
 
-  it("comes behind the first byte, or with every byte: nobody takes it", function* () {
+  it("comes behind the first byte, or with every byte: it is not taken", function* () {
     const { path, socket } = yield* serve();
     const before = openFds();
     const { task } = yield* LocalThread;
@@ -272,7 +270,7 @@ describe("an arena that is none", () => {
 });
 
 describe("a client with a ring", () => {
-  it("may mark calls as done that nobody has made: they are made, and waited for", function* () {
+  it("may mark calls as done before they were made: they are made, and waited for", function* () {
     const results: Array<number> = [];
     const { path, socket } = yield* serveLiar((call) =>
       Effect.gen(function* () {
@@ -301,7 +299,7 @@ describe("a client with a ring", () => {
     yield* stillServes(path, before);
   });
 
-  it("may give any result: what becomes of it is an error or a number, and the server goes on", function* () {
+  it("may give any result: it becomes an error or a number, and the server goes on", function* () {
     const exits: Array<string> = [];
     const { path, socket } = yield* serveLiar((call) =>
       Effect.gen(function* () {
@@ -338,7 +336,7 @@ describe("a client with a ring", () => {
     yield* stillServes(path, before);
   });
 
-  it("may say all the time that it sleeps, and read no bell: nobody blocks", function* () {
+  it("may say all the time that it sleeps, and read no bell: the controller does not block", function* () {
     let done = 0;
     const count = 2000;
     const { path, socket } = yield* serveLiar((call) =>
@@ -378,7 +376,7 @@ describe("a client with a ring", () => {
         const { ring } = yield* lying(socket);
         while (!ring.isAsked(SLOTS - 1)) yield* turn;
         for (let i = 0; i < 3; i++) {
-          // It does not want to know that we wait, either.
+          // It also clears the flag that the controller sleeps.
           ring.set(CLIENT_SLEEPS, 0);
           assert.equal((yield* execute(path)).status, 3);
         }
@@ -417,7 +415,7 @@ describe("a client with a ring", () => {
         punch = whole;
         assert.isTrue(hasRing(yield* passing(socket, offering(), [memfd])));
         while (rounds < 50) yield* turn;
-        // It cannot be made smaller, by nobody.
+        // It is sealed: no process can make it smaller.
         const error = yield* Effect.flip(memfd.truncate(4096));
         assert.deepInclude({ ...error }, { syscall: "ftruncate", errno: "EPERM" });
         assert.deepInclude(
@@ -467,7 +465,7 @@ describe("a client with a ring", () => {
         yield* bells.close();
         while (failures.length === 0) yield* turn;
         assert.instanceOf(failures[0], SyscallHangup);
-        // The memory is still ours, and nobody looks at it any more.
+        // The memory is still mapped here, and no longer read.
         writeSync(ring.fd, new Uint8Array(4096).fill(255), 0, 4096, 0);
       }),
     );
@@ -475,7 +473,7 @@ describe("a client with a ring", () => {
   });
 });
 
-/** A process that has the descriptors of a lying client, from 3 on, and runs a script. */
+/** Runs a script in a process that has the descriptors of a lying client, from 3 on. */
 const beside = (script: string, fds: ReadonlyArray<FileDescriptor>) =>
   Effect.gen(function* () {
     const running = yield* start(process.execPath, ["-e", script], {
@@ -556,13 +554,13 @@ const hasEnded = (sysif: SyscallInterface): boolean =>
   sysif instanceof SyscallConnection && sysif.hasEnded;
 
 /**
- * Answers what is there by wild results, and changes bytes here and there. A copy into memory that fails
- * ends the connection, so the others get further where it says that copies go well.
+ * Answers requests with random results, and changes random bytes. A failed copy into memory ends the
+ * connection, so it answers most copies with success to get further.
  */
 const scribble = (copies: boolean) => `
 const { readSync, writeSync } = require("fs");
 const { randomFillSync } = require("crypto");
-// Who is hung up on has done all that it can.
+// A client that was hung up on has done all that it can.
 process.on("uncaughtException", ({ code }) => process.exit(code === "EPIPE" || code === "ECONNRESET" ? 0 : 1));
 console.log("ready");
 const page = Buffer.alloc(4096), byte = Buffer.alloc(1), at = Buffer.alloc(2);
@@ -580,7 +578,7 @@ for (let i = 0; i < 20000; i++) {
   }
   page.writeUInt32LE(1, 0);
   writeSync(3, page, 0, 4, 0);
-  // A byte of a request that waits: nobody ever answers it.
+  // One byte of a request: it stays incomplete, and is never answered.
   if (i > 15000 && i % 4 === 0) {
     randomFillSync(byte);
     randomFillSync(at);

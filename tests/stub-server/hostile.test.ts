@@ -84,7 +84,7 @@ describe("a client that is no stub", () => {
     yield* stillServes(path, before);
   });
 
-  it("may pass and answer what nobody asked: it is dropped", function* () {
+  it("may pass and answer what it was not asked for: it is dropped", function* () {
     const { path, socket } = yield* quietly(serve());
     const before = openFds();
     yield* Effect.scoped(
@@ -99,7 +99,7 @@ describe("a client that is no stub", () => {
     yield* stillServes(path, before);
   });
 
-  it("may send more than its hello: nobody reads it", function* () {
+  it("may send more than its hello: that is not read", function* () {
     const { socket } = yield* serve();
     const { fds } = yield* passing(socket, new Uint8Array([...hello(), ...hello()]));
     assert.equal(fds.length, 4);
@@ -117,7 +117,7 @@ describe("a client that is no stub", () => {
         yield* connection.sendFds(hello(), Array(250).fill(writer));
         assert.equal((yield* waitForMessage(connection)).fds.length, 4);
         yield* writer.close();
-        // The kernel has closed what was sent: no writer is left, so this is the end of the pipe.
+        // The kernel has closed the sent descriptors: no writer is left, so this is the end of the pipe.
         assert.equal((yield* reader.readBytes()).length, 0);
       }),
     );
@@ -149,7 +149,7 @@ describe("a client that is no stub", () => {
     const deaf = yield* Socket.make(local, AF.UNIX, SOCK.STREAM);
     yield* connectUnix(deaf, socket);
     yield* deaf.writeAllBytes(new Uint8Array(100));
-    // Its own end, which stays open, is the one more.
+    // The one more is its own end, which stays open.
     yield* stillServes(path, before + 1);
   });
 
@@ -190,7 +190,7 @@ describe("a client that is no stub", () => {
       });
     });
     assert.isBelow(sent, hello().length);
-    // Node drops what it has not read when one of its writes comes too late (EPIPE).
+    // Node drops unread input when one of its writes comes too late (EPIPE).
     if (answer.length > 0) assert.match(refusal(answer), /no complete hello within 200ms/);
     yield* stillServes(path, before);
   });
@@ -208,7 +208,7 @@ describe("a client that is no stub", () => {
     assert.equal((yield* execute(path)).status, 3);
   });
 
-  it("is dropped at the deadline when it stalls, and hundreds of it hold up nobody", function* () {
+  it("is dropped at the deadline when it stalls, and hundreds of it hold up no other", function* () {
     const { path, socket } = yield* serve({ handshakeTimeout: "300 millis" });
     const before = openFds();
     const stallers = yield* Effect.forkChild(

@@ -21,7 +21,7 @@ import { assert, describe } from "vitest";
 
 const inherited = (call: StubCall, fd: number) => new FileDescriptor(call.thread.task, Fd(fd));
 
-/** What every program here inherits by the fault of whoever started the tests. */
+/** Descriptors that every program here inherits, because the process that started the tests left them open. */
 const ambient = readdirSync("/proc/self/fd").filter((fd) => {
   try {
     const flags = /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1];
@@ -38,7 +38,7 @@ const opened = (call: StubCall): ReadonlyArray<number> | undefined =>
     .filter((fd) => !ambient.includes(String(fd)))
     .toSorted((a, b) => a - b);
 
-/** The name of the failure, as it is in the error's message. */
+/** The name of the failure in the error's message. */
 const failure = (error: unknown): string =>
   /\b(E[A-Z]+)\b/.exec(error instanceof Error ? error.message : String(error))?.[1] ?? "none";
 
@@ -64,7 +64,7 @@ describe("standard descriptors", () => {
         found.push(opened(call));
         found.push(yield* outcome(thread.stdin.readBytes()));
         found.push(yield* outcome(thread.readToEof(thread.stdin)));
-        // What we need ourselves has not taken its place.
+        // No descriptor of ours has taken its place.
         found.push(yield* outcome(thread.readToEof(thread.stdin)));
         yield* thread.stdout.writeAllText("out");
         yield* thread.stderr.writeAllText("err");
@@ -81,7 +81,7 @@ describe("standard descriptors", () => {
       Effect.gen(function* () {
         const { thread } = call;
         found.push(opened(call));
-        // Makes what it takes to wait for readiness, in the process.
+        // Makes the epoll instance of the process.
         yield* thread.epoller();
         for (const fd of [thread.stdin, thread.stdout, thread.stderr])
           found.push(yield* outcome(fd.fstat()));
@@ -160,7 +160,7 @@ sys.exit(child.wait())`,
         return 7;
       }),
     );
-    // script makes of our end of input the terminal's, which is a control-D.
+    // script(1) turns the end of its input into a control-D of the terminal.
     const ended = yield* program("script", ["-qec", `exec '${path}'`, "/dev/null"], {
       input: "one\ntwo\n",
     });
@@ -197,11 +197,11 @@ for nonblocking in (True, False):
     });
   });
 
-  it("stdout may be a pipe that nobody reads: SIGPIPE, as for any program", function* () {
+  it("stdout may be a pipe without readers: SIGPIPE, as for any program", function* () {
     const { path } = yield* mock(({ thread }) =>
       Effect.as(outcome(thread.stdout.writeAllText("x")), 7),
     );
-    // With SIGPIPE as it comes, the process dies of it; ignored, the call gets EPIPE.
+    // With the default action of SIGPIPE the process dies; if it is ignored, the call gets EPIPE.
     const run = (before: string) =>
       python(
         `
@@ -316,7 +316,7 @@ describe("signals", () => {
         Effect.gen(function* () {
           const { thread } = call;
           found.push([...thread.task.sigmask].toSorted((a, b) => a - b));
-          // The kernel's word for it, without the stub's own.
+          // The mask in /proc, without the stub's own signal.
           const status = new TextDecoder().decode(yield* thread.slurp("/proc/self/status"));
           const blocked = BigInt(`0x${/^SigBlk:\s*(\w+)/m.exec(status)?.[1]}`);
           found.push(
@@ -360,7 +360,7 @@ os.execv(p, [p])`;
     it.skipIf(missing("python3"))(`${signal} kills the stub like any program`, function* () {
       const failed = yield* Deferred.make<string>();
       const { path } = yield* mock(({ thread }) =>
-        // It may be killed before it has told us that it wrote.
+        // It may be killed before the result of its write has arrived.
         Effect.andThen(thread.stdout.writeAllText("ready\n"), thread.readToEof(thread.stdin)).pipe(
           Effect.flip,
           Effect.flatMap((error) => Deferred.succeed(failed, error._tag)),
@@ -375,7 +375,7 @@ child.send_signal(signal.${signal})
 sys.stdout.write(signal.Signals(-child.wait()).name)`;
       const ended = yield* python(code, [path]);
       assert.deepEqual(seen(ended), { status: 0, stdout: signal, stderr: "" });
-      // The wait ends, and then the read is made of a process that is gone.
+      // The wait ends, and the read then goes to a process that is gone.
       assert.match(yield* Deferred.await(failed), /^Syscall(Hangup|SendError)$/);
     });
 

@@ -19,7 +19,7 @@ import { assert, describe } from "vitest";
 
 const fixture = fileURLToPath(new URL("../fixtures/watched.mjs", import.meta.url));
 
-/** A server in a process of its own, which is killed: what it has left. */
+/** Kills a server in a process of its own, and gives the files that it has left. */
 const leftover = (options: StubServerOptions = {}) =>
   Effect.gen(function* () {
     const directory = yield* tempDirectory;
@@ -144,7 +144,7 @@ describe("in a directory that others may write", () => {
       chmodSync(directory, 0o777);
       const victim = `${yield* tempDirectory}/victim`;
       writeFileSync(victim, "secret", { mode: 0o600 });
-      // As fast as it can, it replaces the file by a link to the victim.
+      // It replaces the file by a link to the victim, as fast as it can.
       const attack = `
 import os, sys
 directory, victim = sys.argv[1:]

@@ -29,7 +29,7 @@ import { assert, describe } from "vitest";
 
 const fixture = fileURLToPath(new URL("../fixtures/watched.mjs", import.meta.url));
 
-/** What a controller says of itself since it was asked the last time. */
+/** The report of a controller since the last one. */
 interface Report {
   readonly lag: number;
   readonly rss: number;
@@ -37,7 +37,7 @@ interface Report {
   readonly spare: number;
 }
 
-/** A controller in a process of its own, that is watched: a test in its process would be blocked with it. */
+/** A watched controller in a process of its own: a test in the same process would be blocked with it. */
 const controller = (way: string, options = {}, descriptors?: number) =>
   Effect.gen(function* () {
     const directory = yield* tempDirectory;
@@ -58,7 +58,7 @@ const controller = (way: string, options = {}, descriptors?: number) =>
     return { running, report, path: `${directory}/stub`, socket: `${directory}/stub.sock` };
   });
 
-/** Connections that say something, and then no more, until the scope closes. */
+/** Connections that send some bytes, and then nothing until the scope closes. */
 const silent = (socket: string, count: number, bytes: Uint8Array = new Uint8Array(0)) =>
   Effect.acquireRelease(
     Effect.promise(() =>
@@ -80,7 +80,7 @@ const silent = (socket: string, count: number, bytes: Uint8Array = new Uint8Arra
       }),
   );
 
-/** Milliseconds that a caller takes, who must be answered. */
+/** Milliseconds until a caller is answered, which it must be. */
 const callTime = (path: string) =>
   Effect.gen(function* () {
     const began = performance.now();
@@ -89,7 +89,7 @@ const callTime = (path: string) =>
     return performance.now() - began;
   });
 
-/** A hello with so many empty arguments. */
+/** A hello with this many empty arguments. */
 const emptyArguments = (count: number) => {
   const bytes = new Uint8Array(HELLO_SIZE + count);
   const header = hello((view) => {
@@ -139,7 +139,7 @@ describe("a fault of one client", () => {
     it(`does not end ${way}: no descriptor for a while, and a memfd of 2^60 bytes`, function* () {
       const { running, path, socket } = yield* controller(way);
       const { task } = yield* LocalThread;
-      // Enough for the client's connection, and not for its channels.
+      // Room for the client's connection, but not for its channels.
       const limits = yield* prlimit(task, running.pid, RLIMIT.NOFILE);
       const { length } = readdirSync(`/proc/${running.pid}/fd`);
       yield* prlimit(task, running.pid, RLIMIT.NOFILE, { ...limits, cur: length + 4 });
@@ -173,14 +173,14 @@ describe("what clients say of themselves", () => {
     const { report, socket } = yield* controller("none");
     const bytes = emptyArguments(900_000);
     const before = yield* report;
-    // All is sent, so all but what the kernel holds is read.
+    // All is sent, so all is read but the bytes in the kernel's buffer.
     yield* silent(socket, COUNT, bytes);
     const after = yield* report;
     assert.isBelow(after.rss - before.rss, 4 * COUNT * bytes.length);
     assert.isBelow(after.lag, 150);
   });
 
-  it("has one budget: those for whom there is no room wait, small ones do not", function* () {
+  it("has one budget: clients beyond it wait, small ones do not", function* () {
     const size = 100_000;
     const { path, socket } = yield* serve({
       descriptionLimit: 9 * size,
@@ -188,7 +188,7 @@ describe("what clients say of themselves", () => {
       handshakeTimeout: "300 millis",
     });
     const before = openFds();
-    // It announces all that there is, and sends none of it.
+    // It announces the whole budget, and sends none of it.
     const announced = emptyArguments(size).subarray(0, HELLO_SIZE);
     const hoarders = yield* Effect.forkChild(
       Effect.forEach(Array.from({ length: 10 }), () => client(socket, announced), {
@@ -198,7 +198,7 @@ describe("what clients say of themselves", () => {
     yield* callTime(path);
     for (const answer of yield* Fiber.join(hoarders))
       assert.match(refusal(answer), /no complete hello within 300ms/);
-    // The room is there again.
+    // The budget is free again.
     const large = yield* execute(path, Array(2000).fill("x".repeat(100)));
     assert.equal(large.status, 3, large.stderr.toString());
     yield* stillServes(path, before);
@@ -253,7 +253,7 @@ describe("clients that stall", () => {
     assert.isBelow(pressed.fds, fds + 2 * 25 + 10);
   });
 
-  it("who die when they have said hello give back their places", function* () {
+  it("that die after their hello give back their places", function* () {
     const { path, socket } = yield* serve({ pendingLimit: 4, callLimit: 1 }, (call) =>
       call.argv[1] === "first" ? Effect.as(Effect.sleep("500 millis"), 3) : Effect.succeed(3),
     );
@@ -325,7 +325,7 @@ describe("clients that pass and then say nothing", () => {
     assert.equal((yield* caller.ended).status, 69);
   });
 
-  it("are others than those who wait for their input", function* () {
+  it("are not those that wait for their input", function* () {
     const caller = yield* stopped({ stallLimit: "100 millis" }, (call) =>
       Effect.map(call.thread.readTextToEof(call.thread.stdin), (text) => text.length),
     );

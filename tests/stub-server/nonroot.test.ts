@@ -18,14 +18,14 @@ import type { StubCall } from "@rsyscall/stub-server";
 import { Effect } from "effect";
 import { assert } from "vitest";
 
-/** Nobody's user and group id, on every Linux. */
+/** Ids of the user `nobody` and its group, on every Linux. */
 const NOBODY = 65534;
 const nobody = { uid: NOBODY, gid: NOBODY };
 
 const fixture = fileURLToPath(new URL("../fixtures/nonroot.mjs", import.meta.url));
 const built = fileURLToPath(new URL("../../packages/stub-server/dist/index.js", import.meta.url));
 
-/** What every user may do with a file and the directories above it. */
+/** The rights that every user has on a file and the directories above it. */
 const openToAll = (path: string, mode: number): boolean => {
   if ((statSync(path).mode & mode) !== mode) return false;
   return path === "/" || openToAll(join(path, ".."), 0o001);
@@ -41,7 +41,7 @@ const reason = (): string | undefined => {
   return undefined;
 };
 
-/** A directory that nobody owns. */
+/** A directory of the user `nobody`. */
 const nobodysDirectory = Effect.map(tempDirectory, (directory) => {
   chownSync(directory, NOBODY, NOBODY);
   return directory;
@@ -115,7 +115,7 @@ print(server.stdout.read().decode(), server.wait())`,
 });
 
 describeUnless(reason(), "a stub of another user", () => {
-  /** A server of root's, in a directory that others may pass through. */
+  /** A server of root, in a directory that other users may enter. */
   const rootsMock = (options?: Parameters<typeof mock>[1]) =>
     Effect.gen(function* () {
       const calls: Array<StubCall> = [];
@@ -173,7 +173,7 @@ describeUnless(reason(), "a stub of another user", () => {
     "is judged by its effective user, as a file would be",
     function* () {
       const { path } = yield* rootsMock();
-      // A set-user-ID program of ours is ours; one of others, run by us, is theirs.
+      // A set-user-ID program of ours acts for us; one of another user, run by us, acts for that user.
       const ours = yield* program("setpriv", ["--ruid", "1234", "--euid", "0", path]);
       assert.deepEqual(seen(ours), { status: 7, stdout: "peer 0 uid 1234", stderr: "" });
       const theirs = yield* program("setpriv", ["--ruid", "0", "--euid", "1234", path]);

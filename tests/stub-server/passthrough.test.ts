@@ -102,7 +102,7 @@ describe("a handler that executes the real program", () => {
   >)
     it.skipIf(missing("python3"))(`leaves signals as the caller had them, ${how}`, function* () {
       const { path } = yield* mock(({ thread }) => Effect.asVoid(execute(thread)));
-      // Past the C library, which keeps 64 from no one but 32 and 33.
+      // By the bare system call: the C library keeps signals 32 and 33 for itself.
       const code = `
 import signal
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGTERM, 64})
@@ -191,7 +191,7 @@ describe("a handler with children", () => {
           ({ exitStatus }) => exitStatus ?? 0,
         ),
       );
-      // Its parent ignores SIGCHLD too, and is not told: so it tells itself, as a shell would.
+      // Its parent ignores SIGCHLD too, and cannot learn the status: so it prints it itself, as a shell would.
       const code = `
 import signal, subprocess
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -307,7 +307,7 @@ describe("the real program", () => {
       symlinkSync(String(stubPath), join(guises, "stub/tool"));
       const all = ["link", "hard", "copy", "stub"].map((guise) => join(guises, guise));
       assert.deepEqual(yield* call([directory, ...all, behind, last]), said("behind"));
-      // By its path, it is behind where it is in PATH, or else anywhere.
+      // Called by path: the real program comes after the stub's place in PATH, or else from anywhere in it.
       const byPath = `PATH=${before}:${all[0]}:${directory}:${behind} ${ours} a b`;
       assert.deepEqual(yield* call([], byPath), said("behind"));
       assert.deepEqual(yield* call([before, behind], `${ours} a b`), said("before"));

@@ -159,7 +159,7 @@ describe("file systems", () => {
     "mounted noexec: a link works, and what cannot is refused",
     function* () {
       const directory = yield* mounted("noexec,mode=755");
-      // It is: a program of its own does not run there.
+      // The mount is noexec: another program does not run there.
       copyFileSync("/bin/true", join(directory, "true"));
       chmodSync(join(directory, "true"), 0o755);
       assert.match((yield* call(join(directory, "true"))).stderr.toString(), /PermissionError/);
@@ -221,7 +221,7 @@ describe("what is in the directory", () => {
   });
 });
 
-/** What a stub says that finds no server. */
+/** The message of a stub that finds no server. */
 const noServer = (path: string) =>
   `rsyscall: no server: there is no socket beside ${path}, and RSYSCALL_UNIX_STUB_SOCK_PATH is not set. A copy or hard link under another name finds its server only if it was made with link: "script"\n`;
 
@@ -265,7 +265,7 @@ describe("other names", () => {
     renameSync(at("moving"), at("moved"));
     for (const name of ["copied", "linked", "moved"])
       assert.deepEqual(seen(yield* execute(at(name))), succeeded);
-    // It is that socket and no other.
+    // It uses that socket and no other.
     const other = yield* mock(() => Effect.succeed(9));
     copyFileSync(path, join(other.directory, "third"));
     symlinkSync("mail.sock", join(other.directory, "third.sock"));
@@ -314,7 +314,7 @@ sys.exit(ended.returncode)`,
       { env },
     );
 
-  /** Where everybody may do everything. */
+  /** A directory in which every user may do everything. */
   const open = Effect.map(tempDirectory, (directory) => {
     chmodSync(directory, 0o777);
     return directory;
@@ -331,7 +331,7 @@ sys.exit(ended.returncode)`,
       assert.equal(status, 69);
       assert.include(
         stderr,
-        `refuses a server of another user, who would get the rights of this process: ${socket}`,
+        `refuses a server of another user, which would get the rights of this process: ${socket}`,
       );
     },
   );
@@ -342,7 +342,7 @@ sys.exit(ended.returncode)`,
       const { path, directory } = yield* mock(answer, { allow: () => true });
       chmodSync(directory, 0o755);
       chmodSync(dirname(directory), 0o755);
-      // Root's serves all, and what lies beside the program is as good as the program.
+      // Root's server serves all users, and a socket beside the program is as trusted as the program.
       const env = { RSYSCALL_UNIX_STUB_SOCK_PATH: `${path}.sock` };
       const ended = yield* program("setpriv", ["--reuid", "1234", "--clear-groups", path], { env });
       assert.deepEqual(seen(ended), succeeded);
@@ -484,7 +484,7 @@ describe("the stub by itself", () => {
     };
     assert.deepEqual(seen(yield* execute(stub, [], { env })), succeeded);
     assert.deepEqual([named.calls.length, other.calls.length], [1, 0]);
-    // A program that one stub's environment reached calls another: that one's own server counts.
+    // A program with the environment of one stub calls another stub, which uses its own server.
     const { path } = yield* mock(() => Effect.succeed(9));
     assert.equal((yield* execute(path, [], { env })).status, 9);
     assert.deepEqual([named.calls.length, other.calls.length], [1, 0]);
@@ -518,7 +518,7 @@ describe("the stub by itself", () => {
   });
 });
 
-/** The error of a server that must not come to be. */
+/** The error of a server that must not start. */
 const refused = (directory: string, name: string, options?: StubServerOptions) =>
   Effect.gen(function* () {
     const thread = yield* LocalThread;
@@ -526,7 +526,7 @@ const refused = (directory: string, name: string, options?: StubServerOptions) =
       Effect.as(Effect.scoped(StubServer.make(thread, directory, name, options)), "a server"),
     );
     assert(error instanceof StubServerError, `${error}`);
-    // What is wrong with what, and what to do.
+    // The message names the thing, the cause and the remedy.
     assert.isNotEmpty(error.problem);
     assert.isNotEmpty(error.remedy);
     assert.equal(error.message, `${error.subject} ${error.problem}: ${error.remedy}`);
@@ -542,7 +542,7 @@ describe("errors", () => {
       return path;
     });
 
-  /** Nothing is left behind, neither now nor while somebody goes on with the scope. */
+  /** Nothing is left behind, neither now nor while the scope stays open. */
   const assertRefused = (
     reason: StubServerErrorReason,
     directory: string,
@@ -617,7 +617,7 @@ describe("errors", () => {
       const directory = yield* tempDirectory;
       const name = "n".repeat(size);
       const listening = createServer();
-      // Through a short path, which is all that Node can bind.
+      // Node can only bind short paths.
       yield* Effect.acquireRelease(
         Effect.promise(
           () => new Promise<void>((done) => listening.listen(join(directory, "s"), done)),
@@ -720,7 +720,7 @@ describe("errors", () => {
     });
   }
 
-  it("who catches the error can try again at once, in the same scope", function* () {
+  it("can be tried again at once, in the same scope", function* () {
     const directory = yield* tempDirectory;
     const thread = yield* LocalThread;
     const first = StubServer.make(thread, directory, "mail", { stub: "/nonexistent" });
@@ -736,12 +736,12 @@ describe("a stub of one's own", () => {
   for (const link of modes)
     it(`by an absolute and by a relative path (${link})`, function* () {
       const elsewhere = yield* tempDirectory;
-      // In a place that only a careful quoting survives.
+      // In a directory whose name needs careful quoting.
       const own = join(elsewhere, `it's $HOME`);
       mkdirSync(own);
       copyFileSync(String(stubPath), join(own, "stub"));
       for (const stub of [join(own, "stub"), relative(process.cwd(), join(own, "stub"))]) {
-        // Deeper than we are: a relative link would lead elsewhere.
+        // Deeper than this directory: a relative link would lead elsewhere.
         const directory = join(yield* tempDirectory, "a/b/c/d/e/f");
         mkdirSync(directory, { recursive: true });
         const { path } = yield* mock(answer, { directory, stub, link });

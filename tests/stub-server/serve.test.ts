@@ -11,7 +11,7 @@ const listening = Effect.gen(function* () {
   return { server, path: `${directory}/stub` };
 });
 
-/** What is logged at a level that people see. */
+/** Messages that are logged above Debug. */
 const logs = () => {
   const lines: Array<string> = [];
   const logger = Logger.make(
@@ -37,7 +37,7 @@ describe("serve", () => {
     assert.deepEqual(calls, [[path, "-t", "a b"], "hello\n"]);
   });
 
-  it("takes an async function; what it rejects with is a failure", function* () {
+  it("takes an async function; its rejection is a failure", function* () {
     const { server, path } = yield* listening;
     const { lines, layer } = logs();
     yield* Effect.forkScoped(
@@ -55,7 +55,7 @@ describe("serve", () => {
     assert.match(lines[0] ?? "", /^The handler of stub \(pid \d+\) failed: Error: as expected\n/);
   });
 
-  it("says what is wrong with a status, and with what is no Effect", function* () {
+  it("says what is wrong with a status, and with a result that is no Effect", function* () {
     const { server, path } = yield* listening;
     const { lines, layer } = logs();
     const answers: ReadonlyArray<[unknown, RegExp]> = [
@@ -127,7 +127,7 @@ describe("serve", () => {
     assert.isTrue(Exit.isFailure(exit) && /as expected/.test(Cause.pretty(exit.cause)));
   });
 
-  it("goes on when onFailure is content", function* () {
+  it("goes on when onFailure succeeds", function* () {
     const { server, path } = yield* listening;
     const failures: Array<[string, number]> = [];
     yield* Effect.forkScoped(

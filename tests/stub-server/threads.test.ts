@@ -5,7 +5,7 @@ import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
 
-/** Nothing in the server may rely on being in this process: any Thread can listen and bootstrap. */
+/** A server must not rely on running in this process: any Thread can listen and bootstrap. */
 describe("a stub's Thread", () => {
   it("does the bootstrap of another stub", function* () {
     const directory = yield* tempDirectory;
@@ -22,7 +22,7 @@ describe("a stub's Thread", () => {
     assert.equal((yield* second.ended).status, 4);
   });
 
-  it("listens for other stubs, in whose place it or this process bootstraps them", function* () {
+  it("listens for other stubs, which it or this process bootstraps", function* () {
     const directory = yield* tempDirectory;
     const local = yield* LocalThread;
     const outer = yield* StubServer.make(local, directory, "outer");

@@ -3,7 +3,7 @@ import { CommandTask } from "@rsyscall/task-command";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { controller } from "./controller.ts";
-import { killed } from "./killed.ts";
+import { killProcess } from "./killProcess.ts";
 
 const onlyBytes = "nothing but bytes gets there";
 
@@ -15,7 +15,7 @@ describeTransport("a task behind a command's stdin and stdout", {
       );
       return thread;
     }),
-  cut: killed,
+  cut: killProcess,
   controller: controller("command"),
   lacks: { fdPassing: onlyBytes, sharedMemory: onlyBytes },
 });

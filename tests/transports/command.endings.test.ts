@@ -17,12 +17,12 @@ const environmentOf = (pid: number): string => {
   try {
     return readFileSync(`/proc/${pid}/environ`, "latin1");
   } catch {
-    // It is none, or has ended.
+    // It is no process, or has ended.
     return "";
   }
 };
 
-/** A controller, and whether all processes that it has led to have ended. */
+/** A controller, and whether all processes that it has started have ended. */
 const startMarked = (...args: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const mark = `COMMAND_TEST=${process.pid}-${Math.random()}`;
@@ -62,7 +62,7 @@ describe("when the controller is killed", () => {
 
   it.skipIf(notRoot)("nothing is left of an executable that has not come yet", function* () {
     const directory = yield* tempDirectory;
-    // A way through which no more than the beginning gets. The shell behind cat(1) keeps the pipe open.
+    // Only the first bytes get through. The shell behind cat(1) keeps the pipe open.
     const script = [
       `mount --bind ${directory} /media`,
       places("noexec"),

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 
-/** A controller of its own, of Threads of a transport. */
+/** The command of a controller that holds Threads of a transport. */
 export const controller = (
   name: string,
 ): readonly [program: string, ...args: ReadonlyArray<string>] => [

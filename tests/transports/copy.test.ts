@@ -17,7 +17,7 @@ const PIECE = 16 * 1024 * 1024;
 const PIECES = 16;
 const SIZE = PIECES * PIECE;
 
-/** Each piece is another one. */
+/** Content in which no two pieces are alike. */
 const piece = (() => {
   const bytes = pattern(PIECE);
   return (number: number): Buffer => {
@@ -38,7 +38,7 @@ const sha256 = (path: string): string => {
 
 const plain = script('exec "$@"');
 
-/** Processes of this host, for whoever can be seen in /proc. */
+/** Kinds of Threads on this host, whose processes /proc shows. */
 const places: ReadonlyArray<
   [name: string, thread: Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>]
 > = [

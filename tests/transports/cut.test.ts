@@ -9,12 +9,12 @@ import { Effect, type Scope, Stream } from "effect";
 import { assert, describe } from "vitest";
 
 /*
- * A link that is cut is not the end of what goes over it: a reader must not take a part for the whole.
+ * A cut link is not the end of a stream: a reader must not take a part for the whole.
  */
 
 const BYTES = 300_000;
 
-/** A way to read all that comes through the end of a channel here: how many bytes there were. */
+/** A way to read everything from our end of a channel; gives the number of bytes. */
 type Read = (local: Thread, end: Socket) => Effect.Effect<number, unknown, Scope.Scope>;
 
 const asynchronously = (
@@ -56,7 +56,7 @@ const ways: Readonly<Record<string, Read>> = {
     }),
 };
 
-/** What may have become of the end before it is read. */
+/** States of our end before it is read. */
 const states: Readonly<
   Record<string, (end: Socket) => Effect.Effect<Socket, unknown, Scope.Scope>>
 > = {
@@ -73,7 +73,7 @@ const launched = Effect.gen(function* () {
   return { local, task, thread: task.thread };
 });
 
-/** A program of the far side that writes to a channel, whose end here is given once it has written. */
+/** Starts a program at the far side that writes to a channel, and gives our end once it has written. */
 const writing = (thread: Thread, script: string) =>
   Effect.gen(function* () {
     const [[end, far]] = (yield* thread.connection.openChannels(1)) as [[Socket, Socket]];
@@ -173,7 +173,7 @@ describe("a far program that reads", () => {
   });
 });
 
-/** Copies stdin to a file, and renames that when all has come. */
+/** Copies stdin to a file, and renames the file at the end of the input. */
 const RENAMES = `import os, sys
 file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
 while part := os.read(0, 65536): os.write(file, part)

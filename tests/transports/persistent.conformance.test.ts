@@ -4,9 +4,9 @@ import { PersistentTask, type PersistentTaskOptions } from "@rsyscall/task-persi
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { controller } from "./controller.ts";
-import { killed } from "./killed.ts";
+import { killProcess } from "./killProcess.ts";
 
-/** A process that another controller has started, and has taken its leave of. */
+/** A process that another controller has started and left. */
 const reconnected = (
   options: PersistentTaskOptions,
 ): Effect.Effect<Thread, unknown, Scope.Scope | LocalThread> =>
@@ -20,12 +20,12 @@ const reconnected = (
 
 describeTransport("a persistent task, at a second visit", {
   makeThread: () => reconnected({}),
-  cut: killed,
+  cut: killProcess,
   controller: controller("persistent"),
 });
 
 describeTransport("a persistent task, at a second visit, over sockets", {
   makeThread: () => reconnected({ sharedMemory: false }),
-  cut: killed,
+  cut: killProcess,
   lacks: { sharedMemory: "it goes over sockets" },
 });

@@ -29,7 +29,7 @@ const throughCommand = (from: Thread) =>
 
 type Way = Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>;
 
-/** What a parent is reached through, and whether the task then shares memory with us. */
+/** Kinds of parents, and whether the task then shares memory with us. */
 const ways: ReadonlyArray<[name: string, way: Way, sharesMemory: boolean]> = [
   [
     "stdin",
@@ -98,7 +98,7 @@ const kept = Effect.gen(function* () {
   );
   yield* Effect.addFinalizer(() => {
     if (!hasEnded(pid)) process.kill(pid, "SIGKILL");
-    // It is a child of this process, which waits for it as soon as it hears of the end.
+    // It is a child of this process, which reaps it when it ends.
     return eventually(() => statusOf(pid) === undefined);
   });
   return { path, pid };
@@ -117,7 +117,7 @@ describe("the path of a persistent task", () => {
     assert.isFalse(existsSync(path));
   });
 
-  it("stays that of one that listens, and nobody is told to remove it", function* () {
+  it("stays that of one that listens, and no error advises to remove it", function* () {
     const { path, pid } = yield* kept;
     const local = yield* LocalThread;
     const error = yield* Effect.flip(PersistentTask.make(local, path));

@@ -5,7 +5,7 @@ import { SshTask } from "@rsyscall/task-ssh";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Layer, Scope } from "effect";
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { killed } from "./killed.ts";
+import { killProcess } from "./killProcess.ts";
 
 const otherHost = "it is as good as on another host";
 
@@ -34,7 +34,7 @@ describeUnless(noSshd, "over ssh", () => {
   // What a launch does besides is that of task-command; here everything goes through one connection.
   describeTransport("a Thread of a host", {
     makeThread: () => Effect.suspend(() => host.fork()),
-    cut: killed,
+    cut: killProcess,
     lacks: { fdPassing: otherHost, sharedMemory: otherHost },
   });
 

@@ -3,7 +3,7 @@ import { StdinTask, type StdinTaskOptions } from "@rsyscall/task-stdin";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { controller } from "./controller.ts";
-import { killed } from "./killed.ts";
+import { killProcess } from "./killProcess.ts";
 
 const through = (options: StdinTaskOptions) =>
   Effect.gen(function* () {
@@ -17,13 +17,13 @@ const through = (options: StdinTaskOptions) =>
 
 describeTransport("a task behind a command's stdin", {
   makeThread: () => through({}),
-  cut: killed,
+  cut: killProcess,
   controller: controller("stdin"),
 });
 
 describeTransport("a task behind a command's stdin, over sockets", {
   makeThread: () => through({ sharedMemory: false }),
-  cut: killed,
+  cut: killProcess,
   controller: controller("stdin over sockets"),
   lacks: { sharedMemory: "it goes over sockets" },
 });

@@ -121,7 +121,7 @@ describe("the command line of rsyscall-task", () => {
     assert.isFalse(existsSync(path));
     assert.equal(yield* server.call("getpid"), server.hello.pid);
     assert.deepEqual(server.hello.argv, [path, "--unlink", "command"]);
-    // Nobody can remove what has gone already.
+    // It cannot be removed twice.
     const again = [`/proc/${server.stream.pid}/exe`, "--unlink", "command"];
     yield* (yield* make(again)).call("getpid");
   });
@@ -172,7 +172,7 @@ for (const [name, command] of through)
       }
     });
 
-    it("takes what comes while nobody reads what it writes", function* () {
+    it("takes input while its output is not read", function* () {
       const { server, stream, a } = yield* makeWithTwo(command);
       stream.channel(A).gives = false;
       stream.pause();
@@ -385,7 +385,7 @@ describe("channels of a stream", () => {
     const open = readdirSync(`/proc/${hello.pid}/fd`).length;
     const [first, last] = [Math.min(...fds), Math.max(...fds)];
     assert.isBelow(last, hello.dataFd);
-    // All hang up at once, while nobody looks.
+    // All hang up at once, while the process is stopped.
     const stop = server.request("kill", stream.pid, SIG.STOP);
     const close = server.request("close_range", first, last, 0);
     yield* stream.sendData(SYSCALLS, Buffer.concat([stop, close]));
@@ -698,7 +698,7 @@ describe("a stream that is not right", () => {
     }
   });
 
-  it("ends when what it leads to is no task, and says so to nobody else", function* () {
+  it("ends when its command leads to no task, and tells no other", function* () {
     const stream = yield* Stream.start();
     stream.sendRaw(Buffer.from("SSH-2.0-OpenSSH_9.2p1\r\n"));
     assert.equal((yield* stream.ended).status, 1);

@@ -1,16 +1,16 @@
-/* Workers that end in the middle of what argv says: DIRECTORY WORKERS KIND... Each is terminated a while
- * after it has said that it is at it, except those that end themselves. Prints, as JSON, what they have
- * left in the process: descriptors, children, and bytes of memory a worker. */
+/* Workers that end in the middle of an activity: DIRECTORY WORKERS KIND... Each is terminated a while after it has
+ * reported that it is busy, except those that end themselves. Prints, as JSON, what they have left in the process:
+ * descriptors, children, and bytes of memory for each worker. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 
-/** How many workers there are at a time. */
+/** Workers that run at a time. */
 const AT_A_TIME = 2;
 
 const kinds = {
-  /** Its scope is open, and no more. */
+  /** Has an open scope, and does nothing. */
   scope: () => Effect.never,
   /** A program runs. */
   program: (thread) => Effect.andThen(thread.spawn(sleeping), Effect.never),
@@ -117,7 +117,7 @@ const work = async () => {
   await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
 };
 
-/** A worker, from its begin to its end. */
+/** Runs a worker to its end. */
 const once = async (directory, kind) => {
   const worker = new Worker(new URL(import.meta.url), { workerData: { directory, kind } });
   const ended = new Promise((resolve) => worker.once("exit", resolve));
@@ -153,7 +153,7 @@ const mapped = () => 4096 * Number(readFileSync("/proc/self/statm", "latin1").sp
 const main = async () => {
   const [directory, count, ...chosen] = process.argv.slice(2);
   const all = chosen.length > 0 ? chosen : Object.keys(kinds);
-  // The first worker leaves what Node has once.
+  // The first worker leaves things that Node makes once.
   await once(directory, "scope");
   const before = { descriptors: descriptors(), mapped: mapped() };
   let next = 0;

@@ -4,7 +4,7 @@ import { assert, describe } from "vitest";
 
 const program = fileURLToPath(new URL("terminate.mjs", import.meta.url));
 
-/** What it is in the middle of. */
+/** The activities in whose middle a worker is ended. */
 const kinds = [
   "scope",
   "program",

@@ -77,7 +77,7 @@ export const SIG_DFL = 0;
 /** As a handler: ignore the signal. */
 export const SIG_IGN = 1;
 
-/** Who sent a signal, where its `code` does not say what happened. See sigaction(2). */
+/** Values of `code` that tell how a signal was sent. See sigaction(2). */
 export const SI = {
   /** kill(2) */
   USER: 0,

@@ -2,7 +2,7 @@ import { type FixedCodec, Int64, struct } from "./Codec.ts";
 
 /** Clocks of clock_gettime(2). */
 export const CLOCK = {
-  /** Seconds since 1970; somebody may set it. */
+  /** Seconds since 1970; the clock can be set. */
   REALTIME: 0,
   /** Since some start; stands still while the machine is suspended. */
   MONOTONIC: 1,

@@ -4,7 +4,7 @@ import { listOf } from "../src/Codec.ts";
 import { O } from "../src/fcntl.ts";
 import { promptSyscalls } from "../src/prompt.ts";
 import { EPOLL } from "../src/sys/epoll.ts";
-import { encoded, roundTrip } from "./bytes.ts";
+import { encoded, roundTrip } from "./codecBytes.ts";
 
 const [x86_64, aarch64] = [abiOf(62), abiOf(183)];
 assert(x86_64 && aarch64);

@@ -15,7 +15,7 @@ import {
   Uint32,
   Uint64,
 } from "../src/Codec.ts";
-import { encoded, roundTrip } from "./bytes.ts";
+import { encoded, roundTrip } from "./codecBytes.ts";
 
 const refuses = <A>(codec: Codec<A>, ...values: ReadonlyArray<A>) => {
   for (const value of values) assert.throws(() => encoded(codec, value), RangeError);

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "vitest";
 import { fsDecode, fsEncode } from "../src/fsencoding.ts";
-import { randomNumbers } from "./bytes.ts";
+import { randomNumbers } from "./codecBytes.ts";
 
 const returns = (bytes: Uint8Array) => {
   const again = fsEncode(fsDecode(bytes));

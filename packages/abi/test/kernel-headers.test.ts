@@ -1,8 +1,8 @@
 import { assert, describe, it } from "vitest";
 import type { Codec } from "../src/Codec.ts";
 import * as abi from "../src/index.ts";
-import { encoded } from "./bytes.ts";
-import { numbersOf, run, valuesOf, works } from "./c.ts";
+import { encoded } from "./codecBytes.ts";
+import { numbersOf, run, valuesOf, works } from "./cProgram.ts";
 
 const noCompiler = works("cc") ? "" : "there is no C compiler";
 const otherMachine = process.arch === "x64" ? "" : "this machine is not x86_64";

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "vitest";
 import { CpuSet } from "../src/sched.ts";
-import { encoded, roundTrip } from "./bytes.ts";
+import { encoded, roundTrip } from "./codecBytes.ts";
 
 describe("CpuSet", () => {
   it("has bit n for CPU n, of many", () => {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "vitest";
 import { SA, SIG, Sigaction, Sigset } from "../src/signal.ts";
-import { encoded, roundTrip } from "./bytes.ts";
+import { encoded, roundTrip } from "./codecBytes.ts";
 
 describe("Sigset", () => {
   it("has bit n - 1 for signal n", () => {

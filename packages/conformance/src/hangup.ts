@@ -1,5 +1,5 @@
 import { Bytes } from "@rsyscall/abi";
-import { Memfd } from "@rsyscall/handle";
+import { Memfd, pipe } from "@rsyscall/handle";
 import { batchExits, getpid, pipelined, write } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Effect, Fiber } from "effect";
@@ -55,9 +55,51 @@ export const hangup: ReadonlyArray<Behaviour> = topic("at a hang-up", [
         );
       yield* failing(sysif.barrier(), UNSENT, "a barrier after the end");
       yield* failing(thread.pipe(), UNSENT, "an operation after the end");
-      // It begins with descriptors that are passed, at our end.
-      yield* failing(thread.fork(), [...UNSENT, "SyscallError"], "a fork after the end");
+      yield* failing(thread.fork(), UNSENT, "a fork after the end");
       yield* failing(thread.run(thread.environ.sh), UNSENT, "a run after the end");
+    },
+  ),
+
+  behaviour(
+    "fails what uses the Thread's own descriptors with SyscallSendError, and not as if the caller had closed them",
+    ["cut"],
+    function* () {
+      const thread = yield* newThread;
+      const { connection } = thread;
+      const epoller = yield* thread.epoller();
+      const [reader] = yield* thread.pipe();
+      const afd = yield* thread.makeAfd(reader);
+      const [closed] = yield* thread.pipe();
+      yield* closed.close();
+      yield* cutAndSee(thread);
+      yield* failing(epoller.register(reader), UNSENT, "a registration after the end");
+      yield* failing(
+        epoller.watch(reader, () => {}),
+        UNSENT,
+        "a watch after the end",
+      );
+      yield* failing(afd.readBytes(), UNSENT, "a read of what was registered, after the end");
+      yield* failing(thread.makeAfd(reader), UNSENT, "`makeAfd` after the end");
+      // What shares the descriptors of another task gets its channels from that one.
+      const opened = yield* Effect.exit(connection.openChannels(2));
+      failed(opened, UNSENT, "`openChannels` after the end");
+      const openedAsync = yield* Effect.exit(connection.openAsyncChannels(2));
+      failed(openedAsync, UNSENT, "`openAsyncChannels` after the end");
+      if (connection.canPass) {
+        const [ours] = yield* pipe(connection.accessTask);
+        const given = yield* Effect.exit(connection.passTo([ours]));
+        failed(given, UNSENT, "`passTo` after the end");
+        const taken = yield* Effect.exit(connection.passFrom([reader]));
+        failed(taken, UNSENT, "`passFrom` after the end");
+      }
+      yield* failing(thread.fork(), UNSENT, "a fork after the end");
+      yield* failing(thread.spawn(thread.environ.sh), UNSENT, "a spawn after the end");
+      yield* failing(thread.ptr("text"), UNSENT, "`ptr` after the end");
+      yield* failing(
+        closed.readBytes(),
+        ["UseAfterFreeError"],
+        "the use of what the caller has closed",
+      );
     },
   ),
 

@@ -33,8 +33,10 @@ const block = (thread: Thread) =>
  * @example
  * ```ts no-run
  * import { holdThreads } from "@rsyscall/conformance/controller";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
  *
- * holdThreads(connect("host"));
+ * holdThreads(Effect.flatMap(LocalThread, (local) => local.fork()));
  * ```
  */
 export const holdThreads = (

@@ -156,9 +156,9 @@ export class Arena implements SharedMemory {
       Effect.sync(() => {
         this.#retained++;
       }),
-      () =>
+      (_, exit) =>
         Effect.suspend(() =>
-          --this.#retained === 0 ? Scope.close(this.#scope, Exit.void) : Effect.void,
+          --this.#retained === 0 ? Scope.close(this.#scope, exit) : Effect.void,
         ),
     );
   }
@@ -198,16 +198,9 @@ export class Arena implements SharedMemory {
       if (!this.has(address, length))
         return yield* new SizeError({ subject: "an arena", needed: length, available: 0 });
       yield* this.retain();
+      const fd = yield* this.#memfd.borrow(this.#local);
       const start = yield* acquire(
-        mmap(
-          sysif,
-          NULL,
-          length,
-          PROT.READ | PROT.WRITE,
-          MAP.SHARED,
-          this.#fd,
-          address - this.address,
-        ),
+        mmap(sysif, NULL, length, PROT.READ | PROT.WRITE, MAP.SHARED, fd, address - this.address),
         (mapped) => Effect.ignore(munmap(sysif, mapped, length)),
       );
       return yield* view(start, length);

@@ -7,11 +7,18 @@ import {
   Socket,
   type Task,
 } from "@rsyscall/handle";
-import { oneLine } from "@rsyscall/near";
+import { catchErrno, oneLine } from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
 import type { Connection } from "./Connection.ts";
 import { openAsyncChannels } from "./channels.ts";
-import { allOrNothing, endWith, FDS_AT_MOST, isEagain, receivePassed } from "./passing.ts";
+import {
+  allOrNothing,
+  endWith,
+  FDS_AT_MOST,
+  isEagain,
+  receivePassed,
+  takesNone,
+} from "./passing.ts";
 
 /** A connection over a Unix socket pair, through which descriptors are passed (SCM_RIGHTS). */
 export class FdPassConnection implements Connection {
@@ -94,7 +101,9 @@ export class FdPassConnection implements Connection {
         );
         const receive = receivePassed(to, { peer, id, count: batch.length, flags });
         return Effect.andThen(
-          send,
+          from === this.#access
+            ? catchErrno(["EPIPE", "ECONNRESET"], (cause) => takesNone(peer, cause))(send)
+            : send,
           Effect.map(receive, (passed) => {
             // We have sent them ourselves: others have the open file only if they had it before.
             for (const [i, fd] of passed.entries()) fd.isShared = batch[i]?.isShared ?? true;

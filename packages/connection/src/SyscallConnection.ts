@@ -4,6 +4,7 @@ import type { HandleFailure, Socket } from "@rsyscall/handle";
 import type { MemoryTransport } from "@rsyscall/memory";
 import {
   type Address,
+  ConnectionEnd,
   type ConnectionError,
   type DirectCalls,
   type Fd,
@@ -25,7 +26,7 @@ import {
   type Word,
   type Words,
 } from "@rsyscall/near";
-import { Effect } from "effect";
+import { Effect, Exit, Scope } from "effect";
 import { Queue } from "./internal/Queue.ts";
 
 /** What a connection is made of. */
@@ -136,6 +137,13 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   onEnd(callback: () => void): void {
     if (this.#end !== undefined) callback();
     else this.#onEnd.push(callback);
+  }
+
+  /** Closes a scope as soon as the connection ends: what it gives back has gone with the task. */
+  closeAtEnd(scope: Scope.Closeable): void {
+    const end = Exit.fail(new ConnectionEnd((operation) => this.sendError(operation)));
+    // Not by a fiber of the scope, which would wait for itself.
+    this.onEnd(() => Effect.runFork(Scope.close(scope, end)));
   }
 
   /** Completes when the connection ends. */

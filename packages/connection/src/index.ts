@@ -2,7 +2,7 @@ export { Arena } from "./Arena.ts";
 export type { Connection } from "./Connection.ts";
 export { openAsyncChannels } from "./channels.ts";
 export { FdPassConnection } from "./FdPassConnection.ts";
-export { allOrNothing, type Passed, receivePassed } from "./passing.ts";
+export { allOrNothing, type Passed, receivePassed, takesNone } from "./passing.ts";
 export { SelfConnection } from "./SelfConnection.ts";
 export { type MappedMemory, ownMemory, type SharedMemory } from "./SharedMemory.ts";
 export { SharedMemoryTransport, type Stage } from "./SharedMemoryTransport.ts";

@@ -1,6 +1,6 @@
 import { Uint32 } from "@rsyscall/abi";
 import type { FileDescriptor, HandleFailure, Socket, Task } from "@rsyscall/handle";
-import { SyscallError, SyscallHangup } from "@rsyscall/near";
+import { SyscallError, SyscallHangup, SyscallSendError } from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
 import { SyscallConnection } from "./SyscallConnection.ts";
 
@@ -84,6 +84,21 @@ export const endWith = (
     const cause = new Error(problem);
     if (sysif instanceof SyscallConnection) sysif.fail(cause);
     return Effect.fail(new SyscallHangup({ syscall, cause }));
+  });
+
+/**
+ * The error of descriptors that cannot be sent to a task, because its end of the socket is closed. That tells less
+ * than its answer to a call: mostly it has ended, and one that goes on does not keep to the protocol.
+ */
+export const takesNone = (
+  peer: Task,
+  cause: SyscallError,
+): Effect.Effect<never, SyscallSendError | SyscallHangup> =>
+  Effect.matchEffect(peer.sysif.barrier(), {
+    onSuccess: () =>
+      endWith(peer, "sendmsg", "the task has closed the socket that passes descriptors"),
+    onFailure: ({ describe }) =>
+      Effect.fail(new SyscallSendError({ syscall: "sendmsg", cause, describe })),
   });
 
 /** What is acquired belongs to the scope, unless not all of it can be had: then it is given back. */

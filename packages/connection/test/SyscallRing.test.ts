@@ -1,5 +1,5 @@
 import { x86_64 } from "@rsyscall/abi";
-import { it } from "@rsyscall/harness";
+import { it, turn } from "@rsyscall/harness";
 import {
   batch,
   getpid,
@@ -18,8 +18,6 @@ const number = (name: Parameters<typeof x86_64.syscallNumber>[0]) =>
   x86_64.syscallNumber(name) as number;
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
-
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
 
 describe("SyscallRing", () => {
   it("puts in what is submitted together, and takes results one by one, in order", function* () {

@@ -2,7 +2,7 @@ import { EPOLL, Errno, O, x86_64 } from "@rsyscall/abi";
 import { AsyncFileDescriptor, Epoller } from "@rsyscall/epoller";
 import { AddressSpace, makeNamespaces } from "@rsyscall/far";
 import { Epoll, FdTable, FileDescriptor, Task } from "@rsyscall/handle";
-import { it } from "@rsyscall/harness";
+import { it, turn } from "@rsyscall/harness";
 import { Allocator } from "@rsyscall/memory";
 import {
   Fd,
@@ -23,8 +23,6 @@ import { begin, connect, requests, result } from "./peer.ts";
 
 const EPFD = Fd(5);
 const FD = Fd(6);
-
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
 
 /** `struct epoll_event` of x86-64. */
 const event = (events: number, data: number | bigint) => {

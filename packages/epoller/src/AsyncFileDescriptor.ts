@@ -2,12 +2,12 @@ import { EPOLL, Errno, MSG, O, S_IF, S_IFMT, SOCK, type Sockaddr, SPLICE_F } fro
 import {
   FileDescriptor,
   type HandleFailure,
+  type InvalidHandleError,
   type Pointer,
   pollNow,
   type ReadablePointer,
   type Received,
   Socket,
-  UseAfterFreeError,
 } from "@rsyscall/handle";
 import {
   type Address,
@@ -130,8 +130,8 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     operation: Effect.Effect<B | "EAGAIN", E, R>,
     restore: Restore,
     use: (result: B) => C,
-  ): Effect.Effect<C, E | UseAfterFreeError, R> {
-    const attempt: Effect.Effect<C, E | UseAfterFreeError, R> = Effect.suspend(() => {
+  ): Effect.Effect<C, E | InvalidHandleError, R> {
+    const attempt: Effect.Effect<C, E | InvalidHandleError, R> = Effect.suspend(() => {
       const edges = this.#readiness.edges(event);
       return Effect.flatMap(operation, (result) =>
         result === "EAGAIN"
@@ -148,7 +148,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   #await<B, E, R>(
     event: WaitableEvent,
     operation: Effect.Effect<B | "EAGAIN", E, R>,
-  ): Effect.Effect<B, E | UseAfterFreeError, R> {
+  ): Effect.Effect<B, E | InvalidHandleError, R> {
     return Effect.uninterruptibleMask((restore) =>
       this.#retry(event, operation, restore, identity),
     );
@@ -159,16 +159,12 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     event: WaitableEvent,
     edges: number,
     restore: Restore,
-  ): Effect.Effect<void, UseAfterFreeError> {
+  ): Effect.Effect<void, InvalidHandleError> {
     return Effect.suspend(() => {
-      if (this.#readiness.hasEnded) return this.#useAfterFree;
+      if (this.#readiness.hasEnded) return Effect.fail(this.#readiness.endError(this.handle));
       this.#readiness.fell(event, edges);
       return restore(this.#readiness.wait(event));
     });
-  }
-
-  get #useAfterFree(): Effect.Effect<never, UseAfterFreeError> {
-    return Effect.fail(new UseAfterFreeError({ subject: `fd ${this.handle.near}` }));
   }
 
   /**
@@ -184,7 +180,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     size: number,
     call: Effect.Effect<B | "EAGAIN", E, R>,
     use: ((result: B) => C) | undefined,
-  ): Effect.Effect<C, E | UseAfterFreeError, R> {
+  ): Effect.Effect<C, E | InvalidHandleError, R> {
     const next = Effect.suspend(() =>
       kept.isEmpty || !this.handle.isValid ? call : kept.take(size),
     );
@@ -245,7 +241,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     const number = sysif.abi.syscallNumber(direction ?? name) as number;
     const allFlags = direction === undefined ? flags : flags | MSG.DONTWAIT;
     return Effect.suspend((): Effect.Effect<number | "EAGAIN", HandleFailure> => {
-      if (!handle.isValid) return this.#useAfterFree;
+      if (!handle.isValid) return Effect.fail(handle.invalidError);
       return Effect.flatMap(
         sysif.syscall(number, handle.near, address, size, allFlags, 0, 0),
         (result: Word): Effect.Effect<number | "EAGAIN", SyscallError> => {
@@ -513,7 +509,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /**
-   * close(2). Whoever waits for the descriptor fails with a UseAfterFreeError, and so does all that is
+   * close(2). Whoever waits for the descriptor fails with a InvalidHandleError, and so does all that is
    * asked of it later.
    */
   close(): Effect.Effect<void, HandleFailure> {

@@ -1,5 +1,5 @@
 import { EPOLL, IN, type InotifyEvent } from "@rsyscall/abi";
-import { type HandleFailure, type Inotify, UseAfterFreeError } from "@rsyscall/handle";
+import type { HandleFailure, Inotify } from "@rsyscall/handle";
 import {
   acquire,
   catchErrno,
@@ -209,7 +209,7 @@ export class AsyncInotify {
         if (!this.#readiness.isReady(EPOLL.IN)) return this.#readiness.wait(EPOLL.IN);
         return Effect.flatMap(this.#read, (hasRead) =>
           !hasRead && this.#readiness.hasEnded
-            ? Effect.fail(new UseAfterFreeError({ subject: `fd ${this.handle.near}` }))
+            ? Effect.fail(this.#readiness.endError(this.handle))
             : Effect.void,
         );
       }),

@@ -1,11 +1,5 @@
 import { EPOLL, POLL, W } from "@rsyscall/abi";
-import {
-  type ChildState,
-  type HandleFailure,
-  type Pidfd,
-  pollNow,
-  UseAfterFreeError,
-} from "@rsyscall/handle";
+import { type ChildState, type HandleFailure, type Pidfd, pollNow } from "@rsyscall/handle";
 import { oneLine } from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
 import type { Epoller } from "./Epoller.ts";
@@ -63,8 +57,7 @@ export class AsyncPidfd {
         pollNow(this.handle, POLL.IN),
         (events): Effect.Effect<void, HandleFailure> => {
           if (events !== 0) return Effect.void;
-          if (this.#readiness.hasEnded)
-            return Effect.fail(new UseAfterFreeError({ subject: `fd ${this.handle.near}` }));
+          if (this.#readiness.hasEnded) return Effect.fail(this.#readiness.endError(this.handle));
           this.#readiness.fell(EPOLL.IN, edges);
           return this.#waitAndAsk;
         },

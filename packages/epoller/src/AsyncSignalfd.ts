@@ -1,5 +1,5 @@
 import { EPOLL, type SignalfdSiginfo } from "@rsyscall/abi";
-import { type HandleFailure, type Signalfd, UseAfterFreeError } from "@rsyscall/handle";
+import type { HandleFailure, Signalfd } from "@rsyscall/handle";
 import { catchErrno, LocalSyscallInterface, oneLine } from "@rsyscall/near";
 import { Effect, Exit, type Scope, Stream } from "effect";
 import type { Epoller } from "./Epoller.ts";
@@ -103,8 +103,7 @@ export class AsyncSignalfd {
         catchErrno("EAGAIN", () => Effect.succeed([])),
         Effect.flatMap(([first, ...rest]): Effect.Effect<Signals, HandleFailure> => {
           if (first !== undefined) return Effect.succeed([first, ...rest]);
-          if (this.#readiness.hasEnded)
-            return Effect.fail(new UseAfterFreeError({ subject: `fd ${this.handle.near}` }));
+          if (this.#readiness.hasEnded) return Effect.fail(this.#readiness.endError(this.handle));
           this.#readiness.fell(EPOLL.IN, edges);
           return Effect.andThen(restore(this.#mayBeReady), this.#next(restore));
         }),

@@ -1,6 +1,6 @@
 import { EPOLL, EPOLL_CTL } from "@rsyscall/abi";
 import type { Epoll, FileDescriptor, HandleFailure } from "@rsyscall/handle";
-import { acquire, catchErrno, oneLine } from "@rsyscall/near";
+import { acquire, ConnectionEnd, catchErrno, oneLine } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { EventSource } from "./internal/EventSource.ts";
 import { type Registration, Registrations } from "./internal/Registrations.ts";
@@ -65,7 +65,7 @@ export class Epoller {
   ): Effect.Effect<Epoller, HandleFailure, Scope.Scope> {
     const registrations = new Registrations();
     return Effect.andThen(
-      Effect.addFinalizer(() => Effect.sync(() => registrations.end())),
+      Effect.addFinalizer((exit) => Effect.sync(() => registrations.end(ConnectionEnd.of(exit)))),
       Effect.map(
         makeEvents(registrations),
         (events) => new Epoller(registrar, registrations, events),
@@ -157,16 +157,16 @@ export class Epoller {
       return this.#registrar.set(EPOLL_CTL.ADD, fd, { events, data: id }).pipe(
         Effect.tapError(() => Effect.sync(() => this.#registrations.delete(id))),
         Effect.map(() => {
-          if (this.#registrations.hasEnded) registration.end();
+          if (this.#registrations.hasEnded) registration.end(this.#registrations.why);
           return id;
         }),
       );
     });
     return Effect.asVoid(
-      acquire(register, (id) =>
+      acquire(register, (id, exit) =>
         Effect.suspend(() => {
           this.#registrations.delete(id);
-          registration.end();
+          registration.end(ConnectionEnd.of(exit));
           // A descriptor that was closed is gone from the epoll instance already.
           return Effect.ignore(this.#registrar.delete(fd));
         }),

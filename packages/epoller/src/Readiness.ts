@@ -1,5 +1,6 @@
 import { EPOLL } from "@rsyscall/abi";
-import { oneLine } from "@rsyscall/near";
+import { type FileDescriptor, type InvalidHandleError, UseAfterFreeError } from "@rsyscall/handle";
+import { type ConnectionEnd, oneLine } from "@rsyscall/near";
 import { Effect } from "effect";
 
 /** Events of which a descriptor is believed to be capable, each with its history. */
@@ -27,6 +28,7 @@ export class Readiness {
   readonly #hold: () => void;
   readonly #letGo: () => void;
   #ended = false;
+  #why: ConnectionEnd | undefined;
 
   /** `hold` and `letGo` bracket every wait. */
   constructor(hold: () => void, letGo: () => void) {
@@ -69,10 +71,21 @@ export class Readiness {
     for (const wake of [...flag.waiters]) wake();
   }
 
-  /** Ends all waits, now and later: what was waited for will never be told. */
-  end(): void {
+  /**
+   * Ends all waits, now and later: what was waited for will never be told.
+   *
+   * @param why the end of the connection to the task, if that is the reason
+   */
+  end(why?: ConnectionEnd): void {
+    if (!this.#ended) this.#why = why;
     this.#ended = true;
     this.rose(EPOLL.HUP);
+  }
+
+  /** The error of an operation that would have to wait after the end. */
+  endError({ near }: FileDescriptor): InvalidHandleError {
+    const subject = `fd ${near}`;
+    return this.#why?.sendError(`use of ${subject}`) ?? new UseAfterFreeError({ subject });
   }
 
   /** Whether nothing will be told any more. */

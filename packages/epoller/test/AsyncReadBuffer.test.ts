@@ -1,6 +1,6 @@
 import { type FixedCodec, fsEncode, struct, Uint8, Uint16, Uint32, Winsize } from "@rsyscall/abi";
 import { pipe } from "@rsyscall/handle";
-import { it } from "@rsyscall/harness";
+import { it, turn } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
@@ -42,8 +42,6 @@ const byteByByte = (content: string) =>
     yield* Effect.forkChild(Effect.andThen(write, writer.close()));
     return new AsyncReadBuffer(reader);
   });
-
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
 
 const message = <R>(effect: Effect.Effect<unknown, { readonly message: string }, R>) =>
   Effect.map(Effect.flip(effect), (error) => error.message);

@@ -1,6 +1,6 @@
 import { O, SI, SIG } from "@rsyscall/abi";
 import { kill, SignalBlock, Signalfd, sigpending, tgkill } from "@rsyscall/handle";
-import { it, launchStubWith, wires } from "@rsyscall/harness";
+import { begin, it, launchStubWith, wires } from "@rsyscall/harness";
 import { getpid } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Stream } from "effect";
@@ -30,9 +30,6 @@ const listen = (thread: Thread, mask: ReadonlySet<number> = both) =>
 /** Sends a signal to a thread, from here: to its first thread, because others may not block it. */
 const send = (thread: Thread, signal: number) =>
   Effect.flatMap(LocalThread, ({ task }) => tgkill(task, thread.task.pid, thread.task.pid, signal));
-
-const begin = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.forkChild(effect, { startImmediately: true });
 
 describe("AsyncSignalfd", () => {
   for (const [where, place] of places) {

@@ -1,14 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { EPOLL, EPOLL_CTL } from "@rsyscall/abi";
 import { Epoll, Eventfd, type FileDescriptor } from "@rsyscall/handle";
-import { it, wires, worksAsync } from "@rsyscall/harness";
+import { it, turn, wires, worksAsync } from "@rsyscall/harness";
 import { epollCtl } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
 import { Epoller } from "../src/index.ts";
-
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
 
 /** An epoll instance of a stub, which we have as well, and an epoller for it. */
 const epollerOf = ({ task, connection }: Thread) =>

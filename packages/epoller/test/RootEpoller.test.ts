@@ -2,12 +2,14 @@ import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs"
 import { AF, CLOCK, EPOLL, SOCK, type Sockaddr } from "@rsyscall/abi";
 import { Epoll, type FileDescriptor, Socket, Timerfd, UseAfterFreeError } from "@rsyscall/handle";
 import {
+  begin,
   execute,
   it,
   launchStub,
   launchStubWith,
   statusOf,
   tempDirectory,
+  turn,
   worksAsync,
 } from "@rsyscall/harness";
 import { getpid, type SyscallError, SyscallHangup, SyscallSendError } from "@rsyscall/near";
@@ -19,11 +21,6 @@ import { AsyncTimerfd, Epoller } from "../src/index.ts";
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const bytes = (string: string) => new TextEncoder().encode(string);
 const range = (length: number) => Array.from({ length }, (_, i) => i);
-const begin = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.forkChild(effect, { startImmediately: true });
-
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
-
 /** A thread of a stub that is reached over sockets alone, whose epoll instance stays with it. */
 const rooted = Effect.gen(function* () {
   const { call, caller } = yield* launchStubWith({ sharedMemory: false });

@@ -1,8 +1,13 @@
 import { EPOLL, F, FD, O, S_IF, S_IFMT, type Stat } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
 import * as near from "@rsyscall/near";
-import { Effect, type Scope } from "effect";
-import { type HandleFailure, UseAfterFreeError, WrongKindError } from "./errors.ts";
+import { Effect, type Exit, type Scope } from "effect";
+import {
+  type HandleFailure,
+  type InvalidHandleError,
+  UseAfterFreeError,
+  WrongKindError,
+} from "./errors.ts";
 import { writeAll } from "./internal/writeAll.ts";
 import type { Direction } from "./Patience.ts";
 import type { Pointer, ReadablePointer } from "./Pointer.ts";
@@ -42,6 +47,8 @@ export class FileDescriptor {
    */
   isShared = true;
   #valid = true;
+  /** Why a scope has closed it, if that was not its user's doing. */
+  #end: near.ConnectionEnd | undefined;
 
   /** Takes the number for a descriptor of the task's table. Does not own it: see {@link acquire}. */
   constructor(task: Task, near: near.Fd) {
@@ -58,8 +65,16 @@ export class FileDescriptor {
   ): Effect.Effect<A, E, R | Scope.Scope> {
     return near.acquire(
       Effect.map(open, (fd) => FileDescriptor.opened(kind, task, fd)),
-      (handle) => handle.release(),
+      (handle, exit) => handle.#releaseAt(exit),
     );
+  }
+
+  /** What a scope that closes with `exit` does with handles that it has acquired. */
+  static releaseAll(
+    handles: ReadonlyArray<FileDescriptor>,
+    exit: Exit.Exit<unknown, unknown>,
+  ): Effect.Effect<void> {
+    return Effect.forEach(handles, (handle) => handle.#releaseAt(exit), { discard: true });
   }
 
   /** A handle for what a system call of the task has just opened; something must release it. */
@@ -75,8 +90,8 @@ export class FileDescriptor {
     return this.#valid;
   }
 
-  /** The number, for use in a system call of a task in the same table, while the handle is good. */
-  borrow(task: Task): Effect.Effect<near.Fd, UseAfterFreeError | NamespaceMismatchError> {
+  /** The number, for use in a system call of a task in the same table, while the handle is valid. */
+  borrow(task: Task): Effect.Effect<near.Fd, InvalidHandleError | NamespaceMismatchError> {
     return this.use((fd) =>
       task.fdTable === this.task.fdTable
         ? Effect.succeed(fd)
@@ -89,13 +104,17 @@ export class FileDescriptor {
   /** Runs with the number, as long as the handle is good. */
   protected use<A, E, R>(
     operation: (fd: near.Fd) => Effect.Effect<A, E, R>,
-  ): Effect.Effect<A, E | UseAfterFreeError, R> {
+  ): Effect.Effect<A, E | InvalidHandleError, R> {
     return Effect.suspend(
-      (): Effect.Effect<A, E | UseAfterFreeError, R> =>
-        this.#valid
-          ? operation(this.near)
-          : Effect.fail(new UseAfterFreeError({ subject: `fd ${this.near}` })),
+      (): Effect.Effect<A, E | InvalidHandleError, R> =>
+        this.#valid ? operation(this.near) : Effect.fail(this.invalidError),
     );
+  }
+
+  /** The error of an operation on a handle that is not valid. */
+  get invalidError(): InvalidHandleError {
+    const subject = `fd ${this.near}`;
+    return this.#end?.sendError(`use of ${subject}`) ?? new UseAfterFreeError({ subject });
   }
 
   /**
@@ -136,6 +155,12 @@ export class FileDescriptor {
     });
   }
 
+  /** `release`, by a scope that closes so. */
+  #releaseAt(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    if (this.#valid) this.#end = near.ConnectionEnd.of(exit);
+    return this.release();
+  }
+
   /** The descriptor now belongs to somebody else: nothing is closed. */
   disown(): void {
     if (this.#invalidate()) this.task.fdTable.disown(this.near);
@@ -150,7 +175,7 @@ export class FileDescriptor {
   /** Another handle for the same descriptor, used through a task in the same table. */
   forTask(
     task: Task,
-  ): Effect.Effect<this, UseAfterFreeError | NamespaceMismatchError, Scope.Scope> {
+  ): Effect.Effect<this, InvalidHandleError | NamespaceMismatchError, Scope.Scope> {
     return this.#another(this.#kind, task, this.borrow(task));
   }
 
@@ -160,7 +185,7 @@ export class FileDescriptor {
    */
   inherit(
     task: Task,
-  ): Effect.Effect<this, UseAfterFreeError | NamespaceMismatchError, Scope.Scope> {
+  ): Effect.Effect<this, InvalidHandleError | NamespaceMismatchError, Scope.Scope> {
     return Effect.suspend(() =>
       task.fdTable.inherited(this)
         ? this.#another(this.#kind, task, Effect.succeed(this.near))
@@ -184,12 +209,12 @@ export class FileDescriptor {
         handle.isShared = this.isShared;
         return handle;
       }),
-      (handle) => handle.release(),
+      (handle, exit) => handle.#releaseAt(exit),
     );
   }
 
   /** As `forTask`, and this handle is gone: its scope has nothing left to close. */
-  move(task: Task): Effect.Effect<this, UseAfterFreeError | NamespaceMismatchError, Scope.Scope> {
+  move(task: Task): Effect.Effect<this, InvalidHandleError | NamespaceMismatchError, Scope.Scope> {
     return Effect.tap(this.forTask(task), () => Effect.sync(() => this.#invalidate()));
   }
 
@@ -339,7 +364,7 @@ export class FileDescriptor {
    */
   reclassify<A extends FileDescriptor>(
     kind: FdClass<A>,
-  ): Effect.Effect<A, UseAfterFreeError, Scope.Scope> {
+  ): Effect.Effect<A, InvalidHandleError, Scope.Scope> {
     return Effect.tap(this.#another(kind, this.task, this.use(Effect.succeed)), () =>
       Effect.sync(() => this.#invalidate()),
     );

@@ -17,8 +17,8 @@ import type { HandleFailure } from "./errors.ts";
 import type { FdRange } from "./FdTable.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { isFlags } from "./internal/checked.ts";
+import { decodeFds } from "./internal/decodeFds.ts";
 import { explainDenied } from "./internal/explainDenied.ts";
-import { decodeFds } from "./internal/fds.ts";
 import { Pidfd } from "./sys/pidfd.ts";
 import type { Task } from "./Task.ts";
 

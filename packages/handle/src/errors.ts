@@ -1,6 +1,6 @@
 import type { NamespaceMismatchError } from "@rsyscall/far";
 import type { OutOfSpaceError } from "@rsyscall/memory";
-import { printable, type SyscallFailure, TaggedError } from "@rsyscall/near";
+import { printable, type SyscallFailure, type SyscallSendError, TaggedError } from "@rsyscall/near";
 
 /** A handle was used after it was closed, moved, freed or consumed. */
 export class UseAfterFreeError extends TaggedError("UseAfterFreeError")<{
@@ -11,6 +11,9 @@ export class UseAfterFreeError extends TaggedError("UseAfterFreeError")<{
     return `${printable(this.subject)} was used after it was closed, moved, freed or consumed, or its scope was closed`;
   }
 }
+
+/** A handle is valid no more: its user has given it up, or it has gone with the connection to its task. */
+export type InvalidHandleError = UseAfterFreeError | SyscallSendError;
 
 /** A value does not fit: into memory, or into what the kernel takes. */
 export class SizeError extends TaggedError("SizeError")<{

@@ -30,6 +30,7 @@ export { Directory, type DirentStatus } from "./dirent.ts";
 export { encode } from "./encode.ts";
 export {
   type HandleFailure,
+  type InvalidHandleError,
   SizeError,
   UseAfterFreeError,
   WrongKindError,

@@ -4,7 +4,7 @@ import { Effect, type Scope } from "effect";
 import type { HandleFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { checked, isId } from "./internal/checked.ts";
-import { decodeFds } from "./internal/fds.ts";
+import { decodeFds } from "./internal/decodeFds.ts";
 import { renameAt } from "./internal/renameAt.ts";
 import type { MallocFailure, Task } from "./Task.ts";
 
@@ -38,7 +38,7 @@ export const pipe = (
   task: Task,
   flags = 0,
 ): Effect.Effect<[PipeReader, PipeWriter], MallocFailure, Scope.Scope> =>
-  Effect.acquireRelease(
+  near.acquire(
     Effect.flatMap(
       task.withMemory(8, 4, (fds) =>
         Effect.andThen(
@@ -55,7 +55,7 @@ export const pipe = (
           ];
         }),
     ),
-    ([read, write]) => Effect.andThen(read.release(), write.release()),
+    FileDescriptor.releaseAll,
   );
 
 /** unlink(2) */

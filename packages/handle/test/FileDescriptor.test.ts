@@ -12,7 +12,7 @@ import {
 import { AF, Bytes, EPOLL, EPOLL_CTL, F, FD, O, SOCK } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
 import { it, launchStub, tempDirectory } from "@rsyscall/harness";
-import { catchErrno, type Fd, SyscallError } from "@rsyscall/near";
+import { ConnectionEnd, catchErrno, type Fd, SyscallError, SyscallSendError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
@@ -52,6 +52,31 @@ describe("FileDescriptor", () => {
     yield* Scope.close(scope, Exit.void);
     assert.isFalse(isOpen(writer.near));
     assert.isTrue(isOpen(other.near));
+  });
+
+  it("fails with the end of a connection if that has closed its scope, and not its user", function* () {
+    const { task } = yield* LocalThread;
+    const scope = yield* Scope.make();
+    const inside = Scope.provide(scope);
+    const [reader, writer] = yield* inside(pipe(task));
+    const [socket, other] = yield* inside(Socket.pair(task));
+    const memfd = yield* inside(Memfd.make(task, "memfd"));
+    const duplicate = yield* inside(memfd.dup());
+    const another = yield* inside(memfd.forTask(task));
+    yield* socket.sendFds(new Uint8Array(1), [memfd]);
+    const [received] = (yield* inside(other.receiveFds(1, 1))).fds;
+    yield* reader.close();
+    const end = new ConnectionEnd((syscall) => new SyscallSendError({ syscall }));
+    yield* Scope.close(scope, Exit.fail(end));
+    for (const handle of [writer, socket, other, memfd, duplicate, another, received]) {
+      assert.isFalse(handle?.isValid);
+      assert.instanceOf(yield* Effect.flip((handle as FileDescriptor).fstat()), SyscallSendError);
+    }
+    assert.instanceOf(yield* Effect.flip(reader.fstat()), UseAfterFreeError);
+    // One that is made when the scope has closed already.
+    const late = yield* inside(Memfd.make(task, "late"));
+    assert.isFalse(isOpen(late.near));
+    assert.instanceOf(yield* Effect.flip(late.fstat()), SyscallSendError);
   });
 
   it("makes only descriptors that an exec closes", function* () {

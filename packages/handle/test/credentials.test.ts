@@ -29,7 +29,7 @@ import {
   setuid,
   type Task,
 } from "../src/index.ts";
-import { numbersOf } from "./status.ts";
+import { numbersOf } from "./procStatus.ts";
 
 const NOBODY = 65534;
 

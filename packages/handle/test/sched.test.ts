@@ -3,7 +3,7 @@ import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
 import { schedGetaffinity, schedSetaffinity } from "../src/index.ts";
-import { statusOf } from "./status.ts";
+import { statusOf } from "./procStatus.ts";
 
 /** The CPUs of "0-3,7". */
 const shown = (pid: number): Array<number> =>

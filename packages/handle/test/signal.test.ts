@@ -16,7 +16,7 @@ import {
   type Task,
   tgkill,
 } from "../src/index.ts";
-import { bitsOf } from "./status.ts";
+import { bitsOf } from "./procStatus.ts";
 
 /** A set of signals, as the kernel shows it of a process: SigBlk, SigCgt and the like. */
 const shown = (pid: number, name: string): Array<number> => bitsOf(pid, name, 1);

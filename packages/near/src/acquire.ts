@@ -1,15 +1,20 @@
-import { Effect, Scope } from "effect";
+import { Effect, type Exit, Scope } from "effect";
 
 /**
  * As Effect.acquireRelease, for what is released without an environment: less of it stays for as long
- * as the scope does. `release` is called at once, and its effect run when the scope closes.
+ * as the scope does. `release` is told with what the scope closes.
  */
 export const acquire = <A, E, R>(
   get: Effect.Effect<A, E, R>,
-  release: (value: A) => Effect.Effect<void>,
+  release: (value: A, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>,
 ): Effect.Effect<A, E, R | Scope.Scope> =>
   Effect.uninterruptible(
     Effect.flatMap(Effect.scope, (scope) =>
-      Effect.flatMap(get, (value) => Effect.as(Scope.addFinalizer(scope, release(value)), value)),
+      Effect.flatMap(get, (value) =>
+        Effect.as(
+          Scope.addFinalizerExit(scope, (exit) => release(value, exit)),
+          value,
+        ),
+      ),
     ),
   );

@@ -7,6 +7,7 @@ export {
   type Exits,
   type Results,
 } from "./batch.ts";
+export { ConnectionEnd } from "./ConnectionEnd.ts";
 export { call, callVoid } from "./call.ts";
 export * from "./clone.ts";
 export { decoded } from "./decoded.ts";

@@ -14,20 +14,20 @@ export type NixFailure = NixError | HandleFailure;
 
 /** How far a copy is. */
 export interface CopyProgress {
-  /** Bytes that have been sent so far, of an archive whose size nobody knows before it ends. */
+  /** Bytes that have been sent so far. The size of the archive is unknown until it ends. */
   readonly bytes: number;
-  /** The store paths that it has. */
+  /** The store paths that are copied. */
   readonly paths: ReadonlyArray<string>;
 }
 
 export interface CopyOptions {
-  /** Runs for every piece that has been sent. Default: nothing. */
+  /** Runs after every piece that was sent. Default: nothing. */
   readonly onProgress?: (progress: CopyProgress) => Effect.Effect<void>;
 }
 
 /**
- * The Nix store that a Thread uses: whichever `nix-store` thinks it is there, by its own settings and the
- * Thread's environment (`NIX_REMOTE`).
+ * The Nix store that a Thread uses: the one that its `nix-store` uses by its settings and by the Thread's
+ * environment (`NIX_REMOTE`).
  *
  * @see https://nixos.org/manual/nix/stable/command-ref/nix-store.html
  */
@@ -41,7 +41,7 @@ export class NixStore {
   }
 
   /**
-   * @param program nix-store(1), with whatever options it always needs. Default: the one that is found in
+   * @param program nix-store(1), with options that it always needs. Default: the one in
    *   the Thread's PATH
    */
   static make(
@@ -54,7 +54,7 @@ export class NixStore {
     );
   }
 
-  /** Adds a copy of a file or a directory, and says where it is in the store. */
+  /** Adds a copy of a file or a directory, and gives its store path. */
   add(path: PathLike): Effect.Effect<Path, NixFailure> {
     const words = ["--add", operand(path)];
     return Effect.flatMap(this.#storePaths(words), ([added]) =>
@@ -65,7 +65,7 @@ export class NixStore {
   }
 
   /**
-   * Makes sure that store paths are there: builds them, or gets them from where the store's settings say.
+   * Makes sure that store paths exist: builds them, or fetches them from the store's substituters.
    * The garbage collector keeps them, and what they refer to, until the scope closes.
    */
   realise(
@@ -82,23 +82,22 @@ export class NixStore {
     });
   }
 
-  /** Everything that store paths need to work, themselves included: what they refer to before what refers. */
+  /** Gives the closure of store paths, themselves included: a path comes after those that it refers to. */
   closure(...paths: ReadonlyArray<PathLike>): Effect.Effect<ReadonlyArray<string>, NixFailure> {
     return this.#storePaths(["--query", "--requisites", ...paths.map(operand)]);
   }
 
-  /** Those of some store paths that are not in this store. */
+  /** Gives the store paths that are not in this store. */
   missing(paths: ReadonlyArray<PathLike>): Effect.Effect<ReadonlyArray<string>, NixFailure> {
     return this.#storePaths(["--check-validity", "--print-invalid", ...paths.map(operand)]);
   }
 
   /**
-   * Copies store paths, and all that they need, to the store of another Thread, but for what is there
-   * already. The paths are the same there. Nothing is kept in files on the way.
+   * Copies the closure of store paths to the store of another Thread, without the paths that are there
+   * already. The paths are the same there. Nothing is stored in files on the way.
    *
-   * Each store gets store paths only, and this one is asked only for the paths that are to be copied, whatever the
-   * other says. But a store believes what it imports: copy from stores that
-   * are trusted.
+   * Each `nix-store` gets only store paths as arguments, and this one only those that are to be copied, whatever
+   * the other store answers. But a store believes what it imports: copy from stores that you trust.
    */
   copyTo(
     other: NixStore,
@@ -114,7 +113,7 @@ export class NixStore {
     });
   }
 
-  /** nix-store --export of one store into nix-store --import of the other. */
+  /** Pipes nix-store --export of one store into nix-store --import of the other. */
   #export(
     other: NixStore,
     paths: ReadonlyArray<string>,
@@ -130,7 +129,7 @@ export class NixStore {
           return onProgress({ bytes, paths });
         }),
         Stream.run(other.thread.sink(sent)),
-        // What has ended early says why, and so does the other, which then has nobody to read it.
+        // The program that failed says why. The other fails as well, because its pipe has no other end then.
         Effect.ensuring(Effect.ignore(Effect.andThen(sent.close(), archive.close()))),
         Effect.ignore,
       );
@@ -154,7 +153,7 @@ export class NixStore {
     );
   }
 
-  /** The store paths that it says, of which some may be arguments of another store's nix-store. */
+  /** Gives the store paths in its output, which may become arguments of another store's nix-store. */
   #storePaths(
     words: ReadonlyArray<string>,
     among?: ReadonlySet<string>,
@@ -163,7 +162,7 @@ export class NixStore {
     return Effect.tap(this.#lines(words, options), (lines) => this.#check(words, lines, among));
   }
 
-  /** A store may be another host's, which may say anything: an option for nix-store, or a path that is not part of the copy. */
+  /** Checks answers of a store: a far host may answer with an option for nix-store, or a path outside of the copy. */
   #check(
     words: ReadonlyArray<string>,
     lines: ReadonlyArray<string>,
@@ -183,7 +182,7 @@ export class NixStore {
     return new NixError({ command: String(this.#program.args(...words)), problem, stderr });
   }
 
-  /** Runs it to its end. The result is what it has written to stdout, if that is not given. */
+  /** Runs nix-store to its end. Gives what it has written to stdout, unless `stdout` is given. */
   #run(words: ReadonlyArray<string>, options: RunOptions = {}): Effect.Effect<string, NixFailure> {
     const command = this.#program.args(...words);
     const { thread } = this;
@@ -195,7 +194,7 @@ export class NixStore {
           options.stdout === undefined ? yield* thread.pipe() : [undefined, options.stdout];
         const stdin = options.stdin ?? (yield* thread.open("/dev/null"));
         const process = yield* thread.spawn(command, { ...options, stdin, stdout, stderr });
-        // Only the program has them now: when it ends, so do they.
+        // Only the program has them now: they close when it ends.
         const given: ReadonlyArray<FileDescriptor> = [stdin, stdout, stderr];
         yield* Effect.forEach(given, (fd) => fd.close(), { discard: true });
         const [said, text] = yield* Effect.all(
@@ -214,7 +213,7 @@ export class NixStore {
 }
 
 oneLine(NixStore, ({ thread }) => `of ${thread}`);
-/** A path as an argument of nix-store(1), which takes words that begin with `-` for options, behind `--` too. */
+/** A path as an argument of nix-store(1), which takes words that begin with `-` for options, even after `--`. */
 const operand = (path: PathLike): string => {
   const text = pathText(path);
   return text.startsWith("-") ? `./${text}` : text;

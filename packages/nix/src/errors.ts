@@ -1,15 +1,15 @@
 import { printable, printableLines, TaggedError } from "@rsyscall/near";
 
-/** Characters of what a command has said in a message: the end of it, where the reason is. */
+/** Characters of a command's stderr in a message: its end, where the reason is. */
 const SAID = 4096;
 
-/** nix-store(1) did not do what it was asked to. */
+/** nix-store(1) failed. */
 export class NixError extends TaggedError("NixError")<{
-  /** The command, as `Command.toString` has it: without the values of its environment. */
+  /** The command by `Command.toString`: without the values of its environment. */
   readonly command: string;
   /** How it ended. */
   readonly problem: string;
-  /** What it has written to stderr, as it came. */
+  /** All that the command has written to stderr. */
   readonly stderr: string;
 }> {
   override get message(): string {

@@ -70,7 +70,7 @@ export const make = (thread: Thread): ChildProcessSpawner.ChildProcessSpawner["S
 
 type Failure = PlatformError.PlatformError;
 
-/** A program of a pipeline, and what is ours of it. */
+/** A program of a pipeline, and our ends of its descriptors. */
 interface Member extends Streams {
   readonly plan: Plan;
   readonly started: Started;
@@ -95,7 +95,7 @@ const startAll = (
 ): Effect.Effect<ChildProcessSpawner.ChildProcessHandle, Failure, Scope.Scope> =>
   Effect.gen(function* () {
     const { commands, pipes } = flatten(command);
-    // All are checked before the first is started.
+    // Every command is checked before the first is started.
     const plans: Array<Plan> = [];
     for (const [i, command] of commands.entries()) {
       const plan = yield* planOf(thread, command);
@@ -103,7 +103,7 @@ const startAll = (
     }
     const failure = yield* Deferred.make<never, Failure>();
     const members: Array<Member> = [];
-    /** What the next program gets from the one before it. */
+    /** The descriptor that the next program gets from the one before it. */
     let given: ReadonlyMap<number, FileDescriptor> = new Map();
     let fed: ReturnType<typeof outputOf> | undefined;
     for (let i = 0; i < plans.length; i++) {
@@ -139,7 +139,7 @@ const sinkTo = ({ sinks }: Streams, number: number): InputSink => sinks.get(numb
 const streamFrom = ({ streams }: Streams, number: number): OutputStream =>
   streams.get(number) ?? Stream.empty;
 
-/** All that is written to these descriptors, and how nobody reads it any more. */
+/** The output of these descriptors as one stream, and an effect that stops reading it. */
 const outputOf = (streams: Streams, [first, second]: ReadonlyArray<number>) => {
   const from = (number: number | undefined) =>
     number === undefined ? Stream.empty : streamFrom(streams, number);
@@ -151,7 +151,7 @@ const outputOf = (streams: Streams, [first, second]: ReadonlyArray<number>) => {
   };
 };
 
-/** A pipeline as one process: its first program is written to, and the last one stands for it. */
+/** Makes one process of a pipeline: stdin is the first program's, everything else the last one's. */
 const handleOf = (
   members: ReadonlyArray<Member>,
   failure: Deferred.Deferred<never, Failure>,
@@ -182,7 +182,7 @@ const handleOf = (
       Effect.flatMap(endingOf("kill", options), (ending) =>
         members.length === 1
           ? Effect.mapError(end(last.started, ending), failed("kill"))
-          : // Some of them may have ended before.
+          : // Some programs may have ended before.
             Effect.forEach(members, ({ started }) => Effect.ignore(end(started, ending)), {
               concurrency: "unbounded",
               discard: true,

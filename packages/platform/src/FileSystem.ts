@@ -25,7 +25,7 @@ import { Effect, FileSystem, Layer, type PlatformError, Stream } from "effect";
 import { attempt, badArgument, isMode, isSize } from "./internal/attempt.ts";
 import { copyFile, copyTree } from "./internal/copy.ts";
 import { ThreadFile } from "./internal/File.ts";
-import { entryTypeOf, infoOf } from "./internal/info.ts";
+import { entryTypeOf, infoOf } from "./internal/fileInfo.ts";
 import { makeDirectories } from "./internal/makeDirectory.ts";
 import { openFlags, openWithoutBlocking } from "./internal/open.ts";
 import { realPath } from "./internal/realPath.ts";
@@ -37,17 +37,17 @@ import {
 import { watch } from "./internal/watch.ts";
 
 /**
- * Effect's FileSystem, of the process of a Thread: its mount namespace, root, working directory, ids
- * and umask are what counts. Relative paths begin where the process is at that moment. What is opened
- * is in its descriptor table, and bytes come and go through its memory.
+ * Effect's FileSystem in the process of a Thread: the mount namespace, root, working directory, ids and
+ * umask of that process count. Relative paths start at its current working directory. Open files are in
+ * its descriptor table, and bytes go through its memory.
  *
- * File names that are not UTF-8 are text as `fsDecode` makes it, and so keep their bytes. Nothing blocks
- * the process for longer than its file systems do: FIFOs and terminals are waited for. Writing to a pipe
- * that nobody reads any more is EPIPE, and no SIGPIPE.
+ * File names that are not UTF-8 are text as `fsDecode` makes it, and so keep their bytes. No method blocks
+ * the process for longer than its file systems do: FIFOs and terminals are waited for by events. Writing to
+ * a pipe without readers gives EPIPE, and no SIGPIPE.
  *
- * As Effect's own does for Node, with few differences: `realPath` follows links before it takes ".."
- * back, as the kernel does; a recursive `readDirectory` does not follow links; `copy` leaves a link that
- * is there unless it is to overwrite; a negative length is a BadArgument; `watch` knows no WatchBackend.
+ * It behaves as Effect's own service for Node, with few differences: `realPath` resolves ".." after it has
+ * followed links, as the kernel does; a recursive `readDirectory` does not follow links; `copy` keeps an
+ * existing link unless `overwrite` is set; a negative length is a BadArgument; `watch` has no WatchBackend.
  *
  * @example
  * ```ts
@@ -92,7 +92,7 @@ export const make = (thread: Thread): FileSystem.FileSystem => {
       ),
     );
 
-  /** A new file in a directory of its own. */
+  /** Makes a file in a new directory. */
   const makeFileIn = <R>(
     method: string,
     directory: Effect.Effect<string, PlatformError.PlatformError, R>,
@@ -193,7 +193,7 @@ export const make = (thread: Thread): FileSystem.FileSystem => {
           : Effect.fail(badArgument("truncate", `${length} is no length of a file`)),
       ),
     utimes: (path, atime, mtime) =>
-      // As Effect calls it.
+      // The method's name in Effect's own messages.
       attempt("utime", [path], () => {
         const times = { atime: timespecOf(atime), mtime: timespecOf(mtime) };
         return times.atime === undefined || times.mtime === undefined
@@ -215,7 +215,7 @@ export const make = (thread: Thread): FileSystem.FileSystem => {
 const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
   a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 
-/** The paths of all that is below a directory, relative to it. Links are not followed. */
+/** Lists all paths below a directory, relative to it. Links are not followed. */
 const listAll = (
   task: Task,
   path: string,
@@ -226,7 +226,7 @@ const listAll = (
   Effect.gen(function* () {
     const paths: Array<string> = [];
     const directories = [""];
-    // What is found below comes at the end. To take the first away would move all others each time.
+    // Directories found below are appended: removing the first entry would move all others each time.
     for (const prefix of directories) {
       for (const { name, type } of yield* list(prefix === "" ? path : `${path}/${prefix}`)) {
         const inner = prefix + name;
@@ -241,7 +241,7 @@ const listAll = (
     return paths;
   });
 
-/** What is wrong with how a file is to be opened. */
+/** Says what is wrong with the options of `open`; undefined if nothing is. */
 const invalidOpening = (
   method: string,
   flag: string,
@@ -253,12 +253,12 @@ const invalidOpening = (
       ? badArgument(method, `${mode} is no mode`)
       : undefined;
 
-/** (uid_t) -1: the owner stays. */
+/** (uid_t) -1: the owner does not change. */
 const NO_ID = 2 ** 32 - 1;
 
 const isOwner = (id: number): boolean => Number.isInteger(id) && id >= -1 && id <= NO_ID;
 
-/** A Date, or seconds since 1970, of which microseconds are exact. */
+/** Converts a Date, or seconds since 1970, to a timespec that is exact to the microsecond. */
 const timespecOf = (time: Date | number): Timespec | undefined => {
   const isDate = time instanceof Date;
   const value = isDate ? time.getTime() : time;

@@ -4,10 +4,10 @@ import { Effect, Layer, Path, type PlatformError } from "effect";
 import { platformError } from "./platformError.ts";
 
 /**
- * Effect's Path for a Thread: POSIX paths, which are only text, so that all of it is Effect's own. Only
- * what makes a relative path absolute (`resolve`, `resolveWithin`, `relative`, `toFileUrl`) depends on
- * the process: it begins in the working directory that the Thread had when the layer was built. The
- * operations are no Effects, and cannot ask for it later.
+ * Effect's Path for a Thread. POSIX paths are only text, so nearly all of it is Effect's own. Only methods
+ * that make a relative path absolute (`resolve`, `resolveWithin`, `relative`, `toFileUrl`) depend on the
+ * process: they use the working directory that the Thread had when the layer was built, because they are
+ * no Effects and cannot ask for it later.
  */
 export const layer = (thread: Thread): Layer.Layer<Path.Path, PlatformError.PlatformError> =>
   Layer.effect(
@@ -23,7 +23,7 @@ export const layer = (thread: Thread): Layer.Layer<Path.Path, PlatformError.Plat
         resolve: (...segments) => posix.resolve(cwd, ...segments),
         relative: (from, to) => posix.relative(posix.resolve(cwd, from), posix.resolve(cwd, to)),
         toFileUrl: (path) => {
-          // A slash at its end says something in a URL.
+          // A trailing slash has a meaning in a URL.
           const slash = path.endsWith("/") && path !== "/" ? "/" : "";
           return posix.toFileUrl(posix.resolve(cwd, path) + slash);
         },

@@ -23,11 +23,11 @@ const MODULE = "Stdio";
 
 /**
  * Effect's Stdio of a program that called a stub: its arguments, without the name by which it was called,
- * and its stdin, stdout and stderr. Effect's Console writes there too, in order with the rest; what it was
- * given is written when the layer's scope closes. A program that nobody reads any more dies of SIGPIPE.
+ * and its stdin, stdout and stderr. Effect's Console writes there too, in order with other output; all of it
+ * is written before the layer's scope closes. Writing to a pipe without readers kills the program by SIGPIPE.
  *
- * The descriptors are shared with the caller, so their flags stay as they are: they are asked before they
- * are used, and never block the process.
+ * The descriptors are shared with the caller, so their flags do not change. Before each use they are polled,
+ * so they never block the process.
  *
  * @example
  * ```ts
@@ -65,7 +65,7 @@ export const layer = (call: StubCall): Layer.Layer<Stdio.Stdio> =>
     }),
   );
 
-/** Whether a descriptor is a terminal: isatty(3). A closed one is not. */
+/** Whether a descriptor is a terminal: isatty(3). False for a closed one. */
 const isTerminal = (fd: FileDescriptor): Effect.Effect<boolean> =>
   Effect.isSuccess(
     Effect.flatMap(fd.borrow(fd.task), (number) =>
@@ -77,7 +77,7 @@ const isTerminal = (fd: FileDescriptor): Effect.Effect<boolean> =>
 
 const encoder = new TextEncoder();
 
-/** What writes to a descriptor, one after another in the order in which they came. */
+/** Writes to a descriptor in the order in which the writes were asked for. */
 const makeOutput = (
   thread: Thread,
   fd: FileDescriptor,
@@ -104,7 +104,7 @@ const makeOutput = (
     yield* Effect.addFinalizer(() => order.withPermits(1)(Effect.void));
     const runFork = Effect.runForkWith(yield* Effect.context<never>());
     const writable = new Writable({
-      // Nobody waits for what a console writes, and what cannot be written is lost.
+      // No caller waits for a console's output; output that cannot be written is lost.
       write: (chunk: Uint8Array, _encoding, done) => {
         runFork(Effect.ignore(write(chunk)));
         done();

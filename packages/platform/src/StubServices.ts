@@ -22,7 +22,7 @@ import * as ThreadPath from "./Path.ts";
 import * as StubStdio from "./Stdio.ts";
 import * as StubTerminal from "./Terminal.ts";
 
-/** What Effect's services for Node give a program, and what `effect/cli` asks for. */
+/** The services that Effect's layers for Node give a program, and those that `effect/cli` needs. */
 export type StubServices =
   | ChildProcessSpawner.ChildProcessSpawner
   | FileSystem.FileSystem
@@ -31,11 +31,11 @@ export type StubServices =
   | Terminal.Terminal;
 
 /**
- * All services of a program that called a stub, so that a program of Effect can be the mock. What it writes
- * to its Terminal, its Stdio and its Console comes in this order. Whether it may write in colours and ask
- * questions depends on the caller's terminal and environment (`TerminalCapabilities`, `Prompt.Theme`).
+ * All services of a program that called a stub, so that a program of Effect can be the mock. Output of its
+ * Terminal, Stdio and Console arrives in the order in which it was written. Whether it may use colours and
+ * ask questions depends on the caller's terminal and environment (`TerminalCapabilities`, `Prompt.Theme`).
  *
- * The ConfigProvider stays that of this process, of which nothing may be the caller's to say.
+ * The ConfigProvider stays that of this process: a caller must not be able to configure the server.
  *
  * @example
  * ```ts
@@ -86,10 +86,10 @@ export const layer = (call: StubCall): Layer.Layer<StubServices, PlatformError.P
 };
 
 /**
- * Runs a program with these services, as the main program that it would be for Node (`runMain`), and gives
- * its exit status: 0; 130 when it interrupts itself, as a command does at a prompt that its user quits;
- * else what the error says (`Runtime.errorExitCode`), or 1. Errors are shown on the caller's stderr, unless
- * they say that they were already.
+ * Runs a program with these services as Node's `runMain` would, and gives its exit status: 0; 130 when it
+ * interrupts itself, as a command does when its user quits a prompt; otherwise the status that the error
+ * carries (`Runtime.errorExitCode`), or 1. Errors are written to the caller's stderr, unless they say that
+ * they were reported already.
  */
 export const run = <A, E, R>(
   call: StubCall,

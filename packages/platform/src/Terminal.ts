@@ -17,20 +17,20 @@ import { TerminalInput } from "./internal/terminalInput.ts";
 import { platformError } from "./platformError.ts";
 
 /**
- * Effect's Terminal of a program that called a stub: its stdin and stdout, be they a terminal or not. It
- * behaves as Effect's own does for Node:
+ * Effect's Terminal of a program that called a stub: its stdin and stdout, which need not be a terminal. It
+ * behaves as Effect's own service for Node:
  *
- * - `columns` and `rows` are those of stdout, and 0 where that is no terminal. `size` looks for a new size
+ * - `columns` and `rows` are those of stdout, and 0 if stdout is no terminal. `size` looks for a new size
  *   ten times a second.
- * - `readInput` gives keys. While somebody has it open, a terminal is in raw mode; then it is as it was,
- *   however the scope ends, unless the process was killed. Escape, Ctrl-C, Ctrl-D and the end of the input
- *   end the keys, and so fail a prompt with a QuitError.
- * - `readLine` leaves the terminal alone: its user edits the line as usual, and Ctrl-C is SIGINT for the
- *   process. At the end of the input it fails with a QuitError. A line of more than a million characters comes in
- *   pieces.
+ * - `readInput` gives keys. While at least one reader has it open, the terminal is in raw mode; then its
+ *   former mode is restored, however the scope ends, unless the process was killed. Escape, Ctrl-C, Ctrl-D
+ *   and the end of the input end the keys, and so fail a prompt with a QuitError.
+ * - `readLine` does not change the terminal's mode: its user edits the line as usual, and Ctrl-C is SIGINT for
+ *   the process. At the end of the input it fails with a QuitError. A line of more than a million characters
+ *   comes in pieces.
  *
- * What was typed, and nobody has taken, is there for who reads next, be it as keys or as a line. It is not
- * there for Stdio: both read the same stdin, so use one of them.
+ * Typed input that no reader has taken is kept for the next one, whether that reads keys or a line. It is not
+ * kept for Stdio: both read the same stdin, so use one of them.
  *
  * @example
  * ```ts
@@ -58,7 +58,7 @@ export const layer = (call: StubCall): Layer.Layer<Terminal.Terminal> =>
 /**
  * The service: see {@link layer}.
  *
- * @param display what writes, for those who keep it in order with other output of theirs
+ * @param display writes text; a caller passes its own to keep the text in order with its other output
  */
 export const make = (
   call: StubCall,
@@ -92,10 +92,10 @@ const displayTo =
       platformError("Terminal", "display", thread.stdout.near),
     );
 
-/** Of what is no terminal. */
+/** The size of what is no terminal. */
 const none: Terminal.Size = { columns: 0, rows: 0 };
 
-/** How often the size is looked at. SIGWINCH tells only the process itself, and not all of them. */
+/** How often the size is polled: SIGWINCH goes to the foreground process group of the terminal alone. */
 const SIZE_INTERVAL = "100 millis";
 
 const sizeOf = (fd: FileDescriptor): Effect.Effect<Terminal.Size, HandleFailure> =>
@@ -103,7 +103,7 @@ const sizeOf = (fd: FileDescriptor): Effect.Effect<Terminal.Size, HandleFailure>
     fd.task.withResult(Winsize, (at) => ioctl(fd.task.sysif, number, TIOC.GWINSZ, at)),
   );
 
-/** The size now, and every new one until the scope closes. */
+/** Gives the size now, and every new one until the scope closes. */
 const sizes = (
   size: Effect.Effect<Terminal.Size>,
 ): Effect.Effect<Queue.Dequeue<Terminal.Size, Cause.Done>, never, Scope.Scope> =>

@@ -4,8 +4,8 @@ import { SyscallError } from "@rsyscall/near";
 import { PlatformError } from "effect";
 
 /**
- * What Effect calls an errno. As its own services for Node do, which call all others Unknown, EAGAIN
- * among them: a program must not meet other reasons here than there.
+ * Effect's names for errnos. They are those of its own services for Node, which call all others Unknown,
+ * EAGAIN included: a program must get the same reasons here and there.
  */
 const tags: Readonly<Partial<Record<ErrnoName, PlatformError.SystemErrorTag>>> = {
   ENOENT: "NotFound",
@@ -26,7 +26,7 @@ const tagOf = (error: Error): PlatformError.SystemErrorTag =>
       : "Unknown";
 
 /**
- * Makes a PlatformError of what went wrong in a Thread. The error itself, with its errno, is the cause.
+ * Makes a PlatformError of a failure in a Thread. The failure itself, with its errno, is the cause.
  *
  * @param module the service, as in "FileSystem", and its `method`
  */

@@ -17,7 +17,7 @@ import {
 import { ChildProcess, ChildProcessSpawner } from "effect/process";
 import { assert, describe } from "vitest";
 import { ThreadChildProcessSpawner } from "../src/index.ts";
-import { places } from "./places.ts";
+import { threadKinds } from "./threadKinds.ts";
 
 type Handle = ChildProcessSpawner.ChildProcessHandle;
 type Needs = Scope.Scope | LocalThread | ChildProcessSpawner.ChildProcessSpawner;
@@ -68,7 +68,7 @@ const STUBBORN = "trap '' TERM; echo ready; exec sleep 1000";
  */
 const FAMILY = "trap : TERM; sh -c 'echo $$; exec sleep 1000' & wait; wait";
 
-for (const { name, thread: open, missing } of places)
+for (const { name, thread: open, missing } of threadKinds)
   describe(`programs of ${name}`, () => {
     const test = (
       title: string,
@@ -334,7 +334,7 @@ for (const { name, thread: open, missing } of places)
       // What there is not is empty, and takes everything.
       assert.equal(yield* textOf(handle.getOutputFd(8)), "");
       yield* write("x", handle.getInputFd(3));
-      // Whatever numbers anybody has here.
+      // Whichever numbers are in use here.
       const numbers = Array.from({ length: 60 }, (_, i) => i + 3);
       const many = yield* make(
         "python3",
@@ -413,7 +413,7 @@ for (const { name, thread: open, missing } of places)
       assert.equal(yield* handle.exitCode, 4);
     });
 
-    test("are told when nobody reads them", function* () {
+    test("are told when their reader is gone", function* () {
       const directory = yield* tempDirectory;
       const left = "trap '' PIPE; while echo y; do :; done 2>/dev/null; echo gone >>\"$1\"";
       const first = { stream: "pipe", endOnDone: false } as const;
@@ -551,7 +551,7 @@ for (const { name, thread: open, missing } of places)
       yield* write("\n", handle.stdin);
       assert.equal(yield* handle.exitCode, 3);
       yield* untilEnded(left);
-      // Even if nobody cares for them any more.
+      // Even if they were unref'ed.
       const scope = yield* Scope.make();
       const file = `${yield* tempDirectory}/pid`;
       const until = `sleep 1000 & echo $! >${file}; until [ -s ${file}2 ]; do sleep 0.01; done; exit 4`;
@@ -613,7 +613,7 @@ for (const { name, thread: open, missing } of places)
       for (const pid of [Number(readFileSync(file, "latin1")), pipeline.pid]) {
         assert.isFalse(hasEnded(pid));
         process.kill(pid, SIG.KILL);
-        // And somebody waits for them.
+        // They are reaped.
         while (existsSync(`/proc/${pid}`)) yield* Effect.sleep(1);
       }
     });
@@ -651,7 +651,7 @@ for (const { name, thread: open, missing } of places)
       assert.equal(through, 64 * part.length);
     });
 
-    test("can be waited for by whom is interrupted, and nothing is lost", function* () {
+    test("can be waited for by a fiber that is interrupted, and nothing is lost", function* () {
       const cat = yield* make("cat");
       for (const waiting of [
         textOf(cat.stdout),

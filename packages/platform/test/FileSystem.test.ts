@@ -33,8 +33,8 @@ import {
 } from "effect";
 import { assert, describe } from "vitest";
 import { ThreadFileSystem } from "../src/index.ts";
-import { places } from "./places.ts";
-import { nodeTag, populate, sames, tree } from "./sames.ts";
+import { comparisons, nodeTag, populate, tree } from "./nodeComparisons.ts";
+import { threadKinds } from "./threadKinds.ts";
 
 type Fs = FileSystem.FileSystem;
 
@@ -56,11 +56,11 @@ type Body = (
 
 const tests: Array<readonly [title: string, body: Body]> = [];
 
-/** A test that is made in all places, in a directory of its own. */
+/** A test that is made in all kinds of Threads, in a directory of its own. */
 const everywhere = (title: string, body: Body) => tests.push([title, body]);
 
 everywhere("gives and does what Node does", function* (fs) {
-  for (const { name, ours, node } of sames) {
+  for (const { name, ours, node } of comparisons) {
     const [here, there] = [yield* tempDirectory, yield* tempDirectory];
     populate(here);
     populate(there);
@@ -515,7 +515,7 @@ everywhere("watches a tree, and what comes into it", function* (fs, at) {
   yield* Deferred.await(ready);
   yield* write(`${at}/d/e/deep`);
   yield* until("Update d/e/deep");
-  // What is in a directory before anybody watches it.
+  // What is in a directory before it is watched.
   yield* Effect.sync(() => mkdirSync(`${at}/new/er/est`, { recursive: true }));
   yield* until("Create new/er/est");
   // The watch may come later than the directory is told of.
@@ -540,7 +540,7 @@ everywhere("watches a tree, and what comes into it", function* (fs, at) {
   yield* Fiber.interrupt(watching);
 });
 
-everywhere("waits for the other end of a FIFO, and blocks nobody", function* (fs, at, thread) {
+everywhere("waits for the other end of a FIFO, and blocks no call", function* (fs, at, thread) {
   const path = `${at}/fifo`;
   yield* Effect.promise(() => execute_("mkfifo", path));
   const reading = yield* Effect.forkChild(fs.readFileString(path), { startImmediately: true });
@@ -549,28 +549,28 @@ everywhere("waits for the other end of a FIFO, and blocks nobody", function* (fs
   });
   assert.equal((yield* Fiber.join(reading)).length, 200_000);
   yield* Fiber.join(writing);
-  // The writer first, for whom there is no event.
+  // The writer first: the kernel has no event for it.
   const early = yield* Effect.forkChild(fs.writeFileString(path, "early"), {
     startImmediately: true,
   });
   assert.equal(yield* fs.readFileString(path), "early");
   yield* Fiber.join(early);
-  // The writer first, by Node's own means. To others a file is closed when that has got to the process, which
-  // nobody waits for: until then there would be a reader, who reads no more.
+  // The writer first, by Node's own means. A close is not waited for; until it has got to the process, the FIFO
+  // would have a reader that reads no more.
   yield* thread.task.sysif.barrier();
   const slow = promises.writeFile(path, "from outside");
   assert.equal(yield* fs.readFileString(path), "from outside");
   yield* Effect.promise(() => slow);
-  // Nobody comes.
+  // No other end comes.
   const unread = yield* Effect.forkChild(fs.readFile(path), { startImmediately: true });
-  const nobody = yield* Effect.forkChild(
+  const unheard = yield* Effect.forkChild(
     fs.writeFileString(path, "x", { flag: "a" }).pipe(Effect.andThen(Effect.never)),
     {
       startImmediately: true,
     },
   );
   yield* Fiber.interrupt(unread);
-  yield* Fiber.interrupt(nobody);
+  yield* Fiber.interrupt(unheard);
   const file = yield* fs.open(path, { flag: "r+" });
   yield* file.writeAll(encode("both"));
   assert.equal(decode(Option.getOrThrow(yield* file.readAlloc(100))), "both");
@@ -582,7 +582,7 @@ everywhere("waits for the other end of a FIFO, and blocks nobody", function* (fs
   assert.isTrue(thread.stdin.isValid);
 });
 
-everywhere("survives that nobody reads a FIFO any more", function* (fs, at) {
+everywhere("survives that the reader of a FIFO is gone", function* (fs, at) {
   const path = `${at}/fifo`;
   yield* Effect.promise(() => execute_("mkfifo", path));
   const signals = Effect.map(fs.readFileString("/proc/self/status"), (text) =>
@@ -593,7 +593,7 @@ everywhere("survives that nobody reads a FIFO any more", function* (fs, at) {
   const reading = yield* Scope.make();
   yield* Scope.provide(fs.open(path), reading);
   const file = yield* fs.open(path, { flag: "w" });
-  yield* file.writeAll(encode("read by nobody"));
+  yield* file.writeAll(encode("not read"));
   yield* Scope.close(reading, Exit.void);
   for (let i = 0; i < 3; i++) {
     const error = yield* Effect.flip(file.writeAll(encode("x")));
@@ -611,7 +611,7 @@ everywhere("reads and writes devices", function* (fs) {
   assert.equal(yield* tagOf(full.writeAll(encode("x"))), "Unknown");
 });
 
-for (const { name, thread, missing } of places)
+for (const { name, thread, missing } of threadKinds)
   describe(`FileSystem in ${name}`, () => {
     for (const [title, body] of tests)
       it.skipIf(missing)(title, function* () {

@@ -6,9 +6,9 @@ import { it, launchStub, tempDirectory } from "@rsyscall/harness";
 import { Effect, Option, Path, type Scope } from "effect";
 import { assert, describe } from "vitest";
 import { ThreadPath } from "../src/index.ts";
-import { places } from "./places.ts";
+import { threadKinds } from "./threadKinds.ts";
 
-for (const { name, thread, missing } of places)
+for (const { name, thread, missing } of threadKinds)
   describe(`Path in ${name}`, () => {
     it.skipIf(missing)("is as Node's", function* () {
       const path = yield* Effect.provide(Path.Path, ThreadPath.layer(yield* thread));

@@ -57,7 +57,7 @@ describe("the Stdio of a stub", () => {
     assert.equal(seen(yield* python(code, [path])).stdout, "b'end' 0\n");
   });
 
-  it("is a program that nobody reads any more", function* () {
+  it("is a program whose reader is gone", function* () {
     const { path } = yield* mocked(
       Effect.flatMap(Stdio.Stdio, ({ stdout }) =>
         Effect.flip(Stream.run(Stream.forever(Stream.make("y\n")), stdout())).pipe(

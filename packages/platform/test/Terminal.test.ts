@@ -1,14 +1,12 @@
 import { POLL, SIG } from "@rsyscall/abi";
 import { AsyncPty } from "@rsyscall/epoller";
 import { loginTty, openpty, pollNow } from "@rsyscall/handle";
-import { it, mock, program, python, seen, shell, start } from "@rsyscall/harness";
+import { it, mock, program, python, seen, shell, start, turn } from "@rsyscall/harness";
 import type { StubCall } from "@rsyscall/stub-server";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Deferred, Effect, Fiber, Option, Queue, type Scope, Terminal } from "effect";
 import { assert, describe } from "vitest";
 import { StubTerminal } from "../src/index.ts";
-
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
 
 /** A program in a terminal of its own, of which the test is the user. */
 const inTerminal = (path: string, ...args: ReadonlyArray<string>) =>
@@ -135,7 +133,7 @@ describe("the Terminal of a stub", () => {
     yield* process.check();
   });
 
-  it("gives what nobody has taken to who reads next", function* () {
+  it("gives what was not taken to the next reader", function* () {
     const { path } = yield* mocked(
       Effect.gen(function* () {
         const { readInput, readLine, display } = yield* Terminal.Terminal;
@@ -154,7 +152,7 @@ describe("the Terminal of a stub", () => {
     );
   });
 
-  it("reads lines of whatever it is, and is told of the end", function* () {
+  it("reads lines of any kind of stdin, and is told of the end", function* () {
     const { path } = yield* mocked(
       Effect.gen(function* () {
         const { readLine, display, columns, rows } = yield* Terminal.Terminal;
@@ -208,7 +206,7 @@ describe("the Terminal of a stub", () => {
       assert.equal(seen(yield* program(path, [], { input })).stdout, `ready\n${keys}<end>`);
   });
 
-  it("gives every key to all who read", function* () {
+  it("gives every key to all readers", function* () {
     const { path } = yield* mocked(
       Effect.gen(function* () {
         const { readInput, display } = yield* Terminal.Terminal;
@@ -234,7 +232,7 @@ describe("the Terminal of a stub", () => {
     yield* process.check();
   });
 
-  it("ends the keys of those who read when its user quits, and not of who reads next", function* () {
+  it("ends the keys of its readers when its user quits, and not of the next one", function* () {
     const { path } = yield* mocked(
       Effect.gen(function* () {
         const { readInput, display } = yield* Terminal.Terminal;
@@ -292,7 +290,7 @@ describe("the Terminal of a stub", () => {
     yield* process.check();
   });
 
-  it("fails to display where nobody can be shown anything", function* () {
+  it("fails to display where nothing can be shown", function* () {
     const { path } = yield* mocked(
       Effect.gen(function* () {
         const { display } = yield* Terminal.Terminal;

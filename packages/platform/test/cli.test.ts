@@ -123,13 +123,13 @@ describe("a program of effect/cli", () => {
     assert.equal(seen(yield* program("cat", ["sent"], { cwd })).stdout, "hello\n");
   });
 
-  it("shows its help and its version to who called it", function* () {
+  it("shows its help and its version to its caller", function* () {
     const { path } = yield* mail;
     const help = seen(yield* program(path, ["send", "--help"]));
     assert.equal(help.status, 0);
     assert.include(help.stdout, "Sends a message");
     assert.include(help.stdout, "mail send [flags] <to>");
-    // No colours: nobody looks.
+    // No colours: stdout is no terminal.
     assert.notInclude(help.stdout, "\x1b");
     assert.equal(help.stderr, "");
     const version = seen(yield* program(path, ["--version"]));
@@ -142,7 +142,7 @@ describe("a program of effect/cli", () => {
       [["send"], "Missing required argument: to"],
       [["send", "--fast", "you"], "--fast"],
       [["sned", "you"], "sned"],
-      // Nobody can be asked.
+      // There is no terminal to ask at.
       [["ask"], "--name"],
     ] as const) {
       const { status, stdout, stderr } = seen(yield* program(path, args));

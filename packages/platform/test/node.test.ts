@@ -4,8 +4,8 @@ import { Effect, FileSystem, type Layer, Path, PlatformError, type Sink, Stream 
 import { ChildProcess, type ChildProcessSpawner } from "effect/process";
 import { assert } from "vitest";
 import { ThreadChildProcessSpawner, ThreadFileSystem, ThreadPath } from "../src/index.ts";
-import { places } from "./places.ts";
-import { populate, sames, tree } from "./sames.ts";
+import { comparisons, populate, tree } from "./nodeComparisons.ts";
+import { threadKinds } from "./threadKinds.ts";
 
 type Services = FileSystem.FileSystem | Path.Path | ChildProcessSpawner.ChildProcessSpawner;
 
@@ -35,7 +35,7 @@ const provideNode = <A, E>(program: Effect.Effect<A, E, Services>): Effect.Effec
   ) as Effect.Effect<A, E>;
 };
 
-/** What a user may write, who knows nothing of Threads. It tells all that it sees. */
+/** A program that knows nothing of Threads. It tells all that it sees. */
 const program = (directory: string) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem;
@@ -209,7 +209,7 @@ const different = new Set([
 const outcomes = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem;
   const seen: Record<string, unknown> = {};
-  for (const { name, ours } of sames) {
+  for (const { name, ours } of comparisons) {
     if (different.has(name)) continue;
     const directory = yield* tempDirectory;
     populate(directory);
@@ -224,7 +224,7 @@ const outcomes = Effect.gen(function* () {
 });
 
 describeUnless(reason, "a program that knows only Effect's services", () => {
-  for (const { name, thread, missing } of places)
+  for (const { name, thread, missing } of threadKinds)
     it.skipIf(missing)(
       `sees in ${name} what it sees by Effect's own services for Node`,
       function* () {

@@ -4,6 +4,7 @@ import {
   type Connection,
   openAsyncChannels,
   receivePassed,
+  takesNone,
 } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import {
@@ -13,7 +14,7 @@ import {
   Socket,
   type Task,
 } from "@rsyscall/handle";
-import { catchErrno, oneLine, SyscallError, SyscallSendError } from "@rsyscall/near";
+import { catchErrno, oneLine, SyscallError } from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
 import { CHANNELS_AT_MOST } from "./frames.ts";
 import type { Multiplexer } from "./Multiplexer.ts";
@@ -74,7 +75,7 @@ export class MultiplexedConnection implements Connection {
       const id = ++this.#lastId;
       const ours = yield* this.#multiplexer
         .open(this.#access, count, encode(Uint32, id))
-        .pipe(catchErrno("EPIPE", hasEnded));
+        .pipe(catchErrno("EPIPE", (cause) => takesNone(this.#task.task, cause)));
       // It may still be on its way through the stream: the task waits for it.
       const flags = MSG.WAITALL;
       const theirs = yield* receivePassed(this.#task, { peer: this.#task.task, id, count, flags });
@@ -105,10 +106,6 @@ export class MultiplexedConnection implements Connection {
     return cannotPass(fds);
   }
 }
-
-/** The task takes no descriptors any more: it is the way to it that has ended, and no call of the caller's. */
-const hasEnded = (cause: SyscallError) =>
-  Effect.fail(new SyscallSendError({ syscall: "recvmsg", cause }));
 
 oneLine(MultiplexedConnection, ({ accessTask }) => `from process ${accessTask.pid}`);
 

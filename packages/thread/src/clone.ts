@@ -22,15 +22,7 @@ import {
   type UserMapping,
   writeUserMapping,
 } from "@rsyscall/handle";
-import {
-  type Address,
-  Fd,
-  getpid,
-  RING_SIZE,
-  SyscallError,
-  SyscallHangup,
-  SyscallSendError,
-} from "@rsyscall/near";
+import { type Address, Fd, getpid, RING_SIZE, SyscallError } from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
 import { ChildProcess } from "./ChildProcess.ts";
 import { makeEpoller } from "./epoller.ts";
@@ -113,13 +105,7 @@ export const cloneThread = (
             yield* writeUserMapping(task, { outside: ids, ...(user && { inside: user }) });
           yield* learnChildNamespaces(parent.task, task, flags);
           return { fields, process };
-        }).pipe(
-          // It has ended already, and its scope has closed what is its own.
-          Effect.catchTag("UseAfterFreeError", (cause) =>
-            Effect.fail(new SyscallHangup({ syscall: "clone", cause })),
-          ),
-          Effect.onError(() => abandon(cloned)),
-        );
+        }).pipe(Effect.onError(() => abandon(cloned)));
       }).pipe(
         Scope.provide(scope),
         Effect.onError(() =>
@@ -162,8 +148,7 @@ const makeThread = (
   scope: Scope.Closeable,
 ): Effect.Effect<ThreadFields, HandleFailure, Scope.Scope> =>
   Effect.gen(function* () {
-    // A scope cannot be closed by a fiber of its own.
-    sysif.onEnd(() => Effect.runFork(Scope.close(scope, Exit.void)));
+    sysif.closeAtEnd(scope);
     const {
       allocator,
       addressSpace,
@@ -240,14 +225,12 @@ interface Channels {
 }
 
 const openChannels = (
-  { connection, memory, task }: ThreadFields,
+  { connection, memory }: ThreadFields,
   flags: number,
 ): Effect.Effect<Channels, HandleFailure, Scope.Scope> => {
   const hasData = memory === undefined;
   const hasPassing = (flags & CLONE.FILES) === 0;
-  const opened = connection
-    .openChannels(1 + Number(hasData) + Number(hasPassing))
-    .pipe(Effect.catch((cause) => reasonOf(task, cause)));
+  const opened = connection.openChannels(1 + Number(hasData) + Number(hasPassing));
   return Effect.map(opened, (all) => {
     for (const [, far] of all) far.closeOnFork = true;
     const [syscalls, ...rest] = all as [[Socket, Socket], ...Array<[Socket, Socket]>];
@@ -259,21 +242,6 @@ const openChannels = (
     };
   });
 };
-
-/**
- * Why a parent gave no channels. If it has ended, its own answer says so, and how: what its end has done to its
- * descriptors would say less.
- */
-const reasonOf = ({ sysif }: Task, cause: HandleFailure): Effect.Effect<never, HandleFailure> =>
-  Effect.matchEffect(getpid(sysif), {
-    onSuccess: () => Effect.fail(cause),
-    onFailure: (error) =>
-      Effect.fail<HandleFailure>(
-        error._tag === "SyscallError" || error._tag === "InvalidArgumentError"
-          ? cause
-          : new SyscallSendError({ syscall: "clone", cause, describe: error.describe }),
-      ),
-  });
 
 /** Whether the memory of a thread is that of this process. */
 const isOurs = ({ task, connection: { accessTask } }: ThreadFields): boolean =>

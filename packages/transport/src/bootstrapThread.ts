@@ -91,7 +91,7 @@ export const bootstrapThread = (
         ? connectBySockets(abi, transport, syscalls, data, description)
         : connectByRing(abi, transport.accessEpoller, syscalls, arena, description);
       transport.onConnection?.(sysif);
-      closeAtEnd(scope, sysif);
+      sysif.closeAtEnd(scope);
       sysif.describe = () => `pid ${description.pid}`;
       if (description.listeningFd !== undefined) yield* Effect.addFinalizer(() => arrival(sysif));
 
@@ -142,10 +142,6 @@ export const bootstrapThread = (
 /** Of the lifeline nobody reads: that it is open is all it tells. */
 type Channels = ReadonlyArray<Socket> &
   [syscalls: Socket, passing: Socket, lifeline: Socket, data: Socket];
-
-/** Not by a fiber of the scope, which would wait for itself. */
-const closeAtEnd = (scope: Scope.Closeable, connection: SyscallConnection): void =>
-  connection.onEnd(() => Effect.runFork(Scope.close(scope, Exit.void)));
 
 /** How long a process that stays may take for what it has been told. */
 const ARRIVAL_LIMIT = "1 second";

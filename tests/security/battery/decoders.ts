@@ -1,4 +1,5 @@
 import * as abi from "@rsyscall/abi";
+import type { Random } from "@rsyscall/harness";
 import { Effect } from "effect";
 import {
   checkDescription,
@@ -6,7 +7,6 @@ import {
   decodeHeader,
   HELLO_SIZE,
 } from "../../../packages/transport/src/hello.ts";
-import type { Random } from "./random.ts";
 
 /** Codecs of what a task writes, all of one size. */
 export const codecs: ReadonlyArray<abi.FixedCodec<unknown>> = [

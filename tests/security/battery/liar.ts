@@ -1,4 +1,5 @@
 import { Errno, x86_64 } from "@rsyscall/abi";
+import type { Random } from "@rsyscall/harness";
 import { type Allocation, Allocator } from "@rsyscall/memory";
 import {
   Address,
@@ -11,7 +12,6 @@ import {
   type Word,
 } from "@rsyscall/near";
 import { Effect } from "effect";
-import type { Random } from "./random.ts";
 
 /** Where the memory of a liar is, as it says: nothing is there. */
 const BASE = 0x7000_0000_0000;

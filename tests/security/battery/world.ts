@@ -10,12 +10,12 @@ import {
   Socket,
   Task,
 } from "@rsyscall/handle";
+import type { Random } from "@rsyscall/harness";
 import { Address, Fd, Pid } from "@rsyscall/near";
 import type { StubCall } from "@rsyscall/stub-server";
 import { Environment, type LocalThread, NativeLoader, once, Thread } from "@rsyscall/thread";
 import { type Context, Effect, Scope } from "effect";
 import { Liar } from "./liar.ts";
-import type { Random } from "./random.ts";
 
 /** A Thread of a process that lies, and all that an operation needs besides. */
 export class World {

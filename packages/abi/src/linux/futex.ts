@@ -15,10 +15,10 @@ export const FUTEX = {
   WAIT_REQUEUE_PI: 11,
   CMP_REQUEUE_PI: 12,
   LOCK_PI2: 13,
-  /** Only among those who share memory. What the kernel itself wakes is not private. */
+  /** Only threads of one address space use the futex. Those that the kernel itself wakes are not private. */
   PRIVATE_FLAG: 128,
   CLOCK_REALTIME: 256,
-  /** Bits of the word itself: somebody waits; its owner has died; the owner's tid. */
+  /** Bits of the word itself: a thread waits; its owner has died; the owner's tid. */
   WAITERS: 0x80000000,
   OWNER_DIED: 0x40000000,
   TID_MASK: 0x3fffffff,

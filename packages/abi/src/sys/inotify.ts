@@ -20,7 +20,7 @@ export const IN = {
   MOVE_SELF: 0x00000800,
   /** All of the above. */
   ALL_EVENTS: 0x00000fff,
-  /** The file system was unmounted. Nobody has to ask for it, nor for the next two. */
+  /** The file system was unmounted. It and the next two come without being asked for. */
   UNMOUNT: 0x00002000,
   /** Events were lost, of any watch. */
   Q_OVERFLOW: 0x00004000,

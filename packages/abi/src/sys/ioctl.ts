@@ -28,7 +28,7 @@ export interface Winsize {
   /** In characters. */
   readonly rows: number;
   readonly columns: number;
-  /** In pixels; 0 where nobody knows. */
+  /** In pixels; 0 if unknown. */
   readonly width: number;
   readonly height: number;
 }

@@ -12,7 +12,7 @@ export interface SignalfdSiginfo {
   readonly signo: number;
   /** Not used. */
   readonly errno: number;
-  /** Who sent it (`SI`), or what happened (`CLD` for SIGCHLD). See sigaction(2). */
+  /** How it was sent (`SI`), or what happened (`CLD` for SIGCHLD). See sigaction(2). */
   readonly code: number;
   /** The sender; 0 when the reader's pid namespace does not have it. */
   readonly pid: number;

@@ -122,7 +122,7 @@ export const SHUT = { RD: 0, WR: 1, RDWR: 2 } as const;
 /** Types of control messages at level `SOL.SOCKET`. See unix(7). */
 export const SCM = { RIGHTS: 1, CREDENTIALS: 2, SECURITY: 3, PIDFD: 4 } as const;
 
-/** `struct ucred`: who sent a message or made a connection. See unix(7). */
+/** `struct ucred`: the process that sent a message or made a connection. See unix(7). */
 export interface Ucred {
   readonly pid: number;
   readonly uid: number;

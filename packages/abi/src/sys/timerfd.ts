@@ -8,7 +8,7 @@ export const TFD = { NONBLOCK: 0o4000, CLOEXEC: 0o2000000 } as const;
 export const TFD_TIMER = {
   /** The value is a time of the timer's clock, and not a duration from now. */
   ABSTIME: 1,
-  /** With ABSTIME and a real-time clock: reads are ECANCELED when somebody sets the clock. */
+  /** With ABSTIME and a real-time clock: reads are ECANCELED when the clock was set. */
   CANCEL_ON_SET: 2,
 } as const;
 

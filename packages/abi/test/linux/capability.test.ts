@@ -1,6 +1,6 @@
 import { assert, describe, it } from "vitest";
 import { CAP, CapData } from "../../src/linux/capability.ts";
-import { encoded, roundTrip } from "../bytes.ts";
+import { encoded, roundTrip } from "../codecBytes.ts";
 
 const none = new Set<number>();
 

@@ -11,7 +11,7 @@ import {
   SOL,
   Ucred,
 } from "../../src/sys/socket.ts";
-import { encoded, roundTrip } from "../bytes.ts";
+import { encoded, roundTrip } from "../codecBytes.ts";
 
 describe("control messages", () => {
   it("are aligned to 8 bytes", () => {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "vitest";
 import { SOCKADDR_UN_PATH_MAX, SockaddrUn } from "../../src/sys/un.ts";
-import { encoded, roundTrip } from "../bytes.ts";
+import { encoded, roundTrip } from "../codecBytes.ts";
 
 describe("SockaddrUn", () => {
   it("ends a path with a NUL", () => {

@@ -1,9 +1,11 @@
 import type { EpollEvent } from "@rsyscall/abi";
+import type { ConnectionEnd } from "@rsyscall/near";
 
-/** Somebody who is told of events of a descriptor, and when there will be no more. */
+/** What is told of the events of a descriptor, and when there will be no more. */
 export interface Registration {
   readonly rose: (events: number) => void;
-  readonly end: () => void;
+  /** With the reason, if that is the end of the connection to the task. */
+  readonly end: (why?: ConnectionEnd) => void;
 }
 
 /**
@@ -19,6 +21,7 @@ export class Registrations {
   readonly #byId = new Map<number, Registration>();
   #lastId = 0;
   #hasEnded = false;
+  #why: ConnectionEnd | undefined;
 
   /** The number for a registration. */
   add(registration: Registration): number {
@@ -37,6 +40,11 @@ export class Registrations {
     return this.#hasEnded;
   }
 
+  /** Why, as registrations are told. */
+  get why(): ConnectionEnd | undefined {
+    return this.#why;
+  }
+
   /**
    * Tells each registration of its events. False, at the first event with a number that was never given out: then
    * a task that has the instance too has registered something itself.
@@ -50,10 +58,11 @@ export class Registrations {
   }
 
   /** No events will come: whoever waits for one must not wait for ever. */
-  end(): void {
+  end(why?: ConnectionEnd): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
+    this.#why = why;
     // Those who are told may delete registrations, or make new ones.
-    for (const [id, registration] of [...this.#byId]) if (this.#byId.has(id)) registration.end();
+    for (const [id, registration] of [...this.#byId]) if (this.#byId.has(id)) registration.end(why);
   }
 }

@@ -1,11 +1,14 @@
 import type { Epoll } from "@rsyscall/handle";
 import {
   acquire,
+  ConnectionEnd,
+  type ConnectionError,
   EVENTS_AT_MOST,
   type EventWaits,
   isError,
   type PendingEvents,
   SyscallError,
+  SyscallSendError,
 } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { Holdable } from "../Wakeup.ts";
@@ -61,9 +64,9 @@ class RootEvents implements EventSource {
     this.#inFlight = wait;
     wait.whenDone((outcome) => {
       this.#inFlight = undefined;
-      const isGood =
-        typeof outcome !== "object" && !isError(outcome) && this.#registrations.tell(wait.events);
-      if (!isGood) this.#registrations.end();
+      if (typeof outcome === "object") this.#registrations.end(endBy(outcome));
+      else if (isError(outcome) || !this.#registrations.tell(wait.events))
+        this.#registrations.end();
       // Behind what those who were told have submitted.
       this.#wait();
     });
@@ -75,6 +78,10 @@ class RootEvents implements EventSource {
       Effect.runFork(Effect.ignore(this.#epoll.task.sysif.barrier()));
   }
 }
+
+/** The end of a connection, as a wait in flight has learned of it. */
+const endBy = ({ cause, describe }: ConnectionError): ConnectionEnd =>
+  new ConnectionEnd((syscall) => new SyscallSendError({ syscall, cause, describe }));
 
 /** Tasks that wait for events already. */
 const waiting = new WeakSet<EventWaits>();

@@ -26,7 +26,7 @@ import { encode } from "../encode.ts";
 import type { HandleFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { checked, checkedCount, encoded } from "../internal/checked.ts";
-import { decodeFds } from "../internal/fds.ts";
+import { decodeFds } from "../internal/decodeFds.ts";
 import type { Direction } from "../Patience.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
 import type { MallocFailure, Task } from "../Task.ts";
@@ -142,7 +142,7 @@ export class Socket extends FileDescriptor {
             ];
           }),
       ),
-      ([first, second]) => Effect.andThen(first.release(), second.release()),
+      FileDescriptor.releaseAll,
     );
   }
 
@@ -375,14 +375,14 @@ export class Socket extends FileDescriptor {
     flags = 0,
   ): Effect.Effect<Received, HandleFailure, Scope.Scope> {
     return this.#useWhenReady(EPOLL.IN, flags, (fd) =>
-      Effect.acquireRelease(
+      near.acquire(
         checked(
           isSize(size) && isSize(mostFds),
           "recvmsg",
           `fd ${fd}`,
           Effect.suspend(() => this.#receive(fd, size, Math.min(mostFds, FDS_AT_MOST), flags)),
         ),
-        ({ fds }) => Effect.forEach(fds, (fd) => fd.release(), { discard: true }),
+        ({ fds }, exit) => FileDescriptor.releaseAll(fds, exit),
       ),
     );
   }

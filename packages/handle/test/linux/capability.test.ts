@@ -4,7 +4,7 @@ import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
 import { capget, capset } from "../../src/index.ts";
-import { bitsOf } from "../status.ts";
+import { bitsOf } from "../procStatus.ts";
 
 const shown = (pid: number) => ({
   effective: new Set(bitsOf(pid, "CapEff", 0)),

@@ -6,7 +6,7 @@ import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
 import { capget, capset, prctl, setresuid } from "../../src/index.ts";
-import { bitsOf, statusOf } from "../status.ts";
+import { bitsOf, statusOf } from "../procStatus.ts";
 
 const NOBODY = 65534;
 

@@ -25,7 +25,7 @@ import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
 import { chmod, fstatx, mkdir, open, stat, statx, umask, utimens } from "../../src/index.ts";
-import { statusOf } from "../status.ts";
+import { statusOf } from "../procStatus.ts";
 
 /** What Node says of a file, by its own means, in our shape. */
 const byNode = (path: string, of: typeof statSync | typeof lstatSync = statSync): Stat => {

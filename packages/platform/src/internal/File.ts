@@ -4,38 +4,38 @@ import * as near from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Cause, Effect, Exit, FileSystem, Option, PlatformError } from "effect";
 import { badArgument, isSize, named } from "./attempt.ts";
-import { infoOf } from "./info.ts";
+import { infoOf } from "./fileInfo.ts";
 import { writeWithoutSignal } from "./writeWithoutSignal.ts";
 
 /**
- * Bytes of memory of the process through which a transfer of any length goes. Where it is ours as well, a
- * call costs little, and pages that are warm already are worth more: of fresh ones, each costs a fault.
- * Anywhere else a call may be a round trip.
+ * Bytes of the process's memory through which a transfer of any length goes. In memory that we share, a
+ * call is cheap, and a small window keeps its pages warm: each fresh page costs a fault. Anywhere else a
+ * call may be a round trip, so the window is large.
  */
 const WARM_WINDOW = 64 * 1024;
 const WINDOW = 1024 * 1024;
 
 const windowOf = ({ memory }: Thread): number => (memory === undefined ? WINDOW : WARM_WINDOW);
 
-/** What is read at first of a file of unknown length. */
+/** Bytes of the first read of a file of unknown length. */
 const FIRST_READ = 32 * 1024;
 
 /** The kernel's offsets are signed. */
 const LAST_OFFSET = 2n ** 63n - 1n;
 
-/** Where what is read gets: into these bytes, or as parts behind those that are there. */
+/** Where a read puts its bytes: into this array, or behind these parts as a further one. */
 type Target = Uint8Array | Array<Uint8Array>;
 
 type Failure = HandleFailure | PlatformError.PlatformError;
 
-/** Lets a wait be interrupted, where what was read or written must not be lost. */
+/** Lets a wait be interrupted inside a region that must not lose what was read or written. */
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>;
 
 const asItIs: Restore = (effect) => effect;
 
 /**
- * An open file of a Thread, with a cursor of its own. What has no offset, such as a pipe or a terminal,
- * is read and written as a stream, waiting without blocking the process.
+ * An open file of a Thread, with a cursor of its own. A file without offsets, such as a pipe or a terminal,
+ * is read and written as a stream, without blocking the process.
  */
 export class ThreadFile implements FileSystem.File {
   readonly [FileSystem.FileTypeId] = FileSystem.FileTypeId;
@@ -44,10 +44,10 @@ export class ThreadFile implements FileSystem.File {
   readonly #path: string;
   readonly #appends: boolean;
   #cursor = 0n;
-  /** False once the kernel has said so. */
+  /** False once the kernel has refused it. */
   #hasOffset = true;
 
-  /** @param fd which does not block; see `openWithoutBlocking` */
+  /** @param fd a descriptor that does not block; see `openWithoutBlocking` */
   constructor(thread: Thread, fd: FileDescriptor, path: string, appends: boolean) {
     this.#thread = thread;
     this.#fd = fd;
@@ -59,7 +59,7 @@ export class ThreadFile implements FileSystem.File {
     return named(method, this.#path, effect);
   }
 
-  /** Runs with the number and how to make calls with it, as long as the file is open. */
+  /** Runs `use` with the number and the interface for calls with it, if the file is still open. */
   #use<A>(
     operation: (fd: near.Fd, sysif: near.SyscallInterface) => Effect.Effect<A, HandleFailure>,
   ): Effect.Effect<A, HandleFailure> {
@@ -123,7 +123,7 @@ export class ThreadFile implements FileSystem.File {
     return this.#named("writeAll", this.writeWhole("writeAll", buffer));
   }
 
-  /** As `writeAll`, for another method of the service. */
+  /** `writeAll`, whose errors name another method of the service. */
   writeWhole(method: string, buffer: Uint8Array): Effect.Effect<void, Failure> {
     const writeFrom = (at: number): Effect.Effect<void, Failure> =>
       Effect.flatMap(this.#write(buffer.subarray(at)), (count) => {
@@ -133,21 +133,21 @@ export class ThreadFile implements FileSystem.File {
     return Effect.suspend(() => writeFrom(0));
   }
 
-  /** The whole file, wherever the cursor is. */
+  /** Reads the whole file, wherever the cursor is. */
   readAll(): Effect.Effect<Uint8Array, HandleFailure> {
     const { task } = this.#thread;
     return Effect.suspend(() => {
       const parts: Array<Uint8Array> = [];
       let count = 0;
       const position = () => (this.#hasOffset ? count : undefined);
-      /** To its end, however far that is. */
+      /** Reads to the end, wherever that is. */
       const readOn: Effect.Effect<Uint8Array, HandleFailure> = Effect.suspend(() =>
         Effect.flatMap(this.#transfer(FIRST_READ, position(), parts), (more) => {
           count += more;
           return more === 0 ? Effect.sync(() => joined(parts)) : readOn;
         }),
       );
-      /** It may have become shorter, or longer, which is not asked for. */
+      /** Reads `size` bytes. The file may have become shorter; growth is ignored. */
       const readRest = (size: number): Effect.Effect<Uint8Array, HandleFailure> =>
         Effect.suspend(() => {
           const all = uninitialized(size);
@@ -165,7 +165,7 @@ export class ThreadFile implements FileSystem.File {
           );
           return fill;
         });
-      // Most files are small: what they are and what is in them, in one round trip.
+      // Most files are small: one round trip gets their status and their content.
       return Effect.flatMap(
         this.#use((fd, sysif) =>
           task.withMemory(Statx.size + FIRST_READ + 1, 8, (status) => {
@@ -198,7 +198,7 @@ export class ThreadFile implements FileSystem.File {
             );
           }),
         ),
-        // The size is a hint: files in /proc say 0.
+        // The size is a hint: it is 0 for files in /proc.
         (size) =>
           size === 0 || count > size
             ? readOn
@@ -209,7 +209,7 @@ export class ThreadFile implements FileSystem.File {
     });
   }
 
-  /** Nothing, if the failure only says how the file has to be read. */
+  /** Succeeds if the failure only says that the file must be read as a stream. */
   #retriable(cause: Cause.Cause<near.SyscallFailure>): Effect.Effect<void, near.SyscallFailure> {
     const error = Cause.squash(cause);
     if (error instanceof near.SyscallError) {
@@ -245,10 +245,10 @@ export class ThreadFile implements FileSystem.File {
   }
 
   /**
-   * Reads `size` bytes to the target, less at the end of the file, and of a stream as soon as there are
-   * some. Failing in the middle, it gives how many came before.
+   * Reads `size` bytes into the target: fewer at the end of the file, and from a stream as soon as some are
+   * there. When it fails in the middle, it gives the number of bytes that came before.
    *
-   * @param isFixed it makes no sense without an offset
+   * @param isFixed the read needs an offset: a stream fails it
    */
   #transfer(
     size: number,
@@ -285,8 +285,8 @@ export class ThreadFile implements FileSystem.File {
   }
 
   /**
-   * Memory of the process to read into, and how what was read gets from there to the target. Of memory that
-   * is ours as well, much is copied to where it is to be at once.
+   * Gives memory of the process to read into, and the way from there to the target. From shared memory, large
+   * reads are copied to their final place at once.
    */
   #withWindow<A>(
     room: number,
@@ -317,7 +317,7 @@ export class ThreadFile implements FileSystem.File {
     );
   }
 
-  /** Reads once into memory of the process, waiting for something to read. 0 at the end. */
+  /** Waits for input, and reads once into memory of the process. 0 at the end. */
   readInto(address: near.Address, length: number, offset: bigint) {
     return this.#readInto(address, length, offset, asItIs);
   }
@@ -333,7 +333,7 @@ export class ThreadFile implements FileSystem.File {
       this.#readInto(address, length, this.#hasOffset ? offset : undefined, restore, isFixed),
     );
     if (offset === undefined || (!this.#hasOffset && !isFixed))
-      // Before its first writer has come, a FIFO would say that it has ended.
+      // A read of a FIFO before its first writer would look like the end of the file.
       return Effect.andThen(
         restore(this.#readable),
         this.#use((fd, sysif) => near.read(sysif, fd, address, length)),
@@ -348,7 +348,7 @@ export class ThreadFile implements FileSystem.File {
     );
   }
 
-  /** Writes once from memory of the process, waiting for room. */
+  /** Waits for room, and writes once from memory of the process. */
   writeFrom(address: near.Address, length: number, offset: bigint) {
     return this.#writeFrom(address, length, offset, asItIs);
   }
@@ -374,7 +374,7 @@ export class ThreadFile implements FileSystem.File {
     );
   }
 
-  /** Writes what the kernel takes; failing in the middle, it gives what went before. */
+  /** Writes what the kernel takes. When it fails in the middle, it gives the number of bytes before that. */
   #write(buffer: Uint8Array): Effect.Effect<number, HandleFailure> {
     const { task } = this.#thread;
     const { length } = buffer;
@@ -412,7 +412,7 @@ export class ThreadFile implements FileSystem.File {
   }
 }
 
-/** Bytes that will all be overwritten. */
+/** Uninitialized bytes, all of which will be overwritten. */
 const uninitialized = (length: number): Uint8Array =>
   new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
 

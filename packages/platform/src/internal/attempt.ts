@@ -5,11 +5,11 @@ import { platformError } from "../platformError.ts";
 
 const MODULE = "FileSystem";
 
-/** What is wrong with an argument, before anything is done. */
+/** An error for an argument that is refused before anything is done. */
 export const badArgument = (method: string, description: string): PlatformError.PlatformError =>
   PlatformError.badArgument({ module: MODULE, method, description });
 
-/** Effects whose errors are PlatformErrors of this method and path. */
+/** Makes the errors of an effect PlatformErrors of this method and path. */
 export const named = <A, R>(
   method: string,
   path: string | number,
@@ -20,8 +20,8 @@ export const named = <A, R>(
   );
 
 /**
- * An operation on paths. The kernel would stop at a NUL, and act on another file; so that is a
- * BadArgument, as it is for Node.
+ * Runs an operation on paths. A path with a NUL is a BadArgument, as for Node: the kernel would stop at the
+ * NUL and act on another file.
  */
 export const attempt = <A, R>(
   method: string,
@@ -35,9 +35,9 @@ export const attempt = <A, R>(
     return named(method, paths[0], operation());
   });
 
-/** Whether the kernel takes it for a mode: 32 bits. */
+/** Whether a number is a mode: 32 bits. */
 export const isMode = (mode: number): boolean =>
   Number.isInteger(mode) && mode >= 0 && mode < 2 ** 32;
 
-/** Whether it is a number of bytes. */
+/** Whether a number is a number of bytes. */
 export const isSize = (size: number): boolean => Number.isSafeInteger(size) && size >= 0;

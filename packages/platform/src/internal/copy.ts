@@ -31,18 +31,18 @@ import { makeDirectories } from "./makeDirectory.ts";
 import { openWithoutBlocking } from "./open.ts";
 import { realPath } from "./realPath.ts";
 
-/** Bytes that one copy_file_range(2) is asked for: a copy can be interrupted in between. */
+/** Bytes that one copy_file_range(2) copies: a copy can be interrupted between two of them. */
 const RANGE = 16 * 1024 * 1024;
 
-/** Bytes of memory of the process, where the kernel does not copy from file to file. */
+/** Bytes of the process's memory that are used where the kernel does not copy from file to file. */
 const BUFFER = 256 * 1024;
 
-/** The kernel, the file systems, or a sandbox do not have it; or the files are made up as they are read. */
+/** copy_file_range(2) is missing in the kernel, the file systems or a sandbox; or a file is generated (/proc). */
 const NO_RANGES = ["ENOSYS", "EXDEV", "EINVAL", "EOPNOTSUPP", "EPERM"] as const;
 
 /**
- * Copies what is in a file, and its mode, to a file that is made or overwritten. Nothing leaves the
- * process. If it fails in the middle, the new file is removed.
+ * Copies the content and the mode of a file to a file that is made or overwritten. No byte leaves the
+ * process. If the copy fails in the middle, the new file is removed.
  */
 export const copyFile = (
   thread: Thread,
@@ -68,7 +68,7 @@ export const copyFile = (
       yield* Effect.gen(function* () {
         const fd = yield* target.borrow(task);
         yield* near.ftruncate(task.sysif, fd, 0);
-        // File systems without modes of their own refuse.
+        // File systems without modes refuse it.
         yield* target
           .chmod(original.mode & 0o7777)
           .pipe(near.catchErrno("EPERM", () => Effect.void));
@@ -80,7 +80,7 @@ export const copyFile = (
 
 const isSame = (a: Stat, b: Stat): boolean => a.dev === b.dev && a.ino === b.ino;
 
-/** copy_file_range(2) for as long as it copies: how many bytes. */
+/** Repeats copy_file_range(2) for as long as it copies, and gives the number of bytes. */
 const copyRanges = (
   task: Task,
   source: FileDescriptor,
@@ -129,8 +129,8 @@ export interface CopyOptions {
 
 /**
  * Copies a file, a symbolic link, or a directory with all that is in it, into a directory that may be
- * there already. What is there stays, unless it is to be overwritten. A relative link becomes an
- * absolute one, and leads where it led.
+ * exist already. Existing files stay, unless they are to be overwritten. A relative link becomes an
+ * absolute one with the same target.
  */
 export const copyTree = (
   thread: Thread,
@@ -155,7 +155,7 @@ export const copyTree = (
     yield* copyEntry(thread, from, to, source, target, options);
   });
 
-/** What there may not be. */
+/** Gives undefined for a path that does not exist. */
 const orNone = <A>(self: Effect.Effect<A, HandleFailure>) =>
   near.catchErrno("ENOENT", () => Effect.succeed(undefined))(self);
 
@@ -187,7 +187,7 @@ const copyEntry = (
     isFile
       ? Effect.gen(function* () {
           yield* copyFile(thread, from, to);
-          // Who writes to a file without privileges takes these bits from it.
+          // A write without privileges clears these bits.
           if (mode & 0o6000) yield* chmod(task, to, mode & 0o7777);
           if (options.preserveTimestamps === true) yield* utimens(task, to, source);
         })
@@ -231,7 +231,7 @@ const copyDirectory = (
         options,
       );
     }
-    // At last: it may forbid to put anything in.
+    // At the end: the mode may forbid new entries.
     if (target === undefined) yield* chmod(task, to, source.mode & 0o7777);
   });
 

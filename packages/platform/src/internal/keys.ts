@@ -5,28 +5,28 @@ import { type Cause, Effect, Option, Queue, type Scope, type Terminal } from "ef
 import { rawMode } from "./rawMode.ts";
 import type { TerminalInput } from "./terminalInput.ts";
 
-/** How long an escape waits for the rest of its sequence: as Effect's own does. */
+/** Milliseconds that an escape waits for the rest of its sequence, as in Effect's own Terminal. */
 const ESCAPE_TIMEOUT = 50;
 
-/** Keys that are kept for a reader, before no more is read. */
+/** Keys that are kept for a reader before reading stops. */
 const MOST_KEYS = 16;
 
 interface Press {
   readonly input: Terminal.UserInput;
-  /** What was typed. */
+  /** The characters that were typed. */
   readonly sequence: string;
 }
 
-/** Makes keys of characters. */
+/** Parses characters into keys. */
 class KeyParser {
   readonly #source = new EventEmitter();
   readonly #pressed: Array<Press> = [];
-  /** Characters of a key that is not complete. */
+  /** Characters of an incomplete key. */
   partial = "";
   #onKey: () => void = () => {};
 
   constructor() {
-    // Before the first listener Node does not listen itself.
+    // Node listens to the source only once there is a listener of keys.
     this.#source.on("keypress", (text: string | undefined, key: Partial<NodeKey>) => {
       this.partial = "";
       this.#pressed.push({
@@ -43,14 +43,14 @@ class KeyParser {
       });
       this.#onKey();
     });
-    // Of a stream and of an interface it uses no more than this.
+    // Node uses no more of the stream and the interface than this.
     emitKeypressEvents(
       this.#source as unknown as NodeJS.ReadableStream,
       { escapeCodeTimeout: ESCAPE_TIMEOUT } as unknown as Interface,
     );
   }
 
-  /** The next key of a text, of which it takes what it needs. */
+  /** Takes the next key from the front of a text. */
   next(from: { text: string }): Press | undefined {
     while (this.#pressed.length === 0 && from.text.length > 0) {
       const character = String.fromCodePoint(from.text.codePointAt(0) as number);
@@ -61,7 +61,7 @@ class KeyParser {
     return this.#pressed.shift();
   }
 
-  /** Waits for a key that comes by itself: an escape that nothing has followed. */
+  /** Waits for a key that needs no more input: an escape that nothing has followed. */
   arrival(): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       if (this.#pressed.length > 0) return resume(Effect.void);
@@ -73,7 +73,7 @@ class KeyParser {
   }
 }
 
-/** What Node says of a key. */
+/** Converts Node's description of a key. */
 interface NodeKey {
   readonly sequence: string;
   readonly name: string;
@@ -87,13 +87,13 @@ const isQuit = ({ key }: Terminal.UserInput): boolean =>
 
 type Keys = Queue.Queue<Terminal.UserInput, Cause.Done>;
 
-/** Those who get every key that is pressed. */
+/** The readers; each gets every key that is pressed. */
 export class Readers {
   readonly #input: TerminalInput;
   readonly #parser = new KeyParser();
   readonly #queues = new Set<Keys>();
   readonly #sequences = new WeakMap<Terminal.UserInput, string>();
-  /** Those whose keys have ended, and whose scopes have not closed. */
+  /** Readers whose keys have ended and whose scopes are still open. */
   readonly #finished = new Set<Keys>();
   #hasEnded = false;
   #onJoin: () => void = () => {};
@@ -102,7 +102,7 @@ export class Readers {
     this.#input = input;
   }
 
-  /** One more reader, until its scope closes. */
+  /** Adds a reader until its scope closes. */
   join(): Effect.Effect<Keys, never, Scope.Scope> {
     return Effect.acquireRelease(
       Effect.tap(Queue.bounded<Terminal.UserInput, Cause.Done>(MOST_KEYS), (queue) =>
@@ -121,7 +121,7 @@ export class Readers {
     this.#onJoin = () => resume(Effect.void);
   });
 
-  /** What the last reader has not taken was not read. */
+  /** Puts back the keys that the last reader has not taken: they count as unread. */
   #leave(queue: Keys): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       this.#queues.delete(queue);
@@ -129,7 +129,7 @@ export class Readers {
       const isLast = this.#queues.size === 0 && this.#finished.size === 0;
       let rest = "";
       for (;;) {
-        // All that are in it, and then those that waited for a place.
+        // First the keys in the queue, then those that waited for a place in it.
         const inputs = yield* Effect.orElseSucceed(Queue.clear(queue), () => []);
         if (inputs.length === 0) break;
         for (const input of inputs) rest += this.#sequences.get(input) ?? "";
@@ -141,7 +141,7 @@ export class Readers {
     });
   }
 
-  /** Nobody who reads now gets another key. */
+  /** Ends the keys of all current readers. */
   #finish(): void {
     for (const queue of this.#queues) {
       Queue.endUnsafe(queue);
@@ -160,7 +160,7 @@ export class Readers {
       if (this.#queues.size === 0) return Effect.andThen(this.#joined, step);
       const press = this.#parser.next(this.#input);
       if (press !== undefined) return this.#give(press, step);
-      // At the end, an escape of which nothing follows is a key as well, a little later.
+      // At the end of the input a lone escape is a key as well, once its timeout has passed.
       const read = Effect.flatMap(this.#input.more(), (more) =>
         more
           ? Effect.void
@@ -184,7 +184,7 @@ export class Readers {
     return Effect.flatMap(
       Effect.forEach([...this.#queues], (queue) => Queue.offer(queue, input)),
       (taken) => {
-        // All have left meanwhile.
+        // All readers have left meanwhile.
         if (!taken.includes(true)) this.#input.text = sequence + this.#input.text;
         if (isQuit(input)) this.#finish();
         return next;

@@ -3,7 +3,7 @@ import { type HandleFailure, mkdir, stat, type Task } from "@rsyscall/handle";
 import * as near from "@rsyscall/near";
 import { Cause, Effect, Exit } from "effect";
 
-/** mkdir(2) of a directory and of all above it that are missing. It may be there already. */
+/** Makes a directory and all that are missing above it: mkdir(2). It may exist already. */
 export const makeDirectories = (
   task: Task,
   path: string,
@@ -12,12 +12,12 @@ export const makeDirectories = (
   mkdir(task, path, mode).pipe(
     near.catchErrno("EEXIST", (error) => unlessDirectory(task, path, error)),
     near.catchErrno("ENOENT", (error) =>
-      // An empty path, or all that could be missing is there: a link that leads nowhere, for instance.
+      // The path is empty, or nothing that could be made is missing: a link that leads nowhere, for instance.
       path === "" ? Effect.fail(error) : makeAll(task, path, mode),
     ),
   );
 
-/** Tries all directories of the path in one round trip. */
+/** Tries to make all directories of the path in one round trip. */
 const makeAll = (task: Task, path: string, mode: number): Effect.Effect<void, HandleFailure> => {
   const paths = [...path.matchAll(/[^/]+/g)].map(({ 0: name, index }) =>
     path.slice(0, index + name.length),
@@ -43,7 +43,7 @@ const makeAll = (task: Task, path: string, mode: number): Effect.Effect<void, Ha
   });
 };
 
-/** What is there already may be a link to a directory. */
+/** Succeeds if the path exists already as a directory, or as a link to one. */
 const unlessDirectory = (
   task: Task,
   path: string,

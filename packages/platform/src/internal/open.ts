@@ -18,16 +18,17 @@ export const openFlags: Readonly<Record<FileSystem.OpenFlag, number>> = {
   "ax+": O.RDWR | O.CREAT | O.APPEND | O.EXCL,
 };
 
-/** Milliseconds between attempts to open what there is no event for. */
+/** Milliseconds between attempts to open a file for which the kernel has no event. */
 const FIRST_PAUSE = 1;
 const LONGEST_PAUSE = 50;
 
 /**
- * open(2), without blocking the process: a FIFO would wait for somebody at its other end, and with it
- * all other calls of the process.
+ * Opens a file without blocking the process: open(2) of a FIFO would wait for a process at its other end,
+ * and all later calls of the process with it.
  *
- * To read from a FIFO it is opened at once, and the first read waits. To write it must have a reader
- * (ENXIO), and a file with a lease must have lost it (EAGAIN); for neither there is an event.
+ * A FIFO is opened for reading at once, and the first read waits. Opening it for writing fails until it has a
+ * reader (ENXIO), and opening a leased file until the lease is broken (EAGAIN). The kernel has no event for
+ * either, so both are tried again.
  */
 export const openWithoutBlocking = (
   { task }: Thread,

@@ -15,24 +15,24 @@ import { sleep } from "./sleep.ts";
 /** PIDFD_SIGNAL_PROCESS_GROUP of linux/pidfd.h. Since Linux 6.9; before it is EINVAL. */
 const PROCESS_GROUP = 4;
 
-/** How often the kernel is asked for the rest of a process group, in milliseconds. It does not tell. */
+/** Milliseconds between looks at the rest of a process group: the kernel has no event for its end. */
 const POLL_INTERVAL = 10;
 
-/** A process, and the group that it leads. */
+/** A process and the group that it leads. */
 export interface Target {
   readonly process: ChildProcess;
   /**
-   * The descriptor through which it is signalled, as handles of different scopes: as long as one of these is
-   * good, it can be.
+   * Handles, of different scopes, of the pidfd through which the process is signalled. One open handle is
+   * enough.
    */
   readonly pidfds: ReadonlyArray<Pidfd>;
   readonly leadsGroup: boolean;
 }
 
-/** The handle by which a process is signalled now; undefined if nothing is left of it. */
+/** The handle by which a process is signalled now; undefined if all are closed. */
 const pidfdOf = ({ pidfds }: Target): Pidfd | undefined => pidfds.find(({ isValid }) => isValid);
 
-/** The pidfd stands for the group even when the leader is no more, and never for another one. */
+/** Signals a group. The pidfd stands for it even after the leader has ended, and never for another group. */
 export const signalGroup = (target: Target, signal: number): Effect.Effect<void, HandleFailure> =>
   Effect.suspend(() => {
     const { process } = target;
@@ -51,8 +51,8 @@ export const signalGroup = (target: Target, signal: number): Effect.Effect<void,
       PROCESS_GROUP,
     );
     return byPidfd.pipe(
-      // An old kernel; or the parent has rights, and sees processes, that the controller has or sees not.
-      // The number is one of the namespace that the child was started from, which need not be the parent's.
+      // The kernel is too old; or only the parent has the rights, or sees the processes.
+      // The number belongs to the namespace that the child was started from, which need not be the parent's.
       near.catchErrno(["EINVAL", "EPERM", "ENOSYS"], () =>
         Effect.flatMap(process.pidIn(process.task), (group) =>
           near.kill(process.task.sysif, -group, signal),
@@ -62,9 +62,8 @@ export const signalGroup = (target: Target, signal: number): Effect.Effect<void,
   });
 
 /**
- * Waits until there is nobody left in the process group. Those whose end nobody takes note of stay in it:
- * the first process of a container need not do so at once, or at all. So /proc is asked for them, where it
- * shows them.
+ * Waits until the process group is empty. Zombies stay in it until their parent waits for them, which the
+ * first process of a container may do late, or never. So where /proc shows them, zombies do not count.
  */
 export const untilEmpty = (target: Target): Effect.Effect<void> =>
   Effect.gen(function* () {
@@ -86,11 +85,11 @@ export const untilEmpty = (target: Target): Effect.Effect<void> =>
 
 interface Member {
   readonly pid: number;
-  /** And nobody has waited for it. */
+  /** It has ended, and its parent has not waited for it. */
   readonly hasEnded: boolean;
 }
 
-/** Those of a process group that /proc shows. None if there is no /proc, or that of another namespace. */
+/** The processes of a group that /proc shows: none without a /proc, or with that of another namespace. */
 const membersOf = (task: Task, group: number): Effect.Effect<ReadonlyArray<Member>> =>
   Effect.flatMap(readlink(task, "/proc/self"), ({ text }) =>
     text === String(task.pid)
@@ -110,7 +109,7 @@ const membersOf = (task: Task, group: number): Effect.Effect<ReadonlyArray<Membe
     Effect.orElseSucceed(() => []),
   );
 
-/** What /proc/PID/stat says of a process, if that is in the group: see proc_pid_stat(5). */
+/** Parses /proc/PID/stat of a process in the group; undefined for one outside it. See proc_pid_stat(5). */
 const memberOf = (
   task: Task,
   group: number | undefined,
@@ -121,10 +120,10 @@ const memberOf = (
   ).pipe(
     Effect.map((bytes) => {
       const text = Buffer.from(bytes).toString("latin1");
-      // The name before may have parentheses and spaces in it.
+      // The name before these fields may contain parentheses and spaces.
       const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
       const [state = "", , processGroup] = fields;
-      // The first thread may have ended, and others not.
+      // The first thread may have ended before others.
       const threads = Number(fields[17]);
       return Number(processGroup) === group
         ? { pid, hasEnded: (state === "Z" && threads <= 1) || state === "X" }

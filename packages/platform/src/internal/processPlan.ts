@@ -3,18 +3,18 @@ import type { Thread } from "@rsyscall/thread";
 import { Duration, Effect, Option, PlatformError, Redacted, Sink, Stream } from "effect";
 import { ChildProcess, CommandLine } from "effect/process";
 
-/** The service, as errors name it. */
+/** The name of the service in errors. */
 export const MODULE = "ChildProcess";
 
 export type Input = Stream.Stream<Uint8Array, PlatformError.PlatformError>;
 export type Output = Sink.Sink<Uint8Array, Uint8Array, never, PlatformError.PlatformError>;
 
-/** What the program has as one of its descriptors. What is not wired is as in the process that starts it. */
+/** What a descriptor of the program is. Without a wire it is inherited from the process that starts it. */
 export type Wire =
   | { readonly type: "ignore" | "input" | "output" | "duplex" }
-  /** Handed over by whoever has it. */
+  /** A descriptor that the caller hands over. */
   | { readonly type: "given" }
-  /** The same as another of the program's. */
+  /** A duplicate of another descriptor of the program. */
   | { readonly type: "same"; readonly as: number };
 
 /** What is written to a descriptor of the program. */
@@ -29,21 +29,21 @@ export interface OutputPlan {
   readonly sink: Output | undefined;
 }
 
-/** How a process is to be ended. */
+/** How a process is to be ended: by which signal, and when by force. */
 export interface Ending {
   readonly signal: number;
   /** Milliseconds until SIGKILL; undefined for never. */
   readonly forceKillAfter: number | undefined;
 }
 
-/** A command, checked: what the kernel is to be asked for. */
+/** A command that was checked, as arguments for the kernel. */
 export interface Plan {
-  /** For errors: what is redacted stays so. */
+  /** The command in errors; redacted values stay redacted. */
   readonly name: string;
   readonly program: string;
   readonly argv: ReadonlyArray<string>;
   readonly envp: ReadonlyArray<string | Uint8Array>;
-  /** Where a program is looked for that has no slash in its name. */
+  /** Directories that are searched for a program without a slash in its name. */
   readonly path: string | undefined;
   readonly cwd: string | undefined;
   readonly detached: boolean;
@@ -79,7 +79,7 @@ export const endingOf = (
     : Effect.succeed({ signal, forceKillAfter: Math.max(0, Duration.toMillis(duration.value)) });
 };
 
-/** Text that the kernel takes; it would stop at a NUL. */
+/** Checks that text has no NUL, at which the kernel would stop. */
 const textOf = (
   word: unknown,
   what: string,
@@ -129,7 +129,7 @@ const environmentOf = (
   });
 };
 
-/** The program, and what it is called with. */
+/** The program and its arguments. */
 const programOf = ({
   command,
   args,
@@ -152,7 +152,7 @@ const programOf = ({
 
 const isInput = (stdin: unknown): stdin is Input => Stream.isStream(stdin);
 
-/** What a plain word asks for as stdin, stdout or stderr; nothing to inherit. */
+/** The wire that a plain word means for stdin, stdout or stderr; undefined for `inherit`. */
 const wireOf = (
   word: string,
   piped: "input" | "output",
@@ -160,7 +160,7 @@ const wireOf = (
 ): Effect.Effect<Wire | undefined, PlatformError.PlatformError> => {
   switch (word) {
     case "pipe":
-    // Means something on another system only.
+    // It has a meaning on other systems only.
     case "overlapped":
       return Effect.succeed({ type: piped });
     case "ignore":
@@ -172,7 +172,7 @@ const wireOf = (
   }
 };
 
-/** Checks a command and fills in what it leaves open. */
+/** Checks a command and fills in its defaults. */
 export const planOf = (
   thread: Thread,
   command: ChildProcess.StandardCommand,
@@ -243,10 +243,10 @@ export const planOf = (
     };
   });
 
-/** Of the numbers that descriptors can have at all. */
+/** The largest number that a descriptor can have. */
 const LARGEST = 2 ** 31 - 1;
 
-/** The commands of a pipeline in their order, and how each is piped into the next. */
+/** Lists the commands of a pipeline in order, with the options by which each is piped into the next. */
 export const flatten = (
   command: ChildProcess.Command,
 ): {
@@ -262,7 +262,7 @@ export const flatten = (
   };
 };
 
-/** Where the output of a command comes from: those of its descriptors that somebody can read. */
+/** The descriptors of a command from which its output can be read. */
 export const sourcesOf = (
   { outputs }: Plan,
   from: ChildProcess.PipeFromOption = "stdout",
@@ -272,11 +272,11 @@ export const sourcesOf = (
   return numbers.filter((number) => outputs.has(number));
 };
 
-/** Where the output of another goes. */
+/** The descriptor of a command that gets another's output. */
 export const targetOf = (to: ChildProcess.PipeToOption = "stdin"): number =>
   ChildProcess.parseFdName(to) ?? 0;
 
-/** The plan with that descriptor to be written to, whatever it was to be. */
+/** Makes a descriptor of the plan one that is written to, whatever it was. */
 export const withInput = (plan: Plan, number: number): Plan => {
   const isDuplex = plan.wires.get(number)?.type === "duplex";
   const outputs = new Map(plan.outputs);
@@ -291,7 +291,7 @@ export const withInput = (plan: Plan, number: number): Plan => {
 };
 
 /**
- * Whether the two can have the two ends of one pipe, so that no byte comes here.
+ * Whether two commands can have the two ends of one pipe, so that no byte goes through the controller.
  */
 export const isDirect = (
   left: Plan,
@@ -307,7 +307,7 @@ export const isDirect = (
   right.wires.get(target)?.type === "input" &&
   right.inputs.get(target)?.endOnDone === true;
 
-/** The plan with all of these being one descriptor, whose other end somebody else will read. */
+/** Makes all these descriptors of the plan one, whose other end another program reads. */
 export const withShared = (plan: Plan, sources: ReadonlyArray<number>): Plan => {
   const [first = 1, ...rest] = sources;
   const wires = new Map(plan.wires);
@@ -317,7 +317,7 @@ export const withShared = (plan: Plan, sources: ReadonlyArray<number>): Plan => 
   return { ...plan, wires, outputs };
 };
 
-/** The plan with a descriptor that is handed over. */
+/** Makes a descriptor of the plan one that the caller hands over. */
 export const withGiven = (plan: Plan, number: number): Plan => {
   const inputs = new Map(plan.inputs);
   inputs.delete(number);

@@ -23,27 +23,27 @@ import {
 } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, PlatformError, Scope } from "effect";
 import { platformError } from "../platformError.ts";
-import { openPassage, type Passage } from "./passage.ts";
+import { openPassage, type Passage } from "./descriptorPassage.ts";
 import { end } from "./processEnd.ts";
 import { signalGroup, type Target } from "./processGroup.ts";
 import { MODULE, type Plan, type Wire } from "./processPlan.ts";
 
-/** A program that runs. */
+/** A running program. */
 export interface Started extends Target {
-  /** The other ends of its descriptors, in the task to which those get: mostly the controller. */
+  /** The other ends of its descriptors, in the task that they are passed to: mostly the controller. */
   readonly ends: ReadonlyMap<number, FileDescriptor>;
-  /** Tells of these. */
+  /** Tells when these are ready. */
   readonly epoller: Epoller;
-  /** It may outlive its scope, and the program that has started it. Done twice is done once. */
+  /** Lets it outlive its scope and the program that started it. Idempotent. */
   readonly unref: () => Effect.Effect<void>;
-  /** It ends with its scope again, and the event loop goes on for it. */
+  /** Undoes `unref`: it ends with its scope again, and keeps the event loop alive. */
   readonly ref: () => Effect.Effect<void>;
 }
 
 /**
- * Starts a program of the Thread. The scope ends it, as the plan says.
+ * Starts a program as a child of the Thread. The scope ends it, as the plan says.
  *
- * @param given descriptors, from where its ends will be, for the wires of that type
+ * @param given the descriptors for wires of the type `given`, in the task that has the program's other ends
  */
 export const start = (
   thread: Thread,
@@ -53,7 +53,7 @@ export const start = (
   Effect.uninterruptible(
     Effect.gen(function* () {
       const scope = yield* Effect.scope;
-      // What watches the process lasts as long as that, or the Thread: perhaps longer than the scope.
+      // The pidfd lives as long as the process or the Thread, and so perhaps longer than the scope.
       const life = yield* Scope.fork(thread.scope);
       return yield* Effect.gen(function* () {
         const passage = yield* Scope.provide(openPassage(thread), life);
@@ -63,7 +63,7 @@ export const start = (
           Scope.provide(life),
           Effect.onError(() => process.killAndWait()),
         );
-        // Of the two scopes either may be the last: the one of a caller that has unref'ed it, or the one of a Thread that ends.
+        // Either scope may be the last: that of a caller that unref'ed it, or that of a Thread that ends.
         const inScope = yield* Scope.provide(pidfd.forTask(pidfd.task), scope);
         const target: Target = { process, pidfds: [pidfd, inScope], leadsGroup: plan.detached };
         const { hold, letGo } = holding(thread, process);
@@ -109,7 +109,7 @@ export const start = (
     ),
   );
 
-/** What execvp(3) would have said. */
+/** The error that execvp(3) would give. */
 const errnoOf = (error: HandleFailure | ExecutableNotFoundError): Error =>
   error._tag === "ExecutableNotFoundError"
     ? SyscallError.of(
@@ -119,7 +119,7 @@ const errnoOf = (error: HandleFailure | ExecutableNotFoundError): Error =>
       )
     : error;
 
-/** The event loop goes on for a program that runs, until it is let go. */
+/** Keeps the event loop alive while a program runs, until it is unref'ed. */
 const holding = ({ connection: { accessEpoller } }: Thread, process: ChildProcess) => {
   let isHeld = false;
   const hold = Effect.sync(() => {
@@ -137,10 +137,10 @@ const holding = ({ connection: { accessEpoller } }: Thread, process: ChildProces
   return { hold, letGo };
 };
 
-/** Whether a process has ended by itself, and not well. */
+/** Whether a process has exited with a status other than 0. */
 const hasFailed = ({ state }: ChildProcess): boolean => (state?.exitStatus ?? 0) !== 0;
 
-/** What a program leaves behind that has failed ends with it, even if it was unref'ed. */
+/** Ends what a failed program leaves behind, even if it was unref'ed. */
 const endOthers = (target: Target, { ending }: Plan): Effect.Effect<void> =>
   Effect.suspend(() =>
     target.leadsGroup && hasFailed(target.process)
@@ -148,7 +148,7 @@ const endOthers = (target: Target, { ending }: Plan): Effect.Effect<void> =>
       : Effect.void,
   );
 
-/** Gives back what watches a process, as soon as there is nothing to watch. */
+/** Closes the pidfd of a process as soon as there is nothing left to watch. */
 const closeAfter = (
   over: Fiber.Fiber<void>,
   { scope }: Thread,
@@ -160,18 +160,18 @@ const closeAfter = (
     return process.state === undefined ? Effect.asVoid(Effect.forkIn(close, scope)) : close;
   });
 
-/** A child of the Thread, which is to become the program. */
+/** Makes a child of the Thread that will become the program. */
 const fork = (
   thread: Thread,
   { wires, detached }: Plan,
   life: Scope.Scope,
 ): Effect.Effect<ChildThread, HandleFailure, Scope.Scope> => {
-  // Of a child that may outlive its scope, this one has what watches it.
+  // A child may outlive its scope: this scope has its pidfd.
   const parent = thread.with({ scope: life });
   const forked = parent.fork({ detached });
   const numbers = [...wires.keys()].filter((number) => number > 2);
   if (numbers.length === 0) return forked;
-  // The child has channels of its own, which must not get the numbers of the program's descriptors.
+  // Channels of the child must not get the numbers of the program's descriptors.
   return Effect.acquireUseRelease(
     Scope.make(),
     (scope) =>
@@ -226,7 +226,7 @@ const become = (
       yield* Effect.forEach(
         others.entries(),
         ([i, [number, other]]) => {
-          // A descriptor that was passed is one of no kind.
+          // The kind of a descriptor that was passed is unknown.
           const end = (ours[i] as FileDescriptor).narrow(
             other.constructor as FdKind<FileDescriptor>,
           );
@@ -242,7 +242,7 @@ const become = (
     return { ends, epoller: connection.accessEpoller, pidfd };
   });
 
-/** chdir(2), and what Effect's own says when it looks whether it can. */
+/** Changes the directory: chdir(2). Its errors are those of Effect's own spawner, which calls access first. */
 const enter = (
   child: ChildThread,
   cwd: string,
@@ -259,7 +259,7 @@ const enter = (
     : Effect.mapError(child.chdir(cwd), platformError(module, method, cwd));
 };
 
-/** The child's end of what one of its descriptors is to be, and the other end if there is one. */
+/** Opens the child's end of a wire, and our end if there is one. */
 const wireUp = (
   { task }: ChildThread,
   { type }: Wire,
@@ -282,7 +282,7 @@ const wireUp = (
   }
 };
 
-/** Puts descriptors in their places. None may be overwritten before it was used. */
+/** Puts descriptors in their places, none over one that is still needed. */
 const place = (
   { task }: ChildThread,
   wanted: ReadonlyMap<number, FileDescriptor>,
@@ -299,7 +299,7 @@ const place = (
       yield* (aside.get(fd) ?? fd).dup3(new FileDescriptor(task, Fd(number)));
   });
 
-/** execvpe(3): with the PATH of the program's environment, and the shell for what is no program. */
+/** Executes as execvpe(3): by the PATH of the program's environment, and by a shell what is no executable. */
 const execute = (
   child: ChildThread,
   { program, argv, envp, path }: Plan,

@@ -11,11 +11,11 @@ import { writeAllWithoutSignal } from "./writeWithoutSignal.ts";
 export type InputSink = Sink.Sink<void, Uint8Array, never, PlatformError.PlatformError>;
 export type OutputStream = Stream.Stream<Uint8Array, PlatformError.PlatformError>;
 
-/** What can be written to and read from a program, by the numbers of its descriptors. */
+/** The streams and sinks of a program, by the numbers of its descriptors. */
 export interface Streams {
   readonly sinks: ReadonlyMap<number, InputSink>;
   readonly streams: ReadonlyMap<number, OutputStream>;
-  /** Nobody reads the descriptor any more: who writes to it gets SIGPIPE. */
+  /** Closes our end: the program gets SIGPIPE when it writes to the descriptor. */
   readonly stopReading: (number: number) => Effect.Effect<void>;
 }
 
@@ -23,7 +23,7 @@ const NAMES = ["stdin", "stdout", "stderr"];
 
 const nameOf = (number: number): string => NAMES[number] ?? `fd${number}`;
 
-/** Makes the streams and sinks of the ends that are ours. */
+/** Makes streams and sinks of our ends. */
 export const makeStreams = (
   epoller: Epoller,
   ends: ReadonlyMap<number, FileDescriptor>,
@@ -78,7 +78,7 @@ const bytesOf = (
 const isSocket = (afd: AsyncFileDescriptor): afd is AsyncFileDescriptor<Socket> =>
   afd.handle instanceof Socket;
 
-/** Writes all of the bytes. If nobody reads them any more that is EPIPE, and never SIGPIPE. */
+/** Writes all bytes. Without a reader it fails with EPIPE, and never raises SIGPIPE. */
 const writeAll = (
   epoller: Epoller,
   afd: AsyncFileDescriptor,
@@ -86,7 +86,7 @@ const writeAll = (
 ): Effect.Effect<void, HandleFailure> =>
   isSocket(afd)
     ? afd.sendAllBytes(bytes)
-    : // Which ignores it, and waits for room more cheaply.
+    : // Node ignores SIGPIPE, and waits for room at less cost.
       afd.handle.task.sysif instanceof LocalSyscallInterface
       ? afd.writeAllBytes(bytes)
       : writeAllWithoutSignal(epoller, afd.handle, bytes);
@@ -113,15 +113,15 @@ const sinkOf = (
   return endOnDone ? Sink.ensuring(sink, end) : sink;
 };
 
-/** Whether a program has stopped reading, or has ended: its good right. */
+/** Whether a failure only says that the program has stopped reading, or has ended: that is no error. */
 const isDisregard = (error: unknown): boolean => {
   const cause = (error as PlatformError.PlatformError | undefined)?.reason?.cause;
   return cause instanceof SyscallError && (cause.errno === "EPIPE" || cause.errno === "ECONNRESET");
 };
 
 /**
- * Writes a stream to a program, for as long as the scope is open. What goes wrong with the stream itself is
- * told by `failure`.
+ * Writes a stream to a program, for as long as the scope is open. A failure of the stream itself completes
+ * `failure`.
  */
 export const feed = (
   stream: OutputStream,

@@ -2,14 +2,14 @@ import type { FileDescriptor, HandleFailure } from "@rsyscall/handle";
 import { batchThen, ioctl } from "@rsyscall/near";
 import { Effect, Option, type Scope } from "effect";
 
-/** Raw mode of a terminal until the scope closes; nothing for another descriptor. */
+/** Puts a terminal into raw mode until the scope closes. Does nothing to another descriptor. */
 export const rawMode = (fd: FileDescriptor): Effect.Effect<void, never, Scope.Scope> =>
   Effect.asVoid(
     Effect.acquireRelease(
       Effect.option(Effect.tap(getTermios(fd), (before) => setTermios(fd, rawTermios(before)))),
       Option.match({
         onNone: () => Effect.void,
-        // The process may be no more.
+        // The process may have ended.
         onSome: (before) => Effect.ignore(setTermios(fd, before)),
       }),
     ),
@@ -29,7 +29,7 @@ const CC = 17;
 const VTIME = 5;
 const VMIN = 6;
 
-/** As Node's raw mode: no lines, no echo, no signals; output is as it was, with newlines that return. */
+/** Node's raw mode: no line editing, no echo, no signals. Output stays as it was: a newline returns the carriage. */
 const rawTermios = (before: Uint8Array): Uint8Array => {
   const termios = before.slice();
   const view = new DataView(termios.buffer);
@@ -57,7 +57,7 @@ const ICANON = 0x2;
 const ECHO = 0x8;
 const IEXTEN = 0x8000;
 
-/** ENOTTY for what is no terminal. */
+/** Gets the modes of a terminal: ENOTTY for another descriptor. */
 const getTermios = (fd: FileDescriptor): Effect.Effect<Uint8Array, HandleFailure> => {
   const { task } = fd;
   return Effect.flatMap(fd.borrow(task), (number) =>
@@ -70,7 +70,7 @@ const getTermios = (fd: FileDescriptor): Effect.Effect<Uint8Array, HandleFailure
   );
 };
 
-/** At once: to wait until the terminal has shown everything could take for ever, in the process. */
+/** Sets the modes at once. Waiting until all output is shown (TCSETSW) could block the process for ever. */
 const setTermios = (
   fd: FileDescriptor,
   termios: Uint8Array,

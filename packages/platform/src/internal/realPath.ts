@@ -3,14 +3,14 @@ import { getcwd, type HandleFailure, type Task } from "@rsyscall/handle";
 import * as near from "@rsyscall/near";
 import { Cause, Effect, Exit } from "effect";
 
-/** Links on the way, as the kernel counts them. */
+/** Links that are followed at most, as in the kernel. */
 const MOST_LINKS = 40;
 
-/** Components that are asked about together, and the room for what each may say. */
+/** Components whose links are read together, and the bytes for the target of each. */
 const AT_ONCE = 8;
 const LINK_SIZE = 4096;
 
-/** The names in a path. A slash at its end is a ".": what is before it must be a directory. */
+/** The names in a path. A trailing slash is a ".": the name before it must be a directory. */
 const namesOf = (path: string): Array<string> => {
   const names = path.split("/").filter((name) => name !== "");
   return path.endsWith("/") && names.length > 0 ? [...names, "."] : names;
@@ -19,9 +19,9 @@ const namesOf = (path: string): Array<string> => {
 const isDots = (name: string): boolean => name === "." || name === "..";
 
 /**
- * realpath(3), by asking for the links on the way: without /proc, which the process may not have. The
- * ".." of a linked directory is its real parent, as for the kernel. Where no links are, some names take
- * one round trip together.
+ * realpath(3), by readlink(2) of the names on the way: not by /proc, which the process may not have. The
+ * ".." of a linked directory is its real parent, as for the kernel. Several names that are no links take
+ * one round trip.
  */
 export const realPath = (task: Task, path: string): Effect.Effect<string, HandleFailure> =>
   Effect.gen(function* () {
@@ -30,7 +30,7 @@ export const realPath = (task: Task, path: string): Effect.Effect<string, Handle
     let left: ReadonlyArray<string> = namesOf(path);
     if (!path.startsWith("/")) {
       const { text } = yield* getcwd(task);
-      // The directory lies outside of the process's root.
+      // The directory is outside of the process's root.
       if (!text.startsWith("/"))
         return yield* Effect.fail(near.SyscallError.of("getcwd", "ENOENT", path));
       known = namesOf(text);
@@ -87,7 +87,7 @@ const firstLink = (
               target: near.Path.make(bytes).text,
             }));
           const error = Cause.squash(exit.cause);
-          // It is there, and no link.
+          // It exists, and is no link.
           const isPlain = error instanceof near.SyscallError && error.errno === "EINVAL";
           if (!isPlain) return Effect.failCause(exit.cause);
         }

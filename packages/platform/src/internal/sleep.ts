@@ -3,7 +3,7 @@ import { Effect } from "effect";
 /** The longest that setTimeout can wait. */
 const LONGEST = 2 ** 31 - 1;
 
-/** A sleep on the real clock, whatever clock the program has: processes know no other. */
+/** Sleeps on the real clock, even under a test clock: processes run on the real one. */
 export const sleep = (milliseconds: number): Effect.Effect<void> =>
   milliseconds > LONGEST
     ? Effect.never

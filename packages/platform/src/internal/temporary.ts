@@ -10,19 +10,19 @@ export interface TemporaryOptions {
   readonly prefix?: string | undefined;
 }
 
-/** How many names are tried before it is somebody's plan that they all exist. */
+/** Random names that are tried. That so many exist already can only be an attack. */
 const ATTEMPTS = 16;
 
-/** A name that nobody can guess. */
+/** A name that cannot be guessed. */
 export const randomName = (): string => randomBytes(8).toString("hex");
 
-/** Where, and what the name begins with: a slash there would be the root. */
+/** The directory, and the prefix of the name without leading slashes, which would mean the root. */
 const place = (thread: Thread, { directory, prefix = "" }: TemporaryOptions) => ({
   directory: directory === "" ? "." : (directory ?? thread.environ.tmpdir.text),
   prefix: prefix.replace(/^\/+/, ""),
 });
 
-/** mkdtemp(3): a new directory that only the process's user may enter, and that stays. */
+/** Makes a directory that only the process's user may enter, and that stays: mkdtemp(3). */
 export const makeTemporaryDirectory = (
   thread: Thread,
   method: string,
@@ -37,7 +37,7 @@ export const makeTemporaryDirectory = (
   return attempt(method, [directory, prefix], () => make(ATTEMPTS));
 };
 
-/** The same, and the scope removes it. */
+/** Makes a directory that the scope removes. */
 export const makeTemporaryDirectoryScoped = (
   thread: Thread,
   method: string,

@@ -7,18 +7,18 @@ import { Effect, Semaphore, Terminal } from "effect";
 /** The longest line, in UTF-16 code units. What is longer comes in pieces: stdin may be a pipe without end. */
 const LONGEST_LINE = 1024 * 1024;
 
-/** What can be read of stdin, as text. */
+/** Stdin of a program, read as text. */
 export class TerminalInput {
   readonly fd: FileDescriptor;
   #text = "";
-  /** So much of the text is known to have no end of a line in it. */
+  /** UTF-16 code units at the start of the text that are known to contain no end of a line. */
   #searched = 0;
   readonly #wait: Effect.Effect<void, HandleFailure>;
   readonly #decoder = new StringDecoder("utf8");
-  /** Held by who reads: nobody must read what another one has waited for. */
+  /** Held by the reader: a second one must not take the input that the first one waits for. */
   readonly #reading = Semaphore.makeUnsafe(1);
   #reads = 0;
-  /** A line has ended with a carriage return, of which a newline may be part. */
+  /** The last line ended with a carriage return; a newline right behind it belongs to it. */
   #sawReturn = false;
 
   constructor({ thread }: StubCall) {
@@ -31,7 +31,7 @@ export class TerminalInput {
     );
   }
 
-  /** What has arrived, and nobody has taken. */
+  /** Text that has arrived and was not taken. */
   get text(): string {
     return this.#text;
   }
@@ -41,7 +41,7 @@ export class TerminalInput {
     this.#searched = 0;
   }
 
-  /** What comes in small pieces is searched piece by piece, and put together once: at the end of the line. */
+  /** Small pieces are searched one by one, and joined once: at the end of the line. */
   #append(piece: string): void {
     if (this.#searched === this.#text.length && !/[\r\n]/.test(piece))
       this.#searched += piece.length;
@@ -49,8 +49,8 @@ export class TerminalInput {
   }
 
   /**
-   * Reads once more: false at the end, of which a terminal may have several. An interruption loses nothing
-   * that was read.
+   * Reads once: false at the end of the input, which a terminal may reach several times. An interruption
+   * loses nothing that was read.
    */
   more(): Effect.Effect<boolean, HandleFailure> {
     return Effect.suspend(() => {
@@ -63,7 +63,7 @@ export class TerminalInput {
       return Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(restore(this.#reading.take(1)), () =>
           Effect.ensuring(
-            // Somebody else may have read in between.
+            // Another process may have read it meanwhile.
             Effect.suspend(() =>
               this.#reads === before
                 ? Effect.andThen(restore(this.#wait), read)
@@ -76,7 +76,7 @@ export class TerminalInput {
     });
   }
 
-  /** The next line, without its end. */
+  /** Takes the next line, without its end. */
   line(): Effect.Effect<string, Terminal.QuitError> {
     return Effect.suspend(() => {
       if (this.#sawReturn && this.text.length > 0) {

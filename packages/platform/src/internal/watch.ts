@@ -11,16 +11,16 @@ const REMOVED = IN.DELETE | IN.MOVED_FROM;
 const REMOVED_ITSELF = IN.DELETE_SELF | IN.MOVE_SELF;
 const UPDATED = IN.MODIFY | IN.ATTRIB;
 
-/** It was there a moment ago, or something else is there now. */
+/** The path was removed or replaced meanwhile. */
 const GONE = ["ENOENT", "ENOTDIR", "ELOOP"] as const;
 
-/** Bytes of events that are read at a time. */
+/** Bytes of one read of events. */
 const BATCH = 16 * 1024;
 
 /**
- * What happens to a file, or in a directory, by inotify(7) of the process. Paths are relative to the
- * directory, and of a file its name alone. The stream ends when what is watched is gone, and fails when
- * more has happened than the kernel keeps.
+ * Tells what happens to a file or in a directory, by inotify(7) in the process. Paths are relative to the
+ * directory; for a file they are its name. The stream ends when the file or directory is gone, and fails
+ * when the kernel's queue of events overflows.
  */
 export const watch = (
   thread: Thread,
@@ -33,7 +33,7 @@ export const watch = (
       path,
       Effect.gen(function* () {
         const { task } = thread;
-        // As Effect calls it.
+        // The method's name in Effect's own messages.
         const { mode } = yield* named("stat", path, stat(task, path));
         const afd = yield* thread.makeAfd(yield* Inotify.make(task));
         const recursive = options.recursive === true && isDirectory(mode);
@@ -60,7 +60,7 @@ class Watching {
   readonly #root: string;
   readonly #recursive: boolean;
   readonly #afd: AsyncFileDescriptor<Inotify>;
-  /** By the watch descriptor, the path of a directory with a slash behind; of the root nothing. */
+  /** Paths of directories, with a trailing slash, by watch descriptor; the root's is empty. */
   readonly #prefixes = new Map<number, string>();
   #told: Array<FileSystem.WatchEvent> = [];
   #hasEnded = false;
@@ -72,12 +72,12 @@ class Watching {
     this.#afd = afd;
   }
 
-  /** Watches what is there now. */
+  /** Starts to watch. */
   begin(): Effect.Effect<void, HandleFailure> {
     return this.#add("", false);
   }
 
-  /** What has happened since, waiting for something to happen; undefined at the end. */
+  /** Waits for events and gives them; undefined at the end. */
   next(): Effect.Effect<Events | undefined, HandleFailure> {
     const [first, ...rest] = this.#told;
     if (first !== undefined) {
@@ -100,16 +100,16 @@ class Watching {
   /**
    * Watches a directory, and what is in it.
    *
-   * @param isNew what is in it is told of, as nobody was there to see it come
+   * @param isNew tell of its content as created: there was no watch yet when it was
    */
   #add(prefix: string, isNew: boolean): Effect.Effect<void, HandleFailure> {
     const isRoot = prefix === "";
     const mask =
       CREATED | REMOVED | UPDATED | (isRoot ? REMOVED_ITSELF : IN.ONLYDIR | IN.DONT_FOLLOW);
-    // With its slash, a link would be followed.
+    // With the trailing slash a link would be followed.
     const path = this.#path(prefix.slice(0, -1));
     return Effect.flatMap(this.#afd.handle.addWatch(path, mask), (wd) => {
-      // It was found when what is around it was listed, and now its event has come.
+      // It was found when its parent was listed, and now its event has come.
       if (this.#prefixes.get(wd) === prefix) return Effect.void;
       this.#prefixes.set(wd, prefix);
       return this.#recursive ? this.#addBelow(prefix, isNew) : Effect.void;
@@ -143,14 +143,14 @@ class Watching {
     return catchErrno(GONE, () => Effect.void)(this.#add(prefix, isNew));
   }
 
-  /** A directory is elsewhere now, and all that is below it. */
+  /** Changes the paths of a directory that was moved, and of all below it. */
   #leave(prefix: string): Effect.Effect<void, HandleFailure> {
     const below = [...this.#prefixes].filter(([, path]) => path.startsWith(prefix));
     return Effect.forEach(
       below,
       ([wd]) => {
         this.#prefixes.delete(wd);
-        // A directory that was removed is not watched any more.
+        // The kernel no longer watches a directory that was removed.
         return catchErrno("EINVAL", () => Effect.void)(this.#afd.handle.rmWatch(wd));
       },
       { discard: true },
@@ -164,7 +164,7 @@ class Watching {
     if (prefix === undefined) return Effect.void;
     if (mask & IN.IGNORED) this.#prefixes.delete(wd);
     if (prefix === "" && mask & (IN.IGNORED | IN.MOVE_SELF)) this.#hasEnded = true;
-    // What a directory below the root says of itself, the one above it says as well.
+    // What a directory below the root tells of itself, its parent tells as well.
     if (name === undefined && prefix !== "") return Effect.void;
     const path = name === undefined ? Path.make(this.#root).name : prefix + name;
     if (mask & CREATED) this.#told.push({ _tag: "Create", path });

@@ -9,8 +9,8 @@ const PIPE_SET = new Uint8Array(Sigset.size + Timespec.size);
 Sigset.encode(new Set([SIG.PIPE]), PIPE_SET);
 
 /**
- * write(2) to what may be a pipe that nobody reads any more: that is EPIPE, and the signal, which would
- * end the process, is taken before it is delivered. All in one round trip, and nothing comes in between.
+ * Writes to a descriptor that may be a pipe without readers: EPIPE, and no SIGPIPE. The signal, which would
+ * end the process, is blocked and taken before it is delivered, in the same round trip as the write(2).
  */
 export const writeWithoutSignal = (
   task: Task,
@@ -20,7 +20,7 @@ export const writeWithoutSignal = (
 ): Effect.Effect<number, HandleFailure> => {
   const { sysif } = task;
   const write = near.write(sysif, fd, address, length);
-  // Node ignores it. Whoever has blocked it may want it to be pending.
+  // Node ignores it. A program that has blocked it may want it to be pending.
   if (sysif instanceof near.LocalSyscallInterface || task.sigmask.has(SIG.PIPE)) return write;
   return task.withBytes(
     PIPE_SET,
@@ -38,7 +38,7 @@ export const writeWithoutSignal = (
   );
 };
 
-/** Writes all of the bytes to a descriptor that does not block, in the same way. */
+/** Writes all bytes in this way to a descriptor that does not block. */
 export const writeAllWithoutSignal = (
   epoller: Epoller,
   fd: FileDescriptor,

@@ -1,7 +1,7 @@
 import { connect, createServer, type Socket } from "node:net";
 import { Effect, type Scope } from "effect";
 
-/** Passes bytes on later, in their order, and at whatever rate they come. */
+/** Passes bytes on after a delay, in their order and without a limit of the rate. */
 const delayed = (from: Socket, to: Socket, milliseconds: number): void => {
   const later = (action: () => void) => void setTimeout(action, milliseconds);
   from.on("data", (bytes) => later(() => to.destroyed || to.write(bytes)));
@@ -10,7 +10,7 @@ const delayed = (from: Socket, to: Socket, milliseconds: number): void => {
   from.on("close", () => later(() => to.destroy()));
 };
 
-/** A TCP port that leads to another, with so much more delay each way. As netem(8) would, without its module. */
+/** Opens a TCP port that leads to another, with more delay each way: netem(8) without its kernel module. */
 export const slowLink = (
   port: number,
   milliseconds: number,

@@ -1,4 +1,4 @@
-/* What a controller does with a caller that lies. */
+/* The operations of a controller on a caller that lies. */
 import { RLIMIT } from "@rsyscall/abi";
 import { Directory, getcwd, getrlimit, Memfd, readlink, Socket, stat } from "@rsyscall/handle";
 import { PersistentTask } from "@rsyscall/task-persistent";
@@ -25,7 +25,7 @@ export const uses = {
   openChannels: ({ connection }) =>
     Effect.map(connection.openChannels(3), (channels) => channels.length),
 
-  /** Waits for something of one of its descriptors. */
+  /** Waits for one of its descriptors. */
   wait: (thread) =>
     Effect.gen(function* () {
       const [reader] = yield* thread.pipe();

@@ -64,7 +64,7 @@ export const nodeTag = (code: string | undefined): string =>
   })[code ?? ""] ?? "Unknown";
 
 /** The same by Effect's interface and by Node's: what they give is compared, and what they have done. */
-export interface Same {
+export interface Comparison {
   readonly name: string;
   readonly ours: (
     fs: FileSystem.FileSystem,
@@ -73,7 +73,11 @@ export interface Same {
   readonly node: (at: string) => Promise<unknown>;
 }
 
-const same = (name: string, ours: Same["ours"], node: Same["node"]): Same => ({ name, ours, node });
+const compare = (name: string, ours: Comparison["ours"], node: Comparison["node"]): Comparison => ({
+  name,
+  ours,
+  node,
+});
 
 /** Nothing, as Node says it and as Effect does. */
 const nothing = async (promise: Promise<unknown>) => void (await promise);
@@ -82,284 +86,284 @@ const cp = (from: string, to: string, force = false, preserveTimestamps = false)
   nothing(promises.cp(from, to, { force, preserveTimestamps, recursive: true }));
 
 /** What there is to compare, each in a directory of its own: see `populate`. */
-export const sames: ReadonlyArray<Same> = [
+export const comparisons: ReadonlyArray<Comparison> = [
   // access
-  same(
+  compare(
     "access",
     (fs, at) => fs.access(`${at}/file`),
     (at) => nothing(promises.access(`${at}/file`)),
   ),
-  same(
+  compare(
     "access to write a directory",
     (fs, at) => fs.access(at, { readable: true, writable: true }),
     (at) => nothing(promises.access(at, constants.R_OK | constants.W_OK)),
   ),
-  same(
+  compare(
     "access nothing",
     (fs, at) => fs.access(`${at}/no`),
     (at) => promises.access(`${at}/no`),
   ),
-  same(
+  compare(
     "access below a file",
     (fs, at) => fs.access(`${at}/file/x`),
     (at) => promises.access(`${at}/file/x`),
   ),
-  same(
+  compare(
     "access a loop",
     (fs, at) => fs.access(`${at}/loop`),
     (at) => promises.access(`${at}/loop`),
   ),
-  same(
+  compare(
     "access a broken link",
     (fs, at) => fs.access(`${at}/broken`),
     (at) => promises.access(`${at}/broken`),
   ),
   // read and write
-  same(
+  compare(
     "readFile",
     (fs, at) => fs.readFileString(`${at}/link`),
     (at) => promises.readFile(`${at}/link`, "utf8"),
   ),
-  same(
+  compare(
     "readFile of a directory",
     (fs, at) => fs.readFile(`${at}/d`),
     (at) => promises.readFile(`${at}/d`),
   ),
-  same(
+  compare(
     "readFile of nothing",
     (fs, at) => fs.readFile(`${at}/no`),
     (at) => promises.readFile(`${at}/no`),
   ),
-  same(
+  compare(
     "readFile of an empty path",
     (fs) => fs.readFile(""),
     () => promises.readFile(""),
   ),
-  same(
+  compare(
     "readFile of the kernel's",
     (fs) => fs.readFileString("/proc/sys/kernel/ostype"),
     () => promises.readFile("/proc/sys/kernel/ostype", "utf8"),
   ),
-  same(
+  compare(
     "writeFile",
     (fs, at) => fs.writeFileString(`${at}/new`, "ü"),
     (at) => promises.writeFile(`${at}/new`, "ü"),
   ),
-  same(
+  compare(
     "writeFile with a mode",
     (fs, at) => fs.writeFileString(`${at}/new`, "x", { mode: 0o755 }),
     (at) => promises.writeFile(`${at}/new`, "x", { mode: 0o755 }),
   ),
-  same(
+  compare(
     "writeFile over another",
     (fs, at) => fs.writeFileString(`${at}/file`, "x"),
     (at) => promises.writeFile(`${at}/file`, "x"),
   ),
-  same(
+  compare(
     "writeFile by appending",
     (fs, at) => fs.writeFileString(`${at}/file`, "x", { flag: "a" }),
     (at) => promises.writeFile(`${at}/file`, "x", { flag: "a" }),
   ),
-  same(
+  compare(
     "writeFile that must be new",
     (fs, at) => fs.writeFileString(`${at}/file`, "x", { flag: "wx" }),
     (at) => promises.writeFile(`${at}/file`, "x", { flag: "wx" }),
   ),
-  same(
+  compare(
     "writeFile into a file",
     (fs, at) => fs.writeFileString(`${at}/file`, "XY", { flag: "r+" }),
     (at) => promises.writeFile(`${at}/file`, "XY", { flag: "r+" }),
   ),
-  same(
+  compare(
     "writeFile of nothing",
     (fs, at) => fs.writeFileString(`${at}/file`, ""),
     (at) => promises.writeFile(`${at}/file`, ""),
   ),
-  same(
+  compare(
     "writeFile of nothing into a file",
     (fs, at) => fs.writeFileString(`${at}/file`, "", { flag: "r+" }),
     (at) => promises.writeFile(`${at}/file`, "", { flag: "r+" }),
   ),
-  same(
+  compare(
     "writeFile for reading",
     (fs, at) => fs.writeFileString(`${at}/file`, "x", { flag: "r" }),
     (at) => promises.writeFile(`${at}/file`, "x", { flag: "r" }),
   ),
-  same(
+  compare(
     "writeFile to a directory",
     (fs, at) => fs.writeFileString(`${at}/d`, "x"),
     (at) => promises.writeFile(`${at}/d`, "x"),
   ),
-  same(
+  compare(
     "writeFile through a broken link",
     (fs, at) => fs.writeFileString(`${at}/broken`, "x"),
     (at) => promises.writeFile(`${at}/broken`, "x"),
   ),
   // modes and owners
-  same(
+  compare(
     "chmod",
     (fs, at) => fs.chmod(`${at}/link`, 0o4711),
     (at) => nothing(promises.chmod(`${at}/link`, 0o4711)),
   ),
-  same(
+  compare(
     "chmod of nothing",
     (fs, at) => fs.chmod(`${at}/no`, 0o700),
     (at) => promises.chmod(`${at}/no`, 0o700),
   ),
-  same(
+  compare(
     "chmod to no mode",
     (fs, at) => fs.chmod(`${at}/file`, -1),
     (at) => promises.chmod(`${at}/file`, -1),
   ),
-  same(
+  compare(
     "chmod to a fraction",
     (fs, at) => fs.chmod(`${at}/file`, 0.5),
     (at) => promises.chmod(`${at}/file`, 0.5),
   ),
-  same(
+  compare(
     "chown to no id",
     (fs, at) => fs.chown(`${at}/file`, 1.5, 0),
     (at) => promises.chown(`${at}/file`, 1.5, 0),
   ),
-  same(
+  compare(
     "chown to an id too large",
     (fs, at) => fs.chown(`${at}/file`, 0, 2 ** 32),
     (at) => promises.chown(`${at}/file`, 0, 2 ** 32),
   ),
-  same(
+  compare(
     "chown of nothing",
     (fs, at) => fs.chown(`${at}/no`, 0, 0),
     (at) => promises.chown(`${at}/no`, 0, 0),
   ),
   // links
-  same(
+  compare(
     "link",
     (fs, at) => fs.link(`${at}/file`, `${at}/second`),
     (at) => promises.link(`${at}/file`, `${at}/second`),
   ),
-  same(
+  compare(
     "link to a directory",
     (fs, at) => fs.link(`${at}/d`, `${at}/second`),
     (at) => promises.link(`${at}/d`, `${at}/second`),
   ),
-  same(
+  compare(
     "link over a file",
     (fs, at) => fs.link(`${at}/file`, `${at}/.hidden`),
     (at) => promises.link(`${at}/file`, `${at}/.hidden`),
   ),
-  same(
+  compare(
     "symlink",
     (fs, at) => fs.symlink("any thing", `${at}/l`),
     (at) => promises.symlink("any thing", `${at}/l`),
   ),
-  same(
+  compare(
     "symlink over a file",
     (fs, at) => fs.symlink("x", `${at}/file`),
     (at) => promises.symlink("x", `${at}/file`),
   ),
-  same(
+  compare(
     "readLink",
     (fs, at) => fs.readLink(`${at}/broken`),
     (at) => promises.readlink(`${at}/broken`),
   ),
-  same(
+  compare(
     "readLink of a file",
     (fs, at) => fs.readLink(`${at}/file`),
     (at) => promises.readlink(`${at}/file`),
   ),
-  same(
+  compare(
     "realPath",
     (fs, at) =>
       Effect.map(fs.realPath(`${at}//./dlink/e/../../link`), (path) => path.replace(at, "")),
     async (at) => (await promises.realpath(`${at}//./dlink/e/../../link`)).replace(at, ""),
   ),
-  same(
+  compare(
     "realPath of a loop",
     (fs, at) => fs.realPath(`${at}/loop`),
     (at) => promises.realpath(`${at}/loop`),
   ),
-  same(
+  compare(
     "realPath of nothing",
     (fs, at) => fs.realPath(`${at}/d/no`),
     (at) => promises.realpath(`${at}/d/no`),
   ),
-  same(
+  compare(
     "realPath of a broken link",
     (fs, at) => fs.realPath(`${at}/broken`),
     (at) => promises.realpath(`${at}/broken`),
   ),
-  same(
+  compare(
     "realPath below a file",
     (fs, at) => fs.realPath(`${at}/file/x`),
     (at) => promises.realpath(`${at}/file/x`),
   ),
-  same(
+  compare(
     "realPath of the root",
     (fs) => fs.realPath("/"),
     () => promises.realpath("/"),
   ),
-  same(
+  compare(
     "realPath of a directory",
     (fs) => fs.realPath("."),
     () => promises.realpath("."),
   ),
   // directories
-  same(
+  compare(
     "makeDirectory",
     (fs, at) => fs.makeDirectory(`${at}/new`, { mode: 0o701 }),
     (at) => nothing(promises.mkdir(`${at}/new`, { mode: 0o701 })),
   ),
-  same(
+  compare(
     "makeDirectory again",
     (fs, at) => fs.makeDirectory(`${at}/d`),
     (at) => promises.mkdir(`${at}/d`),
   ),
-  same(
+  compare(
     "makeDirectory below nothing",
     (fs, at) => fs.makeDirectory(`${at}/a/b`),
     (at) => promises.mkdir(`${at}/a/b`),
   ),
-  same(
+  compare(
     "makeDirectory with no mode",
     (fs, at) => fs.makeDirectory(`${at}/a`, { mode: 1.5 }),
     (at) => promises.mkdir(`${at}/a`, { mode: 1.5 }),
   ),
-  same(
+  compare(
     "makeDirectory, recursive",
     (fs, at) => Effect.asVoid(fs.makeDirectory(`${at}/a/b/c/`, { recursive: true, mode: 0o750 })),
     (at) => nothing(promises.mkdir(`${at}/a/b/c/`, { recursive: true, mode: 0o750 })),
   ),
-  same(
+  compare(
     "makeDirectory, recursive, again",
     (fs, at) => fs.makeDirectory(`${at}/dlink`, { recursive: true }),
     (at) => nothing(promises.mkdir(`${at}/dlink`, { recursive: true })),
   ),
-  same(
+  compare(
     "makeDirectory, recursive, on a file",
     (fs, at) => fs.makeDirectory(`${at}/file`, { recursive: true }),
     (at) => promises.mkdir(`${at}/file`, { recursive: true }),
   ),
-  same(
+  compare(
     "makeDirectory, recursive, below a file",
     (fs, at) => fs.makeDirectory(`${at}/file/a/b`, { recursive: true }),
     (at) => promises.mkdir(`${at}/file/a/b`, { recursive: true }),
   ),
-  same(
+  compare(
     "makeDirectory, recursive, of no path",
     (fs) => fs.makeDirectory("", { recursive: true }),
     () => promises.mkdir("", { recursive: true }),
   ),
-  same(
+  compare(
     "readDirectory",
     (fs, at) => fs.readDirectory(at),
     (at) => promises.readdir(at),
   ),
-  same(
+  compare(
     "readDirectory by a link",
     (fs, at) => fs.readDirectory(`${at}/dlink`),
     (at) => promises.readdir(`${at}/dlink`),
   ),
-  same(
+  compare(
     "readDirectory, recursive",
     (fs, at) => Effect.map(fs.readDirectory(at, { recursive: true }), (names) => names.sort()),
     async (at) =>
@@ -368,190 +372,190 @@ export const sames: ReadonlyArray<Same> = [
         .filter((name) => !name.startsWith("dlink/"))
         .sort(),
   ),
-  same(
+  compare(
     "readDirectory of a file",
     (fs, at) => fs.readDirectory(`${at}/file`),
     (at) => promises.readdir(`${at}/file`),
   ),
-  same(
+  compare(
     "readDirectory of nothing",
     (fs, at) => fs.readDirectory(`${at}/no`),
     (at) => promises.readdir(`${at}/no`),
   ),
-  same(
+  compare(
     "readDirectory of no path",
     (fs) => fs.readDirectory("", { recursive: true }),
     () => promises.readdir("", { recursive: true }),
   ),
   // names
-  same(
+  compare(
     "rename",
     (fs, at) => fs.rename(`${at}/file`, `${at}/d/inner`),
     (at) => promises.rename(`${at}/file`, `${at}/d/inner`),
   ),
-  same(
+  compare(
     "rename of nothing",
     (fs, at) => fs.rename(`${at}/no`, `${at}/x`),
     (at) => promises.rename(`${at}/no`, `${at}/x`),
   ),
-  same(
+  compare(
     "rename of a directory over a file",
     (fs, at) => fs.rename(`${at}/d`, `${at}/file`),
     (at) => promises.rename(`${at}/d`, `${at}/file`),
   ),
-  same(
+  compare(
     "remove",
     (fs, at) => fs.remove(`${at}/file`),
     (at) => promises.rm(`${at}/file`),
   ),
-  same(
+  compare(
     "remove of a link",
     (fs, at) => fs.remove(`${at}/dlink`, { recursive: true }),
     (at) => promises.rm(`${at}/dlink`, { recursive: true }),
   ),
-  same(
+  compare(
     "remove of nothing",
     (fs, at) => fs.remove(`${at}/no`),
     (at) => promises.rm(`${at}/no`),
   ),
-  same(
+  compare(
     "remove of nothing, recursive",
     (fs, at) => fs.remove(`${at}/no`, { recursive: true }),
     (at) => promises.rm(`${at}/no`, { recursive: true }),
   ),
-  same(
+  compare(
     "remove of nothing, by force",
     (fs, at) => fs.remove(`${at}/no`, { force: true }),
     (at) => promises.rm(`${at}/no`, { force: true }),
   ),
-  same(
+  compare(
     "remove of a directory",
     (fs, at) => fs.remove(`${at}/d`),
     (at) => promises.rm(`${at}/d`),
   ),
-  same(
+  compare(
     "remove of a directory, by force",
     (fs, at) => fs.remove(`${at}/d`, { force: true }),
     (at) => promises.rm(`${at}/d`, { force: true }),
   ),
-  same(
+  compare(
     "remove, recursive",
     (fs, at) => fs.remove(`${at}/d`, { recursive: true, force: true }),
     (at) => promises.rm(`${at}/d`, { recursive: true, force: true }),
   ),
   // sizes and times
-  same(
+  compare(
     "truncate",
     (fs, at) => fs.truncate(`${at}/file`),
     (at) => promises.truncate(`${at}/file`),
   ),
-  same(
+  compare(
     "truncate to a length",
     (fs, at) => fs.truncate(`${at}/file`, 3),
     (at) => promises.truncate(`${at}/file`, 3),
   ),
-  same(
+  compare(
     "truncate to more",
     (fs, at) => fs.truncate(`${at}/file`, 9),
     (at) => promises.truncate(`${at}/file`, 9),
   ),
-  same(
+  compare(
     "truncate of nothing",
     (fs, at) => fs.truncate(`${at}/no`, 9),
     (at) => promises.truncate(`${at}/no`, 9),
   ),
-  same(
+  compare(
     "truncate of a directory",
     (fs, at) => fs.truncate(`${at}/d`),
     (at) => promises.truncate(`${at}/d`),
   ),
-  same(
+  compare(
     "truncate to a fraction",
     (fs, at) => fs.truncate(`${at}/file`, 1.5),
     (at) => promises.truncate(`${at}/file`, 1.5),
   ),
-  same(
+  compare(
     "utimes of nothing",
     (fs, at) => fs.utimes(`${at}/no`, 0, 0),
     (at) => promises.utimes(`${at}/no`, 0, 0),
   ),
-  same(
+  compare(
     "utimes that are none",
     (fs, at) => fs.utimes(`${at}/file`, Number.NaN, 0),
     (at) => promises.utimes(`${at}/file`, Number.NaN, 0),
   ),
   // copies
-  same(
+  compare(
     "copyFile",
     (fs, at) => fs.copyFile(`${at}/d/inner`, `${at}/copy`),
     (at) => promises.copyFile(`${at}/d/inner`, `${at}/copy`),
   ),
-  same(
+  compare(
     "copyFile over another",
     (fs, at) => fs.copyFile(`${at}/d/inner`, `${at}/file`),
     (at) => promises.copyFile(`${at}/d/inner`, `${at}/file`),
   ),
-  same(
+  compare(
     "copyFile of an empty file",
     (fs, at) => fs.copyFile(`${at}/.hidden`, `${at}/file`),
     (at) => promises.copyFile(`${at}/.hidden`, `${at}/file`),
   ),
-  same(
+  compare(
     "copyFile by a link to itself",
     (fs, at) => fs.copyFile(`${at}/file`, `${at}/link`),
     (at) => promises.copyFile(`${at}/file`, `${at}/link`),
   ),
-  same(
+  compare(
     "copyFile of a directory",
     (fs, at) => fs.copyFile(`${at}/d`, `${at}/copy`),
     (at) => promises.copyFile(`${at}/d`, `${at}/copy`),
   ),
-  same(
+  compare(
     "copyFile to a directory",
     (fs, at) => fs.copyFile(`${at}/file`, `${at}/d`),
     (at) => promises.copyFile(`${at}/file`, `${at}/d`),
   ),
-  same(
+  compare(
     "copyFile of nothing",
     (fs, at) => fs.copyFile(`${at}/no`, `${at}/copy`),
     (at) => promises.copyFile(`${at}/no`, `${at}/copy`),
   ),
-  same(
+  compare(
     "copy of a file",
     (fs, at) => fs.copy(`${at}/file`, `${at}/a/b/copy`),
     (at) => cp(`${at}/file`, `${at}/a/b/copy`),
   ),
-  same(
+  compare(
     "copy of a file onto another",
     (fs, at) => fs.copy(`${at}/file`, `${at}/d/inner`),
     (at) => cp(`${at}/file`, `${at}/d/inner`),
   ),
-  same(
+  compare(
     "copy of a file onto another, which is not to be overwritten",
     (fs, at) => fs.copy(`${at}/file`, `${at}/d/inner`, { overwrite: false }),
     (at) => cp(`${at}/file`, `${at}/d/inner`, false),
   ),
-  same(
+  compare(
     "copy of a file over another",
     (fs, at) => fs.copy(`${at}/file`, `${at}/d/inner`, { overwrite: true }),
     (at) => cp(`${at}/file`, `${at}/d/inner`, true),
   ),
-  same(
+  compare(
     "copy of a file over a link",
     (fs, at) => fs.copy(`${at}/d/inner`, `${at}/link`, { overwrite: true }),
     (at) => cp(`${at}/d/inner`, `${at}/link`, true),
   ),
-  same(
+  compare(
     "copy of a link",
     (fs, at) => fs.copy(`${at}/link`, `${at}/copy`),
     (at) => cp(`${at}/link`, `${at}/copy`),
   ),
-  same(
+  compare(
     "copy of a directory",
     (fs, at) => fs.copy(`${at}/d`, `${at}/copy`),
     (at) => cp(`${at}/d`, `${at}/copy`),
   ),
-  same(
+  compare(
     "copy into a directory",
     (fs, at) =>
       fs
@@ -568,43 +572,43 @@ export const sames: ReadonlyArray<Same> = [
       await cp(`${at}/d`, `${at}/d2`);
     },
   ),
-  same(
+  compare(
     "copy of nothing",
     (fs, at) => fs.copy(`${at}/no`, `${at}/copy`),
     (at) => cp(`${at}/no`, `${at}/copy`),
   ),
-  same(
+  compare(
     "copy of a file over a directory",
     (fs, at) => fs.copy(`${at}/file`, `${at}/d`),
     (at) => cp(`${at}/file`, `${at}/d`),
   ),
-  same(
+  compare(
     "copy of a directory over a file",
     (fs, at) => fs.copy(`${at}/d`, `${at}/file`),
     (at) => cp(`${at}/d`, `${at}/file`),
   ),
-  same(
+  compare(
     "copy into itself",
     (fs, at) => fs.copy(`${at}/d`, `${at}/dlink/e/x`),
     (at) => cp(`${at}/d`, `${at}/dlink/e/x`),
   ),
-  same(
+  compare(
     "copy right into itself",
     (fs, at) => fs.copy(`${at}/d`, `${at}/d/x`),
     (at) => cp(`${at}/d`, `${at}/d/x`),
   ),
-  same(
+  compare(
     "copy over itself",
     (fs, at) => fs.copy(`${at}/d`, `${at}/d`),
     (at) => cp(`${at}/d`, `${at}/d`),
   ),
   // what the kernel would misread
-  same(
+  compare(
     "a path with a NUL",
     (fs, at) => fs.readFile(`${at}/file\0x`),
     (at) => promises.readFile(`${at}/file\0x`),
   ),
-  same(
+  compare(
     "a second path with a NUL",
     (fs, at) => fs.rename(`${at}/file`, `${at}/a\0x`),
     (at) => promises.rename(`${at}/file`, `${at}/a\0x`),

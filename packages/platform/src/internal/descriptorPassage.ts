@@ -3,12 +3,12 @@ import { type HandleFailure, Socket } from "@rsyscall/handle";
 import type { ChildThread, Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 
-/** How descriptors get to a child and from it. To be asked for once, when there is one. */
+/** Gives the connection by which descriptors get to a child and from it. To be called once per child. */
 export type Passage = (child: ChildThread) => Effect.Effect<Connection, HandleFailure, Scope.Scope>;
 
 /**
- * Prepares it for a child that a Thread is about to have. Descriptors are passed between the child and the
- * controller; or, where none gets that far, between the child and the Thread, which then has our ends.
+ * Prepares a passage for the next child of a Thread. Descriptors are passed between the child and the
+ * controller; or, where none can be passed that far, between the child and the Thread, which then has our ends.
  */
 export const openPassage = (thread: Thread): Effect.Effect<Passage, HandleFailure, Scope.Scope> =>
   thread.connection.canPass

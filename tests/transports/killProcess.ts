@@ -1,6 +1,6 @@
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
 
-/** How a process of this host is cut off. */
-export const killed = ({ task }: Thread): Effect.Effect<void> =>
+/** Cuts off a Thread by killing its process on this host. */
+export const killProcess = ({ task }: Thread): Effect.Effect<void> =>
   Effect.sync(() => void process.kill(task.pid, "SIGKILL"));

@@ -21,22 +21,22 @@ const entryTypes: Readonly<Record<number, FileSystem.File.Type>> = {
   [DT.SOCK]: "Socket",
 };
 
-/** By the mode of a file. */
+/** The type of a file, from its mode. */
 export const typeOf = (mode: number): FileSystem.File.Type => types[mode & S_IFMT] ?? "Unknown";
 
-/** By the type of a directory entry, of which some file systems know nothing. */
+/** The type of a directory entry. Some file systems do not know it: then Unknown. */
 export const entryTypeOf = (type: number): FileSystem.File.Type => entryTypes[type] ?? "Unknown";
 
-/** The last millisecond that is a Date, and the first. */
+/** The last millisecond since 1970 that a Date can hold. The first one is as far before 1970. */
 const LAST = 8_640_000_000_000_000n;
 
-/** Cut to milliseconds. File systems have times that no Date has. */
+/** Cuts a time to milliseconds. None for a time that no Date can hold. */
 const date = ({ seconds, nanoseconds }: StatxTimestamp): Option.Option<Date> => {
   const ms = seconds * 1000n + BigInt(Math.floor(nanoseconds / 1_000_000));
   return ms >= -LAST && ms <= LAST ? Option.some(new Date(Number(ms))) : Option.none();
 };
 
-/** What statx(2) tells, as Effect has it. */
+/** Converts what statx(2) tells to Effect's File.Info. */
 export const infoOf = (status: Statx): FileSystem.File.Info => ({
   type: typeOf(status.mode),
   mtime: date(status.mtime),

@@ -1,0 +1,45 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { filesBelow, packages, root } from "./files.ts";
+
+/** TypeScript between fences, in Markdown or in a doc comment. */
+export interface DocExample {
+  /** The file that it is in, as seen from the root. */
+  readonly path: string;
+  /** Examples of a file are numbered from 1. */
+  readonly number: number;
+  /** The line of the file that its first line is in, from 1. */
+  readonly line: number;
+  readonly code: string;
+  /** False for a fence that says `no-run`: it needs what a test does not have. */
+  readonly runs: boolean;
+}
+
+const examplesIn = (path: string): Array<DocExample> => {
+  const text = readFileSync(join(root, path), "utf8").replace(
+    /^ *\* ?/gm,
+    path.endsWith(".ts") ? "" : "$&",
+  );
+  return [...text.matchAll(/^```ts( no-run)?\n(.*?)^```$/gms)].map(
+    ({ 1: noRun, 2: code = "", index }, i) => ({
+      path,
+      number: i + 1,
+      line: text.slice(0, index).split("\n").length + 1,
+      code,
+      runs: noRun === undefined,
+    }),
+  );
+};
+
+const pages = [".", "docs", "examples", ...packages].flatMap((folder) =>
+  readdirSync(join(root, folder))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => join(folder, name)),
+);
+
+const sources = packages
+  .flatMap((folder) => filesBelow(join(folder, "src")))
+  .filter((path) => path.endsWith(".ts"));
+
+/** All examples of the documentation: of the pages, and of what is public in packages. */
+export const docExamples: ReadonlyArray<DocExample> = [...pages, ...sources].flatMap(examplesIn);
