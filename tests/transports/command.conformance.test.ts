@@ -8,13 +8,12 @@ import { killProcess } from "./killProcess.ts";
 const onlyBytes = "nothing but bytes gets there";
 
 describeTransport("a task behind a command's stdin and stdout", {
-  makeThread: () =>
-    Effect.gen(function* () {
-      const { thread } = yield* CommandTask.make(yield* LocalThread, (program, ...args) =>
-        Command.make(program, ...args),
-      );
-      return thread;
-    }),
+  makeThread: Effect.fnUntraced(function* () {
+    const { thread } = yield* CommandTask.make(yield* LocalThread, (program, ...args) =>
+      Command.make(program, ...args),
+    );
+    return thread;
+  }),
   cut: killProcess,
   controller: controller("command"),
   lacks: { fdPassing: onlyBytes, sharedMemory: onlyBytes },

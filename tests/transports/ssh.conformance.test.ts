@@ -33,7 +33,7 @@ describeUnless(noSshd, "over ssh", () => {
 
   // What a launch does besides is that of task-command; here everything goes through one connection.
   describeTransport("a Thread of a host", {
-    makeThread: () => Effect.suspend(() => host.fork()),
+    makeThread: () => host.fork(),
     cut: killProcess,
     lacks: { fdPassing: otherHost, sharedMemory: otherHost },
   });

@@ -619,6 +619,7 @@ const passive: ReadonlySet<string> = new Set([
   "Epoll#use",
   "FileDescriptor#borrow",
   "FileDescriptor.opened",
+  "FileDescriptor.releaseAll",
   "FileDescriptor#use",
   "FileDescriptor#useWhenReady",
   "FileDescriptor#narrow",
@@ -656,7 +657,7 @@ const passiveClasses: ReadonlySet<string> = new Set([
 
 /** Getters that give what is known already. */
 const isValue = (name: string): boolean =>
-  /#(is[A-Z]\w*|address|abi|state|command|ancestor|execSigmask|ignoredSignals|toString|toJSON)$/.test(
+  /#(is[A-Z]\w*|invalidError|address|abi|state|command|ancestor|execSigmask|ignoredSignals|toString|toJSON)$/.test(
     name,
   ) && name !== "Socket#address";
 
