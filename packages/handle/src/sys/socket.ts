@@ -30,6 +30,7 @@ import { decodeFds } from "../internal/decodeFds.ts";
 import type { Direction } from "../Patience.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
 import type { MallocFailure, Task } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 
 /** What recvmsg(2) gives: bytes, and the descriptors that came with them. */
 export interface Received {
@@ -107,7 +108,7 @@ const getIntOption = (
 export class Socket extends FileDescriptor {
   /** socket(2). `type` may have SOCK.NONBLOCK. */
   static make(
-    task: Task,
+    { task }: TaskLike,
     domain: number,
     type: number,
     protocol = 0,
@@ -121,7 +122,7 @@ export class Socket extends FileDescriptor {
 
   /** socketpair(2) */
   static pair(
-    task: Task,
+    { task }: TaskLike,
     domain: number = AF.UNIX,
     type: number = SOCK.STREAM,
   ): Effect.Effect<[Socket, Socket], MallocFailure, Scope.Scope> {
