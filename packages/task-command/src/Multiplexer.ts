@@ -3,25 +3,25 @@ import { type MappedMemory, ownMemory } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
 import { type Fd, isError, LocalSyscallInterface, oneLine, SyscallError } from "@rsyscall/near";
-import { Deferred, Effect, Exit, Scope } from "effect";
-import { StreamError } from "./errors.ts";
 import {
   CHANNELS_AT_MOST,
   FRAME,
+  FRAME_HEADER_SIZE,
   frameOf,
-  HEADER_SIZE,
   MESSAGE_AT_MOST,
   PAYLOAD_AT_MOST,
   putHeader,
   WINDOW,
   whatIsWrong,
-} from "./frames.ts";
+} from "@rsyscall/wire";
+import { Deferred, Effect, Exit, Scope } from "effect";
+import { StreamError } from "./errors.ts";
 import { Channel } from "./internal/Channel.ts";
 import { type EndName, findNumbers, numberOf } from "./internal/ChannelEnd.ts";
 import { Numbers } from "./internal/Numbers.ts";
 
 /** A few turns of channels, and what is to be said besides. */
-const OUT_SIZE = 4 * (HEADER_SIZE + PAYLOAD_AT_MOST) + 16 * 1024;
+const OUT_SIZE = 4 * (FRAME_HEADER_SIZE + PAYLOAD_AT_MOST) + 16 * 1024;
 /** A socket has room for so much, mostly: then nothing has to wait for it here. */
 const IN_SIZE = 128 * 1024;
 /** For what has waited for its socket, and for a poll. */
@@ -365,7 +365,7 @@ export class Multiplexer {
 
   #hasRoom(size: number): boolean {
     // An END or a CLOSE may have to follow.
-    return this.#outEnd + 2 * HEADER_SIZE + size <= OUT_SIZE;
+    return this.#outEnd + 2 * FRAME_HEADER_SIZE + size <= OUT_SIZE;
   }
 
   #putControl(): void {
@@ -410,7 +410,7 @@ export class Multiplexer {
   #read(channel: Channel): void {
     channel.isWaiting = false;
     if (this.#channels.get(channel.id) !== channel) return;
-    const got = this.#receiveOf(channel, this.#memory.address + this.#outEnd + HEADER_SIZE);
+    const got = this.#receiveOf(channel, this.#memory.address + this.#outEnd + FRAME_HEADER_SIZE);
     if (got === -Errno.EAGAIN) {
       channel.isReadable = false;
       // All that it had to say has been said by now.
@@ -428,7 +428,7 @@ export class Multiplexer {
       }
     } else {
       putHeader(this.#view, this.#outEnd, channel.id, FRAME.DATA, got);
-      this.#outEnd += HEADER_SIZE + got;
+      this.#outEnd += FRAME_HEADER_SIZE + got;
       channel.credit -= got;
       this.#awaitTurn(channel);
     }
@@ -547,7 +547,7 @@ export class Multiplexer {
         at += part;
         continue;
       }
-      if (end - at < HEADER_SIZE) break;
+      if (end - at < FRAME_HEADER_SIZE) break;
       const id = this.#view.getUint32(at, true);
       const word = this.#view.getUint32(at + 4, true);
       const type = word >>> 24;
@@ -558,18 +558,18 @@ export class Multiplexer {
         return;
       }
       if (type === FRAME.DATA) {
-        at += HEADER_SIZE;
+        at += FRAME_HEADER_SIZE;
         this.#beginData(id, size);
         continue;
       }
-      if (end - at < HEADER_SIZE + size) break;
+      if (end - at < FRAME_HEADER_SIZE + size) break;
       const channel = this.#channels.get(id);
       if (channel === undefined) this.#takeAnswer(id, type);
       else if (type === FRAME.CREDIT)
-        this.#takeCredit(channel, this.#view.getUint32(at + HEADER_SIZE, true));
+        this.#takeCredit(channel, this.#view.getUint32(at + FRAME_HEADER_SIZE, true));
       else if (type === FRAME.END) this.#takeEnd(channel);
       else this.#takeClose(channel);
-      at += HEADER_SIZE + size;
+      at += FRAME_HEADER_SIZE + size;
     }
     if (this.#hasEnded) return;
     new Uint8Array(this.#memory.buffer).copyWithin(OUT_SIZE, at, end);

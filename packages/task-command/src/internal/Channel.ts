@@ -1,7 +1,7 @@
 import { type HandleFailure, Socket, type Task } from "@rsyscall/handle";
 import type { Fd } from "@rsyscall/near";
+import { WINDOW } from "@rsyscall/wire";
 import { Effect, Scope } from "effect";
-import { WINDOW } from "../frames.ts";
 import { Backlog } from "./Backlog.ts";
 import { ChannelEnd, type EndName } from "./ChannelEnd.ts";
 
