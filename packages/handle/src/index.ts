@@ -96,6 +96,7 @@ export { type NewItimerspec, Timerfd } from "./sys/timerfd.ts";
 export { bindUnix, connectUnix } from "./sys/un.ts";
 export { ChildState } from "./sys/wait.ts";
 export { type MallocFailure, type PtrFailure, Task } from "./Task.ts";
+export type { TaskLike } from "./TaskLike.ts";
 export {
   absolutePath,
   access,
