@@ -178,9 +178,7 @@ export const closeLeaked = Effect.sync(() => {
 });
 
 /** The process has a descriptor of which nobody has a handle, and which programs inherit. */
-export const leavesDescriptors = changed(({ task }) =>
-  call(task.sysif, "fcntl", undefined, 0, F.DUPFD, 100),
-);
+export const leavesDescriptors = changed(({ task }) => call(task.sysif, "fcntl", 0, F.DUPFD, 100));
 
 /** The process has a descriptor that programs inherit, and says that it is its own. */
 export const forgetsCloexec = changed((thread) =>

@@ -56,10 +56,7 @@ const isTmpfs = (memfd: FileDescriptor): Effect.Effect<boolean, HandleFailure> =
   return Effect.flatMap(memfd.borrow(task), (fd) =>
     task.withMemory(STATFS_SIZE, 8, (status) =>
       Effect.map(
-        batchThen(
-          [call(task.sysif, "fstatfs", `fd ${fd}`, fd, status)],
-          task.sysif.read(status, 8),
-        ),
+        batchThen([call(task.sysif, "fstatfs", fd, status)], task.sysif.read(status, 8)),
         ([, bytes]) => Uint64.decode(bytes) === BigInt(TMPFS_MAGIC),
       ),
     ),
@@ -211,15 +208,7 @@ export class Arena implements SharedMemory {
   discard(address: Address, length: number): Effect.Effect<void> {
     if (!this.#memfd.isValid) return Effect.void;
     return Effect.ignore(
-      call(
-        this.#local.sysif,
-        "fallocate",
-        `fd ${this.#fd}`,
-        this.#fd,
-        PUNCH_HOLE,
-        address - this.address,
-        length,
-      ),
+      call(this.#local.sysif, "fallocate", this.#fd, PUNCH_HOLE, address - this.address, length),
     );
   }
 }

@@ -6,6 +6,7 @@ import {
   OP_COPY,
   oneLine,
   SyscallError,
+  type SyscallFailure,
   type SyscallSendError,
 } from "@rsyscall/near";
 import { Effect, Option } from "effect";
@@ -31,10 +32,7 @@ export class SharedMemoryTransport implements MemoryTransport {
     this.#stage = stage;
   }
 
-  read(
-    address: Address,
-    length: number,
-  ): Effect.Effect<Uint8Array, ConnectionError | SyscallError> {
+  read(address: Address, length: number): Effect.Effect<Uint8Array, SyscallFailure> {
     return Effect.suspend(() => {
       const connection = this.#connection;
       if (connection.hasPending) connection.settle();
@@ -59,10 +57,10 @@ export class SharedMemoryTransport implements MemoryTransport {
     copy: Address,
     address: Address,
     length: number,
-  ): Effect.Effect<Uint8Array, ConnectionError | SyscallError> {
+  ): Effect.Effect<Uint8Array, SyscallFailure> {
     return Effect.flatMap(
       this.#connection.syscall(OP_COPY, copy, address, length),
-      (result): Effect.Effect<Uint8Array, ConnectionError | SyscallError> =>
+      (result): Effect.Effect<Uint8Array, SyscallFailure> =>
         isError(result)
           ? Effect.fail(SyscallError.from("memory read", result, `address ${address}`))
           : this.#read(copy, length),

@@ -1,4 +1,4 @@
-import { type Abi, promptSyscalls } from "@rsyscall/abi";
+import type { Abi } from "@rsyscall/abi";
 import type { Epoller } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
 import type { MemoryTransport } from "@rsyscall/memory";
@@ -7,7 +7,9 @@ import {
   ConnectionEnd,
   type ConnectionError,
   type DirectCalls,
+  definitions,
   type Fd,
+  type InvalidArgumentError,
   isError,
   LocalSyscallInterface,
   OP_CLONE,
@@ -19,6 +21,7 @@ import {
   PendingCall,
   type PendingWrite,
   perform,
+  performWords,
   SyscallError,
   SyscallHangup,
   type SyscallInterface,
@@ -159,8 +162,11 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     );
   }
 
-  syscall(number: number, ...words: Words): Effect.Effect<Word, ConnectionError> {
-    return perform(this, number, words);
+  syscall(
+    number: number,
+    ...words: Words
+  ): Effect.Effect<Word, ConnectionError | InvalidArgumentError> {
+    return perform(this, this.abi, number, words);
   }
 
   submit(number: number, a: Word, b: Word, c: Word, d: Word, e: Word, f: Word): PendingCall {
@@ -254,7 +260,9 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
 
   /** Results come in order, so it is done when a call that does nothing is. */
   get barrier(): Effect.Effect<void, ConnectionError> {
-    return Effect.asVoid(this.syscall(this.abi.syscallNumber("getpid") as number));
+    return Effect.asVoid(
+      performWords(this, this.abi.syscallNumber("getpid") as number, [0, 0, 0, 0, 0, 0]),
+    );
   }
 
   get close(): Effect.Effect<void> {
@@ -340,7 +348,9 @@ const promptNumbersOf = new Map<Abi, ReadonlySet<number>>();
 const promptNumbers = (abi: Abi): ReadonlySet<number> => {
   let numbers = promptNumbersOf.get(abi);
   if (numbers === undefined) {
-    const calls = [...promptSyscalls].flatMap((name) => abi.syscallNumber(name) ?? []);
+    const calls = [...definitions.values()]
+      .filter(({ isPrompt }) => isPrompt)
+      .flatMap((definition) => definition.numberOn(abi) ?? []);
     numbers = new Set([...calls, OP_COPY]);
     promptNumbersOf.set(abi, numbers);
   }

@@ -555,7 +555,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     const copy = Effect.flatMap(this.handle.borrow(task), (from) =>
       Effect.flatMap(to.handle.borrow(task), (target) =>
         this.#bytes.isEmpty
-          ? splice(task.sysif, from, target, to.#copySize, SPLICE_F.NONBLOCK)
+          ? splice(task.sysif, from, NULL, target, NULL, to.#copySize, SPLICE_F.NONBLOCK)
           : this.#writeKept(target, to.#copySize),
       ),
     );
@@ -596,7 +596,9 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   sendFile(from: FileDescriptor): Effect.Effect<number, HandleFailure> {
     const { task } = this.handle;
     const copy = Effect.flatMap(this.handle.borrow(task), (to) =>
-      Effect.flatMap(from.borrow(task), (file) => sendfile(task.sysif, to, file, this.#copySize)),
+      Effect.flatMap(from.borrow(task), (file) =>
+        sendfile(task.sysif, to, file, NULL, this.#copySize),
+      ),
     );
     return Effect.uninterruptibleMask((restore) => this.#copy(copy, this, undefined, restore));
   }

@@ -114,7 +114,6 @@ export const clone = (
   const { flags } = options;
   if (!isFlags(flags) || (flags & ~ALLOWED) !== 0)
     return Effect.fail(near.SyscallError.of("clone", "EINVAL", cloneFlagNames(flags)));
-  const subject = flags === 0 ? undefined : cloneFlagNames(flags);
   return Effect.uninterruptible(
     Effect.gen(function* () {
       const ranges = flags & CLONE.FILES ? [] : task.fdTable.closedOnFork(options.kept);
@@ -128,8 +127,9 @@ export const clone = (
       });
       const base = near.Address(stack.address + stack.size - area.size);
       const at = (offset: number) => near.Address(base + offset);
+      const makeClone = near.clone(task.sysif, at(area.args), at(area.child));
       const makeIt = near.batchThen(
-        [near.clone(task.sysif, at(area.args), at(area.child), subject)],
+        [flags === 0 ? makeClone : makeClone.about(() => cloneFlagNames(flags))],
         task.sysif.read(at(area.pidfd), Int32.size),
       );
       const [[pid], fd] = yield* task.sysif

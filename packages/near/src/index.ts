@@ -8,9 +8,17 @@ export {
   type Results,
 } from "./batch.ts";
 export { ConnectionEnd } from "./ConnectionEnd.ts";
-export { call, callVoid } from "./call.ts";
+export { call } from "./call.ts";
 export * from "./clone.ts";
 export { decoded } from "./decoded.ts";
+export {
+  type DefinedCall,
+  define,
+  definitionOfNumber,
+  definitions,
+  type KindsOf,
+  operationDefinitions,
+} from "./define.ts";
 export * from "./dirent.ts";
 export {
   type ConnectionError,
@@ -21,25 +29,29 @@ export {
   SyscallHangup,
   SyscallSendError,
 } from "./errors.ts";
+export * from "./Format.ts";
 export * from "./fcntl.ts";
-export { Address, Fd, NULL, Pid } from "./identifiers.ts";
+export { Address, type DirectoryFd, Fd, NULL, Pid, type PidLike } from "./identifiers.ts";
 export { impossible } from "./impossible.ts";
-export { withFlags } from "./kinds.ts";
+export * from "./kinds.ts";
 export { LocalSyscallInterface, localAbi } from "./LocalSyscallInterface.ts";
 export * from "./linux/capability.ts";
 export * from "./linux/futex.ts";
 export * from "./linux/memfd.ts";
+export * from "./Memory.ts";
 export { oneLine } from "./oneLine.ts";
 export { orOlder } from "./orOlder.ts";
 export { Path, type PathLike, pathBytes, pathProblem, pathSubject, pathText } from "./Path.ts";
 export { type Outcome, PendingCall } from "./PendingCall.ts";
 export { PendingEvents } from "./PendingEvents.ts";
-export { perform } from "./perform.ts";
+export { perform, performWords } from "./perform.ts";
 export { pipelined } from "./pipelined.ts";
 export * from "./poll.ts";
 export { printable, printableLines } from "./printable.ts";
+export * from "./Result.ts";
 export * from "./requests.ts";
 export { isError, Syscall } from "./Syscall.ts";
+export { type DefinitionOptions, SyscallDefinition } from "./SyscallDefinition.ts";
 export type {
   DirectCalls,
   EventWaits,
@@ -52,6 +64,7 @@ export * from "./sched.ts";
 export * from "./signal.ts";
 export * from "./sys/epoll.ts";
 export * from "./sys/eventfd.ts";
+export * from "./sys/file.ts";
 export * from "./sys/inotify.ts";
 export * from "./sys/ioctl.ts";
 export * from "./sys/mman.ts";

@@ -1,4 +1,4 @@
-import type { Word } from "./SyscallInterface.ts";
+import type { Word } from "@rsyscall/native";
 
 /*
  * Requests and results as bytes: stub-c/include/rsyscall/protocol.h, docs/protocol.md.

@@ -1,28 +1,27 @@
-import { cloneFlagNames } from "@rsyscall/abi";
-import { call, callVoid } from "./call.ts";
-import type { Address, Fd, Pid } from "./identifiers.ts";
-import type { SyscallInterface } from "./SyscallInterface.ts";
+import { CpuSet } from "@rsyscall/abi";
+import { define } from "./define.ts";
+import type { Address, Fd, PidLike } from "./identifiers.ts";
+import { cloneFlags, fd, input, output, pid, smallSize } from "./kinds.ts";
+import { value } from "./Memory.ts";
+import { countOf, nothing } from "./Result.ts";
 
-/** sched_getaffinity(2): gives how many bytes of the mask it wrote. `size` in bytes. */
-export const schedGetaffinity = (
-  sysif: SyscallInterface,
-  pid: Pid | number,
-  size: number,
-  mask: Address,
-) => call(sysif, "sched_getaffinity", `pid ${pid}`, pid, size, mask);
+/** sched_getaffinity(2): gives how many bytes of the mask it wrote. */
+export const schedGetaffinity = define<[pid: PidLike, length: number, mask: Address], number>(
+  "sched_getaffinity",
+  [pid, smallSize, output(value(CpuSet, 1), "mask")],
+  countOf(1),
+  { prompt: true },
+);
 
-/** sched_setaffinity(2). `size` in bytes. */
-export const schedSetaffinity = (
-  sysif: SyscallInterface,
-  pid: Pid | number,
-  size: number,
-  mask: Address,
-) => callVoid(sysif, "sched_setaffinity", `pid ${pid}`, pid, size, mask);
+/** sched_setaffinity(2). */
+export const schedSetaffinity = define<[pid: PidLike, length: number, mask: Address], void>(
+  "sched_setaffinity",
+  [pid, smallSize, input(value(CpuSet, 1), "mask")],
+  nothing,
+);
 
 /** unshare(2) */
-export const unshare = (sysif: SyscallInterface, flags: number) =>
-  callVoid(sysif, "unshare", cloneFlagNames(flags), flags);
+export const unshare = define<[flags: number], void>("unshare", [cloneFlags], nothing);
 
 /** setns(2): 0 for whatever namespace the descriptor is. */
-export const setns = (sysif: SyscallInterface, fd: Fd, flags: number) =>
-  callVoid(sysif, "setns", `fd ${fd}`, fd, flags);
+export const setns = define<[fd: Fd, flags: number], void>("setns", [fd, cloneFlags], nothing);

@@ -1,4 +1,4 @@
-import { AF, AT, O, S_IF, S_IFMT, SOCK, type Stat } from "@rsyscall/abi";
+import { AF, AT, LOCK, O, RENAME, S_IF, S_IFMT, SOCK, type Stat } from "@rsyscall/abi";
 import {
   bindUnix,
   chmod,
@@ -13,7 +13,7 @@ import {
   type Task,
   unlink,
 } from "@rsyscall/handle";
-import { callVoid, catchErrno, geteuid, Path, SyscallError } from "@rsyscall/near";
+import { catchErrno, flock, geteuid, Path, SyscallError } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Effect, Scope } from "effect";
 import { PathTakenError } from "./errors.ts";
@@ -30,10 +30,6 @@ type Failure = HandleFailure | PathTakenError;
 export type Occupant =
   /** A dead server has left it: it may be replaced. */
   "Leftover" | { readonly problem: string; readonly remedy: string };
-
-const RENAME_NOREPLACE = 1;
-const LOCK_EX = 2;
-const LOCK_NB = 4;
 
 /** What there is at a path, be it a link. */
 export const lstat = (task: Task, path: Path): Effect.Effect<Stat, HandleFailure> =>
@@ -94,7 +90,7 @@ export const place = (
   const { task } = thread;
   const placed = Effect.gen(function* () {
     const own = yield* lstat(task, from);
-    const hasReplaced = yield* Effect.as(rename(task, from, path, RENAME_NOREPLACE), false).pipe(
+    const hasReplaced = yield* Effect.as(rename(task, from, path, RENAME.NOREPLACE), false).pipe(
       catchErrno("EEXIST", () => Effect.scoped(takeOver(thread, from, path, judge))),
     );
     return { own, hasReplaced };
@@ -127,7 +123,7 @@ const takeOver = (
     );
     // Its server has closed meanwhile.
     if (found._tag === "None")
-      return yield* Effect.as(rename(task, from, path, RENAME_NOREPLACE), false);
+      return yield* Effect.as(rename(task, from, path, RENAME.NOREPLACE), false);
     const occupant = yield* judge(found.value);
     if (occupant !== "Leftover") return yield* new PathTakenError({ path: path.text, ...occupant });
     return yield* Effect.as(rename(task, from, path), true);
@@ -143,7 +139,7 @@ const lock = (task: Task, path: Path): Effect.Effect<void, HandleFailure, Scope.
     directory.closeOnFork = true;
     const fd = yield* directory.borrow(task);
     const attempt = (left: number): Effect.Effect<void, HandleFailure> => {
-      const once = callVoid(task.sysif, "flock", path.text, fd, LOCK_EX | LOCK_NB);
+      const once = flock(task.sysif, fd, LOCK.EX | LOCK.NB).about(path.text);
       return left === 0
         ? once
         : catchErrno("EAGAIN", () => Effect.delay(attempt(left - 1), "10 millis"))(once);

@@ -162,15 +162,15 @@ export class Socket extends FileDescriptor {
 
   /** bind(2). For paths that are too long for an address see `bindUnix`. */
   bind(address: Sockaddr | Uint8Array, subject?: string): Effect.Effect<void, HandleFailure> {
-    return this.#withAddress("bind", address, subject, (fd, at, length, about) =>
-      near.bind(this.task.sysif, fd, at, length, about),
+    return this.#withAddress("bind", address, subject, (fd, at, length) =>
+      near.bind(this.task.sysif, fd, at, length),
     );
   }
 
   /** connect(2). For paths that are too long for an address see `connectUnix`. */
   connect(address: Sockaddr | Uint8Array, subject?: string): Effect.Effect<void, HandleFailure> {
-    return this.#withAddress("connect", address, subject, (fd, at, length, about) =>
-      near.connect(this.task.sysif, fd, at, length, about),
+    return this.#withAddress("connect", address, subject, (fd, at, length) =>
+      near.connect(this.task.sysif, fd, at, length),
     );
   }
 
@@ -178,18 +178,20 @@ export class Socket extends FileDescriptor {
     syscall: string,
     address: Sockaddr | Uint8Array,
     subject: string | undefined,
-    use: (
-      fd: near.Fd,
-      at: near.Address,
-      length: number,
-      subject: string | undefined,
-    ) => Effect.Effect<void, HandleFailure>,
+    use: (fd: near.Fd, at: near.Address, length: number) => near.Syscall<void>,
   ): Effect.Effect<void, HandleFailure> {
     const about = subject ?? (address instanceof Uint8Array ? undefined : addressText(address));
     const bytes = () => (address instanceof Uint8Array ? address : encodeSockaddr(address));
     return this.use((fd) =>
       Effect.flatMap(encoded(syscall, about, bytes), (bytes) =>
-        this.task.withBytes(bytes, (at) => use(fd, at, bytes.length, about), 4),
+        this.task.withBytes(
+          bytes,
+          (at) => {
+            const call = use(fd, at, bytes.length);
+            return about === undefined ? call : call.about(about);
+          },
+          4,
+        ),
       ),
     );
   }
@@ -257,7 +259,13 @@ export class Socket extends FileDescriptor {
       FileDescriptor.acquire(
         Socket,
         this.task,
-        near.accept4(this.task.sysif, fd, near.withFlags(flags, SOCK.CLOEXEC)),
+        near.accept4(
+          this.task.sysif,
+          fd,
+          near.NULL,
+          near.NULL,
+          near.withFlags(flags, SOCK.CLOEXEC),
+        ),
       ),
     );
   }

@@ -1,34 +1,48 @@
-import { call, callVoid } from "../call.ts";
+import { MADV, MAP, PROT } from "@rsyscall/abi";
+import { define } from "../define.ts";
 import type { Address, Fd } from "../identifiers.ts";
-import type { SyscallInterface } from "../SyscallInterface.ts";
+import { fdOrNone, flags, input, offset, oneOf, size } from "../kinds.ts";
+import { unknown } from "../Memory.ts";
+import { newAddress, nothing } from "../Result.ts";
+
+/*
+ * None is prompt: they may read files (MAP_POPULATE, locked memory), ask a FUSE server or wait for the reader of a
+ * userfaultfd.
+ */
+
+const memory = input(unknown, "address");
+const protection = flags("PROT_", PROT).as("protection");
 
 /** mmap(2). `length` in bytes, rounded up to pages by the kernel; fd -1 for anonymous memory. */
-export const mmap = (
-  sysif: SyscallInterface,
-  address: Address,
-  length: number,
-  protection: number,
-  flags: number,
-  fd: Fd | number,
-  offset: number,
-) => call<Address>(sysif, "mmap", undefined, address, length, protection, flags, fd, offset);
+export const mmap = define<
+  [
+    address: Address,
+    length: number,
+    protection: number,
+    flags: number,
+    fd: Fd | -1,
+    offset: number | bigint,
+  ],
+  Address
+>("mmap", [memory, size, protection, flags("MAP_", MAP, 0x0f), fdOrNone, offset], newAddress);
 
 /** munmap(2) */
-export const munmap = (sysif: SyscallInterface, address: Address, length: number) =>
-  callVoid(sysif, "munmap", undefined, address, length);
+export const munmap = define<[address: Address, length: number], void>(
+  "munmap",
+  [memory, size],
+  nothing,
+);
 
 /** madvise(2) */
-export const madvise = (
-  sysif: SyscallInterface,
-  address: Address,
-  length: number,
-  advice: number,
-) => callVoid(sysif, "madvise", undefined, address, length, advice);
+export const madvise = define<[address: Address, length: number, advice: number], void>(
+  "madvise",
+  [memory, size, oneOf("MADV_", MADV, "advice")],
+  nothing,
+);
 
 /** mprotect(2) */
-export const mprotect = (
-  sysif: SyscallInterface,
-  address: Address,
-  length: number,
-  protection: number,
-) => callVoid(sysif, "mprotect", undefined, address, length, protection);
+export const mprotect = define<[address: Address, length: number, protection: number], void>(
+  "mprotect",
+  [memory, size, protection],
+  nothing,
+);
