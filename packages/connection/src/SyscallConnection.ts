@@ -26,6 +26,7 @@ import {
   SyscallHangup,
   type SyscallInterface,
   SyscallSendError,
+  undecorated,
   type Word,
   type Words,
 } from "@rsyscall/near";
@@ -60,10 +61,10 @@ export const connectionFields = (
   options: ConnectionOptions,
 ): Effect.Effect<ConnectionFields, HandleFailure> =>
   Effect.flatMap(options.socket.borrow(options.socket.task), (fd) => {
-    const local = options.socket.task.sysif;
-    return local instanceof LocalSyscallInterface
-      ? Effect.succeed({ ...options, fd, local })
-      : Effect.die(new TypeError("a connection's own end must be in this process"));
+    const local = LocalSyscallInterface.of(options.socket.task.sysif);
+    return local === undefined
+      ? Effect.die(new TypeError("a connection's own end must be in this process"))
+      : Effect.succeed({ ...options, fd, local });
   });
 
 /**
@@ -111,6 +112,12 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     this.#prompt = promptNumbers(abi);
     this.#memory = memory(this);
     this.#isCut = isCut ?? (() => false);
+  }
+
+  /** The connection below an interface that may be decorated; undefined if there is none. */
+  static of(sysif: SyscallInterface): SyscallConnection | undefined {
+    const bare = undecorated(sysif);
+    return bare instanceof SyscallConnection ? bare : undefined;
   }
 
   /** Whether calls can no longer be made. */

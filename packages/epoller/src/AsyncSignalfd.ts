@@ -57,7 +57,7 @@ export class AsyncSignalfd {
     this.#readiness = readiness;
     const wait = readiness.wait(EPOLL.IN);
     this.#mayBeReady =
-      handle.task.sysif instanceof LocalSyscallInterface
+      LocalSyscallInterface.of(handle.task.sysif) !== undefined
         ? wait
         : Effect.raceFirst(wait, Effect.sleep(POLL_INTERVAL));
   }
