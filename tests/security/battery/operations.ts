@@ -631,6 +631,9 @@ const passive: ReadonlySet<string> = new Set([
   "FdTable#closedOnFork",
   "FdTable#notOf",
   "Task#atLeave",
+  "Task#decorate",
+  "Thread#trace",
+  "tracing",
   "Epoller.makeSubsidiary",
   "Epoller#nested",
   "Epoller#hold",
@@ -652,7 +655,7 @@ const passiveClasses: ReadonlySet<string> = new Set([
 
 /** Getters that give what is known already. */
 const isValue = (name: string): boolean =>
-  /#(is[A-Z]\w*|address|abi|state|command|ancestor|execSigmask|ignoredSignals|toString|toJSON)$/.test(
+  /#(is[A-Z]\w*|address|abi|sysif|inheritedDecorators|state|command|ancestor|execSigmask|ignoredSignals|toString|toJSON)$/.test(
     name,
   ) && name !== "Socket#address";
 
