@@ -92,4 +92,6 @@ export const scripted = (extra: TraceSink = () => {}, abi: Abi = x86_64) => {
 };
 
 /** Until what nobody reads was told. */
-export const turn = Effect.promise(() => new Promise<void>((resolve) => setTimeout(resolve, 1)));
+export const turn = Effect.promise(
+  () => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve))),
+);
