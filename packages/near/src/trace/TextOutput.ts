@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
 import { Readiness, readiness } from "@rsyscall/native";
+import { oneLine } from "../oneLine.ts";
 import { atExit } from "./atExit.ts";
 
 /** Bytes that wait for a reader, at most: what comes then is lost, and that is said. */
@@ -25,7 +26,8 @@ const POLLOUT = 4;
  * lost, and the text says how many lines that were. The end of the process waits for a reader for a second.
  */
 export class TextOutput {
-  readonly #fd: number;
+  /** The descriptor of this process that is written. */
+  readonly fd: number;
   readonly #owns: boolean;
   #kept: Array<Buffer> = [];
   #size = 0;
@@ -37,7 +39,7 @@ export class TextOutput {
   readonly #forget: () => void;
 
   private constructor(fd: number, owns: boolean) {
-    this.#fd = fd;
+    this.fd = fd;
     this.#owns = owns;
     this.#forget = atExit(() => this.#finish());
   }
@@ -107,8 +109,8 @@ export class TextOutput {
     let [rest] = this.#kept;
     try {
       while (rest !== undefined && rest.length > 0) {
-        if (readiness(this.#fd, POLLOUT) === Readiness.WAITS) break;
-        const count = writeSync(this.#fd, rest, 0, Math.min(rest.length, PIECE_SIZE));
+        if (readiness(this.fd, POLLOUT) === Readiness.WAITS) break;
+        const count = writeSync(this.fd, rest, 0, Math.min(rest.length, PIECE_SIZE));
         rest = rest.subarray(count);
       }
     } catch (error) {
@@ -141,6 +143,8 @@ export class TextOutput {
     this.#kept = [];
     this.#size = 0;
     this.#forget();
-    if (this.#owns) closeSync(this.#fd);
+    if (this.#owns) closeSync(this.fd);
   }
 }
+
+oneLine(TextOutput, (output) => `to fd ${output.fd}`);
