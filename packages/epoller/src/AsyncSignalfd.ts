@@ -52,7 +52,7 @@ export class AsyncSignalfd {
 
   private constructor(handle: Signalfd, readiness: Readiness) {
     this.handle = handle;
-    const isOurs = handle.task.sysif instanceof LocalSyscallInterface;
+    const isOurs = LocalSyscallInterface.of(handle.task.sysif) !== undefined;
     this.#attempts = new Attempts(handle, readiness, (event) =>
       isOurs
         ? readiness.wait(event)

@@ -26,6 +26,7 @@ export {
   setsid,
   setuid,
 } from "./credentials.ts";
+export { type Decorator, tracing } from "./Decorator.ts";
 export { Directory, type DirentStatus } from "./dirent.ts";
 export { encode } from "./encode.ts";
 export {

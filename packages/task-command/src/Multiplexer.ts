@@ -75,8 +75,8 @@ export class Multiplexer {
   ): Effect.Effect<Multiplexer, HandleFailure, Scope.Scope> {
     return Effect.gen(function* () {
       const { task } = stream;
-      const local = task.sysif;
-      if (!(local instanceof LocalSyscallInterface))
+      const local = LocalSyscallInterface.of(task.sysif);
+      if (local === undefined)
         return yield* Effect.die(new TypeError("streams are multiplexed in this process"));
       const { address } = yield* Effect.acquireRelease(
         task.allocator.malloc(MEMORY_SIZE, 8),

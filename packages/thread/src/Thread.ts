@@ -32,6 +32,7 @@ import {
   setns,
   sigprocmask,
   type Task,
+  tracing,
   unshare,
   unshareFiles,
   unshareUser,
@@ -48,6 +49,7 @@ import {
   SyscallError,
   type SyscallFailure,
   SyscallHangup,
+  type TraceSink,
 } from "@rsyscall/near";
 import { Cause, Effect, Scope, Sink, Stream } from "effect";
 import type { ChildProcess } from "./ChildProcess.ts";
@@ -125,6 +127,32 @@ export class Thread implements ThreadFields {
   /** What has to be done, once, before the process has children. */
   beforeChildren(): Effect.Effect<void, HandleFailure> {
     return this.#fields.beforeChildren();
+  }
+
+  /**
+   * Tells a sink of the process's system calls until the scope closes: of all that are made through handles of the
+   * process, also those that are there already. Its children are traced too, those that are made meanwhile and theirs,
+   * as long as they live. See docs/tracing.md.
+   *
+   * @example
+   * ```ts
+   * import { straceLine } from "@rsyscall/near";
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const thread = yield* LocalThread;
+   *   const child = yield* thread.fork();
+   *   yield* child.trace(({ _tag, call }) => {
+   *     if (_tag === "Ended") console.log(straceLine(call));
+   *   });
+   *   yield* child.chdir("/"); // 4711 12:34:56.123456 chdir("/") = 0 <0.000012>
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
+   */
+  trace(sink: TraceSink): Effect.Effect<void, never, Scope.Scope> {
+    return this.task.decorate(tracing(sink));
   }
 
   /** The signals that are blocked in programs that the process executes or starts. */

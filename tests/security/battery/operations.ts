@@ -635,6 +635,9 @@ const passive: ReadonlySet<string> = new Set([
   "FdTable#closedOnFork",
   "FdTable#notOf",
   "Task#atLeave",
+  "Task#decorate",
+  "Thread#trace",
+  "tracing",
   "Epoller.makeSubsidiary",
   "Epoller#nested",
   "Epoller#hold",
@@ -657,7 +660,7 @@ const passiveClasses: ReadonlySet<string> = new Set([
 
 /** Getters that give what is known already. */
 const isValue = (name: string): boolean =>
-  /#(is[A-Z]\w*|invalidError|address|abi|state|command|ancestor|execSigmask|ignoredSignals|toString|toJSON)$/.test(
+  /#(is[A-Z]\w*|invalidError|address|abi|sysif|inheritedDecorators|state|command|ancestor|execSigmask|ignoredSignals|toString|toJSON)$/.test(
     name,
   ) && name !== "Socket#address";
 

@@ -27,7 +27,8 @@ export const writeWithoutSignal = (
   const { sysif } = task;
   const write = near.write(sysif, fd, address, length);
   // Node ignores it. A program that has blocked it may want it to be pending.
-  if (sysif instanceof near.LocalSyscallInterface || task.sigmask.has(SIG.PIPE)) return write;
+  if (near.LocalSyscallInterface.of(sysif) !== undefined || task.sigmask.has(SIG.PIPE))
+    return write;
   return task.withBytes(
     PIPE_SET,
     (set) =>
