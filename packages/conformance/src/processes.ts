@@ -282,7 +282,7 @@ export const processes: ReadonlyArray<Behaviour> = topic("processes", [
 
   behaviour("exits, which ends the Thread", ["ownProcess"], function* () {
     const thread = yield* newThread;
-    yield* refused(thread.exit(256), "EINVAL", "exit with what is no status");
+    yield* failing(thread.exit(256), ["InvalidArgumentError"], "exit with what is no status");
     yield* waiting("the exit of the Thread's process", thread.exit(0));
     yield* failing(getpid(thread.task.sysif), ["SyscallSendError"], "a call after the exit");
   }),

@@ -1,6 +1,13 @@
 import { readSync, writeSync } from "node:fs";
 import { F, F_SEAL, MAP, PROT, SEEK, Uint64 } from "@rsyscall/abi";
-import { type FileDescriptor, type HandleFailure, SizeError, type Task } from "@rsyscall/handle";
+import {
+  type BorrowFailure,
+  type FileDescriptor,
+  type HandleFailure,
+  type MallocFailure,
+  SizeError,
+  type Task,
+} from "@rsyscall/handle";
 import {
   type Address,
   acquire,
@@ -12,6 +19,7 @@ import {
   munmap,
   NULL,
   oneLine,
+  type SyscallFailure,
   type Word,
 } from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
@@ -50,7 +58,7 @@ const sealedSize = (memfd: FileDescriptor): Effect.Effect<Word, HandleFailure> =
   });
 
 /** Memory of huge pages can be sealed as well, but an access to a hole in it may be a SIGBUS. */
-const isTmpfs = (memfd: FileDescriptor): Effect.Effect<boolean, HandleFailure> => {
+const isTmpfs = (memfd: FileDescriptor): Effect.Effect<boolean, MallocFailure | BorrowFailure> => {
   const { task } = memfd;
   return Effect.flatMap(memfd.borrow(task), (fd) =>
     task.withMemory(STATFS_SIZE, 8, (status) =>
@@ -186,7 +194,10 @@ export class Arena implements SharedMemory {
         at += writeSync(this.#fd, bytes, at, bytes.length - at, offset + at);
   }
 
-  map(address: Address, length: number): Effect.Effect<MappedMemory, HandleFailure, Scope.Scope> {
+  map(
+    address: Address,
+    length: number,
+  ): Effect.Effect<MappedMemory, SyscallFailure | BorrowFailure | SizeError, Scope.Scope> {
     const { sysif } = this.#local;
     return Effect.gen({ self: this }, function* () {
       // Past the end every use is a SIGBUS.

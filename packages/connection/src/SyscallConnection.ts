@@ -1,6 +1,6 @@
 import type { Abi } from "@rsyscall/abi";
 import type { Epoller } from "@rsyscall/epoller";
-import type { HandleFailure, Socket } from "@rsyscall/handle";
+import type { BorrowFailure, Socket } from "@rsyscall/handle";
 import type { MemoryTransport } from "@rsyscall/memory";
 import {
   type Address,
@@ -55,7 +55,7 @@ export interface ConnectionFields<M extends MemoryTransport> extends ConnectionO
 
 export const connectionFields = <M extends MemoryTransport>(
   options: ConnectionOptions<M>,
-): Effect.Effect<ConnectionFields<M>, HandleFailure> =>
+): Effect.Effect<ConnectionFields<M>, SyscallSendError | BorrowFailure> =>
   Effect.flatMap(options.socket.borrow(options.socket.task), (fd) => {
     const local = LocalSyscallInterface.of(options.socket.task.sysif);
     return local === undefined

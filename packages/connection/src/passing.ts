@@ -91,7 +91,7 @@ export const endWith = (
  */
 export const takesNone = (
   peer: Task,
-  cause: SyscallError,
+  cause: SyscallError | SyscallSendError,
 ): Effect.Effect<never, SyscallSendError | SyscallHangup> =>
   Effect.matchEffect(peer.sysif.barrier(), {
     onSuccess: () =>

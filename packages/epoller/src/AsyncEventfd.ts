@@ -1,4 +1,4 @@
-import { Eventfd, type HandleFailure } from "@rsyscall/handle";
+import { type BorrowFailure, Eventfd, type IoFailure, type MallocFailure } from "@rsyscall/handle";
 import { oneLine } from "@rsyscall/near";
 import { Effect, type Scope, type Stream } from "effect";
 import { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
@@ -38,27 +38,27 @@ export class AsyncEventfd {
   static make(
     epoller: Epoller,
     eventfd: Eventfd,
-  ): Effect.Effect<AsyncEventfd, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<AsyncEventfd, MallocFailure | BorrowFailure, Scope.Scope> {
     return Effect.map(AsyncFileDescriptor.make(epoller, eventfd), (afd) => new AsyncEventfd(afd));
   }
 
   /** Waits until the count is not 0, and takes it; with EFD.SEMAPHORE, 1 of it. */
-  wait(): Effect.Effect<bigint, HandleFailure> {
+  wait(): Effect.Effect<bigint, IoFailure> {
     return readCount(this.#afd);
   }
 
   /** What `wait` gives, again and again. */
-  get counts(): Stream.Stream<bigint, HandleFailure> {
+  get counts(): Stream.Stream<bigint, IoFailure> {
     return counts(this.#afd);
   }
 
   /** Adds to the count, waiting for as long as the sum would be larger than 2^64 - 2. */
-  add(count: bigint | number): Effect.Effect<void, HandleFailure> {
+  add(count: bigint | number): Effect.Effect<void, IoFailure> {
     return Effect.flatMap(Eventfd.encodeCount(count), (bytes) => this.#afd.writeAllBytes(bytes));
   }
 
   /** close(2). Fibers that wait fail with a UseAfterFreeError. */
-  close(): Effect.Effect<void, HandleFailure> {
+  close(): Effect.Effect<void, IoFailure> {
     return this.#afd.close();
   }
 }

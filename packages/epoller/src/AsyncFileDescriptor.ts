@@ -1,9 +1,12 @@
 import { EPOLL, MSG, type Sockaddr } from "@rsyscall/abi";
 import {
+  type BorrowFailure,
   type FileDescriptor,
-  type HandleFailure,
+  type IoFailure,
+  type MallocFailure,
   nothingWritten,
   type Pointer,
+  type PtrFailure,
   pollNow,
   type ReadablePointer,
   type Received,
@@ -42,7 +45,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   static make<A extends FileDescriptor>(
     epoller: Epoller,
     fd: A,
-  ): Effect.Effect<AsyncFileDescriptor<A>, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<AsyncFileDescriptor<A>, MallocFailure | BorrowFailure, Scope.Scope> {
     return Effect.uninterruptible(
       Effect.flatMap(Effect.flatMap(Effect.scope, Scope.fork), (scope) =>
         // A file that epoll refuses stays as it is.
@@ -57,19 +60,19 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /** read(2) into memory of the descriptor's task: how many bytes, 0 at the end. */
-  readInto(address: Address, size: number): Effect.Effect<number, HandleFailure> {
+  readInto(address: Address, size: number): Effect.Effect<number, IoFailure> {
     const { attempts, calls } = this.#parts;
     const kept = keptInto(this.#parts, address, size);
     return attempts.take(kept, size, calls.call("read", address, size, 0), undefined);
   }
 
   /** write(2) from memory of the descriptor's task: how many bytes. */
-  writeFrom(address: Address, size: number): Effect.Effect<number, HandleFailure> {
+  writeFrom(address: Address, size: number): Effect.Effect<number, IoFailure> {
     return this.#parts.attempts.await(EPOLL.OUT, this.#parts.calls.call("write", address, size, 0));
   }
 
   /** send(2) from memory of the descriptor's task, without SIGPIPE: how many bytes. */
-  sendFrom(address: Address, size: number): Effect.Effect<number, HandleFailure> {
+  sendFrom(address: Address, size: number): Effect.Effect<number, IoFailure> {
     return this.#parts.attempts.await(
       EPOLL.OUT,
       this.#parts.calls.call("sendto", address, size, MSG.NOSIGNAL),
@@ -79,7 +82,10 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   /** read(2) into a buffer, which is consumed: what was read, and the rest. Empty at the end. */
   read(
     buffer: Pointer<Uint8Array>,
-  ): Effect.Effect<[used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>], HandleFailure> {
+  ): Effect.Effect<
+    [used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
+    PtrFailure | BorrowFailure
+  > {
     return Effect.flatMap(buffer.borrow(this.handle.task), (address) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(restore(this.readInto(address, buffer.size)), (count) =>
@@ -90,7 +96,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /** At most `size` bytes, as soon as there are some. Empty at the end. */
-  readBytes(size = 65536): Effect.Effect<Uint8Array, HandleFailure> {
+  readBytes(size = 65536): Effect.Effect<Uint8Array, IoFailure> {
     return this.#takeBytes(size, undefined);
   }
 
@@ -98,7 +104,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
    * As `readBytes`, and `take` gets the bytes before the fiber can be interrupted: for callers that
    * collect them.
    */
-  takeBytes<B>(size: number, take: (bytes: Uint8Array) => B): Effect.Effect<B, HandleFailure> {
+  takeBytes<B>(size: number, take: (bytes: Uint8Array) => B): Effect.Effect<B, IoFailure> {
     return this.#takeBytes(size, take);
   }
 
@@ -108,7 +114,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /** Writes a buffer that is already in the task's memory, all of it. */
-  writeAllFrom(address: Address, size: number): Effect.Effect<void, HandleFailure> {
+  writeAllFrom(address: Address, size: number): Effect.Effect<void, IoFailure> {
     return writeAll(
       size,
       (done) => this.writeFrom(Address(address + done), size - done),
@@ -117,7 +123,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /** Writes all of the bytes. Raises SIGPIPE in the task like write(2); see `sendAllBytes`. */
-  writeAllBytes(bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
+  writeAllBytes(bytes: Uint8Array): Effect.Effect<void, IoFailure> {
     return bytes.length === 0
       ? Effect.void
       : this.handle.task.withBytes(bytes, (address) => this.writeAllFrom(address, bytes.length));
@@ -127,7 +133,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   sendAllBytes(
     this: AsyncFileDescriptor<Socket>,
     bytes: Uint8Array,
-  ): Effect.Effect<void, HandleFailure> {
+  ): Effect.Effect<void, IoFailure> {
     return bytes.length === 0
       ? Effect.void
       : this.handle.task.withBytes(bytes, (address) =>
@@ -143,7 +149,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   accept(
     this: AsyncFileDescriptor<Socket>,
     flags = 0,
-  ): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<Socket, MallocFailure | BorrowFailure, Scope.Scope> {
     return this.#asSocket.accept(this.#parts, flags);
   }
 
@@ -151,7 +157,11 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   acceptFrom(
     this: AsyncFileDescriptor<Socket>,
     flags = 0,
-  ): Effect.Effect<[socket: Socket, peer: Sockaddr | undefined], HandleFailure, Scope.Scope> {
+  ): Effect.Effect<
+    [socket: Socket, peer: Sockaddr | undefined],
+    MallocFailure | BorrowFailure,
+    Scope.Scope
+  > {
     return Effect.flatMap(this.accept(flags), (socket) =>
       Effect.map(socket.peerAddress(), (peer): [Socket, Sockaddr | undefined] => [socket, peer]),
     );
@@ -167,7 +177,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   connect(
     this: AsyncFileDescriptor<Socket>,
     address: Sockaddr | Uint8Array,
-  ): Effect.Effect<void, HandleFailure> {
+  ): Effect.Effect<void, IoFailure> {
     return this.#asSocket.connect(this.#parts, address);
   }
 
@@ -176,7 +186,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     this: AsyncFileDescriptor<Socket>,
     size = 65536,
     flags = 0,
-  ): Effect.Effect<Uint8Array, HandleFailure> {
+  ): Effect.Effect<Uint8Array, IoFailure> {
     return this.#asSocket.recvBytes(this.#parts, size, flags);
   }
 
@@ -185,7 +195,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     this: AsyncFileDescriptor<Socket>,
     size: number,
     mostFds: number,
-  ): Effect.Effect<Received, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<Received, MallocFailure | BorrowFailure, Scope.Scope> {
     return this.#asSocket.receiveFds(this.#parts, size, mostFds);
   }
 
@@ -193,7 +203,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
    * close(2). Fibers that wait for the descriptor fail with a UseAfterFreeError, and so do later
    * operations.
    */
-  close(): Effect.Effect<void, HandleFailure> {
+  close(): Effect.Effect<void, IoFailure> {
     return Effect.uninterruptible(
       Effect.andThen(Scope.close(this.#parts.scope, Exit.void), this.handle.close()),
     );
@@ -203,18 +213,18 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
    * What can be read, until the end, in parts of at most `size` bytes. Nothing is read before it is asked
    * for.
    */
-  stream(size = 65536): Stream.Stream<Uint8Array, HandleFailure> {
+  stream(size = 65536): Stream.Stream<Uint8Array, IoFailure> {
     return untilEmpty(this.readBytes(size));
   }
 
   /** Writes what it is given, as fast as the other side takes it. The descriptor stays open. */
-  get sink(): Sink.Sink<void, Uint8Array, never, HandleFailure> {
+  get sink(): Sink.Sink<void, Uint8Array, never, IoFailure> {
     const write = (bytes: Uint8Array) => this.writeAllBytes(bytes);
     return Sink.forEach(write);
   }
 
   /** As `sink`, on a socket: a peer that is gone is EPIPE, and no SIGPIPE. */
-  sendSink(this: AsyncFileDescriptor<Socket>): Sink.Sink<void, Uint8Array, never, HandleFailure> {
+  sendSink(this: AsyncFileDescriptor<Socket>): Sink.Sink<void, Uint8Array, never, IoFailure> {
     const send = (bytes: Uint8Array) => this.sendAllBytes(bytes);
     return Sink.forEach(send);
   }
@@ -223,7 +233,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
    * splice(2) into another descriptor of the same task, until the end: no byte comes here. One of the two
    * must be a pipe. Gives how many bytes there were.
    */
-  spliceTo(to: AsyncFileDescriptor): Effect.Effect<number, HandleFailure> {
+  spliceTo(to: AsyncFileDescriptor): Effect.Effect<number, MallocFailure | BorrowFailure> {
     return spliceAll(this.#parts, to.#parts);
   }
 
@@ -231,12 +241,12 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
    * sendfile(2) of a file of the same task, from where its offset is to its end. Gives how many bytes
    * there were.
    */
-  sendFile(from: FileDescriptor): Effect.Effect<number, HandleFailure> {
+  sendFile(from: FileDescriptor): Effect.Effect<number, MallocFailure | BorrowFailure> {
     return sendFileAll(from, this.#parts);
   }
 
   /** Waits until the other end has stopped writing, or is gone. */
-  waitForRdhup(): Effect.Effect<void, HandleFailure> {
+  waitForRdhup(): Effect.Effect<void, IoFailure> {
     // What was told may be of a socket that was not connected yet: such a one has hung up, by poll(2).
     const look = Effect.map(pollNow(this.handle, EPOLL.RDHUP), (events) =>
       events === 0 ? "EAGAIN" : events,

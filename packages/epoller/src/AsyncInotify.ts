@@ -1,13 +1,6 @@
 import { EPOLL, IN, type InotifyEvent } from "@rsyscall/abi";
-import type { HandleFailure, Inotify } from "@rsyscall/handle";
-import {
-  acquire,
-  catchErrno,
-  oneLine,
-  type PathLike,
-  pathSubject,
-  SyscallError,
-} from "@rsyscall/near";
+import type { BorrowFailure, Inotify, IoFailure, MallocFailure } from "@rsyscall/handle";
+import { acquire, catchErrno, InvalidArgumentError, oneLine, type PathLike } from "@rsyscall/near";
 import { Cause, Deferred, Effect, type Scope, Semaphore, Stream } from "effect";
 import type { Epoller } from "./Epoller.ts";
 import { type Listener, type Watch, WatchTable } from "./internal/WatchTable.ts";
@@ -102,7 +95,7 @@ export class AsyncInotify {
   static make(
     epoller: Epoller,
     inotify: Inotify,
-  ): Effect.Effect<AsyncInotify, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<AsyncInotify, MallocFailure | BorrowFailure, Scope.Scope> {
     return Effect.map(
       Effect.andThen(inotify.setNonblock(), epoller.register(inotify)),
       (readiness) => new AsyncInotify(inotify, readiness),
@@ -116,16 +109,25 @@ export class AsyncInotify {
    *
    * A file may be watched more than once. Each stream has the events that it asked for; IN.EXCL_UNLINK
    * holds for all of them. Fails with what the kernel says of the path (ENOENT, EACCES...), with ENOSPC
-   * at the user's limit, and with EINVAL for a mask without events, or with IN.MASK_ADD or MASK_CREATE.
+   * at the user's limit, and with an InvalidArgumentError for a mask without events, or with IN.MASK_ADD or
+   * MASK_CREATE.
    *
    * @param mask events of `IN`, with IN.ONLYDIR, DONT_FOLLOW, EXCL_UNLINK or ONESHOT
    */
   watch(
     path: PathLike,
     mask: number,
-  ): Effect.Effect<Stream.Stream<InotifyEvent, HandleFailure>, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<Stream.Stream<InotifyEvent, IoFailure>, IoFailure, Scope.Scope> {
     if ((mask & IN.ALL_EVENTS) === 0 || (mask & ~(IN.ALL_EVENTS | OPTIONS)) !== 0)
-      return Effect.fail(SyscallError.of("inotify_add_watch", "EINVAL", pathSubject(path)));
+      return Effect.fail(
+        new InvalidArgumentError({
+          syscall: "inotify_add_watch",
+          argument: "mask",
+          value: mask,
+          expected:
+            "events of IN, at least one, with no other option than ONLYDIR, DONT_FOLLOW, EXCL_UNLINK or ONESHOT",
+        }),
+      );
     return Effect.suspend(() => {
       const subscription = new Subscription(mask);
       return Effect.as(
@@ -138,12 +140,12 @@ export class AsyncInotify {
   }
 
   /** As `watch`, for as long as the stream is read. */
-  events(path: PathLike, mask: number): Stream.Stream<InotifyEvent, HandleFailure> {
+  events(path: PathLike, mask: number): Stream.Stream<InotifyEvent, IoFailure> {
     return Stream.unwrap(this.watch(path, mask));
   }
 
   /** The watch of a file that tells a new listener. */
-  #listen(path: PathLike, mask: number, listener: Listener): Effect.Effect<Watch, HandleFailure> {
+  #listen(path: PathLike, mask: number, listener: Listener): Effect.Effect<Watch, IoFailure> {
     // One watch may have several listeners, and must not end with the first event of one of them.
     const asked = mask & ~IN.ONESHOT;
     const join = (wd: number): Watch => {
@@ -185,10 +187,10 @@ export class AsyncInotify {
     );
   }
 
-  #stream(subscription: Subscription): Stream.Stream<InotifyEvent, HandleFailure> {
+  #stream(subscription: Subscription): Stream.Stream<InotifyEvent, IoFailure> {
     const next: Effect.Effect<
       readonly [InotifyEvent, ...Array<InotifyEvent>],
-      HandleFailure | Cause.Done
+      IoFailure | Cause.Done
     > = Effect.suspend(() => {
       if (!subscription.hasNews)
         return Effect.andThen(
@@ -202,7 +204,7 @@ export class AsyncInotify {
   }
 
   /** Reads events, once, or waits until there may be some; unless another reader has brought news. */
-  #readFor(subscription: Subscription): Effect.Effect<void, HandleFailure> {
+  #readFor(subscription: Subscription): Effect.Effect<void, IoFailure> {
     return this.#reading.withPermits(1)(
       Effect.suspend(() => {
         if (subscription.hasNews) return Effect.void;
@@ -217,12 +219,12 @@ export class AsyncInotify {
   }
 
   /** Where a reader waits, it knows already that there is nothing. */
-  get #readUnlessReading(): Effect.Effect<void, HandleFailure> {
+  get #readUnlessReading(): Effect.Effect<void, IoFailure> {
     return Effect.asVoid(this.#reading.withPermitsIfAvailable(1)(this.#read));
   }
 
   /** Reads events and tells those whom they are for; false if there are none. Nothing of it is lost. */
-  get #read(): Effect.Effect<boolean, HandleFailure> {
+  get #read(): Effect.Effect<boolean, IoFailure> {
     return Effect.uninterruptible(
       Effect.suspend(() => {
         const edges = this.#readiness.edges(EPOLL.IN);
@@ -243,7 +245,7 @@ export class AsyncInotify {
   }
 
   /** close(2). Fibers that wait for events fail with a UseAfterFreeError. */
-  close(): Effect.Effect<void, HandleFailure> {
+  close(): Effect.Effect<void, IoFailure> {
     return Effect.ensuring(
       this.handle.close(),
       Effect.sync(() => this.#readiness.end()),

@@ -1,5 +1,12 @@
 import { EPOLL, POLL, W } from "@rsyscall/abi";
-import { type ChildState, type HandleFailure, type Pidfd, pollNow } from "@rsyscall/handle";
+import {
+  type BorrowFailure,
+  type ChildState,
+  type IoFailure,
+  type MallocFailure,
+  type Pidfd,
+  pollNow,
+} from "@rsyscall/handle";
 import { oneLine } from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
 import type { Epoller } from "./Epoller.ts";
@@ -45,12 +52,12 @@ export class AsyncPidfd {
   static make(
     epoller: Epoller,
     pidfd: Pidfd,
-  ): Effect.Effect<AsyncPidfd, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<AsyncPidfd, MallocFailure | BorrowFailure, Scope.Scope> {
     return Effect.map(epoller.register(pidfd), (readiness) => new AsyncPidfd(pidfd, readiness));
   }
 
   /** Waits until the process has ended. It may still be a zombie: see `exit`. */
-  ended(): Effect.Effect<void, HandleFailure> {
+  ended(): Effect.Effect<void, IoFailure> {
     const ask = Effect.map(pollNow(this.handle, POLL.IN), (events) =>
       events === 0 ? "EAGAIN" : events,
     );
@@ -62,7 +69,7 @@ export class AsyncPidfd {
    * zombie any more. It can be asked again. ECHILD when the process is no child of that task's process, or
    * another has waited for it; `ended` succeeds all the same.
    */
-  exit(): Effect.Effect<ChildState, HandleFailure> {
+  exit(): Effect.Effect<ChildState, IoFailure> {
     const reap = Effect.uninterruptible(
       Effect.tap(this.handle.waitid(W.EXITED), (state) =>
         Effect.sync(() => {
@@ -70,7 +77,7 @@ export class AsyncPidfd {
         }),
       ),
     );
-    const tell: Effect.Effect<ChildState, HandleFailure> = Effect.suspend(() => {
+    const tell: Effect.Effect<ChildState, IoFailure> = Effect.suspend(() => {
       if (this.#state !== undefined) return Effect.succeed(this.#state);
       // It is never undefined without W.NOHANG, but a task that lies might say so.
       return Effect.flatMap(reap, (state) =>
@@ -85,7 +92,7 @@ export class AsyncPidfd {
   }
 
   /** close(2). Fibers that wait fail with a UseAfterFreeError. */
-  close(): Effect.Effect<void, HandleFailure> {
+  close(): Effect.Effect<void, IoFailure> {
     return this.#attempts.close();
   }
 }

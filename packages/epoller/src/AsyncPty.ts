@@ -1,4 +1,4 @@
-import type { HandleFailure, PtyMaster } from "@rsyscall/handle";
+import type { BorrowFailure, IoFailure, MallocFailure, PtyMaster } from "@rsyscall/handle";
 import { catchErrno, oneLine } from "@rsyscall/near";
 import { Effect, type Scope, type Sink, type Stream } from "effect";
 import { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
@@ -22,34 +22,34 @@ export class AsyncPty {
   static make(
     epoller: Epoller,
     master: PtyMaster,
-  ): Effect.Effect<AsyncPty, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<AsyncPty, MallocFailure | BorrowFailure, Scope.Scope> {
     return Effect.map(AsyncFileDescriptor.make(epoller, master), (afd) => new AsyncPty(afd));
   }
 
   /** What programs have written: at most `size` bytes, as soon as there are some. Empty at the end. */
-  readBytes(size?: number): Effect.Effect<Uint8Array, HandleFailure> {
+  readBytes(size?: number): Effect.Effect<Uint8Array, IoFailure> {
     return this.#afd
       .readBytes(size)
       .pipe(catchErrno("EIO", () => Effect.succeed(new Uint8Array(0))));
   }
 
   /** What programs write, until the end. Nothing is read before it is asked for. */
-  stream(size?: number): Stream.Stream<Uint8Array, HandleFailure> {
+  stream(size?: number): Stream.Stream<Uint8Array, IoFailure> {
     return untilEmpty(this.readBytes(size));
   }
 
   /** Types all of the bytes, as fast as programs read them. */
-  writeAllBytes(bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
+  writeAllBytes(bytes: Uint8Array): Effect.Effect<void, IoFailure> {
     return this.#afd.writeAllBytes(bytes);
   }
 
   /** Types what it is given: see `writeAllBytes`. The descriptor stays open. */
-  get sink(): Sink.Sink<void, Uint8Array, never, HandleFailure> {
+  get sink(): Sink.Sink<void, Uint8Array, never, IoFailure> {
     return this.#afd.sink;
   }
 
   /** close(2): SIGHUP for the session, and the end of the terminal for programs that read it. */
-  close(): Effect.Effect<void, HandleFailure> {
+  close(): Effect.Effect<void, IoFailure> {
     return this.#afd.close();
   }
 }

@@ -1,11 +1,11 @@
 import { type FixedCodec, fsDecode, Uint64 } from "@rsyscall/abi";
-import type { HandleFailure } from "@rsyscall/handle";
-import { oneLine, SyscallError } from "@rsyscall/near";
+import type { IoFailure } from "@rsyscall/handle";
+import { InvalidArgumentError, oneLine } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
 import { EndOfFileError, MalformedError, TooLongError } from "./errors.ts";
 
-export type ReadFailure = HandleFailure | EndOfFileError;
+export type ReadFailure = IoFailure | EndOfFileError;
 
 /** Bytes that are asked for at a time. */
 const READ_SIZE = 65536;
@@ -37,7 +37,7 @@ export class AsyncReadBuffer {
   }
 
   /** Reads once more from the stream. False at its end. */
-  readonly #fill: Effect.Effect<boolean, HandleFailure> = Effect.suspend(() =>
+  readonly #fill: Effect.Effect<boolean, IoFailure> = Effect.suspend(() =>
     this.#afd.takeBytes(READ_SIZE, (bytes) => {
       if (bytes.length > 0) this.#append(bytes);
       return bytes.length > 0;
@@ -73,7 +73,7 @@ export class AsyncReadBuffer {
 
   /** Exactly `length` bytes. */
   readLength(length: number, reading = `${length} bytes`): Effect.Effect<Uint8Array, ReadFailure> {
-    if (!Number.isSafeInteger(length) || length < 0) return invalid(reading);
+    if (!isSize(length)) return invalid("length", length, SIZE);
     return Effect.suspend(() =>
       this.#available >= length
         ? Effect.succeed(this.#take(length))
@@ -103,7 +103,7 @@ export class AsyncReadBuffer {
     limit: number,
     reading = "a length-prefixed string",
   ): Effect.Effect<Uint8Array, ReadFailure | TooLongError> {
-    if (Number.isNaN(limit)) return invalid(reading);
+    if (Number.isNaN(limit)) return invalid("limit", limit, LIMIT);
     return Effect.flatMap(
       this.readLength(8, reading),
       (prefix): Effect.Effect<Uint8Array, ReadFailure | TooLongError> => {
@@ -124,7 +124,7 @@ export class AsyncReadBuffer {
     limit: number,
     reading = "an array of strings",
   ): Effect.Effect<Array<Uint8Array>, ReadFailure | TooLongError> {
-    if (!Number.isSafeInteger(count) || count < 0) return invalid(reading);
+    if (!isSize(count)) return invalid("count", count, SIZE);
     return Effect.gen({ self: this }, function* () {
       const strings: Array<Uint8Array> = [];
       let rest = limit;
@@ -178,7 +178,8 @@ export class AsyncReadBuffer {
     limit = 1024 * 1024,
     reading = "a delimited string",
   ): Effect.Effect<Uint8Array | undefined, ReadFailure | TooLongError> {
-    if (delimiter.length === 0 || Number.isNaN(limit)) return invalid(reading);
+    if (delimiter.length === 0) return invalid("delimiter", delimiter, "at least one byte");
+    if (Number.isNaN(limit)) return invalid("limit", limit, LIMIT);
     const search = (
       from: number,
     ): Effect.Effect<Uint8Array | undefined, ReadFailure | TooLongError> =>
@@ -242,5 +243,14 @@ oneLine(AsyncReadBuffer, () => "what was read ahead");
 const newline = Uint8Array.of(10);
 const colon = Uint8Array.of(58);
 
-const invalid = (reading: string): Effect.Effect<never, SyscallError> =>
-  Effect.fail(SyscallError.of("read", "EINVAL", reading));
+const SIZE = `a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
+const LIMIT = "a number of bytes, or Infinity";
+
+const isSize = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
+
+const invalid = (
+  argument: string,
+  value: unknown,
+  expected: string,
+): Effect.Effect<never, InvalidArgumentError> =>
+  Effect.fail(new InvalidArgumentError({ syscall: "read", argument, value, expected }));

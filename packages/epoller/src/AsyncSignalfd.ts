@@ -1,5 +1,5 @@
 import type { SignalfdSiginfo } from "@rsyscall/abi";
-import type { HandleFailure, Signalfd } from "@rsyscall/handle";
+import type { BorrowFailure, IoFailure, MallocFailure, Signalfd } from "@rsyscall/handle";
 import { catchErrno, LocalSyscallInterface, oneLine } from "@rsyscall/near";
 import { Effect, type Scope, Stream } from "effect";
 import type { Epoller } from "./Epoller.ts";
@@ -72,7 +72,7 @@ export class AsyncSignalfd {
   static make(
     epoller: Epoller,
     signalfd: Signalfd,
-  ): Effect.Effect<AsyncSignalfd, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<AsyncSignalfd, MallocFailure | BorrowFailure, Scope.Scope> {
     return Effect.map(
       Effect.andThen(signalfd.setNonblock(), epoller.register(signalfd)),
       (readiness) => new AsyncSignalfd(signalfd, readiness),
@@ -83,7 +83,7 @@ export class AsyncSignalfd {
    * Waits until signals are pending, and takes them, at most 16 at a time. Standard signals of one number
    * are one, however often they were sent.
    */
-  wait(): Effect.Effect<Signals, HandleFailure> {
+  wait(): Effect.Effect<Signals, IoFailure> {
     const read = this.handle.readSignals().pipe(
       catchErrno("EAGAIN", () => Effect.succeed([])),
       Effect.map(([first, ...rest]): Signals | "EAGAIN" =>
@@ -94,12 +94,12 @@ export class AsyncSignalfd {
   }
 
   /** Every signal, one after another. Nothing is read before it is asked for. */
-  get stream(): Stream.Stream<SignalfdSiginfo, HandleFailure> {
+  get stream(): Stream.Stream<SignalfdSiginfo, IoFailure> {
     return Stream.fromPull(Effect.succeed(this.wait()));
   }
 
   /** close(2). Fibers that wait fail with a UseAfterFreeError. */
-  close(): Effect.Effect<void, HandleFailure> {
+  close(): Effect.Effect<void, IoFailure> {
     return this.#attempts.close();
   }
 }

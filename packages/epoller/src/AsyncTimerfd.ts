@@ -1,4 +1,4 @@
-import type { HandleFailure, Timerfd } from "@rsyscall/handle";
+import type { BorrowFailure, IoFailure, MallocFailure, Timerfd } from "@rsyscall/handle";
 import { oneLine } from "@rsyscall/near";
 import { Effect, type Scope, type Stream } from "effect";
 import { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
@@ -41,7 +41,7 @@ export class AsyncTimerfd {
   static make(
     epoller: Epoller,
     timerfd: Timerfd,
-  ): Effect.Effect<AsyncTimerfd, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<AsyncTimerfd, MallocFailure | BorrowFailure, Scope.Scope> {
     return Effect.map(AsyncFileDescriptor.make(epoller, timerfd), (afd) => new AsyncTimerfd(afd));
   }
 
@@ -49,17 +49,17 @@ export class AsyncTimerfd {
    * Waits until the timer has expired, and gives how often since it was set or read. ECANCELED when the
    * clock was set, with TFD_TIMER.CANCEL_ON_SET.
    */
-  expirations(): Effect.Effect<bigint, HandleFailure> {
+  expirations(): Effect.Effect<bigint, IoFailure> {
     return readCount(this.#afd);
   }
 
   /** What `expirations` gives, again and again: a timer that is slower to be read than to expire counts. */
-  get stream(): Stream.Stream<bigint, HandleFailure> {
+  get stream(): Stream.Stream<bigint, IoFailure> {
     return counts(this.#afd);
   }
 
   /** close(2). Fibers that wait fail with a UseAfterFreeError. */
-  close(): Effect.Effect<void, HandleFailure> {
+  close(): Effect.Effect<void, IoFailure> {
     return this.#afd.close();
   }
 }

@@ -1,6 +1,12 @@
 import { EPOLL, EPOLL_CTL } from "@rsyscall/abi";
-import type { Epoll, FileDescriptor, HandleFailure } from "@rsyscall/handle";
-import { acquire, ConnectionEnd, catchErrno, oneLine } from "@rsyscall/near";
+import type { BorrowFailure, Epoll, FileDescriptor, MallocFailure } from "@rsyscall/handle";
+import {
+  acquire,
+  ConnectionEnd,
+  catchErrno,
+  type InvalidStateError,
+  oneLine,
+} from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { EventSource } from "./internal/EventSource.ts";
 import { type Registration, Registrations } from "./internal/Registrations.ts";
@@ -37,7 +43,7 @@ export class Epoller {
     registrar: Epoll,
     waiter: Epoll,
     wakeup: Wakeup,
-  ): Effect.Effect<Epoller, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<Epoller, MallocFailure | BorrowFailure, Scope.Scope> {
     return Epoller.#make(registrar, (to) => subsidiaryEvents(to, waiter, wakeup));
   }
 
@@ -46,7 +52,7 @@ export class Epoller {
    * events itself, as long as they are wanted, and goes on with any other operation as soon as that is
    * submitted. An event takes half a round trip.
    *
-   * One for each task: for a second one it fails with EBUSY. It fails with ENOSYS where calls do not go
+   * One for each task: for a second one it fails with InvalidStateError. So it does where calls do not go
    * over a socket: such a task is on this host, and its epoll instance can be passed.
    *
    * @param epoll in the task, where all descriptors must be registered
@@ -55,14 +61,14 @@ export class Epoller {
   static makeRoot(
     epoll: Epoll,
     loop: Holdable,
-  ): Effect.Effect<Epoller, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<Epoller, InvalidStateError, Scope.Scope> {
     return Epoller.#make(epoll, (to) => rootEvents(to, epoll, loop));
   }
 
-  static #make(
+  static #make<E>(
     registrar: Epoll,
-    makeEvents: (to: Registrations) => Effect.Effect<EventSource, HandleFailure, Scope.Scope>,
-  ): Effect.Effect<Epoller, HandleFailure, Scope.Scope> {
+    makeEvents: (to: Registrations) => Effect.Effect<EventSource, E, Scope.Scope>,
+  ): Effect.Effect<Epoller, E, Scope.Scope> {
     const registrations = new Registrations();
     return Effect.andThen(
       Effect.addFinalizer((exit) => Effect.sync(() => registrations.end(ConnectionEnd.of(exit)))),
@@ -109,7 +115,7 @@ export class Epoller {
     fd: FileDescriptor,
     onReady: (hasEnded: boolean) => void,
     events: number = EPOLL.IN,
-  ): Effect.Effect<void, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<void, MallocFailure | BorrowFailure, Scope.Scope> {
     const registration = { rose: () => onReady(false), end: () => onReady(true) };
     return Effect.andThen(
       this.#add(fd, events | EPOLL.ET, registration),
@@ -118,7 +124,9 @@ export class Epoller {
   }
 
   /** Registers a descriptor, edge-triggered, until the scope closes. */
-  register(fd: FileDescriptor): Effect.Effect<Readiness, HandleFailure, Scope.Scope> {
+  register(
+    fd: FileDescriptor,
+  ): Effect.Effect<Readiness, MallocFailure | BorrowFailure, Scope.Scope> {
     return Effect.suspend(() => {
       const readiness = new Readiness(this.#events.hold, this.#events.letGo);
       const events = EPOLL.IN | EPOLL.OUT | EPOLL.RDHUP | EPOLL.PRI | EPOLL.ET;
@@ -133,7 +141,7 @@ export class Epoller {
   waitFor(
     fd: FileDescriptor,
     event: typeof EPOLL.IN | typeof EPOLL.OUT,
-  ): Effect.Effect<void, HandleFailure> {
+  ): Effect.Effect<void, MallocFailure | BorrowFailure> {
     // A duplicate, because a number can be registered only once, and other fibers may wait for it too; from 3
     // on, because a lower number would be taken for stdio. EPOLL_CTL_ADD tells what is there already, so
     // nothing is missed.
@@ -152,7 +160,7 @@ export class Epoller {
     fd: FileDescriptor,
     events: number,
     registration: Registration,
-  ): Effect.Effect<void, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<void, MallocFailure | BorrowFailure, Scope.Scope> {
     const register = Effect.suspend(() => {
       const id = this.#registrations.add(registration);
       return this.#registrar.set(EPOLL_CTL.ADD, fd, { events, data: id }).pipe(

@@ -1,4 +1,4 @@
-import type { HandleFailure } from "@rsyscall/handle";
+import type { BorrowFailure, MallocFailure } from "@rsyscall/handle";
 import type { Effect, Scope } from "effect";
 
 /** An event loop that goes on only while a fiber waits. An `Epoller` is one. */
@@ -11,5 +11,7 @@ export interface Holdable {
 /** Tells when an epoll instance may have events: the event loop that it hangs in. */
 export interface Wakeup extends Holdable {
   /** Calls back whenever the epoll instance becomes readable, until the scope closes. */
-  readonly subscribe: (onReadable: () => void) => Effect.Effect<void, HandleFailure, Scope.Scope>;
+  readonly subscribe: (
+    onReadable: () => void,
+  ) => Effect.Effect<void, MallocFailure | BorrowFailure, Scope.Scope>;
 }

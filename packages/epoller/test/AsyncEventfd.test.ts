@@ -1,7 +1,6 @@
 import { EFD } from "@rsyscall/abi";
 import { Eventfd } from "@rsyscall/handle";
 import { it, wires } from "@rsyscall/harness";
-import type { SyscallError } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
@@ -66,7 +65,7 @@ describe("AsyncEventfd", () => {
     assert.equal(yield* eventfd.wait(), most);
     yield* Fiber.join(adding);
     assert.equal(yield* eventfd.wait(), 5n);
-    assert.equal(((yield* Effect.flip(eventfd.add(-1))) as SyscallError).errno, "EINVAL");
+    assert.equal((yield* Effect.flip(eventfd.add(-1)))._tag, "InvalidArgumentError");
   });
 
   it("gives the count to others when a wait is interrupted", function* () {

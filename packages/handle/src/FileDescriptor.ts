@@ -3,8 +3,12 @@ import { NamespaceMismatchError } from "@rsyscall/far";
 import * as near from "@rsyscall/near";
 import { Effect, type Exit, type Scope } from "effect";
 import {
-  type HandleFailure,
+  type BorrowFailure,
+  type FdFailure,
   type InvalidHandleError,
+  type IoFailure,
+  type MallocFailure,
+  type PtrFailure,
   UseAfterFreeError,
   WrongKindError,
 } from "./errors.ts";
@@ -25,7 +29,7 @@ export interface FdKind<A extends FileDescriptor> extends FdClass<A> {
    * Asks the kernel whether a number of the task is one. The kinds that processes hand over are asked for in
    * a way that needs no /proc, and that no file system answers: a stranger's may never do so.
    */
-  readonly confirm: (task: Task, fd: near.Fd) => Effect.Effect<boolean, HandleFailure>;
+  readonly confirm: (task: Task, fd: near.Fd) => Effect.Effect<boolean, MallocFailure>;
 }
 
 /**
@@ -92,7 +96,7 @@ export class FileDescriptor {
   }
 
   /** The number, for use in a system call of a task in the same table, while the handle is valid. */
-  borrow(task: Task): Effect.Effect<near.Fd, InvalidHandleError | NamespaceMismatchError> {
+  borrow(task: Task): Effect.Effect<near.Fd, BorrowFailure> {
     return this.use((fd) =>
       task.fdTable === this.task.fdTable
         ? Effect.succeed(fd)
@@ -100,6 +104,11 @@ export class FileDescriptor {
             new NamespaceMismatchError({ namespace: "file descriptor table", subject: `fd ${fd}` }),
           ),
     );
+  }
+
+  /** The number, for use in a system call of the handle's own task, while the handle is good. */
+  number(): Effect.Effect<near.Fd, InvalidHandleError> {
+    return this.use(Effect.succeed);
   }
 
   /** Runs with the number, as long as the handle is good. */
@@ -125,8 +134,8 @@ export class FileDescriptor {
   protected useWhenReady<A, E, R>(
     direction: Direction,
     operation: (fd: near.Fd, most: number) => Effect.Effect<A, E, R>,
-  ): Effect.Effect<A, E | HandleFailure, R> {
-    return this.use((fd): Effect.Effect<A, E | HandleFailure, R> => {
+  ): Effect.Effect<A, E | IoFailure, R> {
+    return this.use((fd): Effect.Effect<A, E | IoFailure, R> => {
       const { patience } = this.task;
       if (patience === undefined) return operation(fd, Number.POSITIVE_INFINITY);
       const most = patience.room(fd, direction);
@@ -141,7 +150,7 @@ export class FileDescriptor {
   }
 
   /** close(2), now. The handle must be good. The descriptor lives on if there is another handle. */
-  close(): Effect.Effect<void, HandleFailure> {
+  close(): Effect.Effect<void, FdFailure> {
     return this.use((fd) => (this.#invalidate() ? near.close(this.task.sysif, fd) : Effect.void));
   }
 
@@ -174,9 +183,7 @@ export class FileDescriptor {
   }
 
   /** Another handle for the same descriptor, used through a task in the same table. */
-  forTask({
-    task,
-  }: TaskLike): Effect.Effect<this, InvalidHandleError | NamespaceMismatchError, Scope.Scope> {
+  forTask({ task }: TaskLike): Effect.Effect<this, BorrowFailure, Scope.Scope> {
     return this.#another(this.#kind, task, this.borrow(task));
   }
 
@@ -184,9 +191,7 @@ export class FileDescriptor {
    * The copy of the descriptor in a child of the task, which had this handle when it made the child;
    * what has become of the handle since does not matter. Or as `forTask`, if the two share a table.
    */
-  inherit({
-    task,
-  }: TaskLike): Effect.Effect<this, InvalidHandleError | NamespaceMismatchError, Scope.Scope> {
+  inherit({ task }: TaskLike): Effect.Effect<this, BorrowFailure, Scope.Scope> {
     return Effect.suspend(() =>
       task.fdTable.inherited(this)
         ? this.#another(this.#kind, task, Effect.succeed(this.near))
@@ -214,17 +219,25 @@ export class FileDescriptor {
     );
   }
 
+  /** Another handle, which belongs to this scope, and this handle is gone: its scope has nothing left to close. */
+  moveToScope(): Effect.Effect<this, InvalidHandleError, Scope.Scope> {
+    return Effect.tap(this.#another(this.#kind, this.task, this.number()), () =>
+      Effect.sync(() => this.#invalidate()),
+    );
+  }
+
   /** As `forTask`, and this handle is gone: its scope has nothing left to close. */
-  move({
-    task,
-  }: TaskLike): Effect.Effect<this, InvalidHandleError | NamespaceMismatchError, Scope.Scope> {
+  move({ task }: TaskLike): Effect.Effect<this, BorrowFailure, Scope.Scope> {
     return Effect.tap(this.forTask(task), () => Effect.sync(() => this.#invalidate()));
   }
 
   /** read(2) into a buffer, which is consumed: what was read, and the rest. Empty at the end. */
   read(
     buffer: Pointer<Uint8Array>,
-  ): Effect.Effect<[used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>], HandleFailure> {
+  ): Effect.Effect<
+    [used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
+    PtrFailure | BorrowFailure
+  > {
     return this.useWhenReady(EPOLL.IN, (fd) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
         Effect.flatMap(near.read(this.task.sysif, fd, address, buffer.size), (count) =>
@@ -235,7 +248,7 @@ export class FileDescriptor {
   }
 
   /** read(2) of at most `size` bytes. Empty at the end. */
-  readBytes(size = 65536): Effect.Effect<Uint8Array, HandleFailure> {
+  readBytes(size = 65536): Effect.Effect<Uint8Array, IoFailure> {
     return this.useWhenReady(EPOLL.IN, (fd) =>
       this.task.withMemory(size, 1, (address) =>
         Effect.flatMap(near.read(this.task.sysif, fd, address, size), (count) =>
@@ -250,7 +263,7 @@ export class FileDescriptor {
     buffer: Pointer<Uint8Array>,
   ): Effect.Effect<
     [written: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
-    HandleFailure
+    PtrFailure | BorrowFailure
   > {
     return this.useWhenReady(EPOLL.OUT, (fd, most) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
@@ -263,19 +276,19 @@ export class FileDescriptor {
   }
 
   /** write(2): how many of the bytes were written. */
-  writeBytes(bytes: Uint8Array): Effect.Effect<number, HandleFailure> {
+  writeBytes(bytes: Uint8Array): Effect.Effect<number, IoFailure> {
     return this.useWhenReady(EPOLL.OUT, (fd, most) =>
       bytes instanceof Uint8Array
         ? this.task.withBytes(bytes, (address) =>
             near.write(this.task.sysif, fd, address, Math.min(bytes.length, most)),
           )
-        : notBytes(fd, bytes),
+        : notBytes(bytes),
     );
   }
 
   /** write(2), as often as it takes. */
-  writeAllBytes(bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
-    if (!(bytes instanceof Uint8Array)) return this.use((fd) => notBytes(fd, bytes));
+  writeAllBytes(bytes: Uint8Array): Effect.Effect<void, IoFailure> {
+    if (!(bytes instanceof Uint8Array)) return this.use(() => notBytes(bytes));
     if (bytes.length === 0) return this.use(() => Effect.void);
     return this.task.withBytes(bytes, (address) =>
       writeAll(
@@ -295,27 +308,34 @@ export class FileDescriptor {
   }
 
   /** write(2) of text in UTF-8, as often as it takes. */
-  writeAllText(text: string): Effect.Effect<void, HandleFailure> {
+  writeAllText(text: string): Effect.Effect<void, IoFailure> {
     // Else the bytes of a buffer would be written as decimal numbers.
     if (typeof text !== "string")
-      return this.use((fd) =>
-        Effect.fail(near.SyscallError.of("write", "EINVAL", `fd ${fd}`, NO_TEXT)),
+      return this.use(() =>
+        Effect.fail(
+          new near.InvalidArgumentError({
+            syscall: "write",
+            argument: "text",
+            value: text,
+            expected: "text: `writeAllBytes` takes bytes",
+          }),
+        ),
       );
     return this.writeAllBytes(new TextEncoder().encode(text));
   }
 
   /** fcntl(2). Commands whose argument is a pointer take an address of the task's. */
-  fcntl(command: number, argument: near.Word = 0): Effect.Effect<number, HandleFailure> {
+  fcntl(command: number, argument: near.Word = 0): Effect.Effect<number, FdFailure> {
     return this.use((fd) => near.fcntl(this.task.sysif, fd, command, argument));
   }
 
   /** The file status flags, as our `O` constants. */
-  statusFlags(): Effect.Effect<number, HandleFailure> {
+  statusFlags(): Effect.Effect<number, FdFailure> {
     return Effect.map(this.fcntl(F.GETFL), (flags) => this.task.abi.openFlagsFromTarget(flags));
   }
 
   /** Sets O_NONBLOCK and leaves the other flags. It holds for whoever shares the open file. */
-  setNonblock(): Effect.Effect<void, HandleFailure> {
+  setNonblock(): Effect.Effect<void, FdFailure> {
     return Effect.flatMap(this.statusFlags(), (flags) =>
       flags & O.NONBLOCK
         ? Effect.void
@@ -324,24 +344,24 @@ export class FileDescriptor {
   }
 
   /** Whether an exec closes the descriptor. Every descriptor that we make starts so. */
-  setCloexec(closeOnExec: boolean): Effect.Effect<void, HandleFailure> {
+  setCloexec(closeOnExec: boolean): Effect.Effect<void, FdFailure> {
     return Effect.asVoid(this.fcntl(F.SETFD, closeOnExec ? FD.CLOEXEC : 0));
   }
 
   /** fstat(2) */
-  fstat(): Effect.Effect<Stat, HandleFailure> {
+  fstat(): Effect.Effect<Stat, IoFailure> {
     return this.use((fd) =>
       this.task.withResult(this.task.abi.stat, (status) => near.fstat(this.task.sysif, fd, status)),
     );
   }
 
   /** fchmod(2): the mode as it is given, whatever the umask. */
-  chmod(mode: number): Effect.Effect<void, HandleFailure> {
+  chmod(mode: number): Effect.Effect<void, FdFailure> {
     return this.use((fd) => near.fchmod(this.task.sysif, fd, mode));
   }
 
   /** A new descriptor for the same open file, by F_DUPFD_CLOEXEC: the lowest from `least` on. */
-  dup(least = 0): Effect.Effect<this, HandleFailure, Scope.Scope> {
+  dup(least = 0): Effect.Effect<this, FdFailure, Scope.Scope> {
     const duplicate = this.use((fd) =>
       Effect.map(near.fcntl(this.task.sysif, fd, F.DUPFD_CLOEXEC, least), near.Fd),
     );
@@ -356,7 +376,10 @@ export class FileDescriptor {
    * closed. The target's handles go on. Not close-on-exec unless the flags have O.CLOEXEC: this is how
    * a program gets its stdin. EINVAL if both have the same number: see `setCloexec`.
    */
-  dup3(target: FileDescriptor, flags = 0): Effect.Effect<void, HandleFailure> {
+  dup3(
+    target: FileDescriptor,
+    flags = 0,
+  ): Effect.Effect<void, near.SyscallFailure | BorrowFailure> {
     return this.use((from) =>
       Effect.flatMap(target.borrow(this.task), (to) =>
         Effect.asVoid(near.dup3(this.task.sysif, from, to, flags)),
@@ -380,13 +403,15 @@ export class FileDescriptor {
    * `reclassify`, once the kernel confirms the kind: a WrongKindError if it does not. What another process
    * has handed over must pass here before it is polled, registered or signalled through.
    */
-  narrow<A extends FileDescriptor>(kind: FdKind<A>): Effect.Effect<A, HandleFailure, Scope.Scope> {
+  narrow<A extends FileDescriptor>(
+    kind: FdKind<A>,
+  ): Effect.Effect<A, IoFailure | WrongKindError, Scope.Scope> {
     const isNone = Effect.flatMap(this.fstat(), ({ mode }) =>
       Effect.fail(
         new WrongKindError({
           subject: `fd ${this.near}`,
           expected: kind.kind,
-          actual: fileTypes[mode & S_IFMT] ?? "file of unknown type",
+          actual: fileTypeName(mode),
         }),
       ),
     );
@@ -403,15 +428,22 @@ export class FileDescriptor {
 
 near.oneLine(FileDescriptor);
 
-const NO_TEXT = "it is given no text: `writeAllBytes` takes bytes";
-
-const notBytes = (fd: near.Fd, value: never): Effect.Effect<never, near.SyscallError> => {
-  const remedy =
-    typeof value === "string" ? "`writeAllText` takes text" : "give a Uint8Array, as a Buffer is";
-  return Effect.fail(
-    near.SyscallError.of("write", "EINVAL", `fd ${fd}`, `it is given no bytes: ${remedy}`),
+const notBytes = (value: unknown): Effect.Effect<never, near.InvalidArgumentError> =>
+  Effect.fail(
+    new near.InvalidArgumentError({
+      syscall: "write",
+      argument: "bytes",
+      value,
+      expected:
+        typeof value === "string"
+          ? "a Uint8Array: `writeAllText` takes text"
+          : "a Uint8Array, as a Buffer is",
+    }),
   );
-};
+
+/** What a file is by its mode, in words. */
+export const fileTypeName = (mode: number): string =>
+  fileTypes[mode & S_IFMT] ?? "file of unknown type";
 
 const fileTypes: Readonly<Record<number, string>> = {
   [S_IF.SOCK]: "socket",

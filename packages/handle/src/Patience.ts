@@ -1,7 +1,7 @@
 import type { EPOLL } from "@rsyscall/abi";
 import type { Fd } from "@rsyscall/near";
 import type { Effect } from "effect";
-import type { HandleFailure } from "./errors.ts";
+import type { IoFailure } from "./errors.ts";
 import type { FileDescriptor } from "./FileDescriptor.ts";
 
 /** What a descriptor is waited for. */
@@ -16,5 +16,5 @@ export interface Patience {
   /** The most bytes that a call may take now without waiting; 0 if it would wait. */
   readonly room: (fd: Fd, direction: Direction) => number;
   /** Waits until a call may not wait. */
-  readonly wait: (fd: FileDescriptor, direction: Direction) => Effect.Effect<void, HandleFailure>;
+  readonly wait: (fd: FileDescriptor, direction: Direction) => Effect.Effect<void, IoFailure>;
 }

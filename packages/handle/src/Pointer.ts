@@ -5,12 +5,11 @@ import {
   Address,
   type ConnectionError,
   decoded,
+  type InvalidArgumentError,
   oneLine,
-  type SyscallError,
   type SyscallFailure,
 } from "@rsyscall/near";
 import { Effect } from "effect";
-import { encode } from "./encode.ts";
 import { SizeError, UseAfterFreeError } from "./errors.ts";
 import { encoded } from "./internal/checked.ts";
 import type { Task } from "./Task.ts";
@@ -81,20 +80,19 @@ export class Pointer<out A> {
   }
 
   /**
-   * Writes a value, which may be shorter than the range. Consumes the pointer. EINVAL for what the type does
-   * not have.
+   * Writes a value, which may be shorter than the range. Consumes the pointer. InvalidArgumentError
+   * for what the type does not have.
    */
   write<B extends A>(
     value: B,
   ): Effect.Effect<
     WrittenPointer<B>,
-    UseAfterFreeError | ConnectionError | SizeError | SyscallError
+    UseAfterFreeError | ConnectionError | SizeError | InvalidArgumentError
   > {
     return Effect.andThen(
       this.address(),
-      Effect.flatMap(
-        encoded("memory write", this.#subject, () => encode(this.type, value)),
-        (bytes) => this.writeEncoded(value, bytes),
+      Effect.flatMap(encoded("memory write", "value", this.type, value), (bytes) =>
+        this.writeEncoded(value, bytes),
       ),
     );
   }

@@ -1,35 +1,31 @@
 import type { Abi, Codec, FixedCodec } from "@rsyscall/abi";
-import { Bytes, CString, cStringBytes } from "@rsyscall/abi";
+import { Bytes, CString } from "@rsyscall/abi";
 import type * as far from "@rsyscall/far";
-import type { Allocation, Allocator, OutOfSpaceError } from "@rsyscall/memory";
+import type { Allocation, Allocator } from "@rsyscall/memory";
 import {
   type Address,
   batchThen,
   decoded,
+  invalidPath,
   oneLine,
   type PathLike,
   type Pid,
-  pathProblem,
+  pathArgument,
   pathText,
   type Syscall,
   SyscallError,
-  type SyscallFailure,
   type SyscallInterface,
   sinkOfEnvironment,
 } from "@rsyscall/near";
 import { type Cause, Effect, Scope } from "effect";
 import { type Decorator, tracing } from "./Decorator.ts";
-import { encode } from "./encode.ts";
-import type { SizeError } from "./errors.ts";
+import type { MallocFailure, PtrFailure } from "./errors.ts";
 import type { FdTable } from "./FdTable.ts";
 import { encoded } from "./internal/checked.ts";
 import type { Patience } from "./Patience.ts";
 import { Pointer, type WrittenPointer } from "./Pointer.ts";
 import { ProgramSignals } from "./ProgramSignals.ts";
 import type { TaskLike } from "./TaskLike.ts";
-
-/** What malloc can fail with. */
-export type MallocFailure = SyscallFailure | OutOfSpaceError;
 
 /**
  * A kernel task under our control, through which handles are used: a way to make system calls, what
@@ -180,7 +176,7 @@ export class Task implements far.Task, TaskLike {
   }
 
   /**
-   * Allocates memory in the task. Its content is undefined. EINVAL for what is no size.
+   * Allocates memory in the task. Its content is undefined.
    *
    * @param size in bytes, for types whose values differ in size
    */
@@ -195,17 +191,15 @@ export class Task implements far.Task, TaskLike {
 
   /**
    * Puts a value into the task's memory. Text gets a final NUL; other values than text and bytes
-   * need their codec. EINVAL for what the type does not have, such as text with a NUL in it.
+   * need their codec. InvalidArgumentError for what the type does not have, such as text with a NUL in it.
    */
   ptr(value: string): Effect.Effect<WrittenPointer<string | Uint8Array>, PtrFailure, Scope.Scope>;
   ptr(value: Uint8Array): Effect.Effect<WrittenPointer<Uint8Array>, PtrFailure, Scope.Scope>;
   ptr<A>(value: A, type: Codec<A>): Effect.Effect<WrittenPointer<A>, PtrFailure, Scope.Scope>;
   ptr<A>(value: A, type?: Codec<A>): Effect.Effect<WrittenPointer<A>, PtrFailure, Scope.Scope> {
     const codec = type ?? ((value instanceof Uint8Array ? Bytes : CString) as unknown as Codec<A>);
-    return Effect.flatMap(
-      encoded("memory write", codec.name, () => encode(codec, value)),
-      (bytes) =>
-        this.#allocate(codec, bytes.length, (pointer) => pointer.writeEncoded(value, bytes)),
+    return Effect.flatMap(encoded("ptr", "value", codec, value), (bytes) =>
+      this.#allocate(codec, bytes.length, (pointer) => pointer.writeEncoded(value, bytes)),
     );
   }
 
@@ -272,15 +266,14 @@ export class Task implements far.Task, TaskLike {
     );
   }
 
-  /** A value in memory for the length of one operation. EINVAL for what the type does not have. */
+  /** A value in memory for the length of one operation. InvalidArgumentError for what the type does not have. */
   withValue<A, B, E, R>(
     type: Codec<A>,
     value: A,
     use: (address: Address) => Effect.Effect<B, E, R>,
   ): Effect.Effect<B, E | MallocFailure, R> {
-    return Effect.flatMap(
-      encoded("memory write", type.name, () => encode(type, value)),
-      (bytes) => this.withBytes(bytes, use, type.alignment),
+    return Effect.flatMap(encoded("withValue", "value", type, value), (bytes) =>
+      this.withBytes(bytes, use, type.alignment),
     );
   }
 
@@ -304,24 +297,22 @@ export class Task implements far.Task, TaskLike {
     );
   }
 
-  /** A path in memory for the length of one operation. */
+  /**
+   * A path in memory for the length of one operation.
+   *
+   * @param argument the name of the path among the arguments of the call, for errors
+   */
   withPath<A, E, R>(
     syscall: string,
     path: PathLike,
     use: (address: Address) => Effect.Effect<A, E, R>,
+    argument = "path",
   ): Effect.Effect<A, E | MallocFailure, R> {
-    const problem = pathProblem(path);
-    if (problem !== undefined)
-      return Effect.fail(SyscallError.of(syscall, "EINVAL", undefined, problem));
-    const text = pathText(path);
-    const bytes = cStringBytes(path instanceof Uint8Array ? path : text);
+    const bytes = pathArgument(path);
     // The kernel would stop at a NUL, and act on another file.
     if (bytes === undefined)
-      return Effect.suspend(() => {
-        const error = SyscallError.of(syscall, "EINVAL", text, NO_NAME);
-        error.isAbout(text);
-        return Effect.fail(error);
-      });
+      return Effect.suspend(() => Effect.fail(invalidPath(syscall, path, argument)));
+    const text = pathText(path);
     const terminated = new Uint8Array(bytes.length + 1);
     terminated.set(bytes);
     return this.withMemory(
@@ -340,14 +331,8 @@ const ofEnvironment = (): ReadonlyArray<Decorator> => {
 
 oneLine(Task, ({ pid }) => `process ${pid}`);
 
-/** Why text is the name of no file. */
-const NO_NAME = "the name of a file has no NUL in it, and no half of a character";
-
 /** The errors of a failure that was about a path. */
 const tellPath = (cause: Cause.Cause<unknown>, path: string): void => {
   for (const reason of cause.reasons)
     if (reason._tag === "Fail" && reason.error instanceof SyscallError) reason.error.isAbout(path);
 };
-
-/** What ptr can fail with. */
-export type PtrFailure = MallocFailure | SizeError;

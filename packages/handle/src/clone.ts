@@ -10,9 +10,9 @@ import {
   RING_SIZE,
 } from "@rsyscall/wire";
 import { Effect, type Scope } from "effect";
-import type { HandleFailure } from "./errors.ts";
+import type { MallocFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
-import { isFlags } from "./internal/checked.ts";
+import { flagSet } from "./internal/checked.ts";
 import { decodeFds } from "./internal/decodeFds.ts";
 import { explainDenied } from "./internal/explainDenied.ts";
 import { Pidfd } from "./sys/pidfd.ts";
@@ -83,10 +83,17 @@ export interface Cloned {
 export const clone = (
   { task }: TaskLike,
   options: CloneOptions,
-): Effect.Effect<Cloned, HandleFailure, Scope.Scope> => {
+): Effect.Effect<Cloned, MallocFailure, Scope.Scope> => {
   const { flags } = options;
-  if (!isFlags(flags) || (flags & ~ALLOWED) !== 0)
-    return Effect.fail(near.SyscallError.of("clone", "EINVAL", cloneFlagNames(flags)));
+  if (!flagSet.has(flags) || (flags & ~ALLOWED) !== 0)
+    return Effect.fail(
+      new near.InvalidArgumentError({
+        syscall: "clone",
+        argument: "flags",
+        value: flagSet.has(flags) ? cloneFlagNames(flags) : flags,
+        expected: `0 or flags of ${cloneFlagNames(ALLOWED)}`,
+      }),
+    );
   return Effect.uninterruptible(
     Effect.gen(function* () {
       const ranges = flags & CLONE.FILES ? [] : task.fdTable.closedOnFork(options.kept);

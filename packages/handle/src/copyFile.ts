@@ -1,8 +1,14 @@
 import { isRegular, O, type Stat } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
-import type { HandleFailure } from "./errors.ts";
-import type { FileDescriptor } from "./FileDescriptor.ts";
+import {
+  type BorrowFailure,
+  type HandleFailure,
+  type IoFailure,
+  type MallocFailure,
+  WrongKindError,
+} from "./errors.ts";
+import { type FileDescriptor, fileTypeName } from "./FileDescriptor.ts";
 import { nothingWritten, writeAll } from "./writeAll.ts";
 
 /** Bytes that are read and written at a time. */
@@ -38,7 +44,13 @@ export const copyFile = (
   Effect.gen(function* () {
     const { size } = yield* regular(from);
     yield* regular(to);
-    if ((yield* to.statusFlags()) & O.APPEND) return yield* refused(to);
+    if ((yield* to.statusFlags()) & O.APPEND)
+      return yield* new near.InvalidStateError({
+        syscall: "copyFile",
+        subject: String(to),
+        problem: "appends whatever is written to it, and the pieces are written in any order",
+        remedy: "open the file without O.APPEND",
+      });
     yield* Effect.flatMap(to.borrow(to.task), (fd) => near.ftruncate(to.task.sysif, fd, 0));
     let next = 0;
     let done = 0;
@@ -52,7 +64,7 @@ export const copyFile = (
         yield* onProgress({ done, size });
       });
     // A size is what the task says: nothing is made for pieces that may never come.
-    const copyPieces: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {
+    const copyPieces: Effect.Effect<void, MallocFailure | BorrowFailure> = Effect.suspend(() => {
       if (next >= size) return Effect.void;
       const offset = next;
       next += PIECE_SIZE;
@@ -68,12 +80,17 @@ export const copyFile = (
     return done;
   });
 
-const refused = (fd: FileDescriptor) =>
-  Effect.fail(near.SyscallError.of("pwrite", "EINVAL", `fd ${fd.near}`));
-
-const regular = (fd: FileDescriptor): Effect.Effect<Stat, HandleFailure> =>
+const regular = (fd: FileDescriptor): Effect.Effect<Stat, IoFailure | WrongKindError> =>
   Effect.flatMap(fd.fstat(), (status) =>
-    isRegular(status.mode) ? Effect.succeed(status) : refused(fd),
+    isRegular(status.mode)
+      ? Effect.succeed(status)
+      : Effect.fail(
+          new WrongKindError({
+            subject: `fd ${fd.near}`,
+            expected: "regular file",
+            actual: fileTypeName(status.mode),
+          }),
+        ),
   );
 
 /** pread(2), as often as it takes. Short only at the end of the file. */
@@ -81,7 +98,7 @@ const readPiece = (
   file: FileDescriptor,
   size: number,
   offset: number,
-): Effect.Effect<Uint8Array, HandleFailure> => {
+): Effect.Effect<Uint8Array, MallocFailure | BorrowFailure> => {
   const { task } = file;
   return Effect.flatMap(file.borrow(task), (fd) =>
     task.withMemory(size, 1, (address) => {
@@ -101,7 +118,7 @@ const writePiece = (
   file: FileDescriptor,
   bytes: Uint8Array,
   offset: number,
-): Effect.Effect<void, HandleFailure> => {
+): Effect.Effect<void, MallocFailure | BorrowFailure> => {
   const { task } = file;
   return Effect.flatMap(file.borrow(task), (fd) =>
     task.withBytes(bytes, (address) =>

@@ -1,9 +1,10 @@
 import { listOf, struct, Uint32 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
-import { checked, isId, isInt } from "./internal/checked.ts";
+import type { MallocFailure } from "./errors.ts";
+import { argument, checked, id, int, optional } from "./internal/checked.ts";
 import { keepDeathSignal } from "./internal/keepDeathSignal.ts";
-import type { MallocFailure, Task } from "./Task.ts";
+import type { Task } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
 /*
@@ -85,19 +86,30 @@ export const getresgid = ({ task }: TaskLike): Effect.Effect<Ids, MallocFailure>
  * real or the saved one.
  */
 export const setuid = ({ task }: TaskLike, uid: number): Effect.Effect<void, MallocFailure> =>
-  checked(isId(uid), "setuid", `uid ${uid}`, keepDeathSignal(task, near.setuid(task.sysif, uid)));
+  checked(
+    "setuid",
+    [argument("uid", uid, id)],
+    keepDeathSignal(task, near.setuid(task.sysif, uid)),
+  );
 
 /** setgid(2), of this one task: as `setuid`, with CAP_SETGID. */
 export const setgid = ({ task }: TaskLike, gid: number): Effect.Effect<void, MallocFailure> =>
-  checked(isId(gid), "setgid", `gid ${gid}`, keepDeathSignal(task, near.setgid(task.sysif, gid)));
+  checked(
+    "setgid",
+    [argument("gid", gid, id)],
+    keepDeathSignal(task, near.setgid(task.sysif, gid)),
+  );
 
 /** What leaves an id as it is. */
 const SAME = -1;
 
-const isIdOrSame = (value: number | undefined): boolean => value === undefined || isId(value);
+const idOrSame = optional(id);
 
-const areIds = ({ real, effective, saved }: Partial<Ids>): boolean =>
-  isIdOrSame(real) && isIdOrSame(effective) && isIdOrSame(saved);
+const areIds = ({ real, effective, saved }: Partial<Ids>) => [
+  argument("real", real, idOrSame),
+  argument("effective", effective, idOrSame),
+  argument("saved", saved, idOrSame),
+];
 
 /**
  * setresuid(2), of this one task; ids that are left out stay. What `getresuid` gave can be set again,
@@ -109,7 +121,7 @@ export const setresuid = (
 ): Effect.Effect<void, MallocFailure> => {
   const { real = SAME, effective = SAME, saved = SAME } = ids;
   const call = near.setresuid(task.sysif, real, effective, saved);
-  return checked(areIds(ids), "setresuid", undefined, keepDeathSignal(task, call));
+  return checked("setresuid", areIds(ids), keepDeathSignal(task, call));
 };
 
 /** setresgid(2), of this one task; ids that are left out stay. */
@@ -119,7 +131,7 @@ export const setresgid = (
 ): Effect.Effect<void, MallocFailure> => {
   const { real = SAME, effective = SAME, saved = SAME } = ids;
   const call = near.setresgid(task.sysif, real, effective, saved);
-  return checked(areIds(ids), "setresgid", undefined, keepDeathSignal(task, call));
+  return checked("setresgid", areIds(ids), keepDeathSignal(task, call));
 };
 
 /**
@@ -132,9 +144,8 @@ export const setreuid = (
 ): Effect.Effect<void, MallocFailure> => {
   const { real = SAME, effective = SAME } = ids;
   return checked(
-    isIdOrSame(ids.real) && isIdOrSame(ids.effective),
     "setreuid",
-    undefined,
+    areIds(ids),
     keepDeathSignal(task, near.setreuid(task.sysif, real, effective)),
   );
 };
@@ -146,9 +157,8 @@ export const setregid = (
 ): Effect.Effect<void, MallocFailure> => {
   const { real = SAME, effective = SAME } = ids;
   return checked(
-    isIdOrSame(ids.real) && isIdOrSame(ids.effective),
     "setregid",
-    undefined,
+    areIds(ids),
     keepDeathSignal(task, near.setregid(task.sysif, real, effective)),
   );
 };
@@ -181,9 +191,8 @@ export const setgroups = (
   groups: ReadonlyArray<number>,
 ): Effect.Effect<void, MallocFailure> =>
   checked(
-    groups.every(isId),
     "setgroups",
-    undefined,
+    groups.map((gid, i) => argument(`groups[${i}]`, gid, id)),
     Effect.suspend(() =>
       task.withValue(Groups, groups, (at) => near.setgroups(task.sysif, groups.length, at)),
     ),
@@ -201,7 +210,7 @@ export const getsid = (
   { task }: TaskLike,
   pid: near.Pid | number = 0,
 ): Effect.Effect<near.Pid, near.SyscallFailure> =>
-  checked(isInt(pid), "getsid", `pid ${pid}`, near.getsid(task.sysif, pid));
+  checked("getsid", [argument("pid", pid, int)], near.getsid(task.sysif, pid));
 
 /** getpgrp(2): the process group of the task's process. */
 export const getpgrp = ({ task }: TaskLike): Effect.Effect<near.Pid, near.SyscallFailure> =>
@@ -212,7 +221,7 @@ export const getpgid = (
   { task }: TaskLike,
   pid: near.Pid | number = 0,
 ): Effect.Effect<near.Pid, near.SyscallFailure> =>
-  checked(isInt(pid), "getpgid", `pid ${pid}`, near.getpgid(task.sysif, pid));
+  checked("getpgid", [argument("pid", pid, int)], near.getpgid(task.sysif, pid));
 
 /**
  * setpgid(2): moves the task's process, or a child of its that has not exec'd, to a process group of
@@ -224,4 +233,8 @@ export const setpgid = (
   pid: near.Pid | number,
   pgid: near.Pid | number,
 ): Effect.Effect<void, near.SyscallFailure> =>
-  checked(isInt(pid) && isInt(pgid), "setpgid", `pid ${pid}`, near.setpgid(task.sysif, pid, pgid));
+  checked(
+    "setpgid",
+    [argument("pid", pid, int), argument("pgid", pgid, int)],
+    near.setpgid(task.sysif, pid, pgid),
+  );

@@ -1,14 +1,20 @@
 import { ACCESS, AT, type Dirent, isDirectory, O, SEEK, type Stat } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Cause, Effect, Exit, type Scope, Semaphore } from "effect";
-import type { HandleFailure } from "./errors.ts";
+import type {
+  BorrowFailure,
+  HandleFailure,
+  IoFailure,
+  MallocFailure,
+  WrongKindError,
+} from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { accessAt } from "./internal/accessAt.ts";
 import { chmodAt } from "./internal/chmodAt.ts";
 import { BATCH, isReal, openDirectoryAt, readEntries } from "./internal/directories.ts";
 import { renameAt } from "./internal/renameAt.ts";
 import { removeTreeAt } from "./removeTree.ts";
-import type { MallocFailure, Task } from "./Task.ts";
+import type { Task } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
 /** An entry of a directory, and the status of what it names: of a symbolic link, its own. */
@@ -42,14 +48,16 @@ export class Directory extends FileDescriptor {
   }
 
   /** A descriptor of unknown kind as a directory, if the kernel says so. */
-  static from(fd: FileDescriptor): Effect.Effect<Directory, HandleFailure, Scope.Scope> {
+  static from(
+    fd: FileDescriptor,
+  ): Effect.Effect<Directory, IoFailure | WrongKindError, Scope.Scope> {
     return fd.narrow(Directory);
   }
 
   static readonly kind = "directory";
 
   /** By fstat(2), which is the file system's to answer. */
-  static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, HandleFailure> {
+  static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, MallocFailure> {
     return Effect.map(
       task.withResult(task.abi.stat, (status) => near.fstat(task.sysif, fd, status)),
       ({ mode }) => isDirectory(mode),
@@ -62,7 +70,7 @@ export class Directory extends FileDescriptor {
    *
    * @param size of the buffer, in bytes; EINVAL if it is too small for the next entry
    */
-  getdents(size = BATCH): Effect.Effect<ReadonlyArray<Dirent>, HandleFailure> {
+  getdents(size = BATCH): Effect.Effect<ReadonlyArray<Dirent>, IoFailure> {
     return this.#reading.withPermit(
       this.use((fd) =>
         this.task.withMemory(size, 8, (buffer) => readEntries(this.task, fd, buffer, size)),
@@ -74,7 +82,7 @@ export class Directory extends FileDescriptor {
    * All entries but "." and "..", in the order of the file system. They are kept in memory, as many as the task
    * says there are: of one that may say so without end, take parts by `getdents`.
    */
-  entries(): Effect.Effect<ReadonlyArray<Dirent>, HandleFailure> {
+  entries(): Effect.Effect<ReadonlyArray<Dirent>, IoFailure> {
     const { task } = this;
     return this.#reading.withPermit(
       this.use((fd) =>
@@ -100,7 +108,7 @@ export class Directory extends FileDescriptor {
    * All entries with what lstat(2) says of them, in one round trip for some hundreds of them. What is
    * removed meanwhile is left out.
    */
-  statuses(): Effect.Effect<ReadonlyArray<DirentStatus>, HandleFailure> {
+  statuses(): Effect.Effect<ReadonlyArray<DirentStatus>, IoFailure> {
     return Effect.flatMap(this.entries(), (entries) => {
       const parts = Array.from({ length: Math.ceil(entries.length / STAT_AT_MOST) }, (_, i) =>
         entries.slice(i * STAT_AT_MOST, (i + 1) * STAT_AT_MOST),
@@ -122,7 +130,7 @@ export class Directory extends FileDescriptor {
     path: near.PathLike,
     flags: number,
     mode = 0o666,
-  ): Effect.Effect<FileDescriptor, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<FileDescriptor, IoFailure, Scope.Scope> {
     return FileDescriptor.acquire(
       FileDescriptor,
       this.task,
@@ -133,24 +141,24 @@ export class Directory extends FileDescriptor {
   }
 
   /** mkdirat(2). The mode is cut by the process's umask. */
-  mkdirat(path: near.PathLike, mode = 0o777): Effect.Effect<void, HandleFailure> {
+  mkdirat(path: near.PathLike, mode = 0o777): Effect.Effect<void, IoFailure> {
     return this.#at("mkdirat", path, (...at) => near.mkdirat(this.task.sysif, ...at, mode));
   }
 
   /** unlinkat(2); with AT.REMOVEDIR as rmdir(2). */
-  unlinkat(path: near.PathLike, flags = 0): Effect.Effect<void, HandleFailure> {
+  unlinkat(path: near.PathLike, flags = 0): Effect.Effect<void, IoFailure> {
     return this.#at("unlinkat", path, (...at) => near.unlinkat(this.task.sysif, ...at, flags));
   }
 
   /** symlinkat(2): `path` becomes a link to `target`. */
-  symlinkat(target: near.PathLike, path: near.PathLike): Effect.Effect<void, HandleFailure> {
+  symlinkat(target: near.PathLike, path: near.PathLike): Effect.Effect<void, IoFailure> {
     return this.task.withPath("symlinkat", target, (to) =>
       this.#at("symlinkat", path, (...at) => near.symlinkat(this.task.sysif, to, ...at)),
     );
   }
 
   /** readlinkat(2): what the link says, which need not exist. */
-  readlinkat(path: near.PathLike): Effect.Effect<near.Path, HandleFailure> {
+  readlinkat(path: near.PathLike): Effect.Effect<near.Path, IoFailure> {
     const { sysif } = this.task;
     return this.#at("readlinkat", path, (...at) =>
       this.task.withMemory(4096, 1, (buffer) =>
@@ -167,7 +175,7 @@ export class Directory extends FileDescriptor {
     directory: FileDescriptor,
     to: near.PathLike,
     flags = 0,
-  ): Effect.Effect<void, HandleFailure> {
+  ): Effect.Effect<void, MallocFailure | BorrowFailure> {
     return this.#both(flags === 0 ? "renameat" : "renameat2", from, directory, to, (...at) =>
       renameAt(this.task.sysif, ...at, flags),
     );
@@ -179,14 +187,14 @@ export class Directory extends FileDescriptor {
     directory: FileDescriptor,
     to: near.PathLike,
     flags = 0,
-  ): Effect.Effect<void, HandleFailure> {
+  ): Effect.Effect<void, MallocFailure | BorrowFailure> {
     return this.#both("linkat", from, directory, to, (...at) =>
       near.linkat(this.task.sysif, ...at, flags),
     );
   }
 
   /** fstatat(2): as stat(2), or as lstat(2) with AT.SYMLINK_NOFOLLOW. */
-  fstatat(path: near.PathLike, flags = 0): Effect.Effect<Stat, HandleFailure> {
+  fstatat(path: near.PathLike, flags = 0): Effect.Effect<Stat, IoFailure> {
     return this.#at("newfstatat", path, (...at) =>
       this.task.withResult(this.task.abi.stat, (status) =>
         near.fstatat(this.task.sysif, ...at, status, flags),
@@ -198,7 +206,7 @@ export class Directory extends FileDescriptor {
    * fchmodat(2): the mode as it is given, whatever the umask. With flags, as AT.SYMLINK_NOFOLLOW, it
    * is fchmodat2(2), or what does the same before Linux 6.6.
    */
-  fchmodat(path: near.PathLike, mode: number, flags = 0): Effect.Effect<void, HandleFailure> {
+  fchmodat(path: near.PathLike, mode: number, flags = 0): Effect.Effect<void, IoFailure> {
     const { sysif } = this.task;
     return this.#at(flags === 0 ? "fchmodat" : "fchmodat2", path, (...at) =>
       flags === 0
@@ -215,7 +223,7 @@ export class Directory extends FileDescriptor {
     path: near.PathLike,
     mode: number = ACCESS.F,
     flags = 0,
-  ): Effect.Effect<void, HandleFailure> {
+  ): Effect.Effect<void, IoFailure> {
     return this.#at(flags === 0 ? "faccessat" : "faccessat2", path, (...at) =>
       accessAt(this.task, ...at, mode, flags),
     );
@@ -226,7 +234,7 @@ export class Directory extends FileDescriptor {
     syscall: string,
     path: near.PathLike,
     call: (directory: near.Fd, path: near.Address) => Effect.Effect<A, E>,
-  ): Effect.Effect<A, E | HandleFailure> {
+  ): Effect.Effect<A, E | IoFailure> {
     return this.use((fd) => this.task.withPath(syscall, path, (address) => call(fd, address)));
   }
 
@@ -241,7 +249,7 @@ export class Directory extends FileDescriptor {
       toDirectory: near.Fd,
       to: near.Address,
     ) => Effect.Effect<A, E>,
-  ): Effect.Effect<A, E | HandleFailure> {
+  ): Effect.Effect<A, E | MallocFailure | BorrowFailure> {
     return this.#at(syscall, from, (fd, source) =>
       Effect.flatMap(directory.borrow(this.task), (toFd) =>
         this.task.withPath(syscall, to, (target) => call(fd, source, toFd, target)),

@@ -1,6 +1,12 @@
 import type { NamespaceMismatchError } from "@rsyscall/far";
 import type { OutOfSpaceError } from "@rsyscall/memory";
-import { printable, type SyscallFailure, type SyscallSendError, TaggedError } from "@rsyscall/near";
+import {
+  type InvalidStateError,
+  printable,
+  type SyscallFailure,
+  type SyscallSendError,
+  TaggedError,
+} from "@rsyscall/near";
 
 /** A handle was used after it was closed, moved, freed or consumed. */
 export class UseAfterFreeError extends TaggedError("UseAfterFreeError")<{
@@ -41,11 +47,25 @@ export class WrongKindError extends TaggedError("WrongKindError")<{
   }
 }
 
-/** All that can go wrong with an operation on a handle. */
+/** What malloc can fail with, and with it a call that needs memory in the task: for a path, for a result. */
+export type MallocFailure = SyscallFailure | OutOfSpaceError;
+
+/** What ptr can fail with. */
+export type PtrFailure = MallocFailure | SizeError;
+
+/** What a call through a descriptor can fail with. */
+export type FdFailure = SyscallFailure | InvalidHandleError;
+
+/** What a call through a descriptor can fail with that needs memory in the task, as reads and writes do. */
+export type IoFailure = FdFailure | MallocFailure;
+
+/** What the use of a handle through another task can fail with: `borrow`. */
+export type BorrowFailure = InvalidHandleError | NamespaceMismatchError;
+
+/** What an operation of any kind can fail with at most. Those that can fail with less say so. */
 export type HandleFailure =
-  | SyscallFailure
-  | UseAfterFreeError
-  | NamespaceMismatchError
-  | OutOfSpaceError
-  | SizeError
-  | WrongKindError;
+  | IoFailure
+  | BorrowFailure
+  | PtrFailure
+  | WrongKindError
+  | InvalidStateError;

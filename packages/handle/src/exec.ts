@@ -88,9 +88,8 @@ const exec = (
   { argv, envp, sigmask }: ExecOptions,
   call: (path: near.Address, argv: near.Address, envp: near.Address) => near.Syscall<void>,
 ): Effect.Effect<void, HandleFailure> => {
-  const strings = execStrings(path, argv, envp);
-  if (typeof strings === "string")
-    return Effect.fail(near.SyscallError.of(syscall, "EINVAL", subject, strings));
+  const strings = execStrings(syscall, path, argv, envp);
+  if (strings instanceof near.InvalidArgumentError) return Effect.fail(strings);
   const mask = sigmask ?? task.programSignals.maskOf(task.sigmask);
   const image = execImage(strings, argv.length, mask, task.programSignals.actions);
   const { sysif } = task;
@@ -118,9 +117,7 @@ const exec = (
         return Effect.andThen(restoreSignals, Effect.fail(failure));
       // The task was there when it got to the call.
       const hasBegun = before === undefined || before instanceof near.SyscallError;
-      return hasBegun && failure instanceof near.SyscallHangup && failure.byTask
-        ? task.leave()
-        : Effect.fail(failure);
+      return hasBegun && near.hasLeft(failure) ? task.leave() : Effect.fail(failure);
     });
   });
   // In a table that others share, the controller's socket would stay open, and the controller would not notice the

@@ -1,8 +1,8 @@
 import { AT, O } from "@rsyscall/abi";
 import { openat, type PathLike, withFlags } from "@rsyscall/near";
 import type { Effect, Scope } from "effect";
+import type { MallocFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
-import type { MallocFailure } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
 /**

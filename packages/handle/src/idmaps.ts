@@ -1,7 +1,7 @@
 import { AT, CLONE, O } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
-import type { HandleFailure } from "./errors.ts";
+import type { HandleFailure, MallocFailure } from "./errors.ts";
 import { explainMapping } from "./internal/explainDenied.ts";
 import { unshare } from "./namespaces.ts";
 import type { Task } from "./Task.ts";
@@ -16,7 +16,7 @@ export interface UserMapping {
 }
 
 /** Writes a file of /proc, which takes its content in one write(2). */
-const writeProc = (task: Task, path: string, text: string): Effect.Effect<void, HandleFailure> =>
+const writeProc = (task: Task, path: string, text: string): Effect.Effect<void, MallocFailure> =>
   task.withPath("openat", path, (pathAt) =>
     Effect.acquireUseRelease(
       near.openat(task.sysif, AT.FDCWD, pathAt, O.WRONLY | O.CLOEXEC, 0),
@@ -44,7 +44,7 @@ const writeProc = (task: Task, path: string, text: string): Effect.Effect<void, 
 export const writeUserMapping = (
   { task }: TaskLike,
   { outside, inside = {} }: UserMapping,
-): Effect.Effect<void, HandleFailure> =>
+): Effect.Effect<void, MallocFailure> =>
   Effect.andThen(
     writeProc(task, "/proc/self/uid_map", `${inside.uid ?? outside.uid} ${outside.uid} 1\n`),
     Effect.andThen(

@@ -30,8 +30,13 @@ export { type Decorator, tracing } from "./Decorator.ts";
 export { Directory, type DirentStatus } from "./dirent.ts";
 export { encode } from "./encode.ts";
 export {
+  type BorrowFailure,
+  type FdFailure,
   type HandleFailure,
   type InvalidHandleError,
+  type IoFailure,
+  type MallocFailure,
+  type PtrFailure,
   SizeError,
   UseAfterFreeError,
   WrongKindError,
@@ -96,7 +101,7 @@ export { chmod, fstatx, mkdir, stat, statx, umask, utimens } from "./sys/stat.ts
 export { type NewItimerspec, Timerfd } from "./sys/timerfd.ts";
 export { bindUnix, connectUnix } from "./sys/un.ts";
 export { ChildState } from "./sys/wait.ts";
-export { type MallocFailure, type PtrFailure, Task } from "./Task.ts";
+export { Task } from "./Task.ts";
 export type { TaskLike } from "./TaskLike.ts";
 export {
   absolutePath,

@@ -3,13 +3,13 @@ import { Namespace, type NamespaceKind, type Namespaces } from "@rsyscall/far";
 import * as near from "@rsyscall/near";
 import { Effect, Exit, type Scope } from "effect";
 import { encode } from "./encode.ts";
-import type { HandleFailure } from "./errors.ts";
+import type { BorrowFailure, HandleFailure, MallocFailure } from "./errors.ts";
 import { unshareFiles } from "./exec.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
-import { isFlags } from "./internal/checked.ts";
+import { argument, checked, flagSet } from "./internal/checked.ts";
 import { explainDenied } from "./internal/explainDenied.ts";
 import { keepDeathSignal } from "./internal/keepDeathSignal.ts";
-import type { MallocFailure, Task } from "./Task.ts";
+import type { Task } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
 /*
@@ -72,7 +72,7 @@ const changing = (
   kinds: ReadonlyArray<NamespaceKind>,
   whose: "self" | "children",
   operation?: near.Syscall<void>,
-): Effect.Effect<Partial<Namespaces>, HandleFailure> => {
+): Effect.Effect<Partial<Namespaces>, MallocFailure> => {
   const { size } = task.abi.stat;
   const paths = kinds.map((kind) =>
     encode(
@@ -135,8 +135,8 @@ const follow = (task: Task, changed: Partial<Namespaces>): void => {
  * the right to it, ENOSPC at a limit of namespaces(7).
  */
 export const unshare = ({ task }: TaskLike, flags: number): Effect.Effect<void, HandleFailure> => {
-  if (!isFlags(flags))
-    return Effect.fail(near.SyscallError.of("unshare", "EINVAL", `flags ${flags}`));
+  if (!flagSet.has(flags))
+    return checked("unshare", [argument("flags", flags, flagSet)], Effect.void);
   const kinds = namespaceKindsOf(flags);
   const files = flags & CLONE.FILES ? unshareFiles(task) : Effect.void;
   const rest = flags & ~CLONE.FILES;
@@ -162,7 +162,7 @@ export const setns = (
   { task }: TaskLike,
   fd: FileDescriptor,
   flags = 0,
-): Effect.Effect<void, HandleFailure> =>
+): Effect.Effect<void, MallocFailure | BorrowFailure> =>
   Effect.uninterruptible(
     Effect.flatMap(fd.borrow(task), (near_) =>
       Effect.andThen(
@@ -180,7 +180,7 @@ export const setns = (
 export const learnNamespaces = (
   { task }: TaskLike,
   flags: number = ALL,
-): Effect.Effect<void, HandleFailure> => {
+): Effect.Effect<void, MallocFailure> => {
   const kinds = namespaceKindsOf(flags);
   if (kinds.length === 0) return Effect.void;
   return Effect.map(changing(task, kinds, "self"), (changed) => {

@@ -1,20 +1,17 @@
 import { PollFd, Timespec } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
-import type { HandleFailure } from "./errors.ts";
+import type { IoFailure } from "./errors.ts";
 import type { FileDescriptor } from "./FileDescriptor.ts";
 
 /**
  * poll(2) of one descriptor without waiting: which of `events` (`POLL`) are there now, and ERR, HUP
  * and NVAL.
  */
-export const pollNow = (
-  fd: FileDescriptor,
-  events: number,
-): Effect.Effect<number, HandleFailure> => {
+export const pollNow = (fd: FileDescriptor, events: number): Effect.Effect<number, IoFailure> => {
   const { task } = fd;
   const size = PollFd.size;
-  return Effect.flatMap(fd.borrow(fd.task), (number) =>
+  return Effect.flatMap(fd.number(), (number) =>
     task.withMemory(size + Timespec.size, 8, (address) => {
       const timeout = near.Address(address + size);
       const polled = near.batchThen(

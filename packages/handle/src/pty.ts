@@ -1,19 +1,17 @@
 import { type FixedCodec, Int32, O, TIOC, Uint32, Winsize } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import { encode } from "./encode.ts";
-import type { HandleFailure } from "./errors.ts";
+import type { BorrowFailure, FdFailure, IoFailure, MallocFailure, PtrFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { open } from "./fcntl.ts";
 import { encoded } from "./internal/checked.ts";
 import type { Pointer, ReadablePointer } from "./Pointer.ts";
-import type { MallocFailure } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
 /** A terminal: ioctl_tty(2). All of it is ENOTTY for a descriptor of another kind. */
 export class Terminal extends FileDescriptor {
   /** TIOCGWINSZ(2const): the size of the window, which is zeros until somebody sets it. */
-  winsize(): Effect.Effect<Winsize, HandleFailure> {
+  winsize(): Effect.Effect<Winsize, IoFailure> {
     return this.use((fd) =>
       this.task.withResult(Winsize, (at) => near.ioctl(this.task.sysif, fd, TIOC.GWINSZ, at)),
     );
@@ -23,27 +21,26 @@ export class Terminal extends FileDescriptor {
    * TIOCSWINSZ(2const), of which the programs in the foreground are told by SIGWINCH. EINVAL for numbers
    * that are not of 16 bits.
    */
-  setWinsize(size: Winsize): Effect.Effect<void, HandleFailure> {
-    return this.use((fd) => this.#give(fd, TIOC.SWINSZ, Winsize, size));
+  setWinsize(size: Winsize): Effect.Effect<void, IoFailure> {
+    return this.use((fd) => this.#give(fd, TIOC.SWINSZ, "size", Winsize, size));
   }
 
   /** ioctl(2) that reads a value. */
   #give<A>(
     fd: near.Fd,
     request: number,
+    name: string,
     type: FixedCodec<A>,
     value: A,
   ): Effect.Effect<void, MallocFailure> {
-    return Effect.flatMap(
-      encoded("ioctl", `fd ${fd}`, () => encode(type, value)),
-      (bytes) =>
-        Effect.asVoid(
-          this.task.withBytes(
-            bytes,
-            (at) => near.ioctl(this.task.sysif, fd, request, at),
-            type.alignment,
-          ),
+    return Effect.flatMap(encoded("ioctl", name, type, value), (bytes) =>
+      Effect.asVoid(
+        this.task.withBytes(
+          bytes,
+          (at) => near.ioctl(this.task.sysif, fd, request, at),
+          type.alignment,
         ),
+      ),
     );
   }
 
@@ -51,7 +48,7 @@ export class Terminal extends FileDescriptor {
    * TIOCSCTTY(2const): the terminal becomes the controlling terminal of the task's session. EPERM for a
    * task that does not lead a session or has a terminal already, and for the terminal of another session.
    */
-  makeControlling(): Effect.Effect<void, HandleFailure> {
+  makeControlling(): Effect.Effect<void, FdFailure> {
     return this.use((fd) => Effect.asVoid(near.ioctl(this.task.sysif, fd, TIOC.SCTTY, 0)));
   }
 
@@ -59,7 +56,7 @@ export class Terminal extends FileDescriptor {
    * tcgetpgrp(3): the process group in the foreground. Except through a `PtyMaster`, ENOTTY where the
    * terminal is not that of the task's session.
    */
-  foreground(): Effect.Effect<near.Pid, HandleFailure> {
+  foreground(): Effect.Effect<near.Pid, IoFailure> {
     return this.use((fd) =>
       Effect.map(
         this.task.withResult(Int32, (at) => near.ioctl(this.task.sysif, fd, TIOC.GPGRP, at)),
@@ -69,8 +66,8 @@ export class Terminal extends FileDescriptor {
   }
 
   /** tcsetpgrp(3): SIGTTOU for a task in the background, unless it blocks or ignores that. */
-  setForeground(group: near.Pid): Effect.Effect<void, HandleFailure> {
-    return this.use((fd) => this.#give(fd, TIOC.SPGRP, Int32, group));
+  setForeground(group: near.Pid): Effect.Effect<void, IoFailure> {
+    return this.use((fd) => this.#give(fd, TIOC.SPGRP, "group", Int32, group));
   }
 }
 
@@ -81,14 +78,14 @@ export class Terminal extends FileDescriptor {
  */
 export class PtyMaster extends Terminal {
   /** posix_openpt(3), close-on-exec: a new pseudo-terminal, locked. `flags` may have O.NONBLOCK. */
-  static make({ task }: TaskLike, flags = 0): Effect.Effect<PtyMaster, HandleFailure, Scope.Scope> {
+  static make({ task }: TaskLike, flags = 0): Effect.Effect<PtyMaster, IoFailure, Scope.Scope> {
     return Effect.flatMap(open(task, "/dev/ptmx", near.withFlags(flags, O.RDWR | O.NOCTTY)), (fd) =>
       fd.reclassify(PtyMaster),
     );
   }
 
   /** unlockpt(3): the other end can be opened. */
-  unlock(): Effect.Effect<void, HandleFailure> {
+  unlock(): Effect.Effect<void, IoFailure> {
     return this.use((fd) =>
       Effect.asVoid(
         this.task.withValue(Int32, 0, (at) => near.ioctl(this.task.sysif, fd, TIOC.SPTLCK, at)),
@@ -97,7 +94,7 @@ export class PtyMaster extends Terminal {
   }
 
   /** ptsname(3): the path of the other end, where devpts is mounted as usual. */
-  ptsname(): Effect.Effect<near.Path, HandleFailure> {
+  ptsname(): Effect.Effect<near.Path, IoFailure> {
     return this.use((fd) =>
       Effect.map(
         this.task.withResult(Uint32, (at) => near.ioctl(this.task.sysif, fd, TIOC.GPTN, at)),
@@ -110,7 +107,7 @@ export class PtyMaster extends Terminal {
    * TIOCGPTPEER(2const): the other end, whatever is mounted in the task, close-on-exec. It does not
    * become anybody's controlling terminal. EIO while it is locked.
    */
-  openPeer(flags: number = O.RDWR): Effect.Effect<Terminal, HandleFailure, Scope.Scope> {
+  openPeer(flags: number = O.RDWR): Effect.Effect<Terminal, FdFailure, Scope.Scope> {
     const { sysif, abi } = this.task;
     const ours = abi.openFlagsToTarget(near.withFlags(flags, O.NOCTTY | O.CLOEXEC));
     return this.use((fd) =>
@@ -124,11 +121,14 @@ export class PtyMaster extends Terminal {
 
   override read(
     buffer: Pointer<Uint8Array>,
-  ): Effect.Effect<[used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>], HandleFailure> {
+  ): Effect.Effect<
+    [used: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
+    PtrFailure | BorrowFailure
+  > {
     return super.read(buffer).pipe(near.catchErrno("EIO", () => buffer.readableSplit(0)));
   }
 
-  override readBytes(size?: number): Effect.Effect<Uint8Array, HandleFailure> {
+  override readBytes(size?: number): Effect.Effect<Uint8Array, IoFailure> {
     return super
       .readBytes(size)
       .pipe(near.catchErrno("EIO", () => Effect.succeed(new Uint8Array(0))));
@@ -139,7 +139,7 @@ export class PtyMaster extends Terminal {
 export const openpty = (
   { task }: TaskLike,
   winsize?: Winsize,
-): Effect.Effect<[master: PtyMaster, terminal: Terminal], HandleFailure, Scope.Scope> =>
+): Effect.Effect<[master: PtyMaster, terminal: Terminal], IoFailure, Scope.Scope> =>
   Effect.gen(function* () {
     const master = yield* PtyMaster.make(task);
     yield* master.unlock();
@@ -155,7 +155,7 @@ export const openpty = (
 export const loginTty = (
   terminal: Terminal,
   stdio: ReadonlyArray<FileDescriptor>,
-): Effect.Effect<void, HandleFailure> =>
+): Effect.Effect<void, near.SyscallFailure | BorrowFailure> =>
   Effect.andThen(
     Effect.flatMap(terminal.borrow(terminal.task), () =>
       Effect.andThen(near.setsid(terminal.task.sysif), terminal.makeControlling()),

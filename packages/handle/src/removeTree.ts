@@ -1,10 +1,10 @@
 import { AT, type Dirent, DT, O, type Stat } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Cause, Effect, Exit } from "effect";
-import type { HandleFailure } from "./errors.ts";
+import type { MallocFailure } from "./errors.ts";
 import { chmodByFd } from "./internal/chmodAt.ts";
 import { BATCH, isReal, openDirectoryAt, readEntries } from "./internal/directories.ts";
-import type { MallocFailure, Task } from "./Task.ts";
+import type { Task } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
 /**
@@ -17,7 +17,7 @@ import type { TaskLike } from "./TaskLike.ts";
 export const removeTree = (
   { task }: TaskLike,
   path: near.PathLike,
-): Effect.Effect<void, HandleFailure> => removeTreeAt(task, AT.FDCWD, path);
+): Effect.Effect<void, MallocFailure> => removeTreeAt(task, AT.FDCWD, path);
 
 /** How often a directory is emptied again because somebody has put something in. */
 const ATTEMPTS = 16;
@@ -32,7 +32,7 @@ export const removeTreeAt = (
   task: Task,
   directory: near.DirectoryFd,
   path: near.PathLike,
-): Effect.Effect<void, HandleFailure> =>
+): Effect.Effect<void, MallocFailure> =>
   Effect.suspend(() => {
     const subject = near.pathText(path);
     const remove = (flags: number) =>
@@ -42,7 +42,7 @@ export const removeTreeAt = (
     // With a slash behind it, a link would be followed.
     const name = subject.replace(/\/+$/, "");
     const isParent = /(^|\/)\.\.$/.test(name);
-    const attempt = (left: number): Effect.Effect<void, HandleFailure> =>
+    const attempt = (left: number): Effect.Effect<void, MallocFailure> =>
       remove(AT.REMOVEDIR).pipe(
         near.catchErrno("ENOTDIR", () => remove(0)),
         near.catchErrno(NOT_EMPTY, (error) =>
@@ -83,7 +83,7 @@ const empty = (
   directory: near.DirectoryFd,
   path: string,
   subject: string,
-): Effect.Effect<void, HandleFailure> =>
+): Effect.Effect<void, MallocFailure> =>
   task.withMemory(2 * BATCH, 8, (buffer) =>
     Effect.acquireUseRelease(
       openLocked(task, directory, path, subject).pipe(
@@ -136,7 +136,7 @@ class Emptying {
   }
 
   /** Once; for all that is there by then. */
-  run(): Effect.Effect<void, HandleFailure> {
+  run(): Effect.Effect<void, MallocFailure> {
     const self = this;
     return Effect.gen(function* () {
       const levels = [newLevel("")];
@@ -197,7 +197,7 @@ class Emptying {
   }
 
   /** Goes up from an empty directory, and removes it. */
-  #leave(level: Level, above: Level): Effect.Effect<void, HandleFailure> {
+  #leave(level: Level, above: Level): Effect.Effect<void, MallocFailure> {
     const { sysif } = this.#task;
     const up = this.#task.withPath("openat", "..", (address) =>
       openDirectoryAt(this.#task, this.#fd, address, 0).about(() => this.#of(`${level.name}/..`)),
@@ -207,7 +207,7 @@ class Emptying {
     );
     return Effect.andThen(
       this.#moveTo(up),
-      Effect.flatMap(this.#identity, ({ dev, ino }): Effect.Effect<void, HandleFailure> => {
+      Effect.flatMap(this.#identity, ({ dev, ino }): Effect.Effect<void, MallocFailure> => {
         if (dev !== above.identity?.dev || ino !== above.identity.ino)
           return Effect.fail(
             near.SyscallError.of("openat", "ESTALE", this.#of(`${level.name} was moved away`)),
@@ -231,7 +231,7 @@ class Emptying {
   #removeAll(
     entries: ReadonlyArray<Dirent>,
     isUnlocked = false,
-  ): Effect.Effect<ReadonlyArray<Level>, HandleFailure> {
+  ): Effect.Effect<ReadonlyArray<Level>, MallocFailure> {
     if (entries.length === 0) return Effect.succeed([]);
     const { sysif } = this.#task;
     const names = near.Address(this.#buffer + BATCH);
@@ -245,7 +245,7 @@ class Emptying {
       return near.unlinkat(sysif, this.#fd, address, flags).about(() => this.#of(name));
     });
     const unlinked = Effect.andThen(sysif.write(names, bytes), near.batchExits(unlinks));
-    return Effect.flatMap(unlinked, (exits): Effect.Effect<ReadonlyArray<Level>, HandleFailure> => {
+    return Effect.flatMap(unlinked, (exits): Effect.Effect<ReadonlyArray<Level>, MallocFailure> => {
       const full: Array<Level> = [];
       const locked: Array<Dirent> = [];
       for (const [i, entry] of entries.entries()) {

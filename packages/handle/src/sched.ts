@@ -1,9 +1,8 @@
 import { CpuSet } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
-import { encode } from "./encode.ts";
-import { checked, encoded, isInt } from "./internal/checked.ts";
-import type { MallocFailure } from "./Task.ts";
+import type { MallocFailure } from "./errors.ts";
+import { argument, checked, encoded, int } from "./internal/checked.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
 /**
@@ -16,9 +15,8 @@ export const schedGetaffinity = (
 ): Effect.Effect<CpuSet, MallocFailure> => {
   const { size, alignment } = CpuSet;
   return checked(
-    isInt(pid),
     "sched_getaffinity",
-    `pid ${pid}`,
+    [argument("pid", pid, int)],
     task.withMemory(size, alignment, (mask) =>
       Effect.map(
         near.batchThen(
@@ -41,19 +39,15 @@ export const schedSetaffinity = (
   pid: near.Pid | number,
   cpus: CpuSet,
 ): Effect.Effect<void, MallocFailure> => {
-  const subject = `pid ${pid}`;
   return checked(
-    isInt(pid),
     "sched_setaffinity",
-    subject,
-    Effect.flatMap(
-      encoded("sched_setaffinity", subject, () => encode(CpuSet, cpus)),
-      (bytes) =>
-        task.withBytes(
-          bytes,
-          (mask) => near.schedSetaffinity(task.sysif, pid, bytes.length, mask),
-          CpuSet.alignment,
-        ),
+    [argument("pid", pid, int)],
+    Effect.flatMap(encoded("sched_setaffinity", "cpus", CpuSet, cpus), (bytes) =>
+      task.withBytes(
+        bytes,
+        (mask) => near.schedSetaffinity(task.sysif, pid, bytes.length, mask),
+        CpuSet.alignment,
+      ),
     ),
   );
 };

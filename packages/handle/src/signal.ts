@@ -1,9 +1,9 @@
 import { SIG, SIG_DFL, Sigaction, SigHow, Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
-import { encode } from "./encode.ts";
-import { checked, encoded, isInt } from "./internal/checked.ts";
-import type { MallocFailure, Task } from "./Task.ts";
+import type { MallocFailure } from "./errors.ts";
+import { argument, between, checked, encoded, int, type Rule } from "./internal/checked.ts";
+import type { Task } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
 const SIGSET_SIZE = Sigset.size;
@@ -17,21 +17,19 @@ export const sigprocmask = (
   how: (typeof SigHow)[keyof typeof SigHow],
   signals: ReadonlySet<number>,
 ): Effect.Effect<ReadonlySet<number>, MallocFailure> =>
-  Effect.flatMap(
-    encoded("rt_sigprocmask", undefined, () => encode(Sigset, signals)),
-    (bytes) =>
-      task.withMemory(2 * SIGSET_SIZE, 8, (set) => {
-        const old = near.Address(set + SIGSET_SIZE);
-        const change = near.batchThen(
-          [near.sigprocmask(task.sysif, how, set, old)],
-          task.sysif.read(old, SIGSET_SIZE),
-        );
-        return Effect.map(Effect.andThen(task.sysif.write(set, bytes), change), ([, bytes]) => {
-          const before = Sigset.decode(bytes);
-          task.sigmask = applied(how, before, signals);
-          return before;
-        });
-      }),
+  Effect.flatMap(encoded("rt_sigprocmask", "signals", Sigset, signals), (bytes) =>
+    task.withMemory(2 * SIGSET_SIZE, 8, (set) => {
+      const old = near.Address(set + SIGSET_SIZE);
+      const change = near.batchThen(
+        [near.sigprocmask(task.sysif, how, set, old)],
+        task.sysif.read(old, SIGSET_SIZE),
+      );
+      return Effect.map(Effect.andThen(task.sysif.write(set, bytes), change), ([, bytes]) => {
+        const before = Sigset.decode(bytes);
+        task.sigmask = applied(how, before, signals);
+        return before;
+      });
+    }),
   );
 
 const applied = (
@@ -161,13 +159,15 @@ export const sigaction = (
   const bytes =
     action === undefined
       ? Effect.succeed(undefined)
-      : encoded("rt_sigaction", subject, () =>
-          encode(Sigaction, { flags: 0, restorer: 0, mask: new Set(), ...action }),
-        );
+      : encoded("rt_sigaction", "action", Sigaction, {
+          flags: 0,
+          restorer: 0,
+          mask: new Set(),
+          ...action,
+        });
   return checked(
-    isInt(signal),
     "rt_sigaction",
-    subject,
+    [argument("signal", signal, int)],
     Effect.flatMap(bytes, (bytes) =>
       task.withMemory(2 * size, alignment, (old) => {
         const set = near.Address(old + size);
@@ -204,7 +204,19 @@ export const kill = (
   pid: near.Pid | number,
   signal: number,
 ): Effect.Effect<void, near.SyscallFailure> =>
-  checked(isInt(pid) && isInt(signal), "kill", `pid ${pid}`, near.kill(task.sysif, pid, signal));
+  checked(
+    "kill",
+    [argument("pid", pid, int), argument("signal", signal, int)],
+    near.kill(task.sysif, pid, signal),
+  );
+
+/** A process group that kill(2) can name: -1 is every process there. */
+const group: Rule<number> = {
+  expected: "0 for the task's own process group, or the number of another one from 2 on",
+  has: (pgid) => pgid !== 1 && groupNumber.has(pgid),
+};
+
+const groupNumber = between("a process group", 0, 2 ** 31 - 1);
 
 /**
  * killpg(3): every process of a group; 0 stands for the task's own. EINVAL for group 1, which kill(2)
@@ -216,9 +228,8 @@ export const killpg = (
   signal: number,
 ): Effect.Effect<void, near.SyscallFailure> =>
   checked(
-    isInt(pgid) && pgid >= 0 && pgid !== 1 && isInt(signal),
-    "kill",
-    `process group ${pgid}`,
+    "killpg",
+    [argument("pgid", pgid, group), argument("signal", signal, int)],
     near.kill(task.sysif, -pgid, signal),
   );
 
@@ -230,8 +241,7 @@ export const tgkill = (
   signal: number,
 ): Effect.Effect<void, near.SyscallFailure> =>
   checked(
-    isInt(tgid) && isInt(tid) && isInt(signal),
     "tgkill",
-    `thread ${tid} of pid ${tgid}`,
+    [argument("tgid", tgid, int), argument("tid", tid, int), argument("signal", signal, int)],
     near.tgkill(task.sysif, tgid, tid, signal),
   );

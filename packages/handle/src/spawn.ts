@@ -2,10 +2,10 @@ import { F, O, SigHow, Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { type Cloned, clone, type Step } from "./clone.ts";
-import type { HandleFailure } from "./errors.ts";
+import type { BorrowFailure, MallocFailure } from "./errors.ts";
 import type { ExecOptions } from "./exec.ts";
 import type { FileDescriptor } from "./FileDescriptor.ts";
-import { isFd } from "./internal/checked.ts";
+import { argument, checked, fdNumber } from "./internal/checked.ts";
 import { execImage, execStrings } from "./internal/execImage.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
@@ -28,29 +28,22 @@ export interface SpawnOptions extends ExecOptions {
 export const spawn = (
   { task }: TaskLike,
   options: SpawnOptions,
-): Effect.Effect<Cloned, HandleFailure, Scope.Scope> =>
+): Effect.Effect<Cloned, MallocFailure | BorrowFailure, Scope.Scope> =>
   Effect.gen(function* () {
     const { path, argv, envp, cwd, untilExec } = options;
     const signals = task.programSignals;
     const sigmask = options.sigmask ?? signals.maskOf(task.sigmask);
     const sources: Array<[number, near.Fd]> = [];
     for (const [number, fd] of options.fds) {
-      if (!isFd(number))
-        return yield* Effect.fail(near.SyscallError.of("dup3", "EINVAL", `fd ${number}`));
-      sources.push([number, yield* fd.borrow(task)]);
+      const source = checked("spawn", [argument("fds", number, fdNumber)], fd.borrow(task));
+      sources.push([number, yield* source]);
     }
     const kept = sources.map(([, fd]) => fd);
     if (untilExec !== undefined) kept.push(yield* untilExec.borrow(task));
-    const strings = execStrings(path, argv, envp);
-    if (typeof strings === "string")
-      return yield* Effect.fail(
-        near.SyscallError.of("execve", "EINVAL", near.pathSubject(path), strings),
-      );
-    const cwds = cwd === undefined ? [] : execStrings(cwd, [], []);
-    if (typeof cwds === "string")
-      return yield* Effect.fail(
-        near.SyscallError.of("chdir", "EINVAL", near.pathSubject(cwd as near.PathLike), cwds),
-      );
+    const strings = execStrings("execve", path, argv, envp);
+    if (strings instanceof near.InvalidArgumentError) return yield* strings;
+    const cwds = cwd === undefined ? [] : execStrings("chdir", cwd, [], []);
+    if (cwds instanceof near.InvalidArgumentError) return yield* cwds;
     const exec = execImage(strings, argv.length, sigmask, signals.forChild().actions);
     const cwdAt = exec.size;
     const steps: Array<Step> = redirections(sources, kept);

@@ -1,16 +1,16 @@
 import { ACCESS, AT, F, fsDecode, O } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import type { HandleFailure } from "./errors.ts";
+import type { BorrowFailure, MallocFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
-import { checked, isId } from "./internal/checked.ts";
+import { argument, size as byteSize, checked, id, type Rule } from "./internal/checked.ts";
 import { decodeFds } from "./internal/decodeFds.ts";
 import { renameAt } from "./internal/renameAt.ts";
-import type { MallocFailure, Task } from "./Task.ts";
+import type { Task } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
 /** F_GETPIPE_SZ is refused for all but pipes and FIFOs: EBADF. */
-const confirmPipe = (task: Task, fd: near.Fd): Effect.Effect<boolean, HandleFailure> =>
+const confirmPipe = (task: Task, fd: near.Fd): Effect.Effect<boolean, near.SyscallFailure> =>
   near.fcntl(task.sysif, fd, F.GETPIPE_SZ, 0).pipe(
     Effect.as(true),
     near.catchErrno("EBADF", () => Effect.succeed(false)),
@@ -140,9 +140,13 @@ export const access = (
     near.faccessat(task.sysif, AT.FDCWD, address, mode),
   );
 
+const idOrSame: Rule<number> = {
+  expected: `${id.expected}, or -1 for no change`,
+  has: (value) => value === -1 || id.has(value),
+};
+
 /**
- * chown(2), or lchown(2) with AT.SYMLINK_NOFOLLOW. An id of -1 stays as it is. EINVAL for what is
- * neither that nor an id.
+ * chown(2), or lchown(2) with AT.SYMLINK_NOFOLLOW. An id of -1 stays as it is.
  */
 export const chown = (
   { task }: TaskLike,
@@ -152,24 +156,22 @@ export const chown = (
   flags = 0,
 ): Effect.Effect<void, MallocFailure> =>
   checked(
-    (uid === -1 || isId(uid)) && (gid === -1 || isId(gid)),
     "fchownat",
-    near.pathSubject(path),
+    [argument("uid", uid, idOrSame), argument("gid", gid, idOrSame)],
     task.withPath("fchownat", path, (address) =>
       near.fchownat(task.sysif, AT.FDCWD, address, uid, gid, flags),
     ),
   );
 
-/** truncate(2): the size in bytes. What is added reads as zeros. EINVAL for what is no size. */
+/** truncate(2): the size in bytes. What is added reads as zeros. */
 export const truncate = (
   { task }: TaskLike,
   path: near.PathLike,
   size: number,
 ): Effect.Effect<void, MallocFailure> =>
   checked(
-    Number.isSafeInteger(size) && size >= 0,
     "truncate",
-    near.pathSubject(path),
+    [argument("size", size, byteSize)],
     task.withPath("truncate", path, (address) => near.truncate(task.sysif, address, size)),
   );
 
@@ -205,7 +207,7 @@ export const chdir = (
 export const fchdir = (
   { task }: TaskLike,
   directory: FileDescriptor,
-): Effect.Effect<void, HandleFailure> =>
+): Effect.Effect<void, near.SyscallFailure | BorrowFailure> =>
   Effect.flatMap(directory.borrow(task), (fd) => near.fchdir(task.sysif, fd));
 
 /** chroot(2). The working directory stays where it is, outside of the new root. */

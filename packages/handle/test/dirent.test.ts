@@ -151,7 +151,7 @@ describe("Directory", () => {
       yield* directory.mkdirat(`${root}/absolute`);
       assert.include(readdirSync(root), "absolute");
       const misread = yield* Effect.flip(directory.mkdirat("a\0b"));
-      assert.deepInclude({ ...misread }, { errno: "EINVAL", syscall: "mkdirat" });
+      assert.deepInclude({ ...misread }, { _tag: "InvalidArgumentError", syscall: "mkdirat" });
       yield* directory.close();
       assert.equal((yield* Effect.flip(directory.mkdirat("late")))._tag, "UseAfterFreeError");
     });

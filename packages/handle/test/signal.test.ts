@@ -29,6 +29,9 @@ const restored = (task: Task) =>
     Effect.orDie(sigprocmask(task, SigHow.SETMASK, mask)),
   );
 
+/** Of the kernel, or of a check before it. */
+const INVALID = /: EINVAL: |, and must be /;
+
 describe("sigprocmask", () => {
   it("changes the mask, gives the one before, and the task follows", function* () {
     const { task } = yield* LocalThread;
@@ -68,7 +71,7 @@ describe("sigprocmask", () => {
     for (const signal of [0, 65, -1, 1.5, Number.NaN]) {
       const set = new Set([SIG.USR1, signal]);
       const error = yield* Effect.flip(sigprocmask(task, SigHow.BLOCK, set));
-      assert.include(error.message, "rt_sigprocmask: EINVAL");
+      assert.include(error.message, "is not a signal");
     }
     assert.notInclude(shown(call.pid, "SigBlk"), SIG.USR1);
   });
@@ -136,9 +139,12 @@ describe("sigaction", () => {
       assert.include(error.message, `rt_sigaction(signal ${signal}): EINVAL`);
     }
     for (const signal of [0, 65, 2 ** 32 + SIG.TERM, Number.NaN])
-      assert.include((yield* Effect.flip(sigaction(task, signal))).message, "EINVAL");
+      assert.match((yield* Effect.flip(sigaction(task, signal))).message, INVALID);
     for (const wrong of [{ handler: 0.5 }, { handler: SIG_IGN, mask: new Set([65]) }])
-      assert.include((yield* Effect.flip(sigaction(task, SIG.TERM, wrong))).message, "EINVAL");
+      assert.equal(
+        (yield* Effect.flip(sigaction(task, SIG.TERM, wrong)))._tag,
+        "InvalidArgumentError",
+      );
     assert.notInclude(shown(call.pid, "SigIgn"), SIG.TERM);
   });
 
@@ -313,7 +319,7 @@ describe("SignalBlock", () => {
     const { call } = yield* launchStub;
     const { task } = call.thread;
     const error = yield* Effect.flip(SignalBlock.make(task, new Set([SIG.USR1, 65])));
-    assert.include(error.message, "EINVAL");
+    assert.equal(error._tag, "InvalidArgumentError");
     const { end } = yield* block(task, SIG.USR1);
     yield* end;
     assert.notInclude(shown(call.pid, "SigBlk"), SIG.USR1);
@@ -378,6 +384,6 @@ describe("kill", () => {
       tgkill(task, call.pid, 2 ** 32 + call.pid, 0),
       kill(task, call.pid, 65),
     ])
-      assert.include((yield* Effect.flip(wrong)).message, "EINVAL");
+      assert.match((yield* Effect.flip(wrong)).message, INVALID);
   });
 });

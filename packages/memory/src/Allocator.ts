@@ -1,5 +1,5 @@
 import type { SyscallFailure, SyscallInterface } from "@rsyscall/near";
-import { Address, oneLine, SyscallError } from "@rsyscall/near";
+import { Address, InvalidArgumentError, oneLine } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { OutOfSpaceError } from "./errors.ts";
 import { FreeList } from "./FreeList.ts";
@@ -155,14 +155,11 @@ export class Allocator {
 
   /**
    * Takes `size` bytes at an address that is a multiple of `alignment`: a power of two, at most a page. Not
-   * even 0 bytes lie where others do. EINVAL for what is no size, such as -1 or 1.5, and no alignment.
+   * even 0 bytes lie where others do. InvalidArgumentError for what is no size, such as -1 or 1.5, and no alignment.
    */
   malloc(size: number, alignment = 1): Effect.Effect<Allocation, OutOfSpaceError | SyscallFailure> {
     return Effect.suspend((): Effect.Effect<Allocation, OutOfSpaceError | SyscallFailure> => {
-      if (!this.#canBe(size, alignment))
-        return Effect.fail(
-          SyscallError.of("malloc", "EINVAL", `${size} bytes, aligned to ${alignment}`),
-        );
+      if (!this.#canBe(size, alignment)) return Effect.fail(this.#invalid(size, alignment));
       const taken = this.take(size, alignment);
       if (taken !== undefined) return Effect.succeed(taken);
       if (this.#isSmall(size))
@@ -200,13 +197,30 @@ export class Allocator {
   }
 
   #canBe(size: number, alignment: number): boolean {
+    return isSize(size) && this.#canAlign(alignment);
+  }
+
+  #canAlign(alignment: number): boolean {
     return (
-      Number.isSafeInteger(size) &&
-      size >= 0 &&
-      alignment >= 1 &&
-      alignment <= this.#mappings.pageSize &&
-      (alignment & (alignment - 1)) === 0
+      alignment >= 1 && alignment <= this.#mappings.pageSize && (alignment & (alignment - 1)) === 0
     );
+  }
+
+  #invalid(size: number, alignment: number): InvalidArgumentError {
+    return new InvalidArgumentError({
+      syscall: "malloc",
+      ...(isSize(size)
+        ? {
+            argument: "alignment",
+            value: alignment,
+            expected: `a power of two from 1 to ${this.#mappings.pageSize}`,
+          }
+        : {
+            argument: "size",
+            value: size,
+            expected: `a number of bytes from 0 to ${Number.MAX_SAFE_INTEGER}`,
+          }),
+    });
   }
 
   #isSmall(length: number): boolean {
@@ -256,6 +270,8 @@ export class Allocator {
 }
 
 oneLine(Allocator, () => "memory of a task");
+const isSize = (size: number): boolean => Number.isSafeInteger(size) && size >= 0;
+
 /** Bytes that an allocation takes: one of none has a place of its own. */
 const roomFor = (size: number): number => Math.max(size, 1);
 

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { fsDecode, fsEncode } from "@rsyscall/abi";
+import { cStringBytes, fsDecode, fsEncode } from "@rsyscall/abi";
+import { InvalidArgumentError } from "./errors.ts";
 import { oneLine } from "./oneLine.ts";
 import { printable } from "./printable.ts";
 
@@ -86,8 +87,36 @@ export const pathProblem = (path: unknown): string | undefined => {
     }
   const kind = path === null ? "null" : typeof path;
   const article = kind === "undefined" || kind === "null" ? "" : kind === "object" ? "an " : "a ";
-  return `${article}${kind} is no path: give text, bytes, a Path or a file: URL`;
+  return `${article}${kind} is no path: give ${PATH}`;
 };
+
+/** What is taken for a path. */
+const PATH = "text, bytes, a Path or a file: URL";
+
+/**
+ * A path as the bytes that the kernel sees, without the final NUL. Undefined for what is no path, and for text that
+ * the kernel would take for another path: it would stop at a NUL. `invalidPath` is the error for that.
+ */
+export const pathArgument = (path: PathLike): Uint8Array | undefined =>
+  pathProblem(path) === undefined
+    ? cStringBytes(path instanceof Uint8Array ? path : pathText(path))
+    : undefined;
+
+/** The error for what `pathArgument` has no bytes for. */
+export const invalidPath = (
+  syscall: string,
+  path: unknown,
+  argument = "path",
+): InvalidArgumentError =>
+  new InvalidArgumentError({
+    syscall,
+    argument,
+    value: path instanceof Path || path instanceof URL ? String(path) : path,
+    expected: pathProblem(path) === undefined ? NAME : PATH,
+  });
+
+/** What text and bytes must be to name a file. */
+const NAME = "the name of a file: without a NUL, and without half of a character";
 
 /**
  * A path as text, for messages and for joining.

@@ -1,11 +1,18 @@
+import { inspect } from "node:util";
 import { Errno, type ErrnoName, errnoMessage, errnoName } from "@rsyscall/abi";
 import { Effect } from "effect";
+import { dual } from "effect/Function";
 import { explanationOf } from "./explanations.ts";
 import { printable } from "./printable.ts";
 import { TaggedError } from "./TaggedError.ts";
 
 /**
- * A system call was performed, and the kernel refused it.
+ * A system call was performed, and the kernel refused it. What is refused here, before anything is sent, is an
+ * {@link InvalidArgumentError} or an {@link InvalidStateError}.
+ *
+ * Three answers come from here under an errno. EPROTO: the task answered what no kernel answers. EOVERFLOW: no
+ * JavaScript number holds the kernel's answer. And what the kernel would answer as well, where it is known without
+ * asking: ESRCH for a child that was waited for.
  *
  * @example
  * ```ts
@@ -41,7 +48,7 @@ export class SyscallError extends TaggedError("SyscallError")<{
   }
 
   /**
-   * For what the kernel would misread, such as a path with a NUL in it.
+   * By the name of the errno.
    *
    * @param explanation what is wrong, and what helps: more than the errno says
    */
@@ -94,7 +101,7 @@ export class SyscallError extends TaggedError("SyscallError")<{
 
 /**
  * The call was sent, and the connection ended before its result came: it may have been performed or not.
- * For `exit` and `execve` this is what success looks like.
+ * For `exit_group` and `execve` this is what success looks like: see `leaving`.
  */
 export class SyscallHangup extends TaggedError("SyscallHangup")<{
   readonly syscall: string;
@@ -127,9 +134,23 @@ export class SyscallSendError extends TaggedError("SyscallSendError")<{
 }
 
 /**
- * A call was refused before anything was sent or changed, because an argument cannot mean what it says: a NaN,
- * a negative size, a path with a NUL in it. The kernel was not asked. An error of the program, which a retry
- * does not mend.
+ * A call was refused here, before anything was sent or changed, because the kernel would take an argument for
+ * something else, or not at all: a NaN, a negative size, a path with a NUL in it. The kernel was not asked. It is an
+ * error of the program: the same call fails again.
+ *
+ * @example
+ * ```ts
+ * import { InvalidArgumentError } from "@rsyscall/near";
+ *
+ * const error = new InvalidArgumentError({
+ *   syscall: "ftruncate",
+ *   argument: "length",
+ *   value: Number.NaN,
+ *   expected: "a size from 0 to 9007199254740991",
+ * });
+ * console.log(error.message);
+ * // ftruncate: length is NaN, and must be a size from 0 to 9007199254740991
+ * ```
  */
 export class InvalidArgumentError extends TaggedError("InvalidArgumentError")<{
   /** The call, as its man page or method is named: `ftruncate`. */
@@ -139,41 +160,92 @@ export class InvalidArgumentError extends TaggedError("InvalidArgumentError")<{
   readonly value: unknown;
   /** What would be right, as in "a size from 0 to 9007199254740991". */
   readonly expected: string;
+  /** What is wrong with a part of the value, as the codec of its type says it. */
+  readonly cause?: unknown;
 }> {
   override get message(): string {
-    const { syscall, argument, value, expected } = this;
-    return `${syscall}: ${argument} is ${printable(shown(value))}, and must be ${expected}`;
+    const { syscall, argument, value, expected, cause } = this;
+    const detail = cause instanceof Error ? ` (${printable(cause.message, SHOWN)})` : "";
+    return `${syscall}: ${argument} is ${shown(value)}, and must be ${expected}${detail}`;
   }
 }
 
-/** A value of any type, in few words. */
-const shown = (value: unknown): string => {
-  if (typeof value === "string") return JSON.stringify(value);
-  if (typeof value === "function") return "a function";
-  if (Array.isArray(value)) return "an array";
-  return typeof value === "object" && value !== null ? "an object" : String(value);
-};
+/** Characters of a value in a message. */
+const SHOWN = 200;
+
+/** A value of any type, on one line. */
+const shown = (value: unknown): string =>
+  typeof value === "string"
+    ? `"${printable(value, SHOWN)}"`
+    : printable(inspect(value, { depth: 1, breakLength: Infinity, maxArrayLength: 8 }), SHOWN);
+
+/**
+ * A call was refused here, before anything was sent or changed, because of the state of what it is about: the
+ * connection to the task passes no descriptors, or the task is busy with what excludes it. The arguments are right,
+ * and the kernel was not asked.
+ */
+export class InvalidStateError extends TaggedError("InvalidStateError")<{
+  /** The call, as its man page or method is named: `passTo`. */
+  readonly syscall: string;
+  /** What is in that state, as in "the connection to process 7". */
+  readonly subject: string;
+  /** The state, as in "carries bytes only, and no descriptors". */
+  readonly problem: string;
+  /** What helps. */
+  readonly remedy: string;
+}> {
+  override get message(): string {
+    const { syscall, subject, problem, remedy } = this;
+    return `${syscall}: ${printable(subject)} ${printable(problem)}: ${remedy}`;
+  }
+}
 
 /** The way to the task is gone, for good. */
 export type ConnectionError = SyscallHangup | SyscallSendError;
 
-/** All that can go wrong with a system call. */
+/** What a system call can fail with. */
 export type SyscallFailure = SyscallError | InvalidArgumentError | ConnectionError;
 
 const isErrno = (error: unknown, names: ReadonlyArray<ErrnoName>): error is SyscallError =>
   error instanceof SyscallError && names.includes(error.errno);
 
-/** Recovers from a {@link SyscallError} with one of these errnos; other errors pass. */
-export const catchErrno =
+/**
+ * Recovers from a {@link SyscallError} with one of these errnos; other errors pass, and so does a SyscallError with
+ * another errno. Both ways, as Effect's own combinators: on an effect, or in a pipe.
+ *
+ * @example
+ * ```ts
+ * import { catchErrno, SyscallError } from "@rsyscall/near";
+ * import { Effect } from "effect";
+ *
+ * const missing = Effect.fail(SyscallError.of("open", "ENOENT", "/etc/motd"));
+ * const first = catchErrno(missing, "ENOENT", () => Effect.succeed("no motd"));
+ * const last = missing.pipe(catchErrno(["ENOENT", "ENOTDIR"], () => Effect.succeed("no motd")));
+ * console.log(Effect.runSync(first), Effect.runSync(last)); // no motd no motd
+ * ```
+ */
+export const catchErrno: {
   <A2, E2, R2>(
     errno: ErrnoName | ReadonlyArray<ErrnoName>,
     recover: (error: SyscallError) => Effect.Effect<A2, E2, R2>,
-  ) =>
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A | A2, E | E2, R | R2> => {
+  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A | A2, E | E2, R | R2>;
+  <A, E, R, A2, E2, R2>(
+    self: Effect.Effect<A, E, R>,
+    errno: ErrnoName | ReadonlyArray<ErrnoName>,
+    recover: (error: SyscallError) => Effect.Effect<A2, E2, R2>,
+  ): Effect.Effect<A | A2, E | E2, R | R2>;
+} = dual(
+  3,
+  <A, E, R, A2, E2, R2>(
+    self: Effect.Effect<A, E, R>,
+    errno: ErrnoName | ReadonlyArray<ErrnoName>,
+    recover: (error: SyscallError) => Effect.Effect<A2, E2, R2>,
+  ): Effect.Effect<A | A2, E | E2, R | R2> => {
     const names = typeof errno === "string" ? [errno] : errno;
     return Effect.catch(
       self,
       (error: E): Effect.Effect<A2, E | E2, R2> =>
         isErrno(error, names) ? recover(error) : Effect.fail(error),
     );
-  };
+  },
+);

@@ -66,8 +66,6 @@ const byCall: Readonly<Record<string, Explanations>> = {
   inotify_add_watch: { ENOSPC: "the limit is reached: see fs.inotify.max_user_watches in proc(5)" },
   inotify_init1: { EMFILE: "the limit is reached: see fs.inotify.max_user_instances in proc(5)" },
   epoll_ctl: { EPERM: "the kernel does not tell when such a file is ready: it always is" },
-  exit_group: { EINVAL: "an exit status is an integer from 0 to 255" },
-  setenv: { EINVAL: "a variable has a name without =, and neither name nor value has a NUL" },
 };
 
 /** What an errno means of any call. */

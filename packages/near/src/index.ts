@@ -20,11 +20,13 @@ export {
   type KindsOf,
   operationDefinitions,
 } from "./define.ts";
+export { hasLeft, isGone, leaving } from "./departure.ts";
 export * from "./dirent.ts";
 export {
   type ConnectionError,
   catchErrno,
   InvalidArgumentError,
+  InvalidStateError,
   SyscallError,
   type SyscallFailure,
   SyscallHangup,
@@ -59,7 +61,16 @@ export * as content from "./Memory.ts";
 export * from "./mqueue.ts";
 export { oneLine } from "./oneLine.ts";
 export { orOlder } from "./orOlder.ts";
-export { Path, type PathLike, pathBytes, pathProblem, pathSubject, pathText } from "./Path.ts";
+export {
+  invalidPath,
+  Path,
+  type PathLike,
+  pathArgument,
+  pathBytes,
+  pathProblem,
+  pathSubject,
+  pathText,
+} from "./Path.ts";
 export { type Outcome, PendingCall } from "./PendingCall.ts";
 export { PendingEvents } from "./PendingEvents.ts";
 export { perform, performWords } from "./perform.ts";

@@ -1,6 +1,6 @@
 import type { ErrnoName } from "@rsyscall/abi";
 import { UseAfterFreeError } from "@rsyscall/handle";
-import { SyscallError } from "@rsyscall/near";
+import { InvalidArgumentError, SyscallError } from "@rsyscall/near";
 import { PlatformError } from "effect";
 
 /**
@@ -33,12 +33,14 @@ const tagOf = (error: Error): PlatformError.SystemErrorTag =>
 export const platformError =
   (module: string, method: string, pathOrDescriptor?: string | number) =>
   (error: Error): PlatformError.PlatformError =>
-    PlatformError.systemError({
-      _tag: tagOf(error),
-      module,
-      method,
-      description: error.message,
-      ...(error instanceof SyscallError && { syscall: error.syscall }),
-      ...(pathOrDescriptor !== undefined && { pathOrDescriptor }),
-      cause: error,
-    });
+    error instanceof InvalidArgumentError
+      ? PlatformError.badArgument({ module, method, description: error.message, cause: error })
+      : PlatformError.systemError({
+          _tag: tagOf(error),
+          module,
+          method,
+          description: error.message,
+          ...(error instanceof SyscallError && { syscall: error.syscall }),
+          ...(pathOrDescriptor !== undefined && { pathOrDescriptor }),
+          cause: error,
+        });

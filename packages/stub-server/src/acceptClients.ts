@@ -1,7 +1,7 @@
 import { POLL, SOCK } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { type HandleFailure, pollNow, type Socket } from "@rsyscall/handle";
-import { SyscallError } from "@rsyscall/near";
+import { InvalidStateError, SyscallError } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { type HandshakePolicy, handshake, turnAway } from "@rsyscall/transport";
 import { Effect, Exit, Fiber, Scope } from "effect";
@@ -38,7 +38,12 @@ export const acceptClients = (
         socket.closeOnFork = true;
         if (socket.near >= limits.ceiling) {
           yield* turnAway(socket, "the server has hardly a descriptor left");
-          return yield* SyscallError.of("accept4", "EMFILE", "but for a reserve");
+          return yield* new InvalidStateError({
+            syscall: "accept4",
+            subject: "the server",
+            problem: "has no descriptors left but a reserve",
+            remedy: "answer fewer calls at a time, or raise RLIMIT_NOFILE",
+          });
         }
         yield* takePlace(limits, scope);
         yield* greet(reception, socket, scope, serverScope);
@@ -59,8 +64,9 @@ export const acceptClients = (
 
 /** The client is gone already, or we lack something that may come back. */
 const isTemporary = (error: HandleFailure): boolean =>
-  error instanceof SyscallError &&
-  ["ECONNABORTED", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"].includes(error.errno);
+  error instanceof InvalidStateError ||
+  (error instanceof SyscallError &&
+    ["ECONNABORTED", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"].includes(error.errno));
 
 /** Waits for a place among the clients that are in their handshake or wait, and takes it for a scope. */
 const takePlace = (limits: Limits, scope: Scope.Scope): Effect.Effect<void> =>

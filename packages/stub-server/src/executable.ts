@@ -1,6 +1,6 @@
 import { ACCESS, O, S_IF, S_IFMT } from "@rsyscall/abi";
 import { absolutePath, access, type HandleFailure, stat, symlink, unlink } from "@rsyscall/handle";
-import { catchErrno, Path, type PathLike, pathProblem, SyscallError } from "@rsyscall/near";
+import { catchErrno, InvalidArgumentError, Path, type PathLike, pathProblem } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { place, workshop } from "@rsyscall/transport";
 import { Effect, Scope } from "effect";
@@ -66,8 +66,15 @@ export const placeExecutable = (
   mode: LinkMode,
 ): Effect.Effect<void, HandleFailure | StubServerError, Scope.Scope> => {
   if (!modes.includes(mode)) {
-    const explanation = `the option \`link\` is one of ${modes.join(", ")}, and not ${String(mode)}`;
-    return Effect.fail(SyscallError.of("link", "EINVAL", path.text, explanation));
+    const expected = `one of ${modes.join(", ")}`;
+    return Effect.fail(
+      new InvalidArgumentError({
+        syscall: "StubServer.make",
+        argument: "link",
+        value: mode,
+        expected,
+      }),
+    );
   }
   const create = Effect.gen(function* () {
     const outer = yield* Effect.scope;

@@ -1,14 +1,7 @@
 import { EX } from "@rsyscall/abi";
 import type { SyscallConnection } from "@rsyscall/connection";
 import { UseAfterFreeError } from "@rsyscall/handle";
-import {
-  Path,
-  printable,
-  printableLines,
-  SyscallError,
-  SyscallHangup,
-  SyscallSendError,
-} from "@rsyscall/near";
+import { isGone, Path, printable, printableLines } from "@rsyscall/near";
 import { Cause, Deferred, Duration, Effect, Exit, Fiber } from "effect";
 import { HandlerError } from "./errors.ts";
 import { toStderr } from "./logs.ts";
@@ -100,17 +93,6 @@ const statusOf = <E, R>(
     }),
   );
 
-/** Whether an error only says that the process is gone. */
-const isGone = (error: unknown): boolean => {
-  if (error instanceof UseAfterFreeError) return true;
-  if (!(error instanceof SyscallHangup || error instanceof SyscallSendError)) return false;
-  const { cause } = error;
-  return (
-    cause === undefined ||
-    (cause instanceof SyscallError && ["EPIPE", "ECONNRESET"].includes(cause.errno))
-  );
-};
-
 /**
  * Whether the process was killed, as by ^C, SIGPIPE or SIGKILL, and the handler failed because of that: an
  * ordinary end of a call.
@@ -118,8 +100,13 @@ const isGone = (error: unknown): boolean => {
 const wasKilled = (connection: SyscallConnection, cause: Cause.Cause<unknown>): boolean =>
   connection.hasEnded &&
   cause.reasons.every((reason) =>
-    reason._tag === "Fail" ? isGone(reason.error) : reason._tag === "Die" && isGone(reason.defect),
+    reason._tag === "Fail"
+      ? saysGone(reason.error)
+      : reason._tag === "Die" && saysGone(reason.defect),
   );
+
+/** The handles of a process that is gone are closed. */
+const saysGone = (error: unknown): boolean => error instanceof UseAfterFreeError || isGone(error);
 
 /** Handles one call to its end. What `onFailure` fails with goes into `failed`. */
 export const handleCall = <E, R, E2, R2>(

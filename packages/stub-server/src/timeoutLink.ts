@@ -1,6 +1,6 @@
 import { S_IF, S_IFMT, type Stat } from "@rsyscall/abi";
 import { type HandleFailure, readlink, symlink, unlink } from "@rsyscall/handle";
-import { catchErrno, Path, SyscallError } from "@rsyscall/near";
+import { catchErrno, InvalidArgumentError, Path } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { kindOf, type Occupant, type PathTakenError, place, workshop } from "@rsyscall/transport";
 import { Effect, Scope } from "effect";
@@ -26,7 +26,12 @@ export const placeTimeout = (
         ? yield* catchErrno("ENOENT", () => Effect.void)(unlink(task, path))
         : undefined;
     if (!Number.isSafeInteger(seconds) || seconds < 0)
-      return yield* SyscallError.of("symlink", "EINVAL", `a timeout of ${seconds} s`);
+      return yield* new InvalidArgumentError({
+        syscall: "StubServer.make",
+        argument: "stubTimeout",
+        value: seconds,
+        expected: "a whole number of seconds from 0 on",
+      });
     yield* Effect.scoped(
       Effect.gen(function* () {
         const made = (yield* workshop(thread, path)).join("timeout");

@@ -14,7 +14,7 @@ import {
   Socket,
   type Task,
 } from "@rsyscall/handle";
-import { catchErrno, oneLine, SyscallError } from "@rsyscall/near";
+import { InvalidStateError, oneLine } from "@rsyscall/near";
 import { CHANNELS_AT_MOST } from "@rsyscall/wire";
 import { Effect, type Scope, Semaphore } from "effect";
 import type { Multiplexer } from "./Multiplexer.ts";
@@ -75,7 +75,7 @@ export class MultiplexedConnection implements Connection {
       const id = ++this.#lastId;
       const ours = yield* this.#multiplexer
         .open(this.#access, count, encode(Uint32, id))
-        .pipe(catchErrno("EPIPE", (cause) => takesNone(this.#task.task, cause)));
+        .pipe(Effect.catchTag("SyscallSendError", (cause) => takesNone(this.#task.task, cause)));
       // It may still be on its way through the stream: the task waits for it.
       const flags = MSG.WAITALL;
       const theirs = yield* receivePassed(this.#task, { peer: this.#task.task, id, count, flags });
@@ -99,21 +99,27 @@ export class MultiplexedConnection implements Connection {
   }
 
   passTo(fds: ReadonlyArray<FileDescriptor>) {
-    return cannotPass(fds);
+    return cannotPass("passTo", fds);
   }
 
   passFrom(fds: ReadonlyArray<FileDescriptor>) {
-    return cannotPass(fds);
+    return cannotPass("passFrom", fds);
   }
 }
 
 oneLine(MultiplexedConnection, ({ accessTask }) => `from process ${accessTask.pid}`);
 
 const cannotPass = (
+  syscall: string,
   fds: ReadonlyArray<FileDescriptor>,
-): Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure> =>
+): Effect.Effect<ReadonlyArray<FileDescriptor>, InvalidStateError> =>
   fds.length === 0
     ? Effect.succeed([])
     : Effect.fail(
-        SyscallError.of("sendmsg", "EOPNOTSUPP", "descriptors cannot be passed through a stream"),
+        new InvalidStateError({
+          syscall,
+          subject: "a connection through a stream",
+          problem: "carries bytes, and no descriptors",
+          remedy: "see `canPass`, and open files in the task itself",
+        }),
       );

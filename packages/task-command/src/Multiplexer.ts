@@ -2,7 +2,15 @@ import { EPOLL, Errno, SHUT } from "@rsyscall/abi";
 import { type MappedMemory, ownMemory } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
-import { isError, LocalSyscallInterface, oneLine, SyscallError } from "@rsyscall/near";
+import {
+  InvalidArgumentError,
+  InvalidStateError,
+  isError,
+  LocalSyscallInterface,
+  oneLine,
+  SyscallError,
+  SyscallSendError,
+} from "@rsyscall/near";
 import { CHANNELS_AT_MOST, FRAME, MESSAGE_AT_MOST, PAYLOAD_AT_MOST, WINDOW } from "@rsyscall/wire";
 import { Deferred, Effect, Scope } from "effect";
 import { StreamError } from "./errors.ts";
@@ -135,9 +143,9 @@ export class Multiplexer {
    * Opens channels, and has the far side send their far ends with a message through the channel of another.
    * Does not wait: whatever follows on the stream comes after it.
    *
-   * EBUSY if the far side has not yet passed on all that was sent through that channel; EPIPE if it has
-   * ended; EINVAL for more than 32 channels, or a message that has not 1 to 4,096 bytes; EMFILE where there are
-   * too many. A far side that has no more descriptors closes them, and sends the message alone.
+   * InvalidStateError if the far side has not yet written on all that was sent through that channel, or where there
+   * are too many; SyscallSendError if the channel has ended; InvalidArgumentError for more than 32 channels, or a
+   * message that has not 1 to 4,096 bytes. A far side that has no more descriptors closes them, and sends the message alone.
    *
    * @param through our end of that channel
    * @returns our ends, which block
@@ -148,9 +156,8 @@ export class Multiplexer {
     message: Uint8Array,
   ): Effect.Effect<ReadonlyArray<Socket>, HandleFailure, Scope.Scope> {
     return Effect.suspend(() => {
-      const errno = this.#whyNot(through, count, message.length);
-      if (errno !== undefined)
-        return Effect.fail(SyscallError.of("sendmsg", errno, `fd ${through.near}`));
+      const refusal = this.#whyNot(through, count, message);
+      if (refusal !== undefined) return Effect.fail(refusal);
       const id = (this.#byEnd.get(through) as Channel).id;
       const first = this.#channels.ids.take(count);
       const make = Effect.gen({ self: this }, function* () {
@@ -171,14 +178,34 @@ export class Multiplexer {
     });
   }
 
-  #whyNot(through: Socket, count: number, length: number) {
+  #whyNot(through: Socket, count: number, { length }: Uint8Array) {
+    const syscall = "open";
+    const invalid = (argument: string, value: unknown, expected: string) =>
+      new InvalidArgumentError({ syscall, argument, value, expected });
     const id = this.#byEnd.get(through)?.id;
-    const isCount = Number.isInteger(count) && count >= 0 && count <= CHANNELS_AT_MOST;
-    if (id === undefined || !isCount || length < 1 || length > MESSAGE_AT_MOST) return "EINVAL";
+    if (id === undefined) return invalid("through", through, "our end of a channel of this stream");
+    if (!(Number.isInteger(count) && count >= 0 && count <= CHANNELS_AT_MOST))
+      return invalid("count", count, `a number of channels from 0 to ${CHANNELS_AT_MOST}`);
+    if (length < 1 || length > MESSAGE_AT_MOST)
+      return invalid("message", `${length} bytes`, `1 to ${MESSAGE_AT_MOST} bytes`);
     const channel = this.#channels.get(id);
-    if (channel === undefined || channel.saidEnd) return "EPIPE";
-    if (channel.credit < WINDOW) return "EBUSY";
-    return this.#channels.taken + count > CHANNELS ? "EMFILE" : undefined;
+    if (channel === undefined || channel.saidEnd) return new SyscallSendError({ syscall });
+    const subject = `channel ${id}`;
+    if (channel.credit < WINDOW)
+      return new InvalidStateError({
+        syscall,
+        subject,
+        problem: "has data on its way that the far side has not yet written on",
+        remedy: "try again when that has been read there",
+      });
+    return this.#channels.taken + count > CHANNELS
+      ? new InvalidStateError({
+          syscall,
+          subject,
+          problem: `would lead to more than the ${CHANNELS} channels that a stream can have`,
+          remedy: "close some first",
+        })
+      : undefined;
   }
 
   /** A channel, and its end to give away. */

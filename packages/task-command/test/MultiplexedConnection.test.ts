@@ -61,7 +61,7 @@ describe("a connection through a multiplexed stream", () => {
     assert.deepEqual(yield* connection.passFrom([]), []);
     for (const pass of [connection.passTo, connection.passFrom]) {
       const error = yield* Effect.flip(pass([thread.stdin]));
-      assert.match(error.message, /sendmsg.*EOPNOTSUPP/);
+      assert.match(error.message, /^pass(To|From): .* carries bytes, and no descriptors: /);
     }
   });
 

@@ -3,6 +3,7 @@ import type { Connection } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import { type Namespace, NamespaceMismatchError } from "@rsyscall/far";
 import {
+  type BorrowFailure,
   type ChildState,
   type Cloned,
   type FileDescriptor,
@@ -260,7 +261,7 @@ export class ChildProcess {
    * A descriptor of the child by which signals are sent, as `kill` sends them, also when the child has
    * ended: then it still stands for a process group that the child has led.
    */
-  signalling(): Effect.Effect<Pidfd, HandleFailure, Scope.Scope> {
+  signalling(): Effect.Effect<Pidfd, SyscallSendError | BorrowFailure, Scope.Scope> {
     return Effect.flatMap(this.#isOurs, (isOurs) => {
       const pidfd = isOurs ? this.#ours : this.pidfd;
       return pidfd.forTask(pidfd.task);

@@ -1,5 +1,5 @@
 import { cStringBytes, fsDecode, fsEncode } from "@rsyscall/abi";
-import { oneLine, Path, SyscallError } from "@rsyscall/near";
+import { InvalidArgumentError, oneLine, Path } from "@rsyscall/near";
 import { Effect } from "effect";
 import { Command, type EnvironmentUpdates } from "./Command.ts";
 
@@ -62,18 +62,18 @@ export class Environment {
   }
 
   /**
-   * setenv(3): EINVAL for a name that is empty or has "=" in it, and for what no string of C can be.
+   * setenv(3): InvalidArgumentError for a name that is empty or has "=" in it, and for what no string of C can be.
    */
-  set(name: string, value: string | Uint8Array): Effect.Effect<void, SyscallError> {
+  set(name: string, value: string | Uint8Array): Effect.Effect<void, InvalidArgumentError> {
     return this.#update(new Map([[name, value]]));
   }
 
   /** unsetenv(3) */
-  delete(name: string): Effect.Effect<void, SyscallError> {
+  delete(name: string): Effect.Effect<void, InvalidArgumentError> {
     return this.#update(new Map([[name, undefined]]));
   }
 
-  #update(updates: EnvironmentUpdates): Effect.Effect<void, SyscallError> {
+  #update(updates: EnvironmentUpdates): Effect.Effect<void, InvalidArgumentError> {
     return Effect.map(this.withUpdates(updates), (strings) => {
       this.#strings = strings;
       this.#values = undefined;
@@ -81,14 +81,17 @@ export class Environment {
   }
 
   /** The strings with some variables set, or removed where they are undefined. */
-  withUpdates(updates: EnvironmentUpdates): Effect.Effect<ReadonlyArray<Uint8Array>, SyscallError> {
+  withUpdates(
+    updates: EnvironmentUpdates,
+  ): Effect.Effect<ReadonlyArray<Uint8Array>, InvalidArgumentError> {
     return Effect.suspend(() => {
       if (updates.size === 0) return Effect.succeed(this.strings);
       const added: Array<Uint8Array> = [];
       for (const [name, value] of updates) {
         const text = typeof value === "object" ? fsDecode(value) : value;
-        if (name === "" || name.includes("=") || !isCString(name) || !isCString(text ?? ""))
-          return Effect.fail(SyscallError.of("setenv", "EINVAL", JSON.stringify(name)));
+        if (name === "" || name.includes("=") || !isCString(name))
+          return invalid("name", name, "at least one character, without = and without a NUL");
+        if (!isCString(text ?? "")) return invalid(name, value, "text or bytes without a NUL");
         if (text !== undefined) added.push(fsEncode(`${name}=${text}`));
       }
       const kept = this.strings.filter((string) => {
@@ -119,6 +122,9 @@ export class Environment {
     return Object.fromEntries(this.#variables);
   }
 }
+
+const invalid = (argument: string, value: unknown, expected: string) =>
+  Effect.fail(new InvalidArgumentError({ syscall: "setenv", argument, value, expected }));
 
 oneLine(Environment, ({ strings }) => `${strings.length} variables`);
 

@@ -98,7 +98,9 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
             ? PIPE_BUF
             : Number.POSITIVE_INFINITY;
       },
-      wait: (fd, direction) => epoller.waitFor(fd, direction),
+      wait: (fd, direction) =>
+        // It is the task's own epoller.
+        Effect.catchTag(epoller.waitFor(fd, direction), "NamespaceMismatchError", Effect.die),
     };
     const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
     const [stdin, stdout, stderr] = [stdio(0), stdio(1), stdio(2)];

@@ -10,8 +10,9 @@ import {
   type Sigset,
 } from "@rsyscall/abi";
 import { type Connection, type SharedMemory, SharedTableConnection } from "@rsyscall/connection";
-import { AsyncFileDescriptor, type Epoller } from "@rsyscall/epoller";
+import { AsyncFileDescriptor, type Epoller, TooLongError } from "@rsyscall/epoller";
 import {
+  type BorrowFailure,
   type ChildState,
   chdir,
   chroot,
@@ -19,6 +20,7 @@ import {
   execveat,
   type FileDescriptor,
   type HandleFailure,
+  type IoFailure,
   type MallocFailure,
   open,
   type PipeReader,
@@ -40,15 +42,15 @@ import {
 } from "@rsyscall/handle";
 import {
   exitGroup,
+  InvalidArgumentError,
   impossible,
   kill,
+  leaving,
   oneLine,
   type Path,
   type PathLike,
-  pathSubject,
-  SyscallError,
+  pathText,
   type SyscallFailure,
-  SyscallHangup,
   type TraceSink,
 } from "@rsyscall/near";
 import { Cause, Effect, Scope, Sink, Stream } from "effect";
@@ -71,7 +73,7 @@ const READ_SIZE = 256 * 1024;
 
 /** How much is read to the end of something. */
 export interface ReadAllOptions {
-  /** The most bytes that there may be: EFBIG if there are more. Default: no limit. */
+  /** The most bytes that there may be: TooLongError if there are more. Default: no limit. */
   readonly limit?: number;
 }
 
@@ -215,10 +217,15 @@ export class Thread implements ThreadFields {
    * and the fiber can be interrupted; the flags of the descriptor stay as they are. All of it is kept in memory:
    * of a process that may write without end, give a limit.
    */
+  readToEof(fd: FileDescriptor): Effect.Effect<Uint8Array, HandleFailure>;
+  readToEof(
+    fd: FileDescriptor,
+    options: ReadAllOptions | undefined,
+  ): Effect.Effect<Uint8Array, HandleFailure | TooLongError>;
   readToEof(
     fd: FileDescriptor,
     options?: ReadAllOptions,
-  ): Effect.Effect<Uint8Array, HandleFailure> {
+  ): Effect.Effect<Uint8Array, HandleFailure | TooLongError> {
     return readAll((size) => this.#read(fd, size), `fd ${fd.near}`, options);
   }
 
@@ -287,10 +294,15 @@ export class Thread implements ThreadFields {
   }
 
   /** As `readToEof`, as UTF-8. */
+  readTextToEof(fd: FileDescriptor): Effect.Effect<string, HandleFailure>;
+  readTextToEof(
+    fd: FileDescriptor,
+    options: ReadAllOptions | undefined,
+  ): Effect.Effect<string, HandleFailure | TooLongError>;
   readTextToEof(
     fd: FileDescriptor,
     options?: ReadAllOptions,
-  ): Effect.Effect<string, HandleFailure> {
+  ): Effect.Effect<string, HandleFailure | TooLongError> {
     return Effect.map(this.readToEof(fd, options), (bytes) => new TextDecoder().decode(bytes));
   }
 
@@ -299,21 +311,17 @@ export class Thread implements ThreadFields {
    * just written may be ETXTBSY when it is executed, if another thread of it starts programs meanwhile: they have the
    * descriptor until they are executed. A `fork` that writes it has a table of its own.
    */
-  spit(
-    path: PathLike,
-    content: string | Uint8Array,
-    mode = 0o644,
-  ): Effect.Effect<void, HandleFailure> {
+  spit(path: PathLike, content: string | Uint8Array, mode = 0o644): Effect.Effect<void, IoFailure> {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
     // Before the file is emptied.
     if (!(bytes instanceof Uint8Array))
       return Effect.fail(
-        SyscallError.of(
-          "write",
-          "EINVAL",
-          pathSubject(path),
-          "the content is no text, and no bytes",
-        ),
+        new InvalidArgumentError({
+          syscall: "spit",
+          argument: "content",
+          value: content,
+          expected: "text or a Uint8Array",
+        }),
       );
     return Effect.scoped(
       Effect.flatMap(this.open(path, O.WRONLY | O.CREAT | O.TRUNC, mode), (file) =>
@@ -323,10 +331,18 @@ export class Thread implements ThreadFields {
   }
 
   /** Reads a whole file. A device, or a file of another user, may have no end: then give a limit. */
-  slurp(path: PathLike, options?: ReadAllOptions): Effect.Effect<Uint8Array, HandleFailure> {
+  slurp(path: PathLike): Effect.Effect<Uint8Array, IoFailure>;
+  slurp(
+    path: PathLike,
+    options: ReadAllOptions | undefined,
+  ): Effect.Effect<Uint8Array, IoFailure | TooLongError>;
+  slurp(
+    path: PathLike,
+    options?: ReadAllOptions,
+  ): Effect.Effect<Uint8Array, IoFailure | TooLongError> {
     return Effect.scoped(
       Effect.flatMap(this.open(path), (file) =>
-        readAll((size) => file.readBytes(size), pathSubject(path), options),
+        readAll((size) => file.readBytes(size), pathText(path), options),
       ),
     );
   }
@@ -334,8 +350,8 @@ export class Thread implements ThreadFields {
   /** exit_group(2): ends the process with a status from 0 to 255. */
   exit(status: number): Effect.Effect<void, SyscallFailure> {
     if (!Number.isInteger(status) || status < 0 || status > 255)
-      return Effect.fail(SyscallError.of("exit_group", "EINVAL", `status ${status}`));
-    return hangupIsSuccess(exitGroup(this.task.sysif, status));
+      return invalid("exit_group", "status", status, "a whole number from 0 to 255");
+    return leaving(exitGroup(this.task.sysif, status));
   }
 
   /**
@@ -346,9 +362,9 @@ export class Thread implements ThreadFields {
   raise(signal: number): Effect.Effect<void, MallocFailure> {
     const { task } = this;
     if (!Number.isInteger(signal) || signal < 1 || signal > SIG.RTMAX)
-      return Effect.fail(SyscallError.of("kill", "EINVAL", `signal ${signal}`));
+      return invalid("kill", "signal", signal, `a signal of SIG, from 1 to ${SIG.RTMAX}`);
     const uncatchable = signal === SIG.KILL || signal === SIG.STOP;
-    return hangupIsSuccess(
+    return leaving(
       Effect.gen(function* () {
         if (!uncatchable) yield* resetSignal(task, signal);
         yield* sigprocmask(task, SigHow.UNBLOCK, new Set([signal]));
@@ -463,7 +479,12 @@ export class Thread implements ThreadFields {
   ): Effect.Effect<Starter, HandleFailure, Scope.Scope> {
     if (!contain) return Effect.succeed(this.#fields);
     return detached
-      ? Effect.fail(SyscallError.of(syscall, "EINVAL", "contain and detached"))
+      ? invalid(
+          syscall,
+          "detached",
+          detached,
+          "false with `contain`, which ends the child with its parent",
+        )
       : containment(this.#fields);
   }
 
@@ -521,7 +542,7 @@ export class Thread implements ThreadFields {
   }
 
   /** setns(2): see `setns` of @rsyscall/handle. */
-  setns(fd: FileDescriptor, flags?: number): Effect.Effect<void, HandleFailure> {
+  setns(fd: FileDescriptor, flags?: number): Effect.Effect<void, MallocFailure | BorrowFailure> {
     return setns(this.task, fd, flags);
   }
 
@@ -562,38 +583,33 @@ export class ChildThread extends Thread {
   }
 }
 
-/** A process that ends itself sends no result: it hangs up. */
-const hangupIsSuccess = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<void, E> =>
-  Effect.asVoid(
-    Effect.catchIf(
-      self,
-      (error): boolean => error instanceof SyscallHangup && error.byTask === true,
-      () => Effect.void,
-    ),
-  );
+const invalid = (
+  syscall: string,
+  argument: string,
+  value: unknown,
+  expected: string,
+): Effect.Effect<never, InvalidArgumentError> =>
+  Effect.fail(new InvalidArgumentError({ syscall, argument, value, expected }));
 
 /** Repeats a read until it gives nothing, or more than may come. */
 const readAll = <E, R>(
   read: (size: number) => Effect.Effect<Uint8Array, E, R>,
-  subject: string | undefined,
+  reading: string,
   { limit = Number.POSITIVE_INFINITY }: ReadAllOptions = {},
-): Effect.Effect<Uint8Array, E | SyscallError, R> =>
-  Effect.suspend(() => {
-    const fail = (errno: "EINVAL" | "EFBIG", explanation: string) =>
-      Effect.fail(SyscallError.of("read", errno, subject, explanation));
+): Effect.Effect<Uint8Array, E | InvalidArgumentError | TooLongError, R> =>
+  Effect.suspend((): Effect.Effect<Uint8Array, E | InvalidArgumentError | TooLongError, R> => {
     if (!(limit === Number.POSITIVE_INFINITY || (Number.isInteger(limit) && limit >= 0)))
-      return fail("EINVAL", `${limit} is no limit`);
+      return invalid("read", "limit", limit, "a whole number of bytes from 0 on, or Infinity");
     const parts: Array<Uint8Array> = [];
     let length = 0;
-    const loop: Effect.Effect<Uint8Array, E | SyscallError, R> = Effect.suspend(() =>
+    const loop: Effect.Effect<Uint8Array, E | TooLongError, R> = Effect.suspend(() =>
       // One byte more tells what is too long from what ends at the limit.
       Effect.flatMap(
         read(Math.min(READ_SIZE, limit - length + 1)),
-        (bytes): Effect.Effect<Uint8Array, E | SyscallError, R> => {
+        (bytes): Effect.Effect<Uint8Array, E | TooLongError, R> => {
           if (bytes.length === 0) return Effect.succeed(new Uint8Array(Buffer.concat(parts)));
           length += bytes.length;
-          if (length > limit)
-            return fail("EFBIG", `there is more than the limit of ${limit} bytes`);
+          if (length > limit) return Effect.fail(new TooLongError({ reading, limit }));
           parts.push(bytes);
           return loop;
         },

@@ -17,12 +17,19 @@ import {
   FileDescriptor,
   type HandleFailure,
   learnNamespaces,
+  type MallocFailure,
   Socket,
   Task,
   type UserMapping,
   writeUserMapping,
 } from "@rsyscall/handle";
-import { type Address, Fd, getpid, SyscallError } from "@rsyscall/near";
+import {
+  type Address,
+  Fd,
+  getpid,
+  InvalidArgumentError,
+  type SyscallFailure,
+} from "@rsyscall/near";
 import { RING_SIZE } from "@rsyscall/wire";
 import { Effect, Exit, Scope } from "effect";
 import { ChildProcess } from "./ChildProcess.ts";
@@ -59,12 +66,12 @@ export const cloneThread = (
     Effect.gen(function* () {
       // Else the child would silently have the ids of its parent.
       if (typeof user === "object" && (flags & CLONE.NEWUSER) === 0)
-        return yield* SyscallError.of(
-          "clone",
-          "EINVAL",
-          "user",
-          "ids are mapped with CLONE.NEWUSER",
-        );
+        return yield* new InvalidArgumentError({
+          syscall: "clone",
+          argument: "user",
+          value: user,
+          expected: "left out without CLONE.NEWUSER, which is what gives ids a mapping",
+        });
       const outer = yield* Effect.scope;
       // The channels close with the caller's scope, or as soon as the child serves no longer.
       const scope = yield* Scope.fork(outer);
@@ -147,7 +154,7 @@ const makeThread = (
   { pid }: Cloned,
   sysif: SyscallConnection,
   scope: Scope.Closeable,
-): Effect.Effect<ThreadFields, HandleFailure, Scope.Scope> =>
+): Effect.Effect<ThreadFields, SyscallFailure, Scope.Scope> =>
   Effect.gen(function* () {
     sysif.closeAtEnd(scope);
     const {
@@ -208,7 +215,7 @@ const learnChildNamespaces = (
   parent: Task,
   child: Task,
   flags: number,
-): Effect.Effect<void, HandleFailure> => {
+): Effect.Effect<void, MallocFailure> => {
   // A pid namespace cannot be seen before it has a first process.
   const isFirst = parent.childNamespaces.pid.id === undefined && !(flags & CLONE.NEWPID);
   return Effect.map(learnNamespaces(child, isFirst ? flags | CLONE.NEWPID : flags), () => {

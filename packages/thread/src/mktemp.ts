@@ -8,7 +8,14 @@ import {
   open,
   type Task,
 } from "@rsyscall/handle";
-import { catchErrno, Path, type PathLike, pathText, SyscallError } from "@rsyscall/near";
+import {
+  catchErrno,
+  InvalidArgumentError,
+  invalidPath,
+  Path,
+  type PathLike,
+  pathArgument,
+} from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { type Environment, isCString } from "./Environment.ts";
 
@@ -19,7 +26,7 @@ export interface TemporaryOptions {
   readonly directory?: PathLike;
 }
 
-/** How many names are tried before it is somebody's plan that they all exist. */
+/** How many names are tried: that many exist only if another process makes them on purpose. */
 const ATTEMPTS = 16;
 
 /**
@@ -34,10 +41,15 @@ const makeTemporary = <A>(
 ): Effect.Effect<A, HandleFailure, Scope.Scope> =>
   Effect.gen(function* () {
     const { prefix = "rsyscall-", directory = environ.tmpdir } = options;
-    if (!isCString(prefix) || !isCString(pathText(directory)))
-      return yield* Effect.fail(
-        SyscallError.of("mktemp", "EINVAL", JSON.stringify(Path.make(directory, prefix).text)),
-      );
+    if (!isCString(prefix))
+      return yield* new InvalidArgumentError({
+        syscall: "mktemp",
+        argument: "prefix",
+        value: prefix,
+        expected: "text without a NUL, and without half of a character",
+      });
+    if (pathArgument(directory) === undefined)
+      return yield* invalidPath("mktemp", directory, "directory");
     const parent = yield* Directory.make(task, directory, O.PATH);
     const attempt = (left: number): Effect.Effect<A, HandleFailure, Scope.Scope> => {
       const name = prefix + randomBytes(12).toString("base64url");

@@ -1,5 +1,5 @@
 import { O } from "@rsyscall/abi";
-import { type HandleFailure, open, type Task } from "@rsyscall/handle";
+import { type HandleFailure, type IoFailure, open, type Task } from "@rsyscall/handle";
 import { Path, type PathLike, SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { Command } from "./Command.ts";
@@ -35,7 +35,7 @@ const isNoProgram = (error: HandleFailure): boolean =>
   error instanceof SyscallError && error.syscall === "execve" && error.errno === "ENOEXEC";
 
 /** Whether there is no NUL in the first line, as shells tell. */
-const isText = (task: Task, path: Path): Effect.Effect<boolean, HandleFailure> =>
+const isText = (task: Task, path: Path): Effect.Effect<boolean, IoFailure> =>
   Effect.scoped(
     Effect.map(
       Effect.flatMap(open(task, path, O.RDONLY), (file) => file.readBytes(SAMPLE_SIZE)),

@@ -1,5 +1,5 @@
 import type { Cloned, HandleFailure } from "@rsyscall/handle";
-import { kill, orOlder } from "@rsyscall/near";
+import { kill, orOlder, type SyscallFailure } from "@rsyscall/near";
 import { Effect } from "effect";
 
 /**
@@ -16,7 +16,7 @@ export const signalChild = (
     orOlder(
       sysif,
       "pidfd_send_signal",
-      (): Effect.Effect<void, HandleFailure> =>
+      (): Effect.Effect<void, SyscallFailure> =>
         // A signal to what has ended does nothing.
         hasEnded() ? Effect.void : kill(sysif, pid, signal),
     ),

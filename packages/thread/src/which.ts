@@ -78,9 +78,8 @@ const search = (
   environ: Environment,
   name: near.PathLike,
 ): Effect.Effect<Found, MallocFailure> => {
-  const problem = near.pathProblem(name);
-  if (problem !== undefined)
-    return Effect.fail(near.SyscallError.of("which", "EINVAL", undefined, problem));
+  if (near.pathProblem(name) !== undefined)
+    return Effect.fail(near.invalidPath("which", name, "name"));
   const file = near.pathText(name);
   const places = file.includes("/")
     ? [file]

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from
 import { O, SIG, SigHow } from "@rsyscall/abi";
 import { sigprocmask } from "@rsyscall/handle";
 import { it, launchStub } from "@rsyscall/harness";
-import { getpid, type SyscallError, call as syscall } from "@rsyscall/near";
+import { getpid, InvalidArgumentError, type SyscallError, call as syscall } from "@rsyscall/near";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
 import { LocalThread } from "../src/index.ts";
@@ -42,20 +42,20 @@ describe("the Thread of a stub", () => {
     for (const limit of [0, 1, 500_000])
       assert.include(
         (yield* Effect.flip(thread.slurp("/dev/zero", { limit }))).message,
-        `read(/dev/zero): EFBIG: File too large (there is more than the limit of ${limit} bytes)`,
+        `/dev/zero is longer than ${limit} bytes`,
       );
     yield* thread.spit(`${directory}/binary`, bytes);
     assert.equal((yield* thread.slurp(`${directory}/binary`, { limit: 600_000 })).length, 600_000);
     const tooLong = yield* Effect.flip(thread.slurp(`${directory}/binary`, { limit: 599_999 }));
-    assert.deepInclude({ ...tooLong }, { errno: "EFBIG" });
+    assert.deepInclude({ ...tooLong }, { _tag: "TooLongError", limit: 599_999 });
     for (const limit of [Number.NaN, -1, 0.5])
       assert.deepInclude(
         { ...(yield* Effect.flip(thread.slurp("/dev/zero", { limit }))) },
-        { errno: "EINVAL" },
+        { _tag: "InvalidArgumentError", argument: "limit", value: limit },
       );
     const zeros = yield* thread.open("/dev/zero", O.RDONLY);
     const endless = yield* Effect.flip(thread.readToEof(zeros, { limit: 300_000 }));
-    assert.deepInclude({ ...endless }, { errno: "EFBIG" });
+    assert.deepInclude({ ...endless }, { _tag: "TooLongError", limit: 300_000 });
     yield* zeros.close();
     // A file that says it has no size.
     const status = new TextDecoder().decode(yield* thread.slurp("/proc/self/status"));
@@ -69,7 +69,6 @@ describe("the Thread of a stub", () => {
     const cases: ReadonlyArray<[path: string, errno: string]> = [
       [`${directory}/missing/file`, "ENOENT"],
       [`${directory}/file/below`, "ENOTDIR"],
-      [`${directory}/with\0NUL`, "EINVAL"],
       [directory, "EISDIR"],
     ];
     for (const [path, errno] of cases) {
@@ -78,17 +77,23 @@ describe("the Thread of a stub", () => {
       assert.equal(error.subject, path);
       assert.equal(error.code, errno);
       assert.equal(error.path, path);
-      // The NUL is not printed as it is.
-      assert.include(error.message, path.replace("\0", "\\0"));
+      assert.include(error.message, path);
     }
+    const nul = yield* Effect.flip(call.thread.spit(`${directory}/with\0NUL`, "x"));
+    // The NUL is not printed as it is.
+    assert.include(nul.message, `open: path is "${directory}/with\\0NUL", and must be`);
     assert.deepEqual(readdirSync(directory).toSorted(), ["file", "stub", "stub.sock"]);
   });
 
   for (const status of [-1, 256, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 32])
     it(`does not exit with ${status}, and lives`, function* () {
       const { call, caller } = yield* launchStub;
-      const error = (yield* Effect.flip(call.thread.exit(status))) as SyscallError;
-      assert.deepInclude(error, { syscall: "exit_group", errno: "EINVAL" });
+      const error = yield* Effect.flip(call.thread.exit(status));
+      assert.instanceOf(error, InvalidArgumentError);
+      assert.deepInclude(
+        { ...error },
+        { syscall: "exit_group", argument: "status", value: status },
+      );
       assert.equal(yield* getpid(call.thread.task.sysif), caller.pid);
       yield* call.thread.exit(255);
       assert.equal((yield* caller.ended).status, 255);
@@ -104,8 +109,9 @@ describe("the Thread of a stub", () => {
   it("refuses a signal that there is not", function* () {
     const { call, caller } = yield* launchStub;
     for (const signal of [-1, 0, 65, 1000, 1.5]) {
-      const error = (yield* Effect.flip(call.thread.raise(signal))) as SyscallError;
-      assert.deepInclude(error, { syscall: "kill", errno: "EINVAL", subject: `signal ${signal}` });
+      const error = yield* Effect.flip(call.thread.raise(signal));
+      assert.instanceOf(error, InvalidArgumentError);
+      assert.deepInclude({ ...error }, { syscall: "kill", argument: "signal", value: signal });
     }
     assert.equal(yield* getpid(call.thread.task.sysif), caller.pid);
     yield* call.thread.exit(0);

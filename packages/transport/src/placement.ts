@@ -13,7 +13,7 @@ import {
   type Task,
   unlink,
 } from "@rsyscall/handle";
-import { catchErrno, flock, geteuid, Path, SyscallError } from "@rsyscall/near";
+import { catchErrno, flock, geteuid, Path } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Effect, Scope } from "effect";
 import { PathTakenError } from "./errors.ts";
@@ -52,7 +52,7 @@ export const isSame = (one: Stat, other: Stat): boolean =>
 export const workshop = (
   { task }: Thread,
   beside: Path,
-): Effect.Effect<Path, HandleFailure, Scope.Scope> =>
+): Effect.Effect<Path, Failure, Scope.Scope> =>
   Effect.gen(function* () {
     const path = beside.parent.join(`.rsyscall-${crypto.randomUUID()}`);
     yield* Effect.acquireRelease(mkdir(task, path, 0o700), () => Effect.ignore(rmdir(task, path)));
@@ -61,7 +61,11 @@ export const workshop = (
     const { uid, mode } = yield* directory.fstat();
     // Where others may write, they may have put another one in its place.
     if (uid !== (yield* geteuid(task.sysif)) || (mode & 0o077) !== 0)
-      return yield* SyscallError.of("mkdir", "EPERM", path.text);
+      return yield* new PathTakenError({
+        path: path.text,
+        problem: "was replaced by another user's directory",
+        remedy: "use a directory that no other user may write to",
+      });
     return Path.make(`/proc/self/fd/${directory.near}`);
   });
 

@@ -1,4 +1,4 @@
-import type { FileDescriptor, HandleFailure } from "@rsyscall/handle";
+import type { BorrowFailure, FileDescriptor } from "@rsyscall/handle";
 import { type Effect, Scope } from "effect";
 import type { Readiness } from "../Readiness.ts";
 import { Attempts } from "./Attempts.ts";
@@ -23,7 +23,7 @@ export class AsyncParts<out A extends FileDescriptor> {
   }
 
   /** Takes a descriptor over: the scope of this one closes it, and that for which it was made does not. */
-  own<F extends FileDescriptor>(fd: F): Effect.Effect<F, HandleFailure> {
+  own<F extends FileDescriptor>(fd: F): Effect.Effect<F, BorrowFailure> {
     return Scope.provide(fd.move(this.handle.task), this.scope);
   }
 }

@@ -1,5 +1,12 @@
 import { EPOLL, MSG, SOCK, type Sockaddr } from "@rsyscall/abi";
-import { FileDescriptor, type HandleFailure, type Received, Socket } from "@rsyscall/handle";
+import {
+  type BorrowFailure,
+  FileDescriptor,
+  type IoFailure,
+  type MallocFailure,
+  type Received,
+  Socket,
+} from "@rsyscall/handle";
 import { catchErrno, Fd, NULL, SyscallError, withFlags } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { AsyncParts } from "./AsyncParts.ts";
@@ -16,18 +23,18 @@ export class AsyncSocket {
   accept(
     parts: AsyncParts<Socket>,
     flags: number,
-  ): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<Socket, MallocFailure | BorrowFailure, Scope.Scope> {
     const { handle, calls, attempts } = parts;
     const { task } = handle;
     const accepted = Effect.flatMap(
       calls.call("accept4", NULL, NULL, withFlags(flags, SOCK.CLOEXEC), 2 ** 31 - 1),
-      (fd): Effect.Effect<Socket | "EAGAIN", HandleFailure, Scope.Scope> =>
+      (fd): Effect.Effect<Socket | "EAGAIN", MallocFailure | BorrowFailure, Scope.Scope> =>
         fd === "EAGAIN"
           ? Effect.succeed(fd)
           : FileDescriptor.acquire(Socket, task, Effect.succeed(Fd(fd))),
     );
     const connections = this.#connections;
-    const kept: Kept<Socket, HandleFailure, Scope.Scope> = {
+    const kept: Kept<Socket, MallocFailure | BorrowFailure, Scope.Scope> = {
       get isEmpty() {
         return connections.length === 0;
       },
@@ -40,7 +47,7 @@ export class AsyncSocket {
   connect(
     { handle, attempts }: AsyncParts<Socket>,
     address: Sockaddr | Uint8Array,
-  ): Effect.Effect<void, HandleFailure> {
+  ): Effect.Effect<void, IoFailure> {
     const done = (isConnecting: boolean) =>
       Effect.sync(() => {
         this.#isConnecting = isConnecting;
@@ -48,11 +55,11 @@ export class AsyncSocket {
     return Effect.uninterruptibleMask((restore) => {
       // An event may be of what the socket was before. The kernel says what became of an attempt when it is
       // asked again.
-      const attempt: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {
+      const attempt: Effect.Effect<void, IoFailure> = Effect.suspend(() => {
         const edges = attempts.readiness.edges(EPOLL.OUT);
         return Effect.matchEffect(handle.connect(address), {
           onSuccess: () => done(false),
-          onFailure: (error): Effect.Effect<void, HandleFailure> => {
+          onFailure: (error): Effect.Effect<void, IoFailure> => {
             const errno = error instanceof SyscallError ? error.errno : undefined;
             if (errno === "EINPROGRESS" || errno === "EALREADY")
               return Effect.andThen(
@@ -75,7 +82,7 @@ export class AsyncSocket {
     parts: AsyncParts<Socket>,
     size: number,
     flags: number,
-  ): Effect.Effect<Uint8Array, HandleFailure> {
+  ): Effect.Effect<Uint8Array, IoFailure> {
     const { bytes, attempts } = parts;
     const kept: Kept<Uint8Array> =
       (flags & MSG.PEEK) === 0
@@ -94,12 +101,12 @@ export class AsyncSocket {
     parts: AsyncParts<Socket>,
     size: number,
     mostFds: number,
-  ): Effect.Effect<Received, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<Received, MallocFailure | BorrowFailure, Scope.Scope> {
     const { handle, bytes, attempts } = parts;
     const receive = handle
       .receiveFds(size, mostFds, MSG.DONTWAIT)
       .pipe(catchErrno("EAGAIN", () => Effect.succeed("EAGAIN" as const)));
-    const kept: Kept<Received, HandleFailure, Scope.Scope> = {
+    const kept: Kept<Received, MallocFailure | BorrowFailure, Scope.Scope> = {
       get isEmpty() {
         return bytes.isEmpty;
       },

@@ -1,5 +1,5 @@
 import { EPOLL } from "@rsyscall/abi";
-import type { FileDescriptor, HandleFailure, InvalidHandleError } from "@rsyscall/handle";
+import type { FileDescriptor, InvalidHandleError, IoFailure } from "@rsyscall/handle";
 import { Effect, Exit, identity } from "effect";
 import type { Readiness, WaitableEvent } from "../Readiness.ts";
 import type { Kept } from "./Kept.ts";
@@ -104,7 +104,7 @@ export class Attempts {
   }
 
   /** close(2). Fibers that wait fail with a UseAfterFreeError. */
-  close(): Effect.Effect<void, HandleFailure> {
+  close(): Effect.Effect<void, IoFailure> {
     return Effect.ensuring(
       this.#handle.close(),
       Effect.sync(() => this.readiness.end()),

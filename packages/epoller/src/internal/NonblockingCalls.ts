@@ -1,5 +1,5 @@
 import { EPOLL, Errno, MSG, O, S_IF, S_IFMT } from "@rsyscall/abi";
-import { type FileDescriptor, type HandleFailure, pollNow, Socket } from "@rsyscall/handle";
+import { type FileDescriptor, type IoFailure, pollNow, Socket } from "@rsyscall/handle";
 import { type Address, impossible, isError, SyscallError, type Word } from "@rsyscall/near";
 import { Effect } from "effect";
 
@@ -46,7 +46,7 @@ export class NonblockingCalls {
   }
 
   /** Makes the descriptor non-blocking if no other process shares the open file. */
-  static make(handle: FileDescriptor): Effect.Effect<NonblockingCalls, HandleFailure> {
+  static make(handle: FileDescriptor): Effect.Effect<NonblockingCalls, IoFailure> {
     return Effect.map(withoutWaiting(handle), (without) => new NonblockingCalls(handle, without));
   }
 
@@ -71,7 +71,7 @@ export class NonblockingCalls {
     size: number,
     flags: number,
     most = size,
-  ): Effect.Effect<number | "EAGAIN", HandleFailure> {
+  ): Effect.Effect<number | "EAGAIN", IoFailure> {
     if (this.#without === "flag") return this.#perform(name, address, size, flags, most);
     if (this.#without === "dontwait" && name !== "accept4") {
       const onSocket = name === "read" ? "recvfrom" : name === "write" ? "sendto" : name;
@@ -80,7 +80,7 @@ export class NonblockingCalls {
     const writes = name === "write" || name === "sendto";
     return Effect.flatMap(
       pollNow(this.#handle, writes ? EPOLL.OUT : EPOLL.IN),
-      (events): Effect.Effect<number | "EAGAIN", HandleFailure> =>
+      (events): Effect.Effect<number | "EAGAIN", IoFailure> =>
         events === 0
           ? Effect.succeed("EAGAIN")
           : this.#perform(name, address, writes ? Math.min(size, PIPE_BUF) : size, flags, most),
@@ -94,13 +94,13 @@ export class NonblockingCalls {
     size: number,
     flags: number,
     most: number,
-  ): Effect.Effect<number | "EAGAIN", HandleFailure> {
+  ): Effect.Effect<number | "EAGAIN", IoFailure> {
     const handle = this.#handle;
     const { sysif } = handle.task;
     const direction = handle instanceof Socket ? directions[name] : undefined;
     const number = sysif.abi.syscallNumber(direction ?? name) as number;
     const allFlags = direction === undefined ? flags : flags | MSG.DONTWAIT;
-    return Effect.suspend((): Effect.Effect<number | "EAGAIN", HandleFailure> => {
+    return Effect.suspend((): Effect.Effect<number | "EAGAIN", IoFailure> => {
       if (!handle.isValid) return Effect.fail(handle.invalidError);
       return Effect.flatMap(
         sysif.syscall(number, handle.near, address, size, allFlags, 0, 0),
@@ -117,7 +117,7 @@ export class NonblockingCalls {
   }
 }
 
-const withoutWaiting = (fd: FileDescriptor): Effect.Effect<Without, HandleFailure> =>
+const withoutWaiting = (fd: FileDescriptor): Effect.Effect<Without, IoFailure> =>
   fd.isShared
     ? Effect.flatMap(fd.statusFlags(), (flags) =>
         flags & O.NONBLOCK

@@ -1,5 +1,10 @@
 import { EPOLL, SPLICE_F } from "@rsyscall/abi";
-import { type FileDescriptor, type HandleFailure, pollNow } from "@rsyscall/handle";
+import {
+  type BorrowFailure,
+  type FileDescriptor,
+  type MallocFailure,
+  pollNow,
+} from "@rsyscall/handle";
 import { type Fd, NULL, SyscallError, sendfile, splice, write } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { AsyncParts } from "./AsyncParts.ts";
@@ -8,7 +13,10 @@ import type { Restore } from "./Turns.ts";
 type Parts = AsyncParts<FileDescriptor>;
 
 /** splice(2) from one descriptor into another until the end: how many bytes. */
-export const spliceAll = (source: Parts, to: Parts): Effect.Effect<number, HandleFailure> => {
+export const spliceAll = (
+  source: Parts,
+  to: Parts,
+): Effect.Effect<number, MallocFailure | BorrowFailure> => {
   const { task } = source.handle;
   const { copySize } = to.calls;
   const copy = Effect.flatMap(source.handle.borrow(task), (from) =>
@@ -25,7 +33,11 @@ export const spliceAll = (source: Parts, to: Parts): Effect.Effect<number, Handl
 };
 
 /** write(2) of bytes that are kept: how many. */
-const writeKept = (source: Parts, to: Fd, size: number): Effect.Effect<number, HandleFailure> => {
+const writeKept = (
+  source: Parts,
+  to: Fd,
+  size: number,
+): Effect.Effect<number, MallocFailure | BorrowFailure> => {
   const { task } = source.handle;
   return Effect.suspend(() => {
     const { bytes } = source.bytes.takeReceived(size);
@@ -47,7 +59,7 @@ const writeKept = (source: Parts, to: Fd, size: number): Effect.Effect<number, H
 export const sendFileAll = (
   from: FileDescriptor,
   to: Parts,
-): Effect.Effect<number, HandleFailure> => {
+): Effect.Effect<number, MallocFailure | BorrowFailure> => {
   const { task } = to.handle;
   const copy = Effect.flatMap(to.handle.borrow(task), (target) =>
     Effect.flatMap(from.borrow(task), (file) =>
@@ -64,12 +76,12 @@ export const sendFileAll = (
  * @param from undefined where it never has to
  */
 const repeat = (
-  copy: Effect.Effect<number, HandleFailure>,
+  copy: Effect.Effect<number, MallocFailure | BorrowFailure>,
   to: Parts,
   from: Parts | undefined,
   restore: Restore,
-): Effect.Effect<number, HandleFailure> => {
-  const copyFrom = (copied: number): Effect.Effect<number, HandleFailure> =>
+): Effect.Effect<number, MallocFailure | BorrowFailure> => {
+  const copyFrom = (copied: number): Effect.Effect<number, MallocFailure | BorrowFailure> =>
     Effect.suspend(() => {
       const inEdges = from === undefined ? 0 : from.attempts.readiness.edges(EPOLL.IN);
       const outEdges = to.attempts.readiness.edges(EPOLL.OUT);
@@ -80,7 +92,7 @@ const repeat = (
       ) =>
         Effect.flatMap(
           pollNow(parts.handle, event),
-          (events): Effect.Effect<void, HandleFailure> =>
+          (events): Effect.Effect<void, MallocFailure | BorrowFailure> =>
             events !== 0 ? Effect.void : parts.attempts.waitAfter(event, edges, restore),
         );
       const waitForBoth = Effect.andThen(
@@ -95,7 +107,7 @@ const repeat = (
       const mayWait = !to.calls.neverWait || (from !== undefined && !from.calls.neverWait);
       return Effect.matchEffect(mayWait ? Effect.andThen(waitForBoth, copy) : copy, {
         onSuccess: (count) => (count === 0 ? Effect.succeed(copied) : copyFrom(copied + count)),
-        onFailure: (error): Effect.Effect<number, HandleFailure> =>
+        onFailure: (error): Effect.Effect<number, MallocFailure | BorrowFailure> =>
           error instanceof SyscallError && error.errno === "EAGAIN"
             ? Effect.andThen(waitForBoth, copyFrom(copied))
             : Effect.fail(error),

@@ -1,5 +1,5 @@
 import { MSG } from "@rsyscall/abi";
-import type { FileDescriptor, HandleFailure } from "@rsyscall/handle";
+import type { FileDescriptor, IoFailure } from "@rsyscall/handle";
 import type { Address } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { AsyncParts } from "./AsyncParts.ts";
@@ -11,12 +11,12 @@ export const readOnce = (
   name: "read" | "recvfrom",
   size: number,
   flags: number,
-): Effect.Effect<Uint8Array | "EAGAIN", HandleFailure> =>
+): Effect.Effect<Uint8Array | "EAGAIN", IoFailure> =>
   task.withMemory(size, 1, (address) =>
     Effect.flatMap(
       // With MSG.TRUNC the kernel tells how long a datagram was, of which only so much is here.
       calls.call(name, address, size, flags, flags & MSG.TRUNC ? Number.MAX_SAFE_INTEGER : size),
-      (count): Effect.Effect<Uint8Array | "EAGAIN", HandleFailure> =>
+      (count): Effect.Effect<Uint8Array | "EAGAIN", IoFailure> =>
         count === "EAGAIN"
           ? Effect.succeed(count)
           : count === 0
@@ -30,7 +30,7 @@ export const keptInto = (
   { handle, bytes }: AsyncParts<FileDescriptor>,
   address: Address,
   size: number,
-): Kept<number, HandleFailure> => {
+): Kept<number, IoFailure> => {
   const { sysif } = handle.task;
   return {
     get isEmpty() {

@@ -1,11 +1,11 @@
 import { Uint64 } from "@rsyscall/abi";
-import type { HandleFailure } from "@rsyscall/handle";
+import type { IoFailure } from "@rsyscall/handle";
 import { impossible, type SyscallError } from "@rsyscall/near";
 import { Effect, Stream } from "effect";
 import type { AsyncFileDescriptor } from "../AsyncFileDescriptor.ts";
 
 /** The 8 bytes that a read of an eventfd or timerfd gives, as soon as there is something to count. */
-export const readCount = (afd: AsyncFileDescriptor): Effect.Effect<bigint, HandleFailure> =>
+export const readCount = (afd: AsyncFileDescriptor): Effect.Effect<bigint, IoFailure> =>
   Effect.flatMap(
     afd.readBytes(Uint64.size),
     (bytes): Effect.Effect<bigint, SyscallError> =>
@@ -15,5 +15,5 @@ export const readCount = (afd: AsyncFileDescriptor): Effect.Effect<bigint, Handl
   );
 
 /** What `readCount` gives, again and again. Nothing is read before it is asked for. */
-export const counts = (afd: AsyncFileDescriptor): Stream.Stream<bigint, HandleFailure> =>
+export const counts = (afd: AsyncFileDescriptor): Stream.Stream<bigint, IoFailure> =>
   Stream.fromPull(Effect.succeed(Effect.map(readCount(afd), (count) => [count] as const)));

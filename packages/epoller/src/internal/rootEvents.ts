@@ -4,9 +4,9 @@ import {
   ConnectionEnd,
   type ConnectionError,
   type EventWaits,
+  InvalidStateError,
   isError,
   type PendingEvents,
-  SyscallError,
   SyscallSendError,
 } from "@rsyscall/near";
 import { EVENTS_AT_MOST } from "@rsyscall/wire";
@@ -87,24 +87,38 @@ const endBy = ({ cause, describe }: ConnectionError): ConnectionEnd =>
 const waiting = new WeakSet<EventWaits>();
 
 /**
- * Events for which the task itself waits. ENOSYS if its calls are made in a way that would be held back
- * by it; EBUSY if it waits already, because two waits would end each other all the time.
+ * Events for which the task itself waits. InvalidStateError if its calls are made in a way that would be held back
+ * by it, or if it waits already, because two waits would end each other all the time.
  */
 export const rootEvents = (
   registrations: Registrations,
   epoll: Epoll,
   loop: Holdable,
-): Effect.Effect<EventSource, SyscallError, Scope.Scope> =>
+): Effect.Effect<EventSource, InvalidStateError, Scope.Scope> =>
   acquire(
-    Effect.suspend((): Effect.Effect<{ events: RootEvents; waits: EventWaits }, SyscallError> => {
-      const { waits } = epoll.task.sysif;
-      const refuse = (errno: "ENOSYS" | "EBUSY") =>
-        Effect.fail(SyscallError.of("epoll_wait", errno, `fd ${epoll.near}`));
-      if (waits === undefined) return refuse("ENOSYS");
-      if (waiting.has(waits)) return refuse("EBUSY");
-      waiting.add(waits);
-      return Effect.succeed({ events: new RootEvents(registrations, epoll, waits, loop), waits });
-    }),
+    Effect.suspend(
+      (): Effect.Effect<{ events: RootEvents; waits: EventWaits }, InvalidStateError> => {
+        const { waits } = epoll.task.sysif;
+        const refuse = (problem: string, remedy: string) =>
+          Effect.fail(
+            new InvalidStateError({
+              syscall: "epoll_wait",
+              subject: String(epoll.task),
+              problem,
+              remedy,
+            }),
+          );
+        if (waits === undefined)
+          return refuse(
+            "is reached in a way in which a wait would hold back its other calls",
+            "use `Epoller.nested`, which waits here",
+          );
+        if (waiting.has(waits))
+          return refuse("waits for events already", "use the epoller that it has");
+        waiting.add(waits);
+        return Effect.succeed({ events: new RootEvents(registrations, epoll, waits, loop), waits });
+      },
+    ),
     ({ events, waits }) =>
       Effect.sync(() => {
         waiting.delete(waits);

@@ -1,10 +1,10 @@
-import type { HandleFailure } from "@rsyscall/handle";
+import type { IoFailure } from "@rsyscall/handle";
 import { Cause, Effect, Stream } from "effect";
 
 /** What reads give, until one gives no bytes. Nothing is read before it is asked for. */
 export const untilEmpty = (
-  read: Effect.Effect<Uint8Array, HandleFailure>,
-): Stream.Stream<Uint8Array, HandleFailure> =>
+  read: Effect.Effect<Uint8Array, IoFailure>,
+): Stream.Stream<Uint8Array, IoFailure> =>
   Stream.fromPull(
     Effect.succeed(
       Effect.flatMap(

@@ -1,5 +1,5 @@
 import { Bytes, type EpollEvent, listOf } from "@rsyscall/abi";
-import type { Epoll, HandleFailure } from "@rsyscall/handle";
+import type { BorrowFailure, Epoll, MallocFailure } from "@rsyscall/handle";
 import { isError, LocalSyscallInterface, type Word } from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
 import type { Wakeup } from "../Wakeup.ts";
@@ -28,7 +28,7 @@ export const subsidiaryEvents = (
   registrations: Registrations,
   waiter: Epoll,
   wakeup: Wakeup,
-): Effect.Effect<EventSource, HandleFailure, Scope.Scope> =>
+): Effect.Effect<EventSource, MallocFailure | BorrowFailure, Scope.Scope> =>
   Effect.gen(function* () {
     const take = yield* takeEvents(waiter);
     const subscription = yield* Scope.fork(yield* Effect.scope);
@@ -62,7 +62,9 @@ export const subsidiaryEvents = (
 type TakeEvents = () => ReadonlyArray<EpollEvent> | undefined;
 
 /** For the epoll instance of a task here. Without an Effect: every wake-up of ours goes through it. */
-const takeEvents = (waiter: Epoll): Effect.Effect<TakeEvents, HandleFailure, Scope.Scope> =>
+const takeEvents = (
+  waiter: Epoll,
+): Effect.Effect<TakeEvents, MallocFailure | BorrowFailure, Scope.Scope> =>
   Effect.gen(function* () {
     const { task } = waiter;
     const sysif = LocalSyscallInterface.of(task.sysif);

@@ -1,48 +1,90 @@
-import { impossible, SyscallError } from "@rsyscall/near";
+import type { Codec } from "@rsyscall/abi";
+import { InvalidArgumentError, impossible, type SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
+import { encode } from "../encode.ts";
 
 /*
  * Most integers reach the kernel as 32 bits, and what does not fit is cut: without a check, 2^32
  * would be root's id, and 2^32 - 1 the pid -1, which is every process.
  */
 
-/** Whether the kernel takes the number for what it is, as an int. */
-export const isInt = (value: number): boolean =>
-  Number.isInteger(value) && value >= -(2 ** 31) && value < 2 ** 31;
+/** What an argument must be. */
+export interface Rule<in A> {
+  /** In words, as in "a size from 0 to 9007199254740991". */
+  readonly expected: string;
+  readonly has: (value: A) => boolean;
+}
 
-/** Whether it is a set of flags of 32 bits, which JavaScript's operators may have made a negative number. */
-export const isFlags = (value: number): boolean =>
-  Number.isInteger(value) && value >= -(2 ** 31) && value < 2 ** 32;
+/** The whole numbers from `least` to `most`, both included. */
+export const between = (what: string, least: number, most: number): Rule<number> => ({
+  expected: `${what} from ${least} to ${most}`,
+  has: (value) => Number.isSafeInteger(value) && value >= least && value <= most,
+});
 
-/** Whether it is the number of a descriptor. */
-export const isFd = (value: number): boolean => isInt(value) && value >= 0;
+const INT_MIN = -(2 ** 31);
+const INT_MAX = 2 ** 31 - 1;
+const UINT_MAX = 2 ** 32 - 1;
 
-/** Whether it is a user or group id. -1 is none: it means "no change", and so does 2^32 - 1. */
-export const isId = (value: number): boolean =>
-  Number.isInteger(value) && value >= 0 && value < 2 ** 32 - 1;
+/** What the kernel takes for what it is, as an int. */
+export const int = between("a whole number", INT_MIN, INT_MAX);
 
-const invalid = (
-  syscall: string,
-  subject: string | undefined,
-  explanation?: string,
-): SyscallError => SyscallError.of(syscall, "EINVAL", subject, explanation);
+/** A set of flags of 32 bits, which JavaScript's operators may have made a negative number. */
+export const flagSet = between("a set of flags", INT_MIN, UINT_MAX);
 
-/** The call; EINVAL if the kernel would misread what it is given. */
+/** The number of a descriptor. */
+export const fdNumber = between("the number of a descriptor", 0, INT_MAX);
+
+/** A user or group id. -1 is none: it means "no change", and so does 2^32 - 1. */
+export const id = between("a user or group id", 0, UINT_MAX - 1);
+
+/** A number of bytes, or of things. */
+export const size = between("a size", 0, Number.MAX_SAFE_INTEGER);
+
+/** What may be left out. */
+export const optional = <A>({ expected, has }: Rule<A>): Rule<A | undefined> => ({
+  expected: `${expected}, or undefined`,
+  has: (value) => value === undefined || has(value),
+});
+
+/** An argument that the kernel would misread. */
+export type Misread = Pick<InvalidArgumentError, "argument" | "value" | "expected">;
+
+/** Checks an argument; undefined if it is as it must be. */
+export const argument = <A>(name: string, value: A, rule: Rule<A>): Misread | undefined =>
+  rule.has(value) ? undefined : { argument: name, value, expected: rule.expected };
+
+/** The call; an InvalidArgumentError for the first argument that the kernel would misread. */
 export const checked = <A, E, R>(
-  isValid: boolean,
   syscall: string,
-  subject: string | undefined,
+  problems: ReadonlyArray<Misread | undefined>,
   call: Effect.Effect<A, E, R>,
-): Effect.Effect<A, E | SyscallError, R> =>
-  isValid ? call : Effect.fail(invalid(syscall, subject));
+): Effect.Effect<A, E | InvalidArgumentError, R> => {
+  const problem = problems.find((found) => found !== undefined);
+  return problem === undefined
+    ? call
+    : Effect.fail(new InvalidArgumentError({ syscall, ...problem }));
+};
 
-/** The bytes; EINVAL for a value that the C type cannot have. */
-export const encoded = (
+/** An argument as bytes; an InvalidArgumentError for a value that its type in C cannot have. */
+export const encoded = <A>(
   syscall: string,
-  subject: string | undefined,
+  argument: string,
+  type: Codec<A>,
+  value: A,
+): Effect.Effect<Uint8Array, InvalidArgumentError> =>
+  encodedBy({ syscall, argument, value, expected: `a value of ${type.name}` }, () =>
+    encode(type, value),
+  );
+
+/** As `encoded`, where the value is not encoded as it was given. */
+export const encodedBy = (
+  fields: Misread & Pick<InvalidArgumentError, "syscall">,
   bytes: () => Uint8Array,
-): Effect.Effect<Uint8Array, SyscallError> =>
-  Effect.try({ try: bytes, catch: (error) => invalid(syscall, subject, (error as Error).message) });
+): Effect.Effect<Uint8Array, InvalidArgumentError> =>
+  Effect.try({
+    try: bytes,
+    catch: (cause) => new InvalidArgumentError({ ...fields, cause }),
+  });
 
 /** How many bytes a call says it has filled in: EPROTO for what no kernel says, but a task that lies might. */
 export const checkedCount = <E, R>(

@@ -1,7 +1,8 @@
 import { AT, isSymlink, O } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
-import type { MallocFailure, Task } from "../Task.ts";
+import type { MallocFailure } from "../errors.ts";
+import type { Task } from "../Task.ts";
 
 /** chmod(2) of what a descriptor is of, which may be an O_PATH one: fchmodat2(2), or by its path in /proc. */
 export const chmodByFd = (

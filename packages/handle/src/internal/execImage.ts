@@ -1,5 +1,5 @@
 import { cStringBytes, Sigaction, Sigset } from "@rsyscall/abi";
-import { type PathLike, pathProblem, pathText } from "@rsyscall/near";
+import { InvalidArgumentError, invalidPath, type PathLike, pathArgument } from "@rsyscall/near";
 
 /** The memory that execve(2) reads, and what sets a program's signals, by offsets from its start. */
 export interface ExecImage {
@@ -21,33 +21,32 @@ export interface ExecImage {
 }
 
 /**
- * The strings of an `execImage`; or, if one of them cannot be a C string, which, in words: the kernel would
- * execute something else.
+ * The strings of an `execImage`. InvalidArgumentError if one of them cannot be a C string: the kernel would execute
+ * something else.
  */
 export const execStrings = (
+  syscall: string,
   path: PathLike,
   argv: ReadonlyArray<string | Uint8Array>,
   envp: ReadonlyArray<string | Uint8Array>,
-): ReadonlyArray<Uint8Array> | string => {
-  const problem = pathProblem(path);
-  if (problem !== undefined) return problem;
-  const strings: Array<Uint8Array> = [];
-  const texts = [path instanceof Uint8Array ? path : pathText(path), ...argv, ...envp];
-  for (const [i, text] of texts.entries()) {
-    const bytes = cStringBytes(text);
-    if (bytes === undefined)
-      return `${nameOf(i, argv.length)} is no text without a NUL, and no bytes`;
-    strings.push(bytes);
-  }
+): ReadonlyArray<Uint8Array> | InvalidArgumentError => {
+  const file = pathArgument(path);
+  if (file === undefined) return invalidPath(syscall, path);
+  const strings: Array<Uint8Array> = [file];
+  for (const [name, texts] of [["argv", argv] as const, ["envp", envp] as const])
+    for (const [i, text] of texts.entries()) {
+      const bytes = cStringBytes(text);
+      if (bytes === undefined)
+        return new InvalidArgumentError({
+          syscall,
+          argument: `${name}[${i}]`,
+          value: text,
+          expected: "text or bytes without a NUL, and without half of a character",
+        });
+      strings.push(bytes);
+    }
   return strings;
 };
-
-const nameOf = (index: number, argc: number): string =>
-  index === 0
-    ? "the path"
-    : index <= argc
-      ? `argument ${index - 1}`
-      : `environment string ${index - 1 - argc}`;
 
 /**
  * Two vectors of pointers, the signals, the strings.

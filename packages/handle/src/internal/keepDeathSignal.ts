@@ -1,7 +1,8 @@
 import { Int32, PR } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, Exit } from "effect";
-import type { MallocFailure, Task } from "../Task.ts";
+import type { MallocFailure } from "../errors.ts";
+import type { Task } from "../Task.ts";
 
 /**
  * A change of credentials that leaves the task its parent-death signal. The kernel clears that, without

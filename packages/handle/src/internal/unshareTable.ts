@@ -3,14 +3,14 @@ import * as near from "@rsyscall/near";
 import type { FdRange } from "@rsyscall/wire";
 import { Effect } from "effect";
 import { Directory } from "../dirent.ts";
-import type { HandleFailure } from "../errors.ts";
+import type { IoFailure } from "../errors.ts";
 import type { Task } from "../Task.ts";
 
 /** Gives a task a descriptor table of its own, without the numbers in some ranges. */
 export const unshareTable = (
   task: Task,
   ranges: readonly [FdRange, ...ReadonlyArray<FdRange>],
-): Effect.Effect<void, HandleFailure> => {
+): Effect.Effect<void, IoFailure> => {
   const [first, ...rest] = ranges.map((range, i) =>
     near.closeRange(task.sysif, range.first, range.last, i === 0 ? CLOSE_RANGE.UNSHARE : 0),
   ) as [near.Syscall<void>, ...Array<near.Syscall<void>>];
@@ -19,7 +19,7 @@ export const unshareTable = (
   );
 };
 
-const oneByOne = (task: Task, ranges: ReadonlyArray<FdRange>): Effect.Effect<void, HandleFailure> =>
+const oneByOne = (task: Task, ranges: ReadonlyArray<FdRange>): Effect.Effect<void, IoFailure> =>
   Effect.scoped(
     Effect.gen(function* () {
       yield* near.unshare(task.sysif, CLONE.FILES);

@@ -2,8 +2,8 @@ import { CapData, CapHeader, LINUX_CAPABILITY_VERSION_3 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode } from "../encode.ts";
-import { checked, encoded, isInt } from "../internal/checked.ts";
-import type { MallocFailure } from "../Task.ts";
+import type { MallocFailure } from "../errors.ts";
+import { argument, checked, encoded, int } from "../internal/checked.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
 const headerOf = (pid: number): Uint8Array =>
@@ -16,9 +16,8 @@ export const capget = (
 ): Effect.Effect<CapData, MallocFailure> => {
   const { size } = CapHeader;
   return checked(
-    isInt(pid),
     "capget",
-    `pid ${pid}`,
+    [argument("pid", pid, int)],
     task.withMemory(size + CapData.size, 8, (header) => {
       const data = near.Address(header + size);
       const get = near.batchThen(
@@ -41,15 +40,10 @@ export const capset = (
   { task }: TaskLike,
   capabilities: CapData,
 ): Effect.Effect<void, MallocFailure> =>
-  Effect.flatMap(
-    encoded("capset", undefined, () => encode(CapData, capabilities)),
-    (bytes) =>
-      task.withMemory(CapHeader.size + bytes.length, 8, (header) => {
-        const data = near.Address(header + CapHeader.size);
-        const block = new Uint8Array([...headerOf(0), ...bytes]);
-        return Effect.andThen(
-          task.sysif.write(header, block),
-          near.capset(task.sysif, header, data),
-        );
-      }),
+  Effect.flatMap(encoded("capset", "capabilities", CapData, capabilities), (bytes) =>
+    task.withMemory(CapHeader.size + bytes.length, 8, (header) => {
+      const data = near.Address(header + CapHeader.size);
+      const block = new Uint8Array([...headerOf(0), ...bytes]);
+      return Effect.andThen(task.sysif.write(header, block), near.capset(task.sysif, header, data));
+    }),
   );

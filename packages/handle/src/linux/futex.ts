@@ -2,9 +2,8 @@ import { FUTEX, ROBUST_LIST, RobustFutex, Timespec, type ValueOf } from "@rsysca
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode } from "../encode.ts";
-import type { UseAfterFreeError } from "../errors.ts";
+import type { MallocFailure, UseAfterFreeError } from "../errors.ts";
 import type { Pointer } from "../Pointer.ts";
-import type { MallocFailure } from "../Task.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
 /** futex(2), FUTEX_WAKE: how many of at most `count` waiters were woken. */

@@ -1,9 +1,8 @@
 import { MFD } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import type { Effect, Scope } from "effect";
-import type { HandleFailure } from "../errors.ts";
+import type { FdFailure, MallocFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
-import type { MallocFailure } from "../Task.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
 /** Memory that is a file: linux/memfd.h. */
@@ -17,19 +16,22 @@ export class Memfd extends FileDescriptor {
     return FileDescriptor.acquire(
       Memfd,
       task,
-      task.withPath("memfd_create", name, (address) =>
-        near.memfdCreate(task.sysif, address, near.withFlags(flags, MFD.CLOEXEC)),
+      task.withPath(
+        "memfd_create",
+        name,
+        (address) => near.memfdCreate(task.sysif, address, near.withFlags(flags, MFD.CLOEXEC)),
+        "name",
       ),
     );
   }
 
   /** ftruncate(2): the size in bytes, as a bigint beyond 2^53. */
-  truncate(size: number | bigint): Effect.Effect<void, HandleFailure> {
+  truncate(size: number | bigint): Effect.Effect<void, FdFailure> {
     return this.use((fd) => near.ftruncate(this.task.sysif, fd, size));
   }
 
   /** lseek(2): the new offset. */
-  lseek(offset: number, whence: number): Effect.Effect<number, HandleFailure> {
+  lseek(offset: number, whence: number): Effect.Effect<number, FdFailure> {
     return this.use((fd) => near.lseek(this.task.sysif, fd, offset, whence));
   }
 }

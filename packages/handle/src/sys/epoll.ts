@@ -1,7 +1,7 @@
 import { EFD, EPOLL, EPOLL_CLOEXEC, EPOLL_CTL, type EpollEvent, listOf } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import type { HandleFailure } from "../errors.ts";
+import type { BorrowFailure, IoFailure, MallocFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import type { Task } from "../Task.ts";
 import type { TaskLike } from "../TaskLike.ts";
@@ -19,7 +19,7 @@ export class Epoll extends FileDescriptor {
    * By epoll_ctl(2), which is to take out what is not there: ENOENT, and EINVAL of anything else than an epoll
    * instance. None of the descriptors in it is polled.
    */
-  static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, HandleFailure> {
+  static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, near.SyscallFailure> {
     const { sysif } = task;
     return Effect.acquireUseRelease(
       near.eventfd(sysif, 0, EFD.CLOEXEC),
@@ -38,7 +38,7 @@ export class Epoll extends FileDescriptor {
     operation: typeof EPOLL_CTL.ADD | typeof EPOLL_CTL.MOD,
     fd: FileDescriptor,
     event: EpollEvent,
-  ): Effect.Effect<void, HandleFailure> {
+  ): Effect.Effect<void, MallocFailure | BorrowFailure> {
     return this.use((epoll) =>
       Effect.flatMap(fd.borrow(this.task), (number) =>
         this.task.withValue(this.task.abi.epollEvent, event, (address) =>
@@ -49,7 +49,7 @@ export class Epoll extends FileDescriptor {
   }
 
   /** epoll_ctl(2) with EPOLL_CTL.DEL. */
-  delete(fd: FileDescriptor): Effect.Effect<void, HandleFailure> {
+  delete(fd: FileDescriptor): Effect.Effect<void, near.SyscallFailure | BorrowFailure> {
     return this.use((epoll) =>
       Effect.flatMap(fd.borrow(this.task), (number) =>
         near.epollCtl(this.task.sysif, epoll, EPOLL_CTL.DEL, number, near.NULL),
@@ -58,7 +58,7 @@ export class Epoll extends FileDescriptor {
   }
 
   /** epoll_wait(2) for at most `most` events; `timeout` in milliseconds, -1 for ever. */
-  wait(most: number, timeout: number): Effect.Effect<ReadonlyArray<EpollEvent>, HandleFailure> {
+  wait(most: number, timeout: number): Effect.Effect<ReadonlyArray<EpollEvent>, IoFailure> {
     const { patience } = this.task;
     if (patience === undefined || timeout === 0) return this.#wait(most, timeout);
     const ready = this.useWhenReady(EPOLL.IN, () => Effect.void);
@@ -68,7 +68,7 @@ export class Epoll extends FileDescriptor {
     );
   }
 
-  #wait(most: number, timeout: number): Effect.Effect<ReadonlyArray<EpollEvent>, HandleFailure> {
+  #wait(most: number, timeout: number): Effect.Effect<ReadonlyArray<EpollEvent>, IoFailure> {
     const { epollEvent } = this.task.abi;
     const events = listOf(epollEvent);
     return this.use((epoll) =>

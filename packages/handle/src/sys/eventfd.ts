@@ -2,9 +2,9 @@ import { EFD, EPOLL, Uint64 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import { encode } from "../encode.ts";
-import type { HandleFailure } from "../errors.ts";
+import type { IoFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
-import { checked, encoded } from "../internal/checked.ts";
+import { argument, between, checked, encodedBy } from "../internal/checked.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
 /** A counter that can be waited for: sys/eventfd.h. */
@@ -16,9 +16,8 @@ export class Eventfd extends FileDescriptor {
     flags = 0,
   ): Effect.Effect<Eventfd, near.SyscallFailure, Scope.Scope> {
     return checked(
-      Number.isInteger(initial) && initial >= 0 && initial < 2 ** 32,
       "eventfd2",
-      `initial value ${initial}`,
+      [argument("initial", initial, between("a count", 0, 2 ** 32 - 1))],
       FileDescriptor.acquire(
         Eventfd,
         task,
@@ -31,7 +30,7 @@ export class Eventfd extends FileDescriptor {
    * read(2): takes the whole count, or 1 of it with EFD.SEMAPHORE. At 0 it waits, or is EAGAIN if the
    * descriptor is non-blocking. A task that waits makes no other calls.
    */
-  readCount(): Effect.Effect<bigint, HandleFailure> {
+  readCount(): Effect.Effect<bigint, IoFailure> {
     return this.useWhenReady(EPOLL.IN, (fd) =>
       this.task.withResult(Uint64, (at) => near.read(this.task.sysif, fd, at, Uint64.size)),
     );
@@ -39,17 +38,18 @@ export class Eventfd extends FileDescriptor {
 
   /**
    * write(2): adds to the count, of which the largest is 2^64 - 2. Where that is exceeded it waits, or is
-   * EAGAIN if the descriptor is non-blocking. EINVAL for 2^64 - 1 and for what is no count.
+   * EAGAIN if the descriptor is non-blocking. EINVAL for 2^64 - 1, an InvalidArgumentError for what is no count.
    */
-  add(count: bigint | number): Effect.Effect<void, HandleFailure> {
+  add(count: bigint | number): Effect.Effect<void, IoFailure> {
     return Effect.flatMap(Eventfd.encodeCount(count), (bytes) =>
       Effect.asVoid(this.writeBytes(bytes)),
     );
   }
 
-  /** A count as it is written; EINVAL for what is none. */
-  static encodeCount(count: bigint | number): Effect.Effect<Uint8Array, near.SyscallError> {
-    return encoded("write", `count ${count}`, () => {
+  /** A count as it is written. */
+  static encodeCount(count: bigint | number): Effect.Effect<Uint8Array, near.InvalidArgumentError> {
+    const expected = "a whole number from 0 to 2^64 - 2, as a bigint from 2^53 on";
+    return encodedBy({ syscall: "write", argument: "count", value: count, expected }, () => {
       if (typeof count === "number" && !Number.isSafeInteger(count))
         throw new RangeError(`${count} is not exact`);
       return encode(Uint64, BigInt(count));

@@ -1,9 +1,9 @@
 import { decodeInotifyEvents, IN, type InotifyEvent } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import type { HandleFailure } from "../errors.ts";
+import type { FdFailure, IoFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
-import { checked, isInt } from "../internal/checked.ts";
+import { argument, checked, int } from "../internal/checked.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
 /** Tells what happens to files: sys/inotify.h, inotify(7). */
@@ -24,7 +24,7 @@ export class Inotify extends FileDescriptor {
    * inotify_add_watch(2): the watch descriptor, which is that of the file: the same for all paths to
    * it. A file that is watched already is watched for `mask` instead, or as well with IN.MASK_ADD.
    */
-  addWatch(path: near.PathLike, mask: number): Effect.Effect<number, HandleFailure> {
+  addWatch(path: near.PathLike, mask: number): Effect.Effect<number, IoFailure> {
     return this.use((fd) =>
       this.task.withPath("inotify_add_watch", path, (at) =>
         near.inotifyAddWatch(this.task.sysif, fd, at, mask),
@@ -33,12 +33,11 @@ export class Inotify extends FileDescriptor {
   }
 
   /** inotify_rm_watch(2): IN.IGNORED is the last event. EINVAL for a watch that is no more. */
-  rmWatch(wd: number): Effect.Effect<void, HandleFailure> {
+  rmWatch(wd: number): Effect.Effect<void, FdFailure> {
     return this.use((fd) =>
       checked(
-        isInt(wd),
         "inotify_rm_watch",
-        `watch ${wd}`,
+        [argument("wd", wd, int)],
         near.inotifyRmWatch(this.task.sysif, fd, wd),
       ),
     );
@@ -49,7 +48,7 @@ export class Inotify extends FileDescriptor {
    * tell it waits, or is EAGAIN if the descriptor is non-blocking. A task that waits makes no other
    * calls.
    */
-  readEvents(size = 16 * 1024): Effect.Effect<ReadonlyArray<InotifyEvent>, HandleFailure> {
+  readEvents(size = 16 * 1024): Effect.Effect<ReadonlyArray<InotifyEvent>, IoFailure> {
     return Effect.flatMap(this.readBytes(size), (bytes) =>
       near.decoded("read", `fd ${this.near}`, () => decodeInotifyEvents(bytes)),
     );

@@ -1,10 +1,10 @@
 import * as near from "@rsyscall/near";
 import type { Effect } from "effect";
-import type { MallocFailure } from "../Task.ts";
+import type { MallocFailure } from "../errors.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
 /**
- * mount(2) in the task's mount namespace. EINVAL for text with a NUL in it.
+ * mount(2) in the task's mount namespace.
  *
  * @param type of the file system; undefined for what needs none, as MS.BIND
  * @param data options of the file system, separated by commas
@@ -17,27 +17,43 @@ export const mount = (
   flags: number,
   data = "",
 ): Effect.Effect<void, MallocFailure> =>
-  task.withPath("mount", source, (sourceAt) =>
-    task.withPath("mount", target, (targetAt) =>
-      task.withPath("mount", type ?? "", (typeAt) =>
-        task.withPath("mount", data, (dataAt) =>
-          near
-            .mount(
-              task.sysif,
-              sourceAt,
-              targetAt,
-              type === undefined ? near.NULL : typeAt,
-              flags,
-              dataAt,
-            )
-            // As mount(8) lists it.
-            .about(
-              () =>
-                `${near.pathText(source)} on ${near.pathText(target)}${type === undefined ? "" : ` type ${type}`}`,
-            ),
-        ),
+  task.withPath(
+    "mount",
+    source,
+    (sourceAt) =>
+      task.withPath(
+        "mount",
+        target,
+        (targetAt) =>
+          task.withPath(
+            "mount",
+            type ?? "",
+            (typeAt) =>
+              task.withPath(
+                "mount",
+                data,
+                (dataAt) =>
+                  near
+                    .mount(
+                      task.sysif,
+                      sourceAt,
+                      targetAt,
+                      type === undefined ? near.NULL : typeAt,
+                      flags,
+                      dataAt,
+                    )
+                    // As mount(8) lists it.
+                    .about(
+                      () =>
+                        `${near.pathText(source)} on ${near.pathText(target)}${type === undefined ? "" : ` type ${type}`}`,
+                    ),
+                "data",
+              ),
+            "type",
+          ),
+        "target",
       ),
-    ),
+    "source",
   );
 
 /** umount2(2); flags of `MNT`. */

@@ -1,7 +1,7 @@
 import { ChildSiginfo, EPOLL, P, W } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import type { HandleFailure } from "../errors.ts";
+import type { FdFailure, IoFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import type { Task } from "../Task.ts";
 import type { TaskLike } from "../TaskLike.ts";
@@ -24,7 +24,7 @@ export class Pidfd extends FileDescriptor {
    * By waitid(2), which takes nothing: ECHILD of a process that is no child of the task's. That
    * pidfd_send_signal(2) says so much would not do: it takes directories of /proc, too.
    */
-  static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, HandleFailure> {
+  static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, near.SyscallFailure> {
     const options = W.EXITED | W.NOHANG | W.NOWAIT;
     return near.waitid(task.sysif, P.PIDFD, fd, near.NULL, options).pipe(
       Effect.as(true),
@@ -35,7 +35,7 @@ export class Pidfd extends FileDescriptor {
   }
 
   /** pidfd_send_signal(2): ESRCH once the process was waited for. Signal 0 only asks. */
-  sendSignal(signal: number): Effect.Effect<void, HandleFailure> {
+  sendSignal(signal: number): Effect.Effect<void, FdFailure> {
     return this.use((fd) =>
       near.pidfdSendSignal(this.task.sysif, fd, signal).about(() => `signal ${signal}`),
     );
@@ -45,12 +45,12 @@ export class Pidfd extends FileDescriptor {
    * waitid(2) for one change of a child of this task's process. Undefined when there is none and the
    * options have W.NOHANG; ECHILD when the process is not its child, or was waited for already.
    */
-  waitid(options: number): Effect.Effect<ChildState | undefined, HandleFailure> {
+  waitid(options: number): Effect.Effect<ChildState | undefined, IoFailure> {
     const { patience } = this.task;
     // The descriptor tells of an end, and of no other change.
     if (patience === undefined || options & W.NOHANG || !(options & W.EXITED))
       return this.#waitid(options);
-    const wait: Effect.Effect<ChildState | undefined, HandleFailure> = Effect.flatMap(
+    const wait: Effect.Effect<ChildState | undefined, IoFailure> = Effect.flatMap(
       this.#waitid(options | W.NOHANG),
       (state) =>
         state === undefined
@@ -60,7 +60,7 @@ export class Pidfd extends FileDescriptor {
     return wait;
   }
 
-  #waitid(options: number): Effect.Effect<ChildState | undefined, HandleFailure> {
+  #waitid(options: number): Effect.Effect<ChildState | undefined, IoFailure> {
     const { task } = this;
     return this.use((fd) =>
       Effect.map(
@@ -80,7 +80,7 @@ export class Pidfd extends FileDescriptor {
   }
 
   /** pidfd_getfd(2): a duplicate of a descriptor of that process, which this one must be allowed to trace. */
-  getfd(fd: near.Fd): Effect.Effect<FileDescriptor, HandleFailure, Scope.Scope> {
+  getfd(fd: near.Fd): Effect.Effect<FileDescriptor, FdFailure, Scope.Scope> {
     return this.use((pidfd) =>
       Effect.map(
         FileDescriptor.acquire(

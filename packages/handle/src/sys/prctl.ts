@@ -1,9 +1,9 @@
 import { fixedCString, Int32, PR, PR_CAP_AMBIENT, TASK_COMM_LEN } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
-import { encode } from "../encode.ts";
-import { checked, encoded, isInt } from "../internal/checked.ts";
-import type { MallocFailure, Task } from "../Task.ts";
+import type { MallocFailure } from "../errors.ts";
+import { argument, between, checked, encoded, int } from "../internal/checked.ts";
+import type { Task } from "../Task.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
 /*
@@ -11,15 +11,18 @@ import type { TaskLike } from "../TaskLike.ts";
  * thread of the process, unless they say that it is for all.
  */
 
+/** As longs these would not be cut, but what is no number would be 0. */
+const long = between("a whole number", Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+
 const prctl = (
   task: Task,
   operation: keyof typeof PR,
   a = 0,
   b = 0,
 ): Effect.Effect<number, near.SyscallFailure> => {
+  const name = `PR_${operation}`;
   const call = near.prctl(task.sysif, PR[operation], a, b);
-  // As longs these would not be cut, but whatever is no number would be 0.
-  return checked(Number.isSafeInteger(a) && isInt(b), "prctl", `PR_${operation}`, call);
+  return checked("prctl", [argument(name, a, long), argument(name, b, int)], call);
 };
 
 /** An operation that writes its result. */
@@ -45,9 +48,8 @@ export const getName = ({ task }: TaskLike): Effect.Effect<string, MallocFailure
 
 /** PR_SET_NAME: at most 15 bytes. EINVAL for more, of which the kernel would take the first 15. */
 export const setName = ({ task }: TaskLike, name: string): Effect.Effect<void, MallocFailure> =>
-  Effect.flatMap(
-    encoded("prctl", "PR_SET_NAME", () => encode(Name, name)),
-    (bytes) => task.withBytes(bytes, (at) => set(task, "SET_NAME", at)),
+  Effect.flatMap(encoded("prctl", "name", Name, name), (bytes) =>
+    task.withBytes(bytes, (at) => set(task, "SET_NAME", at)),
   );
 
 /** PR_GET_PDEATHSIG: the signal that the task gets when its parent ends; 0 for none. */

@@ -2,8 +2,8 @@ import { Rlimit } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode } from "../encode.ts";
-import { checked, encoded, isId, isInt } from "../internal/checked.ts";
-import type { MallocFailure } from "../Task.ts";
+import type { MallocFailure } from "../errors.ts";
+import { argument, checked, encodedBy, id, int } from "../internal/checked.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
 /** Limits to set: whole numbers, of which RLIM_INFINITY stands for none. */
@@ -32,18 +32,16 @@ export const prlimit = (
   resource: number,
   limit?: NewRlimit,
 ): Effect.Effect<Rlimit, MallocFailure> => {
-  const subject = `pid ${pid}`;
   const { size, alignment } = Rlimit;
   const bytes =
     limit === undefined
       ? Effect.succeed(undefined)
-      : encoded("prlimit64", subject, () =>
+      : encodedBy({ syscall: "prlimit64", argument: "limit", value: limit, expected: LIMIT }, () =>
           encode(Rlimit, { cur: BigInt(limit.cur), max: BigInt(limit.max) }),
         );
   return checked(
-    isInt(pid) && isInt(resource),
     "prlimit64",
-    subject,
+    [argument("pid", pid, int), argument("resource", resource, int)],
     Effect.flatMap(bytes, (bytes) =>
       task.withMemory(2 * size, alignment, (old) => {
         const set = near.Address(old + size);
@@ -86,7 +84,7 @@ export const getpriority = (
   which: number,
   who: number,
 ): Effect.Effect<number, near.SyscallFailure> =>
-  checked(areIds(which, who), "getpriority", `id ${who}`, near.getpriority(task.sysif, which, who));
+  checked("getpriority", ids(which, who), near.getpriority(task.sysif, which, who));
 
 /**
  * setpriority(2): the nice value of all tasks that `getpriority` looks at. What is beyond -20 and 19
@@ -99,10 +97,15 @@ export const setpriority = (
   nice: number,
 ): Effect.Effect<void, near.SyscallFailure> =>
   checked(
-    areIds(which, who) && isInt(nice),
     "setpriority",
-    `id ${who}`,
+    [...ids(which, who), argument("nice", nice, int)],
     near.setpriority(task.sysif, which, who, nice),
   );
 
-const areIds = (which: number, who: number): boolean => isInt(which) && isId(who);
+/** What prlimit(2) takes for a limit. */
+const LIMIT = "two limits, cur and max, each from 0 to RLIM_INFINITY";
+
+const ids = (which: number, who: number) => [
+  argument("which", which, int),
+  argument("who", who, id),
+];

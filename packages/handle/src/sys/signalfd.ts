@@ -1,11 +1,10 @@
 import { listOf, SFD, SignalfdSiginfo, Sigset } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import { encode } from "../encode.ts";
-import type { HandleFailure } from "../errors.ts";
+import type { IoFailure, MallocFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { encoded } from "../internal/checked.ts";
-import type { MallocFailure, Task } from "../Task.ts";
+import type { Task } from "../Task.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
 const Signals = listOf(SignalfdSiginfo);
@@ -33,7 +32,7 @@ export class Signalfd extends FileDescriptor {
   }
 
   /** signalfd(2): other signals from now on, for whoever shares the open file. */
-  setMask(mask: ReadonlySet<number>): Effect.Effect<void, HandleFailure> {
+  setMask(mask: ReadonlySet<number>): Effect.Effect<void, IoFailure> {
     return this.use((fd) => Effect.asVoid(signalfd(this.task, fd, mask, 0)));
   }
 
@@ -41,7 +40,7 @@ export class Signalfd extends FileDescriptor {
    * read(2) of at most `most` signals that are pending; they are not any more then. With none, it
    * waits, or is EAGAIN if the descriptor is non-blocking. A task that waits makes no other calls.
    */
-  readSignals(most = 16): Effect.Effect<ReadonlyArray<SignalfdSiginfo>, HandleFailure> {
+  readSignals(most = 16): Effect.Effect<ReadonlyArray<SignalfdSiginfo>, IoFailure> {
     return Effect.flatMap(this.readBytes(SignalfdSiginfo.size * most), (bytes) =>
       near.decoded("read", `fd ${this.near}`, () => Signals.decode(bytes)),
     );
@@ -54,12 +53,10 @@ const signalfd = (
   mask: ReadonlySet<number>,
   flags: number,
 ): Effect.Effect<near.Fd, MallocFailure> =>
-  Effect.flatMap(
-    encoded("signalfd4", `fd ${fd}`, () => encode(Sigset, mask)),
-    (bytes) =>
-      task.withBytes(
-        bytes,
-        (at) => near.signalfd(task.sysif, fd, at, Sigset.size, flags),
-        Sigset.alignment,
-      ),
+  Effect.flatMap(encoded("signalfd4", "mask", Sigset, mask), (bytes) =>
+    task.withBytes(
+      bytes,
+      (at) => near.signalfd(task.sysif, fd, at, Sigset.size, flags),
+      Sigset.alignment,
+    ),
   );

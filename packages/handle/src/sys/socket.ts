@@ -23,13 +23,27 @@ import {
 import * as near from "@rsyscall/near";
 import { Cause, Effect, Exit, type Scope } from "effect";
 import { encode } from "../encode.ts";
-import type { HandleFailure } from "../errors.ts";
+import type {
+  BorrowFailure,
+  FdFailure,
+  IoFailure,
+  MallocFailure,
+  PtrFailure,
+  WrongKindError,
+} from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
-import { checked, checkedCount, encoded } from "../internal/checked.ts";
+import {
+  argument,
+  size as byteSize,
+  checked,
+  checkedCount,
+  encoded,
+  encodedBy,
+} from "../internal/checked.ts";
 import { decodeFds } from "../internal/decodeFds.ts";
 import type { Direction } from "../Patience.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
-import type { MallocFailure, Task } from "../Task.ts";
+import type { Task } from "../Task.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
 /** What recvmsg(2) gives: bytes, and the descriptors that came with them. */
@@ -58,7 +72,8 @@ const fdsOf = (messages: ReadonlyArray<ControlMessage>, type: number): ReadonlyA
     .filter((message) => message.level === SOL.SOCKET && message.type === type)
     .flatMap(({ data }) => decodeFds(data));
 
-const isSize = (size: number): boolean => Number.isSafeInteger(size) && size >= 0;
+/** What bind(2) and connect(2) take. */
+const ADDRESS = "the address of a socket, of one of the families of Sockaddr, or bytes";
 
 const addressText = (address: Sockaddr): string =>
   address.family === "unix"
@@ -111,7 +126,7 @@ const UNKNOWN_OPTION = new Set(["ENOPROTOOPT", "EOPNOTSUPP"]);
 export const refuseFds = (
   { task }: TaskLike,
   sockets: ReadonlyArray<Socket>,
-): Effect.Effect<void, HandleFailure> =>
+): Effect.Effect<void, MallocFailure | BorrowFailure> =>
   Effect.flatMap(
     Effect.forEach(sockets, (socket) => socket.borrow(task)),
     (fds) =>
@@ -182,13 +197,13 @@ export class Socket extends FileDescriptor {
   }
 
   /** A descriptor of unknown kind as a socket, if the kernel says so. */
-  static from(fd: FileDescriptor): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
+  static from(fd: FileDescriptor): Effect.Effect<Socket, IoFailure | WrongKindError, Scope.Scope> {
     return fd.narrow(Socket);
   }
 
   static readonly kind = "socket";
 
-  static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, HandleFailure> {
+  static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, MallocFailure> {
     return getIntOption(task, fd, SOL.SOCKET, SO.TYPE).pipe(
       Effect.as(true),
       near.catchErrno(["ENOTSOCK", "EBADF"], () => Effect.succeed(false)),
@@ -196,14 +211,14 @@ export class Socket extends FileDescriptor {
   }
 
   /** bind(2). For paths that are too long for an address see `bindUnix`. */
-  bind(address: Sockaddr | Uint8Array, subject?: string): Effect.Effect<void, HandleFailure> {
+  bind(address: Sockaddr | Uint8Array, subject?: string): Effect.Effect<void, IoFailure> {
     return this.#withAddress("bind", address, subject, (fd, at, length) =>
       near.bind(this.task.sysif, fd, at, length),
     );
   }
 
   /** connect(2). For paths that are too long for an address see `connectUnix`. */
-  connect(address: Sockaddr | Uint8Array, subject?: string): Effect.Effect<void, HandleFailure> {
+  connect(address: Sockaddr | Uint8Array, subject?: string): Effect.Effect<void, IoFailure> {
     return this.#withAddress("connect", address, subject, (fd, at, length) =>
       near.connect(this.task.sysif, fd, at, length),
     );
@@ -214,11 +229,14 @@ export class Socket extends FileDescriptor {
     address: Sockaddr | Uint8Array,
     subject: string | undefined,
     use: (fd: near.Fd, at: near.Address, length: number) => near.Syscall<void>,
-  ): Effect.Effect<void, HandleFailure> {
+  ): Effect.Effect<void, IoFailure> {
     const about = subject ?? (address instanceof Uint8Array ? undefined : addressText(address));
-    const bytes = () => (address instanceof Uint8Array ? address : encodeSockaddr(address));
+    const fields = { syscall, argument: "address", value: address, expected: ADDRESS };
+    const encoding = encodedBy(fields, () =>
+      address instanceof Uint8Array ? address : encodeSockaddr(address),
+    );
     return this.use((fd) =>
-      Effect.flatMap(encoded(syscall, about, bytes), (bytes) =>
+      Effect.flatMap(encoding, (bytes) =>
         this.task.withBytes(
           bytes,
           (at) => {
@@ -232,16 +250,16 @@ export class Socket extends FileDescriptor {
   }
 
   /** getsockname(2): undefined for a family that is not known here. */
-  address(): Effect.Effect<Sockaddr | undefined, HandleFailure> {
+  address(): Effect.Effect<Sockaddr | undefined, IoFailure> {
     return this.#getAddress(near.getsockname);
   }
 
   /** getpeername(2): ENOTCONN if there is no peer. */
-  peerAddress(): Effect.Effect<Sockaddr | undefined, HandleFailure> {
+  peerAddress(): Effect.Effect<Sockaddr | undefined, IoFailure> {
     return this.#getAddress(near.getpeername);
   }
 
-  #getAddress(get: typeof near.getsockname): Effect.Effect<Sockaddr | undefined, HandleFailure> {
+  #getAddress(get: typeof near.getsockname): Effect.Effect<Sockaddr | undefined, IoFailure> {
     const size = SOCKADDR_STORAGE_SIZE;
     const { sysif } = this.task;
     return this.use((fd) =>
@@ -264,32 +282,30 @@ export class Socket extends FileDescriptor {
   }
 
   /** getsockopt(2), of an option that is an int. */
-  getOption(level: number, option: number): Effect.Effect<number, HandleFailure> {
+  getOption(level: number, option: number): Effect.Effect<number, IoFailure> {
     return this.use((fd) => getIntOption(this.task, fd, level, option));
   }
 
   /** setsockopt(2), of an option that is an int; EINVAL for what is none. */
-  setOption(level: number, option: number, value: number): Effect.Effect<void, HandleFailure> {
+  setOption(level: number, option: number, value: number): Effect.Effect<void, IoFailure> {
     return this.use((fd) =>
-      Effect.flatMap(
-        encoded("setsockopt", `fd ${fd}: value ${value}`, () => encode(Int32, value)),
-        (bytes) =>
-          this.task.withBytes(
-            bytes,
-            (at) => near.setsockopt(this.task.sysif, fd, level, option, at, bytes.length),
-            Int32.alignment,
-          ),
+      Effect.flatMap(encoded("setsockopt", "value", Int32, value), (bytes) =>
+        this.task.withBytes(
+          bytes,
+          (at) => near.setsockopt(this.task.sysif, fd, level, option, at, bytes.length),
+          Int32.alignment,
+        ),
       ),
     );
   }
 
   /** listen(2) */
-  listen(backlog: number): Effect.Effect<void, HandleFailure> {
+  listen(backlog: number): Effect.Effect<void, FdFailure> {
     return this.use((fd) => near.listen(this.task.sysif, fd, backlog));
   }
 
   /** accept4(2) */
-  accept(flags = 0): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
+  accept(flags = 0): Effect.Effect<Socket, IoFailure, Scope.Scope> {
     return this.useWhenReady(EPOLL.IN, (fd) =>
       FileDescriptor.acquire(
         Socket,
@@ -310,14 +326,14 @@ export class Socket extends FileDescriptor {
     direction: Direction,
     flags: number,
     operation: (fd: near.Fd, most: number) => Effect.Effect<A, E, R>,
-  ): Effect.Effect<A, E | HandleFailure, R> {
+  ): Effect.Effect<A, E | IoFailure, R> {
     return flags & MSG.DONTWAIT
       ? this.use((fd) => operation(fd, Number.POSITIVE_INFINITY))
       : this.useWhenReady(direction, operation);
   }
 
   /** shutdown(2) */
-  shutdown(how: number): Effect.Effect<void, HandleFailure> {
+  shutdown(how: number): Effect.Effect<void, FdFailure> {
     return this.use((fd) => near.shutdown(this.task.sysif, fd, how));
   }
 
@@ -325,7 +341,10 @@ export class Socket extends FileDescriptor {
   send(
     buffer: Pointer<Uint8Array>,
     flags = 0,
-  ): Effect.Effect<[sent: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>], HandleFailure> {
+  ): Effect.Effect<
+    [sent: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
+    PtrFailure | BorrowFailure
+  > {
     return this.#useWhenReady(EPOLL.OUT, flags, (fd, most) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
         Effect.flatMap(
@@ -348,7 +367,7 @@ export class Socket extends FileDescriptor {
     flags = 0,
   ): Effect.Effect<
     [received: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
-    HandleFailure
+    PtrFailure | BorrowFailure
   > {
     return this.#useWhenReady(EPOLL.IN, flags, (fd) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
@@ -368,7 +387,7 @@ export class Socket extends FileDescriptor {
     bytes: Uint8Array,
     fds: ReadonlyArray<FileDescriptor>,
     flags = 0,
-  ): Effect.Effect<number, HandleFailure> {
+  ): Effect.Effect<number, MallocFailure | BorrowFailure> {
     return this.#useWhenReady(EPOLL.OUT, flags, (fd, most) =>
       Effect.flatMap(
         Effect.forEach(fds, (each) => each.borrow(this.task)),
@@ -402,25 +421,24 @@ export class Socket extends FileDescriptor {
    * this, read(2) of bytes with a descriptor closes that descriptor within our call, which may block if it is a
    * socket with SO_LINGER. Kernels before 6.16 do not know SO_PASSRIGHTS, and go on as they did.
    */
-  refuseFds(): Effect.Effect<void, HandleFailure> {
+  refuseFds(): Effect.Effect<void, MallocFailure | BorrowFailure> {
     return refuseFds(this.task, [this]);
   }
 
   /**
    * recvmsg(2): at most `size` bytes and `mostFds` descriptors. Further ones are closed, and MSG.CTRUNC is
-   * among the flags then. EINVAL for numbers that are no sizes.
+   * among the flags then.
    */
   receiveFds(
     size: number,
     mostFds: number,
     flags = 0,
-  ): Effect.Effect<Received, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<Received, IoFailure, Scope.Scope> {
     return this.#useWhenReady(EPOLL.IN, flags, (fd) =>
       near.acquire(
         checked(
-          isSize(size) && isSize(mostFds),
           "recvmsg",
-          `fd ${fd}`,
+          [argument("size", size, byteSize), argument("mostFds", mostFds, byteSize)],
           Effect.suspend(() => this.#receive(fd, size, Math.min(mostFds, FDS_AT_MOST), flags)),
         ),
         ({ fds }, exit) => FileDescriptor.releaseAll(fds, exit),
@@ -433,7 +451,7 @@ export class Socket extends FileDescriptor {
     size: number,
     mostFds: number,
     flags: number,
-  ): Effect.Effect<Received, HandleFailure> {
+  ): Effect.Effect<Received, MallocFailure> {
     const { task } = this;
     const controlSize = cmsgSpace(4 * mostFds) + OTHER_CONTROL_SIZE;
     const { dataAt, header } = messageLayout(size, controlSize);
@@ -471,7 +489,7 @@ export class Socket extends FileDescriptor {
   }
 
   /** SO_PEERCRED: who connected or listened at the other end of a Unix socket, when it did. */
-  peerCredentials(): Effect.Effect<Ucred, HandleFailure> {
+  peerCredentials(): Effect.Effect<Ucred, IoFailure> {
     const size = Ucred.size;
     return this.use((fd) =>
       this.task.withMemory(size + 4, 4, (value) => {

@@ -19,17 +19,16 @@ import {
   orOlder,
   type PathLike,
   pathBytes,
-  pathSubject,
   type SyscallFailure,
   umask as setUmask,
   statx as statxAt,
   utimensat,
 } from "@rsyscall/near";
 import { Effect } from "effect";
-import type { HandleFailure } from "../errors.ts";
+import type { BorrowFailure, MallocFailure } from "../errors.ts";
 import type { FileDescriptor } from "../FileDescriptor.ts";
-import { checked, isInt } from "../internal/checked.ts";
-import type { MallocFailure, Task } from "../Task.ts";
+import { argument, checked, int, type Rule } from "../internal/checked.ts";
+import type { Task } from "../Task.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
 /** stat(2), or lstat(2) with AT.SYMLINK_NOFOLLOW. */
@@ -62,7 +61,7 @@ export const statx = (
 export const fstatx = (
   fd: FileDescriptor,
   mask: number = STATX.BASIC_STATS | STATX.BTIME,
-): Effect.Effect<Statx, HandleFailure> => {
+): Effect.Effect<Statx, MallocFailure | BorrowFailure> => {
   const { task } = fd;
   return Effect.flatMap(fd.borrow(task), (number) =>
     task.withBytes(pathBytes("\0"), (empty) =>
@@ -125,14 +124,16 @@ const toStatx = (status: Stat): Statx => ({
 
 const times = listOf(Timespec);
 
-/** Whether the kernel takes it for a time, or for one of `UTIME`. */
-const isTime = ({ seconds, nanoseconds }: Timespec): boolean =>
-  Number.isSafeInteger(seconds) && isInt(nanoseconds) && nanoseconds >= 0;
+/** What the kernel takes for a time, or for one of `UTIME`. */
+const timeOrUtime: Rule<Timespec> = {
+  expected: "whole seconds, with whole nanoseconds from 0 to 999999999 or one of UTIME",
+  has: ({ seconds, nanoseconds }) =>
+    Number.isSafeInteger(seconds) && int.has(nanoseconds) && nanoseconds >= 0,
+};
 
 /**
  * utimensat(2): when the file was last read, and last written; of a link itself with
- * AT.SYMLINK_NOFOLLOW. Nanoseconds may be of `UTIME`. Without times both are now. EINVAL for what is no
- * time.
+ * AT.SYMLINK_NOFOLLOW. Nanoseconds may be of `UTIME`. Without times both are now.
  */
 export const utimens = (
   { task }: TaskLike,
@@ -147,9 +148,8 @@ export const utimens = (
   return time === undefined
     ? set(NULL)
     : checked(
-        isTime(time.atime) && isTime(time.mtime),
         "utimensat",
-        pathSubject(path),
+        [argument("atime", time.atime, timeOrUtime), argument("mtime", time.mtime, timeOrUtime)],
         Effect.suspend(() => task.withValue(times, [time.atime, time.mtime], set)),
       );
 };

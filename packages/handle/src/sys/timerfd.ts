@@ -1,10 +1,9 @@
 import { EPOLL, Itimerspec, TFD, type Timespec, Uint64 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import { encode } from "../encode.ts";
-import type { HandleFailure } from "../errors.ts";
+import type { IoFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
-import { checked, encoded, isInt } from "../internal/checked.ts";
+import { argument, checked, encoded, int } from "../internal/checked.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
 /** What a timer is set to. */
@@ -29,9 +28,8 @@ export class Timerfd extends FileDescriptor {
     flags = 0,
   ): Effect.Effect<Timerfd, near.SyscallFailure, Scope.Scope> {
     return checked(
-      isInt(clock),
       "timerfd_create",
-      `clock ${clock}`,
+      [argument("clock", clock, int)],
       FileDescriptor.acquire(
         Timerfd,
         task,
@@ -44,39 +42,34 @@ export class Timerfd extends FileDescriptor {
    * timerfd_settime(2): what the timer was set to, `value` being the time that was left. Expirations
    * that nobody has read are forgotten. `flags` of `TFD_TIMER`. EINVAL for what is no time.
    */
-  settime(time: NewItimerspec, flags = 0): Effect.Effect<Itimerspec, HandleFailure> {
+  settime(time: NewItimerspec, flags = 0): Effect.Effect<Itimerspec, IoFailure> {
     const { value, interval = zero } = time;
     const { size, alignment } = Itimerspec;
     const { sysif } = this.task;
     return this.use((fd) =>
-      Effect.flatMap(
-        encoded("timerfd_settime", `fd ${fd}`, () => encode(Itimerspec, { value, interval })),
-        (bytes) =>
-          this.task.withBytes(
-            bytes,
-            (at) =>
-              // The old setting goes where the new one was, which the kernel has copied by then.
-              Effect.flatMap(
-                near.batchThen(
-                  [near.timerfdSettime(sysif, fd, flags, at, at)],
-                  sysif.read(at, size),
-                ),
-                ([, old]) =>
-                  near.decoded("timerfd_settime", `fd ${fd}`, () => Itimerspec.decode(old)),
-              ),
-            alignment,
-          ),
+      Effect.flatMap(encoded("timerfd_settime", "time", Itimerspec, { value, interval }), (bytes) =>
+        this.task.withBytes(
+          bytes,
+          (at) =>
+            // The old setting goes where the new one was, which the kernel has copied by then.
+            Effect.flatMap(
+              near.batchThen([near.timerfdSettime(sysif, fd, flags, at, at)], sysif.read(at, size)),
+              ([, old]) =>
+                near.decoded("timerfd_settime", `fd ${fd}`, () => Itimerspec.decode(old)),
+            ),
+          alignment,
+        ),
       ),
     );
   }
 
   /** As `settime` with zeros: the timer does not run any more. */
-  disarm(): Effect.Effect<Itimerspec, HandleFailure> {
+  disarm(): Effect.Effect<Itimerspec, IoFailure> {
     return this.settime({ value: zero });
   }
 
   /** timerfd_gettime(2): `value` is the time that is left, zero for a timer that does not run. */
-  gettime(): Effect.Effect<Itimerspec, HandleFailure> {
+  gettime(): Effect.Effect<Itimerspec, IoFailure> {
     return this.use((fd) =>
       this.task.withResult(Itimerspec, (at) => near.timerfdGettime(this.task.sysif, fd, at)),
     );
@@ -87,7 +80,7 @@ export class Timerfd extends FileDescriptor {
    * EAGAIN if the descriptor is non-blocking; a task that waits makes no other calls. ECANCELED when
    * the clock was set, with TFD_TIMER.CANCEL_ON_SET.
    */
-  readExpirations(): Effect.Effect<bigint, HandleFailure> {
+  readExpirations(): Effect.Effect<bigint, IoFailure> {
     return this.useWhenReady(EPOLL.IN, (fd) =>
       this.task.withResult(Uint64, (at) => near.read(this.task.sysif, fd, at, Uint64.size)),
     );

@@ -1,15 +1,15 @@
 import { O, RENAME, SOCKADDR_UN_PATH_MAX, SockaddrUn } from "@rsyscall/abi";
 import {
+  type InvalidArgumentError,
+  invalidPath,
   Path,
   type PathLike,
+  pathArgument,
   pathBytes,
-  pathProblem,
-  pathSubject,
-  SyscallError,
 } from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode } from "../encode.ts";
-import type { HandleFailure } from "../errors.ts";
+import type { IoFailure } from "../errors.ts";
 import { open } from "../fcntl.ts";
 import { rename, unlink } from "../unistd.ts";
 import type { Socket } from "./socket.ts";
@@ -20,27 +20,23 @@ import type { Socket } from "./socket.ts";
  */
 
 /** The kernel would stop at a NUL, and take another path; an address that begins with one is abstract. */
-const check = (syscall: string, path: PathLike): Effect.Effect<void, SyscallError> =>
-  Effect.suspend(() => {
-    const problem =
-      pathProblem(path) ?? (pathBytes(path).includes(0) ? "a path has no NUL in it" : undefined);
-    return problem === undefined
-      ? Effect.void
-      : Effect.fail(SyscallError.of(syscall, "EINVAL", pathSubject(path), problem));
-  });
+const check = (syscall: string, path: PathLike): Effect.Effect<void, InvalidArgumentError> =>
+  Effect.suspend(() =>
+    pathArgument(path) === undefined ? Effect.fail(invalidPath(syscall, path)) : Effect.void,
+  );
 
 const fits = (path: PathLike): boolean => pathBytes(path).length < SOCKADDR_UN_PATH_MAX;
 
 const address = (path: PathLike): Uint8Array => encode(SockaddrUn, { path: pathBytes(path) });
 
 /** connect(2) to a Unix socket at a path of any length that the file system takes. */
-export const connectUnix = (socket: Socket, path: PathLike): Effect.Effect<void, HandleFailure> =>
+export const connectUnix = (socket: Socket, path: PathLike): Effect.Effect<void, IoFailure> =>
   Effect.andThen(
     check("connect", path),
     Effect.suspend(() => connectChecked(socket, path)),
   );
 
-const connectChecked = (socket: Socket, path: PathLike): Effect.Effect<void, HandleFailure> =>
+const connectChecked = (socket: Socket, path: PathLike): Effect.Effect<void, IoFailure> =>
   fits(path)
     ? socket.connect(address(path), Path.make(path).text)
     : Effect.scoped(
@@ -50,13 +46,13 @@ const connectChecked = (socket: Socket, path: PathLike): Effect.Effect<void, Han
       );
 
 /** bind(2) to a path of any length that the file system takes. Creates a socket there. */
-export const bindUnix = (socket: Socket, path: PathLike): Effect.Effect<void, HandleFailure> =>
+export const bindUnix = (socket: Socket, path: PathLike): Effect.Effect<void, IoFailure> =>
   Effect.andThen(
     check("bind", path),
     Effect.suspend(() => bindChecked(socket, path)),
   );
 
-const bindChecked = (socket: Socket, path: PathLike): Effect.Effect<void, HandleFailure> => {
+const bindChecked = (socket: Socket, path: PathLike): Effect.Effect<void, IoFailure> => {
   const { parent, name, text } = Path.make(path);
   if (fits(path)) return socket.bind(address(path), text);
   return Effect.scoped(

@@ -49,13 +49,13 @@ describe("capabilities", () => {
     for (const capability of [-1, 64, 0.5, Number.NaN]) {
       const effective = new Set([...before.effective, capability]);
       const error = yield* Effect.flip(capset(task, { ...before, effective }));
-      assert.include(error.message, "capset: EINVAL");
+      assert.match(error.message, /^capset: capabilities is .* is not a capability\)$/);
     }
-    for (const [pid, errno] of [
-      [2 ** 22 + 1, "ESRCH"],
-      [2 ** 32, "EINVAL"],
-      [-1, "EINVAL"],
+    for (const [pid, problem] of [
+      [2 ** 22 + 1, "(pid 4194305): ESRCH"],
+      [2 ** 32, "pid is 4294967296, and must be"],
+      [-1, "(pid -1): EINVAL"],
     ] as const)
-      assert.include((yield* Effect.flip(capget(task, pid))).message, `(pid ${pid}): ${errno}`);
+      assert.include((yield* Effect.flip(capget(task, pid))).message, problem);
   });
 });

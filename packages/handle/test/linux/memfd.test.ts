@@ -52,7 +52,10 @@ describe("Memfd", () => {
 
   it("refuses names that the kernel would cut or not take", function* () {
     const { task } = yield* LocalThread;
-    for (const name of ["a\0b", "n".repeat(250)])
-      assert.include((yield* Effect.flip(Memfd.make(task, name))).message, "EINVAL");
+    assert.match(
+      (yield* Effect.flip(Memfd.make(task, "a\0b"))).message,
+      /^memfd_create: name is "a\\0b", and must be the name of a file: without a NUL/,
+    );
+    assert.include((yield* Effect.flip(Memfd.make(task, "n".repeat(250)))).message, "EINVAL");
   });
 });

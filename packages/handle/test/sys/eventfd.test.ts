@@ -1,6 +1,5 @@
 import { EFD, F, FD, POLL } from "@rsyscall/abi";
 import { it, launchStub } from "@rsyscall/harness";
-import type { SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
@@ -16,7 +15,7 @@ const local = Effect.map(LocalThread, ({ task }) => task);
 const stub = Effect.map(launchStub, ({ call }) => call.thread.task);
 
 const errnoOf = (effect: Effect.Effect<unknown, HandleFailure>) =>
-  Effect.map(Effect.flip(effect), (error) => (error as SyscallError).errno);
+  Effect.map(Effect.flip(effect), (error) => ("errno" in error ? error.errno : error._tag));
 
 const counting = (initial: number | undefined, flags: number) => (task: Task) =>
   Eventfd.make(task, initial, flags | EFD.NONBLOCK);
@@ -57,10 +56,12 @@ describe("Eventfd", () => {
   it("refuses what is no count", function* () {
     const task = yield* local;
     const eventfd = yield* counting(0, 0)(task);
-    for (const count of [-1, 1.5, 2 ** 53, Number.NaN, -1n, 2n ** 64n, 2n ** 64n - 1n])
-      assert.equal(yield* errnoOf(eventfd.add(count)), "EINVAL", String(count));
+    const none = "InvalidArgumentError";
+    for (const count of [-1, 1.5, 2 ** 53, Number.NaN, -1n, 2n ** 64n])
+      assert.equal(yield* errnoOf(eventfd.add(count)), none, String(count));
+    assert.equal(yield* errnoOf(eventfd.add(2n ** 64n - 1n)), "EINVAL");
     for (const initial of [-1, 0.5, 2 ** 32])
-      assert.equal(yield* errnoOf(Effect.scoped(Eventfd.make(task, initial))), "EINVAL");
+      assert.equal(yield* errnoOf(Effect.scoped(Eventfd.make(task, initial))), none);
     assert.equal(yield* errnoOf(Effect.scoped(Eventfd.make(task, 0, 2))), "EINVAL");
     assert.equal(yield* errnoOf(eventfd.readCount()), "EAGAIN");
   });

@@ -34,7 +34,7 @@ describe("prctl.setName", () => {
     yield* prctl.setName(task, "before");
     for (const name of ["sixteen bytes...", "é".repeat(8), "nul\0"]) {
       const error = yield* refused(prctl.setName(task, name));
-      assert.include(error, "prctl(PR_SET_NAME): EINVAL");
+      assert.match(error, /^prctl: name is .*, and must be /);
     }
     assert.equal(comm(call.pid).toString(), "before\n");
   });
@@ -49,9 +49,9 @@ describe("prctl", () => {
       assert.equal(yield* prctl.getPdeathsig(task), signal);
     }
     for (const signal of [65, -1, Number.NaN])
-      assert.include(
+      assert.match(
         yield* refused(prctl.setPdeathsig(task, signal)),
-        "prctl(PR_SET_PDEATHSIG): EINVAL",
+        /^prctl(: PR_SET_PDEATHSIG is .*, and must be |\(PR_SET_PDEATHSIG\): EINVAL)/,
       );
   });
 
@@ -127,9 +127,9 @@ describe("prctl", () => {
     assert.deepEqual(bitsOf(call.pid, "CapBnd", 0), left);
     assert.isFalse(yield* prctl.capbsetRead(task, CAP.BPF));
     for (const capability of [63, -1, 2 ** 32, Number.NaN])
-      assert.include(
+      assert.match(
         yield* refused(prctl.capbsetRead(task, capability)),
-        "prctl(PR_CAPBSET_READ): EINVAL",
+        /^prctl(: PR_CAPBSET_READ is .*, and must be |\(PR_CAPBSET_READ\): EINVAL)/,
       );
   });
 
@@ -150,9 +150,9 @@ describe("prctl", () => {
     assert.isTrue(yield* prctl.capAmbientIsSet(task, CAP.BPF));
     assert.isFalse(yield* prctl.capAmbientIsSet(task, CAP.KILL));
     for (const capability of [2 ** 32, 0.5, Number.NaN])
-      assert.include(
+      assert.match(
         yield* refused(prctl.capAmbientLower(task, capability)),
-        "prctl(PR_CAP_AMBIENT): EINVAL",
+        /^prctl(: PR_CAP_AMBIENT is .*, and must be |\(PR_CAP_AMBIENT\): EINVAL)/,
       );
     assert.deepEqual(shown(), [CAP.CHOWN, CAP.BPF]);
     yield* prctl.capAmbientClearAll(task);

@@ -91,7 +91,7 @@ describe("limits", () => {
     const before = yield* getrlimit(task, RLIMIT.AS);
     for (const cur of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, -1n, 2n ** 64n]) {
       const error = yield* Effect.flip(setrlimit(task, RLIMIT.AS, { cur, max: RLIM_INFINITY }));
-      assert.include(error.message, "prlimit64(pid 0): EINVAL");
+      assert.match(error.message, /^prlimit64: limit is .*, and must be two limits/);
     }
     for (const wrong of [
       setrlimit(task, RLIMIT.AS, { cur: 2, max: 1 }),
@@ -99,7 +99,7 @@ describe("limits", () => {
       getrlimit(task, 2 ** 32),
       prlimit(task, 2 ** 32, RLIMIT.AS),
     ])
-      assert.include((yield* Effect.flip(wrong)).message, "EINVAL");
+      assert.match((yield* Effect.flip(wrong)).message, /EINVAL|, and must be a/);
     assert.include((yield* Effect.flip(prlimit(task, 2 ** 22 + 1, RLIMIT.AS))).message, "ESRCH");
     assert.deepEqual(yield* getrlimit(task, RLIMIT.AS), before);
   });
@@ -162,6 +162,7 @@ describe("priority", () => {
       setpriority(task, PRIO.PROCESS, 2 ** 32, 19),
       setpriority(task, PRIO.PROCESS, 2 ** 22 + 1, 0.5),
     ];
-    for (const call of wrong) assert.include((yield* Effect.flip(call)).message, "EINVAL");
+    for (const call of wrong)
+      assert.match((yield* Effect.flip(call)).message, /EINVAL|, and must be a/);
   });
 });

@@ -74,10 +74,10 @@ describe("Signalfd", () => {
     );
     for (const signal of [0, 65]) {
       const refused = yield* Effect.flip(signals.setMask(new Set([signal])));
-      assert.include(refused.message, `signalfd4(fd ${signals.near}): EINVAL`);
+      assert.match(refused.message, /^signalfd4: mask is .* is not a signal\)$/);
     }
     const error = yield* Effect.flip(Signalfd.make(task, new Set([65])));
-    assert.include(error.message, "EINVAL");
+    assert.equal(error._tag, "InvalidArgumentError");
   });
 
   it("is closed by an exec, and waits unless told not to", function* () {

@@ -96,7 +96,7 @@ describe("stat", () => {
     assert.deepInclude({ ...error }, { errno: "ENOENT", subject: "/no/such" });
     const path = "/tmp/a\0b";
     for (const use of [stat(task, path), mkdir(task, path), chmod(task, path, 0o600)])
-      assert.equal(((yield* Effect.flip(use)) as SyscallError).errno, "EINVAL");
+      assert.equal((yield* Effect.flip(use))._tag, "InvalidArgumentError");
   });
 });
 
@@ -178,10 +178,8 @@ describe("utimens", () => {
       { seconds: Number.NaN, nanoseconds: 0 },
       { seconds: 0, nanoseconds: 1e9 },
     ]) {
-      const error = (yield* Effect.flip(
-        utimens(task, file, { atime: wrong, mtime: omit }),
-      )) as SyscallError;
-      assert.deepInclude({ ...error }, { errno: "EINVAL", subject: file });
+      const error = yield* Effect.flip(utimens(task, file, { atime: wrong, mtime: omit }));
+      assert.match(error.message, /^utimensat: atime is .*, and must be|^utimensat.*EINVAL/);
     }
   });
 });

@@ -1,6 +1,6 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { SHUT } from "@rsyscall/abi";
-import { type HandleFailure, Socket } from "@rsyscall/handle";
+import { type FdFailure, Socket } from "@rsyscall/handle";
 import type { Fd } from "@rsyscall/near";
 import type { Effect } from "effect";
 
@@ -18,7 +18,7 @@ const nameOf = (fd: number | string): string | undefined => {
 
 /** The end of a channel that is given away: a socket of this process, whose other end is a multiplexer's. */
 export class ChannelEnd extends Socket {
-  override shutdown(how: number): Effect.Effect<void, HandleFailure> {
+  override shutdown(how: number): Effect.Effect<void, FdFailure> {
     return this.use((fd) => {
       const name = how === SHUT.RD ? undefined : nameOf(fd);
       if (name !== undefined) beforeShutdown.get(name)?.(fd);
