@@ -67,7 +67,7 @@ describe("a mistake", () => {
     assert.throws(() => Path.make("/").join(none), TypeError, NO_PATH);
     yield* says(
       thread.open("/a\0b\x1b[31m"),
-      "open(/a\\0b\\x1b[31m): EINVAL: Invalid argument (the name of a file has no NUL in it, and no half of a character)",
+      "openat(/a\\0b\\x1b[31m): EINVAL: Invalid argument (the name of a file has no NUL in it, and no half of a character)",
     );
   });
 
