@@ -122,7 +122,7 @@ for number in sys.argv[2:]:
     assert.equal(status, 69);
     assert.match(
       stderr.toString(),
-      /^stub: rsyscall: the controller is gone, and gave no exit status\n$/,
+      /^stub: rsyscall: the controller disconnected without giving an exit status\n$/,
     );
   });
 
@@ -170,7 +170,7 @@ describe("when the stub is killed", () => {
   });
 });
 
-describe("call.ended", () => {
+describe("call.ended()", () => {
   it("tells a handler that waits for something else that its process is gone", function* () {
     let told = false;
     const path = yield* serving((call) =>
@@ -306,7 +306,7 @@ describe("when the controller is killed", () => {
           assert.equal(status, 69);
           assert.match(
             stderr.toString(),
-            /^stub: rsyscall: the controller is gone, and gave no exit status\n$/,
+            /^stub: rsyscall: the controller disconnected without giving an exit status\n$/,
           );
         }
         assert.equal((yield* running.ended).signal, signal);

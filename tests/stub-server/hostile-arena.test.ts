@@ -14,13 +14,13 @@ import {
 import {
   ftruncate,
   getpid,
-  OP_COPY,
   SyscallHangup,
   type SyscallInterface,
   call as syscall,
 } from "@rsyscall/near";
 import type { StubCall } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
+import { OP_COPY } from "@rsyscall/wire";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
 

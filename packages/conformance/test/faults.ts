@@ -3,13 +3,13 @@ import { Errno, F, SIG, SigHow } from "@rsyscall/abi";
 import { sigprocmask } from "@rsyscall/handle";
 import {
   call,
-  OP_CLONE,
   SyscallError,
   type SyscallInterface,
   SyscallSendError,
   type Word,
 } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
+import { OP_CLONE } from "@rsyscall/wire";
 import { Deferred, Effect, Scope } from "effect";
 import type { TransportUnderTest } from "../src/index.ts";
 import { fork, socketStub } from "./transports.ts";

@@ -24,6 +24,7 @@ import { encoded } from "./internal/checked.ts";
 import type { Patience } from "./Patience.ts";
 import { Pointer, type WrittenPointer } from "./Pointer.ts";
 import { ProgramSignals } from "./ProgramSignals.ts";
+import type { TaskLike } from "./TaskLike.ts";
 
 /** What malloc can fail with. */
 export type MallocFailure = SyscallFailure | OutOfSpaceError;
@@ -32,7 +33,7 @@ export type MallocFailure = SyscallFailure | OutOfSpaceError;
  * A kernel task under our control, through which handles are used: a way to make system calls, what
  * its numbers mean, and memory in its address space.
  */
-export class Task implements far.Task {
+export class Task implements far.Task, TaskLike {
   readonly sysif: SyscallInterface;
   /**
    * Its number in its own pid namespace: what getpid(2) says. Others number it otherwise, its parent too if
@@ -85,6 +86,11 @@ export class Task implements far.Task {
     this.pageSize = fields.pageSize;
     this.sigmask = fields.sigmask;
     this.programSignals = fields.programSignals ?? new ProgramSignals({});
+  }
+
+  /** Itself: functions that act on a process take a Thread as well, which has a task. See `TaskLike`. */
+  get task(): this {
+    return this;
   }
 
   /** Whether its children are in another pid namespace, where they cannot see it: getppid(2) is 0. */

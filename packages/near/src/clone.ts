@@ -1,10 +1,10 @@
 import { CloneArgs } from "@rsyscall/abi";
+import { OP_CLONE } from "@rsyscall/wire";
 import { define } from "./define.ts";
 import type { Address, Pid } from "./identifiers.ts";
 import { input } from "./kinds.ts";
 import { unknown, value } from "./Memory.ts";
 import { between } from "./Result.ts";
-import { OP_CLONE } from "./requests.ts";
 
 /**
  * clone3(2), or clone(2) where that is refused: a child that shares the memory of the task, has a

@@ -68,7 +68,6 @@ export { printable, printableLines } from "./printable.ts";
 export type { Result } from "./Result.ts";
 export * as results from "./Result.ts";
 export { type Refusal, refused } from "./refused.ts";
-export * from "./requests.ts";
 export { isError, Syscall } from "./Syscall.ts";
 export { type DefinitionOptions, SyscallDefinition } from "./SyscallDefinition.ts";
 export type {

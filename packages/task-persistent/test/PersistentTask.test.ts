@@ -893,7 +893,7 @@ describe("rsyscall-task persistent", () => {
         taskPath,
       ]);
       assert.equal(status, 2);
-      assert.equal(stderr.toString(), "rsyscall: stdin is no Unix stream socket that listens\n");
+      assert.equal(stderr.toString(), "rsyscall: stdin is not a listening Unix stream socket\n");
     }
     const thread = yield* LocalThread;
     const [, connected] = yield* Socket.pair(thread.task);

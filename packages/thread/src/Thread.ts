@@ -96,42 +96,35 @@ export class Thread implements ThreadFields {
   readonly stderr: FileDescriptor;
   readonly scope: Scope.Scope;
   readonly ancestor: Ancestor | undefined;
-  readonly #epoller: () => Effect.Effect<Epoller, HandleFailure>;
-  readonly #beforeChildren: () => Effect.Effect<void, HandleFailure>;
+  readonly #fields: ThreadFields;
 
   constructor(fields: ThreadFields) {
     this.task = fields.task;
     this.connection = fields.connection;
     this.memory = fields.memory;
     this.loader = fields.loader;
-    this.#epoller = fields.epoller;
     this.environ = fields.environ;
     this.stdin = fields.stdin;
     this.stdout = fields.stdout;
     this.stderr = fields.stderr;
     this.scope = fields.scope;
-    this.#beforeChildren = fields.beforeChildren;
     this.ancestor = fields.ancestor;
+    this.#fields = fields;
   }
 
   /** The same process, with some of what makes it comfortable exchanged for other things. */
   with(changes: Partial<ThreadFields>): Thread {
-    return new Thread({
-      ...this,
-      epoller: this.#epoller,
-      beforeChildren: this.#beforeChildren,
-      ...changes,
-    });
+    return new Thread({ ...this.#fields, ...changes });
   }
 
   /** Waits for the process's descriptors. Made when it is first asked for. */
   epoller(): Effect.Effect<Epoller, HandleFailure> {
-    return this.#epoller();
+    return this.#fields.epoller();
   }
 
   /** What has to be done, once, before the process has children. */
   beforeChildren(): Effect.Effect<void, HandleFailure> {
-    return this.#beforeChildren();
+    return this.#fields.beforeChildren();
   }
 
   /** The signals that are blocked in programs that the process executes or starts. */
@@ -428,9 +421,11 @@ export class Thread implements ThreadFields {
   run(command: Command, options: RunOptions = {}): Effect.Effect<ChildState, HandleFailure> {
     return options.contain
       ? Effect.scoped(
-          Effect.flatMap(containment(this), (starter) => runProcess(starter, command, options)),
+          Effect.flatMap(containment(this.#fields), (starter) =>
+            runProcess(starter, command, options),
+          ),
         )
-      : runProcess(this, command, options);
+      : runProcess(this.#fields, command, options);
   }
 
   /** What makes a child with these options: this process, or one in the child's own pid namespace. */
@@ -438,10 +433,10 @@ export class Thread implements ThreadFields {
     syscall: string,
     { contain = false, detached = false }: ContainOptions & { readonly detached?: boolean },
   ): Effect.Effect<Starter, HandleFailure, Scope.Scope> {
-    if (!contain) return Effect.succeed(this);
+    if (!contain) return Effect.succeed(this.#fields);
     return detached
       ? Effect.fail(SyscallError.of(syscall, "EINVAL", "contain and detached"))
-      : containment(this);
+      : containment(this.#fields);
   }
 
   /**

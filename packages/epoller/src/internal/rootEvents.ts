@@ -3,13 +3,13 @@ import {
   acquire,
   ConnectionEnd,
   type ConnectionError,
-  EVENTS_AT_MOST,
   type EventWaits,
   isError,
   type PendingEvents,
   SyscallError,
   SyscallSendError,
 } from "@rsyscall/near";
+import { EVENTS_AT_MOST } from "@rsyscall/wire";
 import { Effect, type Scope } from "effect";
 import type { Holdable } from "../Wakeup.ts";
 import type { EventSource } from "./EventSource.ts";
@@ -17,7 +17,7 @@ import type { Registrations } from "./Registrations.ts";
 
 /**
  * Events for which the task itself waits. A wait is in flight whenever events are wanted; whatever else
- * is submitted meanwhile ends it, and then there is the next one. One that nobody wants any more stays
+ * is submitted meanwhile ends it, and then there is the next one. One that is not wanted any more stays
  * until then: it costs nothing.
  */
 class RootEvents implements EventSource {

@@ -3,14 +3,15 @@ import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode } from "../encode.ts";
 import { checked, encoded, isInt } from "../internal/checked.ts";
-import type { MallocFailure, Task } from "../Task.ts";
+import type { MallocFailure } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 
 const headerOf = (pid: number): Uint8Array =>
   encode(CapHeader, { version: LINUX_CAPABILITY_VERSION_3, pid });
 
 /** capget(2): the capabilities (`CAP`) of a task by its pid; 0 stands for the task itself. */
 export const capget = (
-  task: Task,
+  { task }: TaskLike,
   pid: near.Pid | number = 0,
 ): Effect.Effect<CapData, MallocFailure> => {
   const { size } = CapHeader;
@@ -36,7 +37,10 @@ export const capget = (
  * what is not permitted: what was given up does not come back. Capabilities that the kernel does not
  * know are passed over.
  */
-export const capset = (task: Task, capabilities: CapData): Effect.Effect<void, MallocFailure> =>
+export const capset = (
+  { task }: TaskLike,
+  capabilities: CapData,
+): Effect.Effect<void, MallocFailure> =>
   Effect.flatMap(
     encoded("capset", undefined, () => encode(CapData, capabilities)),
     (bytes) =>

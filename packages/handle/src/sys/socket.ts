@@ -21,7 +21,7 @@ import {
   Uint32,
 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
-import { Effect, type Scope } from "effect";
+import { Cause, Effect, Exit, type Scope } from "effect";
 import { encode } from "../encode.ts";
 import type { HandleFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
@@ -30,6 +30,7 @@ import { decodeFds } from "../internal/decodeFds.ts";
 import type { Direction } from "../Patience.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
 import type { MallocFailure, Task } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 
 /** What recvmsg(2) gives: bytes, and the descriptors that came with them. */
 export interface Received {
@@ -103,11 +104,45 @@ const getIntOption = (
   });
 };
 
+/** What a kernel says that does not know an option. */
+const UNKNOWN_OPTION = new Set(["ENOPROTOOPT", "EOPNOTSUPP"]);
+
+/** {@link Socket.refuseFds} of several sockets of a task, in one batch. */
+export const refuseFds = (
+  { task }: TaskLike,
+  sockets: ReadonlyArray<Socket>,
+): Effect.Effect<void, HandleFailure> =>
+  Effect.flatMap(
+    Effect.forEach(sockets, (socket) => socket.borrow(task)),
+    (fds) =>
+      task.withBytes(
+        new Uint8Array(Int32.size),
+        (at) =>
+          Effect.flatMap(
+            near.batchExits(
+              fds.map((fd) =>
+                near.setsockopt(task.sysif, fd, SOL.SOCKET, SO.PASSRIGHTS, at, Int32.size),
+              ),
+            ),
+            (exits) => exits.find(isRefusal) ?? Effect.void,
+          ),
+        Int32.alignment,
+      ),
+  );
+
+const isRefusal = (
+  exit: Exit.Exit<unknown, near.SyscallFailure>,
+): exit is Exit.Failure<never, near.SyscallFailure> => {
+  if (Exit.isSuccess(exit)) return false;
+  const error = Cause.squash(exit.cause);
+  return !(error instanceof near.SyscallError && UNKNOWN_OPTION.has(error.errno));
+};
+
 /** A socket: sys/socket.h. Close-on-exec, as all that we make. */
 export class Socket extends FileDescriptor {
   /** socket(2). `type` may have SOCK.NONBLOCK. */
   static make(
-    task: Task,
+    { task }: TaskLike,
     domain: number,
     type: number,
     protocol = 0,
@@ -121,7 +156,7 @@ export class Socket extends FileDescriptor {
 
   /** socketpair(2) */
   static pair(
-    task: Task,
+    { task }: TaskLike,
     domain: number = AF.UNIX,
     type: number = SOCK.STREAM,
   ): Effect.Effect<[Socket, Socket], MallocFailure, Scope.Scope> {
@@ -368,9 +403,7 @@ export class Socket extends FileDescriptor {
    * socket with SO_LINGER. Kernels before 6.16 do not know SO_PASSRIGHTS, and go on as they did.
    */
   refuseFds(): Effect.Effect<void, HandleFailure> {
-    return this.setOption(SOL.SOCKET, SO.PASSRIGHTS, 0).pipe(
-      near.catchErrno(["ENOPROTOOPT", "EOPNOTSUPP"], () => Effect.void),
-    );
+    return refuseFds(this.task, [this]);
   }
 
   /**

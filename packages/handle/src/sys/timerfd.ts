@@ -5,7 +5,7 @@ import { encode } from "../encode.ts";
 import type { HandleFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { checked, encoded, isInt } from "../internal/checked.ts";
-import type { Task } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 
 /** What a timer is set to. */
 export interface NewItimerspec {
@@ -24,7 +24,7 @@ export class Timerfd extends FileDescriptor {
    * CAP_WAKE_ALARM. `flags` may have TFD.NONBLOCK.
    */
   static make(
-    task: Task,
+    { task }: TaskLike,
     clock: number,
     flags = 0,
   ): Effect.Effect<Timerfd, near.SyscallFailure, Scope.Scope> {
