@@ -73,7 +73,7 @@ describe("a mistake", () => {
     assert.throws(() => Path.make("/").join(none), TypeError, NO_PATH);
     yield* says(
       thread.open("/a\0b\x1b[31m"),
-      'open: path is "/a\\0b\\x1b[31m", and must be the name of a file: without a NUL, and without half of a character',
+      'openat: path is "/a\\0b\\x1b[31m", and must be the name of a file: without a NUL, and without half of a character',
     );
   });
 
