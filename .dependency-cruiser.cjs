@@ -1,6 +1,7 @@
 /** The floors of the house, lowest first: a package imports only from floors below its own. */
 const floors = [
   ["abi", "native"],
+  ["wire"],
   ["near"],
   ["far"],
   ["memory"],
@@ -47,6 +48,13 @@ module.exports = {
       comment: "abi is facts: it imports nothing.",
       from: { path: "^packages/abi/src/" },
       to: { pathNot: "^packages/abi/src/" },
+    },
+    {
+      name: "wire-is-pure",
+      severity: "error",
+      comment: "wire is facts of stub-c, in the types of abi: it imports nothing else.",
+      from: { path: "^packages/wire/src/" },
+      to: { pathNot: "^packages/(wire|abi)/src/" },
     },
     {
       name: "no-private-doors",

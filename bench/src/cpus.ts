@@ -32,7 +32,7 @@ const setAffinity = (thread: Thread, cpus: bigint) => {
   const mask = new Uint8Array(8);
   new DataView(mask.buffer).setBigUint64(0, cpus, true);
   return thread.task.withBytes(mask, (address) =>
-    call(thread.task.sysif, "sched_setaffinity", undefined, 0, mask.length, address),
+    call(thread.task.sysif, "sched_setaffinity", 0, mask.length, address),
   );
 };
 

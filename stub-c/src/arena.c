@@ -1,49 +1,47 @@
-/* Memory for a server on this host. Its pages come into being when they are touched. */
+/* The pages of an arena are allocated when they are touched. */
 #include "arena.h"
-#include "connect.h"
-#include "kernel.h"
+#include "sys.h"
 
 #define LARGEST (1ul << 30)
 #define SMALLEST (1ul << 20)
 
-/* Whether a file may grow to a size. One that may not is SIGXFSZ for who tries: setrlimit(2). */
-static int may_have(u64 size)
+/* Whether a file may grow to a size. Otherwise ftruncate(2) would raise SIGXFSZ: setrlimit(2). */
+static int may_grow_file(u64 size)
 {
-	u64 limits[2];
-	return syscall6(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)limits, 0, 0) == 0 && limits[0] >= size;
+	struct rlimit limit;
+	return sys_getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.current >= size;
 }
 
 struct arena make_arena(void)
 {
 	struct arena arena = {-1, 0, 0};
-	if (!may_have(LARGEST))
+	if (!may_grow_file(LARGEST))
 		return arena;
-	long fd = syscall6(SYS_memfd_create, (long)"rsyscall", MFD_CLOEXEC | MFD_ALLOW_SEALING, 0, 0, 0, 0);
+	int fd = sys_memfd_create("rsyscall", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return arena;
 	for (u64 size = LARGEST; size >= SMALLEST; size /= 2) {
-		if (syscall6(SYS_ftruncate, fd, (long)size, 0, 0, 0, 0) < 0)
+		if (sys_ftruncate(fd, size) < 0)
 			continue;
-		long start = syscall6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-				      fd, 0);
-		if (start < 0 && start >= -4095)
+		long start = sys_mmap(size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd);
+		if (is_error(start))
 			continue;
-		/* Or the server would get a SIGBUS from whoever made the file smaller. */
-		if (syscall6(SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW, 0, 0, 0) < 0)
+		/* A file that can shrink would end the controller by SIGBUS. */
+		if (sys_fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0)
 			break;
-		arena.fd = (int)fd;
+		arena.fd = fd;
 		arena.size = size;
 		arena.start = (struct rsyscall_ring *)start;
 		return arena;
 	}
-	sys_close((int)fd);
+	sys_close(fd);
 	return arena;
 }
 
-void drop_arena(struct arena *arena)
+void unmap_arena(struct arena *arena)
 {
 	if (arena->size)
-		syscall6(SYS_munmap, (long)arena->start, (long)arena->size, 0, 0, 0, 0);
+		sys_munmap(arena->start, arena->size);
 	arena->size = 0;
 	arena->start = 0;
 }

@@ -3,17 +3,17 @@
 
 #include "rsyscall/ring.h"
 
-/* Memory that a server on this host can map as well. It begins with a ring. */
+/* Memory that a controller on this host can map as well. It begins with a ring. */
 struct arena {
-	int fd; /* -1: there is none */
-	u64 size;
+	int fd;   /* -1: closed, or there is no arena */
+	u64 size; /* 0: there is no arena */
 	struct rsyscall_ring *start;
 };
 
-/* Makes an arena, as large as the limits of this process allow, or none. */
+/* Makes an arena as large as the limits of this process allow, or none. */
 struct arena make_arena(void);
 
-/* Without an arena: the server does not want it. */
-void drop_arena(struct arena *arena);
+/* Unmaps the memory: the controller does not use it. */
+void unmap_arena(struct arena *arena);
 
 #endif

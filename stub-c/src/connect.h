@@ -3,11 +3,11 @@
 
 #include "hello.h"
 
-/* Connects to the server that this launch is meant for, or fails.
- * Returns the lowest descriptor that does not get in the way of what the caller left open. */
+/* Finds the server's socket and connects to it, or fails. Returns a descriptor whose number the caller's program is
+ * not likely to use. */
 int connect_to_server(const struct launch *launch);
 
-/* The value of NAME in environment, or 0. prefix is "NAME=". */
+/* The value of a variable, or 0. prefix is "NAME=". */
 const char *environment_value(char **environment, const char *prefix);
 
 #endif

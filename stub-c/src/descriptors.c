@@ -1,48 +1,56 @@
-/* Closing many descriptors at once. */
 #include "rsyscall/descriptors.h"
-#include "kernel.h"
+#include "sys.h"
 
-#define RLIMIT_NOFILE 7
-
-/* Those that /proc shows. It is changed while it is read, which procfs allows: it goes by numbers. */
-static long close_listed(u32 first, u32 last)
+static int parse_number(const char *digits)
 {
-	struct {
-		u64 inode;
-		i64 offset;
-		u16 length;
-		u8 type;
-		char name[];
-	} *entry;
+	int number = 0;
+	for (; *digits; digits++)
+		number = number * 10 + (*digits - '0');
+	return number;
+}
+
+/* A descriptor may be closed while the list is read: procfs continues from the last number. */
+long rsyscall_each_fd(int (*visit)(void *context, int fd), void *context)
+{
 	char buffer[1024];
-	long got, directory = sys_openat("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct dirent *entry;
+	int stopped = 0;
+	int directory = sys_open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory < 0)
 		return directory;
-	while ((got = syscall6(SYS_getdents64, directory, (long)buffer, sizeof buffer, 0, 0, 0)) > 0)
-		for (long at = 0; at < got; at += entry->length) {
-			u32 fd = 0;
-			entry = (void *)(buffer + at);
+	long got;
+	while (!stopped && (got = sys_getdents64(directory, buffer, sizeof buffer)) > 0)
+		for (long at = 0; at < got && !stopped; at += entry->length) {
+			entry = (const void *)(buffer + at);
 			if (entry->name[0] == '.')
 				continue;
-			for (const char *digit = entry->name; *digit; digit++)
-				fd = fd * 10 + (u32)(*digit - '0');
-			if (fd >= first && fd <= last && fd != (u32)directory)
-				sys_close((int)fd);
+			int fd = parse_number(entry->name);
+			if (fd != directory)
+				stopped = visit(context, fd);
 		}
-	sys_close((int)directory);
-	return got;
+	sys_close(directory);
+	return stopped ? stopped : got;
+}
+
+static int close_in_range(void *context, int fd)
+{
+	const u32 *range = context;
+	if ((u32)fd >= range[0] && (u32)fd <= range[1])
+		sys_close(fd);
+	return 0;
 }
 
 void rsyscall_close_range(u32 first, u32 last)
 {
-	u64 limits[2];
-	long result = syscall6(SYS_close_range, first, last, 0, 0, 0, 0);
-	/* Old seccomp profiles refuse what they do not know with either. */
-	if ((result != -ENOSYS && result != -EPERM) || close_listed(first, last) == 0)
+	u32 range[] = {first, last};
+	struct rlimit limit;
+	int result = sys_close_range(first, last);
+	/* Old seccomp profiles refuse unknown calls with either. */
+	if ((result != -ENOSYS && result != -EPERM) || rsyscall_each_fd(close_in_range, range) == 0)
 		return;
-	/* Without /proc, all that there can be. */
-	if (syscall6(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)limits, 0, 0) < 0)
+	/* Without /proc: all numbers that the limit allows. */
+	if (sys_getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
-	for (u64 fd = first; fd <= last && fd < limits[0]; fd++)
+	for (u64 fd = first; fd <= last && fd < limit.current; fd++)
 		sys_close((int)fd);
 }

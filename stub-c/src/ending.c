@@ -1,13 +1,21 @@
-/* How a stub ends when nobody told it to. */
 #include "ending.h"
-#include "kernel.h"
 #include "rsyscall/server.h"
+#include "sys.h"
 #include "text.h"
+
+/* Bytes of the parts of a message. The reason and the newline always fit. */
+#define LINE_SIZE 1024
+#define NAME_SIZE 256
+#define WHAT_SIZE (LINE_SIZE - 300)
+#define SUBJECT_SIZE (LINE_SIZE - 80)
+
+#define DELETE 127
+#define C1_LEAD 0xc2 /* of the UTF-8 of U+0080 to U+009F */
 
 static const char *program_name;
 static int lifeline_fd = -1;
 
-void name_program(const char *argv0)
+void set_program_name(const char *argv0)
 {
 	const char *last = argv0;
 	for (const char *at = argv0; *at; at++)
@@ -20,45 +28,45 @@ void name_program(const char *argv0)
 static const char *error_text(long error)
 {
 	switch (error) {
-	case 1:
+	case EPERM:
 		return "operation not permitted";
 	case ENOENT:
 		return "no such file or directory";
-	case 13:
+	case EACCES:
 		return "permission denied";
 	case ENOTDIR:
 		return "not a directory";
-	case 24:
+	case EMFILE:
 		return "too many open files";
 	case EPIPE:
-	case 104:
+	case ECONNRESET:
 		return "the other side hung up";
-	case 111:
+	case ECONNREFUSED:
 		return "connection refused; its server is gone";
 	default:
 		return 0;
 	}
 }
 
-/* Shows what would steer a terminal, or begin a line, as "?": names and paths are others'. */
+/* Replaces control characters by "?": names and paths come from others, and could steer the terminal. */
 static void make_printable(char *text)
 {
 	for (u8 *at = (u8 *)text; *at; at++)
-		if (*at < ' ' || *at == 127 || (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0))
+		if (*at < ' ' || *at == DELETE || (at[0] == C1_LEAD && at[1] >= 0x80 && at[1] < 0xa0))
 			*at = '?';
 }
 
-void say(const char *what, const char *subject, long error)
+void print_error(const char *what, const char *subject, long error)
 {
-	char line[1024];
+	char line[LINE_SIZE];
 	line[0] = 0;
-	if (program_name && append(line, 256, program_name))
-		append(line, sizeof line - 300, ": ");
-	append(line, sizeof line - 300, "rsyscall: ");
-	append(line, sizeof line - 300, what);
+	if (program_name && append(line, NAME_SIZE, program_name))
+		append(line, WHAT_SIZE, ": ");
+	append(line, WHAT_SIZE, "rsyscall: ");
+	append(line, WHAT_SIZE, what);
 	if (subject) {
-		append(line, sizeof line - 80, " ");
-		append(line, sizeof line - 80, subject);
+		append(line, SUBJECT_SIZE, " ");
+		append(line, SUBJECT_SIZE, subject);
 	}
 	if (error) {
 		const char *text = error_text(error);
@@ -71,20 +79,19 @@ void say(const char *what, const char *subject, long error)
 	append(line, sizeof line, "\n");
 
 	/* A full pipe or a stopped terminal must not keep the process from ending. */
-	struct pollfd poll = {2, POLLOUT, 0};
+	struct pollfd poll = {STDERR, POLLOUT, 0};
 	struct timespec now = {0, 0};
-	if (sys_ppoll(&poll, 1, &now) == 1 && poll.revents == POLLOUT)
-		sys_write(2, line, length_of(line));
+	if (sys_ppoll(&poll, 1, &now, 0) == 1 && poll.revents == POLLOUT)
+		sys_write(STDERR, line, length_of(line));
 }
 
 void fail_with(int status, const char *what, const char *subject, long error)
 {
-	/* The lifeline's handler would say the same once more, between the line and the exit. */
-	u64 all = ~0ul;
-	syscall6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, 0, sizeof all, 0, 0);
-	say(what, subject, error);
-	syscall6(SYS_exit_group, status, 0, 0, 0, 0, 0);
-	__builtin_unreachable();
+	/* Otherwise the lifeline's handler could print a second line before the exit. */
+	u64 all = SIGSET_ALL;
+	sys_sigprocmask(SIG_BLOCK, &all, 0);
+	print_error(what, subject, error);
+	sys_exit_group(status);
 }
 
 void fail(const char *what, const char *subject, long error)
@@ -96,10 +103,10 @@ int lifeline_has_closed(int lifeline)
 {
 	struct pollfd poll = {lifeline, 0, 0};
 	struct timespec now = {0, 0};
-	return sys_ppoll(&poll, 1, &now) == 1 && poll.revents & POLLHUP;
+	return sys_ppoll(&poll, 1, &now, 0) == 1 && poll.revents & POLLHUP;
 }
 
-/* Anybody may send this signal; only the kernel can close the other end. */
+/* Other processes may send this signal too. */
 static void on_lifeline(int signal, void *info, void *context)
 {
 	(void)signal, (void)info, (void)context;
@@ -109,34 +116,27 @@ static void on_lifeline(int signal, void *info, void *context)
 
 int is_ignored(int signal)
 {
-	struct {
-		u64 handler, flags, restorer, mask;
-	} action = {0};
-	syscall6(SYS_rt_sigaction, signal, 0, (long)&action, sizeof action.mask, 0, 0);
-	return action.handler == SIG_IGN;
+	struct sigaction action = {.action.disposition = SIG_DFL};
+	sys_sigaction(signal, 0, &action);
+	return action.action.disposition == SIG_IGN;
 }
 
-void handle_signal(int signal, void (*handler)(int signal, void *info, void *context))
+void handle_signal(int signal, signal_handler *handler)
 {
-	struct {
-		void (*handler)(int signal, void *info, void *context);
-		u64 flags;
-		void (*restorer)(void);
-		u64 mask;
-	} action = {handler, SA_SIGINFO | SA_RESTORER | SA_RESTART, rsyscall_sigreturn, ~0ul};
-	u64 unblock = 1ul << (signal - 1);
-
-	syscall6(SYS_rt_sigaction, signal, (long)&action, 0, sizeof unblock, 0, 0);
-	syscall6(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&unblock, 0, sizeof unblock, 0, 0);
+	struct sigaction action = {
+		{.handler = handler}, SA_SIGINFO | SA_RESTORER | SA_RESTART, rsyscall_sigreturn, SIGSET_ALL};
+	u64 unblock = sigmask_of(signal);
+	sys_sigaction(signal, &action, 0);
+	sys_sigprocmask(SIG_UNBLOCK, &unblock, 0);
 }
 
-void watch_lifeline_with(int lifeline, void (*handler)(int signal, void *info, void *context))
+void watch_lifeline_with(int lifeline, signal_handler *handler)
 {
 	handle_signal(LIFELINE_SIGNAL, handler);
-	sys_fcntl(lifeline, F_SETOWN, syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0));
+	sys_fcntl(lifeline, F_SETOWN, sys_getpid());
 	sys_fcntl(lifeline, F_SETSIG, LIFELINE_SIGNAL);
 	sys_fcntl(lifeline, F_SETFL, O_ASYNC | O_NONBLOCK);
-	/* It may have closed before the kernel was asked to tell. */
+	/* The lifeline may have closed before that. */
 	handler(LIFELINE_SIGNAL, 0, 0);
 }
 

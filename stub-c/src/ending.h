@@ -1,36 +1,42 @@
+/* How a process ends that its controller does not end, and what it prints then. */
 #ifndef RSYSCALL_ENDING_H
 #define RSYSCALL_ENDING_H
 
-/* The syscall socket and the lifeline close together, and either may be noticed first. */
-#define CONTROLLER_GONE "the controller is gone, and gave no exit status"
+#include "kernel.h"
 
-/* By which the kernel tells that the lifeline has closed. The last real-time signal: the one that is least likely to
- * mean something to another program. */
-#define LIFELINE_SIGNAL 64
+/* The syscall socket and the lifeline close together, and the process may notice either one first. */
+#define CONTROLLER_GONE "the controller disconnected without giving an exit status"
 
-/* The name that messages begin with, as programs do: the last part of argv[0]. Without it they begin with
- * "rsyscall". */
-void name_program(const char *argv0);
+/* Exit statuses of a task, besides RSYSCALL_STATUS_UNAVAILABLE */
+#define STATUS_FAILED 1
+#define STATUS_USAGE 2
 
-/* Prints "NAME: rsyscall: WHAT SUBJECT: reason" on stderr, if that takes it at once. Subject and error (an errno)
- * may be 0. */
-void say(const char *what, const char *subject, long error);
+/* The signal that the kernel sends when the lifeline closes. It is the last real-time signal, because programs are
+ * least likely to use that one. */
+#define LIFELINE_SIGNAL SIGRTMAX
 
-/* Says it and exits. Subject and error (an errno) may be 0. */
+/* Sets the name that messages begin with: the last part of argv[0]. Without it they begin with "rsyscall". */
+void set_program_name(const char *argv0);
+
+/* Prints "NAME: rsyscall: WHAT SUBJECT: reason" on stderr, unless that would block. The subject and the error (an
+ * errno) may be 0. */
+void print_error(const char *what, const char *subject, long error);
+
+/* Prints an error and exits with RSYSCALL_STATUS_UNAVAILABLE, or with the given status. */
 __attribute__((noreturn)) void fail(const char *what, const char *subject, long error);
 __attribute__((noreturn)) void fail_with(int status, const char *what, const char *subject, long error);
 
-/* Exits like fail, and at once, whatever system call this process is in, when the other end of
- * lifeline closes. The kernel tells it by a signal, which no call can hold back. */
+/* Has the process fail when the other end of the lifeline closes, even inside a system call that blocks: the kernel
+ * sends a signal. */
 void watch_lifeline(int lifeline);
 
-/* As watch_lifeline, and calls a signal handler of sigaction(2) instead, with SA_SIGINFO. It may be called
- * for nothing: ask lifeline_has_closed. */
-void watch_lifeline_with(int lifeline, void (*handler)(int signal, void *info, void *context));
+/* As watch_lifeline, but calls a signal handler instead. The handler may be called without reason: it must ask
+ * lifeline_has_closed. */
+void watch_lifeline_with(int lifeline, signal_handler *handler);
 int lifeline_has_closed(int lifeline);
 
-/* Has a signal handler called, whatever the signal's disposition was and whether or not it was blocked. */
-void handle_signal(int signal, void (*handler)(int signal, void *info, void *context));
+/* Installs a signal handler and unblocks the signal. */
+void handle_signal(int signal, signal_handler *handler);
 
 /* Whether a signal is ignored. */
 int is_ignored(int signal);

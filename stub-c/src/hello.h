@@ -1,3 +1,4 @@
+/* The handshake: this process describes itself, and the controller accepts or refuses it. */
 #ifndef RSYSCALL_HELLO_H
 #define RSYSCALL_HELLO_H
 
@@ -8,7 +9,7 @@ struct launch {
 	char **argv;
 	char **environment;
 	const char *execfn; /* the path that was executed (AT_EXECFN), or 0 */
-	unsigned page_size;
+	u32 page_size;
 	int is_secure; /* AT_SECURE: it has got rights that its caller has not */
 };
 
@@ -18,21 +19,21 @@ struct control_fds {
 	int listening; /* -1: it does not listen */
 };
 
-/* Why there is nobody to serve, as `fail` takes it. */
+/* Why the handshake failed, with the arguments of `fail`. */
 struct problem {
 	const char *what;
 	char subject[256];
 	long error;
 };
 
-/* Sends the description of this process on fds->handshake, and the arena's descriptor, which is closed
- * then. Returns -1 if there is a problem. */
-int say_hello(const struct control_fds *fds, const struct launch *launch, struct arena *arena,
-	      struct problem *problem);
+/* Sends the description of this process on fds->handshake, with the descriptor of the arena, which is then closed.
+ * Returns 0, or -1 and a problem. */
+int send_hello(const struct control_fds *fds, const struct launch *launch, struct arena *arena,
+	       struct problem *problem);
 
-/* Waits for the server's answer, and puts the descriptors that come with it in their places. Returns
- * whether requests will come through the ring; -1 if there is a problem, and then no descriptor is left
- * of what came, but for those that are in their places. */
-int await_welcome(const struct control_fds *fds, struct problem *problem);
+/* Waits for the server's answer, and places the descriptors that come with it. Returns whether requests will arrive
+ * in the ring, or -1 and a problem. In the latter case the descriptors that came are closed, except those that were
+ * placed already. */
+int receive_welcome(const struct control_fds *fds, struct problem *problem);
 
 #endif

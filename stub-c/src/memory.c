@@ -1,4 +1,4 @@
-/* What a compiler may call even where there is no libc: gcc asks every environment for these. */
+/* Functions that a compiler may call even without a C library: gcc requires them of every environment. */
 #include "rsyscall/protocol.h"
 
 void *memset(void *to, int byte, u64 length);

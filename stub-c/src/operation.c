@@ -1,51 +1,17 @@
-/* What a server performs: system calls, and the operations that are none. */
-#include "kernel.h"
+#include "rsyscall/operation.h"
 #include "rsyscall/child.h"
 #include "rsyscall/server.h"
+#include "rsyscall/transfer.h"
+#include "sys.h"
 
-long rsyscall_send_all(int fd, const void *from, u64 length)
-{
-	/* Sent in place of memory that is not there, so that the other side keeps its place. */
-	static const u8 zeros[64];
-	u64 done = 0;
-	long fault = 0;
-	while (done < length) {
-		u64 rest = length - done;
-		long sent = fault ? sys_send(fd, zeros, rest < sizeof zeros ? rest : sizeof zeros)
-				  : sys_send(fd, (const u8 *)from + done, rest);
-		if (sent >= 0)
-			done += (u64)sent;
-		else if (sent == -EFAULT && !fault)
-			fault = sent;
-		else if (sent != -EINTR)
-			return sent;
-	}
-	return fault ? fault : (long)length;
-}
-
-static long recv_all(int fd, u8 *to, u64 length)
-{
-	u64 done = 0;
-	while (done < length) {
-		long received = sys_recv(fd, to + done, length - done);
-		if (received > 0)
-			done += (u64)received;
-		else if (received == 0)
-			return -EPIPE;
-		else if (received != -EINTR)
-			return received;
-	}
-	return (long)length;
-}
-
-/* By the kernel, which answers EFAULT where a copy of our own would end the process. It may stop at
- * 2 GiB, or be forbidden by a filter of system calls. */
+/* memcpy(3) by the kernel, which returns -EFAULT where a copy of our own would end the process. The kernel may stop
+ * after 2 GiB, and a seccomp filter may forbid the call. */
 static long copy(u8 *to, const u8 *from, u64 length)
 {
-	long pid = syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	int pid = sys_getpid();
 	while (length) {
 		struct iovec target = {to, length}, source = {from, length};
-		long copied = syscall6(SYS_process_vm_readv, pid, (long)&target, 1, (long)&source, 1, 0);
+		long copied = sys_process_vm_readv(pid, &target, &source);
 		if (copied == -EFAULT || copied == 0)
 			return -EFAULT;
 		if (copied < 0) {
@@ -59,35 +25,23 @@ static long copy(u8 *to, const u8 *from, u64 length)
 	return 0;
 }
 
-/* The server's own socket is what wakes it when others want something of it. A request that was read
- * already does not: that is why this is no system call that anybody could make. */
-long rsyscall_epoll_wait(int infd, int may_sleep, const u64 a[6], void *events)
+static void run_child(struct rsyscall_child *child)
 {
-	long most = a[1] < RSYSCALL_EVENTS_AT_MOST ? (long)a[1] : RSYSCALL_EVENTS_AT_MOST;
-	for (;;) {
-		long count = syscall6(SYS_epoll_pwait, (int)a[0], (long)events, most, 0, 0, 8);
-		if (count || !may_sleep)
-			return count;
-		struct pollfd polls[] = {{infd, POLLIN, 0}, {(int)a[0], POLLIN, 0}};
-		long ready = sys_ppoll(polls, 2, 0);
-		if (ready < 0 && ready != -EINTR)
-			return ready;
-		/* If it is the epoll instance that has woken us, and what it had is gone, we sleep on. */
-		may_sleep = ready < 0 || !polls[0].revents;
-	}
+	rsyscall_run_child(child, rsyscall_perform);
 }
 
-long rsyscall_operation(u32 number, const u64 a[6])
+long rsyscall_operation(u32 number, const u64 args[6])
 {
 	switch (number) {
 	case RSYSCALL_OP_SEND_ALL:
-		return rsyscall_send_all((int)a[0], (const void *)a[1], a[2]);
+		return rsyscall_send_all((int)args[0], (const void *)args[1], args[2]);
 	case RSYSCALL_OP_RECV_ALL:
-		return recv_all((int)a[0], (u8 *)a[1], a[2]);
+		return rsyscall_recv_all((int)args[0], (void *)args[1], args[2]);
 	case RSYSCALL_OP_CLONE:
-		return rsyscall_clone((const struct rsyscall_clone_args *)a[0], (struct rsyscall_child *)a[1]);
+		return rsyscall_clone((const struct rsyscall_clone_args *)args[0], (struct rsyscall_child *)args[1],
+				      run_child);
 	case RSYSCALL_OP_COPY:
-		return copy((u8 *)a[0], (const u8 *)a[1], a[2]);
+		return copy((u8 *)args[0], (const u8 *)args[1], args[2]);
 	default:
 		return -ENOSYS;
 	}
@@ -95,9 +49,19 @@ long rsyscall_operation(u32 number, const u64 a[6])
 
 long rsyscall_perform(const struct rsyscall_request *request)
 {
-	const u64 *a = request->args;
+	const u64 *args = request->args;
 	if (request->number >= RSYSCALL_OP_FIRST)
-		return rsyscall_operation(request->number, a);
-	return syscall6((long)request->number, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4],
-			(long)a[5]);
+		return rsyscall_operation(request->number, args);
+	return syscall6(request->number, (long)args[0], (long)args[1], (long)args[2], (long)args[3], (long)args[4],
+			(long)args[5]);
+}
+
+long rsyscall_server(int infd, int outfd)
+{
+	return rsyscall_serve_socket(infd, outfd, rsyscall_perform);
+}
+
+long rsyscall_ring_server(int fd, struct rsyscall_ring *ring)
+{
+	return rsyscall_serve_ring(fd, ring, rsyscall_perform);
 }

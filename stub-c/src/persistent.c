@@ -1,110 +1,97 @@
-/* A process that stays: its controllers come and go, one at a time. Whatever one of them does or fails to
- * do, the next one is served. */
+/* A process that outlives its controllers, which connect one at a time. Whatever one controller does or fails to do,
+ * the next one is served. */
 #include "persistent.h"
 #include "arena.h"
 #include "ending.h"
-#include "kernel.h"
-#include "rsyscall/server.h"
+#include "rsyscall/operation.h"
 #include "serve.h"
+#include "sys.h"
 
-#define SO_RCVTIMEO 20
-#define SO_ACCEPTCONN 30
-#define SIGPIPE 13
-#define SIGIO 29
-#define SIG_SETMASK 2
-#define CLONE_VM 0x100
-#define P_ALL 0
-#define WNOHANG 1
-#define WEXITED 4
-#define WNOWAIT 0x01000000
-#define WALL 0x40000000
-
-/* Clients that may wait. */
+/* Clients that may wait in the queue of the socket. */
 #define BACKLOG 16
 
-/* Seconds that a client may take for each half of the handshake, unless the listening socket has a time
- * limit of its own (SO_RCVTIMEO). */
+/* Seconds that a client may take for each half of the handshake, unless the listening socket has a time limit of its
+ * own (SO_RCVTIMEO). */
 #define HANDSHAKE_LIMIT 10
 
-/* Where to look for numbers, and where else if RLIMIT_NOFILE is low: see set_aside. */
-#define FIRST_CHOICE 100
-#define LAST_CHOICE 3
+/* The time between two attempts after an error that may pass. */
+#define RETRY_NANOSECONDS 100000000
 
-/* What is behind the number of the listening socket: what a handshake needs, which is those that come with
- * the welcome, or before that the arena, and the client itself; then the places of the descriptors. */
+/* Offsets of reserved numbers from that of the listening socket: first those that a handshake needs (for the
+ * descriptors that come with the welcome; before that for the arena and the client), then the places of the
+ * descriptors that the hello announces. */
 enum {
 	SPARES = RSYSCALL_SPARES,
 	SYSCALL = SPARES + 1,
 	DATA,
 	CONNECTION,
 	LIFELINE,
-	OWN,
+	RESERVED,
 };
 
-/* Memory of former controllers that could not be given back yet. Of more than that, nothing is. */
-#define KEPT 16
+/* Arenas of former controllers that are kept until they can be unmapped. When there are more, they stay mapped. */
+#define KEPT_ARENAS 16
 
 struct client {
 	const struct launch *launch;
 	struct control_fds fds;
 	struct arena arena;
 	int has_ring;
-	struct arena kept[KEPT];
+	struct arena kept[KEPT_ARENAS];
 };
 
-/* Where the handler of the lifeline's signal finds what it is about. */
+/* For the handler of the lifeline's signal. */
 static volatile int is_serving;
 static int lifeline_fd;
 static unsigned long place;
 
 static void pause_shortly(void)
 {
-	struct timespec time = {0, 100000000};
-	sys_ppoll(0, 0, &time);
+	struct timespec time = {0, RETRY_NANOSECONDS};
+	sys_ppoll(0, 0, &time, 0);
 }
 
-/* Whether there is something to read within a time. */
-static int comes_within(int fd, struct timeval limit)
+/* Whether a socket has something to read within a time. */
+static int has_input_within(int fd, struct timeval limit)
 {
 	struct pollfd poll = {fd, POLLIN, 0};
-	/* The kernel takes off what has passed. */
+	/* The kernel subtracts the time that has passed. */
 	struct timespec time = {limit.seconds, limit.microseconds * 1000};
 	long result;
 	do
-		result = sys_ppoll(&poll, 1, &time);
+		result = sys_ppoll(&poll, 1, &time, 0);
 	while (result == -EINTR);
 	return result == 1;
 }
 
-/* As many numbers in a row as this process needs. They are never free: a controller that leaves no descriptor
- * behind could not be followed by another. Those that are not in use are duplicates of the listening
- * socket. The first one, or an error. */
-static long take_numbers(int listening, long from)
+/* Reserves the numbers that this process needs, in a row, by duplicates of the listening socket. They are never free:
+ * if one controller left no number free, no other could follow. Returns the first number, or -errno. */
+static int reserve_numbers_from(int listening, int from)
 {
 	for (;;) {
-		long first = sys_fcntl(listening, F_DUPFD_CLOEXEC, from);
+		int first = sys_fcntl(listening, F_DUPFD_CLOEXEC, from);
 		if (first < 0)
 			return first;
-		long next = first;
+		int next = first;
 		int count = 0;
-		while (next == first + count && ++count < OWN)
+		while (next == first + count && ++count < RESERVED)
 			next = sys_fcntl(listening, F_DUPFD_CLOEXEC, first + count);
-		if (count == OWN)
+		if (count == RESERVED)
 			return first;
 		if (next >= 0)
-			sys_close((int)next);
+			sys_close(next);
 		while (count)
-			sys_close((int)first + --count);
+			sys_close(first + --count);
 		if (next < 0)
 			return next;
 		from = next;
 	}
 }
 
-static long take_any_numbers(int listening)
+static int reserve_numbers(int listening)
 {
-	long first = take_numbers(listening, FIRST_CHOICE);
-	return first < 0 ? take_numbers(listening, LAST_CHOICE) : first;
+	int first = reserve_numbers_from(listening, HIGH_FDS);
+	return first < 0 ? reserve_numbers_from(listening, LOW_FDS) : first;
 }
 
 static void set_numbers(struct control_fds *fds, int first)
@@ -116,11 +103,11 @@ static void set_numbers(struct control_fds *fds, int first)
 	fds->lifeline = first + LIFELINE;
 }
 
-/* Closes whatever a controller has there. The numbers stay ours, unless there is an error. */
-static int take_back(const struct control_fds *fds, int from, int to)
+/* Closes what a controller has at reserved numbers, and reserves them again. Returns 0 if that is refused. */
+static int reclaim_numbers(const struct control_fds *fds, int from, int to)
 {
 	for (int fd = fds->listening + from; fd < fds->listening + to; fd++)
-		if (syscall6(SYS_dup3, fds->listening, fd, O_CLOEXEC, 0, 0, 0) < 0)
+		if (sys_dup3(fds->listening, fd, O_CLOEXEC) < 0)
 			return 0;
 	return 1;
 }
@@ -131,65 +118,57 @@ static void close_numbers(int from, int to)
 		sys_close(fd);
 }
 
-/* Whether all is as before the first controller. Nothing can be put at a number that one of them has made
- * too high (RLIMIT_NOFILE): then others must do. */
-static int is_ready(struct control_fds *fds)
+/* Makes the reserved numbers as they were before the first controller. A controller may have lowered RLIMIT_NOFILE
+ * below them; then other numbers are reserved. Returns 0 if none are left. */
+static int restore_numbers(struct control_fds *fds)
 {
-	if (take_back(fds, 1, OWN))
+	if (reclaim_numbers(fds, 1, RESERVED))
 		return 1;
 	int former = fds->listening;
-	close_numbers(former + 1, former + OWN);
-	long first = take_any_numbers(former);
+	close_numbers(former + 1, former + RESERVED);
+	int first = reserve_numbers(former);
 	if (first < 0)
 		return 0;
 	sys_close(former);
-	set_numbers(fds, (int)first);
+	set_numbers(fds, first);
 	return 1;
 }
 
-static int is_listening(int fd)
+/* Accepts the next client. Returns -1 if that failed. */
+static int accept_client(struct control_fds *fds)
 {
-	i32 listens = 0;
-	u32 size = sizeof listens;
-	return syscall6(SYS_getsockopt, fd, SOL_SOCKET, SO_ACCEPTCONN, (long)&listens, (long)&size, 0) == 0 &&
-	       listens;
-}
-
-/* The next client, or -1. */
-static int next_client(struct control_fds *fds)
-{
-	if (!is_listening(fds->listening))
-		fail("nobody can connect any more: the socket has been closed", 0, 0);
-	if (!is_ready(fds)) {
+	if (socket_option(fds->listening, SO_ACCEPTCONN) != 1)
+		fail("cannot accept another controller: the listening socket was closed", 0, 0);
+	if (!restore_numbers(fds)) {
 		pause_shortly();
 		return -1;
 	}
-	sys_await_input(fds->listening);
+	wait_for_input(fds->listening);
 	close_numbers(fds->listening + 1, fds->listening + 1 + SPARES);
-	long fd = syscall6(SYS_accept4, fds->listening, 0, 0, SOCK_CLOEXEC, 0, 0);
+	int fd = sys_accept4(fds->listening, SOCK_CLOEXEC);
 	if (fd < 0 && fd != -EAGAIN && fd != -EINTR)
 		pause_shortly();
-	return (int)fd;
+	return fd;
 }
 
-/* By the kernel's word: our own user, and root, which may do with this process what it likes anyway. */
+/* The client must be of the user as whom this process acts, or root, who may do anything with this process anyway. */
 static int may_control(int fd)
 {
-	u32 peer = sys_peer_uid(fd);
-	return peer == 0 || peer == (u32)syscall6(SYS_geteuid, 0, 0, 0, 0, 0, 0);
+	u32 peer = peer_uid(fd);
+	return peer == 0 || peer == sys_geteuid();
 }
 
 static struct timeval time_limit(int listening)
 {
 	struct timeval limit = {0, 0};
 	u32 size = sizeof limit;
-	syscall6(SYS_getsockopt, listening, SOL_SOCKET, SO_RCVTIMEO, (long)&limit, (long)&size, 0);
+	sys_getsockopt(listening, SO_RCVTIMEO, &limit, &size);
 	if (!limit.seconds && !limit.microseconds)
 		limit.seconds = HANDSHAKE_LIMIT;
 	return limit;
 }
 
-/* Whether the client is one to serve, and its descriptors are in their places. */
+/* Whether the client completed the handshake, and its descriptors are placed. */
 static int shake_hands(struct client *client)
 {
 	int fd = client->fds.handshake;
@@ -197,26 +176,26 @@ static int shake_hands(struct client *client)
 	struct problem problem;
 	if (!may_control(fd))
 		return 0;
-	/* A client that neither reads nor writes holds up others no longer than that. */
-	syscall6(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, (long)&limit, sizeof limit, 0);
-	syscall6(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, (long)&limit, sizeof limit, 0);
+	/* A client that neither reads nor writes delays others no longer than that. */
+	sys_setsockopt(fd, SO_SNDTIMEO, &limit, sizeof limit);
+	sys_setsockopt(fd, SO_RCVTIMEO, &limit, sizeof limit);
 	client->arena = make_arena();
-	if (say_hello(&client->fds, client->launch, &client->arena, &problem) < 0 || !comes_within(fd, limit))
+	if (send_hello(&client->fds, client->launch, &client->arena, &problem) < 0 || !has_input_within(fd, limit))
 		return 0;
-	client->has_ring = await_welcome(&client->fds, &problem);
+	client->has_ring = receive_welcome(&client->fds, &problem);
 	return client->has_ring == 0 || (client->has_ring == 1 && client->arena.size);
 }
 
-/* The call that this process is in, whatever it is, belongs to somebody who is gone. To have it end with
- * EINTR would not be enough: the signal may come just before it begins, and then it would begin and never
- * end. So the server is left where it is. It has nothing but its stack. */
+/* Abandons the call that this process is in, because its controller is gone. To return, and let the call end with
+ * EINTR, would not be enough: the signal may come just before the call begins, and then it would begin and never end.
+ * So the handler jumps out of the server, which has no state but its stack. */
 static void on_lifeline(int signal, void *info, void *context)
 {
 	(void)signal, (void)info;
 	if (!is_serving || !lifeline_has_closed(lifeline_fd))
 		return;
 	if (context)
-		syscall6(SYS_rt_sigprocmask, SIG_SETMASK, (long)context + UCONTEXT_SIGMASK, 0, sizeof(u64), 0, 0);
+		sys_sigprocmask(SIG_SETMASK, (const u64 *)((u8 *)context + UCONTEXT_SIGMASK), 0);
 	rsyscall_leave(&place, 0);
 }
 
@@ -225,84 +204,75 @@ static long serve_client(void *argument)
 	struct client *client = argument;
 	lifeline_fd = client->fds.lifeline;
 	is_serving = 1;
-	/* What the kernel sends instead where no signal can be queued (RLIMIT_SIGPENDING): fcntl(2). */
+	/* The kernel sends SIGIO instead if no signal can be queued (RLIMIT_SIGPENDING): fcntl(2). */
 	handle_signal(SIGIO, on_lifeline);
 	watch_lifeline_with(lifeline_fd, on_lifeline);
-	long result = client->has_ring ? rsyscall_serve_ring(client->fds.syscall, client->arena.start)
+	long result = client->has_ring ? rsyscall_ring_server(client->fds.syscall, client->arena.start)
 				       : rsyscall_server(client->fds.syscall, client->fds.syscall);
 	is_serving = 0;
 	return result;
 }
 
-/* Whether nobody shares this memory: children of a controller's may be in calls that have not ended, on
- * stacks in its arena. */
-static int is_alone(void)
+/* Whether no other process shares this memory. Children of a controller may be in calls that have not ended, on stacks
+ * in its arena. */
+static int is_alone_in_memory(void)
 {
-	u8 info[128];
-	/* It is EINVAL for who shares, and nothing is done for who does not. */
-	long result = syscall6(SYS_unshare, CLONE_VM, 0, 0, 0, 0, 0);
+	u8 info[SIGINFO_SIZE];
+	/* unshare(2) fails with EINVAL if the memory is shared, and does nothing otherwise. */
+	int result = sys_unshare(CLONE_VM);
 	if (result == 0 || result == -EINVAL)
 		return result == 0;
-	/* A filter of system calls refuses to tell. */
-	return syscall6(SYS_waitid, P_ALL, 0, (long)info, WEXITED | WNOHANG | WNOWAIT | WALL, 0, 0) == -ECHILD;
+	/* A seccomp filter refuses that call. Without children the memory is not shared. */
+	return sys_waitid(P_ALL, 0, info, WEXITED | WNOHANG | WNOWAIT | WALL) == -ECHILD;
 }
 
-static void drop_memory(struct client *client)
+/* Unmaps the arena of a former controller, or keeps it for later. */
+static void release_arena(struct client *client)
 {
-	int may_drop = is_alone();
-	for (int i = 0; i < KEPT && client->arena.size; i++)
+	int may_unmap = is_alone_in_memory();
+	for (int i = 0; i < KEPT_ARENAS && client->arena.size; i++)
 		if (!client->kept[i].size) {
 			client->kept[i] = client->arena;
 			client->arena.size = 0;
 		}
-	for (int i = 0; i < KEPT && may_drop; i++)
-		drop_arena(&client->kept[i]);
-	if (may_drop)
-		drop_arena(&client->arena);
+	for (int i = 0; i < KEPT_ARENAS && may_unmap; i++)
+		unmap_arena(&client->kept[i]);
+	if (may_unmap)
+		unmap_arena(&client->arena);
 	client->arena.size = 0;
-}
-
-/* Which the last controller may have changed. */
-static void ignore_sigpipe(void)
-{
-	struct {
-		u64 handler, flags, restorer, mask;
-	} ignore = {SIG_IGN, 0, 0, 0};
-	syscall6(SYS_rt_sigaction, SIGPIPE, (long)&ignore, 0, sizeof ignore.mask, 0, 0);
 }
 
 static void serve_next(struct client *client)
 {
 	struct control_fds *fds = &client->fds;
-	fds->handshake = next_client(fds);
+	fds->handshake = accept_client(fds);
 	if (fds->handshake < 0)
 		return;
-	int is_welcome = shake_hands(client);
+	int is_accepted = shake_hands(client);
 	sys_close(fds->handshake);
-	take_back(fds, 1, 1 + SPARES);
-	if (is_welcome) {
-		ignore_sigpipe();
+	reclaim_numbers(fds, 1, 1 + SPARES);
+	if (is_accepted) {
+		/* The last controller may have changed that. */
+		set_disposition(SIGPIPE, SIG_IGN);
 		rsyscall_enter(&place, serve_client, client);
 		is_serving = 0;
 	}
-	drop_memory(client);
+	release_arena(client);
 }
 
-void stay(int listening, const struct launch *launch)
+void serve_controllers(int listening, const struct launch *launch)
 {
 	struct client client = {.launch = launch};
-	/* Not with the terminal, nor with a pipe that the last controller held. Who leads a session has none
-	 * to leave. */
-	if (syscall6(SYS_setsid, 0, 0, 0, 0, 0, 0) < 0 &&
-	    syscall6(SYS_getsid, 0, 0, 0, 0, 0, 0) != syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0))
-		fail("cannot begin a session: it leads a process group", 0, 0);
-	/* From now on SO_PEERCRED of its clients names this process, and no longer the controller that made it. */
-	syscall6(SYS_listen, listening, BACKLOG, 0, 0, 0, 0);
-	long first = take_any_numbers(listening);
+	/* A session of its own, so that it does not end with the terminal. A session leader keeps its session. */
+	if (sys_setsid() < 0 && sys_getsid() != sys_getpid())
+		fail("cannot begin a session: this process leads a process group", 0, 0);
+	/* After this SO_PEERCRED names this process to its clients, and no longer the controller that made the socket. */
+	sys_listen(listening, BACKLOG);
+	int first = reserve_numbers(listening);
 	if (first < 0)
-		fail("no descriptor is left", 0, -first);
+		fail("cannot reserve descriptors", 0, -first);
 	sys_close(listening);
-	set_numbers(&client.fds, (int)first);
+	set_numbers(&client.fds, first);
 	for (;;)
 		serve_next(&client);
 }

@@ -3,8 +3,8 @@
 
 #include "hello.h"
 
-/* Serves whoever connects to a listening Unix stream socket and may, one after the other, for ever. The
- * descriptor is this function's own. */
-__attribute__((noreturn)) void stay(int listening, const struct launch *launch);
+/* Serves controllers that connect to a listening Unix stream socket and that have the right to, one after the other,
+ * forever. Takes over the descriptor. */
+__attribute__((noreturn)) void serve_controllers(int listening, const struct launch *launch);
 
 #endif

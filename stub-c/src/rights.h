@@ -3,13 +3,13 @@
 
 #include "hello.h"
 
-/* Fails if the file of this program gives rights to its callers: set-user-ID, set-group-ID or
- * capabilities. A program that does what others tell it would hand them on. */
+/* Fails if the file of this program gives rights to its callers: set-user-ID, set-group-ID or capabilities. This
+ * program does what a server tells it, so it would give these rights to the server. */
 void refuse_rights_of_file(const struct launch *launch);
 
-/* Whether a server, known by our end of the connection, may have the rights of this process: it is root's, or of
- * the user as whom this process acts. A caller that has rights which its own user has not (is_secure) may have
- * been led to a server of that user's. */
-int may_obey(int fd, const struct launch *launch);
+/* Whether a server may have the rights of this process. `fd` is our end of the connection to it. The server must be
+ * root's, or of the user as whom this process acts. If the caller has rights that its own user lacks (is_secure), a
+ * server of that user is refused: that user may have led the caller to it. */
+int may_trust_server(int fd, const struct launch *launch);
 
 #endif

@@ -1,52 +1,54 @@
-/* The server loop for a client on this host: requests and results in memory that both have. */
 #include "rsyscall/ring.h"
-#include "kernel.h"
-#include "rsyscall/server.h"
+#include "sys.h"
 
-/* Nanoseconds for which it looks out for the next request: a few times what it costs to be woken where
- * that has paid, and hardly at all where it has not. */
+/* Nanoseconds for which the server spins for the next request: a few times the cost of a wake-up if requests come
+ * within that time, and hardly at all if they do not. */
 #define SPIN_AT_FIRST 50000
 #define SPIN_AT_MOST 200000
 #define SPIN_AT_LEAST 2000
 
-/* How often it is woken between two looks whether there is a second CPU by now. */
-#define RECHECK 16
+/* A server that shares its only CPU with the client checks after this many wake-ups whether it still does. */
+#define WAKES_PER_CHECK 16
 
-/* How often it looks between two looks at the clock. */
-#define LOOKS 64
+/* The clock is read once per this many reads of the slot. */
+#define READS_PER_CLOCK 64
+
+/* One byte wakes a sleeper. Several may have arrived, and their values do not matter. */
+#define WAKE_BYTES_AT_MOST 64
 
 #define load(from) __atomic_load_n(from, __ATOMIC_SEQ_CST)
 #define store(to, value) __atomic_store_n(to, value, __ATOMIC_SEQ_CST)
 
-/* Nanoseconds; 0 where a filter of system calls refuses the clock. */
+/* Nanoseconds; 0 where a seccomp filter refuses the call. */
 static u64 now(void)
 {
 	struct timespec time;
-	if (syscall6(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&time, 0, 0, 0, 0) < 0)
+	if (sys_clock_gettime(CLOCK_MONOTONIC, &time) < 0)
 		return 0;
-	return (u64)time.seconds * 1000000000 + (u64)time.nanoseconds;
+	return (u64)(time.seconds * NANOSECONDS + time.nanoseconds);
 }
 
-i32 rsyscall_only_cpu(void)
+/* The only CPU on which this process may run; -1 if there are several, or if the kernel does not say. */
+static i32 only_cpu(void)
 {
 	u64 mask[16];
 	i32 only = -1;
-	long size = syscall6(SYS_sched_getaffinity, 0, sizeof mask, (long)mask, 0, 0, 0);
-	for (long i = 0; i < size / 8; i++)
+	int words = (int)(sys_sched_getaffinity(mask, sizeof mask) / (long)sizeof mask[0]);
+	for (int i = 0; i < words; i++)
 		for (u64 word = mask[i]; word; word &= word - 1) {
 			if (only >= 0)
 				return -1;
-			only = (i32)i * 64 + __builtin_ctzl(word);
+			only = i * 64 + __builtin_ctzl(word);
 		}
 	return only;
 }
 
-/* Whether the request came while we looked out for it. */
+/* Whether the request arrived within the time. */
 static int spin(const struct rsyscall_slot *slot, u32 requested, u64 nanoseconds)
 {
 	u64 end = 0;
 	for (;;) {
-		for (u32 i = 0; i < LOOKS; i++) {
+		for (u32 i = 0; i < READS_PER_CLOCK; i++) {
 			if (load(&slot->state) == requested)
 				return 1;
 			cpu_relax();
@@ -61,14 +63,14 @@ static int spin(const struct rsyscall_slot *slot, u32 requested, u64 nanoseconds
 	}
 }
 
-/* Wakes the client if it sleeps: results are there. */
+/* Wakes the client if it sleeps, because there are results for it. */
 static long wake_client(int fd, struct rsyscall_ring *ring)
 {
 	if (!load(&ring->client_sleeps) || !__atomic_exchange_n(&ring->client_sleeps, 0, __ATOMIC_SEQ_CST))
 		return 0;
 	long sent;
 	do
-		sent = sys_send(fd, "", 1);
+		sent = sys_send(fd, "", 1, 0);
 	while (sent == -EINTR);
 	return sent;
 }
@@ -83,19 +85,19 @@ static u64 half(u64 budget)
 	return budget / 2 < SPIN_AT_LEAST ? SPIN_AT_LEAST : budget / 2;
 }
 
-long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring)
+long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring, rsyscall_performer *perform)
 {
 	u64 budget = SPIN_AT_FIRST;
-	u32 finished = 0; /* results of which the client may not know */
+	u32 finished = 0; /* results for which the client was not woken */
 	u32 wakes = 0;
-	ring->server_cpu = rsyscall_only_cpu();
+	ring->server_cpu = only_cpu();
 
 	for (u32 call = 0;;) {
 		struct rsyscall_slot *slot = &ring->slots[call % RSYSCALL_RING_SLOTS];
 		u32 requested = 2 * call + 1;
 		int has_request = load(&slot->state) == requested;
 
-		/* As on a socket: no result waits for a call that may block. */
+		/* A result must not wait for a call that may block. */
 		if (finished && !(has_request && slot->number & RSYSCALL_SLOT_PROMPT)) {
 			finished = 0;
 			long sent = wake_client(fd, ring);
@@ -106,7 +108,7 @@ long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring)
 			struct rsyscall_request request = {slot->number & ~RSYSCALL_SLOT_PROMPT, 0, {0}};
 			for (u32 i = 0; i < 6; i++)
 				request.args[i] = slot->args[i];
-			slot->result = rsyscall_perform(&request);
+			slot->result = perform(&request);
 			store(&slot->state, 2 * call + 2);
 			finished++;
 			if (++call == RSYSCALL_RING_CALLS)
@@ -123,16 +125,16 @@ long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring)
 			budget = half(budget);
 		}
 		store(&ring->server_sleeps, 1);
-		/* The client looks at server_sleeps after it has written a request, and we look the other way
-		 * round, so one of us sees the other. */
+		/* The client writes a request and then reads server_sleeps. The server writes server_sleeps and then
+		 * reads the slot. So at least one of them sees what the other has written. */
 		if (load(&slot->state) == requested) {
 			store(&ring->server_sleeps, 0);
 			continue;
 		}
-		char bells[64];
+		char wake_bytes[WAKE_BYTES_AT_MOST];
 		u64 asleep = may_spin ? now() : 0;
-		sys_await_input(fd);
-		long got = sys_read(fd, bells, sizeof bells);
+		wait_for_input(fd);
+		long got = sys_read(fd, wake_bytes, sizeof wake_bytes);
 		store(&ring->server_sleeps, 0);
 		if (got == -EINTR)
 			continue;
@@ -140,8 +142,9 @@ long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring)
 			return got;
 		if (may_spin && now() - asleep < SPIN_AT_FIRST)
 			budget = twice(budget);
-		/* It may change at any time. Not to know of a second CPU costs less than not to have one. */
-		if (may_spin || ++wakes % RECHECK == 0)
-			ring->server_cpu = rsyscall_only_cpu();
+		/* The affinity may change at any time. A server that spins on a single CPU costs more than one that does
+		 * not spin on two: so the former checks at every wake-up, the latter rarely. */
+		if (may_spin || ++wakes % WAKES_PER_CHECK == 0)
+			ring->server_cpu = only_cpu();
 	}
 }

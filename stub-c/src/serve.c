@@ -1,55 +1,46 @@
-/* What every process of ours does once it has a socket to its controller. */
 #include "serve.h"
 #include "arena.h"
 #include "ending.h"
-#include "kernel.h"
-#include "rsyscall/server.h"
+#include "rsyscall/operation.h"
+#include "sys.h"
 
-/* Shells keep the numbers below 10 for redirections and put their own just above; so far up nobody
- * expects a number to be free. A low RLIMIT_NOFILE refuses it, and then any but stdio must do. */
-#define SET_ASIDE_FROM 100
-
-long try_set_aside(int fd)
+int dup_high(int fd)
 {
-	long aside = sys_fcntl(fd, F_DUPFD_CLOEXEC, SET_ASIDE_FROM);
-	return aside < 0 ? sys_fcntl(fd, F_DUPFD_CLOEXEC, 3) : aside;
-}
-
-int set_aside(int fd)
-{
-	long aside = try_set_aside(fd);
-	if (aside < 0)
-		fail("no descriptor is left", 0, -aside);
-	return (int)aside;
+	int high = sys_fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FDS);
+	if (high < 0)
+		high = sys_fcntl(fd, F_DUPFD_CLOEXEC, LOW_FDS);
+	if (high < 0)
+		fail("cannot duplicate a descriptor", 0, -high);
+	return high;
 }
 
 void serve_on(int handshake, const struct launch *launch, int offers_memory)
 {
-	/* Reserved now, so that the server knows the numbers without another round trip. */
+	/* These numbers are reserved before the hello announces them, so that the server may use them at once. */
 	struct control_fds fds = {.handshake = handshake, .listening = -1};
-	fds.syscall = set_aside(handshake);
-	fds.data = set_aside(handshake);
-	fds.connection = set_aside(handshake);
-	fds.lifeline = set_aside(handshake);
+	fds.syscall = dup_high(handshake);
+	fds.data = dup_high(handshake);
+	fds.connection = dup_high(handshake);
+	fds.lifeline = dup_high(handshake);
 	struct arena arena = {-1, 0, 0};
 	if (offers_memory)
 		arena = make_arena();
 	struct problem problem;
-	int has_ring = say_hello(&fds, launch, &arena, &problem);
+	int has_ring = send_hello(&fds, launch, &arena, &problem);
 	if (has_ring == 0)
-		has_ring = await_welcome(&fds, &problem);
+		has_ring = receive_welcome(&fds, &problem);
 	if (has_ring < 0)
 		fail(problem.what, problem.subject[0] ? problem.subject : 0, problem.error);
 	sys_close(fds.handshake);
 	if (has_ring && !arena.size)
-		fail("the server wants to share memory, and was offered none", 0, 0);
+		fail("the server asked for shared memory, which this process did not offer", 0, 0);
 	if (has_ring)
 		sys_close(fds.data);
 	else
-		drop_arena(&arena);
+		unmap_arena(&arena);
 	watch_lifeline(fds.lifeline);
 
-	long error = has_ring ? -rsyscall_serve_ring(fds.syscall, arena.start)
-			      : -rsyscall_server(fds.syscall, fds.syscall);
-	fail(CONTROLLER_GONE, 0, error);
+	long result = has_ring ? rsyscall_ring_server(fds.syscall, arena.start)
+			       : rsyscall_server(fds.syscall, fds.syscall);
+	fail(CONTROLLER_GONE, 0, -result);
 }

@@ -1,16 +1,20 @@
+/* What a stub and a task do once they have a socket to their controller. */
 #ifndef RSYSCALL_SERVE_H
 #define RSYSCALL_SERVE_H
 
 #include "hello.h"
 
-/* Duplicates a descriptor to a number that programs do not use for their own redirections. */
-int set_aside(int fd);
+/* Where duplicates get their numbers. Shells use numbers below 10 for redirections, and put descriptors of their own
+ * just above. Programs expect no free number as high as HIGH_FDS. If a low RLIMIT_NOFILE refuses those, any number
+ * that is not of a standard descriptor must do. */
+#define HIGH_FDS 100
+#define LOW_FDS 3
 
-/* As set_aside, but returns -errno if there is no number left. */
-long try_set_aside(int fd);
+/* Duplicates a descriptor to such a number, or fails. */
+int dup_high(int fd);
 
-/* Says hello on a Unix stream socket, takes the welcome, and performs what it is asked to until the
- * controller is gone. offers_memory: whether who reads the hello can map what comes with it. */
+/* Sends the hello on a Unix stream socket, takes the welcome, and performs requests until the controller is gone.
+ * offers_memory: whether the peer can map the memory of an arena. */
 __attribute__((noreturn)) void serve_on(int handshake, const struct launch *launch, int offers_memory);
 
 #endif

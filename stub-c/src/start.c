@@ -1,17 +1,12 @@
-/* Where a program of ours begins. */
 #include "start.h"
+#include "kernel.h"
 #include "rights.h"
 
-#define AT_NULL 0
-#define AT_PAGESZ 6
-#define AT_SECURE 23
-#define AT_EXECFN 31
+#define USUAL_PAGE_SIZE 4096
 
-/* start: what the kernel left on the stack, which is argc, argv, 0, environment, 0, and the
- * auxiliary vector of pairs. */
-__attribute__((noreturn, used)) void rsyscall_start(u64 *start)
+void rsyscall_start(u64 *start)
 {
-	struct launch launch = {.argv = (char **)(start + 1), .page_size = 4096};
+	struct launch launch = {.argv = (char **)(start + 1), .page_size = USUAL_PAGE_SIZE};
 	launch.environment = launch.argv + start[0] + 1;
 	char **end = launch.environment;
 	while (*end)

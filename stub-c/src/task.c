@@ -1,25 +1,11 @@
-/* The task: launched by a controller that has a way to its stdin, or to its stdin and stdout. */
+/* The task: a controller executes it where it can reach its stdin, or its stdin and stdout. */
 #include "ending.h"
-#include "kernel.h"
-#include "mux.h"
+#include "mux/mux.h"
 #include "persistent.h"
 #include "serve.h"
 #include "start.h"
+#include "sys.h"
 #include "text.h"
-
-#define STATUS_USAGE 2
-#define PATH_SIZE 4096
-#define SO_TYPE 3
-#define SO_ACCEPTCONN 30
-#define SO_DOMAIN 39
-#define PR_SET_PDEATHSIG 1
-#define PR_SET_NAME 15
-#define TCGETS 0x5401
-#define FIONREAD 0x541b
-#define F_GETFD 1
-#define O_WRONLY 1
-#define SIGKILL 9
-#define SIGCHLD 17
 
 static const char usage[] =
 	"usage: rsyscall-task [--unlink] stdin|command|persistent\n"
@@ -29,7 +15,7 @@ static const char usage[] =
 	"\n"
 	"  stdin       stdin is a Unix stream socket to the controller\n"
 	"  command     stdin and stdout carry bytes from and to the controller\n"
-	"  persistent  stdin is a Unix stream socket on which controllers are awaited\n"
+	"  persistent  stdin is a Unix stream socket that listens for controllers\n"
 	"  --unlink    removes this executable first\n";
 
 static int is_same(const char *a, const char *b)
@@ -37,16 +23,10 @@ static int is_same(const char *a, const char *b)
 	return starts_with(a, b) && starts_with(b, a);
 }
 
-__attribute__((noreturn)) static void end(int status)
-{
-	syscall6(SYS_exit_group, status, 0, 0, 0, 0, 0);
-	__builtin_unreachable();
-}
-
 __attribute__((noreturn)) static void print(int fd, const char *text, int status)
 {
 	u64 length = length_of(text);
-	end(sys_write(fd, text, length) == (long)length ? status : 1);
+	sys_exit_group(sys_write(fd, text, length) == (long)length ? status : STATUS_FAILED);
 }
 
 static int is_open(int fd)
@@ -54,131 +34,127 @@ static int is_open(int fd)
 	return sys_fcntl(fd, F_GETFD, 0) >= 0;
 }
 
-/* Makes fd a descriptor of /dev/null, or of something as empty: a root may have no /dev. */
-static void empty(int fd, int flags)
+/* Replaces a descriptor by one of /dev/null. Where there is no /dev, the replacement for reading is an empty pipe, and
+ * a descriptor for writing is closed. */
+static void replace_by_null(int fd, int flags)
 {
 	i32 pipe[2];
-	long null = sys_openat("/dev/null", flags);
-	if (null >= 0) {
-		pipe[0] = (i32)null;
-	} else if (flags == O_RDONLY && syscall6(SYS_pipe2, (long)pipe, 0, 0, 0, 0, 0) == 0) {
+	int null = sys_open("/dev/null", flags);
+	if (null < 0 && flags == O_RDONLY && sys_pipe2(pipe, 0) == 0) {
+		null = pipe[0];
 		sys_close(pipe[1]);
-	} else {
-		sys_close(fd);
-		return;
 	}
-	if (pipe[0] == fd)
-		return;
-	syscall6(SYS_dup3, pipe[0], fd, 0, 0, 0, 0);
-	sys_close(pipe[0]);
+	if (null < 0) {
+		sys_close(fd);
+	} else if (null != fd) {
+		sys_dup3(null, fd, 0);
+		sys_close(null);
+	}
 }
 
 static int is_terminal(int fd)
 {
-	u8 termios[256];
-	return syscall6(SYS_ioctl, fd, TCGETS, (long)termios, 0, 0, 0) == 0;
+	u8 termios[TERMIOS_SIZE];
+	return sys_ioctl(fd, TCGETS, termios) == 0;
 }
 
-/* Whether there is nothing to be read from stdin, and never will be. */
+/* Whether there is nothing to read from stdin, and never will be. */
 static int stdin_has_ended(void)
 {
-	struct pollfd poll = {0, POLLIN, 0};
-	struct timespec now = {0, 0};
-	i32 left = 0;
-	return sys_ppoll(&poll, 1, &now) == 1 &&
-	       !(syscall6(SYS_ioctl, 0, FIONREAD, (long)&left, 0, 0, 0) == 0 && left > 0);
+	i32 unread = 0;
+	return has_event(STDIN, POLLIN) && !(sys_ioctl(STDIN, FIONREAD, &unread) == 0 && unread > 0);
 }
 
-/* Ends because of what carries the stream. The controller takes the reason, a word, from stdout: it may get no
- * stderr, or as text of any kind. See bootScript.ts. */
+/* Ends because stdin and stdout cannot carry the stream. The controller reads the reason, a word, from stdout: it may
+ * get no stderr, and other programs may write to that too. See bootScript.ts. */
 __attribute__((noreturn)) static void refuse(const char *reason, const char *what)
 {
 	char line[64] = "rsyscall-refused ";
 	append(line, sizeof line, reason);
 	append(line, sizeof line, "\n");
-	sys_write(1, line, length_of(line));
+	sys_write(STDOUT, line, length_of(line));
 	fail_with(STATUS_USAGE, what, 0, 0);
 }
 
-static int socket_option(int fd, int option)
+static int is_unix_stream(int fd)
 {
-	i32 value = -1;
-	u32 length = sizeof value;
-	if (syscall6(SYS_getsockopt, fd, SOL_SOCKET, option, (long)&value, (long)&length, 0) < 0)
-		return -1;
-	return value;
+	return socket_option(fd, SO_DOMAIN) == AF_UNIX && socket_option(fd, SO_TYPE) == SOCK_STREAM;
 }
 
 /* Removes the file of this program, if it still has a name. */
 static void unlink_self(const struct launch *launch)
 {
-	char path[PATH_SIZE];
-	long length = syscall6(SYS_readlinkat, AT_FDCWD, (long)"/proc/self/exe", (long)path, sizeof path - 1, 0, 0);
+	char path[PATH_MAX];
+	long length = sys_readlink("/proc/self/exe", path, sizeof path - 1);
 	path[length > 0 ? length : 0] = 0;
 	const char *name = length > 0 ? path : launch->execfn;
-	long result = name ? syscall6(SYS_unlinkat, AT_FDCWD, (long)name, 0, 0, 0, 0) : -ENOENT;
+	int result = name ? sys_unlink(name) : -ENOENT;
 	if (result < 0 && result != -ENOENT)
 		fail("cannot remove", name, -result);
 }
 
 __attribute__((noreturn)) static void serve_stdin(const struct launch *launch)
 {
-	if (socket_option(0, SO_DOMAIN) != AF_UNIX || socket_option(0, SO_TYPE) != SOCK_STREAM)
-		fail_with(STATUS_USAGE, "stdin is no Unix stream socket", 0, 0);
-	int handshake = set_aside(0);
-	empty(0, O_RDONLY);
+	if (!is_unix_stream(STDIN))
+		fail_with(STATUS_USAGE, "stdin is not a Unix stream socket", 0, 0);
+	int handshake = dup_high(STDIN);
+	replace_by_null(STDIN, O_RDONLY);
 	serve_on(handshake, launch, 1);
 }
 
 __attribute__((noreturn)) static void serve_persistently(const struct launch *launch)
 {
-	if (socket_option(0, SO_DOMAIN) != AF_UNIX || socket_option(0, SO_TYPE) != SOCK_STREAM ||
-	    socket_option(0, SO_ACCEPTCONN) != 1)
-		fail_with(STATUS_USAGE, "stdin is no Unix stream socket that listens", 0, 0);
-	int listening = set_aside(0);
-	empty(0, O_RDONLY);
-	stay(listening, launch);
+	if (!is_unix_stream(STDIN) || socket_option(STDIN, SO_ACCEPTCONN) != 1)
+		fail_with(STATUS_USAGE, "stdin is not a listening Unix stream socket", 0, 0);
+	int listening = dup_high(STDIN);
+	replace_by_null(STDIN, O_RDONLY);
+	serve_controllers(listening, launch);
+}
+
+/* The child of the process that carries the stream: it serves. */
+__attribute__((noreturn)) static void serve_stream(int fd, int parent, const struct launch *launch)
+{
+	/* This process may change its user, or execute another program. It must not stay behind alone even then. */
+	sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (sys_getppid() != parent)
+		sys_exit_group(STATUS_FAILED);
+	int handshake = dup_high(fd);
+	sys_close(fd);
+	replace_by_null(STDIN, O_RDONLY);
+	if (sys_dup3(STDERR, STDOUT, 0) < 0)
+		sys_close(STDOUT);
+	/* The controller is at the other end of a stream of bytes, and cannot map memory. */
+	serve_on(handshake, launch, 0);
 }
 
 __attribute__((noreturn)) static void serve_command(const struct launch *launch)
 {
 	i32 pair[2];
-	if (!is_open(1))
+	if (!is_open(STDOUT))
 		fail_with(STATUS_USAGE, "stdout is closed", 0, 0);
-	if (is_terminal(0) || is_terminal(1))
+	if (is_terminal(STDIN) || is_terminal(STDOUT))
 		refuse("terminal", "stdin or stdout is a terminal, which changes bytes");
-	/* The controller speaks second. */
-	if (!is_open(0) || stdin_has_ended())
-		refuse("stdin", "stdin is closed, or has ended before anything came");
-	/* For ps(1): a memfd, or a file that was sent, is called otherwise. */
-	syscall6(SYS_prctl, PR_SET_NAME, (long)"rsyscall-task", 0, 0, 0, 0);
-	/* A socket must not get the number on which messages are written. */
-	if (!is_open(2))
-		empty(2, O_WRONLY);
-	long result = syscall6(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, (long)pair, 0, 0);
+	/* The controller writes only after this process has, so stdin cannot have ended yet. */
+	if (!is_open(STDIN) || stdin_has_ended())
+		refuse("stdin", "stdin is closed, or ended before the first byte");
+	/* For ps(1): the executable is a memfd, or a file with a name of its own. */
+	sys_prctl(PR_SET_NAME, (long)"rsyscall-task");
+	/* A socket must not get the number to which messages are written. */
+	if (!is_open(STDERR))
+		replace_by_null(STDERR, O_WRONLY);
+	int result = sys_socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, pair);
 	if (result < 0)
 		fail("cannot make a socket", 0, -result);
-	long parent = syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0);
-	long child = syscall6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
+	int parent = sys_getpid();
+	int child = sys_fork();
 	if (child < 0)
 		fail("cannot fork", 0, -child);
-	if (child) {
-		sys_close(pair[1]);
-		run_mux(pair[0], (i32)child);
+	if (child == 0) {
+		sys_close(pair[0]);
+		serve_stream(pair[1], parent, launch);
 	}
-	/* Whatever becomes of this process, which may change its user or execute something else, it does
-	 * not stay behind alone. */
-	syscall6(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0);
-	if (syscall6(SYS_getppid, 0, 0, 0, 0, 0, 0) != parent)
-		end(1);
-	sys_close(pair[0]);
-	int handshake = set_aside(pair[1]);
 	sys_close(pair[1]);
-	empty(0, O_RDONLY);
-	if (syscall6(SYS_dup3, 2, 1, 0, 0, 0, 0) < 0)
-		sys_close(1);
-	/* Whoever reads the hello is at the other end of a stream of bytes, and has no memory in common. */
-	serve_on(handshake, launch, 0);
+	run_mux(pair[0], child);
 }
 
 void run(const struct launch *launch)
@@ -190,14 +166,14 @@ void run(const struct launch *launch)
 	if (unlinks)
 		argument++;
 	if (!*argument || argument[1])
-		print(2, usage, STATUS_USAGE);
+		print(STDERR, usage, STATUS_USAGE);
 	if (!unlinks && is_same(*argument, "--help"))
-		print(1, usage, 0);
+		print(STDOUT, usage, 0);
 	if (!unlinks && is_same(*argument, "--version")) {
 		char line[64] = "rsyscall ";
 		append_number(line, sizeof line, RSYSCALL_VERSION);
 		append(line, sizeof line, " " RSYSCALL_MACHINE_NAME "\n");
-		print(1, line, 0);
+		print(STDOUT, line, 0);
 	}
 	static const struct {
 		const char *name;
@@ -209,5 +185,5 @@ void run(const struct launch *launch)
 				unlink_self(launch);
 			modes[i].serve(launch);
 		}
-	print(2, usage, STATUS_USAGE);
+	print(STDERR, usage, STATUS_USAGE);
 }

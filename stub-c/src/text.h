@@ -1,4 +1,4 @@
-/* The few string functions that a program without libc has to bring along. */
+/* The few string functions that a program without a C library needs. */
 #ifndef RSYSCALL_TEXT_H
 #define RSYSCALL_TEXT_H
 
@@ -20,7 +20,7 @@ static inline int starts_with(const char *text, const char *prefix)
 	return 1;
 }
 
-/* Appends a string to a bounded buffer that stays NUL-terminated. Returns 0 when it did not fit. */
+/* Appends a string to a bounded buffer that stays NUL-terminated. Returns 0 and appends nothing if it does not fit. */
 static inline int append(char *buffer, u64 size, const char *text)
 {
 	u64 at = length_of(buffer);
@@ -32,9 +32,10 @@ static inline int append(char *buffer, u64 size, const char *text)
 	return 1;
 }
 
+/* Appends a decimal number. */
 static inline void append_number(char *buffer, u64 size, u64 value)
 {
-	char digits[21];
+	char digits[sizeof "18446744073709551615"];
 	u32 at = sizeof digits - 1;
 	digits[at] = 0;
 	do

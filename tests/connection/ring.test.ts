@@ -15,14 +15,13 @@ import {
 import { batchThen, getpid } from "@rsyscall/near";
 import { type StubCall, StubServer, type StubServerOptions } from "@rsyscall/stub-server";
 import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { REQUEST_SIZE } from "@rsyscall/wire";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
 
 /** Bytes that a process has read, from sockets too: proc(5). */
 const bytesRead = (pid: number): number =>
   Number(/^rchar: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, "latin1"))?.[1]);
-
-const REQUEST_SIZE = 56;
 
 /** Bytes that a process reads for every call, if it makes many. */
 const readForACall = (thread: Thread, pid: number) =>

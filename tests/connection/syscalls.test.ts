@@ -13,9 +13,7 @@ describe.each(wires)("system calls in a stub, %s", (_wire, launchStub) => {
     const order: Array<number> = [];
     const results = yield* Effect.all(
       Array.from({ length: 1000 }, (_, i) =>
-        Effect.tap(call(task.sysif, "umask", undefined, i % 0o777), () =>
-          Effect.sync(() => order.push(i)),
-        ),
+        Effect.tap(call(task.sysif, "umask", i % 0o777), () => Effect.sync(() => order.push(i))),
       ),
       { concurrency: "unbounded" },
     );

@@ -25,6 +25,6 @@ export const refuse = (thread: Thread, name: SyscallName, errno: "ENOSYS" | "EPE
       program.setUint16(0, 4, true);
       program.setBigUint64(8, BigInt(yield* pointer.address()), true);
       const address = yield* (yield* thread.ptr(new Uint8Array(program.buffer))).address();
-      yield* call(thread.task.sysif, "prctl", "seccomp", 22 /* PR_SET_SECCOMP */, 2, address, 0, 0);
+      yield* call(thread.task.sysif, "prctl", 22 /* PR_SET_SECCOMP */, 2, address, 0, 0);
     }),
   );

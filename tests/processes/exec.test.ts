@@ -388,7 +388,7 @@ describe("clone in a process of few rights", () => {
       for (const name of ["clone3", "close_range"] as const) {
         yield* refuse(thread, name, errno);
         const direct = (yield* Effect.flip(
-          syscall(thread.task.sysif, name, undefined, 0, 0, 0, 0, 0, 0),
+          syscall(thread.task.sysif, name, 0, 0, 0, 0, 0, 0),
         )) as SyscallError;
         assert.equal(direct.errno, errno);
       }

@@ -139,7 +139,7 @@ describe("waiting", () => {
         Effect.gen(function* () {
           const child = yield* thread.fork();
           // Without a core file for each of them.
-          yield* syscall(child.task.sysif, "prctl", undefined, 4 /* PR_SET_DUMPABLE */, 0, 0, 0, 0);
+          yield* syscall(child.task.sysif, "prctl", 4 /* PR_SET_DUMPABLE */, 0, 0, 0, 0);
           yield* child.process.kill(signal);
           return yield* child.process.wait();
         }),

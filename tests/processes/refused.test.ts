@@ -31,7 +31,7 @@ for (const errno of ["ENOSYS", "EPERM"] as const)
       const { thread } = (yield* launchStub).call;
       for (const name of newer) {
         yield* refuse(thread, name, errno);
-        const direct = call(thread.task.sysif, name, undefined, 0, 0);
+        const direct = call(thread.task.sysif, name, 0, 0, 0, 0, 0, 0);
         assert.equal(yield* errnoOf(direct), errno);
       }
       return thread;

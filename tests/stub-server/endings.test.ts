@@ -122,7 +122,7 @@ for number in sys.argv[2:]:
     assert.equal(status, 69);
     assert.match(
       stderr.toString(),
-      /^stub: rsyscall: the controller is gone, and gave no exit status\n$/,
+      /^stub: rsyscall: the controller disconnected without giving an exit status\n$/,
     );
   });
 
@@ -306,7 +306,7 @@ describe("when the controller is killed", () => {
           assert.equal(status, 69);
           assert.match(
             stderr.toString(),
-            /^stub: rsyscall: the controller is gone, and gave no exit status\n$/,
+            /^stub: rsyscall: the controller disconnected without giving an exit status\n$/,
           );
         }
         assert.equal((yield* running.ended).signal, signal);

@@ -14,13 +14,13 @@ import {
 import {
   ftruncate,
   getpid,
-  OP_COPY,
   SyscallHangup,
   type SyscallInterface,
   call as syscall,
 } from "@rsyscall/near";
 import type { StubCall } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
+import { OP_COPY } from "@rsyscall/wire";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
 
@@ -411,7 +411,7 @@ describe("a client with a ring", () => {
     yield* Effect.scoped(
       Effect.gen(function* () {
         const memfd = yield* memory();
-        const whole = syscall(task.sysif, "fallocate", undefined, memfd.near, 3, 0, MIB);
+        const whole = syscall(task.sysif, "fallocate", memfd.near, 3, 0, MIB);
         punch = whole;
         assert.isTrue(hasRing(yield* passing(socket, offering(), [memfd])));
         while (rounds < 50) yield* turn;

@@ -223,7 +223,7 @@ describe("what is in the directory", () => {
 
 /** The message of a stub that finds no server. */
 const noServer = (path: string) =>
-  `rsyscall: no server: there is no socket beside ${path}, and RSYSCALL_UNIX_STUB_SOCK_PATH is not set. A copy or hard link under another name finds its server only if it was made with link: "script"\n`;
+  `rsyscall: found no server: there is no socket beside ${path}, and RSYSCALL_UNIX_STUB_SOCK_PATH is not set. A copy or hard link under another name finds its server only if it was made with link: "script"\n`;
 
 describe("other names", () => {
   for (const link of modes)
@@ -373,7 +373,7 @@ sys.exit(ended.returncode)`,
       const env = { RSYSCALL_UNIX_STUB_SOCK_PATH: server.path.text };
       const led = seen(yield* program(name, args, { env }));
       assert.equal(led.status, 69);
-      assert.include(led.stderr, "RSYSCALL_UNIX_STUB_SOCK_PATH is not heeded");
+      assert.include(led.stderr, "RSYSCALL_UNIX_STUB_SOCK_PATH is ignored");
       const path = join(yield* open, "mail");
       symlinkSync(stub, path);
       const { status, stderr } = seen(yield* beforeStranger(`${path}.sock`, [...asOther, path]));

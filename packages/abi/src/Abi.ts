@@ -1,7 +1,5 @@
 import type { syscalls as aarch64Syscalls } from "./arch/aarch64/syscalls.ts";
-import { aarch64 } from "./arch/aarch64.ts";
 import type { syscalls as x86_64Syscalls } from "./arch/x86_64/syscalls.ts";
-import { x86_64 } from "./arch/x86_64.ts";
 import type { FixedCodec } from "./Codec.ts";
 import type { EpollEvent } from "./sys/epoll.ts";
 import type { Stat } from "./sys/stat.ts";
@@ -30,10 +28,3 @@ export interface Abi {
   /** From what `F.GETFL` gives on this machine to the flags in `O`. */
   openFlagsFromTarget(flags: number): number;
 }
-
-/** The supported machines. */
-export const abis: ReadonlyArray<Abi> = [x86_64, aarch64];
-
-/** The machine whose executables have this `e_machine`; undefined when it is not supported. */
-export const abiOf = (elfMachine: number): Abi | undefined =>
-  abis.find((abi) => abi.elfMachine === elfMachine);

@@ -237,6 +237,23 @@ export const listOf = <A>(element: Codec<A>): Codec<ReadonlyArray<A>> => {
   };
 };
 
+/** An array of `count` elements, as a field of a {@link struct} has it. */
+export const arrayOf = <A>(element: FixedCodec<A>, count: number): FixedCodec<ReadonlyArray<A>> => {
+  const list = listOf(element);
+  const size = count * alignTo(element.size, element.alignment);
+  return fixed(
+    `${element.name}[${count}]`,
+    size,
+    element.alignment,
+    (values, into) => {
+      if (values.length !== count)
+        throw new RangeError(`${values.length} elements are not ${element.name}[${count}]`);
+      list.encode(values, into);
+    },
+    (bytes) => list.decode(bytes.subarray(0, size)),
+  );
+};
+
 /** A field of a {@link struct} that is zero and not part of the record. */
 export interface Reserved extends FixedCodec<undefined> {
   readonly reserved: true;
@@ -259,6 +276,12 @@ export type RecordOf<Fields> = {
   readonly [K in keyof Fields as Fields[K] extends Reserved ? never : K]: ValueOf<Fields[K]>;
 };
 
+/** A codec of a C struct, which also tells where its fields lie. */
+export interface StructCodec<Fields> extends FixedCodec<RecordOf<Fields>> {
+  /** offsetof(3) of each field, reserved ones too, in bytes. */
+  readonly offsets: { readonly [K in keyof Fields]: number };
+}
+
 /**
  * A C struct of these fields in this order, each at the next multiple of its alignment; with
  * `packed`, without any padding. Padding is written as zeros.
@@ -267,20 +290,22 @@ export const struct = <const Fields extends Readonly<Record<string, FixedCodec<u
   name: string,
   fields: Fields,
   options: { readonly packed?: boolean } = {},
-): FixedCodec<RecordOf<Fields>> => {
+): StructCodec<Fields> => {
   const alignmentOf = (codec: FixedCodec<unknown>) => (options.packed ? 1 : codec.alignment);
   let end = 0;
   let alignment = 1;
+  const offsets: Record<string, number> = {};
   const members: Array<{ field: string; offset: number; direct: InPlace<unknown> }> = [];
   for (const [field, codec] of Object.entries<FixedCodec<unknown>>(fields)) {
     const offset = alignTo(end, alignmentOf(codec));
     end = offset + codec.size;
+    offsets[field] = offset;
     alignment = Math.max(alignment, alignmentOf(codec));
     if (!("reserved" in codec))
       members.push({ field, offset, direct: inPlace.get(codec) ?? throughBytes(codec) });
   }
   const size = alignTo(end, alignment);
-  return fixed<RecordOf<Fields>>(
+  const codec = fixed<RecordOf<Fields>>(
     name,
     size,
     alignment,
@@ -300,6 +325,7 @@ export const struct = <const Fields extends Readonly<Record<string, FixedCodec<u
       return record as RecordOf<Fields>;
     },
   );
+  return { ...codec, offsets: offsets as StructCodec<Fields>["offsets"] };
 };
 
 /** A field that is not a scalar. */

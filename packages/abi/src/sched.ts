@@ -86,3 +86,6 @@ export const CpuSet: FixedCodec<CpuSet> = {
     return new Set(cpus.filter((cpu) => ((bytes[cpu >> 3] ?? 0) >> (cpu & 7)) & 1));
   },
 };
+
+/** Policies of sched_setscheduler(2). */
+export const SCHED = { OTHER: 0, FIFO: 1, RR: 2, BATCH: 3, IDLE: 5, DEADLINE: 6, EXT: 7 } as const;

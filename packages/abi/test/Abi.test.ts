@@ -1,8 +1,7 @@
 import { assert, describe, it } from "vitest";
-import { abiOf, abis, type SyscallName } from "../src/Abi.ts";
 import { listOf } from "../src/Codec.ts";
 import { O } from "../src/fcntl.ts";
-import { promptSyscalls } from "../src/prompt.ts";
+import { abiOf, abis, type SyscallName } from "../src/index.ts";
 import { EPOLL } from "../src/sys/epoll.ts";
 import { encoded, roundTrip } from "./codecBytes.ts";
 
@@ -90,17 +89,5 @@ describe("Abi", () => {
       ctime: { ...time, nanoseconds: 0 },
     };
     for (const { stat } of abis) assert.deepEqual(roundTrip(stat, value), value);
-  });
-});
-
-describe("promptSyscalls", () => {
-  it("are without the calls that may wait", () => {
-    for (const name of ["read", "close", "dup3", "fcntl", "futex", "wait4", "getrandom"] as const) {
-      assert.isFalse(promptSyscalls.has(name), name);
-    }
-  });
-
-  it("exist", () => {
-    for (const name of promptSyscalls) assert.isDefined(x86_64.syscallNumber(name), name);
   });
 });

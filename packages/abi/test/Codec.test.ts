@@ -1,5 +1,6 @@
 import { assert, describe, it } from "vitest";
 import {
+  arrayOf,
   Bytes,
   type Codec,
   CString,
@@ -100,6 +101,16 @@ describe("listOf", () => {
   });
 });
 
+describe("arrayOf", () => {
+  it("is as many elements as it says", () => {
+    const three = arrayOf(Uint16, 3);
+    assert.deepEqual([three.size, three.alignment], [6, 2]);
+    keeps(three, [1, 2, 2 ** 16 - 1]);
+    assert.deepEqual(three.decode(new Uint8Array(8)), [0, 0, 0]);
+    refuses(three, [1, 2], [1, 2, 3, 4]);
+  });
+});
+
 describe("struct", () => {
   const Sample = struct("sample", { a: Uint8, b: Uint32, c: Uint16, d: Uint64, e: Uint8 });
 
@@ -124,6 +135,12 @@ describe("struct", () => {
     const value = { a: 1, inner: { a: 1, b: 2, c: 3, d: 4n, e: 5 }, z: 9 };
     keeps(Outer, value);
     assert.equal(encoded(Outer, value)[48], 9);
+  });
+
+  it("tells where its fields are", () => {
+    assert.deepEqual(Sample.offsets, { a: 0, b: 4, c: 8, d: 16, e: 24 });
+    const Room = struct("room", { a: Uint8, room: reserved(8, 4), list: arrayOf(Uint64, 2) });
+    assert.deepEqual(Room.offsets, { a: 0, room: 4, list: 16 });
   });
 
   it("refuses too few bytes", () => {

@@ -13,10 +13,15 @@ export const works = (compiler: string): boolean => {
   }
 };
 
-/** The lines that a C program of these headers and statements prints; `dump` prints bytes. */
+/**
+ * The lines that a C program of these headers and statements prints; `dump` prints bytes.
+ *
+ * @param options of the compiler, such as -I
+ */
 export const run = (
   headers: ReadonlyArray<string>,
   statements: ReadonlyArray<string>,
+  options: ReadonlyArray<string> = [],
 ): Array<string> => {
   const directory = mkdtempSync(join(tmpdir(), "rsyscall-abi-"));
   try {
@@ -33,7 +38,7 @@ export const run = (
       ...statements,
       "return 0; }\n",
     ].join("\n");
-    execFileSync("cc", ["-w", "-x", "c", "-o", program, "-"], { input });
+    execFileSync("cc", ["-w", ...options, "-x", "c", "-o", program, "-"], { input });
     return execFileSync(program, { encoding: "utf8" }).split("\n").slice(0, -1);
   } finally {
     rmSync(directory, { recursive: true });

@@ -65,7 +65,7 @@ export const state: ReadonlyArray<Behaviour> = topic("state of the process", [
   behaviour("makes every descriptor close-on-exec", ["proc"], function* () {
     const thread = yield* newThread;
     const { task } = thread;
-    const flagsOf = (fd: number) => call(task.sysif, "fcntl", `fd ${fd}`, fd, F.GETFD, 0);
+    const flagsOf = (fd: number) => call(task.sysif, "fcntl", fd, F.GETFD, 0);
     const [reader, writer] = yield* thread.pipe();
     const made: Record<string, FileDescriptor> = {
       "a read end": reader,

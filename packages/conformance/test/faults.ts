@@ -3,13 +3,13 @@ import { Errno, F, SIG, SigHow } from "@rsyscall/abi";
 import { sigprocmask } from "@rsyscall/handle";
 import {
   call,
-  OP_CLONE,
   SyscallError,
   type SyscallInterface,
   SyscallSendError,
   type Word,
 } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
+import { OP_CLONE } from "@rsyscall/wire";
 import { Deferred, Effect, Scope } from "effect";
 import type { TransportUnderTest } from "../src/index.ts";
 import { fork, socketStub } from "./transports.ts";
@@ -179,9 +179,7 @@ export const closeLeaked = Effect.sync(() => {
 });
 
 /** The process has a descriptor of which nobody has a handle, and which programs inherit. */
-export const leavesDescriptors = changed(({ task }) =>
-  call(task.sysif, "fcntl", undefined, 0, F.DUPFD, 100),
-);
+export const leavesDescriptors = changed(({ task }) => call(task.sysif, "fcntl", 0, F.DUPFD, 100));
 
 /** The process has a descriptor that programs inherit, and says that it is its own. */
 export const forgetsCloexec = changed((thread) =>

@@ -30,14 +30,13 @@ const STATFS_SIZE = 120;
 /** What a stub offers at most. */
 const ARENA_AT_MOST = 2 ** 30;
 
-/** Sizes that never change: who made it smaller could end us by a SIGBUS. */
+/** The size never changes: a process that made the file smaller could end us by a SIGBUS. */
 const FIXED = F_SEAL.SHRINK | F_SEAL.GROW;
 
 /**
- * How many bytes there are for good; 0 of what is no such memory, or of more than a stub has. To touch memory
- * waits for another process that punches a hole into it (fallocate(2)), the longer the more is there.
- * Files of most file systems have no seals,
- * which the kernel knows without asking them: theirs may never answer.
+ * The size of sealed memory, in bytes; 0 for anything else, or for more than a stub offers. An access to memory waits
+ * while another process punches a hole into it (fallocate(2)), and that takes longer the larger it is. The seals are
+ * asked for first: the kernel answers that without the file system, and a FUSE server may never answer.
  */
 const sealedSize = (memfd: FileDescriptor): Effect.Effect<Word, HandleFailure> =>
   Effect.gen(function* () {
@@ -50,16 +49,13 @@ const sealedSize = (memfd: FileDescriptor): Effect.Effect<Word, HandleFailure> =
     return isError(size) || size > ARENA_AT_MOST ? 0 : size;
   });
 
-/** Memory of huge pages can be sealed too; but a hole in it may be a SIGBUS. */
+/** Memory of huge pages can be sealed as well, but an access to a hole in it may be a SIGBUS. */
 const isTmpfs = (memfd: FileDescriptor): Effect.Effect<boolean, HandleFailure> => {
   const { task } = memfd;
   return Effect.flatMap(memfd.borrow(task), (fd) =>
     task.withMemory(STATFS_SIZE, 8, (status) =>
       Effect.map(
-        batchThen(
-          [call(task.sysif, "fstatfs", `fd ${fd}`, fd, status)],
-          task.sysif.read(status, 8),
-        ),
+        batchThen([call(task.sysif, "fstatfs", fd, status)], task.sysif.read(status, 8)),
         ([, bytes]) => Uint64.decode(bytes) === BigInt(TMPFS_MAGIC),
       ),
     ),
@@ -67,9 +63,8 @@ const isTmpfs = (memfd: FileDescriptor): Effect.Effect<boolean, HandleFailure> =
 };
 
 /**
- * Memory that another process on this host has mapped, and that we reach by its memfd. What is copied
- * there or back makes no system call in the window at its beginning, and one of ours in the rest, of
- * which we map nothing.
+ * Memory that another process on this host has mapped, and that we reach by its memfd. We map the window at its
+ * beginning, where copies need no system call. In the rest a copy is one pread(2) or pwrite(2).
  */
 export class Arena implements SharedMemory {
   /** Where the other process has it. */
@@ -207,19 +202,11 @@ export class Arena implements SharedMemory {
     });
   }
 
-  /** Gives pages back: they are zeros from now on. */
+  /** Gives pages back to the kernel: they are zeros from now on. */
   discard(address: Address, length: number): Effect.Effect<void> {
     if (!this.#memfd.isValid) return Effect.void;
     return Effect.ignore(
-      call(
-        this.#local.sysif,
-        "fallocate",
-        `fd ${this.#fd}`,
-        this.#fd,
-        PUNCH_HOLE,
-        address - this.address,
-        length,
-      ),
+      call(this.#local.sysif, "fallocate", this.#fd, PUNCH_HOLE, address - this.address, length),
     );
   }
 }

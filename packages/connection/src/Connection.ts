@@ -3,18 +3,18 @@ import type { FileDescriptor, HandleFailure, Socket, Task } from "@rsyscall/hand
 import type { Effect, Scope } from "effect";
 
 /**
- * A way to open more channels between two tasks: the access task, which drives, and the task that is
- * driven. They may be the same.
+ * Opens channels between two tasks, the access task, which drives, and the task that is driven, and passes
+ * descriptors between them. They may be the same.
  */
 export interface Connection {
   readonly accessTask: Task;
   readonly accessEpoller: Epoller;
-  /** Whether descriptors can be passed. Not to another host. */
+  /** Whether descriptors can be passed. They cannot be passed to another host. */
   readonly canPass: boolean;
 
   /**
-   * Whether the way to the other end of a channel was cut: that, and not the other end, has ended it. Undefined
-   * where nothing is between the two ends.
+   * Whether a channel ended because the stream between its two ends was cut, and not because the other end was
+   * closed. Undefined if there is no such stream.
    *
    * @param access our end
    */

@@ -27,9 +27,9 @@ export class FdPassConnection implements Connection {
   readonly canPass = true;
   readonly #access: Socket;
   readonly #task: Socket;
-  /** A message and the call that takes it must not be parted by those of another fiber. */
+  /** No other fiber may send or take a message between the two calls of this one. */
   readonly #lock = Semaphore.makeUnsafe(1);
-  /** Every message has its number, for when there was no memory to take the one before. */
+  /** Of the messages: one that could not be taken for want of memory must not pass for the next. */
   #lastId = 0;
 
   /**
@@ -93,8 +93,8 @@ export class FdPassConnection implements Connection {
       Effect.suspend(() => {
         const id = ++this.#lastId;
         const peer = this.#task.task;
-        // Neither call may wait. What was sent is there, for it never leaves this kernel; and a peer that has
-        // left hundreds of messages untaken has no claim to another one.
+        // Neither call may wait. A message that was sent can be taken at once, because it never leaves this
+        // kernel; and a peer that leaves hundreds of messages unread is hung up on.
         const flags = MSG.DONTWAIT;
         const send = Effect.catchIf(from.sendFds(encode(Uint32, id), batch, flags), isEagain, () =>
           endWith(peer, "sendmsg", "the task takes no descriptors"),
@@ -105,7 +105,7 @@ export class FdPassConnection implements Connection {
             ? catchErrno(["EPIPE", "ECONNRESET"], (cause) => takesNone(peer, cause))(send)
             : send,
           Effect.map(receive, (passed) => {
-            // We have sent them ourselves: others have the open file only if they had it before.
+            // We have sent them ourselves: other processes have the open file only if they had it before.
             for (const [i, fd] of passed.entries()) fd.isShared = batch[i]?.isShared ?? true;
             return passed;
           }),

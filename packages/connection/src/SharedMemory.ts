@@ -10,11 +10,11 @@ export interface MappedMemory {
   readonly address: Address;
 }
 
-/** Memory of a task that this process has as well. Addresses are those of the task. */
+/** Memory of a task that this process has as well. All addresses are in the task's address space. */
 export interface SharedMemory {
   /** Whether all of it is shared. */
   readonly has: (address: Address, length: number) => boolean;
-  /** A copy of what `has`. */
+  /** A copy of bytes that are shared: see `has`. */
   readonly read: (address: Address, length: number) => Uint8Array;
   readonly write: (address: Address, bytes: Uint8Array) => void;
   /** Whole pages, without a copy, until the scope closes. */

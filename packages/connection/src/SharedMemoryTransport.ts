@@ -1,40 +1,39 @@
-import type { Allocation, MemoryTransport } from "@rsyscall/memory";
+import type { Allocation, Allocator, MemoryTransport } from "@rsyscall/memory";
 import {
   type Address,
   type ConnectionError,
   isError,
-  OP_COPY,
   oneLine,
   SyscallError,
+  type SyscallFailure,
   type SyscallSendError,
 } from "@rsyscall/near";
+import { OP_COPY } from "@rsyscall/wire";
 import { Effect, Option } from "effect";
 import type { SharedMemory } from "./SharedMemory.ts";
 import type { SyscallConnection } from "./SyscallConnection.ts";
 
-/** Takes memory that is shared, for a moment. */
-export type Stage = (size: number) => Effect.Effect<Allocation, unknown>;
+/** Of copies, in bytes: as malloc(3) gives them to small things. */
+const ALIGNMENT = 8;
 
 /**
- * Memory of a task that we have as well: nothing has to travel. But calls that were submitted and not
- * yet answered may still look at the old bytes, or still write the ones that are asked for; behind them
- * the server itself copies, when it comes to it. So it does with memory that we do not have.
+ * Memory of a task that we have as well: bytes are copied here, without a system call. But calls that were
+ * submitted and not yet answered may still read the old bytes, or still write the bytes that are asked for. Then the
+ * server copies (OP_COPY), in its turn behind these calls. It also copies memory that we do not have.
  */
 export class SharedMemoryTransport implements MemoryTransport {
   readonly #connection: SyscallConnection;
   readonly #memory: SharedMemory;
-  readonly #stage: Stage;
+  /** Of memory that is shared: copies lie there for a moment. */
+  readonly allocator: Allocator;
 
-  constructor(connection: SyscallConnection, memory: SharedMemory, stage: Stage) {
+  constructor(connection: SyscallConnection, memory: SharedMemory, allocator: Allocator) {
     this.#connection = connection;
     this.#memory = memory;
-    this.#stage = stage;
+    this.allocator = allocator;
   }
 
-  read(
-    address: Address,
-    length: number,
-  ): Effect.Effect<Uint8Array, ConnectionError | SyscallError> {
+  read(address: Address, length: number): Effect.Effect<Uint8Array, SyscallFailure> {
     return Effect.suspend(() => {
       const connection = this.#connection;
       if (connection.hasPending) connection.settle();
@@ -42,10 +41,10 @@ export class SharedMemoryTransport implements MemoryTransport {
       const isShared = this.#memory.has(address, length);
       if (!connection.hasPending && isShared) return this.#read(address, length);
       return Effect.acquireUseRelease(
-        Effect.option(this.#stage(length)),
+        Effect.option(this.allocator.malloc(length, ALIGNMENT)),
         (copy) =>
           Option.isNone(copy)
-            ? // No room: then after all that is on its way.
+            ? // No room for a copy: wait for all that is in flight.
               isShared
               ? Effect.andThen(connection.barrier(), this.#read(address, length))
               : Effect.fail(SyscallError.of("memory read", "ENOMEM", `address ${address}`))
@@ -59,17 +58,17 @@ export class SharedMemoryTransport implements MemoryTransport {
     copy: Address,
     address: Address,
     length: number,
-  ): Effect.Effect<Uint8Array, ConnectionError | SyscallError> {
+  ): Effect.Effect<Uint8Array, SyscallFailure> {
     return Effect.flatMap(
       this.#connection.syscall(OP_COPY, copy, address, length),
-      (result): Effect.Effect<Uint8Array, ConnectionError | SyscallError> =>
+      (result): Effect.Effect<Uint8Array, SyscallFailure> =>
         isError(result)
           ? Effect.fail(SyscallError.from("memory read", result, `address ${address}`))
           : this.#read(copy, length),
     );
   }
 
-  /** Memory that we have, or should have: it is another's as well. */
+  /** Touches memory that we have. It fails if the other process has made it unusable. */
   #read(address: Address, length: number): Effect.Effect<Uint8Array, SyscallSendError> {
     return this.#touching("memory read", () => this.#memory.read(address, length));
   }
@@ -96,10 +95,10 @@ export class SharedMemoryTransport implements MemoryTransport {
       const isShared = this.#memory.has(address, bytes.length);
       if (!connection.hasPending && isShared) return this.#write(address, bytes);
       return Effect.uninterruptible(
-        Effect.matchEffect(this.#stage(bytes.length), {
+        Effect.matchEffect(this.allocator.malloc(bytes.length, ALIGNMENT), {
           onSuccess: (copy) =>
             Effect.map(this.#write(copy.address, bytes), () => this.#copy(address, copy)),
-          // No room: then after all that is on its way.
+          // No room for a copy: wait for all that is in flight.
           onFailure: (cause) =>
             isShared
               ? Effect.andThen(connection.barrier(), this.#write(address, bytes))

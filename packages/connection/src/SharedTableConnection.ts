@@ -11,14 +11,14 @@ import { Effect, type Scope } from "effect";
 import type { Connection } from "./Connection.ts";
 import { openAsyncChannels } from "./channels.ts";
 
-/** The connection of a task that shares its descriptor table with another: what that one gets, it has. */
+/** The connection of a task that shares its descriptor table with another task: it has what the other one gets. */
 export class SharedTableConnection implements Connection {
   readonly accessTask: Task;
   readonly accessEpoller: Epoller;
   readonly #other: Connection;
   readonly #otherTask: Task;
   readonly #task: Task;
-  /** Once the task has a table of its own. */
+  /** Used once the task has a table of its own. */
   #own: Connection | undefined;
 
   /**

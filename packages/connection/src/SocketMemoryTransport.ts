@@ -7,34 +7,33 @@ import {
   type ConnectionError,
   type Fd,
   isError,
-  OP_RECV_ALL,
-  OP_SEND_ALL,
   oneLine,
   SyscallError,
   SyscallHangup,
   type Word,
 } from "@rsyscall/near";
+import { OP_RECV_ALL, OP_SEND_ALL } from "@rsyscall/wire";
 import { Effect } from "effect";
 import { Queue } from "./internal/Queue.ts";
 import { ownMemory } from "./SharedMemory.ts";
 import type { SyscallConnection } from "./SyscallConnection.ts";
 
-/** Bytes that go through the memory of our end at a time: what its allocator has at hand without mapping. */
+/** Bytes that go through the memory of our end at a time: its allocator gives so many without mapping more. */
 const PART_SIZE = 64 * 1024;
 
 /** A read whose bytes have not all arrived. */
 interface Incoming {
   readonly bytes: Uint8Array;
   readonly onFilled: () => void;
-  /** They never will. */
+  /** The bytes never come. */
   readonly onLost: (cause: unknown) => void;
 }
 
 /**
  * Memory of a task over a data socket beside its syscall connection. For every transfer a request
  * tells the server to receive so many bytes, or to send them; the server always moves exactly that
- * many, so both ends agree about where the next transfer begins. Both directions are pumped in the
- * background, whatever the task is doing: neither end can wait for the other in a circle.
+ * many, so both ends agree where the next transfer begins. Fibers in the background move the bytes of both
+ * directions, whatever the task is doing: neither end can wait for the other in a circle.
  */
 export class SocketMemoryTransport implements MemoryTransport {
   readonly #connection: SyscallConnection;
@@ -67,7 +66,7 @@ export class SocketMemoryTransport implements MemoryTransport {
         length,
       );
       if (typeof outcome === "object") return Effect.fail(outcome);
-      // They leave later, and are the caller's to change.
+      // A copy: the bytes leave later, and the caller may change them until then.
       this.#outgoing.push(bytes.slice());
       if (!this.#sending) {
         this.#sending = true;
@@ -107,8 +106,8 @@ export class SocketMemoryTransport implements MemoryTransport {
           }
           result = outcome;
           finish();
-          // In place of memory that is not there the server sends zeros. After any other error it has
-          // sent less than was asked for, and nobody knows where the next transfer begins.
+          // The server sends zeros in place of memory that is not there. After any other error it has
+          // sent less than was asked for, and it is unknown where the next transfer begins.
           if (isError(outcome) && outcome !== -Errno.EFAULT)
             this.#fail(SyscallError.from("memory read", outcome, `address ${address}`));
         });
@@ -141,19 +140,19 @@ export class SocketMemoryTransport implements MemoryTransport {
     );
   }
 
-  /** Without the data socket the connection is of no use, and no more bytes will come. */
+  /** Ends the connection, which is of no use without the data socket. */
   #fail(cause: unknown): void {
     this.#connection.fail(cause);
     this.#loseAll(cause);
   }
 
-  /** The server has let go of the data socket. */
+  /** The server has closed the data socket. */
   #end(cause: unknown): void {
     this.#connection.failSoon(cause);
     this.#connection.onEnd(() => this.#loseAll(cause));
   }
 
-  /** The connection has forgotten those whose results were here before their bytes. */
+  /** The connection no longer knows the reads whose results came before their bytes. */
   #loseAll(cause: unknown): void {
     for (let lost = this.#incoming.shift(); lost; lost = this.#incoming.shift()) lost.onLost(cause);
   }
@@ -192,7 +191,7 @@ export class SocketMemoryTransport implements MemoryTransport {
     );
   });
 
-  /** Whether all of them have come before the end. */
+  /** Fills an array from the socket. False if the socket ends before. */
   #fill(bytes: Uint8Array): Effect.Effect<boolean, HandleFailure> {
     const fillFrom = (offset: number): Effect.Effect<boolean, HandleFailure> =>
       offset === bytes.length
@@ -204,7 +203,7 @@ export class SocketMemoryTransport implements MemoryTransport {
     return fillFrom(0);
   }
 
-  /** As `fill`, through one piece of memory, so that not every part is an array of its own. */
+  /** As `fill`, through one piece of memory, so that no part is an array of its own. */
   #fillLarge(bytes: Uint8Array): Effect.Effect<boolean, HandleFailure> {
     const { allocator } = this.#socket.handle.task;
     return Effect.scoped(

@@ -1,4 +1,4 @@
-import { type Abi, promptSyscalls } from "@rsyscall/abi";
+import type { Abi } from "@rsyscall/abi";
 import type { Epoller } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
 import type { MemoryTransport } from "@rsyscall/memory";
@@ -7,18 +7,16 @@ import {
   ConnectionEnd,
   type ConnectionError,
   type DirectCalls,
+  definitions,
   type Fd,
+  type InvalidArgumentError,
   isError,
   LocalSyscallInterface,
-  OP_CLONE,
-  OP_COPY,
-  OP_EPOLL_WAIT,
-  OP_RECV_ALL,
-  OP_SEND_ALL,
   oneLine,
   PendingCall,
   type PendingWrite,
   perform,
+  performWords,
   SyscallError,
   SyscallHangup,
   type SyscallInterface,
@@ -26,11 +24,12 @@ import {
   type Word,
   type Words,
 } from "@rsyscall/near";
+import { OP_CLONE, OP_COPY, OP_EPOLL_WAIT, OP_RECV_ALL, OP_SEND_ALL } from "@rsyscall/wire";
 import { Effect, Exit, Scope } from "effect";
 import { Queue } from "./internal/Queue.ts";
 
 /** What a connection is made of. */
-export interface ConnectionOptions {
+export interface ConnectionOptions<M extends MemoryTransport = MemoryTransport> {
   readonly abi: Abi;
   /** Our end, in this process. */
   readonly socket: Socket;
@@ -38,8 +37,8 @@ export interface ConnectionOptions {
   readonly epoller: Epoller;
   /** The server's end, as it numbers it. */
   readonly serverFd: Fd;
-  /** How bytes travel; it may use the connection. */
-  readonly memory: (connection: SyscallConnection) => MemoryTransport;
+  /** Makes what reads and writes the memory of the task. It may use the connection. */
+  readonly memory: (connection: SyscallConnection) => M;
   /**
    * Whether the socket ends because the way to the server was cut. Where there is nothing between the two ends of
    * the socket, only the server ends it.
@@ -47,15 +46,15 @@ export interface ConnectionOptions {
   readonly isCut?: (() => boolean) | undefined;
 }
 
-/** Options, and what is found out of them. */
-export interface ConnectionFields extends ConnectionOptions {
+/** Options, and what follows from them. */
+export interface ConnectionFields<M extends MemoryTransport> extends ConnectionOptions<M> {
   readonly fd: Fd;
   readonly local: LocalSyscallInterface;
 }
 
-export const connectionFields = (
-  options: ConnectionOptions,
-): Effect.Effect<ConnectionFields, HandleFailure> =>
+export const connectionFields = <M extends MemoryTransport>(
+  options: ConnectionOptions<M>,
+): Effect.Effect<ConnectionFields<M>, HandleFailure> =>
   Effect.flatMap(options.socket.borrow(options.socket.task), (fd) => {
     const local = options.socket.task.sysif;
     return local instanceof LocalSyscallInterface
@@ -64,15 +63,19 @@ export const connectionFields = (
   });
 
 /**
- * System calls in a task that runs the server loop, at the other end of a socket: what all ways to
- * bring them there have in common. Any number is in flight, and results come in the order of the calls.
+ * System calls in a task that runs the server loop, at the other end of a socket: what the ring and the
+ * socket have in common. Any number of calls is in flight, and results come in the order of the calls.
  */
-export abstract class SyscallConnection implements SyscallInterface, DirectCalls {
+export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransport>
+  implements SyscallInterface, DirectCalls
+{
   readonly abi: Abi;
   readonly activityFd: Fd;
   readonly direct: DirectCalls = this;
   /** Says which process the task is, and how it has ended if that is known: for errors. */
-  describe: (() => string) | undefined;
+  describe: () => string = () => "the task";
+  /** For errors of this connection: what is known when the message is read, not when the call failed. */
+  readonly #describeLater = () => this.describe();
   /** Our end, in this process. */
   readonly #handle: Socket;
   protected readonly fd: Fd;
@@ -81,7 +84,8 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   /** Calls without a result, oldest first. */
   protected readonly pending = new Queue<PendingCall>();
   readonly #prompt: ReadonlySet<number>;
-  readonly #memory: MemoryTransport;
+  /** How bytes get into the memory of the task. */
+  readonly memory: M;
   readonly #isCut: () => boolean;
   #lastWrite: PendingWrite | undefined;
   #willGoOn = false;
@@ -98,7 +102,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     serverFd,
     memory,
     isCut,
-  }: ConnectionFields) {
+  }: ConnectionFields<M>) {
     this.abi = abi;
     this.activityFd = serverFd;
     this.#handle = socket;
@@ -106,7 +110,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     this.local = local;
     this.epoller = epoller;
     this.#prompt = promptNumbers(abi);
-    this.#memory = memory(this);
+    this.memory = memory(this);
     this.#isCut = isCut ?? (() => false);
   }
 
@@ -126,7 +130,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     return first?.number === OP_EPOLL_WAIT ? undefined : first;
   }
 
-  /** The oldest call without a result, if it waits for nothing: a process that runs answers soon, or ends. */
+  /** The oldest call without a result, if it never blocks: a process that runs answers it soon, or ends. */
   get overdue(): PendingCall | undefined {
     const { first } = this.pending;
     const isExit = first?.number === this.abi.syscallNumber("exit_group");
@@ -159,8 +163,11 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     );
   }
 
-  syscall(number: number, ...words: Words): Effect.Effect<Word, ConnectionError> {
-    return perform(this, number, words);
+  syscall(
+    number: number,
+    ...words: Words
+  ): Effect.Effect<Word, ConnectionError | InvalidArgumentError> {
+    return perform(this, this.abi, number, words);
   }
 
   submit(number: number, a: Word, b: Word, c: Word, d: Word, e: Word, f: Word): PendingCall {
@@ -186,7 +193,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     return call;
   }
 
-  /** Sends a request, which is the last of those that are pending. */
+  /** Sends the request of the last pending call. */
   protected abstract send(
     number: number,
     isPrompt: boolean,
@@ -200,7 +207,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
 
   abstract settle(): void;
 
-  /** Looks again for what has come. */
+  /** Looks again for results. */
   protected abstract goOn(): void;
 
   /** Calls `goOn` in another turn of the event loop: once, however often this is called before. */
@@ -214,7 +221,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   }
 
   /**
-   * Submits an operation that writes to the memory of the task, and for which nobody waits.
+   * Submits an operation that writes to the memory of the task, and does not wait for it.
    *
    * @param address where it writes, for messages
    */
@@ -231,7 +238,7 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
     this.#lastWrite = write;
     const call = this.submit(number, a, b, c, 0, 0, 0);
     call.whenDone((outcome) => {
-      // Later calls rely on it: if it failed, they must not happen.
+      // Later calls rely on the bytes: if the write failed, they must not be made.
       if (typeof outcome !== "object" && isError(outcome))
         this.fail(SyscallError.from("memory write", outcome, `address ${address}`));
       if (this.#lastWrite === write) this.#lastWrite = undefined;
@@ -245,28 +252,29 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   }
 
   read(address: Address, length: number) {
-    return this.#memory.read(address, length);
+    return this.memory.read(address, length);
   }
 
   write(address: Address, bytes: Uint8Array) {
-    return this.#memory.write(address, bytes);
+    return this.memory.write(address, bytes);
   }
 
-  /** Results come in order, so it is done when a call that does nothing is. */
+  /** Results come in order, so all calls before are done when a call without an effect is done. */
   barrier(): Effect.Effect<void, ConnectionError> {
-    return Effect.asVoid(this.syscall(this.abi.syscallNumber("getpid") as number));
+    return Effect.asVoid(
+      performWords(this, this.abi.syscallNumber("getpid") as number, [0, 0, 0, 0, 0, 0]),
+    );
   }
 
   close(): Effect.Effect<void> {
     return Effect.sync(() => this.fail(undefined));
   }
 
-  /** How many of the pending requests, of the last ones, have not been sent. */
+  /** How many requests of pending calls have not been sent: always those of the last calls. */
   protected abstract get unsent(): number;
 
   /**
-   * The server has let go of the socket, or has ended. With requests in it that the server had not read, the end of
-   * the socket is a reset: it says nothing else.
+   * The server has closed the socket, or has ended. ECONNRESET says the same: the server had not read all requests.
    */
   failAtEnd(): void {
     const isCut = this.#isCut();
@@ -274,16 +282,16 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
   }
 
   /**
-   * Something else of the server's has ended, or so it seems. So does this socket in a moment, and tells what came
-   * before: the kernel closes one after the other, and a stream between us may mix up their ends. A server that goes
-   * on is not waited for.
+   * Another socket of the server has ended, or so it seems. This one then ends in a moment, and its last results come
+   * before that: the kernel closes descriptors one after the other, and a stream between us may change the order of
+   * their ends. A server that lives on is hung up on.
    */
   failSoon(cause: unknown): void {
     const timer = setTimeout(() => this.fail(cause), END_LIMIT);
     this.onEnd(() => clearTimeout(timer));
   }
 
-  /** Completes when the connection has ended, of a server that others say has ended: see `failSoon`. */
+  /** Completes when the connection has ended. For a server that has ended by other evidence: see `failSoon`. */
   closeSoon(): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       this.failSoon(undefined);
@@ -308,21 +316,22 @@ export abstract class SyscallConnection implements SyscallInterface, DirectCalls
               syscall: this.#name(call.number),
               cause,
               byTask,
-              describe: this.describe,
+              describe: this.#describeLater,
             })
           : this.sendError(this.#name(call.number)),
       );
     for (const onEnd of this.#onEnd.splice(0)) onEnd();
   }
 
-  /** The server hears of the end too; the socket itself belongs to whoever made it. */
+  /** Tells the server of the end. Closing the socket is left to the scope that made it. */
   protected hangUp(): void {
     Effect.runFork(Effect.ignore(this.#handle.shutdown(2 /* SHUT_RDWR */)));
   }
 
-  /** What a request comes to after the end, by the name that it has in messages. */
+  /** The error of a request after the end. */
   sendError(syscall: string): SyscallSendError {
-    return new SyscallSendError({ syscall, cause: this.#end?.cause, describe: this.describe });
+    const cause = this.#end?.cause;
+    return new SyscallSendError({ syscall, cause, describe: this.#describeLater });
   }
 
   #name(number: number): string {
@@ -336,11 +345,13 @@ const END_LIMIT = 1000;
 
 const promptNumbersOf = new Map<Abi, ReadonlySet<number>>();
 
-/** Numbers of the requests that wait for nothing. */
+/** Numbers of the requests that never block. */
 const promptNumbers = (abi: Abi): ReadonlySet<number> => {
   let numbers = promptNumbersOf.get(abi);
   if (numbers === undefined) {
-    const calls = [...promptSyscalls].flatMap((name) => abi.syscallNumber(name) ?? []);
+    const calls = [...definitions.values()]
+      .filter(({ isPrompt }) => isPrompt)
+      .flatMap((definition) => definition.numberOn(abi) ?? []);
     numbers = new Set([...calls, OP_COPY]);
     promptNumbersOf.set(abi, numbers);
   }

@@ -1,10 +1,12 @@
 import { type Abi, Errno, MSG } from "@rsyscall/abi";
 import type { HandleFailure } from "@rsyscall/handle";
+import type { MemoryTransport } from "@rsyscall/memory";
 import { isError, type PendingCall, SyscallError, type Word } from "@rsyscall/near";
+import { RING_SLOTS } from "@rsyscall/wire";
 import { Effect, Scope } from "effect";
 import { Budget } from "./internal/Budget.ts";
 import { Queue } from "./internal/Queue.ts";
-import { nextCall, RING_SLOTS, Ring, SPARE_OFFSET, SPARE_SIZE } from "./internal/Ring.ts";
+import { nextCall, Ring, SPARE_OFFSET, SPARE_SIZE } from "./internal/Ring.ts";
 import type { MappedMemory } from "./SharedMemory.ts";
 import {
   type ConnectionFields,
@@ -23,32 +25,32 @@ interface Waiting {
 /** Looks at the ring between two looks at the clock. */
 const LOOKS = 32;
 
-/** Wakes of the server between two looks whether there is a second CPU by now. */
+/** Wakes of the server between two checks whether there is a second CPU by now. */
 const RECHECK = 16;
 
-/** Reads of the socket that are made without a turn for others: enough for all that an honest server sends. */
+/** Reads of the socket before other fibers get their turn: enough for all that an honest server sends. */
 const READS = 16;
 
-/** Milliseconds that results may go on coming one after the other before others get their turn. */
+/** Milliseconds of results, one after the other, before other fibers get their turn. */
 const TURN = 2;
 
 /**
  * System calls through a ring in memory that we share with the server. Where both are awake, a call
- * costs no system call of ours: the server sees the request, and we wait for the result, for as long as
- * that is shorter than to be woken. Otherwise one wakes the other by a byte on the socket.
+ * costs no system call of ours: the server sees the request, and we watch for the result, for as long as
+ * that takes less time than to be woken. Otherwise one side wakes the other by a byte on the socket.
  */
-export class SyscallRing extends SyscallConnection {
+export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends SyscallConnection<M> {
   readonly #ring: Ring;
   readonly #sendto: number;
   readonly #recvfrom: number;
   readonly #getaffinity: number;
-  /** Calls after which the task is no more. */
+  /** Calls that end the task, or replace its program. */
   readonly #last: ReadonlySet<number>;
-  /** Memory of our task that nobody reads: bytes that wake, which say nothing. */
+  /** The address of spare memory in our task, for bytes whose values mean nothing: they only wake. */
   readonly #spare: number;
   /** Calls for which there is no slot yet. */
   readonly #waiting = new Queue<Waiting>();
-  /** Calls in slots: the oldest, and the next one. */
+  /** Numbers of calls: the oldest one in a slot, and the next one to be put in. */
   #oldest = 0;
   #next = 0;
   #inSlots = 0;
@@ -59,11 +61,11 @@ export class SyscallRing extends SyscallConnection {
   /** The only CPU that we run on; -1: there are several. In a new ring it is 0. */
   #cpu = 0;
   #wakes = 0;
-  /** For how long results are waited for: while the server is awake, and when it had to be woken. */
+  /** How long we watch for a result: of a server that is awake, and of one that had to be woken. */
   readonly #awake = new Budget(0.03, 0.001);
   readonly #woken = new Budget(0.1, 0);
 
-  private constructor(fields: ConnectionFields, ring: MappedMemory) {
+  private constructor(fields: ConnectionFields<M>, ring: MappedMemory) {
     super(fields);
     this.#ring = new Ring(ring.buffer);
     this.#spare = ring.address + SPARE_OFFSET;
@@ -79,10 +81,10 @@ export class SyscallRing extends SyscallConnection {
    *
    * @param ring the memory of the ring, zeros before the first call
    */
-  static make(
-    options: ConnectionOptions,
+  static make<M extends MemoryTransport>(
+    options: ConnectionOptions<M>,
     ring: MappedMemory,
-  ): Effect.Effect<SyscallRing, HandleFailure, Scope.Scope> {
+  ): Effect.Effect<SyscallRing<M>, HandleFailure, Scope.Scope> {
     return Effect.gen(function* () {
       const connection = new SyscallRing(yield* connectionFields(options), ring);
       connection.#learnCpu();
@@ -102,7 +104,7 @@ export class SyscallRing extends SyscallConnection {
     e: Word,
     f: Word,
   ): void {
-    // Of a batch that is longer than the ring, the first results are there already.
+    // A batch may be longer than the ring. Then its first results may be there already.
     if (this.#inSlots === RING_SLOTS && this.#waiting.length === 0)
       while (this.#inSlots > 0 && !this.pending.first?.isAwaited && this.#ring.isDone(this.#oldest))
         this.#take(this.pending.shift() as PendingCall);
@@ -131,7 +133,7 @@ export class SyscallRing extends SyscallConnection {
     return this.#waiting.length;
   }
 
-  /** A byte on the socket. One that does not fit in is not needed: there are others. */
+  /** Sends a byte. If the socket is full, the server has bytes to wake it anyway. */
   #wakeServer(): void {
     this.#learnCpu();
     this.local.submit(this.#sendto, this.fd, this.#spare, 1, MSG.NOSIGNAL | MSG.DONTWAIT, 0, 0);
@@ -139,13 +141,13 @@ export class SyscallRing extends SyscallConnection {
   }
 
   /**
-   * Both sides know whether the other one can run at the same time. It may change at any time; not to
-   * know of a second CPU costs less than not to have one.
+   * Tells the server on which CPUs we run: neither side spins if both can run only on the same CPU. That may change
+   * at any time, so it is checked now and then; to be late costs only time.
    */
   #learnCpu(): void {
     if (!this.#ring.isOnOtherCpu(this.#cpu) && ++this.#wakes % RECHECK !== 1) return;
     const size = this.local.submit(this.#getaffinity, 0, SPARE_SIZE, this.#spare, 0, 0, 0);
-    // EINVAL on a machine of more CPUs than there is room for: it has several.
+    // EINVAL: the machine has more CPUs than there is room for, so several.
     const cpu = isError(size) ? -1 : this.#ring.onlyCpu(Number(size));
     if (cpu === this.#cpu) return;
     this.#cpu = cpu;
@@ -153,19 +155,19 @@ export class SyscallRing extends SyscallConnection {
   }
 
   settle(): void {
-    // Those who are told of the end may still ask. No result belongs to a call any more.
+    // Callbacks of the end may come here. No result belongs to a call any more.
     if (this.hasEnded) return;
     if (this.#delivering) {
-      // Somebody was told a result and goes on. Whoever tells will look for the next ones as well; but if
-      // there is only one, and it is told to nobody, it can be taken here.
+      // This runs inside the callback of a result. The loop in #deliver looks for further results as well;
+      // but if only one call is pending, and no callback waits for it, its result can be taken here.
       if (this.pending.length === 1 && !this.pending.first?.isAwaited && this.#comes())
         this.#take(this.pending.shift() as PendingCall);
     }
-    // A call that takes its time is in front of this one.
+    // If we sleep, a slow call is in front of this one: the event loop will tell.
     else if (!this.#sleeping || this.pending.length === 1) this.#deliver();
   }
 
-  /** Tells the results that come soon, and has the server wake us for the others. */
+  /** Takes the results that come soon, and asks the server to wake us for the others. */
   #deliver(): void {
     this.#delivering = true;
     const end = performance.now() + TURN;
@@ -199,7 +201,7 @@ export class SyscallRing extends SyscallConnection {
   #comes(): boolean {
     const ring = this.#ring;
     const call = this.#oldest;
-    // Of an exit or an exec that goes well there is no result.
+    // An exit or exec that succeeds has no result.
     const isLast = this.#last.has((this.pending.first as PendingCall).number);
     if (isLast || !ring.isOnOtherCpu(this.#cpu)) return ring.isDone(call);
     const budget = this.#wokeServer ? this.#woken : this.#awake;
@@ -218,7 +220,7 @@ export class SyscallRing extends SyscallConnection {
     }
   }
 
-  /** Goes to sleep, unless the oldest call has its result before the server can know of it. */
+  /** Goes to sleep. True if the oldest call got its result before the server could see that. */
   #comesBeforeSleep(): boolean {
     if (!this.#sleeping) {
       this.#sleeping = true;
@@ -239,7 +241,7 @@ export class SyscallRing extends SyscallConnection {
   #onBell(hasEnded: boolean): void {
     if (this.hasEnded) return;
     const end = hasEnded ? "the event loop has ended" : this.#silence();
-    // What it answered before it was gone is as good as any other result.
+    // Results from before the end are as good as any other.
     if (!this.#delivering) this.#deliver();
     if (end === undefined) return;
     this.#deliverLast();
@@ -247,11 +249,11 @@ export class SyscallRing extends SyscallConnection {
     else this.fail(end);
   }
 
-  /** Tells the results that are there, however long that takes; nothing more is looked for. */
+  /** Takes the results that are there, however many, and watches for no more. */
   #deliverLast(): void {
     const wasDelivering = this.#delivering;
     this.#delivering = true;
-    // Whoever is told may end the connection, and with it the memory of the ring.
+    // A callback may end the connection, and with it the memory of the ring.
     for (let left = this.#inSlots; left > 0 && !this.hasEnded; left--) {
       if (!this.#ring.isDone(this.#oldest)) break;
       this.#take(this.pending.shift() as PendingCall);
@@ -259,7 +261,7 @@ export class SyscallRing extends SyscallConnection {
     this.#delivering = wasDelivering;
   }
 
-  /** Takes the bytes off the socket. True at its end, or why it has failed. */
+  /** Reads away the bytes of the socket. True at its end; an error if it has failed. */
   #silence(): unknown {
     for (let reads = 0; reads < READS; reads++) {
       const got = this.local.submit(
@@ -275,7 +277,7 @@ export class SyscallRing extends SyscallConnection {
       if (got === -Errno.EAGAIN) return undefined;
       if (isError(got)) return SyscallError.from("recvfrom", got, `fd ${this.fd}`);
     }
-    // Somebody sends faster than we read, and no more to wake us. Others get their turn first.
+    // The server sends faster than we read, which no honest one does. Other fibers get their turn first.
     this.goOnLater();
     return undefined;
   }

@@ -1,21 +1,24 @@
 import { type Codec, EPOLL, type EpollEvent, Errno, listOf, MSG } from "@rsyscall/abi";
 import type { HandleFailure } from "@rsyscall/handle";
+import type { MemoryTransport } from "@rsyscall/memory";
 import {
-  decodeResult,
-  EVENTS_AT_MOST,
   type EventWaits,
-  encodeRequest,
   type Fd,
   isError,
-  OP_EPOLL_WAIT,
   PendingEvents,
-  REQUEST_PROMPT,
-  REQUEST_SIZE,
-  RESULT_SIZE,
   SyscallError,
   SyscallHangup,
   type Word,
 } from "@rsyscall/near";
+import {
+  decodeResult,
+  EVENTS_AT_MOST,
+  encodeRequest,
+  OP_EPOLL_WAIT,
+  REQUEST_PROMPT,
+  REQUEST_SIZE,
+  RESULT_SIZE,
+} from "@rsyscall/wire";
 import { Effect, Scope } from "effect";
 import { Queue } from "./internal/Queue.ts";
 import { type MappedMemory, ownMemory } from "./SharedMemory.ts";
@@ -33,7 +36,7 @@ const SEND_AT_MOST = 64;
 const OUT_SIZE = SEND_AT_MOST * REQUEST_SIZE;
 const IN_SIZE = 4096;
 
-/** Reads of the socket that are made without a turn for others. */
+/** Reads of the socket before other fibers get their turn. */
 const READS = 16;
 
 /** A request for which there is no room yet. */
@@ -49,18 +52,21 @@ interface Waiting {
  * Requests go out in the order in which they are made, and results come back in that order, with any
  * number in flight: what is submitted in one turn of the event loop leaves in few writes.
  */
-export class SyscallSocket extends SyscallConnection implements EventWaits {
+export class SyscallSocket<M extends MemoryTransport = MemoryTransport>
+  extends SyscallConnection<M>
+  implements EventWaits
+{
   readonly waits: EventWaits = this;
   readonly #sendto: number;
   readonly #recvfrom: number;
-  /** Memory of ours that is sent from, and behind it that which is received into. */
+  /** Memory of this process: OUT_SIZE bytes for requests, and behind them IN_SIZE for results. */
   readonly #buffer: MappedMemory;
   readonly #view: DataView;
   /** Bytes of requests in the buffer, and how many of them have been sent. */
   #filled = 0;
   #sent = 0;
   readonly #waiting = new Queue<Waiting>();
-  /** Bytes of an answer that has not come whole. */
+  /** Bytes of an answer of which only a part has come. */
   #carried = 0;
   readonly #eventSize: number;
   readonly #eventList: Codec<ReadonlyArray<EpollEvent>>;
@@ -70,7 +76,7 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
   #delivering = false;
   #holding = false;
 
-  private constructor(fields: ConnectionFields, buffer: MappedMemory) {
+  private constructor(fields: ConnectionFields<M>, buffer: MappedMemory) {
     super(fields);
     const { abi } = fields.local;
     this.#sendto = abi.syscallNumber("sendto") as number;
@@ -82,9 +88,9 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
     this.#eventList = listOf(epollEvent);
   }
 
-  static make(
-    options: ConnectionOptions,
-  ): Effect.Effect<SyscallSocket, HandleFailure, Scope.Scope> {
+  static make<M extends MemoryTransport>(
+    options: ConnectionOptions<M>,
+  ): Effect.Effect<SyscallSocket<M>, HandleFailure, Scope.Scope> {
     return Effect.gen(function* () {
       const fields = yield* connectionFields(options);
       const { allocator } = options.socket.task;
@@ -123,13 +129,13 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
     const words = [a, b, c, d, e, f];
     if (this.#filled === OUT_SIZE) this.#waiting.push({ number, flags, words });
     else this.#put(number, flags, words);
-    // Whoever needs the events has the loop go on.
+    // A wait for events alone does not keep the event loop going: see `EventWaits`.
     if (number === OP_EPOLL_WAIT) this.#eventWaits++;
     else if (!this.#holding) {
       this.#holding = true;
       this.epoller.hold();
     }
-    // After what runs now, so that its other requests go out in the same write.
+    // Later in this turn, so that further requests go out in the same write.
     if (!this.#delivering && !this.#flushing) {
       this.#flushing = true;
       queueMicrotask(() => {
@@ -151,7 +157,7 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
     return Math.ceil((this.#filled - this.#sent) / REQUEST_SIZE) + this.#waiting.length;
   }
 
-  /** Sends what the socket takes; when it takes more again, we are told. */
+  /** Sends what the socket takes. The epoller tells when it takes more. */
   #flush(): void {
     while (!this.hasEnded && this.#sent < this.#filled) {
       const sent = this.local.submit(
@@ -165,7 +171,7 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
       );
       if (sent === -Errno.EAGAIN) return;
       if (isError(sent)) {
-        // What the server said before it went is as good as any other result.
+        // Results from before the end are as good as any other.
         this.#receive();
         this.fail(SyscallError.from("sendto", sent, `fd ${this.fd}`));
         return;
@@ -195,11 +201,11 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
     }
   }
 
-  /** Reads results and hands them out, until there are no more, or the other side has hung up. */
+  /** Reads results and completes their calls, until there are no more, or the other side has hung up. */
   #receive(): void {
     for (let reads = 0; !this.hasEnded; reads++) {
       if (reads === READS) {
-        // The server answers faster than we read. Others get their turn first.
+        // The server answers faster than we read. Other fibers get their turn first.
         this.goOnLater();
         return;
       }
@@ -223,7 +229,7 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
     this.#onReady(false);
   }
 
-  /** Hands out whole answers, of so many bytes, and carries the bytes of one that is not whole. */
+  /** Completes the calls of whole answers, in `size` bytes, and keeps the bytes of an answer that is not whole. */
   #deliver(size: number): void {
     const end = OUT_SIZE + size;
     let at = OUT_SIZE;
@@ -235,8 +241,7 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
       if (this.hasEnded || at + RESULT_SIZE + behind > end) break;
       at += RESULT_SIZE;
       const call = this.pending.shift();
-      if (call === undefined)
-        this.fail(new Error("the server sent a result that nobody asked for"));
+      if (call === undefined) this.fail(new Error("the server sent a result without a request"));
       else if (call instanceof PendingEvents) this.#completeWait(call, result, at, behind);
       else call.complete(result);
       at += behind;
@@ -246,7 +251,7 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
     new Uint8Array(this.#buffer.buffer).copyWithin(OUT_SIZE, at, end);
     this.#carried = end - at;
     if (this.pending.length === this.#eventWaits) this.#letGo();
-    // Whoever got a result has made its next request by now.
+    // Fibers that got a result have made their next requests by now.
     this.#flush();
   }
 
@@ -268,7 +273,7 @@ export class SyscallSocket extends SyscallConnection implements EventWaits {
     try {
       events = this.#eventList.decode(new Uint8Array(this.#buffer.buffer, at, size));
     } catch (cause) {
-      // Numbers that are not ours: the task has registered something itself.
+      // A number that we never gave: the task has registered something itself.
       this.fail(cause);
       call.complete(new SyscallHangup({ syscall: "epoll_wait", cause }));
       return;

@@ -3,7 +3,7 @@ import type { HandleFailure, Socket } from "@rsyscall/handle";
 import { Effect, type Scope } from "effect";
 import type { Connection } from "./Connection.ts";
 
-/** `openAsyncChannels` in terms of `openChannels`, for all connections. */
+/** `openAsyncChannels` of all connections, by means of `openChannels`. */
 export const openAsyncChannels = (
   connection: Pick<Connection, "openChannels" | "accessEpoller">,
   count: number,

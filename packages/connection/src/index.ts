@@ -5,7 +5,7 @@ export { FdPassConnection } from "./FdPassConnection.ts";
 export { allOrNothing, type Passed, receivePassed, takesNone } from "./passing.ts";
 export { SelfConnection } from "./SelfConnection.ts";
 export { type MappedMemory, ownMemory, type SharedMemory } from "./SharedMemory.ts";
-export { SharedMemoryTransport, type Stage } from "./SharedMemoryTransport.ts";
+export { SharedMemoryTransport } from "./SharedMemoryTransport.ts";
 export { SharedTableConnection } from "./SharedTableConnection.ts";
 export { SocketMemoryTransport } from "./SocketMemoryTransport.ts";
 export { type ConnectionOptions, SyscallConnection } from "./SyscallConnection.ts";

@@ -7,9 +7,9 @@ import { SyscallConnection } from "./SyscallConnection.ts";
 /** The kernel passes at most 253 descriptors in one message (SCM_MAX_FD). */
 export const FDS_AT_MOST = 253;
 
-/** A message that passes descriptors, and what is known of it before it comes. */
+/** A message that passes descriptors: what is known before it comes. */
 export interface Passed {
-  /** The task at the far end, with which the connection ends if it does not keep to the protocol. */
+  /** The task at the far end. If it breaks the protocol, its connection is closed. */
   readonly peer: Task;
   /** The number of the message: later ones have higher numbers. */
   readonly id: number;
@@ -20,11 +20,10 @@ export interface Passed {
 }
 
 /**
- * Takes a message, and the descriptors that come with it. Those before it were sent and never taken, for want
- * of memory: they are dropped.
+ * Takes a message, and the descriptors that come with it. Earlier messages that could not be taken, for want of
+ * memory, are dropped.
  *
- * An honest peer sends nothing else. A peer that does, or whose message is not there although it was sent, is hung
- * up on.
+ * Hangs up on a peer that sends anything else, or whose message is not there although it was sent.
  */
 export const receivePassed = (
   socket: Socket,
@@ -35,7 +34,7 @@ export const receivePassed = (
     last: number,
   ): Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope> =>
     Effect.flatMap(
-      // With room for all, because the kernel closes the others in the middle of our call, and that may block.
+      // With room for all: the kernel closes further ones in the middle of our call, and that may block.
       Effect.flatMap(socket.receiveFds(Uint32.size, FDS_AT_MOST, flags), ({ bytes, fds }) =>
         Effect.as(
           Effect.forEach(fds.slice(count), (fd) => fd.release(), { discard: true }),
@@ -56,8 +55,8 @@ export const receivePassed = (
             Effect.forEach(fds, (fd) => fd.release(), { discard: true }),
             receiveAfter(found),
           );
-        // The kernel drops those for which RLIMIT_NOFILE leaves no number, and calls it a success; the far side
-        // of a stream passes none where it has room for none.
+        // The kernel drops descriptors for which RLIMIT_NOFILE leaves no number, and calls it a success; the far
+        // side of a stream passes none if it has room for none.
         return fds.length === count
           ? Effect.succeed(fds)
           : Effect.fail(
@@ -70,11 +69,11 @@ export const receivePassed = (
   );
 };
 
-/** Whether a call that must not wait would have to. */
+/** Whether a call with MSG.DONTWAIT would have had to wait. */
 export const isEagain = (error: HandleFailure): boolean =>
   error instanceof SyscallError && error.errno === "EAGAIN";
 
-/** Hangs up on a task that does not keep to the protocol, and tells its caller of it. */
+/** Hangs up on a task that breaks the protocol, and fails with the problem. */
 export const endWith = (
   { sysif }: Task,
   syscall: string,
@@ -101,7 +100,7 @@ export const takesNone = (
       Effect.fail(new SyscallSendError({ syscall: "sendmsg", cause, describe })),
   });
 
-/** What is acquired belongs to the scope, unless not all of it can be had: then it is given back. */
+/** What is acquired belongs to the scope. If acquiring fails half way, the first half is given back at once. */
 export const allOrNothing = <A, E>(
   acquire: Effect.Effect<A, E, Scope.Scope>,
 ): Effect.Effect<A, E, Scope.Scope> =>

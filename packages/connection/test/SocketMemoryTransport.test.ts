@@ -1,14 +1,7 @@
 import { Errno } from "@rsyscall/abi";
 import { it } from "@rsyscall/harness";
-import {
-  Address,
-  getpid,
-  OP_RECV_ALL,
-  OP_SEND_ALL,
-  SyscallError,
-  SyscallHangup,
-  SyscallSendError,
-} from "@rsyscall/near";
+import { Address, getpid, SyscallError, SyscallHangup, SyscallSendError } from "@rsyscall/near";
+import { OP_RECV_ALL, OP_SEND_ALL } from "@rsyscall/wire";
 import { Effect, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
 import { begin, connect, DATA_FD, failure, receive, requests, result } from "./peer.ts";

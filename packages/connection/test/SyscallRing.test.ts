@@ -1,14 +1,8 @@
 import { x86_64 } from "@rsyscall/abi";
 import { it, turn } from "@rsyscall/harness";
-import {
-  batch,
-  getpid,
-  OP_COPY,
-  type PendingCall,
-  SyscallHangup,
-  SyscallSendError,
-} from "@rsyscall/near";
+import { batch, getpid, type PendingCall, SyscallHangup, SyscallSendError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
+import { OP_COPY } from "@rsyscall/wire";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
 import { begin, failure } from "./peer.ts";

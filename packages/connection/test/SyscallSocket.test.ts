@@ -1,12 +1,7 @@
 import { x86_64 } from "@rsyscall/abi";
 import { it } from "@rsyscall/harness";
-import {
-  getpid,
-  REQUEST_PROMPT,
-  REQUEST_SIZE,
-  SyscallHangup,
-  SyscallSendError,
-} from "@rsyscall/near";
+import { getpid, SyscallHangup, SyscallSendError } from "@rsyscall/near";
+import { REQUEST_PROMPT, REQUEST_SIZE } from "@rsyscall/wire";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
 import { begin, connect, failure, receive, requests, result } from "./peer.ts";

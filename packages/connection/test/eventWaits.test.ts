@@ -7,9 +7,6 @@ import { Allocator } from "@rsyscall/memory";
 import {
   Fd,
   getpid,
-  OP_EPOLL_WAIT,
-  OP_RECV_ALL,
-  OP_SEND_ALL,
   type PendingEvents,
   Pid,
   SyscallHangup,
@@ -17,6 +14,7 @@ import {
   SyscallSendError,
 } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
+import { OP_EPOLL_WAIT, OP_RECV_ALL, OP_SEND_ALL } from "@rsyscall/wire";
 import { Effect, Fiber, type Scope } from "effect";
 import { assert, describe } from "vitest";
 import { begin, connect, requests, result } from "./peer.ts";

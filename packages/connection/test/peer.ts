@@ -1,8 +1,9 @@
 import { x86_64 } from "@rsyscall/abi";
 import { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { Socket } from "@rsyscall/handle";
-import { Fd, REQUEST_SIZE } from "@rsyscall/near";
+import { Fd } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
+import { REQUEST_SIZE } from "@rsyscall/wire";
 import { Effect, Fiber } from "effect";
 import { SocketMemoryTransport, SyscallSocket } from "../src/index.ts";
 

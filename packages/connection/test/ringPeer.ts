@@ -1,8 +1,9 @@
 import { Bytes, x86_64 } from "@rsyscall/abi";
 import { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { Socket } from "@rsyscall/handle";
-import { type DirectCalls, Fd, type LocalSyscallInterface, RING_SIZE } from "@rsyscall/near";
+import { type DirectCalls, Fd, type LocalSyscallInterface } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
+import { RING_SIZE } from "@rsyscall/wire";
 import { Effect } from "effect";
 import { ownMemory, SharedMemoryTransport, SyscallRing } from "../src/index.ts";
 
@@ -120,8 +121,7 @@ export const connectRing = Effect.gen(function* () {
       socket: ours,
       epoller,
       serverFd: Fd(0),
-      memory: (connection) =>
-        new SharedMemoryTransport(connection, ownMemory, (size) => task.allocator.malloc(size, 8)),
+      memory: (connection) => new SharedMemoryTransport(connection, ownMemory, task.allocator),
     },
     memory,
   );

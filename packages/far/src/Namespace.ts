@@ -39,7 +39,7 @@ oneLine(Namespace, ({ kind, id }) => `${kind} ${id ?? "unknown"}`);
 /** Which namespace of each kind a task is in. */
 export type Namespaces = { readonly [K in NamespaceKind]: Namespace<K> };
 
-/** Namespaces from their ids; those that are not given are unknown. */
+/** Namespaces from their ids. A namespace without an id is unknown. */
 export const makeNamespaces = (ids: Partial<Record<NamespaceKind, bigint>>): Namespaces =>
   Object.fromEntries(
     namespaceKinds.map((kind) => [kind, new Namespace(kind, ids[kind])]),

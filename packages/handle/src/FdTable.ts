@@ -1,17 +1,12 @@
 import * as far from "@rsyscall/far";
 import { close, type Fd, SyscallSendError } from "@rsyscall/near";
+import type { FdRange } from "@rsyscall/wire";
 import { Effect } from "effect";
 import type { FileDescriptor } from "./FileDescriptor.ts";
 import type { Task } from "./Task.ts";
 
 /** The largest number that close_range(2) knows. */
 const LAST = 0xffffffff;
-
-/** Numbers from first to last, both included. */
-export interface FdRange {
-  readonly first: number;
-  readonly last: number;
-}
 
 export interface FdTableOptions {
   /**

@@ -1,7 +1,14 @@
 import { Bytes, type Codec } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
 import type { Allocation } from "@rsyscall/memory";
-import { Address, type ConnectionError, decoded, oneLine, type SyscallError } from "@rsyscall/near";
+import {
+  Address,
+  type ConnectionError,
+  decoded,
+  oneLine,
+  type SyscallError,
+  type SyscallFailure,
+} from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode } from "./encode.ts";
 import { SizeError, UseAfterFreeError } from "./errors.ts";
@@ -62,7 +69,7 @@ export class Pointer<out A> {
    * Reads the whole range and decodes it. EPROTO if it is no value of the type, and EOVERFLOW if it has a
    * number in it that no JavaScript number holds exactly.
    */
-  read(): Effect.Effect<A, UseAfterFreeError | ConnectionError | SyscallError> {
+  read(): Effect.Effect<A, UseAfterFreeError | SyscallFailure> {
     return Effect.flatMap(
       Effect.flatMap(this.address(), (address) => this.task.sysif.read(address, this.size)),
       (bytes) =>

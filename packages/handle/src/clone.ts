@@ -1,20 +1,16 @@
-import {
-  CLONE,
-  CloneArgs,
-  cloneFlagNames,
-  Int32,
-  Int64,
-  SIG,
-  Sigset,
-  type SyscallName,
-  struct,
-  Uint32,
-} from "@rsyscall/abi";
+import { CLONE, CloneArgs, cloneFlagNames, Int32, SIG, type SyscallName } from "@rsyscall/abi";
 import type { Stack } from "@rsyscall/memory";
 import * as near from "@rsyscall/near";
+import {
+  Child,
+  ChildOutcome,
+  encodeRequest,
+  FdRange,
+  REQUEST_SIZE,
+  RING_SIZE,
+} from "@rsyscall/wire";
 import { Effect, type Scope } from "effect";
 import type { HandleFailure } from "./errors.ts";
-import type { FdRange } from "./FdTable.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { isFlags } from "./internal/checked.ts";
 import { decodeFds } from "./internal/decodeFds.ts";
@@ -36,30 +32,6 @@ const ALLOWED =
   CLONE.NEWUSER |
   CLONE.NEWPID |
   CLONE.NEWNET;
-
-/** `struct rsyscall_child` of stub-c. */
-const Child = struct("struct rsyscall_child", {
-  fd: Int32,
-  parent: Int32,
-  deathSignal: Uint32,
-  tid: Uint32,
-  defaultSignals: Sigset,
-  sigmask: Sigset,
-  restoresSigmask: Uint32,
-  rangeCount: Uint32,
-  requestCount: Uint32,
-  failed: Uint32,
-  result: Int64,
-  ranges: Int64,
-  requests: Int64,
-  ring: Int64,
-});
-
-/** Where the tid lies in it, and what became of the steps. */
-const TID_OFFSET = 12;
-const OUTCOME_OFFSET = 44;
-
-const Outcome = struct("failed, result", { failed: Uint32, result: Int64 }, { packed: true });
 
 /** The two words with which a child begins. */
 const ENTRY_SIZE = 16;
@@ -114,7 +86,6 @@ export const clone = (
   const { flags } = options;
   if (!isFlags(flags) || (flags & ~ALLOWED) !== 0)
     return Effect.fail(near.SyscallError.of("clone", "EINVAL", cloneFlagNames(flags)));
-  const subject = flags === 0 ? undefined : cloneFlagNames(flags);
   return Effect.uninterruptible(
     Effect.gen(function* () {
       const ranges = flags & CLONE.FILES ? [] : task.fdTable.closedOnFork(options.kept);
@@ -128,8 +99,9 @@ export const clone = (
       });
       const base = near.Address(stack.address + stack.size - area.size);
       const at = (offset: number) => near.Address(base + offset);
+      const makeClone = near.clone(task.sysif, at(area.args), at(area.child));
       const makeIt = near.batchThen(
-        [near.clone(task.sysif, at(area.args), at(area.child), subject)],
+        [flags === 0 ? makeClone : makeClone.about(() => cloneFlagNames(flags))],
         task.sysif.read(at(area.pidfd), Int32.size),
       );
       const [[pid], fd] = yield* task.sysif
@@ -148,10 +120,10 @@ export const clone = (
         ),
       );
       pidfd.closeOnFork = true;
-      const outcome = at(area.child + OUTCOME_OFFSET);
-      const failure = Effect.flatMap(task.sysif.read(outcome, Outcome.size), (bytes) =>
+      const outcome = at(area.child + Child.offsets.failed);
+      const failure = Effect.flatMap(task.sysif.read(outcome, ChildOutcome.size), (bytes) =>
         near.decoded("clone", `pid ${pid}`, () => {
-          const { failed, result } = Outcome.decode(bytes);
+          const { failed, result } = ChildOutcome.decode(bytes);
           const step = options.steps?.[failed - 1];
           if (step === undefined) return undefined;
           if (!near.isError(result)) throw new RangeError(`${step.syscall} failed with ${result}`);
@@ -186,11 +158,11 @@ const layOut = (rangeCount: number, { steps = [], image, hasRing }: CloneOptions
   const args = ENTRY_SIZE;
   const child = args + CloneArgs.size;
   const ranges = child + Child.size;
-  const requests = ranges + 8 * rangeCount;
-  const pidfd = requests + near.REQUEST_SIZE * steps.length;
+  const requests = ranges + FdRange.size * rangeCount;
+  const pidfd = requests + REQUEST_SIZE * steps.length;
   const imageAt = pidfd + 8;
   const ring = Math.ceil((imageAt + (image?.size ?? 0)) / 16) * 16;
-  const size = ring + (hasRing ? near.RING_SIZE : 0);
+  const size = ring + (hasRing ? RING_SIZE : 0);
   return { args, child, ranges, requests, pidfd, image: imageAt, ring, size };
 };
 
@@ -208,7 +180,7 @@ const contents = (
     {
       flags: BigInt((flags | shared) >>> 0) | BigInt(CLONE.CLEAR_SIGHAND),
       pidfd: BigInt(base + area.pidfd),
-      childTid: BigInt(base + area.child + TID_OFFSET),
+      childTid: BigInt(base + area.child + Child.offsets.tid),
       parentTid: 0n,
       exitSignal: BigInt(SIG.CHLD),
       stack: BigInt(stack.address),
@@ -241,16 +213,14 @@ const contents = (
     bytes.subarray(area.child),
   );
   const view = new DataView(bytes.buffer);
-  for (const [i, { first, last }] of ranges.entries()) {
-    view.setUint32(area.ranges + 8 * i, first, true);
-    view.setUint32(area.ranges + 8 * i + 4, last, true);
-  }
+  for (const [i, range] of ranges.entries())
+    FdRange.encode(range, bytes.subarray(area.ranges + FdRange.size * i));
   const imageAddress = near.Address(base + area.image);
   for (const [i, { syscall, words }] of steps.entries()) {
-    // A number that no system call has is ENOSYS.
+    // The child gets ENOSYS for a number that no system call has.
     const number = task.abi.syscallNumber(syscall) ?? NO_SYSCALL;
-    const at = area.requests + near.REQUEST_SIZE * i;
-    near.encodeRequest(view, at, number, 0, words(imageAddress));
+    const at = area.requests + REQUEST_SIZE * i;
+    encodeRequest(view, at, number, 0, words(imageAddress));
   }
   if (image !== undefined) bytes.set(image.at(imageAddress), area.image);
   return bytes;

@@ -36,9 +36,7 @@ export class Directory extends FileDescriptor {
     return FileDescriptor.acquire(
       Directory,
       task,
-      task.withPath("open", path, (address) =>
-        openDirectoryAt(task, AT.FDCWD, address, flags, near.pathText(path)),
-      ),
+      task.withPath("openat", path, (address) => openDirectoryAt(task, AT.FDCWD, address, flags)),
     );
   }
 
@@ -128,37 +126,25 @@ export class Directory extends FileDescriptor {
       FileDescriptor,
       this.task,
       this.#at("openat", path, (...at) =>
-        near.openat(
-          this.task.sysif,
-          ...at,
-          near.withFlags(flags, O.CLOEXEC),
-          mode,
-          near.pathText(path),
-        ),
+        near.openat(this.task.sysif, ...at, near.withFlags(flags, O.CLOEXEC), mode),
       ),
     );
   }
 
   /** mkdirat(2). The mode is cut by the process's umask. */
   mkdirat(path: near.PathLike, mode = 0o777): Effect.Effect<void, HandleFailure> {
-    return this.#at("mkdirat", path, (...at) =>
-      near.mkdirat(this.task.sysif, ...at, mode, near.pathText(path)),
-    );
+    return this.#at("mkdirat", path, (...at) => near.mkdirat(this.task.sysif, ...at, mode));
   }
 
   /** unlinkat(2); with AT.REMOVEDIR as rmdir(2). */
   unlinkat(path: near.PathLike, flags = 0): Effect.Effect<void, HandleFailure> {
-    return this.#at("unlinkat", path, (...at) =>
-      near.unlinkat(this.task.sysif, ...at, flags, near.pathText(path)),
-    );
+    return this.#at("unlinkat", path, (...at) => near.unlinkat(this.task.sysif, ...at, flags));
   }
 
   /** symlinkat(2): `path` becomes a link to `target`. */
   symlinkat(target: near.PathLike, path: near.PathLike): Effect.Effect<void, HandleFailure> {
     return this.task.withPath("symlinkat", target, (to) =>
-      this.#at("symlinkat", path, (...at) =>
-        near.symlinkat(this.task.sysif, to, ...at, near.pathText(path)),
-      ),
+      this.#at("symlinkat", path, (...at) => near.symlinkat(this.task.sysif, to, ...at)),
     );
   }
 
@@ -167,7 +153,7 @@ export class Directory extends FileDescriptor {
     const { sysif } = this.task;
     return this.#at("readlinkat", path, (...at) =>
       this.task.withMemory(4096, 1, (buffer) =>
-        Effect.flatMap(near.readlinkat(sysif, ...at, buffer, 4096, near.pathText(path)), (length) =>
+        Effect.flatMap(near.readlinkat(sysif, ...at, buffer, 4096), (length) =>
           Effect.map(sysif.read(buffer, length), (bytes) => near.Path.make(bytes)),
         ),
       ),
@@ -181,8 +167,8 @@ export class Directory extends FileDescriptor {
     to: near.PathLike,
     flags = 0,
   ): Effect.Effect<void, HandleFailure> {
-    return this.#both("renameat", from, directory, to, (...at) =>
-      renameAt(this.task.sysif, ...at, flags, fromTo(from, to)),
+    return this.#both(flags === 0 ? "renameat" : "renameat2", from, directory, to, (...at) =>
+      renameAt(this.task.sysif, ...at, flags),
     );
   }
 
@@ -194,15 +180,15 @@ export class Directory extends FileDescriptor {
     flags = 0,
   ): Effect.Effect<void, HandleFailure> {
     return this.#both("linkat", from, directory, to, (...at) =>
-      near.linkat(this.task.sysif, ...at, flags, fromTo(from, to)),
+      near.linkat(this.task.sysif, ...at, flags),
     );
   }
 
   /** fstatat(2): as stat(2), or as lstat(2) with AT.SYMLINK_NOFOLLOW. */
   fstatat(path: near.PathLike, flags = 0): Effect.Effect<Stat, HandleFailure> {
-    return this.#at("fstatat", path, (...at) =>
+    return this.#at("newfstatat", path, (...at) =>
       this.task.withResult(this.task.abi.stat, (status) =>
-        near.fstatat(this.task.sysif, ...at, status, flags, near.pathText(path)),
+        near.fstatat(this.task.sysif, ...at, status, flags),
       ),
     );
   }
@@ -213,10 +199,10 @@ export class Directory extends FileDescriptor {
    */
   fchmodat(path: near.PathLike, mode: number, flags = 0): Effect.Effect<void, HandleFailure> {
     const { sysif } = this.task;
-    return this.#at("fchmodat", path, (...at) =>
+    return this.#at(flags === 0 ? "fchmodat" : "fchmodat2", path, (...at) =>
       flags === 0
-        ? near.fchmodat(sysif, ...at, mode, near.pathText(path))
-        : chmodAt(this.task, ...at, mode, flags, near.pathText(path)),
+        ? near.fchmodat(sysif, ...at, mode)
+        : chmodAt(this.task, ...at, mode, flags, path),
     );
   }
 
@@ -229,8 +215,8 @@ export class Directory extends FileDescriptor {
     mode: number = ACCESS.F,
     flags = 0,
   ): Effect.Effect<void, HandleFailure> {
-    return this.#at("faccessat", path, (...at) =>
-      accessAt(this.task, ...at, mode, flags, near.pathText(path)),
+    return this.#at(flags === 0 ? "faccessat" : "faccessat2", path, (...at) =>
+      accessAt(this.task, ...at, mode, flags),
     );
   }
 
@@ -263,9 +249,6 @@ export class Directory extends FileDescriptor {
   }
 }
 
-const fromTo = (from: near.PathLike, to: near.PathLike): string =>
-  `${near.pathText(from)} to ${near.pathText(to)}`;
-
 /** fstatat(2) of entries of a directory, all at once. */
 const statAll = (
   task: Task,
@@ -282,7 +265,9 @@ const statAll = (
       const address = near.Address(at);
       at += name.length;
       const status = near.Address(statuses + stat.size * i);
-      return near.fstatat(task.sysif, fd, address, status, AT.SYMLINK_NOFOLLOW, entries[i]?.name);
+      return near
+        .fstatat(task.sysif, fd, address, status, AT.SYMLINK_NOFOLLOW)
+        .about(() => entries[i]?.name ?? "");
     });
     const ask = near.batchExitsThen(calls, task.sysif.read(statuses, size));
     return Effect.flatMap(

@@ -56,7 +56,7 @@ export const execve = (
   options: ExecOptions,
 ): Effect.Effect<void, HandleFailure> =>
   exec(task, "execve", path, near.pathSubject(path), options, (at, argv, envp) =>
-    near.execve(task.sysif, at, argv, envp, near.pathText(path)),
+    near.execve(task.sysif, at, argv, envp),
   );
 
 /**
@@ -74,7 +74,7 @@ export const execveat = (
   const subject = `fd ${directory.near}${below ? `/${below}` : ""}`;
   return Effect.flatMap(directory.borrow(task), (fd) =>
     exec(task, "execveat", path, subject, options, (at, argv, envp) =>
-      near.execveat(task.sysif, fd, at, argv, envp, options.flags ?? 0, subject),
+      near.execveat(task.sysif, fd, at, argv, envp, options.flags ?? 0),
     ),
   );
 };
@@ -100,7 +100,7 @@ const exec = (
         near.sigaction(sysif, signal, at(action), at(old)),
       ),
       near.sigprocmask(sysif, SigHow.SETMASK, at(image.sigmask), at(image.oldSigmask)),
-      call(at(image.path), at(image.argv), at(image.envp)),
+      call(at(image.path), at(image.argv), at(image.envp)).about(subject ?? ""),
     ]);
     const restoreSignals = near.batchExits([
       ...image.actions.map(({ signal, old }) => near.sigaction(sysif, signal, at(old))),

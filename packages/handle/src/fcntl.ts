@@ -1,5 +1,5 @@
 import { AT, O } from "@rsyscall/abi";
-import { openat, type PathLike, pathText, withFlags } from "@rsyscall/near";
+import { openat, type PathLike, withFlags } from "@rsyscall/near";
 import type { Effect, Scope } from "effect";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import type { MallocFailure, Task } from "./Task.ts";
@@ -17,7 +17,7 @@ export const open = (
   FileDescriptor.acquire(
     FileDescriptor,
     task,
-    task.withPath("open", path, (address) =>
-      openat(task.sysif, AT.FDCWD, address, withFlags(flags, O.CLOEXEC), mode, pathText(path)),
+    task.withPath("openat", path, (address) =>
+      openat(task.sysif, AT.FDCWD, address, withFlags(flags, O.CLOEXEC), mode),
     ),
   );

@@ -16,9 +16,9 @@ export interface UserMapping {
 
 /** Writes a file of /proc, which takes its content in one write(2). */
 const writeProc = (task: Task, path: string, text: string): Effect.Effect<void, HandleFailure> =>
-  task.withPath("open", path, (pathAt) =>
+  task.withPath("openat", path, (pathAt) =>
     Effect.acquireUseRelease(
-      near.openat(task.sysif, AT.FDCWD, pathAt, O.WRONLY | O.CLOEXEC, 0, path),
+      near.openat(task.sysif, AT.FDCWD, pathAt, O.WRONLY | O.CLOEXEC, 0),
       (fd) => {
         const bytes = new TextEncoder().encode(text);
         return task.withBytes(bytes, (address) =>

@@ -36,7 +36,7 @@ export {
   WrongKindError,
 } from "./errors.ts";
 export { type ExecOptions, execve, execveat, unshareFiles } from "./exec.ts";
-export { type FdRange, FdTable, type FdTableOptions } from "./FdTable.ts";
+export { FdTable, type FdTableOptions } from "./FdTable.ts";
 export { type FdClass, type FdKind, FileDescriptor } from "./FileDescriptor.ts";
 export { open } from "./fcntl.ts";
 export {
@@ -90,7 +90,7 @@ export {
   setrlimit,
 } from "./sys/resource.ts";
 export { Signalfd } from "./sys/signalfd.ts";
-export { type Received, Socket } from "./sys/socket.ts";
+export { type Received, refuseFds, Socket } from "./sys/socket.ts";
 export { chmod, fstatx, mkdir, stat, statx, umask, utimens } from "./sys/stat.ts";
 export { type NewItimerspec, Timerfd } from "./sys/timerfd.ts";
 export { bindUnix, connectUnix } from "./sys/un.ts";

@@ -55,8 +55,8 @@ export class NamespaceFd extends FileDescriptor {
     return FileDescriptor.acquire(
       NamespaceFd,
       task,
-      task.withPath("open", path, (address) =>
-        near.openat(task.sysif, AT.FDCWD, address, O.RDONLY | O.CLOEXEC, 0, path),
+      task.withPath("openat", path, (address) =>
+        near.openat(task.sysif, AT.FDCWD, address, O.RDONLY | O.CLOEXEC, 0),
       ),
     );
   }

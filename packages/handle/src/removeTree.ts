@@ -27,14 +27,14 @@ const NO_DIRECTORY = ["ENOENT", "ENOTDIR", "ELOOP"] as const;
 /** As `removeTree`, relative to a directory. */
 export const removeTreeAt = (
   task: Task,
-  directory: near.Fd | number,
+  directory: near.DirectoryFd,
   path: near.PathLike,
 ): Effect.Effect<void, HandleFailure> =>
   Effect.suspend(() => {
     const subject = near.pathText(path);
     const remove = (flags: number) =>
       task.withPath("unlinkat", path, (address) =>
-        near.unlinkat(task.sysif, directory, address, flags, subject),
+        near.unlinkat(task.sysif, directory, address, flags),
       );
     // With a slash behind it, a link would be followed.
     const name = subject.replace(/\/+$/, "");
@@ -77,7 +77,7 @@ const newLevel = (name: string): Level => ({ name, full: [], left: ATTEMPTS });
  */
 const empty = (
   task: Task,
-  directory: near.Fd | number,
+  directory: near.DirectoryFd,
   path: string,
   subject: string,
 ): Effect.Effect<void, HandleFailure> =>
@@ -95,18 +95,18 @@ const empty = (
 /** Opens a directory for reading, and if its mode forbids that changes the mode. */
 const openLocked = (
   task: Task,
-  directory: near.Fd | number,
+  directory: near.DirectoryFd,
   path: string,
   subject: string,
 ): Effect.Effect<near.Fd, MallocFailure> => {
   const open = (flags: number) =>
     task.withPath("openat", path, (address) =>
-      openDirectoryAt(task, directory, address, O.NOFOLLOW | flags, subject),
+      openDirectoryAt(task, directory, address, O.NOFOLLOW | flags).about(subject),
     );
   // By its path, chmod(2) could come upon a link that has taken its place.
   const unlock = Effect.acquireUseRelease(
     open(O.PATH),
-    (fd) => chmodByFd(task, fd, 0o700, subject),
+    (fd) => chmodByFd(task, fd, 0o700),
     (fd) => Effect.ignore(near.close(task.sysif, fd)),
   );
   return near.catchErrno("EACCES", () => Effect.andThen(Effect.ignore(unlock), open(0)))(open(0));
@@ -197,10 +197,10 @@ class Emptying {
   #leave(level: Level, above: Level): Effect.Effect<void, HandleFailure> {
     const { sysif } = this.#task;
     const up = this.#task.withPath("openat", "..", (address) =>
-      openDirectoryAt(this.#task, this.#fd, address, 0, this.#of(`${level.name}/..`)),
+      openDirectoryAt(this.#task, this.#fd, address, 0).about(() => this.#of(`${level.name}/..`)),
     );
     const rmdir = this.#task.withPath("unlinkat", level.name, (address) =>
-      near.unlinkat(sysif, this.#fd, address, AT.REMOVEDIR, this.#of(level.name)),
+      near.unlinkat(sysif, this.#fd, address, AT.REMOVEDIR).about(() => this.#of(level.name)),
     );
     return Effect.andThen(
       this.#moveTo(up),
@@ -239,7 +239,7 @@ class Emptying {
       const address = near.Address(names + end);
       end += (paths[i] as Uint8Array).length;
       const flags = type === DT.DIR ? AT.REMOVEDIR : 0;
-      return near.unlinkat(sysif, this.#fd, address, flags, this.#of(name));
+      return near.unlinkat(sysif, this.#fd, address, flags).about(() => this.#of(name));
     });
     const unlinked = Effect.andThen(sysif.write(names, bytes), near.batchExits(unlinks));
     return Effect.flatMap(unlinked, (exits): Effect.Effect<ReadonlyArray<Level>, HandleFailure> => {

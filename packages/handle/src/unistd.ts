@@ -60,14 +60,12 @@ export const pipe = (
 
 /** unlink(2) */
 export const unlink = (task: Task, path: near.PathLike): Effect.Effect<void, MallocFailure> =>
-  task.withPath("unlink", path, (address) =>
-    near.unlinkat(task.sysif, AT.FDCWD, address, 0, near.pathText(path)),
-  );
+  task.withPath("unlinkat", path, (address) => near.unlinkat(task.sysif, AT.FDCWD, address, 0));
 
 /** rmdir(2) */
 export const rmdir = (task: Task, path: near.PathLike): Effect.Effect<void, MallocFailure> =>
-  task.withPath("rmdir", path, (address) =>
-    near.unlinkat(task.sysif, AT.FDCWD, address, AT.REMOVEDIR, near.pathText(path)),
+  task.withPath("unlinkat", path, (address) =>
+    near.unlinkat(task.sysif, AT.FDCWD, address, AT.REMOVEDIR),
   );
 
 /** symlink(2): `path` becomes a link to `target`. */
@@ -76,9 +74,9 @@ export const symlink = (
   target: near.PathLike,
   path: near.PathLike,
 ): Effect.Effect<void, MallocFailure> =>
-  task.withPath("symlink", target, (to) =>
-    task.withPath("symlink", path, (address) =>
-      near.symlinkat(task.sysif, to, AT.FDCWD, address, near.pathText(path)),
+  task.withPath("symlinkat", target, (to) =>
+    task.withPath("symlinkat", path, (address) =>
+      near.symlinkat(task.sysif, to, AT.FDCWD, address),
     ),
   );
 
@@ -88,17 +86,9 @@ export const link = (
   from: near.PathLike,
   to: near.PathLike,
 ): Effect.Effect<void, MallocFailure> =>
-  task.withPath("link", from, (source) =>
-    task.withPath("link", to, (target) =>
-      near.linkat(
-        task.sysif,
-        AT.FDCWD,
-        source,
-        AT.FDCWD,
-        target,
-        0,
-        `${near.pathText(from)} to ${near.pathText(to)}`,
-      ),
+  task.withPath("linkat", from, (source) =>
+    task.withPath("linkat", to, (target) =>
+      near.linkat(task.sysif, AT.FDCWD, source, AT.FDCWD, target, 0),
     ),
   );
 
@@ -111,31 +101,24 @@ export const rename = (
   from: near.PathLike,
   to: near.PathLike,
   flags = 0,
-): Effect.Effect<void, MallocFailure> =>
-  task.withPath("rename", from, (source) =>
-    task.withPath("rename", to, (target) =>
-      renameAt(
-        task.sysif,
-        AT.FDCWD,
-        source,
-        AT.FDCWD,
-        target,
-        flags,
-        `${near.pathText(from)} to ${near.pathText(to)}`,
-      ),
+): Effect.Effect<void, MallocFailure> => {
+  const syscall = flags === 0 ? "renameat" : "renameat2";
+  return task.withPath(syscall, from, (source) =>
+    task.withPath(syscall, to, (target) =>
+      renameAt(task.sysif, AT.FDCWD, source, AT.FDCWD, target, flags),
     ),
   );
+};
 
 /** readlink(2): what the link says, which need not exist. */
 export const readlink = (
   task: Task,
   path: near.PathLike,
 ): Effect.Effect<near.Path, MallocFailure> =>
-  task.withPath("readlink", path, (address) =>
+  task.withPath("readlinkat", path, (address) =>
     task.withMemory(4096, 1, (buffer) =>
-      Effect.flatMap(
-        near.readlinkat(task.sysif, AT.FDCWD, address, buffer, 4096, near.pathText(path)),
-        (length) => Effect.map(task.sysif.read(buffer, length), (bytes) => near.Path.make(bytes)),
+      Effect.flatMap(near.readlinkat(task.sysif, AT.FDCWD, address, buffer, 4096), (length) =>
+        Effect.map(task.sysif.read(buffer, length), (bytes) => near.Path.make(bytes)),
       ),
     ),
   );
@@ -146,8 +129,8 @@ export const access = (
   path: near.PathLike,
   mode: number = ACCESS.F,
 ): Effect.Effect<void, MallocFailure> =>
-  task.withPath("access", path, (address) =>
-    near.faccessat(task.sysif, AT.FDCWD, address, mode, near.pathText(path)),
+  task.withPath("faccessat", path, (address) =>
+    near.faccessat(task.sysif, AT.FDCWD, address, mode),
   );
 
 /**
@@ -166,7 +149,7 @@ export const chown = (
     "fchownat",
     near.pathSubject(path),
     task.withPath("fchownat", path, (address) =>
-      near.fchownat(task.sysif, AT.FDCWD, address, uid, gid, flags, near.pathText(path)),
+      near.fchownat(task.sysif, AT.FDCWD, address, uid, gid, flags),
     ),
   );
 
@@ -180,9 +163,7 @@ export const truncate = (
     Number.isSafeInteger(size) && size >= 0,
     "truncate",
     near.pathSubject(path),
-    task.withPath("truncate", path, (address) =>
-      near.truncate(task.sysif, address, size, near.pathText(path)),
-    ),
+    task.withPath("truncate", path, (address) => near.truncate(task.sysif, address, size)),
   );
 
 /** getcwd(2) */
@@ -208,7 +189,7 @@ export const absolutePath = (
 
 /** chdir(2) */
 export const chdir = (task: Task, path: near.PathLike): Effect.Effect<void, MallocFailure> =>
-  task.withPath("chdir", path, (address) => near.chdir(task.sysif, address, near.pathText(path)));
+  task.withPath("chdir", path, (address) => near.chdir(task.sysif, address));
 
 /** fchdir(2) */
 export const fchdir = (task: Task, directory: FileDescriptor): Effect.Effect<void, HandleFailure> =>
@@ -216,7 +197,7 @@ export const fchdir = (task: Task, directory: FileDescriptor): Effect.Effect<voi
 
 /** chroot(2). The working directory stays where it is, outside of the new root. */
 export const chroot = (task: Task, path: near.PathLike): Effect.Effect<void, MallocFailure> =>
-  task.withPath("chroot", path, (address) => near.chroot(task.sysif, address, near.pathText(path)));
+  task.withPath("chroot", path, (address) => near.chroot(task.sysif, address));
 
 /** pivot_root(2) */
 export const pivotRoot = (
@@ -225,9 +206,7 @@ export const pivotRoot = (
   putOld: near.PathLike,
 ): Effect.Effect<void, MallocFailure> =>
   task.withPath("pivot_root", newRoot, (root) =>
-    task.withPath("pivot_root", putOld, (old) =>
-      near.pivotRoot(task.sysif, root, old, near.pathText(newRoot)),
-    ),
+    task.withPath("pivot_root", putOld, (old) => near.pivotRoot(task.sysif, root, old)),
   );
 
 /** sethostname(2), of the task's UTS namespace. */

@@ -30,6 +30,9 @@ const errnoOf = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) =>
     return errno ?? _tag;
   });
 
+/** Of words that a system call does not take, and of values that are none of their type. */
+const REFUSED = ["InvalidArgumentError", "EINVAL"];
+
 describe("what is no number of its kind", () => {
   const refused: ReadonlyArray<
     [what: string, (task: Task) => Effect.Effect<unknown, unknown, Scope.Scope>]
@@ -74,23 +77,23 @@ describe("what is no number of its kind", () => {
     ],
   ];
   for (const [what, make] of refused)
-    it(`is EINVAL: ${what}`, function* () {
+    it(`is refused: ${what}`, function* () {
       const { task } = yield* LocalThread;
-      assert.equal(yield* errnoOf(make(task)), "EINVAL");
+      assert.include(REFUSED, yield* errnoOf(make(task)));
     });
 
   it("leaves a file as it is", function* () {
     const { task } = yield* LocalThread;
     const memfd = yield* Memfd.make(task, "m");
     yield* memfd.writeAllText("content");
-    assert.equal(yield* errnoOf(memfd.truncate(Number.NaN)), "EINVAL");
+    assert.equal(yield* errnoOf(memfd.truncate(Number.NaN)), "InvalidArgumentError");
     assert.equal((yield* memfd.fstat()).size, 7);
   });
 
   it("is no signal to a child, and no descriptor of a program", function* () {
     const thread = yield* LocalThread;
     const child = yield* thread.fork();
-    assert.equal(yield* errnoOf(child.process.kill(Number.NaN)), "EINVAL");
+    assert.include(REFUSED, yield* errnoOf(child.process.kill(Number.NaN)));
     assert.isUndefined(child.process.state);
     const fds = new Map([[1.5, thread.stdin]]);
     assert.equal(yield* errnoOf(thread.run(Command.make("/bin/true"), { fds })), "EINVAL");

@@ -18,7 +18,7 @@ interface Chunk extends Owner {
   readonly list: FreeList;
 }
 
-/** A range of a task's memory that nobody else has, until it is freed. */
+/** A range of a task's memory, which no other allocation has a part of until it is freed. */
 export class Allocation {
   readonly address: Address;
   /** In bytes. */
@@ -44,7 +44,7 @@ export class Allocation {
 
   /**
    * As `free`, and gives an effect only where something is left to do. What was written there may still be
-   * on its way, if whoever was to use it was interrupted: then the range is given back behind it.
+   * on its way, because the fiber that was to use the range was interrupted. Then it is given back behind the write.
    */
   release(): Effect.Effect<void> | undefined {
     const owner = this.#owner;
@@ -139,7 +139,7 @@ export class Allocator {
     return this.#stacks.take(this.#mappings, extra);
   }
 
-  /** Gives a stack back that nobody runs on any more. */
+  /** Gives a stack back. No child may run on it any more. */
   giveBackStack(stack: Stack): Effect.Effect<void> {
     return this.#stacks.giveBack(this.#mappings, stack);
   }

@@ -15,23 +15,23 @@ import { Effect } from "effect";
 import { OutOfSpaceError } from "./errors.ts";
 import { FreeList } from "./FreeList.ts";
 
-/** Memory that an address space has already, of which all mappings are taken. */
+/** Memory that is already mapped in an address space. If there is a reserve, all allocations are parts of it. */
 export interface Reserve {
   /** Whole pages. */
   readonly address: Address;
   readonly size: number;
   /**
-   * Gives the pages of a part back; it can be used again, and is zeros then. If undefined, a task does it by
-   * madvise(2): the memory is a shared mapping of a file in memory.
+   * Gives the pages of a part back to the kernel. They can be used again, and are zeros then. Default: a task of the
+   * address space calls madvise(2) with MADV_REMOVE, for a shared mapping of a memfd.
    */
   readonly discard?: (address: Address, length: number) => Effect.Effect<void>;
 }
 
-/** What the mappings of one address space have in common, whichever of its tasks makes them. */
+/** What the tasks of one address space share. */
 interface Account {
   readonly limit: number;
   mapped: number;
-  /** Ways into the address space. Those of tasks that are gone no longer work. */
+  /** The tasks of the address space. Calls of a task that is gone fail. */
   readonly ways: Set<SyscallInterface>;
   readonly reserve: { readonly memory: Reserve; readonly free: FreeList } | undefined;
 }
@@ -75,7 +75,7 @@ export class Mappings {
     return new Mappings(sysif, this.pageSize, this.#account);
   }
 
-  /** A task has left the address space: nothing can be mapped through it any more. */
+  /** Says that a task has left the address space: nothing can be mapped through it any more. */
   leave(sysif: SyscallInterface): void {
     this.#account.ways.delete(sysif);
   }
@@ -115,7 +115,7 @@ export class Mappings {
     });
   }
 
-  /** Makes pages such that every use of them is a SIGSEGV. */
+  /** Makes pages inaccessible: every access is a SIGSEGV. */
   guard(address: Address, length: number): Effect.Effect<void, SyscallFailure> {
     return mprotect(this.#sysif, address, length, PROT.NONE);
   }
@@ -135,7 +135,7 @@ export class Mappings {
     });
   }
 
-  /** As `unmap`, for what begins with `guarded` bytes that `guard` has made useless. */
+  /** As `unmap`, for a mapping whose first `guarded` bytes `guard` has made inaccessible. */
   unmapGuarded(address: Address, guarded: number, length: number): Effect.Effect<void> {
     const unmap = this.unmap(address, length);
     if (this.#account.reserve === undefined) return unmap;
@@ -144,7 +144,7 @@ export class Mappings {
     return Effect.andThen(this.#throughAny(unguard), unmap);
   }
 
-  /** Through another task if this one is gone. */
+  /** Makes a change through this task, or through another one if this one is gone. */
   #throughAny(
     change: (sysif: SyscallInterface) => Effect.Effect<void, SyscallFailure>,
   ): Effect.Effect<void> {

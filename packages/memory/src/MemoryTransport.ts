@@ -1,4 +1,4 @@
-import type { Address, ConnectionError, SyscallError } from "@rsyscall/near";
+import type { Address, ConnectionError, SyscallFailure } from "@rsyscall/near";
 import type { Effect } from "effect";
 
 /**
@@ -7,10 +7,7 @@ import type { Effect } from "effect";
  */
 export interface MemoryTransport {
   /** See `SyscallInterface.read`. */
-  readonly read: (
-    address: Address,
-    length: number,
-  ) => Effect.Effect<Uint8Array, ConnectionError | SyscallError>;
+  readonly read: (address: Address, length: number) => Effect.Effect<Uint8Array, SyscallFailure>;
   /** See `SyscallInterface.write`. */
   readonly write: (address: Address, bytes: Uint8Array) => Effect.Effect<void, ConnectionError>;
 }

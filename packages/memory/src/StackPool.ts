@@ -4,10 +4,10 @@ import { Effect } from "effect";
 import type { OutOfSpaceError } from "./errors.ts";
 import type { Mappings } from "./Mappings.ts";
 
-/** Bytes of a stack. The server loop takes about 8 KiB; pages that nobody touches cost nothing. */
+/** Bytes of a stack. The server loop uses about 8 KiB; pages that are not touched cost nothing. */
 const SIZE = 64 * 1024;
 
-/** Stacks that are kept for the next children. */
+/** Idle stacks that are kept for the next children, at most. */
 const IDLE_AT_MOST = 16;
 
 /** Memory for a child to run on: [address, address + size). */
@@ -17,8 +17,8 @@ export interface Stack {
 }
 
 /**
- * Stacks for children in one address space. Below each lies a page that cannot be used, so that a
- * stack that overflows is a SIGSEGV, and never somebody else's memory.
+ * Stacks for children in one address space. Below each lies an inaccessible page, so that a stack
+ * overflow is a SIGSEGV and changes no other memory.
  */
 export class StackPool {
   readonly #idle: Array<Stack> = [];
@@ -41,7 +41,7 @@ export class StackPool {
     });
   }
 
-  /** Gives a stack back. Nobody runs on it any more. */
+  /** Gives a stack back. No child may run on it any more. */
   giveBack(mappings: Mappings, stack: Stack): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (stack.size > SIZE || this.#idle.length === IDLE_AT_MOST)
@@ -51,7 +51,7 @@ export class StackPool {
     });
   }
 
-  /** Unmaps the stacks that wait for a next child. */
+  /** Unmaps the idle stacks. */
   clear(mappings: Mappings): Effect.Effect<void> {
     return Effect.suspend(() =>
       Effect.forEach(this.#idle.splice(0), (stack) => this.#unmap(mappings, stack), {

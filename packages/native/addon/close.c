@@ -1,6 +1,6 @@
-/* The last close of a file may take its time: a TCP socket with SO_LINGER waits for its peer, memory is given
- * back page by page, and a Unix socket closes the descriptors that lie in it unread. All of these may be a
- * stranger's, who has passed them to us. So such a file is let go by a thread of its own. */
+/* The last close of a file may block: a TCP socket with SO_LINGER waits for its peer, memory is freed page by page, and
+ * a Unix socket closes the unread descriptors in its queue. An untrusted process may have passed such a file to this
+ * one. So a thread closes it. */
 #include "close.h"
 
 #include <errno.h>
@@ -15,11 +15,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* Older C libraries have no name for it: Linux 6.16. */
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83
 #endif
 
-/* Blocks of 512 bytes that are given back within milliseconds: 16 MiB. */
+/* Blocks of 512 bytes that are freed within milliseconds: 16 MiB. */
 enum { BLOCKS_AT_MOST = 32 * 1024 };
 
 static bool may_take_long(int fd)
@@ -35,24 +36,26 @@ static bool may_take_long(int fd)
 	socklen_t size = sizeof linger;
 	if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff)
 		return true;
-	/* Nobody may have passed descriptors to it. */
+	/* No process could have passed descriptors to it. */
 	int passes;
 	size = sizeof passes;
 	if (getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &passes, &size) == 0 && !passes)
 		return false;
-	/* A socket that listens has no such count. The connections that wait there have unread bytes of their own. */
+	/* A listening socket has no such count, but connections in its queue may have unread bytes. */
 	int unread;
 	return ioctl(fd, FIONREAD, &unread) < 0 || unread > 0;
 }
 
-static void *let_go(void *fd)
+static void *close_last(void *fd)
 {
 	close((int)(intptr_t)fd);
 	return NULL;
 }
 
-/* Whether a thread will close it. */
-static bool close_elsewhere(int fd)
+#define STACK_SIZE (64 * 1024)
+
+/* Has a thread close a descriptor. Returns false if there can be no thread. */
+static bool close_in_thread(int fd)
 {
 	sigset_t all, before;
 	pthread_attr_t attributes;
@@ -60,11 +63,11 @@ static bool close_elsewhere(int fd)
 	if (pthread_attr_init(&attributes) != 0)
 		return false;
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, 64 * 1024);
-	/* Signals are for the other threads. */
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	/* The handlers of signals must run in the other threads. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int error = pthread_create(&thread, &attributes, let_go, (void *)(intptr_t)fd);
+	int error = pthread_create(&thread, &attributes, close_last, (void *)(intptr_t)fd);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
 	return error == 0;
@@ -72,10 +75,10 @@ static bool close_elsewhere(int fd)
 
 long rsyscall_close(int fd)
 {
-	/* With a second descriptor of the file this one is not its last. */
-	int last = may_take_long(fd) ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+	/* With a duplicate, this close is not the last one. */
+	int last = may_take_long(fd) ? fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1;
 	long result = syscall(SYS_close, fd) < 0 ? -errno : 0;
-	if (last >= 0 && !close_elsewhere(last))
+	if (last >= 0 && !close_in_thread(last))
 		close(last);
 	return result;
 }

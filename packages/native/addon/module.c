@@ -1,5 +1,5 @@
-/* What JavaScript cannot do itself: a system call, memory by address, readiness in libuv's loop, what is
- * left to do when a worker ends, and the addresses of native code. Everything above is TypeScript. */
+/* What JavaScript cannot do itself: system calls, memory by address, readiness in libuv's loop, cleanup at the end of a
+ * worker, and the addresses of native code. Everything else is TypeScript. */
 #include <errno.h>
 #include <node_api.h>
 #include <stdlib.h>
@@ -7,24 +7,23 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "belongings.h"
+#include "cleanup.h"
 #include "close.h"
 #include "readiness.h"
 #include "rsyscall/child.h"
-#include "rsyscall/protocol.h"
-#include "rsyscall/server.h"
+#include "rsyscall/operation.h"
 #include "uv.h"
 #include "watch.h"
 
-/* Numbers are exact up to here; what lies beyond crosses as a bigint. */
-#define SAFE ((1l << 53) - 1)
+/* Number.MAX_SAFE_INTEGER. Larger values are passed as a bigint. */
+#define MAX_SAFE_INTEGER ((1l << 53) - 1)
 
 static int to_word(napi_env env, napi_value value, long *word)
 {
 	int64_t number;
 	napi_status status = napi_get_value_int64(env, value, &number);
 	if (status == napi_number_expected) {
-		/* Masks and offsets of 64 bits, signed or not: the kernel sees the same bits. */
+		/* A value of 64 bits, signed or unsigned: the kernel gets the same bits. */
 		bool is_lossless;
 		status = napi_get_value_bigint_int64(env, value, &number, &is_lossless);
 	}
@@ -35,15 +34,15 @@ static int to_word(napi_env env, napi_value value, long *word)
 static napi_value from_word(napi_env env, long word)
 {
 	napi_value value = NULL;
-	if (word >= -SAFE && word <= SAFE)
+	if (word >= -MAX_SAFE_INTEGER && word <= MAX_SAFE_INTEGER)
 		napi_create_double(env, (double)word, &value);
 	else
 		napi_create_bigint_int64(env, word, &value);
 	return value;
 }
 
-/* One of the server's own operations. A child that should not outlive us is noted before JavaScript goes
- * on, which may be ended at any point. */
+/* Performs an operation of the server. If it makes a child that must not outlive this environment, the child is noted
+ * before JavaScript continues, because JavaScript may be ended at any point. */
 static long operation(unsigned number, const long *words, unsigned char *at_end)
 {
 	unsigned long args[6];
@@ -53,20 +52,23 @@ static long operation(unsigned number, const long *words, unsigned char *at_end)
 		const struct rsyscall_clone_args *clone = (const void *)args[0];
 		const struct rsyscall_child *child = (const void *)args[1];
 		if (child->death_signal)
-			rsyscall_belongings_note_child(at_end, *(const int *)clone->pidfd);
+			rsyscall_cleanup_note_child(at_end, *(const int *)clone->pidfd);
 	}
 	return result;
 }
 
-/* syscall(number, ...six words): the kernel's result, -errno included; or of an operation. */
+#define WORDS 7 /* the number and six arguments */
+
+/* syscall(number, ...six words): makes a system call, or performs an operation, and returns the result: -errno for an
+ * error. */
 static napi_value call(napi_env env, napi_callback_info info)
 {
-	napi_value argv[7];
-	size_t argc = 7;
-	long word[7] = {0};
+	napi_value argv[WORDS];
+	size_t argc = WORDS;
+	long word[WORDS] = {0};
 	void *at_end;
 	napi_get_cb_info(env, info, &argc, argv, NULL, &at_end);
-	for (size_t i = 0; i < argc && i < 7; i++) {
+	for (size_t i = 0; i < argc && i < WORDS; i++) {
 		if (!to_word(env, argv[i], &word[i])) {
 			napi_throw_type_error(env, NULL, "syscall takes numbers and bigints");
 			return NULL;
@@ -81,7 +83,7 @@ static napi_value call(napi_env env, napi_callback_info info)
 		result = -errno;
 	if (result < 0)
 		return from_word(env, result);
-	rsyscall_belongings_note(at_end, word, result);
+	rsyscall_cleanup_note(at_end, word, result);
 	return from_word(env, result);
 }
 
@@ -91,7 +93,7 @@ struct span {
 	size_t length;
 };
 
-/* The arguments of read and write: an address, and bytes. */
+/* Takes the arguments of read and write: an address and a Uint8Array. Returns whether there are bytes to copy. */
 static int get_span(napi_env env, napi_callback_info info, struct span *span)
 {
 	napi_value argv[2];
@@ -103,16 +105,16 @@ static int get_span(napi_env env, napi_callback_info info, struct span *span)
 	    napi_get_value_int64(env, argv[0], &address) != napi_ok ||
 	    napi_get_typedarray_info(env, argv[1], &type, &span->length, &bytes, NULL, NULL) != napi_ok ||
 	    type != napi_uint8_array) {
-		napi_throw_type_error(env, NULL, "memory is a number and a Uint8Array");
+		napi_throw_type_error(env, NULL, "read and write take an address and a Uint8Array");
 		return 0;
 	}
 	span->memory = (void *)address;
 	span->bytes = bytes;
-	/* No bytes may have no address, which memcpy must not see. */
+	/* An empty array may have no address, and memcpy must not get NULL. */
 	return span->length > 0;
 }
 
-/* read(address, bytes): fills bytes with memory of this process. */
+/* read(address, bytes): copies memory of this process into bytes. */
 static napi_value read_memory(napi_env env, napi_callback_info info)
 {
 	struct span span;
@@ -121,7 +123,7 @@ static napi_value read_memory(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* write(address, bytes) */
+/* write(address, bytes): copies bytes into memory of this process. */
 static napi_value write_memory(napi_env env, napi_callback_info info)
 {
 	struct span span;
@@ -130,7 +132,7 @@ static napi_value write_memory(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* view(address, length): an ArrayBuffer that is the memory, to be detached before it is unmapped. */
+/* view(address, length): an ArrayBuffer that is the memory. It must be detached before the memory is unmapped. */
 static napi_value view(napi_env env, napi_callback_info info)
 {
 	napi_value argv[2], buffer = NULL;
@@ -142,12 +144,12 @@ static napi_value view(napi_env env, napi_callback_info info)
 		napi_throw_type_error(env, NULL, "view takes an address and a length");
 		return NULL;
 	}
-	if (napi_create_external_arraybuffer(env, (void *)address, length, NULL, NULL, &buffer) != napi_ok)
-		napi_throw_error(env, NULL, "this runtime has no ArrayBuffer of foreign memory");
+	if (napi_create_external_arraybuffer(env, (void *)address, (size_t)length, NULL, NULL, &buffer) != napi_ok)
+		napi_throw_error(env, NULL, "this runtime cannot make an ArrayBuffer of external memory");
 	return buffer;
 }
 
-/* unview(buffer): detaches an ArrayBuffer; what is left of it is empty. */
+/* unview(buffer): detaches an ArrayBuffer from the memory. It is empty afterwards. */
 static napi_value unview(napi_env env, napi_callback_info info)
 {
 	napi_value argv[1];
@@ -174,7 +176,7 @@ NAPI_MODULE_INIT()
 		napi_throw_error(env, NULL, "this runtime has no libuv (uv_poll_init)");
 		return NULL;
 	}
-	unsigned char *at_end = rsyscall_belongings(env);
+	unsigned char *at_end = rsyscall_cleanup_table(env);
 	if (!at_end) {
 		napi_throw_error(env, "ENOMEM", "out of memory");
 		return NULL;
@@ -184,8 +186,8 @@ NAPI_MODULE_INIT()
 		napi_create_function(env, name, NAPI_AUTO_LENGTH, functions[i].function, at_end, &value);
 		napi_set_named_property(env, exports, name, value);
 	}
-	napi_create_external_arraybuffer(env, at_end, RSYSCALL_BELONGINGS, NULL, NULL, &buffer);
-	napi_create_typedarray(env, napi_uint8_array, RSYSCALL_BELONGINGS, buffer, 0, &value);
+	napi_create_external_arraybuffer(env, at_end, RSYSCALL_CLEANUP_FDS, NULL, NULL, &buffer);
+	napi_create_typedarray(env, napi_uint8_array, RSYSCALL_CLEANUP_FDS, buffer, 0, &value);
 	napi_set_named_property(env, exports, "atEnd", value);
 	napi_create_double(env, (double)(uintptr_t)rsyscall_server, &value);
 	napi_set_named_property(env, exports, "server", value);

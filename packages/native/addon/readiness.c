@@ -1,5 +1,5 @@
-/* Whether a call would wait: asked before every call on a descriptor of this process that may, because
- * one that waits stops JavaScript. */
+/* Whether a call would block. It is asked before each call on a descriptor of this process that may block, because
+ * that would stop JavaScript. */
 #include "readiness.h"
 
 #include <fcntl.h>
@@ -8,13 +8,13 @@
 #include <sys/stat.h>
 
 enum readiness {
-	WAITS, /* nothing is there to read, or no room to write */
-	READY, /* the call does not wait, whatever its size; its errors are at once as well */
-	PART,  /* a write of PIPE_BUF bytes does not wait, and a longer one may: of a stream */
+	WAITS, /* there is nothing to read, or no room to write */
+	READY, /* a call of any size returns at once, with a result or an error */
+	PART,  /* a write of PIPE_BUF bytes to a stream returns at once, and a longer one may block */
 };
 
-/* Whether a call returns at once although the descriptor is not ready: it is non-blocking, or not open in
- * this direction, or not at all. */
+/* Whether a call returns at once although the descriptor is not ready: the descriptor is non-blocking, or not open for
+ * this direction, or not open at all. */
 static int is_prompt(int fd, int events)
 {
 	int flags = fcntl(fd, F_GETFL);
@@ -23,7 +23,7 @@ static int is_prompt(int fd, int events)
 	       access == (events & POLLOUT ? O_RDONLY : O_WRONLY);
 }
 
-/* Whether a write takes what it can, and waits for room for the rest. */
+/* Whether a write to the file may write a part and then block until there is room for the rest. */
 static int is_stream(int fd)
 {
 	struct stat status;
@@ -57,6 +57,6 @@ napi_value rsyscall_readiness(napi_env env, napi_callback_info info)
 		napi_throw_type_error(env, NULL, "readiness takes a descriptor and events of poll(2)");
 		return NULL;
 	}
-	napi_create_int32(env, readiness_of(fd, events), &result);
+	napi_create_int32(env, (int32_t)readiness_of(fd, events), &result);
 	return result;
 }

@@ -3,7 +3,7 @@
 
 #include <node_api.h>
 
-/* readiness(fd, events): whether a call on the descriptor would make Node wait, without waiting. */
+/* readiness(fd, events): whether a call on the descriptor would block. It does not block itself. */
 napi_value rsyscall_readiness(napi_env env, napi_callback_info info);
 
 #endif

@@ -1,5 +1,5 @@
-/* The part of libuv's stable ABI that is used here. Node exports these symbols to addons, but its
- * uv.h is in no package of the registry. */
+/* The part of libuv's stable ABI that is used here. Node exports these symbols to addons, but no npm package contains
+ * its uv.h. */
 #ifndef RSYSCALL_UV_H
 #define RSYSCALL_UV_H
 
@@ -11,7 +11,7 @@ typedef struct uv_poll_s uv_poll_t;
 
 enum { UV_POLL = 8, UV_READABLE = 1 };
 
-/* Weak: a runtime without libuv loads the addon all the same, and is refused in words. */
+/* Weak: a runtime without libuv can load the addon, and gets an error message from it. */
 #pragma weak uv_poll_init
 
 size_t uv_handle_size(int type);

@@ -1,5 +1,4 @@
-/* Readiness of a descriptor, told by the loop that Node itself waits in: nothing polls, and an idle
- * program sleeps. */
+/* Readiness of a descriptor, from the loop in which Node itself waits. So an idle program sleeps. */
 #include "watch.h"
 
 #include <stdalign.h>
@@ -9,14 +8,14 @@
 
 #include "uv.h"
 
-/* libuv uses the handle until it has called back that it is closed, and JavaScript may call close()
- * for as long as the object lives: the memory goes when both are done with it. */
+/* libuv uses the handle until it has called on_closed, and JavaScript may call close() as long as the object exists. The
+ * memory is freed when neither uses it any more. */
 struct watch {
 	napi_env env;
 	napi_ref callback;
 	napi_async_context context;
-	/* An environment that ends waits for its asynchronous hooks. So the handle is closed before
-	 * the loop is, and libuv's callback runs while there is an environment. */
+	/* An environment that ends waits for its asynchronous hooks. So the handle is closed before the loop is, and
+	 * libuv calls on_closed while the environment still exists. */
 	napi_async_cleanup_hook_handle hook;
 	int is_open;
 	int users;
@@ -25,7 +24,7 @@ struct watch {
 
 static uv_handle_t *handle_of(struct watch *watch) { return (uv_handle_t *)watch->handle; }
 
-static void let_go(struct watch *watch)
+static void release(struct watch *watch)
 {
 	if (--watch->users == 0)
 		free(watch);
@@ -34,15 +33,15 @@ static void let_go(struct watch *watch)
 static void on_closed(uv_handle_t *handle)
 {
 	struct watch *watch = uv_handle_get_data(handle);
-	/* Not before: close() may be called by the callback, which still needs them. */
+	/* Not earlier: the callback may call close(), and needs them until it returns. */
 	if (watch->callback)
 		napi_delete_reference(watch->env, watch->callback);
 	if (watch->context)
 		napi_async_destroy(watch->env, watch->context);
-	/* The last word to the environment, which may be gone by then. */
+	/* Last, because the environment may not exist afterwards. */
 	if (watch->hook)
 		napi_remove_async_cleanup_hook(watch->hook);
-	let_go(watch);
+	release(watch);
 }
 
 static void stop(struct watch *watch)
@@ -53,7 +52,7 @@ static void stop(struct watch *watch)
 	uv_close(handle_of(watch), on_closed);
 }
 
-/* The environment ends. A watch that was closed just before is waited for as well. */
+/* The environment ends. It also waits for a watch that was closed just before. */
 static void on_teardown(napi_async_cleanup_hook_handle hook, void *data)
 {
 	(void)hook;
@@ -73,9 +72,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		return;
 	napi_get_reference_value(env, watch->callback, &callback);
 	napi_get_global(env, &global);
-	/* Runs microtasks and process.nextTick afterwards, as every event of the loop does. It fails
-	 * where JavaScript may not run any more: a worker that is being terminated, process.exit().
-	 * That is no exception. */
+	/* Runs microtasks and process.nextTick callbacks afterwards, as every event of the loop does. It fails without an
+	 * exception if JavaScript may not run any more: in a worker that is being terminated, or after process.exit(). */
 	if (napi_make_callback(env, watch->context, global, callback, 0, NULL, NULL) != napi_ok &&
 	    napi_is_exception_pending(env, &is_pending) == napi_ok && is_pending &&
 	    napi_get_and_clear_last_exception(env, &error) == napi_ok)
@@ -89,7 +87,7 @@ static struct watch *this_watch(napi_env env, napi_callback_info info)
 	struct watch *watch = NULL;
 	if (napi_get_cb_info(env, info, NULL, NULL, &this, NULL) != napi_ok ||
 	    napi_unwrap(env, this, (void **)&watch) != napi_ok)
-		napi_throw_type_error(env, NULL, "not a watch");
+		napi_throw_type_error(env, NULL, "this is not a watch");
 	return watch;
 }
 
@@ -120,7 +118,7 @@ static napi_value close_watch(napi_env env, napi_callback_info info)
 static void on_collected(napi_env env, void *data, void *hint)
 {
 	(void)env, (void)hint;
-	let_go(data);
+	release(data);
 }
 
 static const napi_property_descriptor methods[] = {
@@ -129,7 +127,7 @@ static const napi_property_descriptor methods[] = {
 	{.utf8name = "close", .method = close_watch, .attributes = napi_enumerable},
 };
 
-/* Starts to poll. Returns 0 or libuv's error, and then the watch is gone. */
+/* Starts to poll. Returns 0, or libuv's error. */
 static int start(struct watch *watch, int fd)
 {
 	struct uv_loop_s *loop = NULL;

@@ -3,9 +3,8 @@
 
 #include <node_api.h>
 
-/* watch(fd, callback): calls back, in libuv's loop, whenever fd is readable, until close(). The object
- * that it returns has ref(), unref() and close(); the loop goes on between ref() and unref(), and it
- * starts without. */
+/* watch(fd, callback): calls back, in libuv's loop, whenever fd is readable, until close(). Returns an object with
+ * ref(), unref() and close(). After ref() the watch keeps the loop running, until unref(); at first it does not. */
 napi_value rsyscall_watch(napi_env env, napi_callback_info info);
 
 #endif

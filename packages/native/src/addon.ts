@@ -5,39 +5,39 @@ import { NativeLoadError, unsupportedRuntime } from "./errors.ts";
 /** An argument or result of a system call: a number where it is exact, else a bigint. */
 export type Word = number | bigint;
 
-/** The arguments of a system call: it takes six words, and ignores those that it has no use for. */
+/** The arguments of a system call: six words. A call ignores those that it does not take. */
 export type Words = [a?: Word, b?: Word, c?: Word, d?: Word, e?: Word, f?: Word];
 
-/** Calls back whenever a descriptor is readable, in the loop that Node itself waits in. */
+/** Calls back whenever a descriptor is readable, in the loop in which Node itself waits. */
 export interface Watch {
   /** Keeps the event loop running, and so the process. A new watch does not. */
   ref(): void;
-  /** Lets the process end although this watch is there. */
+  /** Lets the process end although this watch exists. */
   unref(): void;
-  /** Stops watching. Must come before the descriptor is closed. */
+  /** Stops watching. It must be called before the descriptor is closed. */
   close(): void;
 }
 
-/** What becomes of a descriptor when the thread of JavaScript ends that has opened it; bits. */
+/** What happens to a descriptor when the thread of JavaScript that has opened it ends; bits. */
 export const AtEnd = {
-  /** It is left to the process. */
+  /** It stays open in the process. */
   NOTHING: 0,
   /** close(2) */
   CLOSE: 1,
   /**
-   * The child whose pidfd it is gets SIGKILL and is waited for. Every child is marked so by the clone that
-   * makes it, unless it is to outlive its parent.
+   * It is the pidfd of a child, which gets SIGKILL and is waited for. The clone that makes a child sets this,
+   * unless the child is to outlive its parent.
    */
   KILL: 2,
 } as const;
 
-/** Whether a call on a descriptor would wait. */
+/** Whether a call on a descriptor would block. */
 export const Readiness = {
-  /** It would: nothing is there to read, or no room to write. */
+  /** It would: there is nothing to read, or no room to write. */
   WAITS: 0,
-  /** It would not, whatever its size: the result, or error, is there at once. */
+  /** A call of any size returns at once, with a result or an error. */
   READY: 1,
-  /** A write of PIPE_BUF bytes would not, but a longer one may. */
+  /** A write of PIPE_BUF bytes returns at once, but a longer one may block. */
   PART: 2,
 } as const;
 
@@ -53,7 +53,7 @@ interface Addon {
   readonly server: number;
 }
 
-/** The path of a file that the build put into this package. */
+/** The path of a file that the build has put into this package. */
 const built = (file: string): string => fileURLToPath(new URL(`../build/${file}`, import.meta.url));
 
 const load = (): Addon => {
@@ -90,28 +90,28 @@ export const readMemory = (address: number, length: number): Uint8Array => {
 /** Copies bytes into this process's memory. A wrong address ends the process. */
 export const writeMemory = addon.write;
 
-/** Memory of this process as an ArrayBuffer, without a copy: `unviewMemory` before it is unmapped. */
+/** Memory of this process as an ArrayBuffer, without a copy. Call `unviewMemory` before the memory is unmapped. */
 export const viewMemory = addon.view;
 
-/** Detaches an ArrayBuffer from the memory: it is empty, and harmless. */
+/** Detaches an ArrayBuffer from the memory. It is empty afterwards. */
 export const unviewMemory = addon.unview;
 
 /**
- * Watches a descriptor for readability. One watch per descriptor at a time.
+ * Watches a descriptor for readability. There can be one watch per descriptor at a time.
  *
- * @throws Error when the kernel cannot wait for this kind of file (a regular file, for one).
+ * @throws Error if the kernel cannot wait for this kind of file, such as a regular file.
  */
 export const watch: (fd: number, onReadable: () => void) => Watch = addon.watch;
 
 /**
- * Whether a read (POLLIN) or a write (POLLOUT) of a descriptor would wait: one of `Readiness`. What is
- * non-blocking never waits, and neither do regular files.
+ * Whether a read (POLLIN) or a write (POLLOUT) of a descriptor would block: one of `Readiness`. A descriptor that is
+ * non-blocking never blocks, and a regular file does not either.
  */
 export const readiness: (fd: number, events: number) => number = addon.readiness;
 
 /**
- * What becomes of each descriptor when this thread of JavaScript ends, by its number: bits of `AtEnd`. The
- * end of a worker leaves the process and its descriptors behind. Numbers beyond are left to the process.
+ * What happens to each descriptor when this thread of JavaScript ends, by its number: bits of `AtEnd`. The process
+ * continues after the end of a worker, with all descriptors. Those with numbers beyond this array stay open.
  */
 export const atEnd: Uint8Array = addon.atEnd;
 
@@ -121,5 +121,5 @@ export const symbols: { readonly server: number } = { server: addon.server };
 /** The path of the stub executable that comes with this package. */
 export const stubPath: string = built("rsyscall-unix-stub");
 
-/** The path of the executable `rsyscall-task`, which transports run where they get to. */
+/** The path of the executable `rsyscall-task`, which transports execute where a Thread is to be. */
 export const taskPath: string = built("rsyscall-task");

@@ -1,11 +1,11 @@
-/** The addon could not be loaded: the message names what was tried, the cause and what to do. */
+/** The addon cannot be loaded. The message names the file, the cause and the remedy. */
 export class NativeLoadError extends Error {
   override readonly name = "NativeLoadError";
 }
 
 /**
- * Why the addon must not even be loaded in a runtime, by its `process.versions`; undefined in Node. Bun ends
- * at the first descriptor that is watched (it has no uv_poll), and Deno at the first child.
+ * Why the addon must not be loaded in a runtime, by its `process.versions`; undefined in Node. Bun crashes at the first
+ * descriptor that is watched (it has no uv_poll), and Deno at the first child.
  */
 export const unsupportedRuntime = (
   versions: Readonly<Record<string, string | undefined>>,

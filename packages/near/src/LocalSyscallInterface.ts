@@ -24,7 +24,7 @@ export class LocalSyscallInterface implements SyscallInterface, DirectCalls {
   }
 
   syscall(number: number, ...words: Words) {
-    return perform(this, number, words);
+    return perform(this, this.abi, number, words);
   }
 
   submit(number: number, a: Word, b: Word, c: Word, d: Word, e: Word, f: Word) {

@@ -1,6 +1,6 @@
+import type { Word } from "@rsyscall/native";
 import type { ConnectionError } from "./errors.ts";
 import { oneLine } from "./oneLine.ts";
-import type { Word } from "./SyscallInterface.ts";
 
 /** What becomes of a call: what the kernel returned, or why nobody knows. */
 export type Outcome = Word | ConnectionError;

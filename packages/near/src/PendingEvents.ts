@@ -1,6 +1,6 @@
 import type { EpollEvent } from "@rsyscall/abi";
+import { OP_EPOLL_WAIT } from "@rsyscall/wire";
 import { PendingCall } from "./PendingCall.ts";
-import { OP_EPOLL_WAIT } from "./requests.ts";
 
 /** A wait for events that was submitted. Its result is their number, and they come with it. */
 export class PendingEvents extends PendingCall {

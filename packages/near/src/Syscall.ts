@@ -1,7 +1,7 @@
 import { Errno } from "@rsyscall/abi";
 import { Effect, Effectable, Exit } from "effect";
-import { SyscallError, type SyscallFailure } from "./errors.ts";
-import { about, impossible } from "./impossible.ts";
+import { type InvalidArgumentError, SyscallError, type SyscallFailure } from "./errors.ts";
+import { impossible } from "./impossible.ts";
 import { type Outcome, PendingCall } from "./PendingCall.ts";
 import type { SyscallDefinition } from "./SyscallDefinition.ts";
 import type { SyscallInterface, Word } from "./SyscallInterface.ts";
@@ -10,57 +10,56 @@ import type { SyscallInterface, Word } from "./SyscallInterface.ts";
 export const isError = (result: Word): result is number =>
   typeof result === "number" && result < 0 && result >= -4095;
 
+/** What a call has come to; or why it was not even submitted. */
+export type CallOutcome = Outcome | InvalidArgumentError;
+
 /**
  * A system call: an Effect that makes it, and that can be part of a `batch`. Where the result comes at
- * once, running it is a single step. See `call`, which makes it.
+ * once, running it is a single step. See `define`, which makes functions that give it.
  */
 export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
   /** Where the call is made. */
   readonly sysif: SyscallInterface;
   readonly #definition: SyscallDefinition;
-  readonly #subject: string | undefined;
-  readonly #decode: ((result: number) => A) | undefined;
-  /** Undefined where the task's machine does not have the call. */
-  readonly #number: number | undefined;
   readonly #a: Word;
   readonly #b: Word;
   readonly #c: Word;
   readonly #d: Word;
   readonly #e: Word;
   readonly #f: Word;
+  /** What the call is about, if the caller knows it better than the definition. */
+  #subject: string | (() => string) | undefined;
 
   /**
+   * A word that is missing is none, and refused.
+   *
    * @param definition what the call takes and gives: what is not so is refused, on the way there and back
-   * @param subject what the call is about, for errors
-   * @param decode makes an `A` of a result; else the result is one
-   * @param number in place of that of the definition: an operation of the server
    */
   constructor(
     sysif: SyscallInterface,
     definition: SyscallDefinition,
-    subject: string | undefined,
-    decode: ((result: number) => A) | undefined,
-    number = definition.numberOn(sysif.abi),
-    a: Word | undefined = definition.first,
-    b: Word = 0,
-    c: Word = 0,
-    d: Word = 0,
-    e: Word = 0,
-    f: Word = 0,
+    a: Word,
+    b: Word,
+    c: Word,
+    d: Word,
+    e: Word,
+    f: Word,
   ) {
     super();
     this.sysif = sysif;
     this.#definition = definition;
-    this.#subject = subject;
-    this.#decode = decode;
-    this.#number = number;
-    // What is missing is no word, and refused before it is submitted.
-    this.#a = a as Word;
+    this.#a = a;
     this.#b = b;
     this.#c = c;
     this.#d = d;
     this.#e = e;
     this.#f = f;
+  }
+
+  /** The same call, with what its errors say it is about. A function is only called for an error. */
+  about(subject: string | (() => string)): this {
+    this.#subject = subject;
+    return this;
   }
 
   /** Of the man page. */
@@ -70,25 +69,20 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
 
   /** What the call is about, for errors. */
   get subject(): string | undefined {
-    return this.#subject;
+    const subject = this.#subject;
+    if (subject === undefined) return this.#definition.about(this.#words);
+    return typeof subject === "string" ? subject : subject();
   }
 
   /**
    * Submits the call, and `settle` has to follow. Undefined where that can only be done by an Effect. What the
    * kernel would take for something else is not submitted.
    */
-  submit(): Outcome | PendingCall | undefined {
-    if (this.#number === undefined) return -Errno.ENOSYS;
-    if (!this.#isSound) return -Errno.EINVAL;
-    return this.sysif.direct?.submit(
-      this.#number,
-      this.#a,
-      this.#b,
-      this.#c,
-      this.#d,
-      this.#e,
-      this.#f,
-    );
+  submit(): CallOutcome | PendingCall | undefined {
+    const number = this.#definition.numberOn(this.sysif.abi);
+    if (number === undefined) return -Errno.ENOSYS;
+    if (!this.#isSound) return this.#definition.refusal(this.#words);
+    return this.sysif.direct?.submit(number, this.#a, this.#b, this.#c, this.#d, this.#e, this.#f);
   }
 
   get #words(): ReadonlyArray<Word> {
@@ -100,14 +94,14 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
   }
 
   /** What the call has come to. */
-  exit(outcome: Outcome): Exit.Exit<A, SyscallFailure> {
+  exit(outcome: CallOutcome): Exit.Exit<A, SyscallFailure> {
     return this.succeeds(outcome)
       ? Exit.succeed(this.decode(outcome))
       : Exit.fail(this.#failure(outcome));
   }
 
   /** Whether an outcome is a result of this call. The task may lie: then it need be none. */
-  succeeds(outcome: Outcome): outcome is number {
+  succeeds(outcome: CallOutcome): outcome is number {
     const { least, most, countedBy } = this.#definition.result;
     return (
       typeof outcome === "number" &&
@@ -134,31 +128,31 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
     }
   }
 
-  #failure(outcome: Outcome): SyscallFailure {
+  #failure(outcome: CallOutcome): SyscallFailure {
     if (typeof outcome === "object") return outcome;
-    const { name } = this.#definition;
-    if (isError(outcome)) {
-      const refusal = outcome === -Errno.EINVAL ? this.#definition.refusal(this.#words) : undefined;
-      const subject = refusal === undefined ? this.#subject : about(this.#subject, refusal);
-      return SyscallError.from(name, outcome, subject);
-    }
-    const { least, most, countedBy } = this.#definition.result;
-    if (countedBy < 0 && most === Number.MAX_SAFE_INTEGER && outcome > 0) {
-      const remark = `${outcome} is more than a number holds exactly`;
-      return SyscallError.of(name, "EOVERFLOW", about(this.#subject, remark));
-    }
+    const { name, result } = this.#definition;
+    if (isError(outcome)) return SyscallError.from(name, outcome, this.subject);
+    const { least, most, countedBy } = result;
+    if (countedBy < 0 && most === Number.MAX_SAFE_INTEGER && outcome > 0)
+      return SyscallError.of(
+        name,
+        "EOVERFLOW",
+        this.subject,
+        `${outcome} is more than a number holds exactly`,
+      );
     const limit = countedBy < 0 ? most : this.#word(countedBy);
     const range = `and can only say a number from ${least} to ${limit}`;
-    return impossible(name, this.#subject, `the task says ${outcome}, ${range}`);
+    return impossible(name, this.subject, `the task says ${outcome}, ${range}`);
   }
 
   /** What a result means. */
   decode(result: number): A {
-    return this.#decode === undefined ? (result as A) : this.#decode(result);
+    const { decode } = this.#definition.result;
+    return (decode === undefined ? result : decode(result)) as A;
   }
 
   /** What a call comes to that was submitted. Not interruptible: its result must not be lost. */
-  wait(submitted: Outcome | PendingCall): Effect.Effect<A, SyscallFailure> {
+  wait(submitted: CallOutcome | PendingCall): Effect.Effect<A, SyscallFailure> {
     if (!(submitted instanceof PendingCall)) return this.exit(submitted);
     return submitted.outcome !== undefined
       ? this.exit(submitted.outcome)
@@ -171,13 +165,13 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
   }
 
   /** Makes the call by an Effect, where it cannot be submitted. */
-  perform(): Effect.Effect<Outcome> {
-    if (this.#number === undefined) return Effect.succeed(-Errno.ENOSYS);
-    if (!this.#isSound) return Effect.succeed(-Errno.EINVAL);
-    const { sysif } = this;
+  perform(): Effect.Effect<CallOutcome> {
+    const number = this.#definition.numberOn(this.sysif.abi);
+    if (number === undefined) return Effect.succeed(-Errno.ENOSYS);
+    if (!this.#isSound) return Effect.succeed(this.#definition.refusal(this.#words));
     return Effect.catch(
-      sysif.syscall(this.#number, this.#a, this.#b, this.#c, this.#d, this.#e, this.#f),
-      (error): Effect.Effect<Outcome> => Effect.succeed(error),
+      this.sysif.syscall(number, this.#a, this.#b, this.#c, this.#d, this.#e, this.#f),
+      (error): Effect.Effect<CallOutcome> => Effect.succeed(error),
     );
   }
 

@@ -1,7 +1,7 @@
 import type { Abi } from "@rsyscall/abi";
 import type { Word, Words } from "@rsyscall/native";
 import type { Effect } from "effect";
-import type { ConnectionError, SyscallError } from "./errors.ts";
+import type { ConnectionError, InvalidArgumentError, SyscallFailure } from "./errors.ts";
 import type { Address, Fd } from "./identifiers.ts";
 import type { PendingCall } from "./PendingCall.ts";
 import type { PendingEvents } from "./PendingEvents.ts";
@@ -21,9 +21,13 @@ export interface SyscallInterface {
 
   /**
    * Makes a system call and gives what the kernel returned, `-errno` included. `call` in this
-   * package turns that into a {@link SyscallError}.
+   * package turns that into a SyscallError. Words that are not given are 0; what is no integer of 64 bits
+   * is refused, and nothing is sent.
    */
-  readonly syscall: (number: number, ...words: Words) => Effect.Effect<Word, ConnectionError>;
+  readonly syscall: (
+    number: number,
+    ...words: Words
+  ) => Effect.Effect<Word, ConnectionError | InvalidArgumentError>;
 
   /** The same without an Effect for every call, from who can do it so. */
   readonly direct?: DirectCalls | undefined;
@@ -32,10 +36,7 @@ export interface SyscallInterface {
   readonly waits?: EventWaits | undefined;
 
   /** Copies `length` bytes out of the task's memory. */
-  readonly read: (
-    address: Address,
-    length: number,
-  ) => Effect.Effect<Uint8Array, ConnectionError | SyscallError>;
+  readonly read: (address: Address, length: number) => Effect.Effect<Uint8Array, SyscallFailure>;
 
   /**
    * Copies bytes into the task's memory. Completes as soon as it is submitted: every later operation

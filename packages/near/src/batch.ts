@@ -1,8 +1,8 @@
 import { Effect, Exit } from "effect";
 import type { SyscallFailure } from "./errors.ts";
-import { type Outcome, PendingCall } from "./PendingCall.ts";
+import { PendingCall } from "./PendingCall.ts";
 import { pipelined } from "./pipelined.ts";
-import type { Syscall } from "./Syscall.ts";
+import type { CallOutcome, Syscall } from "./Syscall.ts";
 
 type Calls = ReadonlyArray<Syscall<unknown>>;
 
@@ -44,7 +44,7 @@ export const batchExits = <const C extends Calls>(calls: C): Effect.Effect<Exits
 /** Submits calls, waits for all, and makes something of what they have come to. */
 const all = <const C extends Calls, B, E>(
   calls: C,
-  make: (calls: C, outcomes: ReadonlyArray<Outcome>) => Exit.Exit<B, E>,
+  make: (calls: C, outcomes: ReadonlyArray<CallOutcome>) => Exit.Exit<B, E>,
 ): Effect.Effect<B, E> =>
   Effect.suspend(() => {
     const submitted = submitAll(calls);
@@ -76,11 +76,11 @@ export const batchExitsThen = <const C extends Calls, B, E>(
 const behind = <const C extends Calls, B, E, B2, E2>(
   calls: C,
   last: Effect.Effect<B2, E2>,
-  make: (calls: C, outcomes: ReadonlyArray<Outcome>) => Exit.Exit<B, E>,
+  make: (calls: C, outcomes: ReadonlyArray<CallOutcome>) => Exit.Exit<B, E>,
 ): Effect.Effect<[B, B2], E | E2> =>
   Effect.suspend(() => {
     const submitted = submitAll(calls);
-    const both = (outcomes: ReadonlyArray<Outcome>, last: Exit.Exit<B2, E2>) =>
+    const both = (outcomes: ReadonlyArray<CallOutcome>, last: Exit.Exit<B2, E2>) =>
       Effect.flatMap(make(calls, outcomes), (made) =>
         Exit.map(last, (value): [B, B2] => [made, value]),
       );
@@ -94,15 +94,15 @@ const behind = <const C extends Calls, B, E, B2, E2>(
         );
   });
 
-type Submitted = ReadonlyArray<Outcome | PendingCall>;
+type Submitted = ReadonlyArray<CallOutcome | PendingCall>;
 
 /** Submits calls; undefined, and nothing is done, if that cannot be done directly. */
 const submitAll = (calls: Calls): Submitted | undefined =>
   calls.some(({ sysif }) => sysif.direct === undefined)
     ? undefined
-    : calls.map((call) => call.submit() as Outcome | PendingCall);
+    : calls.map((call) => call.submit() as CallOutcome | PendingCall);
 
-const isPending = (submitted: Outcome | PendingCall): submitted is PendingCall =>
+const isPending = (submitted: CallOutcome | PendingCall): submitted is PendingCall =>
   submitted instanceof PendingCall && submitted.outcome === undefined;
 
 /** Goes on when all calls are done. Not interruptible: no result must be lost. */
@@ -128,20 +128,20 @@ const whenDone = <B, E>(
 };
 
 /** Of a call that is done. */
-const outcome = (submitted: Outcome | PendingCall): Outcome =>
-  submitted instanceof PendingCall ? (submitted.outcome as Outcome) : submitted;
+const outcome = (submitted: CallOutcome | PendingCall): CallOutcome =>
+  submitted instanceof PendingCall ? (submitted.outcome as CallOutcome) : submitted;
 
-const exitsOf = <const C extends Calls>(calls: C, outcomes: ReadonlyArray<Outcome>): Exits<C> =>
-  calls.map((call, i) => call.exit(outcomes[i] as Outcome)) as unknown as Exits<C>;
+const exitsOf = <const C extends Calls>(calls: C, outcomes: ReadonlyArray<CallOutcome>): Exits<C> =>
+  calls.map((call, i) => call.exit(outcomes[i] as CallOutcome)) as unknown as Exits<C>;
 
 /** All values, or the first failure. */
 const resultsOf = <const C extends Calls>(
   calls: C,
-  outcomes: ReadonlyArray<Outcome>,
+  outcomes: ReadonlyArray<CallOutcome>,
 ): Exit.Exit<Results<C>, SyscallFailure> => {
   const values: Array<unknown> = [];
   for (const [i, call] of calls.entries()) {
-    const outcome = outcomes[i] as Outcome;
+    const outcome = outcomes[i] as CallOutcome;
     if (!call.succeeds(outcome)) {
       const exit = call.exit(outcome);
       if (Exit.isFailure(exit)) return Exit.failCause(exit.cause);

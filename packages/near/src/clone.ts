@@ -1,20 +1,22 @@
-import { cloneOperation } from "./definitions.ts";
-import { type Address, Pid } from "./identifiers.ts";
-import { OP_CLONE } from "./requests.ts";
-import { Syscall } from "./Syscall.ts";
-import type { SyscallInterface } from "./SyscallInterface.ts";
+import { CloneArgs } from "@rsyscall/abi";
+import { OP_CLONE } from "@rsyscall/wire";
+import { define } from "./define.ts";
+import type { Address, Pid } from "./identifiers.ts";
+import { input } from "./kinds.ts";
+import { unknown, value } from "./Memory.ts";
+import { between } from "./Result.ts";
 
 /**
  * clone3(2), or clone(2) where that is refused: a child that shares the memory of the task, has a
- * stack of its own, and serves system calls there.
+ * stack of its own, and serves system calls there. An operation of the server, because a child could not return
+ * from a system call.
  *
- * @param args a `struct clone_args`
- * @param child a `struct rsyscall_child`, which must stay in place as long as the child serves
- * @param subject what errors say of it: its flags
+ * `args` is a `struct clone_args`, `child` a `struct rsyscall_child`, which must stay in place as long as the child
+ * serves.
  */
-export const clone = (
-  sysif: SyscallInterface,
-  args: Address,
-  child: Address,
-  subject?: string,
-): Syscall<Pid> => new Syscall(sysif, cloneOperation, subject, Pid, OP_CLONE, args, child);
+export const clone = define<[args: Address, child: Address], Pid>(
+  "clone",
+  [input(value(CloneArgs), "args"), input(unknown, "child")],
+  between<Pid>(1, 2 ** 31 - 1, "pid"),
+  { operation: OP_CLONE },
+);

@@ -1,7 +1,12 @@
-import { call } from "./call.ts";
+import { define } from "./define.ts";
 import type { Address, Fd } from "./identifiers.ts";
-import type { SyscallInterface } from "./SyscallInterface.ts";
+import { fd, output, size } from "./kinds.ts";
+import { bytes } from "./Memory.ts";
+import { countOf } from "./Result.ts";
 
 /** getdents64(2): gives how many bytes of entries it wrote, 0 at the end. */
-export const getdents = (sysif: SyscallInterface, fd: Fd, buffer: Address, length: number) =>
-  call(sysif, "getdents64", `fd ${fd}`, fd, buffer, length);
+export const getdents = define<[fd: Fd, buffer: Address, length: number], number>(
+  "getdents64",
+  [fd, output(bytes(2), "buffer"), size],
+  countOf(2),
+);

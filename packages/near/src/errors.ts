@@ -5,8 +5,7 @@ import { printable } from "./printable.ts";
 import { TaggedError } from "./TaggedError.ts";
 
 /**
- * A system call was performed, and the kernel refused it. Or the call was refused in the kernel's place,
- * because it could not have meant what it says.
+ * A system call was performed, and the kernel refused it.
  *
  * @example
  * ```ts
@@ -19,7 +18,7 @@ import { TaggedError } from "./TaggedError.ts";
  * ```
  */
 export class SyscallError extends TaggedError("SyscallError")<{
-  /** The man page name of the call. */
+  /** The name of the call, as syscalls(2) has it: `openat`. */
   readonly syscall: string;
   /** The errno as a positive number. */
   readonly number: number;
@@ -66,8 +65,14 @@ export class SyscallError extends TaggedError("SyscallError")<{
     return this.errno;
   }
 
-  /** The same error with a path. Of two paths, give the second one first. */
+  /**
+   * The same error with a path, which is what it is about if nothing else is known. Of two paths, give the second
+   * one first.
+   */
   isAbout(path: string): void {
+    const error = this as { subject: string | undefined };
+    if (this.subject === undefined) error.subject = path;
+    else if (this.subject === this.path) error.subject = `${path} to ${this.path}`;
     if (this.path !== undefined) this.dest = this.path;
     this.path = path;
   }

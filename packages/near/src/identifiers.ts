@@ -2,6 +2,7 @@
  * Near identifiers: bare numbers that mean something only inside one namespace of one task, like
  * near pointers inside a segment. The brands keep an fd from being taken for a pid.
  */
+import type { AT } from "@rsyscall/abi";
 import type { Brand } from "effect";
 
 /** A file descriptor number: an index into one file descriptor table. */
@@ -15,6 +16,15 @@ export const Address = (number: number): Address => number as Address;
 /** A process id in one pid namespace. */
 export type Pid = number & Brand.Brand<"rsyscall/near/Pid">;
 export const Pid = (number: number): Pid => number as Pid;
+
+/** Where a relative path begins: a directory, or AT.FDCWD for the working directory. */
+export type DirectoryFd = Fd | typeof AT.FDCWD;
+
+/** A number that is no identifier of another kind. */
+type Plain = number & { readonly [K in keyof Brand.Brand<string>]?: never };
+
+/** A process, or one of the numbers that stand for some: 0 for the caller or its group, -1 for all, -PGID. */
+export type PidLike = Pid | Plain;
 
 /** The null pointer. */
 export const NULL = Address(0);

@@ -10,8 +10,4 @@ export const impossible = (
   syscall: string,
   subject: string | undefined,
   what: string,
-): SyscallError => SyscallError.of(syscall, "EPROTO", about(subject, what));
-
-/** What an error is about, and a remark to that. */
-export const about = (subject: string | undefined, remark: string): string =>
-  subject === undefined ? remark : `${subject}: ${remark}`;
+): SyscallError => SyscallError.of(syscall, "EPROTO", subject, what);

@@ -1,103 +1,263 @@
+import { type Abi, CLONE, cloneFlagNames, O } from "@rsyscall/abi";
+import { enumFormat, type Format, flagsFormat } from "./Format.ts";
+import type { Address, DirectoryFd, Fd, PidLike } from "./identifiers.ts";
+import { type Content, fileName, type Memory } from "./Memory.ts";
 import type { Word } from "./SyscallInterface.ts";
 
 /*
- * Kinds of arguments and of results. JavaScript has one kind of number, and the kernel many: what does
- * not fit it cuts, so that 2^32 + 1 would be the pid 1, and NaN the length 0.
+ * Kinds of arguments. JavaScript has one kind of number, and the kernel many: what does not fit it cuts, so that
+ * 2^32 + 1 would be the pid 1, and NaN the length 0.
  */
 
-/** What one argument of a system call can be. */
-export interface ArgumentKind {
-  /** As in "NaN is no size". */
+/** The facts of a {@link Kind}. */
+interface KindFields {
   readonly name: string;
+  readonly label: string;
+  readonly least: number;
+  readonly most: number;
+  readonly isLong?: boolean;
+  readonly format: Format;
+  readonly about?: (value: Word) => string;
+  readonly memory?: Memory;
+  readonly target?: Translation;
+}
+
+/** How a machine has values for which this library has numbers of its own: `Abi.openFlagsToTarget`. */
+interface Translation {
+  readonly to: (abi: Abi, value: number) => number;
+  readonly from: (abi: Abi, value: number) => number;
+}
+
+/**
+ * What one argument of a system call can be: which numbers, how it is shown, and what lies at an address.
+ *
+ * @typeParam T the type of the argument. A kind of one type is never one of another.
+ */
+export class Kind<in out T> {
+  declare protected readonly type: (value: T) => T;
+
+  /** As in "a size from 0 to 9007199254740991". */
+  readonly name: string;
+  /** What the argument is called in the signature of the call. */
+  readonly label: string;
   /** The numbers from `least` to `most`, both included, and nothing between two of them. */
   readonly least: number;
   readonly most: number;
-  /** Whether the kernel takes all 64 bits: then a bigint of 64 bits is one too, signed or not. */
+  /** Whether the kernel takes all 64 bits: then a bigint of 64 bits is one too. */
   readonly isLong: boolean;
+  readonly format: Format;
+  /** What errors say of a call whose first argument this is: "fd 5". */
+  readonly about: ((value: Word) => string) | undefined;
+  /** Of an address: what is there. */
+  readonly memory: Memory | undefined;
+  /** Of words that a machine has as other numbers than this library. */
+  readonly target: Translation | undefined;
+  /** What stands for an argument that is not given; undefined where it must be given. */
+  readonly fallback: Word | undefined;
+  readonly #fields: KindFields;
+
+  constructor(fields: KindFields, fallback?: Word) {
+    this.name = fields.name;
+    this.label = fields.label;
+    this.least = fields.least;
+    this.most = fields.most;
+    this.isLong = fields.isLong ?? false;
+    this.format = fields.format;
+    this.about = fields.about;
+    this.memory = fields.memory;
+    this.target = fields.target;
+    this.fallback = fallback;
+    this.#fields = fields;
+  }
+
+  /** What is one, for the error of what is none. */
+  get expected(): string {
+    const article = /^[aeio]/.test(this.name) ? "an" : "a";
+    const [least, most] =
+      this.format.as === "octal" ? [octal(this.least), octal(this.most)] : [this.least, this.most];
+    const long = this.isLong ? ", or a bigint of 64 bits" : "";
+    return `${article} ${this.name} from ${least} to ${most}${long}`;
+  }
+
+  /** The same kind, for an argument with a name of its own. */
+  as(label: string): Kind<T> {
+    return new Kind({ ...this.#fields, label }, this.fallback);
+  }
+
+  /** The same kind, for an argument that need not be given. */
+  or(fallback: Word): Kind<T | undefined> {
+    return new Kind<T | undefined>(this.#fields, fallback);
+  }
 }
 
-const int32 = (name: string, least: number, most: number): ArgumentKind => ({
-  name,
-  least,
-  most,
-  isLong: false,
-});
-
-const int64 = (name: string, least: number): ArgumentKind => ({
-  name,
-  least,
-  most: Number.MAX_SAFE_INTEGER,
-  isLong: true,
-});
+const octal = (value: number): string => `0o${value.toString(8)}`;
 
 const INT_MIN = -(2 ** 31);
 const INT_MAX = 2 ** 31 - 1;
 const UINT_MAX = 2 ** 32 - 1;
 
-/** Any content of a register. */
-export const word = int64("64-bit integer", Number.MIN_SAFE_INTEGER);
-/** A length or count of 64 bits. */
-export const size = int64("size", 0);
-/** A signed offset in a file. */
-export const offset = int64("offset", Number.MIN_SAFE_INTEGER);
-/** An address, or NULL. */
-export const address = int64("address", 0);
-/** A descriptor, or one of the negative numbers that stand for something, such as AT.FDCWD. */
-export const fd = int32("file descriptor", INT_MIN, INT_MAX);
-export const int = int32("int", INT_MIN, INT_MAX);
+const int32 = { least: INT_MIN, most: INT_MAX, format: { as: "decimal" } } as const;
+const uint32 = { least: 0, most: UINT_MAX, format: { as: "decimal" } } as const;
+const int64 = {
+  least: Number.MIN_SAFE_INTEGER,
+  most: Number.MAX_SAFE_INTEGER,
+  isLong: true,
+  format: { as: "decimal" },
+} as const;
+const uint64 = { ...int64, least: 0 } as const;
 /** Bits, which JavaScript's operators may have made a negative number. */
-export const flags = int32("set of flags", INT_MIN, UINT_MAX);
-export const uint = int32("unsigned int", 0, UINT_MAX);
+const bits32 = { name: "set of flags", label: "flags", least: INT_MIN, most: UINT_MAX } as const;
+
+/** Any content of a register: what depends on the other arguments. */
+export const word = new Kind<Word>({
+  ...int64,
+  name: "64-bit integer",
+  label: "argument",
+  format: { as: "hex" },
+});
+/** A length in bytes, of 64 bits. */
+export const size = new Kind<number>({ ...uint64, name: "size", label: "length" });
+/** A length in bytes, or a number of elements, of 31 bits. */
+export const smallSize = new Kind<number>({
+  ...int32,
+  least: 0,
+  name: "size",
+  label: "length",
+});
+/** The size of the kernel's signal set, which the calls with one ask for last. */
+export const sigsetSize: Kind<number | undefined> = size.as("maskSize").or(8);
+/** The size of a file, or a place in it. */
+export const fileSize = new Kind<number | bigint>({ ...uint64, name: "size", label: "length" });
+/** A signed offset in a file. */
+export const offset = new Kind<number | bigint>({ ...int64, name: "offset", label: "offset" });
+export const int = new Kind<number>({ ...int32, name: "int", label: "value" });
+export const uint = new Kind<number>({ ...uint32, name: "unsigned int", label: "value" });
+
+/** A descriptor. A negative one is none: EBADF. */
+export const fd = new Kind<Fd>({
+  ...int32,
+  name: "file descriptor",
+  label: "fd",
+  format: { as: "fd" },
+  about: (value) => `fd ${value}`,
+});
+/** A descriptor, or -1 for none. */
+export const fdOrNone = new Kind<Fd | -1>({
+  ...int32,
+  name: "file descriptor",
+  label: "fd",
+  format: { as: "fd" },
+});
+/** The directory where a relative path begins: a descriptor, or AT.FDCWD. */
+export const directory = new Kind<DirectoryFd>({
+  ...int32,
+  name: "file descriptor",
+  label: "directory",
+  format: { as: "directory" },
+});
+
 /** A process, a group (negative), or one of the numbers that stand for some. */
-export const pid = int32("pid", INT_MIN, INT_MAX);
-export const signal = int32("signal", INT_MIN, INT_MAX);
-/** A user or group; or -1, which stands for none. 2^32 - 1 would be the same, and is refused. */
-export const id = int32("id", -1, UINT_MAX - 1);
+export const pid = new Kind<PidLike>({
+  ...int32,
+  name: "pid",
+  label: "pid",
+  format: { as: "pid" },
+  about: (value) => `pid ${value}`,
+});
+export const signal = new Kind<number>({
+  ...int32,
+  name: "signal",
+  label: "signal",
+  format: { as: "signal" },
+  about: (value) => `signal ${value}`,
+});
+
+/** An id, or -1, which stands for none. 2^32 - 1 would be the same, and is refused. */
+const id = { least: -1, most: UINT_MAX - 1, format: { as: "id" } } as const;
+export const uid = new Kind<number>({
+  ...id,
+  name: "user id",
+  label: "uid",
+  about: (value) => `uid ${value}`,
+});
+export const gid = new Kind<number>({
+  ...id,
+  name: "group id",
+  label: "gid",
+  about: (value) => `gid ${value}`,
+});
+
 /** Permissions, and the type of a file: `umode_t`. */
-export const mode = int32("mode", 0, 0xffff);
+export const mode = new Kind<number>({
+  name: "mode",
+  label: "mode",
+  least: 0,
+  most: 0xffff,
+  format: { as: "octal" },
+});
+
+/** A set of flags, of 32 bits. Those without names are shown as a number. */
+export const flags = (
+  prefix = "",
+  names: Readonly<Record<string, number>> = {},
+  field = 0,
+): Kind<number> => new Kind<number>({ ...bits32, format: flagsFormat(prefix, names, field) });
+
+/** One of some numbers that have names. */
+export const oneOf = (
+  prefix: string,
+  names: Readonly<Record<string, number>>,
+  label: string,
+): Kind<number> =>
+  new Kind<number>({ ...int32, name: "int", label, format: enumFormat(prefix, names) });
+
+/** Flags of open(2), as `O` has them: the target's are made of them. */
+export const openFlags = new Kind<number>({
+  ...bits32,
+  format: flagsFormat("O_", O, O.ACCMODE),
+  target: {
+    to: (abi, value) => abi.openFlagsToTarget(value),
+    from: (abi, value) => abi.openFlagsFromTarget(value),
+  },
+});
+
+/** Flags of clone(2), unshare(2) and setns(2). */
+export const cloneFlags = new Kind<number>({
+  ...bits32,
+  format: flagsFormat("CLONE_", CLONE),
+  about: (value) => cloneFlagNames(Number(value)),
+});
+
+const address = (direction: Memory["direction"], label: string, content: Content) =>
+  new Kind<Address>({
+    ...uint64,
+    name: "address",
+    label,
+    format: { as: "address" },
+    memory: { direction, content },
+  });
+
+/** The address of what the kernel reads; or NULL, where the call takes that. */
+export const input = (content: Content, label: string): Kind<Address> =>
+  address("in", label, content);
+/** The address of room that the kernel fills in; or NULL, where the call takes that. */
+export const output = (content: Content, label: string): Kind<Address> =>
+  address("out", label, content);
+/** The address of what the kernel reads, and writes anew; or NULL, where the call takes that. */
+export const inout = (content: Content, label: string): Kind<Address> =>
+  address("inout", label, content);
+/** The address of the name of a file. */
+export const path: Kind<Address> = input(fileName, "path");
 
 /** Whether the kernel takes a word for what it is. */
-export const isOf = ({ least, most, isLong }: ArgumentKind, value: Word): boolean =>
+export const isOf = <T>({ least, most, isLong }: Kind<T>, value: Word | undefined): boolean =>
   typeof value === "number"
     ? value >= least && value <= most && Number.isSafeInteger(value)
     : typeof value === "bigint" &&
       (isLong
-        ? BigInt.asIntN(64, value) === value || BigInt.asUintN(64, value) === value
+        ? BigInt.asUintN(64, value) === value || (least < 0 && BigInt.asIntN(64, value) === value)
         : value >= least && value <= most);
 
 /** Flags and more flags. What is no set of flags stays what it is, and the call that gets it refuses it. */
 export const withFlags = (given: number, more: number): number =>
-  isOf(flags, given) ? given | more : given;
-
-/** What a system call can give when it is no error. */
-export interface ResultKind {
-  readonly least: number;
-  readonly most: number;
-  /** The argument, from 0, that says how many there can be at most; -1 for none. */
-  readonly countedBy: number;
-}
-
-/** A number from `least` to `most`, both included. */
-export const between = (least: number, most: number): ResultKind => ({
-  least,
-  most,
-  countedBy: -1,
-});
-
-/** Nothing: that it was done. */
-export const nothing: ResultKind = between(0, 0);
-export const newFd: ResultKind = between(0, INT_MAX);
-export const somePid: ResultKind = between(0, INT_MAX);
-export const someId: ResultKind = between(0, UINT_MAX);
-/** What depends on the other arguments. */
-export const someInt: ResultKind = between(INT_MIN, UINT_MAX);
-/** Addresses of users end at 2^52 at the latest, where arm64 has the largest pages. */
-export const newAddress: ResultKind = between(0, 2 ** 52);
-/** An offset may be larger than this on an honest kernel: EOVERFLOW. */
-export const someOffset: ResultKind = between(0, Number.MAX_SAFE_INTEGER);
-/** At most as many as the argument says. */
-export const countOf = (argument: number): ResultKind => ({
-  least: 0,
-  most: Number.MAX_SAFE_INTEGER,
-  countedBy: argument,
-});
+  Number.isSafeInteger(given) && given >= INT_MIN && given <= UINT_MAX ? given | more : given;

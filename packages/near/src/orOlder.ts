@@ -43,11 +43,9 @@ const isRefused = (
 ): Effect.Effect<boolean, SyscallFailure> => {
   if (errno === "ENOSYS") return Effect.succeed(true);
   const definition = unknownCall(name);
-  return new Syscall(sysif, definition, undefined, nothing, undefined, -1, -1, -1, -1, -1, -1).pipe(
+  return new Syscall(sysif, definition, -1, -1, -1, -1, -1, -1).pipe(
     Effect.as(false),
     catchErrno(["ENOSYS", "EPERM"], () => Effect.succeed(true)),
     catchErrno(["EINVAL", "EBADF", "EFAULT"], () => Effect.succeed(false)),
   );
 };
-
-const nothing = (): void => {};

@@ -1,22 +1,37 @@
-import { Errno } from "@rsyscall/abi";
+import type { Abi } from "@rsyscall/abi";
 import { Effect } from "effect";
-import type { ConnectionError } from "./errors.ts";
+import type { ConnectionError, InvalidArgumentError } from "./errors.ts";
 import { type Outcome, PendingCall } from "./PendingCall.ts";
-import { areWords } from "./SyscallDefinition.ts";
+import { type SixWords, wordsRefusal } from "./SyscallDefinition.ts";
 import type { DirectCalls, Word, Words } from "./SyscallInterface.ts";
 
 /**
  * `SyscallInterface.syscall`, by direct calls. Not interruptible: a result must not be lost. What is no word
- * of 64 bits, as NaN, is -EINVAL, and nothing is submitted.
+ * of 64 bits, as NaN, is an InvalidArgumentError, and nothing is submitted.
  */
 export const perform = (
   direct: DirectCalls,
+  abi: Abi,
   number: number,
   [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0]: Words,
+): Effect.Effect<Word, ConnectionError | InvalidArgumentError> => {
+  const words: SixWords = [a, b, c, d, e, f];
+  return Effect.suspend(() => {
+    const refusal = wordsRefusal(() => abi.syscallName(number), words);
+    return refusal === undefined
+      ? performWords(direct, number, words)
+      : Effect.fail<ConnectionError | InvalidArgumentError>(refusal);
+  });
+};
+
+/** As `perform`, of words that are words. */
+export const performWords = (
+  direct: DirectCalls,
+  number: number,
+  words: SixWords,
 ): Effect.Effect<Word, ConnectionError> =>
   Effect.suspend(() => {
-    if (!areWords(a, b, c, d, e, f)) return Effect.succeed(-Errno.EINVAL);
-    const submitted = direct.submit(number, a, b, c, d, e, f);
+    const submitted = direct.submit(number, ...words);
     if (!(submitted instanceof PendingCall)) return Effect.succeed(submitted);
     direct.settle();
     return submitted.outcome !== undefined

@@ -1,7 +1,22 @@
-import { call } from "./call.ts";
-import type { Address } from "./identifiers.ts";
-import type { SyscallInterface } from "./SyscallInterface.ts";
+import { PollFd, Sigset, Timespec } from "@rsyscall/abi";
+import { define } from "./define.ts";
+import { type Address, NULL } from "./identifiers.ts";
+import { inout, input, sigsetSize, uint } from "./kinds.ts";
+import { array, value } from "./Memory.ts";
+import { countOf } from "./Result.ts";
 
-/** ppoll(2) without a signal mask: how many of the descriptors have events. */
-export const ppoll = (sysif: SyscallInterface, fds: Address, count: number, timeout: Address) =>
-  call(sysif, "ppoll", undefined, fds, count, timeout, 0, 0);
+/** ppoll(2): how many of the descriptors have events. */
+export const ppoll = define<
+  [fds: Address, count: number, timeout: Address, mask?: Address, maskSize?: number],
+  number
+>(
+  "ppoll",
+  [
+    inout(array(PollFd, 1), "fds"),
+    uint.as("count"),
+    inout(value(Timespec), "timeout"),
+    input(value(Sigset), "mask").or(NULL),
+    sigsetSize,
+  ],
+  countOf(1),
+);

@@ -1,45 +1,105 @@
-import { call, callVoid } from "./call.ts";
-import { type Address, NULL, type Pid } from "./identifiers.ts";
-import type { SyscallInterface } from "./SyscallInterface.ts";
+import { Sigaction, SigHow, Sigset, Timespec } from "@rsyscall/abi";
+import { define } from "./define.ts";
+import { type Address, NULL, type PidLike } from "./identifiers.ts";
+import { input, oneOf, output, pid, signal, sigsetSize } from "./kinds.ts";
+import { unknown, value } from "./Memory.ts";
+import { between, nothing } from "./Result.ts";
 
-/** The size of the kernel's signal set, which these calls ask for. */
-const SIGSET_SIZE = 8;
+/** rt_sigprocmask, the system call behind sigprocmask(2). Either set may be NULL. */
+export const sigprocmask = define<
+  [how: number, set: Address, old: Address, maskSize?: number],
+  void
+>(
+  "rt_sigprocmask",
+  [
+    oneOf("SIG_", SigHow, "how"),
+    input(value(Sigset), "set"),
+    output(value(Sigset), "old"),
+    sigsetSize,
+  ],
+  nothing,
+  { prompt: true },
+);
 
-/** rt_sigprocmask(2). Either set may be NULL. */
-export const sigprocmask = (sysif: SyscallInterface, how: number, set: Address, old: Address) =>
-  callVoid(sysif, "rt_sigprocmask", undefined, how, set, old, SIGSET_SIZE);
+/** rt_sigaction, the system call behind sigaction(2). */
+export const sigaction = define<
+  [signal: number, action: Address, old?: Address, maskSize?: number],
+  void
+>(
+  "rt_sigaction",
+  [signal, input(value(Sigaction), "action"), output(value(Sigaction), "old").or(NULL), sigsetSize],
+  nothing,
+  { prompt: true },
+);
 
-/** rt_sigaction(2). */
-export const sigaction = (
-  sysif: SyscallInterface,
-  signal: number,
-  action: Address,
-  old: Address = NULL,
-) => callVoid(sysif, "rt_sigaction", `signal ${signal}`, signal, action, old, SIGSET_SIZE);
+/** kill(2). Not prompt: it may stop the task itself. */
+export const kill = define<[pid: PidLike, signal: number], void>("kill", [pid, signal], nothing);
 
-/** kill(2) */
-export const kill = (sysif: SyscallInterface, pid: Pid | number, signal: number) =>
-  callVoid(sysif, "kill", `pid ${pid}`, pid, signal);
+/** tgkill(2): one thread of a process. Not prompt: it may stop the task itself. */
+export const tgkill = define<[tgid: PidLike, tid: PidLike, signal: number], void>(
+  "tgkill",
+  [pid.as("tgid"), pid.as("tid"), signal],
+  nothing,
+  { about: (tgid, tid) => `thread ${tid} of pid ${tgid}` },
+);
 
-/** tgkill(2): one thread of a process. */
-export const tgkill = (
-  sysif: SyscallInterface,
-  tgid: Pid | number,
-  tid: Pid | number,
-  signal: number,
-) => callVoid(sysif, "tgkill", `thread ${tid} of pid ${tgid}`, tgid, tid, signal);
-
-/** rt_sigpending(2) */
-export const sigpending = (sysif: SyscallInterface, set: Address) =>
-  callVoid(sysif, "rt_sigpending", undefined, set, SIGSET_SIZE);
+/** rt_sigpending, the system call behind sigpending(2). */
+export const sigpending = define<[set: Address, maskSize?: number], void>(
+  "rt_sigpending",
+  [output(value(Sigset), "set"), sigsetSize],
+  nothing,
+  { prompt: true },
+);
 
 /**
- * rt_sigtimedwait(2): takes a signal of the set that is pending, and gives its number; EAGAIN if none
- * comes within the timeout, a timespec.
+ * rt_sigtimedwait, the system call behind sigtimedwait(2): takes a signal of the set that is pending, and gives its
+ * number; EAGAIN if none comes within the timeout, a timespec.
  */
-export const sigtimedwait = (
-  sysif: SyscallInterface,
-  set: Address,
-  info: Address,
-  timeout: Address,
-) => call(sysif, "rt_sigtimedwait", undefined, set, info, timeout, SIGSET_SIZE);
+export const sigtimedwait = define<
+  [set: Address, info: Address, timeout: Address, maskSize?: number],
+  number
+>(
+  "rt_sigtimedwait",
+  [
+    input(value(Sigset), "set"),
+    output(unknown, "info"),
+    input(value(Timespec), "timeout"),
+    sigsetSize,
+  ],
+  between(0, 64),
+);
+
+/** tkill(2), which takes the thread of another process where the number was given anew: see tgkill. */
+export const tkill = define<[tid: PidLike, signal: number], void>(
+  "tkill",
+  [pid.as("tid"), signal],
+  nothing,
+);
+
+/** rt_sigqueueinfo, the system call behind sigqueue(3): a signal with a siginfo_t. */
+export const sigqueue = define<[pid: PidLike, signal: number, info: Address], void>(
+  "rt_sigqueueinfo",
+  [pid, signal, input(unknown, "info")],
+  nothing,
+);
+
+/** rt_tgsigqueueinfo(2): as sigqueue, to one thread of a process. */
+export const tgsigqueue = define<
+  [tgid: PidLike, tid: PidLike, signal: number, info: Address],
+  void
+>("rt_tgsigqueueinfo", [pid.as("tgid"), pid.as("tid"), signal, input(unknown, "info")], nothing);
+
+/** rt_sigsuspend, the system call behind sigsuspend(2): waits for a signal with these blocked. EINTR is its success. */
+export const sigsuspend = define<[mask: Address, maskSize?: number], void>(
+  "rt_sigsuspend",
+  [input(value(Sigset), "mask"), sigsetSize],
+  nothing,
+);
+
+/** sigaltstack(2): a `stack_t`; either address may be NULL. */
+export const sigaltstack = define<[stack: Address, old: Address], void>(
+  "sigaltstack",
+  [input(unknown, "stack"), output(unknown, "old")],
+  nothing,
+  { prompt: true },
+);

@@ -1,318 +1,420 @@
-import { call, callVoid } from "./call.ts";
-import type { Address, Fd, Pid } from "./identifiers.ts";
-import type { SyscallInterface } from "./SyscallInterface.ts";
+import { ACCESS, AT, CLOSE_RANGE, Int64, RENAME, SEEK, Uint32 } from "@rsyscall/abi";
+import { define } from "./define.ts";
+import type { Address, DirectoryFd, Fd, Pid, PidLike } from "./identifiers.ts";
+import {
+  directory,
+  fd,
+  fileSize,
+  flags,
+  gid,
+  inout,
+  input,
+  int,
+  offset,
+  oneOf,
+  openFlags,
+  output,
+  path,
+  pid,
+  size,
+  smallSize,
+  uid,
+  uint,
+} from "./kinds.ts";
+import { array, bytes, strings, twoFds, value } from "./Memory.ts";
+import { between, countOf, newFd, nothing, someId, someOffset, somePid } from "./Result.ts";
+import { fdOfEmptyPath } from "./SyscallDefinition.ts";
+
+const { EACCESS, EMPTY_PATH, REMOVEDIR, SYMLINK_FOLLOW, SYMLINK_NOFOLLOW } = AT;
+
+const accessMode = flags("", { F_OK: ACCESS.F, R_OK: ACCESS.R, W_OK: ACCESS.W, X_OK: ACCESS.X }).as(
+  "mode",
+);
+const outputId = (label: string) => output(value(Uint32), label);
 
 /** read(2) */
-export const read = (sysif: SyscallInterface, fd: Fd, buffer: Address, length: number) =>
-  call(sysif, "read", `fd ${fd}`, fd, buffer, length);
+export const read = define<[fd: Fd, buffer: Address, length: number], number>(
+  "read",
+  [fd, output(bytes(2), "buffer"), size],
+  countOf(2),
+);
 
 /** write(2) */
-export const write = (sysif: SyscallInterface, fd: Fd, buffer: Address, length: number) =>
-  call(sysif, "write", `fd ${fd}`, fd, buffer, length);
-
-/** close(2). Never to be repeated: the number is free even when it fails. */
-export const close = (sysif: SyscallInterface, fd: Fd) => callVoid(sysif, "close", `fd ${fd}`, fd);
-
-/** dup3(2) */
-export const dup3 = (sysif: SyscallInterface, from: Fd, to: Fd, flags: number) =>
-  call<Fd>(sysif, "dup3", `fd ${from}`, from, to, flags);
-
-/** pipe2(2): writes two 32-bit descriptors, the read end first. */
-export const pipe2 = (sysif: SyscallInterface, fds: Address, flags: number) =>
-  callVoid(sysif, "pipe2", undefined, fds, flags);
-
-/** lseek(2) */
-export const lseek = (sysif: SyscallInterface, fd: Fd, offset: number | bigint, whence: number) =>
-  call(sysif, "lseek", `fd ${fd}`, fd, offset, whence);
-
-/** ftruncate(2) */
-export const ftruncate = (sysif: SyscallInterface, fd: Fd, length: number | bigint) =>
-  callVoid(sysif, "ftruncate", `fd ${fd}`, fd, length);
-
-/** fchmod(2) */
-export const fchmod = (sysif: SyscallInterface, fd: Fd, mode: number) =>
-  callVoid(sysif, "fchmod", `fd ${fd}`, fd, mode);
-
-/** getpid(2) */
-export const getpid = (sysif: SyscallInterface) => call<Pid>(sysif, "getpid", undefined);
-
-/** getppid(2): 0 when the parent is outside of the pid namespace. */
-export const getppid = (sysif: SyscallInterface) => call<Pid>(sysif, "getppid", undefined);
-
-/** geteuid(2) */
-export const geteuid = (sysif: SyscallInterface) => call(sysif, "geteuid", undefined);
-
-/** exit_group(2): ends the process. Its success is a SyscallHangup. */
-export const exitGroup = (sysif: SyscallInterface, status: number) =>
-  call(sysif, "exit_group", undefined, status);
-
-/** readlinkat(2): the result is not NUL-terminated, and cut at `length`. */
-export const readlinkat = (
-  sysif: SyscallInterface,
-  directory: Fd | number,
-  path: Address,
-  buffer: Address,
-  length: number,
-  subject?: string,
-) => call(sysif, "readlinkat", subject, directory, path, buffer, length);
-
-/** symlinkat(2) */
-export const symlinkat = (
-  sysif: SyscallInterface,
-  target: Address,
-  directory: Fd | number,
-  path: Address,
-  subject?: string,
-) => callVoid(sysif, "symlinkat", subject, target, directory, path);
-
-/** linkat(2) */
-export const linkat = (
-  sysif: SyscallInterface,
-  fromDirectory: Fd | number,
-  from: Address,
-  toDirectory: Fd | number,
-  to: Address,
-  flags: number,
-  subject?: string,
-) => callVoid(sysif, "linkat", subject, fromDirectory, from, toDirectory, to, flags);
-
-/** unlinkat(2) */
-export const unlinkat = (
-  sysif: SyscallInterface,
-  directory: Fd | number,
-  path: Address,
-  flags: number,
-  subject?: string,
-) => callVoid(sysif, "unlinkat", subject, directory, path, flags);
-
-/** renameat(2), which has no flags: what has the new name is replaced. */
-export const renameat = (
-  sysif: SyscallInterface,
-  fromDirectory: Fd | number,
-  from: Address,
-  toDirectory: Fd | number,
-  to: Address,
-  subject?: string,
-) => callVoid(sysif, "renameat", subject, fromDirectory, from, toDirectory, to);
-
-/** renameat2(2) */
-export const renameat2 = (
-  sysif: SyscallInterface,
-  fromDirectory: Fd | number,
-  from: Address,
-  toDirectory: Fd | number,
-  to: Address,
-  flags: number,
-  subject?: string,
-) => callVoid(sysif, "renameat2", subject, fromDirectory, from, toDirectory, to, flags);
-
-/** faccessat(2), which has no flags: the real ids are checked. */
-export const faccessat = (
-  sysif: SyscallInterface,
-  directory: Fd | number,
-  path: Address,
-  mode: number,
-  subject?: string,
-) => callVoid(sysif, "faccessat", subject, directory, path, mode);
-
-/** getcwd(2): writes the path with its NUL, and returns its length with it. */
-export const getcwd = (sysif: SyscallInterface, buffer: Address, length: number) =>
-  call(sysif, "getcwd", undefined, buffer, length);
-
-/** execve(2): comes back only if it fails. Its success is a SyscallHangup. */
-export const execve = (
-  sysif: SyscallInterface,
-  path: Address,
-  argv: Address,
-  envp: Address,
-  subject?: string,
-) => callVoid(sysif, "execve", subject, path, argv, envp);
-
-/** execveat(2): as execve, by a path relative to a directory, or with AT.EMPTY_PATH by descriptor. */
-export const execveat = (
-  sysif: SyscallInterface,
-  directory: Fd | number,
-  path: Address,
-  argv: Address,
-  envp: Address,
-  flags: number,
-  subject?: string,
-) => callVoid(sysif, "execveat", subject, directory, path, argv, envp, flags);
-
-/** close_range(2), from first to last, both included. */
-export const closeRange = (
-  sysif: SyscallInterface,
-  first: Fd | number,
-  last: Fd | number,
-  flags: number,
-) => callVoid(sysif, "close_range", undefined, first, last, flags);
-
-/** getpgid(2): of this process when pid is 0. */
-export const getpgid = (sysif: SyscallInterface, pid: Pid | number) =>
-  call<Pid>(sysif, "getpgid", `pid ${pid}`, pid);
-
-/** setpgid(2): 0 stands for this process, and for the process itself as the leader. */
-export const setpgid = (sysif: SyscallInterface, pid: Pid | number, pgid: Pid | number) =>
-  callVoid(sysif, "setpgid", `pid ${pid}`, pid, pgid);
-
-/** gettid(2) */
-export const gettid = (sysif: SyscallInterface) => call<Pid>(sysif, "gettid", undefined);
-
-/** getsid(2): of this process when pid is 0. */
-export const getsid = (sysif: SyscallInterface, pid: Pid | number) =>
-  call<Pid>(sysif, "getsid", `pid ${pid}`, pid);
-
-/** setsid(2) */
-export const setsid = (sysif: SyscallInterface) => call<Pid>(sysif, "setsid", undefined);
-
-/** getuid(2) */
-export const getuid = (sysif: SyscallInterface) => call(sysif, "getuid", undefined);
-
-/** getgid(2) */
-export const getgid = (sysif: SyscallInterface) => call(sysif, "getgid", undefined);
-
-/** getegid(2) */
-export const getegid = (sysif: SyscallInterface) => call(sysif, "getegid", undefined);
-
-/** getresuid(2): writes three 32-bit ids. */
-export const getresuid = (
-  sysif: SyscallInterface,
-  real: Address,
-  effective: Address,
-  saved: Address,
-) => callVoid(sysif, "getresuid", undefined, real, effective, saved);
-
-/** getresgid(2): writes three 32-bit ids. */
-export const getresgid = (
-  sysif: SyscallInterface,
-  real: Address,
-  effective: Address,
-  saved: Address,
-) => callVoid(sysif, "getresgid", undefined, real, effective, saved);
-
-/** setuid(2), of this task alone. */
-export const setuid = (sysif: SyscallInterface, uid: number) =>
-  callVoid(sysif, "setuid", `uid ${uid}`, uid);
-
-/** setgid(2), of this task alone. */
-export const setgid = (sysif: SyscallInterface, gid: number) =>
-  callVoid(sysif, "setgid", `gid ${gid}`, gid);
-
-/** setreuid(2), of this task alone; -1 leaves an id as it is. */
-export const setreuid = (sysif: SyscallInterface, real: number, effective: number) =>
-  callVoid(sysif, "setreuid", undefined, real, effective);
-
-/** setregid(2), of this task alone; -1 leaves an id as it is. */
-export const setregid = (sysif: SyscallInterface, real: number, effective: number) =>
-  callVoid(sysif, "setregid", undefined, real, effective);
-
-/** setresuid(2), of this task alone; -1 leaves an id as it is. */
-export const setresuid = (
-  sysif: SyscallInterface,
-  real: number,
-  effective: number,
-  saved: number,
-) => callVoid(sysif, "setresuid", undefined, real, effective, saved);
-
-/** setresgid(2), of this task alone; -1 leaves an id as it is. */
-export const setresgid = (
-  sysif: SyscallInterface,
-  real: number,
-  effective: number,
-  saved: number,
-) => callVoid(sysif, "setresgid", undefined, real, effective, saved);
-
-/** getgroups(2): how many 32-bit ids there are, which it writes unless `count` is 0. */
-export const getgroups = (sysif: SyscallInterface, count: number, groups: Address) =>
-  call(sysif, "getgroups", undefined, count, groups);
-
-/** setgroups(2), of this task alone. */
-export const setgroups = (sysif: SyscallInterface, count: number, groups: Address) =>
-  callVoid(sysif, "setgroups", undefined, count, groups);
-
-/** chroot(2) */
-export const chroot = (sysif: SyscallInterface, path: Address, subject?: string) =>
-  callVoid(sysif, "chroot", subject, path);
-
-/** chdir(2) */
-export const chdir = (sysif: SyscallInterface, path: Address, subject?: string) =>
-  callVoid(sysif, "chdir", subject, path);
-
-/** fchdir(2) */
-export const fchdir = (sysif: SyscallInterface, fd: Fd) =>
-  callVoid(sysif, "fchdir", `fd ${fd}`, fd);
-
-/** pivot_root(2) */
-export const pivotRoot = (
-  sysif: SyscallInterface,
-  newRoot: Address,
-  putOld: Address,
-  subject?: string,
-) => callVoid(sysif, "pivot_root", subject, newRoot, putOld);
-
-/** sethostname(2), of the UTS namespace. */
-export const sethostname = (sysif: SyscallInterface, name: Address, length: number) =>
-  callVoid(sysif, "sethostname", undefined, name, length);
-
-/** faccessat2(2); AT.EACCESS among the flags checks the effective ids. */
-export const faccessat2 = (
-  sysif: SyscallInterface,
-  directory: Fd | number,
-  path: Address,
-  mode: number,
-  flags: number,
-  subject?: string,
-) => callVoid(sysif, "faccessat2", subject, directory, path, mode, flags);
+export const write = define<[fd: Fd, buffer: Address, length: number], number>(
+  "write",
+  [fd, input(bytes(2), "buffer"), size],
+  countOf(2),
+);
 
 /** pread64, the system call behind pread(2). The offset of the open file stays. */
-export const pread = (
-  sysif: SyscallInterface,
-  fd: Fd,
-  buffer: Address,
-  length: number,
-  offset: number | bigint,
-) => call(sysif, "pread64", `fd ${fd}`, fd, buffer, length, offset);
+export const pread = define<
+  [fd: Fd, buffer: Address, length: number, offset: number | bigint],
+  number
+>("pread64", [fd, output(bytes(2), "buffer"), size, offset], countOf(2));
 
 /** pwrite64, the system call behind pwrite(2). With O_APPEND it writes to the end all the same. */
-export const pwrite = (
-  sysif: SyscallInterface,
-  fd: Fd,
-  buffer: Address,
-  length: number,
-  offset: number | bigint,
-) => call(sysif, "pwrite64", `fd ${fd}`, fd, buffer, length, offset);
+export const pwrite = define<
+  [fd: Fd, buffer: Address, length: number, offset: number | bigint],
+  number
+>("pwrite64", [fd, input(bytes(2), "buffer"), size, offset], countOf(2));
+
+/**
+ * close(2). Never to be repeated: the number is free even when it fails. Not prompt: it may close the last
+ * descriptor of a file, which flushes it, or waits for SO_LINGER.
+ */
+export const close = define<[fd: Fd], void>("close", [fd], nothing);
+
+/** close_range(2), from first to last, both included. */
+export const closeRange = define<[first: number, last: number, flags: number], void>(
+  "close_range",
+  [uint.as("first"), uint.as("last"), flags("CLOSE_RANGE_", CLOSE_RANGE)],
+  nothing,
+);
+
+/** dup(2): the lowest number that is free, without FD_CLOEXEC. */
+export const dup = define<[fd: Fd], Fd>("dup", [fd], newFd, { prompt: true });
+
+/** dup3(2). Not prompt: it may close the last descriptor of a file, as close(2). */
+export const dup3 = define<[from: Fd, to: Fd, flags: number], Fd>(
+  "dup3",
+  [fd.as("from"), fd.as("to"), openFlags],
+  newFd,
+);
+
+/** pipe2(2): writes two 32-bit descriptors, the read end first. */
+export const pipe2 = define<[fds: Address, flags: number], void>(
+  "pipe2",
+  [output(twoFds, "fds"), openFlags],
+  nothing,
+  { prompt: true },
+);
+
+/** lseek(2) */
+export const lseek = define<[fd: Fd, offset: number | bigint, whence: number], number>(
+  "lseek",
+  [fd, offset, oneOf("SEEK_", SEEK, "whence")],
+  someOffset,
+);
 
 /** fsync(2) */
-export const fsync = (sysif: SyscallInterface, fd: Fd) => callVoid(sysif, "fsync", `fd ${fd}`, fd);
+export const fsync = define<[fd: Fd], void>("fsync", [fd], nothing);
+
+/** ftruncate(2) */
+export const ftruncate = define<[fd: Fd, length: number | bigint], void>(
+  "ftruncate",
+  [fd, fileSize],
+  nothing,
+);
 
 /** truncate(2) */
-export const truncate = (
-  sysif: SyscallInterface,
-  path: Address,
-  length: number | bigint,
-  subject?: string,
-) => callVoid(sysif, "truncate", subject, path, length);
+export const truncate = define<[path: Address, length: number | bigint], void>(
+  "truncate",
+  [path, fileSize],
+  nothing,
+);
 
 /** fchownat(2); -1 leaves an id as it is. */
-export const fchownat = (
-  sysif: SyscallInterface,
-  directory: Fd | number,
-  path: Address,
-  uid: number,
-  gid: number,
-  flags: number,
-  subject?: string,
-) => callVoid(sysif, "fchownat", subject, directory, path, uid, gid, flags);
+export const fchownat = define<
+  [directory: DirectoryFd, path: Address, uid: number, gid: number, flags: number],
+  void
+>(
+  "fchownat",
+  [directory, path, uid, gid, flags("AT_", { SYMLINK_NOFOLLOW, EMPTY_PATH })],
+  nothing,
+  { about: fdOfEmptyPath(4) },
+);
+
+/** readlinkat(2): the result is not NUL-terminated, and cut at `length`. */
+export const readlinkat = define<
+  [directory: DirectoryFd, path: Address, buffer: Address, length: number],
+  number
+>("readlinkat", [directory, path, output(bytes(3), "buffer"), smallSize], countOf(3));
+
+/** symlinkat(2) */
+export const symlinkat = define<[target: Address, directory: DirectoryFd, path: Address], void>(
+  "symlinkat",
+  [path.as("target"), directory, path],
+  nothing,
+);
+
+/** linkat(2) */
+export const linkat = define<
+  [fromDirectory: DirectoryFd, from: Address, toDirectory: DirectoryFd, to: Address, flags: number],
+  void
+>(
+  "linkat",
+  [
+    directory.as("fromDirectory"),
+    path.as("from"),
+    directory.as("toDirectory"),
+    path.as("to"),
+    flags("AT_", { SYMLINK_FOLLOW, EMPTY_PATH }),
+  ],
+  nothing,
+);
+
+/** unlinkat(2) */
+export const unlinkat = define<[directory: DirectoryFd, path: Address, flags: number], void>(
+  "unlinkat",
+  [directory, path, flags("AT_", { REMOVEDIR })],
+  nothing,
+);
+
+/** renameat(2), which has no flags: what has the new name is replaced. */
+export const renameat = define<
+  [fromDirectory: DirectoryFd, from: Address, toDirectory: DirectoryFd, to: Address],
+  void
+>(
+  "renameat",
+  [directory.as("fromDirectory"), path.as("from"), directory.as("toDirectory"), path.as("to")],
+  nothing,
+);
+
+/** renameat2(2) */
+export const renameat2 = define<
+  [fromDirectory: DirectoryFd, from: Address, toDirectory: DirectoryFd, to: Address, flags: number],
+  void
+>(
+  "renameat2",
+  [
+    directory.as("fromDirectory"),
+    path.as("from"),
+    directory.as("toDirectory"),
+    path.as("to"),
+    flags("RENAME_", RENAME),
+  ],
+  nothing,
+);
+
+/** faccessat(2), which has no flags: the real ids are checked. */
+export const faccessat = define<[directory: DirectoryFd, path: Address, mode: number], void>(
+  "faccessat",
+  [directory, path, accessMode],
+  nothing,
+);
+
+/** faccessat2(2); AT.EACCESS among the flags checks the effective ids. */
+export const faccessat2 = define<
+  [directory: DirectoryFd, path: Address, mode: number, flags: number],
+  void
+>(
+  "faccessat2",
+  [directory, path, accessMode, flags("AT_", { EACCESS, SYMLINK_NOFOLLOW, EMPTY_PATH })],
+  nothing,
+  { about: fdOfEmptyPath(3) },
+);
+
+/** getcwd(2): writes the path with its NUL, and returns its length with it. */
+export const getcwd = define<[buffer: Address, length: number], number>(
+  "getcwd",
+  [output(bytes(1), "buffer"), size],
+  countOf(1),
+);
+
+/** chdir(2) */
+export const chdir = define<[path: Address], void>("chdir", [path], nothing);
+
+/** fchdir(2) */
+export const fchdir = define<[fd: Fd], void>("fchdir", [fd], nothing);
+
+/** chroot(2) */
+export const chroot = define<[path: Address], void>("chroot", [path], nothing);
+
+/** pivot_root(2) */
+export const pivotRoot = define<[newRoot: Address, putOld: Address], void>(
+  "pivot_root",
+  [path.as("newRoot"), path.as("putOld")],
+  nothing,
+);
+
+/** sethostname(2), of the UTS namespace. */
+export const sethostname = define<[name: Address, length: number], void>(
+  "sethostname",
+  [input(bytes(1), "name"), smallSize],
+  nothing,
+);
+
+/** execve(2): comes back only if it fails. Its success is a SyscallHangup. */
+export const execve = define<[path: Address, argv: Address, envp: Address], void>(
+  "execve",
+  [path, input(strings, "argv"), input(strings, "envp")],
+  nothing,
+);
+
+/** execveat(2): as execve, by a path relative to a directory, or with AT.EMPTY_PATH by descriptor. */
+export const execveat = define<
+  [directory: DirectoryFd, path: Address, argv: Address, envp: Address, flags: number],
+  void
+>(
+  "execveat",
+  [
+    directory,
+    path,
+    input(strings, "argv"),
+    input(strings, "envp"),
+    flags("AT_", { EMPTY_PATH, SYMLINK_NOFOLLOW }),
+  ],
+  nothing,
+);
+
+/** exit_group(2): ends the process. Its success is a SyscallHangup. */
+export const exitGroup = define<[status: number], number>(
+  "exit_group",
+  [int.as("status")],
+  between(0, 0),
+);
+
+/** getpid(2) */
+export const getpid = define<[], Pid>("getpid", [], somePid, { prompt: true });
+
+/** getppid(2): 0 when the parent is outside of the pid namespace. */
+export const getppid = define<[], Pid>("getppid", [], somePid, { prompt: true });
+
+/** gettid(2) */
+export const gettid = define<[], Pid>("gettid", [], somePid, { prompt: true });
+
+/** getpgid(2): of this process when pid is 0. */
+export const getpgid = define<[pid: PidLike], Pid>("getpgid", [pid], somePid, { prompt: true });
+
+/** setpgid(2): 0 stands for this process, and for the process itself as the leader. */
+export const setpgid = define<[pid: PidLike, pgid: PidLike], void>(
+  "setpgid",
+  [pid, pid.as("pgid")],
+  nothing,
+);
+
+/** getsid(2): of this process when pid is 0. */
+export const getsid = define<[pid: PidLike], Pid>("getsid", [pid], somePid, { prompt: true });
+
+/** setsid(2) */
+export const setsid = define<[], Pid>("setsid", [], somePid);
+
+/** getuid(2) */
+export const getuid = define<[], number>("getuid", [], someId, { prompt: true });
+
+/** geteuid(2) */
+export const geteuid = define<[], number>("geteuid", [], someId, { prompt: true });
+
+/** getgid(2) */
+export const getgid = define<[], number>("getgid", [], someId, { prompt: true });
+
+/** getegid(2) */
+export const getegid = define<[], number>("getegid", [], someId, { prompt: true });
+
+/** getresuid(2): writes three 32-bit ids. */
+export const getresuid = define<[real: Address, effective: Address, saved: Address], void>(
+  "getresuid",
+  [outputId("real"), outputId("effective"), outputId("saved")],
+  nothing,
+  { prompt: true },
+);
+
+/** getresgid(2): writes three 32-bit ids. */
+export const getresgid = define<[real: Address, effective: Address, saved: Address], void>(
+  "getresgid",
+  [outputId("real"), outputId("effective"), outputId("saved")],
+  nothing,
+  { prompt: true },
+);
+
+/** setuid(2), of this task alone. */
+export const setuid = define<[uid: number], void>("setuid", [uid], nothing);
+
+/** setgid(2), of this task alone. */
+export const setgid = define<[gid: number], void>("setgid", [gid], nothing);
+
+/** setreuid(2), of this task alone; -1 leaves an id as it is. */
+export const setreuid = define<[real: number, effective: number], void>(
+  "setreuid",
+  [uid.as("real"), uid.as("effective")],
+  nothing,
+);
+
+/** setregid(2), of this task alone; -1 leaves an id as it is. */
+export const setregid = define<[real: number, effective: number], void>(
+  "setregid",
+  [gid.as("real"), gid.as("effective")],
+  nothing,
+);
+
+/** setresuid(2), of this task alone; -1 leaves an id as it is. */
+export const setresuid = define<[real: number, effective: number, saved: number], void>(
+  "setresuid",
+  [uid.as("real"), uid.as("effective"), uid.as("saved")],
+  nothing,
+);
+
+/** setresgid(2), of this task alone; -1 leaves an id as it is. */
+export const setresgid = define<[real: number, effective: number, saved: number], void>(
+  "setresgid",
+  [gid.as("real"), gid.as("effective"), gid.as("saved")],
+  nothing,
+);
+
+/** getgroups(2): how many 32-bit ids there are, which it writes unless `count` is 0. */
+export const getgroups = define<[count: number, groups: Address], number>(
+  "getgroups",
+  [smallSize.as("count"), output(array(Uint32, 0), "groups")],
+  // NGROUPS_MAX, also for a count of 0, which asks how many there are.
+  between(0, 65536),
+  { prompt: true },
+);
+
+/** setgroups(2), of this task alone. */
+export const setgroups = define<[count: number, groups: Address], void>(
+  "setgroups",
+  [smallSize.as("count"), input(array(Uint32, 0), "groups")],
+  nothing,
+);
 
 /**
  * copy_file_range(2), from and to addresses of 64-bit offsets, or with NULL those of the open files. 0
  * at the end, and of files that are made up as they are read, such as those in /proc.
  */
-export const copyFileRange = (
-  sysif: SyscallInterface,
-  from: Fd,
-  fromOffset: Address,
-  to: Fd,
-  toOffset: Address,
-  length: number,
-) => call(sysif, "copy_file_range", `fd ${from}`, from, fromOffset, to, toOffset, length, 0);
+export const copyFileRange = define<
+  [from: Fd, fromOffset: Address, to: Fd, toOffset: Address, length: number, flags: number],
+  number
+>(
+  "copy_file_range",
+  [
+    fd.as("from"),
+    inout(value(Int64), "fromOffset"),
+    fd.as("to"),
+    inout(value(Int64), "toOffset"),
+    size,
+    flags(),
+  ],
+  countOf(4),
+);
+
+/** fdatasync(2) */
+export const fdatasync = define<[fd: Fd], void>("fdatasync", [fd], nothing);
+
+/** sync(2): of all file systems. */
+export const sync = define<[], void>("sync", [], nothing);
+
+/** syncfs(2): of the file system of the descriptor. */
+export const syncfs = define<[fd: Fd], void>("syncfs", [fd], nothing);
+
+/** fchown(2); -1 leaves an id as it is. */
+export const fchown = define<[fd: Fd, uid: number, gid: number], void>(
+  "fchown",
+  [fd, uid, gid],
+  nothing,
+);
+
+/** setdomainname(2), of the UTS namespace. */
+export const setdomainname = define<[name: Address, length: number], void>(
+  "setdomainname",
+  [input(bytes(1), "name"), smallSize],
+  nothing,
+);
+
+/** setfsuid(2), of this task alone: gives the id before. */
+export const setfsuid = define<[uid: number], number>("setfsuid", [uid], someId);
+
+/** setfsgid(2), of this task alone: gives the id before. */
+export const setfsgid = define<[gid: number], number>("setfsgid", [gid], someId);
+
+/** _exit(2), of this task alone: other threads of the process go on. Its success is a SyscallHangup. */
+export const exit = define<[status: number], number>("exit", [int.as("status")], between(0, 0));

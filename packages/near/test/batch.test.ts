@@ -39,7 +39,7 @@ const remote = () => {
     },
   };
   const sysif: SyscallInterface = {
-    ...withoutDirect((number, ...words) => perform(direct, number, words)),
+    ...withoutDirect((number, ...words) => perform(direct, local.abi, number, words)),
     direct,
   };
   return {
@@ -71,11 +71,7 @@ const number = (name: "getpid" | "getppid") => local.abi.syscallNumber(name) as 
 
 describe("batch", () => {
   it("gives the results with their types, in order", function* () {
-    const [pid, parent, raw] = yield* batch([
-      getpid(local),
-      getppid(local),
-      call(local, "getpid", undefined),
-    ]);
+    const [pid, parent, raw] = yield* batch([getpid(local), getppid(local), call(local, "getpid")]);
     const typed: [Pid, number] = [pid, raw];
     assert.deepEqual(typed, [process.pid, process.pid]);
     assert.equal(parent, process.ppid);
@@ -84,7 +80,7 @@ describe("batch", () => {
 
   it("makes the calls in their order, again each time that it runs", function* () {
     const name = yield* memory(8);
-    const fd = yield* Effect.acquireRelease(memfdCreate(local, name, MFD.CLOEXEC, "batch"), (fd) =>
+    const fd = yield* Effect.acquireRelease(memfdCreate(local, name, MFD.CLOEXEC), (fd) =>
       Effect.orDie(close(local, fd)),
     );
     const seek = batch([
@@ -98,7 +94,7 @@ describe("batch", () => {
 
   it("fails with the first that has failed, and makes the others all the same", function* () {
     const name = yield* memory(8);
-    const fd = yield* memfdCreate(local, name, MFD.CLOEXEC, "batch");
+    const fd = yield* memfdCreate(local, name, MFD.CLOEXEC);
     const error = yield* Effect.flip(
       batch([
         getpid(local),
@@ -184,7 +180,7 @@ describe("batch", () => {
   it("is ENOSYS for a call that the machine does not have, and makes the others", function* () {
     const { sysif, calls } = remote();
     const batching = yield* begin(
-      batchExits([getpid(sysif), call(sysif, "no such call" as never, "it"), getppid(sysif)]),
+      batchExits([getpid(sysif), call(sysif, "no such call" as never), getppid(sysif)]),
     );
     assert.equal(calls.length, 2);
     for (const pending of calls) pending.complete(1);
@@ -197,7 +193,7 @@ describe("batchThen", () => {
   it("submits an operation right behind the calls, and gives both", function* () {
     const at = yield* memory(16);
     const [[pid], bytes] = yield* batchThen(
-      [getpid(local), call(local, "uname", undefined, yield* memory(1024))],
+      [getpid(local), call(local, "uname", yield* memory(1024))],
       Effect.andThen(local.write(at, Uint8Array.of(1, 2)), local.read(at, 2)),
     );
     assert.equal(pid, process.pid);

@@ -39,40 +39,57 @@ const fd = Fd(3);
 const at = Address(4096);
 
 describe("what the kernel would take for something else", () => {
-  const refused: ReadonlyArray<[what: string, MakeCall]> = [
-    ["a fraction as a descriptor", (s) => near.close(s, Fd(1.5))],
-    ["text as a descriptor", (s) => near.close(s, "3" as never)],
+  const refused: ReadonlyArray<[what: string, argument: string, MakeCall]> = [
+    ["a fraction as a descriptor", "fd", (s) => near.close(s, Fd(1.5))],
+    ["text as a descriptor", "fd", (s) => near.close(s, "3" as never)],
     // Each of them would be 0: standard input, the caller's group, root.
-    ["a descriptor that is missing", (s) => near.close(s, undefined as never)],
-    ["a pid that is missing", (s) => near.kill(s, undefined as never, 9)],
-    ["a user that is missing", (s) => near.setresuid(s, undefined as never, 0, 0)],
-    ["a descriptor that is missing in a call by name", (s) => near.call(s, "dup3", "it")],
-    ["a descriptor beyond 32 bits", (s) => near.read(s, Fd(2 ** 32 + 3), at, 1)],
-    ["NaN as a length", (s) => near.ftruncate(s, fd, Number.NaN)],
-    ["infinity as a length", (s) => near.ftruncate(s, fd, Number.POSITIVE_INFINITY)],
-    ["an offset beyond 2^53 as a number", (s) => near.lseek(s, fd, 2 ** 53, SEEK.SET)],
-    ["an offset beyond 64 bits", (s) => near.lseek(s, fd, 2n ** 64n, SEEK.SET)],
-    ["a negative size", (s) => near.write(s, fd, at, -1)],
-    ["a pid of 33 bits", (s) => near.pidfdOpen(s, 2 ** 32 + 1, 0)],
-    ["NaN as a signal", (s) => near.pidfdSendSignal(s, fd, Number.NaN)],
-    ["NaN as a mask", (s) => near.umask(s, Number.NaN)],
-    ["a mode of 17 bits", (s) => near.fchmod(s, fd, 0x10000)],
-    ["flags of 33 bits", (s) => near.unshare(s, 2 ** 32)],
-    ["NaN as flags of open", (s) => near.openat(s, -100, at, Number.NaN, 0)],
-    ["4294967295 as a user, which is -1", (s) => near.setresuid(s, 2 ** 32 - 1, 0, 0)],
-    ["a least descriptor of 33 bits", (s) => near.fcntl(s, fd, F.DUPFD_CLOEXEC, 2 ** 32 + 50)],
-    ["flags of 33 bits in fcntl", (s) => near.fcntl(s, fd, F.SETFL, 2 ** 32)],
-    ["NaN as an address", (s) => near.chdir(s, Address(Number.NaN))],
-    ["NaN in a call that is not defined here", (s) => near.call(s, "sync", "it", Number.NaN)],
+    ["a descriptor that is missing", "fd", (s) => near.close(s, undefined as never)],
+    ["a pid that is missing", "pid", (s) => near.kill(s, undefined as never, 9)],
+    ["a signal that is missing", "signal", (s) => near.kill(s, 1, undefined as never)],
+    ["a user that is missing", "saved", (s) => near.setresuid(s, 1, 2, undefined as never)],
+    ["a descriptor that is missing in a call by name", "from", (s) => near.call(s, "dup3")],
+    ["flags that are missing in a call by name", "flags", (s) => near.call(s, "dup3", 3, 4)],
+    ["a descriptor beyond 32 bits", "fd", (s) => near.read(s, Fd(2 ** 32 + 3), at, 1)],
+    ["NaN as a length", "length", (s) => near.ftruncate(s, fd, Number.NaN)],
+    ["infinity as a length", "length", (s) => near.ftruncate(s, fd, Number.POSITIVE_INFINITY)],
+    ["a negative length", "length", (s) => near.ftruncate(s, fd, -1)],
+    ["a negative bigint as a length", "length", (s) => near.ftruncate(s, fd, -1n)],
+    ["an offset beyond 2^53 as a number", "offset", (s) => near.lseek(s, fd, 2 ** 53, SEEK.SET)],
+    ["an offset beyond 64 bits", "offset", (s) => near.lseek(s, fd, 2n ** 64n, SEEK.SET)],
+    ["a negative size", "length", (s) => near.write(s, fd, at, -1)],
+    ["a pid of 33 bits", "pid", (s) => near.pidfdOpen(s, 2 ** 32 + 1, 0)],
+    ["NaN as a signal", "signal", (s) => near.pidfdSendSignal(s, fd, Number.NaN)],
+    ["NaN as a mask", "mask", (s) => near.umask(s, Number.NaN)],
+    ["a mode of 17 bits", "mode", (s) => near.fchmod(s, fd, 0x10000)],
+    [
+      "a mode that the kernel would cut to 0600",
+      "mode",
+      (s) => near.fchmod(s, fd, 2 ** 32 + 0o600),
+    ],
+    ["flags of 33 bits", "flags", (s) => near.unshare(s, 2 ** 32)],
+    ["NaN as flags of open", "flags", (s) => near.openat(s, -100, at, Number.NaN, 0)],
+    ["4294967295 as a user, which is -1", "real", (s) => near.setresuid(s, 2 ** 32 - 1, 0, 0)],
+    [
+      "a least descriptor of 33 bits",
+      "argument",
+      (s) => near.fcntl(s, fd, F.DUPFD_CLOEXEC, 2 ** 32 + 50),
+    ],
+    ["flags of 33 bits in fcntl", "argument", (s) => near.fcntl(s, fd, F.SETFL, 2 ** 32)],
+    ["NaN as an address", "path", (s) => near.chdir(s, Address(Number.NaN))],
+    [
+      "NaN in a call that is not defined",
+      "argument 2",
+      (s) => near.call(s, "vfork", 0, Number.NaN),
+    ],
   ];
-  for (const [what, make] of refused)
-    it(`is EINVAL, and is not sent: ${what}`, function* () {
+  for (const [what, argument, make] of refused)
+    it(`is refused, and is not sent: ${what}`, function* () {
       for (const { sysif, asked } of [saying(0), sayingAtOnce(0)]) {
         const error = yield* Effect.flip(make(sysif));
-        assert.deepInclude({ ...error }, { _tag: "SyscallError", errno: "EINVAL" });
-        assert.match(error.message, /argument \d, .+, is no /);
+        assert.deepInclude({ ...error }, { _tag: "InvalidArgumentError", argument });
+        assert.match(error.message, /^\w+: .+ is .+, and must be an? .+ from .+ to /);
         const [exit] = yield* near.batchExits([make(sysif)]);
-        assert.isTrue(exit._tag === "Failure");
+        assert.deepInclude({ ...(yield* Effect.flip(exit)) }, { argument });
         assert.deepEqual(asked, []);
       }
     });
@@ -88,10 +105,19 @@ describe("what the kernel would take for something else", () => {
     yield* near.unshare(sysif, 0x80000000 | 0x400);
   });
 
-  it("is -EINVAL for who submits plain numbers", function* () {
+  it("is nothing where a call takes no such argument", function* () {
+    const { sysif, asked } = sayingAtOnce(0);
+    yield* near.call(sysif, "sync", Number.NaN);
+    assert.deepEqual(asked, [local.abi.syscallNumber("sync")]);
+  });
+
+  it("is refused in calls by number, too", function* () {
     const number = local.abi.syscallNumber("close") as number;
-    assert.equal(yield* local.syscall(number, Number.NaN), -22);
-    assert.equal(yield* local.syscall(number, 1.5), -22);
+    for (const value of [Number.NaN, 1.5, 2n ** 64n, "3" as never]) {
+      const error = yield* Effect.flip(local.syscall(number, value));
+      const refusal = { _tag: "InvalidArgumentError", syscall: "close", argument: "argument 1" };
+      assert.deepInclude({ ...error } as object, { ...refusal, value });
+    }
   });
 });
 
@@ -107,7 +133,7 @@ describe("a result that no kernel gives", () => {
     ["a pid of 0", 0, (s) => near.clone(s, at, at)],
     ["something where there is nothing", 1, (s) => near.chdir(s, at)],
     ["an address beyond all memory", 2 ** 53 - 1, (s) => near.mmap(s, NULL, 1, 0, 0, -1, 0)],
-    ["more events than were asked for", 65, (s) => near.epollWait(s, fd, at, 64, 0)],
+    ["more events than were asked for", 65, (s) => near.epollPwait(s, fd, at, 64, 0)],
     ["a nice value of 20", 0, (s) => near.getpriority(s, 0, 0)],
     ["a mask of 10 bits", 0o1000, (s) => near.umask(s, 0)],
   ];

@@ -1,8 +1,8 @@
 import { Effect } from "effect";
 
 /**
- * A number of places, which are taken and given back at once. The one that takes does so in a step of its
- * own, so an interruption never loses a place between two fibers.
+ * A number of places. A fiber takes some by a plain call, and waits by an Effect of its own, so an interruption never
+ * loses a place between two fibers.
  */
 export class Places {
   readonly limit: number;

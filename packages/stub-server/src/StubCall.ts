@@ -1,7 +1,8 @@
 import { fsDecode, type Ucred } from "@rsyscall/abi";
+import type { SyscallConnection } from "@rsyscall/connection";
 import type { HandleFailure } from "@rsyscall/handle";
 import { type Fd, oneLine, Path, type PathLike, type Pid, printable } from "@rsyscall/near";
-import { Command, type ExecutableNotFoundError, type Thread } from "@rsyscall/thread";
+import { Command, Environment, type ExecutableNotFoundError, type Thread } from "@rsyscall/thread";
 import {
   bootstrapThread,
   type Description,
@@ -15,7 +16,7 @@ import { type Place, realProgram } from "./realProgram.ts";
 /** Characters of a call in a message. */
 const SHOWN = 200;
 
-/** The environment variables that are ours and not the caller's. */
+/** Environment variables that are for the stub: handlers and programs do not see them. */
 const ARGV0 = "RSYSCALL_UNIX_STUB_ARGV0";
 const SOCKET_PATH = "RSYSCALL_UNIX_STUB_SOCK_PATH";
 const OURS = [ARGV0, SOCKET_PATH, "RSYSCALL_UNIX_STUB_SOCK", "RSYSCALL_UNIX_STUB_TIMEOUT"].map(
@@ -103,8 +104,8 @@ export class StubCall {
 
   /**
    * The program that the caller would have got without us, called as the stub was: the next one of that name in the
-   * PATH of the call's environment, behind the stub that was called. It is never one that leads to this server, nor
-   * a stub that leads to none; what another server has put there is a program as any other.
+   * PATH of the call's environment, behind the stub that was called. It is never a stub of this server, nor a stub
+   * without a server; a stub of another server counts as a program like any other.
    *
    * @example
    * ```ts
@@ -139,12 +140,19 @@ export class StubCall {
     transport: Transport,
     greeted: Greeted,
     place: Place,
-  ): Effect.Effect<StubCall, HandleFailure | HandshakeError, Scope.Scope> {
+  ): Effect.Effect<
+    { readonly call: StubCall; readonly connection: SyscallConnection },
+    HandleFailure | HandshakeError,
+    Scope.Scope
+  > {
     const { description, peer } = greeted;
-    const environment = () => callerEnvironment(description);
+    const environ = new Environment(() => callerEnvironment(description));
     return Effect.map(
-      bootstrapThread({ ...transport, environment }, greeted),
-      ({ thread, ended }) => new StubCall(description, peer, thread, ended(), place),
+      bootstrapThread(transport, greeted, environ),
+      ({ thread, connection, ended }) => ({
+        call: new StubCall(description, peer, thread, ended(), place),
+        connection,
+      }),
     );
   }
 

@@ -2,6 +2,9 @@ import type { HandleFailure } from "@rsyscall/handle";
 import { printable, TaggedError } from "@rsyscall/near";
 import type { PathTakenError } from "@rsyscall/transport";
 
+/** Why a server ends by itself: the thread that listens is gone. */
+export type ServerFailure = HandleFailure;
+
 /** Why a server could not be set up. */
 export type StubServerErrorReason =
   | "DirectoryMissing"
@@ -76,7 +79,7 @@ const byErrno = {
   ENAMETOOLONG: step("NameInvalid", "is too long for the file system", "choose a shorter name"),
 } as const;
 
-/** What went wrong when something was created at a path; other errors stay as they are. */
+/** Explains a failure to create a file at a path. Other errors stay as they are. */
 export const creationError =
   (subject: string) =>
   (cause: HandleFailure | PathTakenError): HandleFailure | StubServerError => {

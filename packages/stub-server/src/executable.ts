@@ -1,6 +1,6 @@
 import { ACCESS, O, S_IF, S_IFMT } from "@rsyscall/abi";
-import { access, type HandleFailure, stat, symlink, unlink } from "@rsyscall/handle";
-import { catchErrno, type Path, SyscallError } from "@rsyscall/near";
+import { absolutePath, access, type HandleFailure, stat, symlink, unlink } from "@rsyscall/handle";
+import { catchErrno, Path, type PathLike, pathProblem, SyscallError } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { place, workshop } from "@rsyscall/transport";
 import { Effect, Scope } from "effect";
@@ -27,6 +27,35 @@ const modes: ReadonlyArray<string> = [
   "copy",
   "script",
 ] satisfies ReadonlyArray<LinkMode>;
+
+/** The path of an executable in a directory, which must be one. */
+export const executablePath = (
+  thread: Thread,
+  directory: PathLike,
+  name: PathLike,
+): Effect.Effect<Path, HandleFailure | StubServerError> =>
+  Effect.gen(function* () {
+    const file = pathProblem(name) === undefined ? Path.make(name).text : undefined;
+    if (file === undefined || file === "" || file === "." || file === ".." || /[/\0]/.test(file))
+      return yield* new StubServerError({
+        reason: "NameInvalid",
+        subject: file === undefined ? `what is ${typeof name}` : JSON.stringify(file),
+        problem: "is no file name",
+        remedy: "give the bare name of the program",
+      });
+    const absolute = yield* absolutePath(thread.task, directory);
+    const { mode } = yield* Effect.mapError(stat(thread.task, absolute), (error) =>
+      creationError(absolute.join(file).text)(error),
+    );
+    if ((mode & S_IFMT) !== S_IF.DIR)
+      return yield* new StubServerError({
+        reason: "DirectoryMissing",
+        subject: absolute.text,
+        problem: "is no directory",
+        remedy: "give the path of a directory",
+      });
+    return absolute.join(file);
+  });
 
 /** Puts an executable in place, until the scope closes. */
 export const placeExecutable = (
@@ -128,7 +157,7 @@ const withSocket = (
         );
   });
 
-/** Everything is literal between single quotes, but a single quote. */
+/** As a shell takes it literally: between single quotes everything is, except a single quote. */
 const quoted = (path: Path): string => `'${path.text.replaceAll("'", `'\\''`)}'`;
 
 /** The stub must be an executable for the machine of the thread. */

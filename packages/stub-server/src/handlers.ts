@@ -42,7 +42,7 @@ export interface ServeOptions<E = never, E2 = never, R2 = never> {
 /** How long a handler that is interrupted may take to give back what it holds in its process. */
 const GRACE = "1 second";
 
-/** Runs an effect that may wait for a process's answer. If that does not come in time, we hang up. */
+/** Runs an effect that may wait for a process's answer. Hangs up if the answer does not come in time. */
 const withGrace = <A, E, R>(
   call: StubCall,
   effect: Effect.Effect<A, E, R>,
@@ -100,7 +100,7 @@ const statusOf = <E, R>(
     }),
   );
 
-/** Whether an error says no more than that the process is gone. */
+/** Whether an error only says that the process is gone. */
 const isGone = (error: unknown): boolean => {
   if (error instanceof UseAfterFreeError) return true;
   if (!(error instanceof SyscallHangup || error instanceof SyscallSendError)) return false;
@@ -112,7 +112,7 @@ const isGone = (error: unknown): boolean => {
 };
 
 /**
- * Whether the process was ended by others, as by ^C, SIGPIPE or SIGKILL, and the handler fell over that: an
+ * Whether the process was killed, as by ^C, SIGPIPE or SIGKILL, and the handler failed because of that: an
  * ordinary end of a call.
  */
 const wasKilled = (connection: SyscallConnection, cause: Cause.Cause<unknown>): boolean =>

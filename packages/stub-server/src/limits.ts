@@ -5,7 +5,7 @@ import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { Places } from "./Places.ts";
 
-/** What clients may take of the process that serves them. */
+/** Limits of what clients may take from the process that serves them. */
 export interface LimitOptions {
   /**
    * Bytes of arguments and environment that a caller may have, and 8 for each string, as execve(2)
@@ -14,19 +14,19 @@ export interface LimitOptions {
   readonly descriptionLimit?: number;
   /**
    * Bytes of arguments and environments over all callers, from when they begin to come until the call has
-   * ended. When there is no room, callers wait. Those of up to 16 KiB always have room: `pendingLimit` and
+   * ended. When there is no room, callers wait. A caller of up to 16 KiB always has room: `pendingLimit` and
    * `callLimit` bound them. Default 256 MiB.
    */
   readonly descriptionBudget?: number;
   /**
-   * Clients that may be in their handshake or wait for `accept`. When there are more, those that have
-   * not said hello within 100 ms are turned away, the oldest first; if there are none, more wait in the kernel.
+   * Clients that may be in their handshake or wait for `accept`. When there are more, clients that
+   * have not said hello within 100 ms are turned away, the oldest first; if there are none, more wait in the kernel.
    * Default: an eighth of RLIMIT_NOFILE, from 4 to 1024.
    */
   readonly pendingLimit?: number;
   /**
-   * Calls that are served at once; others wait. While some wait, a process is hung up that leaves a system call
-   * that never blocks (getpid, exit...) unanswered for a second. A process that stops inside a call that may block
+   * Calls that are served at once; others wait. While some wait, the server hangs up on a process that leaves a system
+   * call that never blocks (getpid, exit...) unanswered for a second. A process that stops inside a call that may block
    * keeps its place: see `stallLimit` and `deadline`. Default: a sixteenth of RLIMIT_NOFILE, from 4 to 4096.
    */
   readonly callLimit?: number;
@@ -41,7 +41,7 @@ export interface Greeting {
 }
 
 /** A client that has said hello, and waits for `accept`. */
-export interface Greeted {
+export interface WaitingClient {
   readonly hasHungUp: () => Effect.Effect<boolean>;
   readonly dismiss: () => Effect.Effect<void>;
 }
@@ -49,9 +49,9 @@ export interface Greeted {
 /** Places, and the clients that hold them. A process's servers share them, unless an option says otherwise. */
 export interface Limits {
   readonly pending: Places;
-  /** Those in their handshake, oldest first. */
+  /** Clients in their handshake, oldest first. */
   readonly greetings: Set<Greeting>;
-  readonly greeted: Set<Greeted>;
+  readonly waiting: Set<WaitingClient>;
   readonly calls: Places;
   readonly served: Set<SyscallConnection>;
   readonly bytes: Places;
@@ -72,7 +72,7 @@ const part = (limit: number, divisor: number, most: number): number =>
 const defaultLimits = (descriptors: number): Limits => ({
   pending: new Places(part(descriptors, 8, PENDING_AT_MOST)),
   greetings: new Set(),
-  greeted: new Set(),
+  waiting: new Set(),
   calls: new Places(part(descriptors, 16, CALLS_AT_MOST)),
   served: new Set(),
   bytes: new Places(DESCRIPTION_BUDGET),
@@ -100,7 +100,7 @@ export const limitsOf = (
       ...(pendingLimit !== undefined && {
         pending: new Places(pendingLimit),
         greetings: new Set<Greeting>(),
-        greeted: new Set<Greeted>(),
+        waiting: new Set<WaitingClient>(),
       }),
       ...(callLimit !== undefined && {
         calls: new Places(callLimit),
@@ -110,14 +110,14 @@ export const limitsOf = (
     };
   });
 
-/** A client that has connected just now may be busy with its hello. */
+/** Milliseconds before a client without a hello may be turned away: it may be busy with it. */
 const PATIENCE = 100;
 
 /** The part of all clients that is turned away at a time. */
 const SHARE = 1 / 16;
 
 /**
- * Waits until there is a place for one more client, and does not take it. If all are taken, those
+ * Waits until there is a place for one more client, and does not take it. If all are taken, the clients
  * whose hello is overdue the longest are turned away.
  */
 export const roomForClient = (limits: Limits): Effect.Effect<void> =>
@@ -139,9 +139,9 @@ export const roomForClient = (limits: Limits): Effect.Effect<void> =>
   });
 
 /** Clients that have died since they said hello need no place. */
-const dropDead = ({ greeted }: Limits): Effect.Effect<void> =>
+const dropDead = ({ waiting }: Limits): Effect.Effect<void> =>
   Effect.forEach(
-    [...greeted],
+    [...waiting],
     ({ hasHungUp, dismiss }) =>
       Effect.flatMap(hasHungUp(), (dead) => (dead ? dismiss() : Effect.void)),
     { discard: true },
@@ -154,12 +154,12 @@ const releasedSoon = ({ pending }: Limits): Effect.Effect<void> =>
     return Effect.void;
   });
 
-/** A process stalls that leaves a call that waits for nothing unanswered for so many milliseconds. */
+/** Milliseconds without an answer to a call that never blocks, after which a process counts as stalled. */
 const STALL = 1000;
 
 /**
- * Waits until there is a place for one more call, and does not take it. Processes that have stalled
- * meanwhile are hung up.
+ * Waits until there is a place for one more call, and does not take it. Hangs up on processes that have stalled
+ * meanwhile.
  */
 export const roomForCall = ({ calls, served }: Limits): Effect.Effect<void> =>
   Effect.suspend(() => {
@@ -172,7 +172,7 @@ export const roomForCall = ({ calls, served }: Limits): Effect.Effect<void> =>
     return Effect.raceFirst(calls.released(), Effect.andThen(Effect.sleep(STALL), hangUp));
   });
 
-/** Hangs up a process that leaves any one system call without an answer for a time. */
+/** Hangs up on a process that leaves any one system call without an answer for a time. */
 export const limitStalls = (connection: SyscallConnection, milliseconds: number): void => {
   let { oldest } = connection;
   let since = performance.now();

@@ -2,11 +2,11 @@ import { printable } from "@rsyscall/near";
 import { HandshakeError } from "@rsyscall/transport";
 import { Cause, Effect, References } from "effect";
 
-/** Has Effect's own loggers write to stderr: stdout is for what the program has to say. */
+/** Has Effect's own loggers write to stderr: stdout is for the output of the program. */
 export const toStderr: <A, E, R>(log: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
   Effect.provideService(References.LogToStderr, true);
 
-/** Milliseconds between two warnings: strangers must not fill a disk. */
+/** Milliseconds between two warnings: clients must not fill a disk with them. */
 const PAUSE = 1000;
 
 /** What went wrong, for a log. */
@@ -15,7 +15,7 @@ export const problemOf = (cause: Cause.Cause<unknown>): string => {
   return printable(error instanceof Error ? error.message : String(error));
 };
 
-/** Whether the error concerns the client only, which is told. */
+/** Whether the error is only of interest to the client, which is told. */
 const isOrdinary = (error: unknown): boolean =>
   error instanceof HandshakeError && error.kind !== "WrongVersion";
 

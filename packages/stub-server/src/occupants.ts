@@ -8,20 +8,10 @@ import { isStub } from "./stubFile.ts";
 
 const OTHER_PLACE = "choose another directory, and put that before this one in PATH";
 
-/** What lies where a server says how long stubs wait for it. */
-export const judgeTimeout =
-  ({ task }: Thread, path: Path) =>
-  (found: Stat): Effect.Effect<Occupant, HandleFailure> => {
-    const other = { problem: kindOf(found), remedy: "choose another name, or another directory" };
-    return (found.mode & S_IFMT) === S_IF.LNK
-      ? Effect.map(readlink(task, path), ({ text }) => (/^\d+$/.test(text) ? "Leftover" : other))
-      : Effect.succeed(other);
-  };
-
-/** More than any of them has. */
+/** Bytes: more than any stub executable has. */
 const EXECUTABLE_SIZE_AT_MOST = 4 * 1024 * 1024;
 
-/** What lies at the path of an executable whose socket is ours by now: no other server can belong to a stub there. */
+/** Judges what lies at the path of an executable. Its socket is ours by now, so a stub there is a leftover. */
 export const judgeExecutable =
   (thread: Thread, path: Path, stub: Path) =>
   (found: Stat): Effect.Effect<Occupant, HandleFailure> =>

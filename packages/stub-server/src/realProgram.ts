@@ -5,20 +5,20 @@ import { type Command, ExecutableNotFoundError, type Thread, whichAll } from "@r
 import { Effect, Option } from "effect";
 import { isStub, namedSocket } from "./stubFile.ts";
 
-/** Where the stubs of a server find it, and under which name it has put one; undefined if it has put none. */
+/** Where stubs find their server, and the name of the stub that it has put in place, if it has put one. */
 export interface Place {
   readonly thread: Thread;
   readonly socket: Path;
   readonly name: string | undefined;
 }
 
-/** As many as the kernel follows. */
+/** Links that the kernel follows at most: MAXSYMLINKS. */
 const LINKS_AT_MOST = 40;
 
 /**
  * The program behind a stub of a server: the next one of that name in PATH, or the first one if the stub is not
  * there. All that leads to the server is passed over, be it a link, a copy, or a stub that finds no server by
- * itself. What another server has put there is a program as any other.
+ * itself. A stub of another server counts as a program like any other.
  *
  * @param thread the stub's process
  * @param execfn the path by which it was executed
@@ -40,7 +40,7 @@ export const realProgram = (
     let isPast = false;
     for (const command of candidates) {
       if (yield* isOurs(command.executable)) {
-        // What is in front of the stub calls it, perhaps.
+        // A program in front of the stub may be a wrapper that calls it.
         if (!isPast) behind.length = 0;
         isPast = true;
       } else behind.push(command);

@@ -15,8 +15,8 @@ import {
   type Task,
 } from "@rsyscall/handle";
 import { catchErrno, oneLine, SyscallError } from "@rsyscall/near";
+import { CHANNELS_AT_MOST } from "@rsyscall/wire";
 import { Effect, type Scope, Semaphore } from "effect";
-import { CHANNELS_AT_MOST } from "./frames.ts";
 import type { Multiplexer } from "./Multiplexer.ts";
 
 /**

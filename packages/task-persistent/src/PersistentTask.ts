@@ -29,6 +29,7 @@ import {
   passingTransport,
   removeOwn,
 } from "@rsyscall/transport";
+import { SPARES } from "@rsyscall/wire";
 import { type Duration, Effect, Option, Scope } from "effect";
 import { dial, failure, handshakeError } from "./dial.ts";
 import type { PersistentTaskError } from "./errors.ts";
@@ -76,9 +77,6 @@ interface Fields {
   readonly own: Stat | undefined;
 }
 
-/** Numbers behind that of the listening socket that the process keeps for the next handshake. */
-const SPARES = 5;
-
 /**
  * A process that outlives its controller. Another one connects to it later, by a Unix socket that has a path,
  * and finds what is open in it and which children it has. It serves one controller at a time.
@@ -87,7 +85,8 @@ const SPARES = 5;
  * ```ts
  * import { PersistentTask } from "@rsyscall/task-persistent";
  * import { LocalThread } from "@rsyscall/thread";
- * import { Effect } from "effect";
+ * import { SPARES } from "@rsyscall/wire";
+import { Effect } from "effect";
  *
  * const path = `/tmp/example-${process.pid}`;
  *

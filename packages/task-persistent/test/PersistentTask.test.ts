@@ -286,15 +286,15 @@ describe("a call in flight", () => {
           numberOf("read"),
           (thread) => Effect.flatMap(thread.pipe(), ([reader]) => reader.readBytes(1)),
         ],
-        [numberOf("ppoll"), ({ task }) => call(task.sysif, "ppoll", undefined, 0, 0, 0, 0, 0)],
+        [numberOf("ppoll"), ({ task }) => call(task.sysif, "ppoll", 0, 0, 0, 0, 0)],
         [
           numberOf("nanosleep"),
           ({ task }) =>
             task.withBytes(new Uint8Array(new BigInt64Array([1000n, 0n]).buffer), (time) =>
-              call(task.sysif, "nanosleep", undefined, time, 0),
+              call(task.sysif, "nanosleep", time, 0),
             ),
         ],
-        [numberOf("wait4"), ({ task }) => call(task.sysif, "wait4", undefined, -1, 0, 0, 0)],
+        [numberOf("wait4"), ({ task }) => call(task.sysif, "wait4", -1, 0, 0, 0)],
         ...[SEND_ALL, RECV_ALL].map(
           (operation) =>
             [
@@ -351,10 +351,9 @@ describe("a call in flight", () => {
     const first = yield* connect(path);
     const { task } = first.thread;
     yield* setrlimit(task, RLIMIT.SIGPENDING, { cur: 0n, max: 0n });
-    const waiting = yield* Effect.forkChild(
-      Effect.exit(call(task.sysif, "ppoll", undefined, 0, 0, 0, 0, 0)),
-      { startImmediately: true },
-    );
+    const waiting = yield* Effect.forkChild(Effect.exit(call(task.sysif, "ppoll", 0, 0, 0, 0, 0)), {
+      startImmediately: true,
+    });
     yield* eventually(() => /^(271|73) /.test(readFileSync(`/proc/${pid}/syscall`, "latin1")));
     yield* first.disconnect();
     yield* Fiber.join(waiting);
@@ -369,7 +368,7 @@ describe("a call in flight", () => {
     const waiting = yield* Effect.forkChild(
       Effect.exit(
         task.withBytes(new Uint8Array(new BigUint64Array([1n << 11n]).buffer), (mask) =>
-          call(task.sysif, "rt_sigsuspend", undefined, mask, 8),
+          call(task.sysif, "rt_sigsuspend", mask, 8),
         ),
       ),
       { startImmediately: true },
@@ -894,7 +893,7 @@ describe("rsyscall-task persistent", () => {
         taskPath,
       ]);
       assert.equal(status, 2);
-      assert.equal(stderr.toString(), "rsyscall: stdin is no Unix stream socket that listens\n");
+      assert.equal(stderr.toString(), "rsyscall: stdin is not a listening Unix stream socket\n");
     }
     const thread = yield* LocalThread;
     const [, connected] = yield* Socket.pair(thread.task);
@@ -915,8 +914,8 @@ describe("rsyscall-task persistent", () => {
       const listening = Math.min(...numbersOf(pid).filter((fd) => fd > 99));
       // Something else there is no better.
       const closing = reuse
-        ? call(sysif, "dup3", undefined, 0, listening, 0)
-        : call(sysif, "close_range", undefined, 3, 0xffffffff, 0);
+        ? call(sysif, "dup3", 0, listening, 0)
+        : call(sysif, "close_range", 3, 0xffffffff, 0);
       yield* Effect.ignore(closing);
       yield* persistent.disconnect();
       yield* untilEnded(pid);

@@ -12,7 +12,7 @@ const [path, wire, what] = process.argv.slice(2);
 const calls = {
   nanosleep: ({ task }) =>
     task.withBytes(new Uint8Array(new BigInt64Array([1000n, 0n]).buffer), (time) =>
-      call(task.sysif, "nanosleep", undefined, time, 0),
+      call(task.sysif, "nanosleep", time, 0),
     ),
   wait4: (thread) =>
     Effect.andThen(

@@ -22,7 +22,8 @@ import {
   type UserMapping,
   writeUserMapping,
 } from "@rsyscall/handle";
-import { type Address, Fd, getpid, RING_SIZE, SyscallError } from "@rsyscall/near";
+import { type Address, Fd, getpid, SyscallError } from "@rsyscall/near";
+import { RING_SIZE } from "@rsyscall/wire";
 import { Effect, Exit, Scope } from "effect";
 import { ChildProcess } from "./ChildProcess.ts";
 import { makeEpoller } from "./epoller.ts";
@@ -89,17 +90,17 @@ export const cloneThread = (
         );
         // While the child starts.
         return yield* Effect.gen(function* () {
-          let process: ChildProcess | undefined;
           const sysif = yield* connect(parent, channels, cloned.ring);
-          sysif.describe = () => process?.toString() ?? `pid ${cloned.pid}`;
+          sysif.describe = () => `pid ${cloned.pid}`;
           const fields = yield* makeThread(parent, flags, channels, fdTable, cloned, sysif, scope);
           const { task } = fields;
           task.atLeave(cloned.freeStack());
-          process = yield* ChildProcess.watch(
+          const process = yield* ChildProcess.watch(
             parent,
             { ...cloned, life },
             Effect.andThen(lastWords(task, sysif), task.leave()),
           );
+          sysif.describe = () => process.toString();
           if (!detached) yield* Scope.addFinalizer(outer, process.killAndWait());
           if (ids !== undefined)
             yield* writeUserMapping(task, { outside: ids, ...(user && { inside: user }) });
@@ -263,9 +264,8 @@ const connect = (
     };
     if (memory !== undefined) {
       const { allocator } = isOurs(parent) ? accessTask : task;
-      const stage = (size: number) => allocator.malloc(size, 8);
       return yield* SyscallRing.make(
-        { ...options, memory: (sysif) => new SharedMemoryTransport(sysif, memory, stage) },
+        { ...options, memory: (sysif) => new SharedMemoryTransport(sysif, memory, allocator) },
         yield* memory.map(ring, RING_SIZE),
       );
     }

@@ -94,8 +94,8 @@ const search = (
     return Effect.succeed({ found: [], tried: [], notExecutable: undefined });
   const { sysif } = task;
   const newer: Access = (at, path) =>
-    near.faccessat2(sysif, AT.FDCWD, at, ACCESS.X, AT.EACCESS, path);
-  const older: Access = (at, path) => near.faccessat(sysif, AT.FDCWD, at, ACCESS.X, path);
+    near.faccessat2(sysif, AT.FDCWD, at, ACCESS.X, AT.EACCESS).about(path);
+  const older: Access = (at, path) => near.faccessat(sysif, AT.FDCWD, at, ACCESS.X).about(path);
   return ask(task, file, candidates, newer).pipe(
     near.orOlder(sysif, "faccessat2", (refusal) =>
       Effect.flatMap(actsWithRealIds(task), (itDoes) =>

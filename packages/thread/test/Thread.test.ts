@@ -24,7 +24,7 @@ describe("the Thread of a stub", () => {
   it("writes files as that process does: cut by its umask, in its directory", function* () {
     const { call, directory } = yield* launchStub;
     const { thread } = call;
-    yield* syscall(thread.task.sysif, "umask", undefined, 0o027);
+    yield* syscall(thread.task.sysif, "umask", 0o027);
     const bytes = Uint8Array.from({ length: 600_000 }, (_, i) => (i * 31) % 256);
     yield* thread.spit(`${directory}/binary`, bytes, 0o666);
     assert.equal(statSync(`${directory}/binary`).mode & 0o777, 0o640);

@@ -30,37 +30,35 @@ import { accepted, acceptedWithRing } from "./welcome.ts";
 /** The signal by which the kernel tells the process that its lifeline has closed. */
 const LIFELINE_SIGNAL = 64;
 
-/** What a transport provides: how whoever has said hello is reached. */
+/** What a transport provides: how to reach a process that has said hello. */
 export interface Transport {
   /** The task that drives: the ends of channels that are ours are in it. */
   readonly accessTask: Task;
-  /** Tells of these ends. */
+  /** Reports the readiness of these ends. */
   readonly accessEpoller: Epoller;
   /**
-   * Sends a message to whoever has said hello, and with it the far ends of so many new channels, which are
-   * stream sockets. Ours are close-on-fork; both block.
+   * Sends a message to the process, and with it the far ends of `count` new channels, which are stream sockets.
+   * Gives our ends, which are close-on-fork. Both ends block.
    */
   readonly sendChannels: (
     message: Uint8Array,
     count: number,
   ) => Effect.Effect<ReadonlyArray<Socket>, HandleFailure | HandshakeError, Scope.Scope>;
-  /** Whether the way to the far end of such a channel was cut: see `Connection`. */
+  /** Whether the stream to the far end of such a channel was cut: see `Connection`. */
   readonly isCut?: Connection["isCut"];
-  /** The way to open more channels, once there is one to pass them through: its two ends. */
+  /** The connection that opens more channels, and passes them through the two ends of one. */
   readonly connect: (access: Socket, task: Socket) => Connection;
   /** Whether calls and memory may go through memory that both sides share, if it is offered. */
   readonly sharesMemory: boolean;
-  /** Of which process its children certainly descend: see `ThreadFields` of @rsyscall/thread. */
+  /** The process from which its children certainly descend: see `ThreadFields` of @rsyscall/thread. */
   readonly ancestor?: Ancestor | undefined;
-  /** The process's environment, if it is not what the hello says. */
-  readonly environment?: () => ReadonlyArray<Uint8Array>;
-  /** Is told of the connection for system calls, as soon as there is one. */
-  readonly onConnection?: (connection: SyscallConnection) => void;
 }
 
-/** A Thread, and when there is nothing at its other end any more. */
+/** A Thread, its connection, and the end of its process. */
 export interface Bootstrapped {
   readonly thread: Thread;
+  /** The one for its system calls. */
+  readonly connection: SyscallConnection;
   /** Completes when the process has ended, or is out of reach. */
   readonly ended: () => Effect.Effect<void>;
   /** Whether that is so now. */
@@ -73,10 +71,13 @@ export interface Bootstrapped {
  * welcome before the process has read it.
  *
  * The channels close with the scope, or as soon as the process is gone.
+ *
+ * @param environ the environment of the Thread. Default: what the hello says
  */
 export const bootstrapThread = (
   transport: Transport,
   { abi, description, arenaFd }: Greeted,
+  environ = new Environment(description.environment),
 ): Effect.Effect<Bootstrapped, HandleFailure | HandshakeError, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Scope.fork(yield* Effect.scope);
@@ -90,7 +91,6 @@ export const bootstrapThread = (
       const { sysif, allocator, memory } = yield* arena === undefined
         ? connectBySockets(abi, transport, syscalls, data, description)
         : connectByRing(abi, transport.accessEpoller, syscalls, arena, description);
-      transport.onConnection?.(sysif);
       sysif.closeAtEnd(scope);
       sysif.describe = () => `pid ${description.pid}`;
       if (description.listeningFd !== undefined) yield* Effect.addFinalizer(() => arrival(sysif));
@@ -108,7 +108,7 @@ export const bootstrapThread = (
         sigmask: new Set([...sigmask].filter((signal) => signal !== LIFELINE_SIGNAL)),
         programSignals: new ProgramSignals({ blocked: own(sigmask), ignored: own(ignored) }),
       });
-      // Handles of what we use ourselves, so that nobody takes the numbers for something else.
+      // Handles of what we use ourselves, so that the numbers are known to be taken.
       const { syscallFd, dataFd, lifelineFd } = description;
       for (const fd of [syscallFd, lifelineFd, ...(memory === undefined ? [dataFd] : [])])
         new FileDescriptor(task, fd).closeOnFork = true;
@@ -117,14 +117,14 @@ export const bootstrapThread = (
       const connection = transport.connect(passing, passingEnd);
       const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
       const epoller = once(Scope.provide(makeEpoller(task, connection), scope));
-      const beforeChildren = once(heedChildren(task));
+      const beforeChildren = once(keepChildStatus(task));
       const thread = new Thread({
         task,
         connection,
         memory,
         loader: NativeLoader.makeFromSymbols(task, { server: description.serverSymbol }),
         epoller: () => epoller,
-        environ: new Environment(transport.environment ?? description.environment),
+        environ,
         stdin: stdio(0),
         stdout: stdio(1),
         stderr: stdio(2),
@@ -132,23 +132,28 @@ export const bootstrapThread = (
         beforeChildren: () => beforeChildren,
         ancestor: transport.ancestor,
       });
-      return { thread, ended: () => sysif.ended(), hasEnded: () => sysif.hasEnded };
+      return {
+        thread,
+        connection: sysif,
+        ended: () => sysif.ended(),
+        hasEnded: () => sysif.hasEnded,
+      };
     }).pipe(
       Scope.provide(scope),
       Effect.onError(() => Scope.close(scope, Exit.void)),
     );
   });
 
-/** Of the lifeline nobody reads: that it is open is all it tells. */
+/** Nothing is ever sent over the lifeline: what counts is that it is open. */
 type Channels = ReadonlyArray<Socket> &
   [syscalls: Socket, passing: Socket, lifeline: Socket, data: Socket];
 
-/** How long a process that stays may take for what it has been told. */
+/** How long we wait for the last calls of a process that stays. */
 const ARRIVAL_LIMIT = "1 second";
 
 /**
- * Whatever the end of a scope gives back in a process that stays must get there before we hang up: with others,
- * it goes with the process. A call that blocks is not waited for.
+ * A process that stays keeps what is not given back, so the calls that give things back must arrive before we hang up.
+ * Other processes end with us. A call that blocks is not waited for longer than this.
  */
 const arrival = (sysif: SyscallConnection): Effect.Effect<void> =>
   Effect.gen(function* () {
@@ -159,10 +164,10 @@ const arrival = (sysif: SyscallConnection): Effect.Effect<void> =>
   });
 
 /**
- * A process that ignores SIGCHLD, as its caller may have told it to, is never told how its children
- * end: the kernel forgets them at once. See sigaction(2). Programs ignore it all the same.
+ * Restores SIGCHLD of a process whose caller had it ignored: the kernel would forget its children as soon as they end,
+ * and waitid(2) could not tell how they have ended. See sigaction(2). Its programs ignore SIGCHLD again.
  */
-const heedChildren = (task: Task): Effect.Effect<void, HandleFailure> =>
+const keepChildStatus = (task: Task): Effect.Effect<void, HandleFailure> =>
   Effect.flatMap(sigaction(task, SIG.CHLD), ({ handler, flags }) =>
     handler === SIG_IGN || flags & SA.NOCLDWAIT
       ? Effect.map(resetSignal(task, SIG.CHLD), () => {

@@ -16,7 +16,8 @@ import {
   type Task,
 } from "@rsyscall/handle";
 import { Allocator, type Reserve } from "@rsyscall/memory";
-import { Address, LocalSyscallInterface, RING_SIZE } from "@rsyscall/near";
+import { Address, LocalSyscallInterface } from "@rsyscall/near";
+import { RING_SIZE } from "@rsyscall/wire";
 import { Effect, type Scope } from "effect";
 import type { Transport } from "./bootstrapThread.ts";
 import type { Description } from "./hello.ts";
@@ -37,8 +38,8 @@ const isMemory = (address: number, size: number, pageSize: number): boolean =>
   Number.isSafeInteger(address + size);
 
 /**
- * The arena that a process offers, if we can use it: ours is the process that has to map it. What is
- * said of it is not believed; without it there are sockets.
+ * The arena that a process offers, if this very process can map it, and it is what the process says. Undefined
+ * otherwise: then calls and memory go through sockets.
  */
 export const takeArena = (
   accessTask: Task,
@@ -79,7 +80,6 @@ export const connectByRing = (
         discard: (from, length) => arena.discard(from, length),
       },
     });
-  let allocator: Allocator;
   return Effect.map(
     SyscallRing.make(
       {
@@ -87,20 +87,17 @@ export const connectByRing = (
         socket,
         epoller: accessEpoller,
         serverFd: syscallFd,
-        memory: (sysif) => {
-          allocator = allocatorOf(sysif);
-          return new SharedMemoryTransport(sysif, arena, (length) => allocator.malloc(length, 8));
-        },
+        memory: (sysif) => new SharedMemoryTransport(sysif, arena, allocatorOf(sysif)),
       },
       arena.window,
     ),
-    (sysif) => ({ sysif, allocator, memory: arena }),
+    (sysif) => ({ sysif, allocator: sysif.memory.allocator, memory: arena }),
   );
 };
 
 /**
- * The arena as memory that the process has and nobody shares. One that stays gives it back when we are
- * gone, however we go; what we had mapped there would remain.
+ * The arena as plain memory of a process that stays, if we do not share it. The process unmaps it after each
+ * controller, so nothing of ours is left behind; memory that we map there would be.
  */
 const reserveOf = ({ arena, listeningFd, pageSize }: Description): Reserve | undefined =>
   listeningFd !== undefined && arena.size > 0 && isMemory(arena.address, arena.size, pageSize)

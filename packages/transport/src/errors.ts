@@ -1,6 +1,6 @@
 import { printable, printableLines, TaggedError } from "@rsyscall/near";
 
-/** Characters of what a command has said in a message: the end of it, where the reason is. */
+/** Characters of a command's output that a message quotes: its end, where the reason is. */
 const SAID = 4096;
 
 /**
@@ -37,11 +37,11 @@ export class LaunchError extends TaggedError("LaunchError")<{
   readonly problem: string;
   /** What the problem is, as far as it is known to be one of these. */
   readonly kind?: HandshakeProblem | undefined;
-  /** What it has written to stderr: the end of it, as it came. */
+  /** The end of what it has written to stderr, as it came. */
   readonly stderr: string;
   readonly cause?: unknown;
 }> {
-  /** What others have chosen is escaped. */
+  /** Text of other programs is escaped. */
   override get message(): string {
     const said = printableLines(this.stderr.trim().slice(-SAID));
     const what = `${printable(this.command)}: ${printableLines(this.problem)}`;
@@ -49,7 +49,7 @@ export class LaunchError extends TaggedError("LaunchError")<{
   }
 }
 
-/** What is at a path where a server was to be is none of its own. */
+/** Something that is not ours lies at a path where a server was to be. */
 export class PathTakenError extends TaggedError("PathTakenError")<{
   readonly path: string;
   /** What is there. */

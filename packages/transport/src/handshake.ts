@@ -1,6 +1,7 @@
 import { type Abi, abiOf, abis, MSG, type Ucred } from "@rsyscall/abi";
 import { type AsyncFileDescriptor, AsyncReadBuffer, type ReadFailure } from "@rsyscall/epoller";
 import type { FileDescriptor, Socket } from "@rsyscall/handle";
+import { HelloPrefix, MAGIC, VERSION } from "@rsyscall/wire";
 import { Duration, Effect, type Scope } from "effect";
 import { HandshakeError } from "./errors.ts";
 import {
@@ -8,28 +9,24 @@ import {
   type Description,
   decodeDescription,
   decodeHeader,
-  HELLO_PREFIX_SIZE,
   HELLO_SIZE,
   HELLO_SIZE_AT_MOST,
-  HelloPrefix,
-  MAGIC,
-  VERSION,
 } from "./hello.ts";
 import { refused } from "./welcome.ts";
 
-/** A client that has passed its checks and waits for its welcome. */
+/** A client whose hello has passed all checks. It waits for its welcome. */
 export interface Greeted {
   readonly abi: Abi;
   readonly peer: Ucred;
   readonly description: Description;
-  /** The memfd of its arena, if it sent one. Not to be trusted either. */
+  /** The memfd of its arena, if it sent one. It is not checked yet. */
   readonly arenaFd: FileDescriptor | undefined;
 }
 
 /** Bytes of a hello that one call takes; most have no more. */
 const HELLO_READ_SIZE = 16 * 1024;
 
-/** What one message can carry: SCM_MAX_FD of the kernel. */
+/** Descriptors that one message can carry: SCM_MAX_FD of the kernel. */
 const FDS_AT_MOST = 253;
 
 /** Bytes of a longer one that are read at a time. */
@@ -44,8 +41,8 @@ export interface HandshakePolicy {
 }
 
 /**
- * Hears a client out: who it is, by the kernel's word, and what it says of itself, within bounds of
- * size and time. Until then it gets nothing from us; when it fails, it is told why.
+ * Checks the credentials of a client, as the kernel reports them, and takes its hello, within bounds of size and time.
+ * Until then the client gets nothing from us. If it fails, it is told why.
  */
 export const handshake = (
   socket: AsyncFileDescriptor<Socket>,
@@ -68,8 +65,7 @@ export const handshake = (
   );
 
 /**
- * Tells a client why it does not become a Thread, if its socket takes that at once: one that stalls does not
- * read either.
+ * Tells a client why it does not become a Thread. Not if its socket is full: a client that stalls does not read.
  */
 export const turnAway = (socket: Socket, problem: string): Effect.Effect<void> =>
   Effect.ignore(socket.sendFds(refused(problem), [], MSG.DONTWAIT));
@@ -86,10 +82,10 @@ const hear = (socket: AsyncFileDescriptor<Socket>, policy: HandshakePolicy) =>
     const first = yield* socket.receiveFds(HELLO_READ_SIZE, FDS_AT_MOST);
     for (const further of first.fds.slice(1)) yield* further.close();
     const buffer = new AsyncReadBuffer(closingFds(socket), first.bytes);
-    const prefix = yield* buffer.readLength(HELLO_PREFIX_SIZE, "the hello");
-    if (MAGIC.some((byte, i) => prefix[i] !== byte))
+    const prefix = yield* buffer.readLength(HelloPrefix.size, "the hello");
+    if ([...MAGIC].some((char, i) => prefix[i] !== char.charCodeAt(0)))
       return yield* new HandshakeError({ problem: "this is no rsyscall stub" });
-    const { version, machine, size } = HelloPrefix.decode(padded(prefix));
+    const { version, machine, size } = HelloPrefix.decode(prefix);
     if (version !== VERSION)
       return yield* new HandshakeError({
         kind: "WrongVersion",
@@ -103,7 +99,7 @@ const hear = (socket: AsyncFileDescriptor<Socket>, policy: HandshakePolicy) =>
     if (size < HELLO_SIZE || size > HELLO_SIZE_AT_MOST)
       return yield* new HandshakeError({ problem: `a hello of ${size} bytes` });
 
-    const fixed = yield* buffer.readLength(size - HELLO_PREFIX_SIZE, "the hello");
+    const fixed = yield* buffer.readLength(size - HelloPrefix.size, "the hello");
     const header = yield* checked(() =>
       decodeHeader(concat(prefix, fixed), policy.descriptionLimit),
     );
@@ -115,8 +111,8 @@ const hear = (socket: AsyncFileDescriptor<Socket>, policy: HandshakePolicy) =>
   });
 
 /**
- * Bytes alone of a socket. A descriptor for which there is no room is closed by the kernel in the middle of our
- * call, and that may block: of a socket with SO_LINGER.
+ * Reads bytes, and closes descriptors that come with them. Without room for these the kernel would close them in the
+ * middle of our call, which may block for a socket with SO_LINGER.
  */
 const closingFds = (
   socket: AsyncFileDescriptor<Socket>,
@@ -125,7 +121,7 @@ const closingFds = (
     Effect.scoped(Effect.map(socket.receiveFds(size, FDS_AT_MOST), ({ bytes }) => take(bytes))),
 });
 
-/** Reads into memory of just that size: what grows as it comes would take two or three times as much. */
+/** Reads into an array of just that size. A buffer that grows would take two or three times as much. */
 const readDescription = (
   buffer: AsyncReadBuffer,
   size: number,
@@ -140,7 +136,7 @@ const readDescription = (
   });
 };
 
-/** Decoding what a stranger sent: whatever it throws is the stranger's fault. */
+/** Decodes what a client sent. If that throws, the client sent something malformed. */
 const checked = <A>(decode: () => A): Effect.Effect<A, HandshakeError> =>
   Effect.try({
     try: decode,
@@ -156,6 +152,3 @@ const concat = (first: Uint8Array, second: Uint8Array): Uint8Array => {
   both.set(second, first.length);
   return both;
 };
-
-/** The codec counts the padding that C would put behind the prefix, had it no more fields. */
-const padded = (prefix: Uint8Array): Uint8Array => concat(prefix, new Uint8Array(4));

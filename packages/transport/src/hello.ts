@@ -1,44 +1,19 @@
-import {
-  type FixedCodec,
-  fsDecode,
-  Int32,
-  listOf,
-  Sigset,
-  struct,
-  Uint32,
-  Uint64,
-} from "@rsyscall/abi";
+import { fsDecode, Int32, listOf, Sigset } from "@rsyscall/abi";
 import { type NamespaceKind, namespaceKinds } from "@rsyscall/far";
 import { Address, Fd, Path, Pid } from "@rsyscall/near";
+import { FDS_UNKNOWN, Hello, NS } from "@rsyscall/wire";
 import { Effect } from "effect";
 import { HandshakeError } from "./errors.ts";
 
 /*
- * What a stub says of itself: struct rsyscall_hello in stub-c/include/rsyscall/protocol.h, and what
- * follows it. Nothing in it can be believed before it is checked.
+ * Checks what a process says of itself. Nothing in a hello can be believed before that.
  */
 
-export const MAGIC = new TextEncoder().encode("rsyscall");
-export const VERSION = 1;
-
-/** The part that no version will change. */
-export const HelloPrefix = struct("struct rsyscall_hello (prefix)", {
-  magic: Uint64,
-  version: Uint32,
-  machine: Uint32,
-  size: Uint32,
-});
-
-/** Bytes of the prefix; the rest of the structure follows without padding. */
-export const HELLO_PREFIX_SIZE = 20;
-
 /** Bytes of the structure at least. More may be appended to it, as `ignored` was: what is not there is 0. */
-export const HELLO_SIZE = 192;
+export const HELLO_SIZE = Hello.offsets.ignored;
 
-/** More than this no version will need. */
+/** Bytes of the structure at most: more than any version will need. */
 export const HELLO_SIZE_AT_MOST = 4096;
-
-const FDS_UNKNOWN = 0xffffffff;
 
 /** A process with more open descriptors says that they are unknown. */
 const FDS_AT_MOST = 1024;
@@ -48,51 +23,12 @@ const PATH_SIZE_AT_MOST = 4096 + 64;
 
 const POINTER_SIZE = 8;
 
-const Hello = struct("struct rsyscall_hello", {
-  magic: Uint64,
-  version: Uint32,
-  machine: Uint32,
-  size: Uint32,
-  argc: Uint32,
-  envc: Uint32,
-  fdCount: Uint32,
-  argvSize: Uint64,
-  envpSize: Uint64,
-  cwdSize: Uint32,
-  execfnSize: Uint32,
-  sigmask: Uint64,
-  pageSize: Uint32,
-  pid: Int32,
-  ppid: Int32,
-  uid: Uint32,
-  gid: Uint32,
-  syscallFd: Int32,
-  dataFd: Int32,
-  connectionFd: Int32,
-  lifelineFd: Int32,
-  listeningFd: Int32,
-  cgroup: Uint64,
-  ipc: Uint64,
-  mnt: Uint64,
-  net: Uint64,
-  pidNamespace: Uint64,
-  time: Uint64,
-  user: Uint64,
-  uts: Uint64,
-  serverSymbol: Uint64,
-  arenaAddress: Uint64,
-  arenaSize: Uint64,
-  ignored: Uint64,
-});
-
-type HelloFields = typeof Hello extends FixedCodec<infer A> ? A : never;
-
 /**
  * A stub's description of its process, checked. Strings are kept as the bytes that came: a string of one byte
  * would be an object of a hundred, and there may be a million of them.
  */
 export interface Description {
-  /** Made of the bytes whenever it is asked for. */
+  /** Made of the bytes at each access. */
   readonly argv: ReadonlyArray<Uint8Array>;
   /** `argv` as text, by `fsDecode`; made whenever it is called, and much cheaper. */
   readonly argvText: () => ReadonlyArray<string>;
@@ -103,7 +39,7 @@ export interface Description {
   readonly cwd: Path | undefined;
   /** The path by which the program was executed. */
   readonly execfn: Path | undefined;
-  /** Descriptors that the caller left open; undefined when nobody knows. */
+  /** Descriptors that the caller left open; undefined if the process could not tell. */
   readonly fds: ReadonlyArray<Fd> | undefined;
   readonly pid: Pid;
   readonly ppid: Pid;
@@ -111,7 +47,7 @@ export interface Description {
   readonly gid: number;
   readonly pageSize: number;
   readonly sigmask: Sigset;
-  /** Signals that the caller had ignored, of those with which the stub does something else. */
+  /** Signals that the caller had ignored and that the stub handles itself. */
   readonly ignored: Sigset;
   readonly namespaces: Partial<Record<NamespaceKind, bigint>>;
   readonly syscallFd: Fd;
@@ -121,13 +57,13 @@ export interface Description {
   /** Where a process that stays awaits its next controller; undefined if it does not stay. */
   readonly listeningFd: Fd | undefined;
   readonly serverSymbol: Address;
-  /** Where the memory lies whose memfd comes with the hello; of size 0 if there is none. */
+  /** Where the process has mapped its arena, whose memfd comes with the hello; of size 0 if there is none. */
   readonly arena: { readonly address: Address; readonly size: number };
 }
 
 /** The fixed part, with what it announces checked against the limit. */
 export interface Header {
-  readonly fields: HelloFields;
+  readonly fields: Hello;
   /** Bytes that follow. */
   readonly rest: number;
 }
@@ -165,12 +101,11 @@ function* decodeStrings(bytes: Uint8Array): Generator<Uint8Array, void> {
   }
 }
 
-/** Bytes that are looked at in one turn: a millisecond. */
+/** Bytes that are counted in one turn of the event loop: about a millisecond. */
 const TURN = 1024 * 1024;
 
 /**
- * How many strings there are. Others get their turn in between: a search by `indexOf` takes 50 ns a string,
- * and a loop 1 ns a byte.
+ * Counts strings. Other fibers get their turn in between. A loop takes 1 ns a byte; `indexOf` takes 50 ns a string.
  */
 const countStrings = (bytes: Uint8Array, from = 0, sum = 0): Effect.Effect<number> =>
   Effect.suspend(() => {
@@ -264,7 +199,8 @@ export const decodeDescription = (header: Header, rest: Uint8Array): Description
   const { pageSize } = fields;
   if (pageSize < 4096 || pageSize > 1 << 20 || (pageSize & (pageSize - 1)) !== 0)
     throw new HandshakeError({ problem: `page size ${pageSize} in the hello` });
-  const ids = { ...fields, pid: fields.pidNamespace };
+  const namespace = (kind: NamespaceKind) =>
+    fields.namespaces[NS[kind.toUpperCase() as Uppercase<NamespaceKind>]] ?? 0n;
   return {
     get argv() {
       return [...decodeStrings(argv)];
@@ -284,7 +220,7 @@ export const decodeDescription = (header: Header, rest: Uint8Array): Description
     sigmask: signals(fields.sigmask),
     ignored: signals(fields.ignored),
     namespaces: Object.fromEntries(
-      namespaceKinds.filter((kind) => ids[kind] !== 0n).map((kind) => [kind, ids[kind]]),
+      namespaceKinds.map((kind) => [kind, namespace(kind)] as const).filter(([, id]) => id !== 0n),
     ),
     syscallFd: fdNumber(fields.syscallFd),
     dataFd: fdNumber(fields.dataFd),

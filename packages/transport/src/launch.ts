@@ -104,7 +104,7 @@ export class Launched {
 
 oneLine(Launched, ({ process }) => String(process));
 
-/** Starts a command through which a Thread is to be had. The scope ends it. */
+/** Starts a command that leads to a Thread. The scope ends it. */
 export const launch = (
   parent: Thread,
   command: Command,
@@ -118,7 +118,7 @@ export const launch = (
     return new Launched(process, shown, stderr);
   });
 
-/** The end of what is written to a pipe, which is read all the time, so that nobody has to wait. */
+/** Keeps the end of what is written to a pipe. It is read all the time, so that no writer has to wait. */
 class Stderr {
   readonly #afd: AsyncFileDescriptor<PipeReader>;
   readonly #onBytes: OnStderr;
@@ -146,7 +146,7 @@ class Stderr {
     });
   }
 
-  /** Reads once. What has left the pipe is kept, whatever becomes of the fiber. */
+  /** Reads once. Uninterruptible: bytes that have left the pipe are kept. */
   readonly #read: Effect.Effect<void, HandleFailure> = Effect.suspend(() =>
     this.#afd.takeBytes(STDERR_SIZE, (bytes) => {
       this.#hasEnded = bytes.length === 0;

@@ -4,7 +4,7 @@ import { type HandleFailure, Socket } from "@rsyscall/handle";
 import type { Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 
-/** A Unix socket to whatever a child of a Thread becomes. */
+/** A Unix socket to a child of a Thread, which may execute a program. */
 export interface OpenedSocket {
   /** Our end. */
   readonly socket: AsyncFileDescriptor<Socket>;

@@ -1,6 +1,6 @@
 import { MSG } from "@rsyscall/abi";
 import type { Connection } from "@rsyscall/connection";
-import type { Socket } from "@rsyscall/handle";
+import { refuseFds, type Socket } from "@rsyscall/handle";
 import { catchErrno } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { Transport } from "./bootstrapThread.ts";
@@ -26,8 +26,11 @@ export const passingTransport = (
     sendChannels: (message, count) =>
       Effect.gen(function* () {
         const channels = yield* connection.openChannels(count);
-        for (const [i, [access]] of channels.entries())
-          if (i !== PASSING) yield* access.refuseFds();
+        const own = channels.map(([access]) => access);
+        yield* refuseFds(
+          accessTask,
+          own.filter((_, i) => i !== PASSING),
+        );
         const far = channels.map(([, end]) => end);
         const sent = yield* socket
           .sendFds(message, far, MSG.DONTWAIT)
@@ -38,7 +41,7 @@ export const passingTransport = (
             problem: "the stub does not take its welcome",
           });
         yield* Effect.forEach(far, (end) => end.close(), { discard: true });
-        return channels.map(([access]) => access);
+        return own;
       }),
     isCut: (access) => connection.isCut?.(access) ?? false,
     connect: (access, task) => connection.extendTo(access, task),

@@ -1,4 +1,4 @@
-import { AF, AT, O, S_IF, S_IFMT, SOCK, type Stat } from "@rsyscall/abi";
+import { AF, AT, LOCK, O, RENAME, S_IF, S_IFMT, SOCK, type Stat } from "@rsyscall/abi";
 import {
   bindUnix,
   chmod,
@@ -13,29 +13,25 @@ import {
   type Task,
   unlink,
 } from "@rsyscall/handle";
-import { callVoid, catchErrno, geteuid, Path, SyscallError } from "@rsyscall/near";
+import { catchErrno, flock, geteuid, Path, SyscallError } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Effect, Scope } from "effect";
 import { PathTakenError } from "./errors.ts";
 
 /*
- * Files get their names whole: made ready in a directory of ours alone, and then renamed. So nothing lies
- * between us and what we change the mode of, even in a directory that others may write; a socket listens as
- * soon as it has its name; and what we remove in the end is what we have placed.
+ * A file is made in a directory that only we may enter, and then renamed to its place. So no other user can replace
+ * the file before we change its mode, even if others may write to the directory; a socket listens as soon as it has
+ * its name; and in the end we remove only what we have placed.
  */
 
 type Failure = HandleFailure | PathTakenError;
 
-/** What lies at a path where something of ours shall be. */
+/** What lies at a path where we want to place a file. */
 export type Occupant =
   /** A dead server has left it: it may be replaced. */
   "Leftover" | { readonly problem: string; readonly remedy: string };
 
-const RENAME_NOREPLACE = 1;
-const LOCK_EX = 2;
-const LOCK_NB = 4;
-
-/** What there is at a path, be it a link. */
+/** lstat(2): of a link itself. */
 export const lstat = (task: Task, path: Path): Effect.Effect<Stat, HandleFailure> =>
   stat(task, path, AT.SYMLINK_NOFOLLOW);
 
@@ -94,7 +90,7 @@ export const place = (
   const { task } = thread;
   const placed = Effect.gen(function* () {
     const own = yield* lstat(task, from);
-    const hasReplaced = yield* Effect.as(rename(task, from, path, RENAME_NOREPLACE), false).pipe(
+    const hasReplaced = yield* Effect.as(rename(task, from, path, RENAME.NOREPLACE), false).pipe(
       catchErrno("EEXIST", () => Effect.scoped(takeOver(thread, from, path, judge))),
     );
     return { own, hasReplaced };
@@ -127,13 +123,13 @@ const takeOver = (
     );
     // Its server has closed meanwhile.
     if (found._tag === "None")
-      return yield* Effect.as(rename(task, from, path, RENAME_NOREPLACE), false);
+      return yield* Effect.as(rename(task, from, path, RENAME.NOREPLACE), false);
     const occupant = yield* judge(found.value);
     if (occupant !== "Leftover") return yield* new PathTakenError({ path: path.text, ...occupant });
     return yield* Effect.as(rename(task, from, path), true);
   });
 
-/** How often it is tried to lock a directory, 10 ms apart: servers hold the lock for a moment only. */
+/** Attempts to lock a directory, 10 ms apart: servers hold the lock for a moment only. */
 const LOCK_ATTEMPTS = 200;
 
 /** flock(2) of a directory until the scope closes, however its owner ends. Without blocking its thread. */
@@ -143,7 +139,7 @@ const lock = (task: Task, path: Path): Effect.Effect<void, HandleFailure, Scope.
     directory.closeOnFork = true;
     const fd = yield* directory.borrow(task);
     const attempt = (left: number): Effect.Effect<void, HandleFailure> => {
-      const once = callVoid(task.sysif, "flock", path.text, fd, LOCK_EX | LOCK_NB);
+      const once = flock(task.sysif, fd, LOCK.EX | LOCK.NB).about(path.text);
       return left === 0
         ? once
         : catchErrno("EAGAIN", () => Effect.delay(attempt(left - 1), "10 millis"))(once);
@@ -151,7 +147,7 @@ const lock = (task: Task, path: Path): Effect.Effect<void, HandleFailure, Scope.
     yield* attempt(LOCK_ATTEMPTS);
   });
 
-/** What a file is that is not ours, after its path in a message. */
+/** Describes a file that is not ours, for a message, after its path. */
 export const kindOf = ({ mode }: Stat): string => {
   const kinds: Readonly<Record<number, string>> = {
     [S_IF.DIR]: "is a directory",
@@ -199,7 +195,7 @@ export const judgeSocket =
 export interface ListenAtOptions {
   /** Flags of the socket: `SOCK.NONBLOCK`. */
   readonly flags?: number;
-  /** Who may connect: that takes the right to write. */
+  /** Of the socket. A process that connects needs the right to write. */
   readonly mode: number;
   /** How many clients may wait. */
   readonly backlog: number;

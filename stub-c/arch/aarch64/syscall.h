@@ -103,6 +103,7 @@ enum {
 	SYS_close_range = 436,
 };
 
+/* open(2) */
 #define O_DIRECTORY 040000
 
 /* Bytes of a struct epoll_event. */

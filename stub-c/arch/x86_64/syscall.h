@@ -92,6 +92,7 @@ enum {
 	SYS_close_range = 436,
 };
 
+/* open(2) */
 #define O_DIRECTORY 0200000
 
 /* Bytes of a struct epoll_event, which is packed here and nowhere else. */

@@ -1,4 +1,4 @@
-/* A child that shares its parent's memory, and serves system calls like it. */
+/* A child that shares its parent's memory and serves system calls as the parent does. */
 #ifndef RSYSCALL_CHILD_H
 #define RSYSCALL_CHILD_H
 
@@ -9,22 +9,22 @@ struct rsyscall_fd_range {
 	u32 last;
 };
 
-/* What a child is told; lies in memory that lives as long as the child is in it. */
+/* What a child is told. It must stay in memory as long as the child is in that memory. */
 struct rsyscall_child {
 	i32 fd;              /* the stream socket whose requests it serves; -1 for none */
-	i32 parent;          /* what getppid() must say; 0 when it cannot tell (another pid namespace) */
-	u32 death_signal;    /* it gets this when its parent dies; 0 for none */
+	i32 parent;          /* what getppid() must return; 0: not checked, as in another pid namespace */
+	u32 death_signal;    /* the signal that the child gets when its parent dies; 0 for none */
 	u32 tid;             /* the kernel clears it when the child has left the memory, by exec or exit */
 	u64 default_signals; /* bit n-1: the disposition of signal n becomes SIG_DFL */
-	u64 sigmask;         /* its signal mask, if it is to be restored */
+	u64 sigmask;         /* the child's signal mask, if restores_sigmask */
 	u32 restores_sigmask;
-	u32 range_count;   /* descriptors that the child closes before all else */
-	u32 request_count; /* what it performs then, until one fails */
-	u32 failed;        /* out: which one has failed, counted from 1 */
-	i64 result;        /* out: its result */
+	u32 range_count;   /* descriptors that the child closes first */
+	u32 request_count; /* requests that it performs next, until one fails */
+	u32 failed;        /* out: which request failed, counted from 1; 0: none */
+	i64 result;        /* out: the result of that request */
 	const struct rsyscall_fd_range *ranges;
 	const struct rsyscall_request *requests;
-	struct rsyscall_ring *ring; /* where the requests come, and fd wakes; 0: they come over fd */
+	struct rsyscall_ring *ring; /* where requests arrive, with fd to wake the child; 0: they arrive over fd */
 };
 
 /* struct clone_args of <linux/sched.h>. */
@@ -45,7 +45,12 @@ struct rsyscall_clone_args {
 _Static_assert(sizeof(struct rsyscall_child) == 80, "child");
 _Static_assert(sizeof(struct rsyscall_clone_args) == 88, "clone_args");
 
-/* Makes a child, which shares the memory and has a stack of its own. Returns its pid or -errno. */
-long rsyscall_clone(const struct rsyscall_clone_args *args, struct rsyscall_child *child);
+/* Makes a child, which shares the memory and has a stack of its own, and which begins with `run`. `run` must not
+ * return. Returns the child's pid or -errno. */
+long rsyscall_clone(const struct rsyscall_clone_args *args, struct rsyscall_child *child,
+		    void (*run)(struct rsyscall_child *child));
+
+/* What a child does, by a function that performs requests. */
+__attribute__((noreturn)) void rsyscall_run_child(struct rsyscall_child *child, rsyscall_performer *perform);
 
 #endif

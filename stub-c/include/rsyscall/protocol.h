@@ -1,7 +1,7 @@
-/* The wire between a controller and a task that serves system calls.
+/* What goes between a controller and a task that serves system calls.
  *
- * Described byte by byte in docs/protocol.md; packages/connection and packages/transport hold the
- * other end. Every integer has the byte order of the machine that the hello names. */
+ * docs/protocol.md describes it byte by byte; the controller's side is in TypeScript. Every integer has the byte order
+ * of the machine that the hello names. */
 #ifndef RSYSCALL_PROTOCOL_H
 #define RSYSCALL_PROTOCOL_H
 
@@ -12,7 +12,7 @@ typedef unsigned long u64;
 typedef int i32;
 typedef long i64;
 
-/* ---- System calls: a stream of requests one way, a stream of results the other, in order. ---- */
+/* ---- System calls: a stream of requests one way, a stream of results the other way, in the same order. ---- */
 
 struct rsyscall_request {
 	u32 number; /* a system call number, or one of RSYSCALL_OP_* */
@@ -20,37 +20,39 @@ struct rsyscall_request {
 	u64 args[6];
 };
 
-/* Performs a request, whatever it is. */
-long rsyscall_perform(const struct rsyscall_request *request);
+/* A function that performs a request and returns its result. */
+typedef long rsyscall_performer(const struct rsyscall_request *request);
 
-/* The call returns at once whatever happens (getpid, close_range...), so results that are ready
- * may wait for it and share its write. Any other call may block, and results go out before it. */
+/* The call returns at once in every case (getpid, close_range...). So results that are ready may wait for it and
+ * share its write. Any other call may block, and results are sent before it is begun. */
 #define RSYSCALL_REQUEST_PROMPT 1u
 
-/* Not system calls: whole transfers over a stream socket, args (fd, address, length). send(2) and
- * recv(2) may stop half way (SIGSTOP does it), and then both ends of the data socket would disagree
- * about where the next transfer begins; these two never do. The result is the length, or an error. */
+/* Numbers from here on are operations, not system calls. */
+#define RSYSCALL_OP_FIRST 0x7fff0000u
+
+/* Whole transfers over a stream socket, args (fd, address, length). send(2) and recv(2) may stop half way (after
+ * SIGSTOP, for example), and then both ends of the data socket would disagree about where the next transfer begins;
+ * these two never stop half way. The result is the length, or an error. */
 #define RSYSCALL_OP_SEND_ALL 0x7fff0000u
 #define RSYSCALL_OP_RECV_ALL 0x7fff0001u
 
-/* Makes a child: args (struct clone_args *, struct rsyscall_child *). The child runs on the stack
- * that clone_args names, and serves system calls like its parent. The result is clone3(2)'s. */
+/* Makes a child: args (struct clone_args *, struct rsyscall_child *). The child runs on the stack that clone_args
+ * names, and serves system calls as its parent does. The result is that of clone3(2). */
 #define RSYSCALL_OP_CLONE 0x7fff0002u
 
-/* memcpy(3), args (to, from, length): memory that the controller shares is changed in the order of
- * the requests. The result is 0, or -EFAULT. */
+/* memcpy(3), args (to, from, length): changes memory that the controller shares in the order of the requests. The
+ * result is 0, or -EFAULT. */
 #define RSYSCALL_OP_COPY 0x7fff0003u
 
-/* epoll_wait(2) that lets other requests pass: args (epoll fd, how many events at most). It sleeps until
- * there are events, or a further request; then there may be none. The result is their number, or an
- * error, and behind it the events themselves follow, as the machine lays out struct epoll_event. Over a
- * socket only. */
+/* epoll_wait(2) that ends when another request arrives: args (epoll fd, maximum number of events). It sleeps until
+ * there are events or another request, and so may give no event. The result is the number of events, or an error; the
+ * events follow the result, as the machine lays out struct epoll_event. Over a socket only. */
 #define RSYSCALL_OP_EPOLL_WAIT 0x7fff0004u
 
-/* What one EPOLL_WAIT gives at most, whatever it is asked for. */
+/* The most events that one EPOLL_WAIT gives, even if the client asks for more. */
 #define RSYSCALL_EVENTS_AT_MOST 64
 
-/* ---- The handshake: the stub says hello, the server says welcome. ---- */
+/* ---- The handshake: the stub sends the hello, the server answers with the welcome. ---- */
 
 #define RSYSCALL_MAGIC "rsyscall"
 #define RSYSCALL_VERSION 1u
@@ -69,7 +71,7 @@ enum rsyscall_namespace {
 
 #define RSYSCALL_FDS_UNKNOWN 0xffffffffu
 
-/* Numbers behind that of the listening socket which a process that stays keeps for the next handshake. */
+/* Descriptors behind the listening socket that a persistent process reserves for the next handshake. */
 #define RSYSCALL_SPARES 5
 
 /* Followed by argv_size bytes of argv and envp_size of environment (each string with its NUL),
@@ -93,29 +95,29 @@ struct rsyscall_hello {
 	i32 ppid;
 	u32 uid;
 	u32 gid;
-	/* Where the stub will put the descriptors that the welcome brings. */
+	/* The numbers at which the stub will place the descriptors that come with the welcome. */
 	i32 syscall_fd;
 	i32 data_fd;
 	i32 connection_fd;
 	i32 lifeline_fd;
-	i32 listening_fd; /* where a process that stays awaits its next controller; 0: it does not stay */
+	i32 listening_fd; /* where a persistent process accepts its next controller; 0: it is not persistent */
 	u64 namespaces[RSYSCALL_NS_COUNT]; /* inode numbers in nsfs; 0 when unknown */
 	u64 server_symbol;                 /* address of rsyscall_server */
-	/* The arena, whose memfd comes with the hello: memory for the server to map. Its first page is a
-	 * struct rsyscall_ring. Size 0: there is none. */
+	/* The arena: memory for the server to map, whose memfd comes with the hello. Its first page is a struct
+	 * rsyscall_ring. Size 0: there is no arena. */
 	u64 arena_address;
 	u64 arena_size;
-	u64 ignored; /* as sigmask: signals that the caller had ignored, of those with which the stub does something else */
+	u64 ignored; /* as sigmask: those signals that the caller ignored and that the stub handles */
 };
 
-/* Followed by message_size bytes of text. With RSYSCALL_ACCEPTED it carries four descriptors, in
- * this order: syscall, connection, lifeline, data. With RSYSCALL_RING there is no data. */
+/* Followed by message_size bytes of text. With RSYSCALL_ACCEPTED four descriptors come with it, in this order:
+ * syscall, connection, lifeline, data. With RSYSCALL_RING there is no data socket. */
 struct rsyscall_welcome {
 	u8 magic[8];
 	u32 version;
 	u32 status;
 	u32 message_size;
-	u32 flags; /* RSYSCALL_RING: the requests come through the ring of the arena */
+	u32 flags; /* RSYSCALL_RING: requests arrive in the ring of the arena */
 };
 
 #define RSYSCALL_ACCEPTED 0u

@@ -1,7 +1,7 @@
 /* System calls through memory that the client and the server share: docs/protocol.md, "The ring".
  *
- * A slot is a whole transaction: the client writes the request and says so in `state`, the server
- * writes the result and says so there. So a call costs one cache line's way there and back. */
+ * A slot holds one call: the client writes the request and then sets `state`, the server writes the result and then
+ * sets `state`. So a call moves one cache line to the server and back. */
 #ifndef RSYSCALL_RING_H
 #define RSYSCALL_RING_H
 
@@ -9,7 +9,7 @@
 
 #define RSYSCALL_RING_SLOTS 63
 
-/* Calls are numbered from 0 to this, and then from 0 again: whole rounds. */
+/* Calls are numbered from 0 up to this, exclusive, and then from 0 again. It is a multiple of the slots. */
 #define RSYSCALL_RING_CALLS (RSYSCALL_RING_SLOTS << 24)
 
 struct rsyscall_slot {
@@ -21,12 +21,12 @@ struct rsyscall_slot {
 
 #define RSYSCALL_SLOT_PROMPT 0x80000000u
 
-/* One page: this header, and the slots, of which call n uses that of n modulo RSYSCALL_RING_SLOTS. */
+/* One page: this header, and the slots. Call n uses the slot n modulo RSYSCALL_RING_SLOTS. */
 struct rsyscall_ring {
-	u32 server_sleeps; /* the server reads its socket: a byte there wakes it */
+	u32 server_sleeps; /* the server waits for a byte on its socket */
 	u32 client_sleeps; /* the client waits for a byte on its socket */
-	/* The only CPU on which the one or the other may run; -1: there are several. Two that share one
-	 * do not spin: neither would ever see the other move. */
+	/* The only CPU on which the server and the client may run; -1: there are several. If both may run on the same
+	 * CPU only, neither spins: it would keep the other from running. */
 	i32 server_cpu;
 	i32 client_cpu;
 	u64 reserved[6];
@@ -36,8 +36,8 @@ struct rsyscall_ring {
 _Static_assert(sizeof(struct rsyscall_slot) == 64, "slot");
 _Static_assert(sizeof(struct rsyscall_ring) == 4096, "ring");
 
-/* Serves the calls of a ring. `fd` is a stream socket over which both sides wake each other, and
- * whose end is the end. Returns as rsyscall_server does. */
-long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring);
+/* Has `perform` perform the requests of a ring, in order. `fd` is a stream socket over which both sides wake each
+ * other. Returns 0 when the peer has hung up, and -errno when the socket failed. */
+long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring, rsyscall_performer *perform);
 
 #endif

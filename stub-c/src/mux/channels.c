@@ -1,18 +1,17 @@
 #include "channels.h"
-#include "kernel.h"
+#include "end.h"
 #include "mapping.h"
-#include "stream.h"
 
 static struct channel **bucket_of(struct mux *mux, u32 id)
 {
 	return &mux->buckets[id % BUCKETS];
 }
 
-struct channel *find(struct mux *mux, u32 id)
+struct channel *find_channel(struct mux *mux, u32 id)
 {
 	struct channel *channel = *bucket_of(mux, id);
 	while (channel && channel->id != id)
-		channel = channel->next_of_bucket;
+		channel = channel->next_in_bucket;
 	return channel;
 }
 
@@ -20,14 +19,14 @@ struct channel *add_channel(struct mux *mux, u32 id)
 {
 	struct channel *channel = mux->free;
 	if (channel)
-		mux->free = channel->next_of_bucket;
+		mux->free = channel->next_in_bucket;
 	else if (mux->touched < CHANNELS)
 		channel = &mux->channels[mux->touched++];
 	else
-		broken("too many channels");
+		fail_broken("too many channels");
 	struct channel **bucket = bucket_of(mux, id);
 	*channel = (struct channel){
-		.id = id, .fd = -1, .next_of_bucket = *bucket, .is_known = 1, .credit = WINDOW, .granted = WINDOW};
+		.id = id, .fd = -1, .next_in_bucket = *bucket, .is_known = 1, .credit = WINDOW, .granted = WINDOW};
 	*bucket = channel;
 	mux->channel_count++;
 	return channel;
@@ -39,8 +38,8 @@ void forget_number(struct mux *mux, struct channel *channel)
 		return;
 	struct channel **at = bucket_of(mux, channel->id);
 	while (*at != channel)
-		at = &(*at)->next_of_bucket;
-	*at = channel->next_of_bucket;
+		at = &(*at)->next_in_bucket;
+	*at = channel->next_in_bucket;
 	channel->is_known = 0;
 }
 
@@ -60,7 +59,7 @@ void drop_first_open(struct channel *channel)
 	unmap(open, sizeof *open);
 }
 
-void drop_waiting(struct channel *channel)
+void drop_unwritten(struct channel *channel)
 {
 	while (channel->opens)
 		drop_first_open(channel);
@@ -69,10 +68,10 @@ void drop_waiting(struct channel *channel)
 
 void close_socket(struct channel *channel)
 {
-	drop_waiting(channel);
-	if (channel->waiting)
-		unmap(channel->waiting, WINDOW);
-	channel->waiting = 0;
+	drop_unwritten(channel);
+	if (channel->buffer)
+		unmap(channel->buffer, WINDOW);
+	channel->buffer = 0;
 	if (channel->fd >= 0)
 		sys_close(channel->fd);
 	channel->fd = -1;
@@ -84,10 +83,9 @@ void drop_channel(struct mux *mux, struct channel *channel)
 	forget_number(mux, channel);
 	close_socket(channel);
 	channel->is_dropped = 1;
-	/* Who owed something, which is now of no interest, is still among those. */
-	if (channel->owes)
+	if (channel->is_queued)
 		return;
-	channel->next_of_bucket = mux->free;
+	channel->next_in_bucket = mux->free;
 	mux->free = channel;
 	mux->channel_count--;
 }

@@ -1,51 +1,43 @@
 #include "children.h"
-#include "kernel.h"
+#include "sys.h"
 
-#define SIGKILL 9
-#define SIGCHLD 17
-#define WNOHANG 1
-#define PR_SET_CHILD_SUBREAPER 36
-
-/* How long those get to end that the kernel kills with the server. What was left in the background stays. */
+/* How long end_children waits. Processes in the background do not end with the server. */
 #define END_LIMIT_MS 500
+
+#define INIT 1 /* the pid of the first process */
 
 static i32 server;
 static u64 poll_mask;
 static int is_init;
 
-static void on_child(int signal)
+static void on_child(int signal, void *info, void *context)
 {
-	(void)signal;
+	(void)signal, (void)info, (void)context;
 }
 
 u64 watch_children(i32 pid)
 {
-	/* The signal interrupts a poll, and nothing else. */
-	struct {
-		void (*handler)(int);
-		u64 flags;
-		void (*restorer)(void);
-		u64 mask;
-	} action = {on_child, SA_RESTORER, rsyscall_sigreturn, 0};
-	u64 block = 1ul << (SIGCHLD - 1);
+	/* The signal only interrupts a poll: it is blocked otherwise. */
+	struct sigaction action = {{.handler = on_child}, SA_SIGINFO | SA_RESTORER, rsyscall_sigreturn, 0};
+	u64 block = sigmask_of(SIGCHLD);
 	u64 mask = 0;
-	syscall6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&block, (long)&mask, sizeof mask, 0, 0);
-	syscall6(SYS_rt_sigaction, SIGCHLD, (long)&action, 0, sizeof mask, 0, 0);
-	/* Children that the server leaves come to us, and not to a first process that may not wait for them: most
-	 * containers have such a one, and would keep them as zombies. */
-	syscall6(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0, 0);
-	is_init = syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0) == 1;
+	sys_sigprocmask(SIG_BLOCK, &block, &mask);
+	sys_sigaction(SIGCHLD, &action, 0);
+	/* Orphans become children of this process. The first process of most containers would not wait for them, and
+	 * they would stay zombies. */
+	sys_prctl(PR_SET_CHILD_SUBREAPER, 1);
+	is_init = sys_getpid() == INIT;
 	server = pid;
 	poll_mask = mask & ~block;
 	return poll_mask;
 }
 
-/* Returns 0 when there is no child at all. */
+/* Returns 0 if there are no children. */
 static int reap(void)
 {
-	long pid;
+	int pid;
 	do {
-		pid = syscall6(SYS_wait4, -1, 0, WNOHANG, 0, 0, 0);
+		pid = sys_wait4(-1, WNOHANG);
 		if (pid == server)
 			server = 0;
 	} while (pid > 0 || pid == -EINTR);
@@ -62,8 +54,8 @@ int reap_children(void)
 
 static i64 now_ms(void)
 {
-	struct timespec time;
-	syscall6(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&time, 0, 0, 0, 0);
+	struct timespec time = {0, 0};
+	sys_clock_gettime(CLOCK_MONOTONIC, &time);
 	return time.seconds * 1000 + time.nanoseconds / 1000000;
 }
 
@@ -71,12 +63,12 @@ void end_children(void)
 {
 	i64 end = now_ms() + END_LIMIT_MS;
 	if (server)
-		syscall6(SYS_kill, server, SIGKILL, 0, 0, 0, 0);
+		sys_kill(server, SIGKILL);
 	while (reap()) {
 		i64 left = end - now_ms();
 		struct timespec time = {left / 1000, left % 1000 * 1000000};
 		if (left <= 0)
 			return;
-		syscall6(SYS_ppoll, 0, 0, (long)&time, (long)&poll_mask, sizeof poll_mask, 0);
+		sys_ppoll(0, 0, &time, &poll_mask);
 	}
 }

@@ -1,4 +1,4 @@
-/* The server process, and others that the kernel makes children of ours. */
+/* The server process, and processes that the kernel makes children of this one. */
 #ifndef RSYSCALL_MUX_CHILDREN_H
 #define RSYSCALL_MUX_CHILDREN_H
 
@@ -7,12 +7,12 @@
 /* Begins to watch the server process. Returns the signal mask for a poll that the end of a child interrupts. */
 u64 watch_children(i32 server);
 
-/* Reaps children that have ended. Returns whether there is one left: the server, or any child where we are the first
- * process of a container. */
+/* Waits for children that have ended. Returns whether one is left that matters: the server, or any child if this is
+ * the first process of a container. */
 int reap_children(void);
 
-/* Kills the server, and waits for it and for what the kernel kills with it, before our sockets close: else what
- * is at their other ends would take that for the end of what was sent. */
+/* Kills the server, and waits for it and for the processes that the kernel kills with it. Only then may the sockets
+ * close: otherwise a program could take their end for the end of the data. */
 void end_children(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* What goes over stdin and stdout: docs/protocol.md, "The multiplexed stream". */
+/* The frames that go over stdin and stdout: docs/protocol.md, "The multiplexed stream". */
 #ifndef RSYSCALL_MUX_FRAME_H
 #define RSYSCALL_MUX_FRAME_H
 
@@ -12,9 +12,13 @@ enum frame_type { DATA = 1, END, CREDIT, CLOSE, OPEN };
 #define MESSAGE_AT_MOST 4096
 #define FDS_AT_MOST 32
 
+/* The second word of a header: type << TYPE_SHIFT | bytes of the payload */
+#define TYPE_SHIFT 24
+#define SIZE_MASK 0xffffff
+
 struct header {
 	u32 channel;
-	u32 word; /* type << 24 | size of the payload */
+	u32 word;
 };
 
 struct open_payload {
@@ -23,7 +27,9 @@ struct open_payload {
 	u8 message[];
 };
 
-/* Frames that must be here as a whole before they are looked at: all but DATA. */
+/* Frames other than DATA are handled only when all of their bytes have arrived. */
 #define FRAME_AT_MOST (HEADER_SIZE + sizeof(struct open_payload) + MESSAGE_AT_MOST)
+
+_Static_assert(sizeof(struct header) == HEADER_SIZE, "header");
 
 #endif

@@ -1,20 +1,19 @@
 #include "frames.h"
 #include "channels.h"
-#include "kernel.h"
+#include "control.h"
+#include "end.h"
 #include "mapping.h"
-#include "owing.h"
 #include "sockets.h"
-#include "stream.h"
+#include "sys.h"
 #include "watches.h"
 
-#define SHUT_RD 0
-
-/* Makes the pairs of which we keep one end each. Returns 0 when it cannot be done. */
+/* Makes socket pairs: one end of each is for a channel, the other is to be sent. Returns 0 and makes none if the
+ * kernel refuses. */
 static int make_pairs(u32 count, i32 *ours, i32 *theirs)
 {
 	for (u32 i = 0; i < count; i++) {
 		i32 pair[2];
-		if (syscall6(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, (long)pair, 0, 0) < 0) {
+		if (sys_socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, pair) < 0) {
 			while (i--) {
 				sys_close(ours[i]);
 				sys_close(theirs[i]);
@@ -33,23 +32,23 @@ static void take_open(struct mux *mux, struct channel *through, const u8 *payloa
 	struct open_payload fixed;
 	copy_memory(&fixed, payload, sizeof fixed);
 	if (fixed.count > FDS_AT_MOST)
-		broken("too many channels at a time");
+		fail_broken("too many channels at a time");
 	if (fixed.count && fixed.first + (fixed.count - 1) < fixed.first)
-		broken("a channel's number is too large");
+		fail_broken("a channel number is too large");
 	for (u32 i = 0; i < fixed.count; i++)
-		if (find(mux, fixed.first + i))
-			broken("a channel is opened twice");
-	if (through && !through->owes_close && (through->length || through->got_end))
-		broken("descriptors among data");
+		if (find_channel(mux, fixed.first + i))
+			fail_broken("a channel is opened twice");
+	if (through && !through->must_send_close && (through->length || through->got_end))
+		fail_broken("descriptors are to be sent behind data");
 
-	int can_send = through && !through->owes_close && !through->cannot_write;
+	int can_send = through && !through->must_send_close && !through->cannot_write;
 	struct open *open = can_send ? map(sizeof *open) : 0;
 	if (open) {
 		open->size = size - (u32)sizeof fixed;
 		copy_memory(open->message, payload + sizeof fixed, open->size);
 		open->count = make_pairs(fixed.count, ours, open->fds) ? fixed.count : 0;
 	} else if (can_send) {
-		owe_close(mux, through);
+		queue_close(mux, through);
 	}
 	for (u32 i = 0; i < fixed.count; i++) {
 		struct channel *channel = add_channel(mux, fixed.first + i);
@@ -57,13 +56,13 @@ static void take_open(struct mux *mux, struct channel *through, const u8 *payloa
 			channel->fd = ours[i];
 			update_watches(mux, channel);
 		} else {
-			owe_close(mux, channel);
+			queue_close(mux, channel);
 		}
 	}
 	if (!open)
 		return;
 	if (through->open_count == OPENS_AT_MOST)
-		broken("too many descriptors wait");
+		fail_broken("too many messages with descriptors wait");
 	through->open_count++;
 	if (through->opens) {
 		through->last_open->next = open;
@@ -77,7 +76,7 @@ static void take_open(struct mux *mux, struct channel *through, const u8 *payloa
 static void take_credit(struct mux *mux, struct channel *channel, u32 credit)
 {
 	if (credit > WINDOW - channel->credit)
-		broken("more credit than a window");
+		fail_broken("more credit than a window");
 	channel->credit += credit;
 	if (channel->cannot_write)
 		read_channel(mux, channel);
@@ -88,41 +87,41 @@ static void take_credit(struct mux *mux, struct channel *channel, u32 credit)
 static void take_end(struct mux *mux, struct channel *channel)
 {
 	if (channel->got_end)
-		broken("a channel ends twice");
+		fail_broken("a channel ends twice");
 	channel->got_end = 1;
-	/* Said already that ours has ended: then the number is free as of now. */
-	if (channel->said_end)
+	/* END went both ways: the number is free. */
+	if (channel->sent_end)
 		forget_number(mux, channel);
 	after_writing(mux, channel);
 }
 
-/* The near side has closed a channel: whoever is at its other end still gets what was sent before. */
+/* The near side closes a channel. The bytes that it has sent before are still written. */
 static void take_close(struct mux *mux, struct channel *channel)
 {
 	struct channel *answer = channel;
-	if (is_waiting(channel)) {
-		/* Who writes to it is told, and does not wait for us instead of reading. */
-		syscall6(SYS_shutdown, channel->fd, SHUT_RD, 0, 0, 0, 0);
+	if (has_unwritten(channel)) {
+		/* A process that writes to the other end gets EPIPE, and does not block instead of reading. */
+		sys_shutdown(channel->fd, SHUT_RD);
 		channel->got_end = 1;
-		channel->owes_end = 0;
+		channel->must_send_end = 0;
 		forget_number(mux, channel);
 		answer = add_channel(mux, channel->id);
 		update_watches(mux, channel);
 	}
-	owe_close(mux, answer);
+	queue_close(mux, answer);
 }
 
-/* Takes a frame other than DATA, of which all has come. */
+/* Handles a frame other than DATA, all of whose bytes have arrived. */
 static void take_frame(struct mux *mux, u32 id, u32 type, const u8 *payload, u32 size)
 {
-	struct channel *channel = find(mux, id);
+	struct channel *channel = find_channel(mux, id);
 	u32 credit;
 	if (type == OPEN) {
 		take_open(mux, channel, payload, size);
 		return;
 	}
-	/* It crossed our CLOSE on the way. */
-	if (!channel || channel->owes_close)
+	/* This frame and CLOSE have crossed. */
+	if (!channel || channel->must_send_close)
 		return;
 	switch (type) {
 	case END:
@@ -137,8 +136,8 @@ static void take_frame(struct mux *mux, u32 id, u32 type, const u8 *payload, u32
 	}
 }
 
-/* Whether a frame of this type may have so many bytes. */
-static int may_have(u32 type, u32 size)
+/* Whether a frame of this type may have a payload of this size. */
+static int is_valid(u32 type, u32 size)
 {
 	switch (type) {
 	case DATA:
@@ -157,15 +156,15 @@ static int may_have(u32 type, u32 size)
 
 static void begin_data(struct mux *mux, u32 id, u32 size)
 {
-	struct channel *channel = find(mux, id);
+	struct channel *channel = find_channel(mux, id);
 	mux->data_channel = id;
 	mux->data_left = size;
-	if (!channel || channel->owes_close)
+	if (!channel || channel->must_send_close)
 		return;
 	if (channel->got_end)
-		broken("data after the end of a channel");
+		fail_broken("data after the end of a channel");
 	if (size > channel->granted)
-		broken("more data than was granted");
+		fail_broken("more data than was granted");
 	channel->granted -= size;
 }
 
@@ -178,7 +177,7 @@ void take_input(struct mux *mux)
 			u32 part = have < mux->data_left ? have : mux->data_left;
 			if (!part)
 				break;
-			take_data(mux, find(mux, mux->data_channel), at, part);
+			take_data(mux, find_channel(mux, mux->data_channel), at, part);
 			mux->data_left -= part;
 			mux->input_start += part;
 			continue;
@@ -187,10 +186,10 @@ void take_input(struct mux *mux)
 		if (have < sizeof header)
 			break;
 		copy_memory(&header, at, sizeof header);
-		u32 type = header.word >> 24;
-		u32 size = header.word & 0xffffff;
-		if (!may_have(type, size))
-			broken("a frame that this side does not know");
+		u32 type = header.word >> TYPE_SHIFT;
+		u32 size = header.word & SIZE_MASK;
+		if (!is_valid(type, size))
+			fail_broken("unknown frame type or size");
 		if (type == DATA) {
 			mux->input_start += HEADER_SIZE;
 			begin_data(mux, header.channel, size);

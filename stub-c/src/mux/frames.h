@@ -1,10 +1,10 @@
-/* What the near side says. */
+/* Frames from the near side. */
 #ifndef RSYSCALL_MUX_FRAMES_H
 #define RSYSCALL_MUX_FRAMES_H
 
 #include "state.h"
 
-/* Takes all that has come: each frame, and of DATA what there is. */
+/* Handles the bytes in the input: whole frames, and of a DATA frame as much as has arrived. */
 void take_input(struct mux *mux);
 
 #endif

@@ -1,21 +1,22 @@
-/* All that is known of the channels. */
+/* The state of all channels. */
 #ifndef RSYSCALL_MUX_STATE_H
 #define RSYSCALL_MUX_STATE_H
 
 #include "frame.h"
 
-/* What goes out at a time: a few channels' turns, and what is to be said besides. Little enough that a
- * result does not wait long behind bulk. */
+/* Sockets that are read before the output is written, and room for control frames behind them. It is little, so that
+ * the result of a call does not wait long behind bulk data. */
 #define TURNS 4
-#define OUTPUT_SIZE (TURNS * (HEADER_SIZE + PAYLOAD_AT_MOST) + 16384)
+#define CONTROL_SIZE 16384
+#define OUTPUT_SIZE (TURNS * (HEADER_SIZE + PAYLOAD_AT_MOST) + CONTROL_SIZE)
 #define INPUT_SIZE (65536 + FRAME_AT_MOST)
 
-/* More than descriptors are to be had for, mostly: those that were closed wait here until that is said. */
+/* More channels than a process mostly may have descriptors: closed channels stay here until CLOSE was sent. */
 #define CHANNELS 16384
 #define BUCKETS 4096
 #define OPENS_AT_MOST 1024
 
-/* A message with descriptors that its socket has had no room for. */
+/* A message with descriptors for which its socket has had no room. */
 struct open {
 	struct open *next;
 	u32 count;
@@ -27,40 +28,40 @@ struct open {
 struct channel {
 	u32 id;
 	i32 fd; /* -1: closed, or never opened */
-	struct channel *next_of_bucket;
-	struct channel *next_owing;
-	u8 is_known;       /* its number is its own */
-	u8 is_dropped;     /* is no channel any more */
-	u8 owes;           /* is among those that have something to say */
-	u8 owes_end;       /* ... END */
-	u8 owes_close;     /* ... CLOSE, and nothing after it */
-	u8 has_read_all;   /* its socket has nothing more to be read */
-	u8 said_end;       /* END went out */
-	u8 got_end;        /* END came in */
-	u8 cannot_write;   /* its socket takes nothing more */
+	struct channel *next_in_bucket;
+	struct channel *next_in_queue;
+	u8 is_known;       /* its id means this channel */
+	u8 is_dropped;     /* it is over, and leaves the queue */
+	u8 is_queued;      /* it is in the queue of control frames */
+	u8 must_send_end;  /* END is to be sent */
+	u8 must_send_close; /* CLOSE is to be sent, and nothing after it */
+	u8 has_read_all;   /* its socket has ended */
+	u8 sent_end;       /* END was sent */
+	u8 got_end;        /* END has arrived */
+	u8 cannot_write;   /* its socket takes no more bytes */
 	u8 reader_is_on;   /* its socket is in `readers`... */
 	u8 writer_is_on;   /* ... in `writers` */
 	u32 reader_events; /* ... with these events */
-	u32 credit;        /* bytes that may go out */
-	u32 granted;       /* bytes that may come in */
-	u32 written_on;    /* bytes that came in and went on, and have not been told of */
-	u32 head, length;  /* what waits to be written on, a ring... */
-	u8 *waiting;       /* ... of WINDOW bytes; 0 until it is needed */
-	struct open *opens, *last_open; /* what waits before that */
+	u32 credit;        /* bytes that may be sent to the near side */
+	u32 granted;       /* bytes that the near side may send */
+	u32 forwarded;     /* bytes from the near side that were written, for which no CREDIT was sent */
+	u32 head, length;  /* the bytes in `buffer`, a ring */
+	u8 *buffer;        /* WINDOW bytes: what its socket has had no room for; 0 until it is needed */
+	struct open *opens, *last_open; /* messages to be sent before that */
 	u32 open_count;
 };
 
 struct mux {
-	int readers; /* epoll instances: sockets to be read... */
-	int writers; /* ... and sockets on which something waits */
+	int readers; /* an epoll instance of sockets to be read */
+	int writers; /* an epoll instance of sockets for which bytes or messages wait */
 	u32 channel_count;
 	u32 touched; /* channels[] from here on were never used */
 	struct channel *free;
-	struct channel *owing, *last_owing;
-	int owes_only_credit; /* nobody owes anything that is urgent */
-	int has_child;        /* the server process has not been reaped: children.h */
+	struct channel *queue, *last_queued; /* channels with control frames to be sent */
+	int only_credit; /* none of these frames is urgent */
+	int has_child;   /* children.h: reap_children */
 	int stdout_is_socket, stdout_may_nowait;
-	/* A DATA frame of which a part has come. */
+	/* A DATA frame of which a part has arrived. */
 	u32 data_channel;
 	u32 data_left;
 	u32 input_start, input_end;

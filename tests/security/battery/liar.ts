@@ -3,7 +3,6 @@ import type { Random } from "@rsyscall/harness";
 import { type Allocation, Allocator } from "@rsyscall/memory";
 import {
   Address,
-  EVENTS_AT_MOST,
   type Fd,
   PendingCall,
   PendingEvents,
@@ -11,6 +10,7 @@ import {
   SyscallSendError,
   type Word,
 } from "@rsyscall/near";
+import { EVENTS_AT_MOST } from "@rsyscall/wire";
 import { Effect } from "effect";
 
 /** Where the memory of a liar is, as it says: nothing is there. */

@@ -43,3 +43,14 @@ export const RobustFutex = struct("struct robust_list_head, node", {
 
 /** See {@link RobustFutex}: where its parts lie, and how long the head is for the kernel. */
 export const ROBUST_LIST = { HEAD_SIZE: 24, NODE: 24, WORD: 32, FUTEX_OFFSET: 8 } as const;
+
+/** Flags of futex_wake(2), futex_wait(2) and futex_waitv(2): the size of the word, and others. */
+export const FUTEX2 = {
+  SIZE_U8: 0,
+  SIZE_U16: 1,
+  SIZE_U32: 2,
+  SIZE_U64: 3,
+  NUMA: 4,
+  MPOL: 8,
+  PRIVATE: 128,
+} as const;

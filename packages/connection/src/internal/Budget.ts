@@ -1,12 +1,12 @@
-/** After so many times without waiting, it is tried again. */
+/** Times without waiting after which waiting is tried again. */
 const RETRY = 32;
 
-/** Less than this is not worth a try, in milliseconds. */
+/** Milliseconds; a shorter wait is not tried. */
 const WORTH = 0.002;
 
 /**
- * For how long it pays to wait for something, which is learned: as long as it comes while we wait, up to
- * what it costs not to; and hardly at all where it does not.
+ * Learns how long it pays to wait for something before sleeping: up to `most` as long as it comes meanwhile, and
+ * half of that each time it does not come.
  */
 export class Budget {
   readonly #most: number;
@@ -30,12 +30,12 @@ export class Budget {
     return this.#now;
   }
 
-  /** It came while we waited. */
+  /** Says that it came while we waited. */
   paid(): void {
     if (this.#now < this.#most) this.#now = Math.min(2 * this.#now, this.#most);
   }
 
-  /** It did not come. */
+  /** Says that it did not come. */
   wasted(): void {
     const half = this.#now / 2;
     this.#now = Math.max(half < WORTH ? 0 : half, this.#least);

@@ -1,38 +1,34 @@
-import { RING_SIZE, type Word } from "@rsyscall/near";
-
-/*
- * struct rsyscall_ring of stub-c/include/rsyscall/ring.h, as an array of 32-bit words.
- */
-
-/** Calls that fit in at a time. */
-export const RING_SLOTS = 63;
-
-/** Calls are numbered from 0 to this, and then from 0 again: whole rounds. */
-const CALLS = RING_SLOTS * 2 ** 24;
+import type { Word } from "@rsyscall/near";
+import {
+  Ring as Layout,
+  RING_CALLS,
+  RING_SIZE,
+  RING_SLOTS,
+  SLOT_PROMPT,
+  Slot,
+} from "@rsyscall/wire";
 
 /** The number of the call after one. */
-export const nextCall = (call: number): number => (call + 1 === CALLS ? 0 : call + 1);
+export const nextCall = (call: number): number => (call + 1 === RING_CALLS ? 0 : call + 1);
 
-const SLOT_PROMPT = 0x8000_0000;
+/** Bytes of the header that neither side uses, and where they begin. */
+export const SPARE_OFFSET = Layout.offsets.reserved;
+export const SPARE_SIZE = Layout.offsets.slots - SPARE_OFFSET;
 
-const SERVER_SLEEPS = 0;
-const CLIENT_SLEEPS = 1;
-const SERVER_CPU = 2;
-const CLIENT_CPU = 3;
-
-/** Bytes of the header that nobody uses, and where they begin. */
-export const SPARE_OFFSET = 16;
-export const SPARE_SIZE = 48;
-
-/** Words of the header, and of a slot. */
-const WORDS = 16;
-const NUMBER = 1;
-const ARGS = 2;
-const RESULT = 14;
+/* The layout in words of 32 bits. */
+const SERVER_SLEEPS = Layout.offsets.serverSleeps / 4;
+const CLIENT_SLEEPS = Layout.offsets.clientSleeps / 4;
+const SERVER_CPU = Layout.offsets.serverCpu / 4;
+const CLIENT_CPU = Layout.offsets.clientCpu / 4;
+const SLOTS = Layout.offsets.slots / 4;
+const SLOT_SIZE = Slot.size / 4;
+const NUMBER = Slot.offsets.number / 4;
+const ARGS = Slot.offsets.args / 4;
+const RESULT = Slot.offsets.result / 4;
 
 /**
  * The client's end of a ring. Nothing that the server may have written is trusted: calls are counted
- * here, and a result is whatever it says.
+ * here, and a result is only ever a number.
  */
 export class Ring {
   readonly #words: Int32Array;
@@ -87,13 +83,13 @@ export class Ring {
     const low = this.#words[at] as number;
     const high = this.#words[at + 1] as number;
     if (high === low >> 31) return low;
-    // Beyond 2^53 a number would lie.
+    // Beyond 2^53 a number is not exact.
     return high >= -(2 ** 21) && high < 2 ** 21
       ? high * 2 ** 32 + (low >>> 0)
       : (this.#longs[at >> 1] as bigint);
   }
 
-  /** Whether the server sleeps, and nobody has woken it yet: then the caller must do it. */
+  /** Whether the server sleeps and has not been woken yet. If so, the caller must wake it. */
   takeServerSleep(): boolean {
     return (
       Atomics.load(this.#words, SERVER_SLEEPS) !== 0 &&
@@ -101,7 +97,7 @@ export class Ring {
     );
   }
 
-  /** From now on the server wakes us at the next result. */
+  /** Asks the server to wake us at the next result. */
   sleep(): void {
     Atomics.store(this.#words, CLIENT_SLEEPS, 1);
   }
@@ -111,7 +107,7 @@ export class Ring {
     Atomics.store(this.#words, CLIENT_SLEEPS, 0);
   }
 
-  /** The only CPU in a mask of so many bytes where nobody's words are; -1 if there are several. */
+  /** The only CPU in a mask of `size` bytes, which lies in the spare bytes; -1 if there are several. */
   onlyCpu(size: number): number {
     let only = -1;
     for (let i = 0; i < size / 4; i++) {
@@ -123,7 +119,7 @@ export class Ring {
     return only;
   }
 
-  /** Says on which CPU alone we run; -1: there are several. */
+  /** Tells the server the only CPU on which we run; -1: there are several. */
   set clientCpu(cpu: number) {
     Atomics.store(this.#words, CLIENT_CPU, cpu);
   }
@@ -134,4 +130,4 @@ export class Ring {
   }
 }
 
-const slotOf = (call: number): number => WORDS + (call % RING_SLOTS) * WORDS;
+const slotOf = (call: number): number => SLOTS + (call % RING_SLOTS) * SLOT_SIZE;

@@ -1,5 +1,6 @@
+import { RING_SLOTS } from "@rsyscall/wire";
 import { assert, describe, it } from "vitest";
-import { nextCall, RING_SLOTS, Ring } from "../../src/internal/Ring.ts";
+import { nextCall, Ring } from "../../src/internal/Ring.ts";
 
 const make = () => {
   const memory = new ArrayBuffer(4096);

@@ -1,6 +1,6 @@
 import { EPOLL, SPLICE_F } from "@rsyscall/abi";
 import { type FileDescriptor, type HandleFailure, pollNow } from "@rsyscall/handle";
-import { type Fd, SyscallError, sendfile, splice, write } from "@rsyscall/near";
+import { type Fd, NULL, SyscallError, sendfile, splice, write } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { AsyncParts } from "./AsyncParts.ts";
 import type { Restore } from "./Turns.ts";
@@ -14,7 +14,7 @@ export const spliceAll = (source: Parts, to: Parts): Effect.Effect<number, Handl
   const copy = Effect.flatMap(source.handle.borrow(task), (from) =>
     Effect.flatMap(to.handle.borrow(task), (target) =>
       source.bytes.isEmpty
-        ? splice(task.sysif, from, target, copySize, SPLICE_F.NONBLOCK)
+        ? splice(task.sysif, from, NULL, target, NULL, copySize, SPLICE_F.NONBLOCK)
         : writeKept(source, target, copySize),
     ),
   );
@@ -51,7 +51,7 @@ export const sendFileAll = (
   const { task } = to.handle;
   const copy = Effect.flatMap(to.handle.borrow(task), (target) =>
     Effect.flatMap(from.borrow(task), (file) =>
-      sendfile(task.sysif, target, file, to.calls.copySize),
+      sendfile(task.sysif, target, file, NULL, to.calls.copySize),
     ),
   );
   return Effect.uninterruptibleMask((restore) => repeat(copy, to, undefined, restore));

@@ -3,13 +3,13 @@ import {
   acquire,
   ConnectionEnd,
   type ConnectionError,
-  EVENTS_AT_MOST,
   type EventWaits,
   isError,
   type PendingEvents,
   SyscallError,
   SyscallSendError,
 } from "@rsyscall/near";
+import { EVENTS_AT_MOST } from "@rsyscall/wire";
 import { Effect, type Scope } from "effect";
 import type { Holdable } from "../Wakeup.ts";
 import type { EventSource } from "./EventSource.ts";

@@ -10,17 +10,16 @@ import type { Task } from "../Task.ts";
  */
 export const accessAt = (
   task: Task,
-  directory: near.Fd | number,
+  directory: near.DirectoryFd,
   path: near.Address,
   mode: number,
   flags: number,
-  subject: string,
 ): Effect.Effect<void, near.SyscallFailure> => {
   const { sysif } = task;
-  const older = near.faccessat(sysif, directory, path, mode, subject);
+  const older = near.faccessat(sysif, directory, path, mode);
   if (flags === 0) return older;
   return near
-    .faccessat2(sysif, directory, path, mode, flags, subject)
+    .faccessat2(sysif, directory, path, mode, flags)
     .pipe(
       near.orOlder(sysif, "faccessat2", (refusal) =>
         flags === AT.EACCESS

@@ -8,22 +8,16 @@ export const chmodByFd = (
   task: Task,
   fd: near.Fd,
   mode: number,
-  subject: string,
 ): Effect.Effect<void, MallocFailure> =>
   task
-    .withPath("fchmodat2", "", (empty) =>
-      near.fchmodat2(task.sysif, fd, empty, mode, AT.EMPTY_PATH, subject),
+    .withBytes(near.pathBytes("\0"), (empty) =>
+      near.fchmodat2(task.sysif, fd, empty, mode, AT.EMPTY_PATH),
     )
-    .pipe(near.orOlder(task.sysif, "fchmodat2", () => chmodByProc(task, fd, mode, subject)));
+    .pipe(near.orOlder(task.sysif, "fchmodat2", () => chmodByProc(task, fd, mode)));
 
-const chmodByProc = (
-  task: Task,
-  fd: near.Fd,
-  mode: number,
-  subject: string,
-): Effect.Effect<void, MallocFailure> =>
-  task.withPath("fchmodat", `/proc/self/fd/${fd}`, (address) =>
-    near.fchmodat(task.sysif, AT.FDCWD, address, mode, subject),
+const chmodByProc = (task: Task, fd: near.Fd, mode: number): Effect.Effect<void, MallocFailure> =>
+  task.withBytes(near.pathBytes(`/proc/self/fd/${fd}\0`), (address) =>
+    near.fchmodat(task.sysif, AT.FDCWD, address, mode),
   );
 
 /**
@@ -36,24 +30,24 @@ export const chmodAt = (
   path: near.Address,
   mode: number,
   flags: number,
-  subject: string,
+  name: near.PathLike,
 ): Effect.Effect<void, MallocFailure> =>
-  near.fchmodat2(task.sysif, directory, path, mode, flags, subject).pipe(
+  near.fchmodat2(task.sysif, directory, path, mode, flags).pipe(
     near.orOlder(task.sysif, "fchmodat2", (refusal): Effect.Effect<void, MallocFailure> => {
-      if (flags === AT.EMPTY_PATH && subject === "")
-        return chmodByProc(task, directory, mode, subject);
+      if (flags === AT.EMPTY_PATH && near.pathText(name) === "")
+        return chmodByProc(task, directory, mode);
       if (flags !== AT.SYMLINK_NOFOLLOW) return Effect.fail(refusal);
       const { sysif, abi } = task;
       const how = O.PATH | O.NOFOLLOW | O.CLOEXEC;
       return Effect.acquireUseRelease(
-        near.openat(sysif, directory, path, how, 0, subject),
+        near.openat(sysif, directory, path, how, 0),
         (fd) =>
           Effect.flatMap(
             task.withResult(abi.stat, (status) => near.fstat(sysif, fd, status)),
             (status): Effect.Effect<void, MallocFailure> =>
               isSymlink(status.mode)
-                ? Effect.fail(near.SyscallError.of("fchmodat2", "EOPNOTSUPP", subject))
-                : chmodByProc(task, fd, mode, subject),
+                ? Effect.fail(near.SyscallError.of("fchmodat2", "EOPNOTSUPP"))
+                : chmodByProc(task, fd, mode),
           ),
         (fd) => Effect.ignore(near.close(sysif, fd)),
       );

@@ -11,19 +11,11 @@ export const isReal = ({ name }: Dirent): boolean => name !== "." && name !== ".
 
 export const openDirectoryAt = (
   task: Task,
-  directory: near.Fd | number,
+  directory: near.DirectoryFd,
   path: near.Address,
   flags: number,
-  subject: string,
-): Effect.Effect<near.Fd, near.SyscallFailure> =>
-  near.openat(
-    task.sysif,
-    directory,
-    path,
-    near.withFlags(flags, O.DIRECTORY | O.CLOEXEC),
-    0,
-    subject,
-  );
+): near.Syscall<near.Fd> =>
+  near.openat(task.sysif, directory, path, near.withFlags(flags, O.DIRECTORY | O.CLOEXEC), 0);
 
 /** One batch of entries, in a buffer of `size` bytes; none at the end. */
 export const readEntries = (

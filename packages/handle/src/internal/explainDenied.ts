@@ -12,9 +12,9 @@ import type { Task } from "../Task.ts";
 /** What a sysctl or another small file of /proc says; undefined if there is none. */
 const said = (task: Task, path: string): Effect.Effect<string | undefined> =>
   task
-    .withPath("open", path, (at) =>
+    .withPath("openat", path, (at) =>
       Effect.acquireUseRelease(
-        near.openat(task.sysif, AT.FDCWD, at, O.RDONLY | O.CLOEXEC, 0, path),
+        near.openat(task.sysif, AT.FDCWD, at, O.RDONLY | O.CLOEXEC, 0),
         (fd) =>
           task.withMemory(SIZE, 1, (address) =>
             Effect.flatMap(near.read(task.sysif, fd, address, SIZE), (count) =>

@@ -16,7 +16,7 @@ export const keepDeathSignal = (
 ): Effect.Effect<void, MallocFailure> => {
   const { sysif } = task;
   const prctl = (operation: "GET_PDEATHSIG" | "SET_PDEATHSIG", a: near.Word) =>
-    near.prctl(sysif, PR[operation], a, 0, 0, 0, `PR_${operation}`);
+    near.prctl(sysif, PR[operation], a);
   const before = task.withMemory(Int32.size, Int32.alignment, (at) =>
     Effect.map(
       near.batchThen([near.getppid(sysif), prctl("GET_PDEATHSIG", at)], sysif.read(at, Int32.size)),

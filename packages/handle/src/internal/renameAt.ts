@@ -1,8 +1,6 @@
+import { RENAME } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
-
-/** RENAME_NOREPLACE of renameat2(2). */
-const NOREPLACE = 1;
 
 /**
  * renameat2(2), or what does the same where that is refused: without flags renameat(2); for a name that must be
@@ -11,20 +9,19 @@ const NOREPLACE = 1;
  */
 export const renameAt = (
   sysif: near.SyscallInterface,
-  fromDirectory: near.Fd | number,
+  fromDirectory: near.DirectoryFd,
   from: near.Address,
-  toDirectory: near.Fd | number,
+  toDirectory: near.DirectoryFd,
   to: near.Address,
   flags: number,
-  subject: string,
 ): Effect.Effect<void, near.SyscallFailure> => {
-  if (flags === 0) return near.renameat(sysif, fromDirectory, from, toDirectory, to, subject);
-  const newer = near.renameat2(sysif, fromDirectory, from, toDirectory, to, flags, subject);
-  if (flags !== NOREPLACE) return newer;
+  if (flags === 0) return near.renameat(sysif, fromDirectory, from, toDirectory, to);
+  const newer = near.renameat2(sysif, fromDirectory, from, toDirectory, to, flags);
+  if (flags !== RENAME.NOREPLACE) return newer;
   const move = Effect.andThen(
-    near.linkat(sysif, fromDirectory, from, toDirectory, to, 0, subject),
+    near.linkat(sysif, fromDirectory, from, toDirectory, to, 0),
     near
-      .unlinkat(sysif, fromDirectory, from, 0, subject)
+      .unlinkat(sysif, fromDirectory, from, 0)
       .pipe(Effect.tapError(() => Effect.ignore(near.unlinkat(sysif, toDirectory, to, 0)))),
   );
   const moved = (refusal: near.SyscallError) =>

@@ -1,9 +1,9 @@
 import { CLONE, CLOSE_RANGE } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
+import type { FdRange } from "@rsyscall/wire";
 import { Effect } from "effect";
 import { Directory } from "../dirent.ts";
 import type { HandleFailure } from "../errors.ts";
-import type { FdRange } from "../FdTable.ts";
 import type { Task } from "../Task.ts";
 
 /** Gives a task a descriptor table of its own, without the numbers in some ranges. */

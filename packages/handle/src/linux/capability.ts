@@ -21,7 +21,7 @@ export const capget = (
     task.withMemory(size + CapData.size, 8, (header) => {
       const data = near.Address(header + size);
       const get = near.batchThen(
-        [near.capget(task.sysif, header, data, `pid ${pid}`)],
+        [near.capget(task.sysif, header, data).about(() => `pid ${pid}`)],
         task.sysif.read(data, CapData.size),
       );
       return Effect.map(Effect.andThen(task.sysif.write(header, headerOf(pid)), get), ([, bytes]) =>

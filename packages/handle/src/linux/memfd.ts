@@ -17,7 +17,7 @@ export class Memfd extends FileDescriptor {
       Memfd,
       task,
       task.withPath("memfd_create", name, (address) =>
-        near.memfdCreate(task.sysif, address, near.withFlags(flags, MFD.CLOEXEC), name),
+        near.memfdCreate(task.sysif, address, near.withFlags(flags, MFD.CLOEXEC)),
       ),
     );
   }

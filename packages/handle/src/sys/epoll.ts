@@ -72,11 +72,11 @@ export class Epoll extends FileDescriptor {
     const events = listOf(epollEvent);
     return this.use((epoll) =>
       this.task.withMemory(epollEvent.size * most, 8, (address) =>
-        Effect.flatMap(near.epollWait(this.task.sysif, epoll, address, most, timeout), (count) =>
+        Effect.flatMap(near.epollPwait(this.task.sysif, epoll, address, most, timeout), (count) =>
           count === 0
             ? Effect.succeed([])
             : Effect.flatMap(this.task.sysif.read(address, epollEvent.size * count), (bytes) =>
-                near.decoded("epoll_wait", `fd ${epoll}`, () => events.decode(bytes)),
+                near.decoded("epoll_pwait", `fd ${epoll}`, () => events.decode(bytes)),
               ),
         ),
       ),

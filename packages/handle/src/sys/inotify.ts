@@ -24,7 +24,7 @@ export class Inotify extends FileDescriptor {
   addWatch(path: near.PathLike, mask: number): Effect.Effect<number, HandleFailure> {
     return this.use((fd) =>
       this.task.withPath("inotify_add_watch", path, (at) =>
-        near.inotifyAddWatch(this.task.sysif, fd, at, mask, near.pathText(path)),
+        near.inotifyAddWatch(this.task.sysif, fd, at, mask),
       ),
     );
   }

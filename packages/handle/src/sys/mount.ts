@@ -20,16 +20,20 @@ export const mount = (
     task.withPath("mount", target, (targetAt) =>
       task.withPath("mount", type ?? "", (typeAt) =>
         task.withPath("mount", data, (dataAt) =>
-          near.mount(
-            task.sysif,
-            sourceAt,
-            targetAt,
-            type === undefined ? near.NULL : typeAt,
-            flags,
-            dataAt,
+          near
+            .mount(
+              task.sysif,
+              sourceAt,
+              targetAt,
+              type === undefined ? near.NULL : typeAt,
+              flags,
+              dataAt,
+            )
             // As mount(8) lists it.
-            `${near.pathText(source)} on ${near.pathText(target)}${type === undefined ? "" : ` type ${type}`}`,
-          ),
+            .about(
+              () =>
+                `${near.pathText(source)} on ${near.pathText(target)}${type === undefined ? "" : ` type ${type}`}`,
+            ),
         ),
       ),
     ),
@@ -41,6 +45,4 @@ export const umount = (
   target: near.PathLike,
   flags = 0,
 ): Effect.Effect<void, MallocFailure> =>
-  task.withPath("umount2", target, (address) =>
-    near.umount2(task.sysif, address, flags, near.pathText(target)),
-  );
+  task.withPath("umount2", target, (address) => near.umount2(task.sysif, address, flags));

@@ -25,7 +25,7 @@ export class Pidfd extends FileDescriptor {
    */
   static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, HandleFailure> {
     const options = W.EXITED | W.NOHANG | W.NOWAIT;
-    return near.waitid(task.sysif, P.PIDFD, fd, near.NULL, options, `fd ${fd}`).pipe(
+    return near.waitid(task.sysif, P.PIDFD, fd, near.NULL, options).pipe(
       Effect.as(true),
       // EAGAIN: of a pidfd that does not block.
       near.catchErrno(["ECHILD", "EAGAIN"], () => Effect.succeed(true)),
@@ -35,7 +35,9 @@ export class Pidfd extends FileDescriptor {
 
   /** pidfd_send_signal(2): ESRCH once the process was waited for. Signal 0 only asks. */
   sendSignal(signal: number): Effect.Effect<void, HandleFailure> {
-    return this.use((fd) => near.pidfdSendSignal(this.task.sysif, fd, signal, `signal ${signal}`));
+    return this.use((fd) =>
+      near.pidfdSendSignal(this.task.sysif, fd, signal).about(() => `signal ${signal}`),
+    );
   }
 
   /**
@@ -64,7 +66,7 @@ export class Pidfd extends FileDescriptor {
         task.withMemory(ChildSiginfo.size, ChildSiginfo.alignment, (info) =>
           Effect.map(
             near.batchThen(
-              [near.waitid(task.sysif, P.PIDFD, fd, info, options, `pidfd ${fd}`)],
+              [near.waitid(task.sysif, P.PIDFD, fd, info, options)],
               task.sysif.read(info, ChildSiginfo.size),
             ),
             ([, bytes]) => ChildSiginfo.decode(bytes),

@@ -16,15 +16,14 @@ const prctl = (
   a = 0,
   b = 0,
 ): Effect.Effect<number, near.SyscallFailure> => {
-  const subject = `PR_${operation}`;
-  const call = near.prctl(task.sysif, PR[operation], a, b, 0, 0, subject);
+  const call = near.prctl(task.sysif, PR[operation], a, b);
   // As longs these would not be cut, but whatever is no number would be 0.
-  return checked(Number.isSafeInteger(a) && isInt(b), "prctl", subject, call);
+  return checked(Number.isSafeInteger(a) && isInt(b), "prctl", `PR_${operation}`, call);
 };
 
 /** An operation that writes its result. */
 const getting = (task: Task, operation: keyof typeof PR, at: near.Address) =>
-  near.prctl(task.sysif, PR[operation], at, 0, 0, 0, `PR_${operation}`);
+  near.prctl(task.sysif, PR[operation], at);
 
 const get = (task: Task, operation: keyof typeof PR): Effect.Effect<number, MallocFailure> =>
   task.withResult(Int32, (at) => getting(task, operation, at));

@@ -27,7 +27,7 @@ export class Signalfd extends FileDescriptor {
     return FileDescriptor.acquire(
       Signalfd,
       task,
-      signalfd(task, near.Fd(-1), mask, near.withFlags(flags, SFD.CLOEXEC)),
+      signalfd(task, -1, mask, near.withFlags(flags, SFD.CLOEXEC)),
     );
   }
 
@@ -49,12 +49,16 @@ export class Signalfd extends FileDescriptor {
 
 const signalfd = (
   task: Task,
-  fd: near.Fd,
+  fd: near.Fd | -1,
   mask: ReadonlySet<number>,
   flags: number,
 ): Effect.Effect<near.Fd, MallocFailure> =>
   Effect.flatMap(
     encoded("signalfd4", `fd ${fd}`, () => encode(Sigset, mask)),
     (bytes) =>
-      task.withBytes(bytes, (at) => near.signalfd(task.sysif, fd, at, flags), Sigset.alignment),
+      task.withBytes(
+        bytes,
+        (at) => near.signalfd(task.sysif, fd, at, Sigset.size, flags),
+        Sigset.alignment,
+      ),
   );

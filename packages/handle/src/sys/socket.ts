@@ -21,7 +21,7 @@ import {
   Uint32,
 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
-import { Effect, type Scope } from "effect";
+import { Cause, Effect, Exit, type Scope } from "effect";
 import { encode } from "../encode.ts";
 import type { HandleFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
@@ -103,6 +103,40 @@ const getIntOption = (
   });
 };
 
+/** What a kernel says that does not know an option. */
+const UNKNOWN_OPTION = new Set(["ENOPROTOOPT", "EOPNOTSUPP"]);
+
+/** {@link Socket.refuseFds} of several sockets of a task, in one batch. */
+export const refuseFds = (
+  task: Task,
+  sockets: ReadonlyArray<Socket>,
+): Effect.Effect<void, HandleFailure> =>
+  Effect.flatMap(
+    Effect.forEach(sockets, (socket) => socket.borrow(task)),
+    (fds) =>
+      task.withBytes(
+        new Uint8Array(Int32.size),
+        (at) =>
+          Effect.flatMap(
+            near.batchExits(
+              fds.map((fd) =>
+                near.setsockopt(task.sysif, fd, SOL.SOCKET, SO.PASSRIGHTS, at, Int32.size),
+              ),
+            ),
+            (exits) => exits.find(isRefusal) ?? Effect.void,
+          ),
+        Int32.alignment,
+      ),
+  );
+
+const isRefusal = (
+  exit: Exit.Exit<unknown, near.SyscallFailure>,
+): exit is Exit.Failure<never, near.SyscallFailure> => {
+  if (Exit.isSuccess(exit)) return false;
+  const error = Cause.squash(exit.cause);
+  return !(error instanceof near.SyscallError && UNKNOWN_OPTION.has(error.errno));
+};
+
 /** A socket: sys/socket.h. Close-on-exec, as all that we make. */
 export class Socket extends FileDescriptor {
   /** socket(2). `type` may have SOCK.NONBLOCK. */
@@ -162,15 +196,15 @@ export class Socket extends FileDescriptor {
 
   /** bind(2). For paths that are too long for an address see `bindUnix`. */
   bind(address: Sockaddr | Uint8Array, subject?: string): Effect.Effect<void, HandleFailure> {
-    return this.#withAddress("bind", address, subject, (fd, at, length, about) =>
-      near.bind(this.task.sysif, fd, at, length, about),
+    return this.#withAddress("bind", address, subject, (fd, at, length) =>
+      near.bind(this.task.sysif, fd, at, length),
     );
   }
 
   /** connect(2). For paths that are too long for an address see `connectUnix`. */
   connect(address: Sockaddr | Uint8Array, subject?: string): Effect.Effect<void, HandleFailure> {
-    return this.#withAddress("connect", address, subject, (fd, at, length, about) =>
-      near.connect(this.task.sysif, fd, at, length, about),
+    return this.#withAddress("connect", address, subject, (fd, at, length) =>
+      near.connect(this.task.sysif, fd, at, length),
     );
   }
 
@@ -178,18 +212,20 @@ export class Socket extends FileDescriptor {
     syscall: string,
     address: Sockaddr | Uint8Array,
     subject: string | undefined,
-    use: (
-      fd: near.Fd,
-      at: near.Address,
-      length: number,
-      subject: string | undefined,
-    ) => Effect.Effect<void, HandleFailure>,
+    use: (fd: near.Fd, at: near.Address, length: number) => near.Syscall<void>,
   ): Effect.Effect<void, HandleFailure> {
     const about = subject ?? (address instanceof Uint8Array ? undefined : addressText(address));
     const bytes = () => (address instanceof Uint8Array ? address : encodeSockaddr(address));
     return this.use((fd) =>
       Effect.flatMap(encoded(syscall, about, bytes), (bytes) =>
-        this.task.withBytes(bytes, (at) => use(fd, at, bytes.length, about), 4),
+        this.task.withBytes(
+          bytes,
+          (at) => {
+            const call = use(fd, at, bytes.length);
+            return about === undefined ? call : call.about(about);
+          },
+          4,
+        ),
       ),
     );
   }
@@ -257,7 +293,13 @@ export class Socket extends FileDescriptor {
       FileDescriptor.acquire(
         Socket,
         this.task,
-        near.accept4(this.task.sysif, fd, near.withFlags(flags, SOCK.CLOEXEC)),
+        near.accept4(
+          this.task.sysif,
+          fd,
+          near.NULL,
+          near.NULL,
+          near.withFlags(flags, SOCK.CLOEXEC),
+        ),
       ),
     );
   }
@@ -360,9 +402,7 @@ export class Socket extends FileDescriptor {
    * socket with SO_LINGER. Kernels before 6.16 do not know SO_PASSRIGHTS, and go on as they did.
    */
   refuseFds(): Effect.Effect<void, HandleFailure> {
-    return this.setOption(SOL.SOCKET, SO.PASSRIGHTS, 0).pipe(
-      near.catchErrno(["ENOPROTOOPT", "EOPNOTSUPP"], () => Effect.void),
-    );
+    return refuseFds(this.task, [this]);
   }
 
   /**

@@ -11,15 +11,15 @@ import {
 } from "@rsyscall/abi";
 import {
   type Address,
-  type Fd,
+  type DirectoryFd,
   fchmodat,
   fstatat,
   mkdirat,
   NULL,
   orOlder,
   type PathLike,
+  pathBytes,
   pathSubject,
-  pathText,
   type SyscallFailure,
   umask as setUmask,
   statx as statxAt,
@@ -33,9 +33,9 @@ import type { MallocFailure, Task } from "../Task.ts";
 
 /** stat(2), or lstat(2) with AT.SYMLINK_NOFOLLOW. */
 export const stat = (task: Task, path: PathLike, flags = 0): Effect.Effect<Stat, MallocFailure> =>
-  task.withPath("stat", path, (address) =>
+  task.withPath("newfstatat", path, (address) =>
     task.withResult(task.abi.stat, (status) =>
-      fstatat(task.sysif, AT.FDCWD, address, status, flags, pathText(path)),
+      fstatat(task.sysif, AT.FDCWD, address, status, flags),
     ),
   );
 
@@ -51,9 +51,7 @@ export const statx = (
   flags = 0,
   mask: number = STATX.BASIC_STATS | STATX.BTIME,
 ): Effect.Effect<Statx, MallocFailure> =>
-  task.withPath("statx", path, (address) =>
-    statxOrStat(task, AT.FDCWD, address, flags, mask, pathText(path)),
-  );
+  task.withPath("statx", path, (address) => statxOrStat(task, AT.FDCWD, address, flags, mask));
 
 /** statx(2) of an open file. */
 export const fstatx = (
@@ -62,8 +60,8 @@ export const fstatx = (
 ): Effect.Effect<Statx, HandleFailure> => {
   const { task } = fd;
   return Effect.flatMap(fd.borrow(task), (number) =>
-    task.withPath("statx", "", (empty) =>
-      statxOrStat(task, number, empty, AT.EMPTY_PATH, mask, `fd ${number}`),
+    task.withBytes(pathBytes("\0"), (empty) =>
+      statxOrStat(task, number, empty, AT.EMPTY_PATH, mask),
     ),
   );
 };
@@ -71,23 +69,20 @@ export const fstatx = (
 /** fstatat(2) tells less than statx(2), and takes no `AT.STATX_FORCE_SYNC` and the like. */
 const statxOrStat = (
   task: Task,
-  directory: Fd | number,
+  directory: DirectoryFd,
   path: Address,
   flags: number,
   mask: number,
-  subject: string,
 ): Effect.Effect<Statx, MallocFailure> => {
   const { sysif, abi } = task;
   return task
-    .withResult(Statx, (status) => statxAt(sysif, directory, path, flags, mask, status, subject))
+    .withResult(Statx, (status) => statxAt(sysif, directory, path, flags, mask, status))
     .pipe(
       orOlder(sysif, "statx", (refusal) =>
         flags & AT.STATX_SYNC_TYPE
           ? Effect.fail(refusal)
           : Effect.map(
-              task.withResult(abi.stat, (status) =>
-                fstatat(sysif, directory, path, status, flags, subject),
-              ),
+              task.withResult(abi.stat, (status) => fstatat(sysif, directory, path, status, flags)),
               toStatx,
             ),
       ),
@@ -142,7 +137,7 @@ export const utimens = (
 ): Effect.Effect<void, MallocFailure> => {
   const set = (address: Address) =>
     task.withPath("utimensat", path, (name) =>
-      utimensat(task.sysif, AT.FDCWD, name, address, flags, pathText(path)),
+      utimensat(task.sysif, AT.FDCWD, name, address, flags),
     );
   return time === undefined
     ? set(NULL)
@@ -160,9 +155,7 @@ export const mkdir = (
   path: PathLike,
   mode = 0o777,
 ): Effect.Effect<void, MallocFailure> =>
-  task.withPath("mkdir", path, (address) =>
-    mkdirat(task.sysif, AT.FDCWD, address, mode, pathText(path)),
-  );
+  task.withPath("mkdirat", path, (address) => mkdirat(task.sysif, AT.FDCWD, address, mode));
 
 /** chmod(2): the mode as it is given, whatever the umask. */
 export const chmod = (
@@ -170,9 +163,7 @@ export const chmod = (
   path: PathLike,
   mode: number,
 ): Effect.Effect<void, MallocFailure> =>
-  task.withPath("chmod", path, (address) =>
-    fchmodat(task.sysif, AT.FDCWD, address, mode, pathText(path)),
-  );
+  task.withPath("fchmodat", path, (address) => fchmodat(task.sysif, AT.FDCWD, address, mode));
 
 /**
  * umask(2): the permissions that new files do not get, for the task and who shares its directory with

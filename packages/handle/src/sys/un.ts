@@ -1,4 +1,4 @@
-import { O, SOCKADDR_UN_PATH_MAX, SockaddrUn } from "@rsyscall/abi";
+import { O, RENAME, SOCKADDR_UN_PATH_MAX, SockaddrUn } from "@rsyscall/abi";
 import {
   Path,
   type PathLike,
@@ -67,7 +67,7 @@ const bindChecked = (socket: Socket, path: PathLike): Effect.Effect<void, Handle
       // Even the name alone is too long for an address, but not for a rename.
       const short = within.join(`.rsyscall-${crypto.randomUUID().slice(0, 8)}`);
       yield* socket.bind(address(short), text);
-      yield* rename(socket.task, short, path, 1 /* NOREPLACE */).pipe(
+      yield* rename(socket.task, short, path, RENAME.NOREPLACE).pipe(
         Effect.tapError(() => Effect.ignore(unlink(socket.task, short))),
       );
     }),

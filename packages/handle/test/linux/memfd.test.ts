@@ -28,6 +28,18 @@ describe("Memfd", () => {
     assert.equal((yield* memfd.readBytes(10)).length, 1);
   });
 
+  it("keeps its content where a size is none, and says which argument it was", function* () {
+    const { task } = yield* LocalThread;
+    const memfd = yield* Memfd.make(task, "kept");
+    yield* memfd.truncate(10);
+    for (const size of [Number.NaN, -1, 1.5, Number.POSITIVE_INFINITY, -1n, 2n ** 64n]) {
+      const error = yield* Effect.flip(memfd.truncate(size));
+      const refusal = { _tag: "InvalidArgumentError", syscall: "ftruncate", argument: "length" };
+      assert.deepInclude({ ...error } as object, { ...refusal, value: size });
+      assert.equal((yield* memfd.fstat()).size, 10);
+    }
+  });
+
   it("can be sealed if it was made so, and then does not shrink", function* () {
     const { task } = yield* LocalThread;
     const memfd = yield* Memfd.make(task, "sealed", MFD.ALLOW_SEALING);

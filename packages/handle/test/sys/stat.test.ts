@@ -195,6 +195,12 @@ describe("mkdir and chmod", () => {
     assert.equal(statSync(path).mode & 0o7777, 0o701 & ~process.umask());
     yield* chmod(task, path, 0o1777);
     assert.equal(statSync(path).mode & 0o7777, 0o1777);
+    for (const mode of [Number.NaN, 2 ** 32 + 0o600, -1, 0o600 + 0.5, 0x10000]) {
+      const error = yield* Effect.flip(chmod(task, path, mode));
+      const refusal = { _tag: "InvalidArgumentError", syscall: "fchmodat", argument: "mode" };
+      assert.deepInclude({ ...error } as object, { ...refusal, value: mode });
+      assert.equal(statSync(path).mode & 0o7777, 0o1777);
+    }
     const again = (yield* Effect.flip(mkdir(task, path))) as SyscallError;
     assert.deepInclude({ ...again }, { syscall: "mkdirat", errno: "EEXIST", subject: path });
   });

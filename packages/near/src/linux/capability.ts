@@ -1,11 +1,21 @@
-import { callVoid } from "../call.ts";
+import { CapData, CapHeader } from "@rsyscall/abi";
+import { define } from "../define.ts";
 import type { Address } from "../identifiers.ts";
-import type { SyscallInterface } from "../SyscallInterface.ts";
+import { inout, input, output } from "../kinds.ts";
+import { value } from "../Memory.ts";
+import { nothing } from "../Result.ts";
 
 /** capget(2) */
-export const capget = (sysif: SyscallInterface, header: Address, data: Address, subject?: string) =>
-  callVoid(sysif, "capget", subject, header, data);
+export const capget = define<[header: Address, data: Address], void>(
+  "capget",
+  [inout(value(CapHeader), "header"), output(value(CapData), "data")],
+  nothing,
+  { prompt: true },
+);
 
 /** capset(2) */
-export const capset = (sysif: SyscallInterface, header: Address, data: Address) =>
-  callVoid(sysif, "capset", undefined, header, data);
+export const capset = define<[header: Address, data: Address], void>(
+  "capset",
+  [inout(value(CapHeader), "header"), input(value(CapData), "data")],
+  nothing,
+);

@@ -1,11 +1,14 @@
-import { call } from "../call.ts";
+import { MFD } from "@rsyscall/abi";
+import { define } from "../define.ts";
 import type { Address, Fd } from "../identifiers.ts";
-import type { SyscallInterface } from "../SyscallInterface.ts";
+import { flags, input } from "../kinds.ts";
+import { cString } from "../Memory.ts";
+import { newFd } from "../Result.ts";
 
 /** memfd_create(2): the name is for /proc only. */
-export const memfdCreate = (
-  sysif: SyscallInterface,
-  name: Address,
-  flags: number,
-  subject?: string,
-) => call<Fd>(sysif, "memfd_create", subject, name, flags);
+export const memfdCreate = define<[name: Address, flags: number], Fd>(
+  "memfd_create",
+  [input(cString, "name"), flags("MFD_", MFD)],
+  newFd,
+  { prompt: true },
+);

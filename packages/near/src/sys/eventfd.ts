@@ -1,7 +1,13 @@
-import { call } from "../call.ts";
+import { EFD } from "@rsyscall/abi";
+import { define } from "../define.ts";
 import type { Fd } from "../identifiers.ts";
-import type { SyscallInterface } from "../SyscallInterface.ts";
+import { flags, uint } from "../kinds.ts";
+import { newFd } from "../Result.ts";
 
 /** eventfd2, the system call behind eventfd(2). */
-export const eventfd = (sysif: SyscallInterface, initial: number, flags: number) =>
-  call<Fd>(sysif, "eventfd2", undefined, initial, flags);
+export const eventfd = define<[initial: number, flags: number], Fd>(
+  "eventfd2",
+  [uint.as("initial"), flags("EFD_", EFD)],
+  newFd,
+  { prompt: true },
+);

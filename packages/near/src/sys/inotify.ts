@@ -1,20 +1,30 @@
-import { call, callVoid } from "../call.ts";
+import { IN } from "@rsyscall/abi";
+import { define } from "../define.ts";
 import type { Address, Fd } from "../identifiers.ts";
-import type { SyscallInterface } from "../SyscallInterface.ts";
+import { fd, flags, int, path } from "../kinds.ts";
+import { between, newFd, nothing } from "../Result.ts";
+
+const { NONBLOCK, CLOEXEC, ...masks } = IN;
 
 /** inotify_init1(2) */
-export const inotifyInit1 = (sysif: SyscallInterface, flags: number) =>
-  call<Fd>(sysif, "inotify_init1", undefined, flags);
+export const inotifyInit1 = define<[flags: number], Fd>(
+  "inotify_init1",
+  [flags("IN_", { NONBLOCK, CLOEXEC })],
+  newFd,
+  { prompt: true },
+);
 
 /** inotify_add_watch(2): the watch descriptor. */
-export const inotifyAddWatch = (
-  sysif: SyscallInterface,
-  fd: Fd,
-  path: Address,
-  mask: number,
-  subject?: string,
-) => call(sysif, "inotify_add_watch", subject, fd, path, mask);
+export const inotifyAddWatch = define<[fd: Fd, path: Address, mask: number], number>(
+  "inotify_add_watch",
+  [fd, path, flags("IN_", masks).as("mask")],
+  between(0, 2 ** 31 - 1),
+);
 
 /** inotify_rm_watch(2) */
-export const inotifyRmWatch = (sysif: SyscallInterface, fd: Fd, wd: number) =>
-  callVoid(sysif, "inotify_rm_watch", `watch ${wd}`, fd, wd);
+export const inotifyRmWatch = define<[fd: Fd, watch: number], void>(
+  "inotify_rm_watch",
+  [fd, int.as("watch")],
+  nothing,
+  { about: (_, watch) => `watch ${watch}` },
+);

@@ -1,18 +1,22 @@
 import { TIOC } from "@rsyscall/abi";
-import { definitionOf, ioctlOpening } from "../definitions.ts";
+import { define } from "../define.ts";
 import type { Fd } from "../identifiers.ts";
-import { Syscall } from "../Syscall.ts";
-import type { SyscallInterface, Word } from "../SyscallInterface.ts";
+import { fd, flags, word } from "../kinds.ts";
+import { newFd, someInt } from "../Result.ts";
+import { SyscallDefinition } from "../SyscallDefinition.ts";
+import type { Word } from "../SyscallInterface.ts";
 
-/** ioctl(2). What the argument and the result are depends on the request. */
-export const ioctl = (sysif: SyscallInterface, fd: Fd, request: number, argument: Word = 0) =>
-  new Syscall<number>(
-    sysif,
-    request === TIOC.GPTPEER ? ioctlOpening : definitionOf("ioctl"),
-    `fd ${fd}`,
-    undefined,
-    undefined,
-    fd,
-    request,
-    argument,
-  );
+const request = flags("TIOC", TIOC, -1).as("request");
+
+/** An ioctl(2) that opens a descriptor. */
+const opening = new SyscallDefinition("ioctl", [fd, request, flags().as("argument")], newFd);
+
+/**
+ * ioctl(2). What the argument and the result are depends on the request. Not prompt: it is many calls in one.
+ */
+export const ioctl = define<[fd: Fd, request: number, argument?: Word], number>(
+  "ioctl",
+  [fd, request, word.or(0)],
+  someInt,
+  { variant: (_, request) => (request === TIOC.GPTPEER ? opening : undefined) },
+);

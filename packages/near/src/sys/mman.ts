@@ -1,34 +1,162 @@
-import { call, callVoid } from "../call.ts";
-import type { Address, Fd } from "../identifiers.ts";
-import type { SyscallInterface } from "../SyscallInterface.ts";
+import { Iovec, MADV, MAP, O, PROT } from "@rsyscall/abi";
+import { define } from "../define.ts";
+import { type Address, type Fd, NULL } from "../identifiers.ts";
+import { fd, fdOrNone, flags, input, int, offset, oneOf, output, size } from "../kinds.ts";
+import { array, unknown } from "../Memory.ts";
+import { between, newAddress, newFd, nothing, transferred } from "../Result.ts";
+
+/*
+ * None is prompt: they may read files (MAP_POPULATE, locked memory), ask a FUSE server or wait for the reader of a
+ * userfaultfd.
+ */
+
+const memory = input(unknown, "address");
+const protection = flags("PROT_", PROT).as("protection");
 
 /** mmap(2). `length` in bytes, rounded up to pages by the kernel; fd -1 for anonymous memory. */
-export const mmap = (
-  sysif: SyscallInterface,
-  address: Address,
-  length: number,
-  protection: number,
-  flags: number,
-  fd: Fd | number,
-  offset: number,
-) => call<Address>(sysif, "mmap", undefined, address, length, protection, flags, fd, offset);
+export const mmap = define<
+  [
+    address: Address,
+    length: number,
+    protection: number,
+    flags: number,
+    fd: Fd | -1,
+    offset: number | bigint,
+  ],
+  Address
+>("mmap", [memory, size, protection, flags("MAP_", MAP, 0x0f), fdOrNone, offset], newAddress);
 
 /** munmap(2) */
-export const munmap = (sysif: SyscallInterface, address: Address, length: number) =>
-  callVoid(sysif, "munmap", undefined, address, length);
+export const munmap = define<[address: Address, length: number], void>(
+  "munmap",
+  [memory, size],
+  nothing,
+);
 
 /** madvise(2) */
-export const madvise = (
-  sysif: SyscallInterface,
-  address: Address,
-  length: number,
-  advice: number,
-) => callVoid(sysif, "madvise", undefined, address, length, advice);
+export const madvise = define<[address: Address, length: number, advice: number], void>(
+  "madvise",
+  [memory, size, oneOf("MADV_", MADV, "advice")],
+  nothing,
+);
 
 /** mprotect(2) */
-export const mprotect = (
-  sysif: SyscallInterface,
-  address: Address,
-  length: number,
-  protection: number,
-) => callVoid(sysif, "mprotect", undefined, address, length, protection);
+export const mprotect = define<[address: Address, length: number, protection: number], void>(
+  "mprotect",
+  [memory, size, protection],
+  nothing,
+);
+
+/** mremap(2) */
+export const mremap = define<
+  [address: Address, length: number, newLength: number, flags: number, newAddress?: Address],
+  Address
+>(
+  "mremap",
+  [
+    memory,
+    size,
+    size.as("newLength"),
+    flags("MREMAP_", { MAYMOVE: 1, FIXED: 2, DONTUNMAP: 4 }),
+    input(unknown, "newAddress").or(NULL),
+  ],
+  newAddress,
+);
+
+/** msync(2) */
+export const msync = define<[address: Address, length: number, flags: number], void>(
+  "msync",
+  [memory, size, flags("MS_", { ASYNC: 1, INVALIDATE: 2, SYNC: 4 })],
+  nothing,
+);
+
+/** mincore(2): a byte for each page, whose lowest bit says whether it is in memory. */
+export const mincore = define<[address: Address, length: number, pages: Address], void>(
+  "mincore",
+  [memory, size, output(unknown, "pages")],
+  nothing,
+);
+
+/** mlock(2) */
+export const mlock = define<[address: Address, length: number], void>(
+  "mlock",
+  [memory, size],
+  nothing,
+);
+
+/** mlock2(2) */
+export const mlock2 = define<[address: Address, length: number, flags: number], void>(
+  "mlock2",
+  [memory, size, flags("MLOCK_", { ONFAULT: 1 })],
+  nothing,
+);
+
+/** munlock(2) */
+export const munlock = define<[address: Address, length: number], void>(
+  "munlock",
+  [memory, size],
+  nothing,
+);
+
+/** mlockall(2) */
+export const mlockall = define<[flags: number], void>(
+  "mlockall",
+  [flags("MCL_", { CURRENT: 1, FUTURE: 2, ONFAULT: 4 })],
+  nothing,
+);
+
+/** munlockall(2) */
+export const munlockall = define<[], void>("munlockall", [], nothing);
+
+/** mseal(2): the mappings stay as they are, for good. Since Linux 6.10. */
+export const mseal = define<[address: Address, length: number, flags: number], void>(
+  "mseal",
+  [memory, size, flags()],
+  nothing,
+);
+
+/** pkey_alloc(2): a protection key. */
+export const pkeyAlloc = define<[flags: number, rights: number], number>(
+  "pkey_alloc",
+  [flags(), flags("PKEY_", { DISABLE_ACCESS: 1, DISABLE_WRITE: 2 }).as("rights")],
+  between(0, 2 ** 31 - 1),
+);
+
+/** pkey_free(2) */
+export const pkeyFree = define<[key: number], void>("pkey_free", [int.as("key")], nothing);
+
+/** pkey_mprotect(2): as mprotect, with a protection key. */
+export const pkeyMprotect = define<
+  [address: Address, length: number, protection: number, key: number],
+  void
+>("pkey_mprotect", [memory, size, protection, int.as("key")], nothing);
+
+/** process_madvise(2): advice on memory of another process. */
+export const processMadvise = define<
+  [pidfd: Fd, parts: Address, count: number, advice: number, flags: number],
+  number
+>(
+  "process_madvise",
+  [
+    fd.as("pidfd"),
+    input(array(Iovec, 2), "parts"),
+    size.as("count"),
+    oneOf("MADV_", MADV, "advice"),
+    flags(),
+  ],
+  transferred,
+);
+
+/** process_mrelease(2): frees the memory of a process that is dying. */
+export const processMrelease = define<[pidfd: Fd, flags: number], void>(
+  "process_mrelease",
+  [fd.as("pidfd"), flags()],
+  nothing,
+);
+
+/** memfd_secret(2): memory that not even the kernel maps. */
+export const memfdSecret = define<[flags: number], Fd>(
+  "memfd_secret",
+  [flags("O_", { CLOEXEC: O.CLOEXEC })],
+  newFd,
+);

@@ -1,19 +1,36 @@
-import { call, callVoid } from "../call.ts";
-import { type Fd, NULL, type Pid } from "../identifiers.ts";
-import type { SyscallInterface } from "../SyscallInterface.ts";
+import { O } from "@rsyscall/abi";
+import { define } from "../define.ts";
+import { type Address, type Fd, NULL, type PidLike } from "../identifiers.ts";
+import { fd, flags, input, pid, signal } from "../kinds.ts";
+import { unknown } from "../Memory.ts";
+import { newFd, nothing } from "../Result.ts";
 
 /** pidfd_open(2), always close-on-exec. */
-export const pidfdOpen = (sysif: SyscallInterface, pid: Pid | number, flags: number) =>
-  call<Fd>(sysif, "pidfd_open", `pid ${pid}`, pid, flags);
+export const pidfdOpen = define<[pid: PidLike, flags: number], Fd>(
+  "pidfd_open",
+  [pid, flags("PIDFD_", { NONBLOCK: O.NONBLOCK, THREAD: O.EXCL })],
+  newFd,
+);
 
-/** pidfd_send_signal(2), as kill(2) does it. */
-export const pidfdSendSignal = (
-  sysif: SyscallInterface,
-  pidfd: Fd,
-  signal: number,
-  subject?: string,
-) => callVoid(sysif, "pidfd_send_signal", subject, pidfd, signal, NULL, 0);
+/** pidfd_send_signal(2); as kill(2) does it, without `info`. Not prompt: it may stop the task itself. */
+export const pidfdSendSignal = define<
+  [pidfd: Fd, signal: number, info?: Address, flags?: number],
+  void
+>(
+  "pidfd_send_signal",
+  [
+    fd.as("pidfd"),
+    signal,
+    input(unknown, "info").or(NULL),
+    flags("PIDFD_SIGNAL_", { THREAD: 1, THREAD_GROUP: 2, PROCESS_GROUP: 4 }).or(0),
+  ],
+  nothing,
+);
 
 /** pidfd_getfd(2): a duplicate, close-on-exec, of a descriptor of another process. */
-export const pidfdGetfd = (sysif: SyscallInterface, pidfd: Fd, fd: Fd) =>
-  call<Fd>(sysif, "pidfd_getfd", `fd ${fd}`, pidfd, fd, 0);
+export const pidfdGetfd = define<[pidfd: Fd, fd: Fd, flags?: number], Fd>(
+  "pidfd_getfd",
+  [fd.as("pidfd"), fd, flags().or(0)],
+  newFd,
+  { about: 1 },
+);

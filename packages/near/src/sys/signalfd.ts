@@ -1,7 +1,14 @@
-import { call } from "../call.ts";
+import { SFD, Sigset } from "@rsyscall/abi";
+import { define } from "../define.ts";
 import type { Address, Fd } from "../identifiers.ts";
-import type { SyscallInterface } from "../SyscallInterface.ts";
+import { fdOrNone, flags, input, size } from "../kinds.ts";
+import { value } from "../Memory.ts";
+import { newFd } from "../Result.ts";
 
-/** signalfd4, the system call behind signalfd(2): a new descriptor for -1. */
-export const signalfd = (sysif: SyscallInterface, fd: Fd | number, mask: Address, flags: number) =>
-  call<Fd>(sysif, "signalfd4", `fd ${fd}`, fd, mask, 8, flags);
+/** signalfd4, the system call behind signalfd(2): a new descriptor for -1. `maskSize` is 8. */
+export const signalfd = define<[fd: Fd | -1, mask: Address, maskSize: number, flags: number], Fd>(
+  "signalfd4",
+  [fdOrNone, input(value(Sigset), "mask"), size.as("maskSize"), flags("SFD_", SFD)],
+  newFd,
+  { prompt: true, about: (fd) => `fd ${fd}` },
+);

@@ -1,95 +1,202 @@
-import { call, callVoid } from "../call.ts";
+import { AF, MSG, Msghdr, SHUT, SO, SOCK, SOL, Timespec, Uint32 } from "@rsyscall/abi";
+import { define } from "../define.ts";
 import { type Address, type Fd, NULL } from "../identifiers.ts";
+import { fd, flags, inout, input, int, oneOf, output, size, smallSize, uint } from "../kinds.ts";
+import { bytes, sockaddr, twoFds, unknown, value } from "../Memory.ts";
+import { countOf, newFd, nothing, transferred } from "../Result.ts";
+import type { Syscall } from "../Syscall.ts";
 import type { SyscallInterface } from "../SyscallInterface.ts";
 
-/** socket(2) */
-export const socket = (sysif: SyscallInterface, domain: number, type: number, protocol = 0) =>
-  call<Fd>(sysif, "socket", undefined, domain, type, protocol);
+const { NONBLOCK, CLOEXEC } = SOCK;
+const domain = oneOf("AF_", AF, "domain");
+/** The type is in the lowest bits, with flags above them. */
+const type = flags("SOCK_", SOCK, 0xf).as("type");
+const protocol = int.as("protocol");
+const messageFlags = flags("MSG_", MSG);
+const level = oneOf("SOL_", SOL, "level");
+/** Options of other levels have other names. */
+const option = oneOf("SO_", SO, "option");
+const length = inout(value(Uint32), "length");
 
-/** socketpair(2): writes two 32-bit descriptors. */
-export const socketpair = (
-  sysif: SyscallInterface,
-  domain: number,
-  type: number,
-  protocol: number,
-  fds: Address,
-) => callVoid(sysif, "socketpair", undefined, domain, type, protocol, fds);
+/**
+ * socket(2). Prompt although the first socket of a family may load a module: that wait ends by itself.
+ */
+export const socket = define<[domain: number, type: number, protocol?: number], Fd>(
+  "socket",
+  [domain, type, protocol.or(0)],
+  newFd,
+  { prompt: true },
+);
 
-/** bind(2) */
-export const bind = (
-  sysif: SyscallInterface,
-  fd: Fd,
-  address: Address,
-  length: number,
-  subject = `fd ${fd}`,
-) => callVoid(sysif, "bind", subject, fd, address, length);
+/** socketpair(2): writes two 32-bit descriptors. Prompt as socket(2). */
+export const socketpair = define<
+  [domain: number, type: number, protocol: number, fds: Address],
+  void
+>("socketpair", [domain, type, protocol, output(twoFds, "fds")], nothing, { prompt: true });
 
-/** connect(2) */
-export const connect = (
-  sysif: SyscallInterface,
-  fd: Fd,
-  address: Address,
-  length: number,
-  subject = `fd ${fd}`,
-) => callVoid(sysif, "connect", subject, fd, address, length);
+/** bind(2). Not prompt: it looks up a path. */
+export const bind = define<[fd: Fd, address: Address, length: number], void>(
+  "bind",
+  [fd, input(sockaddr(2), "address"), smallSize],
+  nothing,
+);
+
+/** connect(2). Not prompt: it looks up a path. */
+export const connect = define<[fd: Fd, address: Address, length: number], void>(
+  "connect",
+  [fd, input(sockaddr(2), "address"), smallSize],
+  nothing,
+);
 
 /** listen(2) */
-export const listen = (sysif: SyscallInterface, fd: Fd, backlog: number) =>
-  callVoid(sysif, "listen", `fd ${fd}`, fd, backlog);
+export const listen = define<[fd: Fd, backlog: number], void>(
+  "listen",
+  [fd, int.as("backlog")],
+  nothing,
+  { prompt: true },
+);
 
-/** accept4(2), without the peer's address. */
-export const accept4 = (sysif: SyscallInterface, fd: Fd, flags: number) =>
-  call<Fd>(sysif, "accept4", `fd ${fd}`, fd, NULL, NULL, flags);
+/** accept4(2). `length` points to a 32-bit value and result; it and the peer's address may be NULL. */
+export const accept4 = define<[fd: Fd, address: Address, length: Address, flags: number], Fd>(
+  "accept4",
+  [fd, output(sockaddr({ at: 2 }), "address"), length, flags("SOCK_", { NONBLOCK, CLOEXEC })],
+  newFd,
+);
 
 /** shutdown(2) */
-export const shutdown = (sysif: SyscallInterface, fd: Fd, how: number) =>
-  callVoid(sysif, "shutdown", `fd ${fd}`, fd, how);
+export const shutdown = define<[fd: Fd, how: number], void>(
+  "shutdown",
+  [fd, oneOf("SHUT_", SHUT, "how")],
+  nothing,
+);
+
+/** sendto(2) */
+export const sendto = define<
+  [fd: Fd, buffer: Address, length: number, flags: number, address: Address, addressLength: number],
+  number
+>(
+  "sendto",
+  [
+    fd,
+    input(bytes(2), "buffer"),
+    size,
+    messageFlags,
+    input(sockaddr(5), "address"),
+    smallSize.as("addressLength"),
+  ],
+  countOf(2),
+);
 
 /** send(2): sendto without an address. */
 export const send = (
   sysif: SyscallInterface,
   fd: Fd,
-  from: Address,
+  buffer: Address,
   length: number,
   flags: number,
-) => call(sysif, "sendto", `fd ${fd}`, fd, from, length, flags, NULL, 0);
+): Syscall<number> => sendto(sysif, fd, buffer, length, flags, NULL, 0);
+
+/** recvfrom(2). More than `length` is given for a datagram that was cut, with MSG.TRUNC. */
+export const recvfrom = define<
+  [
+    fd: Fd,
+    buffer: Address,
+    length: number,
+    flags: number,
+    address: Address,
+    addressLength: Address,
+  ],
+  number
+>(
+  "recvfrom",
+  [
+    fd,
+    output(bytes(2), "buffer"),
+    size,
+    messageFlags,
+    output(sockaddr({ at: 5 }), "address"),
+    length.as("addressLength"),
+  ],
+  transferred,
+);
 
 /** recv(2): recvfrom without an address. */
-export const recv = (sysif: SyscallInterface, fd: Fd, to: Address, length: number, flags: number) =>
-  call(sysif, "recvfrom", `fd ${fd}`, fd, to, length, flags, NULL, NULL);
+export const recv = (
+  sysif: SyscallInterface,
+  fd: Fd,
+  buffer: Address,
+  length: number,
+  flags: number,
+): Syscall<number> => recvfrom(sysif, fd, buffer, length, flags, NULL, NULL);
 
 /** sendmsg(2) */
-export const sendmsg = (sysif: SyscallInterface, fd: Fd, message: Address, flags: number) =>
-  call(sysif, "sendmsg", `fd ${fd}`, fd, message, flags);
+export const sendmsg = define<[fd: Fd, message: Address, flags: number], number>(
+  "sendmsg",
+  [fd, input(value(Msghdr), "message"), messageFlags],
+  transferred,
+);
 
 /** recvmsg(2) */
-export const recvmsg = (sysif: SyscallInterface, fd: Fd, message: Address, flags: number) =>
-  call(sysif, "recvmsg", `fd ${fd}`, fd, message, flags);
+export const recvmsg = define<[fd: Fd, message: Address, flags: number], number>(
+  "recvmsg",
+  [fd, inout(value(Msghdr), "message"), messageFlags],
+  transferred,
+);
 
 /** getsockopt(2): `length` points to a 32-bit value and result. */
-export const getsockopt = (
-  sysif: SyscallInterface,
-  fd: Fd,
-  level: number,
-  option: number,
-  value: Address,
-  length: Address,
-) => callVoid(sysif, "getsockopt", `fd ${fd}`, fd, level, option, value, length);
+export const getsockopt = define<
+  [fd: Fd, level: number, option: number, value: Address, length: Address],
+  void
+>("getsockopt", [fd, level, option, output(bytes({ at: 4 }), "value"), length], nothing);
 
-/** setsockopt(2): `length` in bytes. */
-export const setsockopt = (
-  sysif: SyscallInterface,
-  fd: Fd,
-  level: number,
-  option: number,
-  value: Address,
-  length: number,
-) => callVoid(sysif, "setsockopt", `fd ${fd}`, fd, level, option, value, length);
+/** setsockopt(2). Not prompt: it is many calls in one. */
+export const setsockopt = define<
+  [fd: Fd, level: number, option: number, value: Address, length: number],
+  void
+>("setsockopt", [fd, level, option, input(bytes(4), "value"), smallSize], nothing);
 
 /** getsockname(2): `length` points to a 32-bit value and result. */
-export const getsockname = (sysif: SyscallInterface, fd: Fd, address: Address, length: Address) =>
-  callVoid(sysif, "getsockname", `fd ${fd}`, fd, address, length);
+export const getsockname = define<[fd: Fd, address: Address, length: Address], void>(
+  "getsockname",
+  [fd, output(sockaddr({ at: 2 }), "address"), length],
+  nothing,
+  { prompt: true },
+);
 
 /** getpeername(2): `length` points to a 32-bit value and result. */
-export const getpeername = (sysif: SyscallInterface, fd: Fd, address: Address, length: Address) =>
-  callVoid(sysif, "getpeername", `fd ${fd}`, fd, address, length);
+export const getpeername = define<[fd: Fd, address: Address, length: Address], void>(
+  "getpeername",
+  [fd, output(sockaddr({ at: 2 }), "address"), length],
+  nothing,
+  { prompt: true },
+);
+
+/** accept(2): see accept4, which can make the new descriptor close-on-exec. */
+export const accept = define<[fd: Fd, address: Address, length: Address], Fd>(
+  "accept",
+  [fd, output(sockaddr({ at: 2 }), "address"), inout(value(Uint32), "length")],
+  newFd,
+);
+
+/** sendmmsg(2): how many of the messages, each a `struct mmsghdr` of 64 bytes, were sent. */
+export const sendmmsg = define<[fd: Fd, messages: Address, count: number, flags: number], number>(
+  "sendmmsg",
+  [fd, inout(unknown, "messages"), uint.as("count"), flags("MSG_", MSG)],
+  countOf(2),
+);
+
+/** recvmmsg(2): how many messages, each a `struct mmsghdr` of 64 bytes, were received. */
+export const recvmmsg = define<
+  [fd: Fd, messages: Address, count: number, flags: number, timeout: Address],
+  number
+>(
+  "recvmmsg",
+  [
+    fd,
+    inout(unknown, "messages"),
+    uint.as("count"),
+    flags("MSG_", MSG),
+    input(value(Timespec), "timeout"),
+  ],
+  countOf(2),
+);

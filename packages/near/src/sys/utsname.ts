@@ -1,7 +1,14 @@
-import { callVoid } from "../call.ts";
+import { Utsname } from "@rsyscall/abi";
+import { define } from "../define.ts";
 import type { Address } from "../identifiers.ts";
-import type { SyscallInterface } from "../SyscallInterface.ts";
+import { output } from "../kinds.ts";
+import { value } from "../Memory.ts";
+import { nothing } from "../Result.ts";
 
 /** uname(2) */
-export const uname = (sysif: SyscallInterface, buffer: Address) =>
-  callVoid(sysif, "uname", undefined, buffer);
+export const uname = define<[buffer: Address], void>(
+  "uname",
+  [output(value(Utsname), "buffer")],
+  nothing,
+  { prompt: true },
+);

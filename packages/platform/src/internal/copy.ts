@@ -91,7 +91,7 @@ const copyRanges = (
     const to = yield* target.borrow(task);
     for (let total = 0; ; ) {
       const count = yield* near
-        .copyFileRange(task.sysif, from, near.NULL, to, near.NULL, RANGE)
+        .copyFileRange(task.sysif, from, near.NULL, to, near.NULL, RANGE, 0)
         .pipe(near.catchErrno(NO_RANGES, () => Effect.succeed(0)));
       if (count === 0) return total;
       total += count;

@@ -28,7 +28,7 @@ const makeAll = (task: Task, path: string, mode: number): Effect.Effect<void, Ha
     const calls = texts.map((text, i) => {
       const address = near.Address(at);
       at += text.length;
-      return near.mkdirat(task.sysif, AT.FDCWD, address, mode, paths[i]);
+      return near.mkdirat(task.sysif, AT.FDCWD, address, mode).about(paths[i] as string);
     });
     return Effect.flatMap(near.batchExits(calls), (exits) => {
       for (const [i, exit] of exits.entries()) {

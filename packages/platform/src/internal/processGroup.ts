@@ -41,15 +41,9 @@ export const signalGroup = (target: Target, signal: number): Effect.Effect<void,
     if (pidfd === undefined)
       return Effect.fail(near.SyscallError.of("pidfd_send_signal", "ESRCH", subject));
     const { sysif } = pidfd.task;
-    const byPidfd = near.callVoid(
-      sysif,
-      "pidfd_send_signal",
-      subject,
-      pidfd.near,
-      signal,
-      near.NULL,
-      PROCESS_GROUP,
-    );
+    const byPidfd = near
+      .pidfdSendSignal(sysif, pidfd.near, signal, near.NULL, PROCESS_GROUP)
+      .about(subject);
     return byPidfd.pipe(
       // The kernel is too old; or only the parent has the rights, or sees the processes.
       // The number belongs to the namespace that the child was started from, which need not be the parent's.

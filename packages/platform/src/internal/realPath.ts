@@ -75,7 +75,7 @@ const firstLink = (
     const reads = paths.map((path, i) => {
       const address = near.Address(at);
       at += path.length;
-      return near.readlinkat(task.sysif, AT.FDCWD, address, targetOf(i), LINK_SIZE, subject);
+      return near.readlinkat(task.sysif, AT.FDCWD, address, targetOf(i), LINK_SIZE).about(subject);
     });
     return Effect.flatMap(
       Effect.andThen(task.sysif.write(near.Address(buffer + room), text), near.batchExits(reads)),

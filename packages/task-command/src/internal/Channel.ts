@@ -1,8 +1,8 @@
 import { Errno, MSG } from "@rsyscall/abi";
 import { type HandleFailure, Socket, type Task } from "@rsyscall/handle";
 import { type Fd, isError } from "@rsyscall/near";
+import { PAYLOAD_AT_MOST, WINDOW } from "@rsyscall/wire";
 import { Effect, Scope } from "effect";
-import { PAYLOAD_AT_MOST, WINDOW } from "../frames.ts";
 import { Backlog } from "./Backlog.ts";
 import { ChannelEnd, type EndName } from "./ChannelEnd.ts";
 import { SCRATCH_SIZE, type SocketCalls } from "./SocketCalls.ts";

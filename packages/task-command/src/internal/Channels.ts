@@ -1,7 +1,7 @@
 import { Errno, SHUT } from "@rsyscall/abi";
 import { isError } from "@rsyscall/near";
+import { FRAME, WINDOW } from "@rsyscall/wire";
 import { Effect, Exit, Scope } from "effect";
-import { FRAME, WINDOW } from "../frames.ts";
 import type { Channel } from "./Channel.ts";
 import { ChannelIds } from "./ChannelIds.ts";
 import type { ChannelTurns } from "./ChannelTurns.ts";

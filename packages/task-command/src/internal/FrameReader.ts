@@ -1,4 +1,4 @@
-import { FRAME, HEADER_SIZE, whatIsWrong } from "../frames.ts";
+import { FRAME, FRAME_HEADER_SIZE, whatIsWrong } from "@rsyscall/wire";
 import type { SocketCalls } from "./SocketCalls.ts";
 
 /** Bytes of the buffer. A socket has room for so much, mostly: then nothing has to wait for it in memory. */
@@ -73,7 +73,7 @@ export class FrameReader {
         at += part;
         continue;
       }
-      if (end - at < HEADER_SIZE) break;
+      if (end - at < FRAME_HEADER_SIZE) break;
       const channel = view.getUint32(at, true);
       const word = view.getUint32(at + 4, true);
       const type = word >>> 24;
@@ -84,15 +84,15 @@ export class FrameReader {
         return;
       }
       if (type === FRAME.DATA) {
-        at += HEADER_SIZE;
+        at += FRAME_HEADER_SIZE;
         this.#dataLeft = size;
         handler.beginData(channel, size);
         continue;
       }
-      if (end - at < HEADER_SIZE + size) break;
-      const credit = type === FRAME.CREDIT ? view.getUint32(at + HEADER_SIZE, true) : 0;
+      if (end - at < FRAME_HEADER_SIZE + size) break;
+      const credit = type === FRAME.CREDIT ? view.getUint32(at + FRAME_HEADER_SIZE, true) : 0;
       handler.takeFrame(channel, type, credit);
-      at += HEADER_SIZE + size;
+      at += FRAME_HEADER_SIZE + size;
     }
     if (handler.hasEnded) return;
     this.#calls.bytes.copyWithin(this.#start, at, end);

@@ -1,10 +1,10 @@
 import { Errno } from "@rsyscall/abi";
 import { isError } from "@rsyscall/near";
-import { FRAME, frameOf, HEADER_SIZE, PAYLOAD_AT_MOST, putHeader } from "../frames.ts";
+import { FRAME, FRAME_HEADER_SIZE, frameOf, PAYLOAD_AT_MOST, putHeader } from "@rsyscall/wire";
 import type { SocketCalls } from "./SocketCalls.ts";
 
 /** Bytes of the buffer: a few turns of channels, and what is to be said besides. */
-export const OUTPUT_SIZE = 4 * (HEADER_SIZE + PAYLOAD_AT_MOST) + 16 * 1024;
+export const OUTPUT_SIZE = 4 * (FRAME_HEADER_SIZE + PAYLOAD_AT_MOST) + 16 * 1024;
 
 /** What goes out on the stream: frames without data first, and data as far as there is room. */
 export class Output {
@@ -55,13 +55,13 @@ export class Output {
 
   /** Offset where the bytes of the next frame of data belong. */
   get dataAt(): number {
-    return this.#end + HEADER_SIZE;
+    return this.#end + FRAME_HEADER_SIZE;
   }
 
   /** So many bytes are at `dataAt`: they are a frame. */
   addData(channel: number, size: number): void {
     putHeader(this.#calls.view, this.#end, channel, FRAME.DATA, size);
-    this.#end += HEADER_SIZE + size;
+    this.#end += FRAME_HEADER_SIZE + size;
   }
 
   /** Moves the frames without data into the buffer, as far as there is room. */
@@ -78,7 +78,7 @@ export class Output {
 
   #hasRoom(size: number): boolean {
     // An END or a CLOSE may have to follow.
-    return this.#end + 2 * HEADER_SIZE + size <= OUTPUT_SIZE;
+    return this.#end + 2 * FRAME_HEADER_SIZE + size <= OUTPUT_SIZE;
   }
 
   /** Sends what is in the buffer. Whether all of it went out: if not, see `error`. */

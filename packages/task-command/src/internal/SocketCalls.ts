@@ -1,7 +1,7 @@
 import { Int32, MSG, POLL, PollFd, SHUT, Timespec } from "@rsyscall/abi";
 import type { MappedMemory } from "@rsyscall/connection";
 import type { LocalSyscallInterface } from "@rsyscall/near";
-import { PAYLOAD_AT_MOST } from "../frames.ts";
+import { PAYLOAD_AT_MOST } from "@rsyscall/wire";
 
 /** Bytes of memory for what is copied to a socket, and for arguments of calls. */
 export const SCRATCH_SIZE = PAYLOAD_AT_MOST;

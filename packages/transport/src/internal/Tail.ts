@@ -1,4 +1,4 @@
-/** The last of many bytes. Each is copied a few times at most, however small the parts are in which they come. */
+/** The last `size` of many bytes. Each byte is copied a few times at most, however small the parts are. */
 export class Tail {
   readonly #size: number;
   #buffer = new Uint8Array(0);
@@ -16,7 +16,7 @@ export class Tail {
     this.#length += part.length;
   }
 
-  /** For so many more: keeps what counts, in twice the room that it needs. */
+  /** Makes room for `length` more bytes: keeps the last ones, in a buffer of twice the size. */
   #makeRoom(length: number): void {
     const { bytes } = this;
     const kept = bytes.subarray(Math.max(0, bytes.length + length - this.#size));

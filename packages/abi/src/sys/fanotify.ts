@@ -1,0 +1,30 @@
+/** Flags of fanotify_init(2). */
+export const FAN = {
+  CLOEXEC: 0x001,
+  NONBLOCK: 0x002,
+  CLASS_CONTENT: 0x004,
+  CLASS_PRE_CONTENT: 0x008,
+  UNLIMITED_QUEUE: 0x010,
+  UNLIMITED_MARKS: 0x020,
+  ENABLE_AUDIT: 0x040,
+  REPORT_PIDFD: 0x080,
+  REPORT_TID: 0x100,
+  REPORT_FID: 0x200,
+  REPORT_DIR_FID: 0x400,
+  REPORT_NAME: 0x800,
+} as const;
+
+/** Flags of fanotify_mark(2). */
+export const FAN_MARK = {
+  ADD: 0x001,
+  REMOVE: 0x002,
+  DONT_FOLLOW: 0x004,
+  ONLYDIR: 0x008,
+  MOUNT: 0x010,
+  IGNORED_MASK: 0x020,
+  IGNORED_SURV_MODIFY: 0x040,
+  FLUSH: 0x080,
+  FILESYSTEM: 0x100,
+  EVICTABLE: 0x200,
+  IGNORE: 0x400,
+} as const;

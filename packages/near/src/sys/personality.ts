@@ -1,0 +1,11 @@
+import { define } from "../define.ts";
+import { flags } from "../kinds.ts";
+import { someId } from "../Result.ts";
+
+/** personality(2): gives the one before; 0xffffffff only asks. */
+export const personality = define<[persona: number], number>(
+  "personality",
+  [flags().as("persona")],
+  someId,
+  { prompt: true },
+);
