@@ -7,12 +7,11 @@ import { taskPath } from "@rsyscall/native";
 import { catchErrno, oneLine, type PathLike, pathText, printable } from "@rsyscall/near";
 import type { ChildProcess, Command, Thread } from "@rsyscall/thread";
 import {
-  type Bootstrapped,
   bootstrapThread,
   HandshakeError,
   handshake,
   LaunchError,
-  type Launched,
+  LaunchedTask,
   launch,
 } from "@rsyscall/transport";
 import { type Duration, Effect, type Scope } from "effect";
@@ -83,34 +82,7 @@ const PREAMBLE_SIZE = 64 * 1024;
  * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
  * ```
  */
-export class CommandTask {
-  /** The process itself. Its stdin is /dev/null, its stdout the command's stderr. */
-  readonly thread: Thread;
-  /** The command, a child of the Thread that launched it. */
-  readonly process: ChildProcess;
-  readonly #ended: Effect.Effect<void>;
-  readonly #launched: Launched;
-
-  private constructor({ thread, ended }: Bootstrapped, launched: Launched) {
-    this.thread = thread;
-    this.process = launched.process;
-    this.#ended = ended();
-    this.#launched = launched;
-  }
-
-  /** Completes when the process has ended, or is out of reach. */
-  ended(): Effect.Effect<void> {
-    return this.#ended;
-  }
-
-  /**
-   * What the command, and the process and what it runs, have written to the command's stderr so far: the last
-   * 64 KiB of it.
-   */
-  get stderr(): string {
-    return this.#launched.stderr;
-  }
-
+export class CommandTask extends LaunchedTask {
   /**
    * Runs a command in a child of a Thread, and takes over the process that it leads to. The scope ends both.
    *
