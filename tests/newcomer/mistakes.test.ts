@@ -63,7 +63,7 @@ describe("a mistake", () => {
         mistake,
         /^\w+: \w+ is undefined, and must be text, bytes, a Path or a file: URL$/,
       );
-    yield* says(thread.open(wrong<PathLike>(7)), /^open: path is 7, and must be text, bytes/);
+    yield* says(thread.open(wrong<PathLike>(7)), /^openat: path is 7, and must be text, bytes/);
     yield* says(
       thread.open(new URL("http://host/x")),
       /path is "http:\/\/host\/x", and must be .* file: URL$/,
@@ -73,7 +73,7 @@ describe("a mistake", () => {
     assert.throws(() => Path.make("/").join(none), TypeError, NO_PATH);
     yield* says(
       thread.open("/a\0b\x1b[31m"),
-      'open: path is "/a\\0b\\x1b[31m", and must be the name of a file: without a NUL, and without half of a character',
+      'openat: path is "/a\\0b\\x1b[31m", and must be the name of a file: without a NUL, and without half of a character',
     );
   });
 

@@ -170,7 +170,7 @@ describe("when the stub is killed", () => {
   });
 });
 
-describe("call.ended", () => {
+describe("call.ended()", () => {
   it("tells a handler that waits for something else that its process is gone", function* () {
     let told = false;
     const path = yield* serving((call) =>

@@ -12,10 +12,11 @@ import {
   UseAfterFreeError,
   WrongKindError,
 } from "./errors.ts";
-import { writeAll } from "./internal/writeAll.ts";
 import type { Direction } from "./Patience.ts";
 import type { Pointer, ReadablePointer } from "./Pointer.ts";
 import type { Task } from "./Task.ts";
+import type { TaskLike } from "./TaskLike.ts";
+import { nothingWritten, writeAll } from "./writeAll.ts";
 
 /** A class of file descriptor handles. */
 export type FdClass<A extends FileDescriptor> = new (task: Task, near: near.Fd) => A;
@@ -182,7 +183,7 @@ export class FileDescriptor {
   }
 
   /** Another handle for the same descriptor, used through a task in the same table. */
-  forTask(task: Task): Effect.Effect<this, BorrowFailure, Scope.Scope> {
+  forTask({ task }: TaskLike): Effect.Effect<this, BorrowFailure, Scope.Scope> {
     return this.#another(this.#kind, task, this.borrow(task));
   }
 
@@ -190,7 +191,7 @@ export class FileDescriptor {
    * The copy of the descriptor in a child of the task, which had this handle when it made the child;
    * what has become of the handle since does not matter. Or as `forTask`, if the two share a table.
    */
-  inherit(task: Task): Effect.Effect<this, BorrowFailure, Scope.Scope> {
+  inherit({ task }: TaskLike): Effect.Effect<this, BorrowFailure, Scope.Scope> {
     return Effect.suspend(() =>
       task.fdTable.inherited(this)
         ? this.#another(this.#kind, task, Effect.succeed(this.near))
@@ -226,7 +227,7 @@ export class FileDescriptor {
   }
 
   /** As `forTask`, and this handle is gone: its scope has nothing left to close. */
-  move(task: Task): Effect.Effect<this, BorrowFailure, Scope.Scope> {
+  move({ task }: TaskLike): Effect.Effect<this, BorrowFailure, Scope.Scope> {
     return Effect.tap(this.forTask(task), () => Effect.sync(() => this.#invalidate()));
   }
 
@@ -290,15 +291,18 @@ export class FileDescriptor {
     if (!(bytes instanceof Uint8Array)) return this.use(() => notBytes(bytes));
     if (bytes.length === 0) return this.use(() => Effect.void);
     return this.task.withBytes(bytes, (address) =>
-      writeAll("write", `fd ${this.near}`, bytes.length, (done) =>
-        this.useWhenReady(EPOLL.OUT, (fd, most) =>
-          near.write(
-            this.task.sysif,
-            fd,
-            near.Address(address + done),
-            Math.min(bytes.length - done, most),
+      writeAll(
+        bytes.length,
+        (done) =>
+          this.useWhenReady(EPOLL.OUT, (fd, most) =>
+            near.write(
+              this.task.sysif,
+              fd,
+              near.Address(address + done),
+              Math.min(bytes.length - done, most),
+            ),
           ),
-        ),
+        nothingWritten("write", `fd ${this.near}`),
       ),
     );
   }

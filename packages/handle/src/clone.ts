@@ -17,6 +17,7 @@ import { decodeFds } from "./internal/decodeFds.ts";
 import { explainDenied } from "./internal/explainDenied.ts";
 import { Pidfd } from "./sys/pidfd.ts";
 import type { Task } from "./Task.ts";
+import type { TaskLike } from "./TaskLike.ts";
 
 /** Flags that make sense for a child that serves system calls: what it shares, and what it has anew. */
 const ALLOWED =
@@ -80,7 +81,7 @@ export interface Cloned {
  * handlers. EAGAIN at the limit of processes, EPERM for namespaces without the right to them.
  */
 export const clone = (
-  task: Task,
+  { task }: TaskLike,
   options: CloneOptions,
 ): Effect.Effect<Cloned, MallocFailure, Scope.Scope> => {
   const { flags } = options;

@@ -5,6 +5,7 @@ import type { MallocFailure } from "./errors.ts";
 import { argument, checked, id, int, optional } from "./internal/checked.ts";
 import { keepDeathSignal } from "./internal/keepDeathSignal.ts";
 import type { Task } from "./Task.ts";
+import type { TaskLike } from "./TaskLike.ts";
 
 /*
  * Ids of a task: unistd.h, and grp.h for setgroups. See credentials(7).
@@ -33,31 +34,31 @@ export interface Ids {
 const Ids = struct("ids", { real: Uint32, effective: Uint32, saved: Uint32 });
 
 /** getpid(2): in the task's own pid namespace. */
-export const getpid = (task: Task): Effect.Effect<near.Pid, near.SyscallFailure> =>
+export const getpid = ({ task }: TaskLike): Effect.Effect<near.Pid, near.SyscallFailure> =>
   near.getpid(task.sysif);
 
 /** getppid(2): 0 when the parent is outside of the task's pid namespace. */
-export const getppid = (task: Task): Effect.Effect<near.Pid, near.SyscallFailure> =>
+export const getppid = ({ task }: TaskLike): Effect.Effect<near.Pid, near.SyscallFailure> =>
   near.getppid(task.sysif);
 
 /** gettid(2) */
-export const gettid = (task: Task): Effect.Effect<near.Pid, near.SyscallFailure> =>
+export const gettid = ({ task }: TaskLike): Effect.Effect<near.Pid, near.SyscallFailure> =>
   near.gettid(task.sysif);
 
 /** getuid(2) */
-export const getuid = (task: Task): Effect.Effect<number, near.SyscallFailure> =>
+export const getuid = ({ task }: TaskLike): Effect.Effect<number, near.SyscallFailure> =>
   near.getuid(task.sysif);
 
 /** geteuid(2) */
-export const geteuid = (task: Task): Effect.Effect<number, near.SyscallFailure> =>
+export const geteuid = ({ task }: TaskLike): Effect.Effect<number, near.SyscallFailure> =>
   near.geteuid(task.sysif);
 
 /** getgid(2) */
-export const getgid = (task: Task): Effect.Effect<number, near.SyscallFailure> =>
+export const getgid = ({ task }: TaskLike): Effect.Effect<number, near.SyscallFailure> =>
   near.getgid(task.sysif);
 
 /** getegid(2) */
-export const getegid = (task: Task): Effect.Effect<number, near.SyscallFailure> =>
+export const getegid = ({ task }: TaskLike): Effect.Effect<number, near.SyscallFailure> =>
   near.getegid(task.sysif);
 
 /** Whether the task acts as the user and group who started it: then access(2) is about what it may do. */
@@ -73,18 +74,18 @@ const getIds = (task: Task, call: GetIds): Effect.Effect<Ids, MallocFailure> =>
   task.withResult(Ids, (at) => call(task.sysif, at, near.Address(at + 4), near.Address(at + 8)));
 
 /** getresuid(2) */
-export const getresuid = (task: Task): Effect.Effect<Ids, MallocFailure> =>
+export const getresuid = ({ task }: TaskLike): Effect.Effect<Ids, MallocFailure> =>
   getIds(task, near.getresuid);
 
 /** getresgid(2) */
-export const getresgid = (task: Task): Effect.Effect<Ids, MallocFailure> =>
+export const getresgid = ({ task }: TaskLike): Effect.Effect<Ids, MallocFailure> =>
   getIds(task, near.getresgid);
 
 /**
  * setuid(2), of this one task: with CAP_SETUID all three user ids, or else the effective one, to the
  * real or the saved one.
  */
-export const setuid = (task: Task, uid: number): Effect.Effect<void, MallocFailure> =>
+export const setuid = ({ task }: TaskLike, uid: number): Effect.Effect<void, MallocFailure> =>
   checked(
     "setuid",
     [argument("uid", uid, id)],
@@ -92,7 +93,7 @@ export const setuid = (task: Task, uid: number): Effect.Effect<void, MallocFailu
   );
 
 /** setgid(2), of this one task: as `setuid`, with CAP_SETGID. */
-export const setgid = (task: Task, gid: number): Effect.Effect<void, MallocFailure> =>
+export const setgid = ({ task }: TaskLike, gid: number): Effect.Effect<void, MallocFailure> =>
   checked(
     "setgid",
     [argument("gid", gid, id)],
@@ -114,14 +115,20 @@ const areIds = ({ real, effective, saved }: Partial<Ids>) => [
  * setresuid(2), of this one task; ids that are left out stay. What `getresuid` gave can be set again,
  * if the task may still do so.
  */
-export const setresuid = (task: Task, ids: Partial<Ids>): Effect.Effect<void, MallocFailure> => {
+export const setresuid = (
+  { task }: TaskLike,
+  ids: Partial<Ids>,
+): Effect.Effect<void, MallocFailure> => {
   const { real = SAME, effective = SAME, saved = SAME } = ids;
   const call = near.setresuid(task.sysif, real, effective, saved);
   return checked("setresuid", areIds(ids), keepDeathSignal(task, call));
 };
 
 /** setresgid(2), of this one task; ids that are left out stay. */
-export const setresgid = (task: Task, ids: Partial<Ids>): Effect.Effect<void, MallocFailure> => {
+export const setresgid = (
+  { task }: TaskLike,
+  ids: Partial<Ids>,
+): Effect.Effect<void, MallocFailure> => {
   const { real = SAME, effective = SAME, saved = SAME } = ids;
   const call = near.setresgid(task.sysif, real, effective, saved);
   return checked("setresgid", areIds(ids), keepDeathSignal(task, call));
@@ -132,7 +139,7 @@ export const setresgid = (task: Task, ids: Partial<Ids>): Effect.Effect<void, Ma
  * the real one is set, or if the effective one is set to something else than the real one was.
  */
 export const setreuid = (
-  task: Task,
+  { task }: TaskLike,
   ids: Partial<Pick<Ids, "real" | "effective">>,
 ): Effect.Effect<void, MallocFailure> => {
   const { real = SAME, effective = SAME } = ids;
@@ -145,7 +152,7 @@ export const setreuid = (
 
 /** setregid(2), of this one task: as `setreuid`. */
 export const setregid = (
-  task: Task,
+  { task }: TaskLike,
   ids: Partial<Pick<Ids, "real" | "effective">>,
 ): Effect.Effect<void, MallocFailure> => {
   const { real = SAME, effective = SAME } = ids;
@@ -159,7 +166,9 @@ export const setregid = (
 const Groups = listOf(Uint32);
 
 /** getgroups(2): the supplementary groups, in ascending order. */
-export const getgroups = (task: Task): Effect.Effect<ReadonlyArray<number>, MallocFailure> =>
+export const getgroups = ({
+  task,
+}: TaskLike): Effect.Effect<ReadonlyArray<number>, MallocFailure> =>
   Effect.flatMap(
     near.getgroups(task.sysif, 0, near.NULL),
     (count): Effect.Effect<ReadonlyArray<number>, MallocFailure> =>
@@ -178,7 +187,7 @@ export const getgroups = (task: Task): Effect.Effect<ReadonlyArray<number>, Mall
 
 /** setgroups(2), of this one task: the supplementary groups, which are no others then. At most 65536. */
 export const setgroups = (
-  task: Task,
+  { task }: TaskLike,
   groups: ReadonlyArray<number>,
 ): Effect.Effect<void, MallocFailure> =>
   checked(
@@ -193,23 +202,23 @@ export const setgroups = (
  * setsid(2): a new session and process group without a terminal, led by the task's process. EPERM for
  * a process that leads a group already.
  */
-export const setsid = (task: Task): Effect.Effect<near.Pid, near.SyscallFailure> =>
+export const setsid = ({ task }: TaskLike): Effect.Effect<near.Pid, near.SyscallFailure> =>
   near.setsid(task.sysif);
 
 /** getsid(2): the session of a process; 0 stands for the task's own. */
 export const getsid = (
-  task: Task,
+  { task }: TaskLike,
   pid: near.Pid | number = 0,
 ): Effect.Effect<near.Pid, near.SyscallFailure> =>
   checked("getsid", [argument("pid", pid, int)], near.getsid(task.sysif, pid));
 
 /** getpgrp(2): the process group of the task's process. */
-export const getpgrp = (task: Task): Effect.Effect<near.Pid, near.SyscallFailure> =>
+export const getpgrp = ({ task }: TaskLike): Effect.Effect<near.Pid, near.SyscallFailure> =>
   near.getpgid(task.sysif, 0);
 
 /** getpgid(2): the process group of a process; 0 stands for the task's own. */
 export const getpgid = (
-  task: Task,
+  { task }: TaskLike,
   pid: near.Pid | number = 0,
 ): Effect.Effect<near.Pid, near.SyscallFailure> =>
   checked("getpgid", [argument("pid", pid, int)], near.getpgid(task.sysif, pid));
@@ -220,7 +229,7 @@ export const getpgid = (
  * a group of its own.
  */
 export const setpgid = (
-  task: Task,
+  { task }: TaskLike,
   pid: near.Pid | number,
   pgid: near.Pid | number,
 ): Effect.Effect<void, near.SyscallFailure> =>

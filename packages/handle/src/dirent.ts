@@ -9,6 +9,7 @@ import { BATCH, isReal, openDirectoryAt, readEntries } from "./internal/director
 import { renameAt } from "./internal/renameAt.ts";
 import { removeTreeAt } from "./removeTree.ts";
 import type { Task } from "./Task.ts";
+import type { TaskLike } from "./TaskLike.ts";
 
 /** An entry of a directory, and the status of what it names: of a symbolic link, its own. */
 export interface DirentStatus {
@@ -29,7 +30,7 @@ export class Directory extends FileDescriptor {
 
   /** open(2) with O_DIRECTORY: ENOTDIR for anything else. */
   static make(
-    task: Task,
+    { task }: TaskLike,
     path: near.PathLike,
     flags = 0,
   ): Effect.Effect<Directory, MallocFailure, Scope.Scope> {

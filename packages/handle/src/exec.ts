@@ -7,12 +7,13 @@ import type { FileDescriptor } from "./FileDescriptor.ts";
 import { execImage, execStrings } from "./internal/execImage.ts";
 import { unshareTable } from "./internal/unshareTable.ts";
 import type { Task } from "./Task.ts";
+import type { TaskLike } from "./TaskLike.ts";
 
 /**
  * unshare(2) with CLONE_FILES: the task has a descriptor table of its own from now on, with its own
  * handles and stdio in it and nothing else. The handles of the other tasks stay where they are.
  */
-export const unshareFiles = (task: Task): Effect.Effect<void, IoFailure> =>
+export const unshareFiles = ({ task }: TaskLike): Effect.Effect<void, IoFailure> =>
   Effect.uninterruptible(
     Effect.suspend(() => {
       const from = task.fdTable;
@@ -51,7 +52,7 @@ export interface ExecOptions {
  * success. If it is killed before, or the way to it is cut, that is a SyscallHangup.
  */
 export const execve = (
-  task: Task,
+  { task }: TaskLike,
   path: near.PathLike,
   options: ExecOptions,
 ): Effect.Effect<void, IoFailure> =>
@@ -65,7 +66,7 @@ export const execve = (
  * that is close-on-exec: its interpreter would not find it (ENOENT).
  */
 export const execveat = (
-  task: Task,
+  { task }: TaskLike,
   directory: FileDescriptor,
   path: near.PathLike,
   options: ExecOptions & { readonly flags?: number },

@@ -3,14 +3,14 @@ import { openat, type PathLike, withFlags } from "@rsyscall/near";
 import type { Effect, Scope } from "effect";
 import type { MallocFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
-import type { Task } from "./Task.ts";
+import type { TaskLike } from "./TaskLike.ts";
 
 /**
  * open(2), always close-on-exec. `mode` holds for files that it creates. What kind of file it is,
  * only the kernel knows: see `Socket.from` and the like.
  */
 export const open = (
-  task: Task,
+  { task }: TaskLike,
   path: PathLike,
   flags: number,
   mode = 0o666,

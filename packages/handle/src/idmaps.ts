@@ -5,6 +5,7 @@ import type { IoFailure, MallocFailure } from "./errors.ts";
 import { explainMapping } from "./internal/explainDenied.ts";
 import { unshare } from "./namespaces.ts";
 import type { Task } from "./Task.ts";
+import type { TaskLike } from "./TaskLike.ts";
 
 /** Which ids a process has in a user namespace of its own, for its one user and one group. */
 export interface UserMapping {
@@ -41,7 +42,7 @@ const writeProc = (task: Task, path: string, text: string): Effect.Effect<void, 
  * (after a change of ids, `prctl.setDumpable`) is refused with EACCES.
  */
 export const writeUserMapping = (
-  task: Task,
+  { task }: TaskLike,
   { outside, inside = {} }: UserMapping,
 ): Effect.Effect<void, MallocFailure> =>
   Effect.andThen(
@@ -53,9 +54,9 @@ export const writeUserMapping = (
   ).pipe(explainMapping(task));
 
 /** The ids that a task acts with, as they are to be mapped in a new user namespace. */
-export const effectiveIds = (
-  task: Task,
-): Effect.Effect<UserMapping["outside"], near.SyscallFailure> =>
+export const effectiveIds = ({
+  task,
+}: TaskLike): Effect.Effect<UserMapping["outside"], near.SyscallFailure> =>
   Effect.map(near.batch([near.geteuid(task.sysif), near.getegid(task.sysif)]), ([uid, gid]) => ({
     uid,
     gid,
@@ -66,7 +67,7 @@ export const effectiveIds = (
  * that are given. The task has all capabilities in the new namespace.
  */
 export const unshareUser = (
-  task: Task,
+  { task }: TaskLike,
   inside: UserMapping["inside"] = {},
 ): Effect.Effect<void, IoFailure> =>
   Effect.flatMap(effectiveIds(task), (outside) =>

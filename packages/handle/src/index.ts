@@ -26,6 +26,7 @@ export {
   setsid,
   setuid,
 } from "./credentials.ts";
+export { type Decorator, tracing } from "./Decorator.ts";
 export { Directory, type DirentStatus } from "./dirent.ts";
 export { encode } from "./encode.ts";
 export {
@@ -101,6 +102,7 @@ export { type NewItimerspec, Timerfd } from "./sys/timerfd.ts";
 export { bindUnix, connectUnix } from "./sys/un.ts";
 export { ChildState } from "./sys/wait.ts";
 export { Task } from "./Task.ts";
+export type { TaskLike } from "./TaskLike.ts";
 export {
   absolutePath,
   access,
@@ -122,3 +124,4 @@ export {
   truncate,
   unlink,
 } from "./unistd.ts";
+export { nothingWritten, writeAll } from "./writeAll.ts";

@@ -10,6 +10,7 @@ import { argument, checked, flagSet } from "./internal/checked.ts";
 import { explainDenied } from "./internal/explainDenied.ts";
 import { keepDeathSignal } from "./internal/keepDeathSignal.ts";
 import type { Task } from "./Task.ts";
+import type { TaskLike } from "./TaskLike.ts";
 
 /*
  * Which namespaces a task is in: sched.h. A task's `namespaces` and `childNamespaces` follow what is
@@ -47,7 +48,7 @@ export class NamespaceFd extends FileDescriptor {
    * @param pid as the task's /proc numbers processes, which is as `ChildProcess.pidIn(task)` does
    */
   static make(
-    task: Task,
+    { task }: TaskLike,
     kind: NamespaceKind,
     pid: near.Pid | number | "self" = "self",
   ): Effect.Effect<NamespaceFd, MallocFailure, Scope.Scope> {
@@ -133,7 +134,7 @@ const follow = (task: Task, changed: Partial<Namespaces>): void => {
  * CLONE.NEWPID and NEWTIME, and with CLONE.FILES it has a descriptor table of its own. EPERM without
  * the right to it, ENOSPC at a limit of namespaces(7).
  */
-export const unshare = (task: Task, flags: number): Effect.Effect<void, IoFailure> => {
+export const unshare = ({ task }: TaskLike, flags: number): Effect.Effect<void, IoFailure> => {
   if (!flagSet.has(flags))
     return checked("unshare", [argument("flags", flags, flagSet)], Effect.void);
   const kinds = namespaceKindsOf(flags);
@@ -158,7 +159,7 @@ export const unshare = (task: Task, flags: number): Effect.Effect<void, IoFailur
  * @param flags the kind that it must be; 0 for any
  */
 export const setns = (
-  task: Task,
+  { task }: TaskLike,
   fd: FileDescriptor,
   flags = 0,
 ): Effect.Effect<void, MallocFailure | BorrowFailure> =>
@@ -177,7 +178,7 @@ export const setns = (
 
 /** Asks a task which namespaces it is in: all, or those of the kinds in the flags. */
 export const learnNamespaces = (
-  task: Task,
+  { task }: TaskLike,
   flags: number = ALL,
 ): Effect.Effect<void, MallocFailure> => {
   const kinds = namespaceKindsOf(flags);

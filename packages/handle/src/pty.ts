@@ -6,7 +6,7 @@ import { FileDescriptor } from "./FileDescriptor.ts";
 import { open } from "./fcntl.ts";
 import { encoded } from "./internal/checked.ts";
 import type { Pointer, ReadablePointer } from "./Pointer.ts";
-import type { Task } from "./Task.ts";
+import type { TaskLike } from "./TaskLike.ts";
 
 /** A terminal: ioctl_tty(2). All of it is ENOTTY for a descriptor of another kind. */
 export class Terminal extends FileDescriptor {
@@ -78,7 +78,7 @@ export class Terminal extends FileDescriptor {
  */
 export class PtyMaster extends Terminal {
   /** posix_openpt(3), close-on-exec: a new pseudo-terminal, locked. `flags` may have O.NONBLOCK. */
-  static make(task: Task, flags = 0): Effect.Effect<PtyMaster, IoFailure, Scope.Scope> {
+  static make({ task }: TaskLike, flags = 0): Effect.Effect<PtyMaster, IoFailure, Scope.Scope> {
     return Effect.flatMap(open(task, "/dev/ptmx", near.withFlags(flags, O.RDWR | O.NOCTTY)), (fd) =>
       fd.reclassify(PtyMaster),
     );
@@ -137,7 +137,7 @@ export class PtyMaster extends Terminal {
 
 /** openpty(3): both ends of a new pseudo-terminal, close-on-exec. */
 export const openpty = (
-  task: Task,
+  { task }: TaskLike,
   winsize?: Winsize,
 ): Effect.Effect<[master: PtyMaster, terminal: Terminal], IoFailure, Scope.Scope> =>
   Effect.gen(function* () {

@@ -5,6 +5,7 @@ import type { MallocFailure } from "./errors.ts";
 import { chmodByFd } from "./internal/chmodAt.ts";
 import { BATCH, isReal, openDirectoryAt, readEntries } from "./internal/directories.ts";
 import type { Task } from "./Task.ts";
+import type { TaskLike } from "./TaskLike.ts";
 
 /**
  * Removes a file, or a directory with all that lies below it, even where its modes forbid that to
@@ -13,8 +14,10 @@ import type { Task } from "./Task.ts";
  * others are faster to fill it. A task that lies can make it go on for ever, as can others that fill what is being
  * read: Effect.timeout ends it. It keeps no more than one batch of entries for each level of the tree.
  */
-export const removeTree = (task: Task, path: near.PathLike): Effect.Effect<void, MallocFailure> =>
-  removeTreeAt(task, AT.FDCWD, path);
+export const removeTree = (
+  { task }: TaskLike,
+  path: near.PathLike,
+): Effect.Effect<void, MallocFailure> => removeTreeAt(task, AT.FDCWD, path);
 
 /** How often a directory is emptied again because somebody has put something in. */
 const ATTEMPTS = 16;

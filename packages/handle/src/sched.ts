@@ -3,14 +3,14 @@ import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import type { MallocFailure } from "./errors.ts";
 import { argument, checked, encoded, int } from "./internal/checked.ts";
-import type { Task } from "./Task.ts";
+import type { TaskLike } from "./TaskLike.ts";
 
 /**
  * sched_getaffinity(2): the CPUs that a task may run on, and its cpuset allows. 0 stands for the task
  * itself.
  */
 export const schedGetaffinity = (
-  task: Task,
+  { task }: TaskLike,
   pid: near.Pid | number = 0,
 ): Effect.Effect<CpuSet, MallocFailure> => {
   const { size, alignment } = CpuSet;
@@ -35,7 +35,7 @@ export const schedGetaffinity = (
  * none is left. Numbers from 8192 on are EINVAL.
  */
 export const schedSetaffinity = (
-  task: Task,
+  { task }: TaskLike,
   pid: near.Pid | number,
   cpus: CpuSet,
 ): Effect.Effect<void, MallocFailure> => {

@@ -4,6 +4,7 @@ import { Effect, type Scope, Semaphore } from "effect";
 import type { MallocFailure } from "./errors.ts";
 import { argument, between, checked, encoded, int, type Rule } from "./internal/checked.ts";
 import type { Task } from "./Task.ts";
+import type { TaskLike } from "./TaskLike.ts";
 
 const SIGSET_SIZE = Sigset.size;
 
@@ -12,7 +13,7 @@ const SIGSET_SIZE = Sigset.size;
  * `sigmask` follows.
  */
 export const sigprocmask = (
-  task: Task,
+  { task }: TaskLike,
   how: (typeof SigHow)[keyof typeof SigHow],
   signals: ReadonlySet<number>,
 ): Effect.Effect<ReadonlySet<number>, MallocFailure> =>
@@ -78,7 +79,7 @@ export class SignalBlock {
 
   /** Blocks the signals, as sigprocmask(2) does it: SIGKILL and SIGSTOP cannot be. */
   static make(
-    task: Task,
+    { task }: TaskLike,
     signals: ReadonlySet<number>,
   ): Effect.Effect<SignalBlock, MallocFailure, Scope.Scope> {
     return Effect.acquireRelease(
@@ -134,7 +135,7 @@ export class SignalBlock {
 near.oneLine(SignalBlock, ({ task, signals }) => `${signals.size} signals of process ${task.pid}`);
 
 /** sigpending(2): the signals that wait because they are blocked, for the task or for its process. */
-export const sigpending = (task: Task): Effect.Effect<ReadonlySet<number>, MallocFailure> =>
+export const sigpending = ({ task }: TaskLike): Effect.Effect<ReadonlySet<number>, MallocFailure> =>
   task.withResult(Sigset, (set) => near.sigpending(task.sysif, set));
 
 /** What a signal is to do; `flags` of `SA`, and without `mask` nothing more is blocked. */
@@ -149,7 +150,7 @@ export type NewSigaction = Pick<Sigaction, "handler"> & Partial<Sigaction>;
  * ends the process with SIGSEGV.
  */
 export const sigaction = (
-  task: Task,
+  { task }: TaskLike,
   signal: number,
   action?: NewSigaction,
 ): Effect.Effect<Sigaction, MallocFailure> => {
@@ -187,7 +188,10 @@ export const sigaction = (
 };
 
 /** sigaction(2), back to what the kernel does by itself (SIG_DFL). */
-export const resetSignal = (task: Task, signal: number): Effect.Effect<void, MallocFailure> =>
+export const resetSignal = (
+  { task }: TaskLike,
+  signal: number,
+): Effect.Effect<void, MallocFailure> =>
   Effect.asVoid(sigaction(task, signal, { handler: SIG_DFL }));
 
 /**
@@ -196,7 +200,7 @@ export const resetSignal = (task: Task, signal: number): Effect.Effect<void, Mal
  * less for a group. Signal 0 only asks.
  */
 export const kill = (
-  task: Task,
+  { task }: TaskLike,
   pid: near.Pid | number,
   signal: number,
 ): Effect.Effect<void, near.SyscallFailure> =>
@@ -219,7 +223,7 @@ const groupNumber = between("a process group", 0, 2 ** 31 - 1);
  * cannot name: it would be every process.
  */
 export const killpg = (
-  task: Task,
+  { task }: TaskLike,
   pgid: near.Pid | number,
   signal: number,
 ): Effect.Effect<void, near.SyscallFailure> =>
@@ -231,7 +235,7 @@ export const killpg = (
 
 /** tgkill(2): one thread of a process. */
 export const tgkill = (
-  task: Task,
+  { task }: TaskLike,
   tgid: near.Pid | number,
   tid: near.Pid | number,
   signal: number,

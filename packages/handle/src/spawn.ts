@@ -7,7 +7,7 @@ import type { ExecOptions } from "./exec.ts";
 import type { FileDescriptor } from "./FileDescriptor.ts";
 import { argument, checked, fdNumber } from "./internal/checked.ts";
 import { execImage, execStrings } from "./internal/execImage.ts";
-import type { Task } from "./Task.ts";
+import type { TaskLike } from "./TaskLike.ts";
 
 export interface SpawnOptions extends ExecOptions {
   readonly path: near.PathLike;
@@ -26,7 +26,7 @@ export interface SpawnOptions extends ExecOptions {
  * has refused something is in `failure`, once the child has executed the program or has ended.
  */
 export const spawn = (
-  task: Task,
+  { task }: TaskLike,
   options: SpawnOptions,
 ): Effect.Effect<Cloned, MallocFailure | BorrowFailure, Scope.Scope> =>
   Effect.gen(function* () {

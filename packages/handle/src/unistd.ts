@@ -7,6 +7,7 @@ import { argument, size as byteSize, checked, id, type Rule } from "./internal/c
 import { decodeFds } from "./internal/decodeFds.ts";
 import { renameAt } from "./internal/renameAt.ts";
 import type { Task } from "./Task.ts";
+import type { TaskLike } from "./TaskLike.ts";
 
 /** F_GETPIPE_SZ is refused for all but pipes and FIFOs: EBADF. */
 const confirmPipe = (task: Task, fd: near.Fd): Effect.Effect<boolean, near.SyscallFailure> =>
@@ -35,7 +36,7 @@ export class PipeWriter extends FileDescriptor {
 
 /** pipe2(2), close-on-exec. `flags` may have O.NONBLOCK. */
 export const pipe = (
-  task: Task,
+  { task }: TaskLike,
   flags = 0,
 ): Effect.Effect<[PipeReader, PipeWriter], MallocFailure, Scope.Scope> =>
   near.acquire(
@@ -59,18 +60,24 @@ export const pipe = (
   );
 
 /** unlink(2) */
-export const unlink = (task: Task, path: near.PathLike): Effect.Effect<void, MallocFailure> =>
+export const unlink = (
+  { task }: TaskLike,
+  path: near.PathLike,
+): Effect.Effect<void, MallocFailure> =>
   task.withPath("unlinkat", path, (address) => near.unlinkat(task.sysif, AT.FDCWD, address, 0));
 
 /** rmdir(2) */
-export const rmdir = (task: Task, path: near.PathLike): Effect.Effect<void, MallocFailure> =>
+export const rmdir = (
+  { task }: TaskLike,
+  path: near.PathLike,
+): Effect.Effect<void, MallocFailure> =>
   task.withPath("unlinkat", path, (address) =>
     near.unlinkat(task.sysif, AT.FDCWD, address, AT.REMOVEDIR),
   );
 
 /** symlink(2): `path` becomes a link to `target`. */
 export const symlink = (
-  task: Task,
+  { task }: TaskLike,
   target: near.PathLike,
   path: near.PathLike,
 ): Effect.Effect<void, MallocFailure> =>
@@ -82,7 +89,7 @@ export const symlink = (
 
 /** link(2): a file gets another name. A symbolic link is not followed. */
 export const link = (
-  task: Task,
+  { task }: TaskLike,
   from: near.PathLike,
   to: near.PathLike,
 ): Effect.Effect<void, MallocFailure> =>
@@ -97,7 +104,7 @@ export const link = (
  * for a moment, and a directory cannot be renamed so.
  */
 export const rename = (
-  task: Task,
+  { task }: TaskLike,
   from: near.PathLike,
   to: near.PathLike,
   flags = 0,
@@ -112,7 +119,7 @@ export const rename = (
 
 /** readlink(2): what the link says, which need not exist. */
 export const readlink = (
-  task: Task,
+  { task }: TaskLike,
   path: near.PathLike,
 ): Effect.Effect<near.Path, MallocFailure> =>
   task.withPath("readlinkat", path, (address) =>
@@ -125,7 +132,7 @@ export const readlink = (
 
 /** access(2): fails unless the process's real ids may do all of `mode` (`ACCESS`). */
 export const access = (
-  task: Task,
+  { task }: TaskLike,
   path: near.PathLike,
   mode: number = ACCESS.F,
 ): Effect.Effect<void, MallocFailure> =>
@@ -142,7 +149,7 @@ const idOrSame: Rule<number> = {
  * chown(2), or lchown(2) with AT.SYMLINK_NOFOLLOW. An id of -1 stays as it is.
  */
 export const chown = (
-  task: Task,
+  { task }: TaskLike,
   path: near.PathLike,
   uid: number,
   gid: number,
@@ -158,7 +165,7 @@ export const chown = (
 
 /** truncate(2): the size in bytes. What is added reads as zeros. */
 export const truncate = (
-  task: Task,
+  { task }: TaskLike,
   path: near.PathLike,
   size: number,
 ): Effect.Effect<void, MallocFailure> =>
@@ -169,7 +176,7 @@ export const truncate = (
   );
 
 /** getcwd(2) */
-export const getcwd = (task: Task): Effect.Effect<near.Path, MallocFailure> =>
+export const getcwd = ({ task }: TaskLike): Effect.Effect<near.Path, MallocFailure> =>
   task.withMemory(4096, 1, (buffer) =>
     Effect.flatMap(near.getcwd(task.sysif, buffer, 4096), (length) =>
       Effect.map(task.sysif.read(buffer, length), (bytes) =>
@@ -180,7 +187,7 @@ export const getcwd = (task: Task): Effect.Effect<near.Path, MallocFailure> =>
 
 /** A path as it is from the root: one that is relative begins at the task's working directory. */
 export const absolutePath = (
-  task: Task,
+  { task }: TaskLike,
   path: near.PathLike,
 ): Effect.Effect<near.Path, MallocFailure> => {
   const given = near.Path.make(path);
@@ -190,23 +197,29 @@ export const absolutePath = (
 };
 
 /** chdir(2) */
-export const chdir = (task: Task, path: near.PathLike): Effect.Effect<void, MallocFailure> =>
+export const chdir = (
+  { task }: TaskLike,
+  path: near.PathLike,
+): Effect.Effect<void, MallocFailure> =>
   task.withPath("chdir", path, (address) => near.chdir(task.sysif, address));
 
 /** fchdir(2) */
 export const fchdir = (
-  task: Task,
+  { task }: TaskLike,
   directory: FileDescriptor,
 ): Effect.Effect<void, near.SyscallFailure | BorrowFailure> =>
   Effect.flatMap(directory.borrow(task), (fd) => near.fchdir(task.sysif, fd));
 
 /** chroot(2). The working directory stays where it is, outside of the new root. */
-export const chroot = (task: Task, path: near.PathLike): Effect.Effect<void, MallocFailure> =>
+export const chroot = (
+  { task }: TaskLike,
+  path: near.PathLike,
+): Effect.Effect<void, MallocFailure> =>
   task.withPath("chroot", path, (address) => near.chroot(task.sysif, address));
 
 /** pivot_root(2) */
 export const pivotRoot = (
-  task: Task,
+  { task }: TaskLike,
   newRoot: near.PathLike,
   putOld: near.PathLike,
 ): Effect.Effect<void, MallocFailure> =>
@@ -215,7 +228,10 @@ export const pivotRoot = (
   );
 
 /** sethostname(2), of the task's UTS namespace. */
-export const sethostname = (task: Task, name: string): Effect.Effect<void, MallocFailure> => {
+export const sethostname = (
+  { task }: TaskLike,
+  name: string,
+): Effect.Effect<void, MallocFailure> => {
   const bytes = new TextEncoder().encode(name);
   return task.withBytes(bytes, (address) => near.sethostname(task.sysif, address, bytes.length));
 };

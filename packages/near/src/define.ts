@@ -57,12 +57,12 @@ export const definitionOfNumber = (abi: Abi, number: number): SyscallDefinition 
  *
  * @example
  * ```ts
- * import { define, fd, type Fd, nothing, offset } from "@rsyscall/near";
+ * import { define, type Fd, kinds, results } from "@rsyscall/near";
  *
  * const ftruncate = define<[fd: Fd, length: number | bigint], void>(
  *   "ftruncate",
- *   [fd, offset.as("length")],
- *   nothing,
+ *   [kinds.fd, kinds.fileSize],
+ *   results.nothing,
  * );
  * console.log(ftruncate.definition.name); // ftruncate
  * ```

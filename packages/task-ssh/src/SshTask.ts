@@ -1,13 +1,8 @@
 import type { HandleFailure } from "@rsyscall/handle";
 import { oneLine } from "@rsyscall/near";
 import { CommandTask, type CommandTaskOptions } from "@rsyscall/task-command";
-import {
-  type ChildProcess,
-  Command,
-  type ExecutableNotFoundError,
-  type Thread,
-} from "@rsyscall/thread";
-import type { LaunchError } from "@rsyscall/transport";
+import { Command, type ExecutableNotFoundError, type Thread } from "@rsyscall/thread";
+import { type LaunchError, LaunchedTask } from "@rsyscall/transport";
 import { Duration, Effect, type Scope } from "effect";
 import { type SshError, sshError } from "./errors.ts";
 
@@ -18,7 +13,7 @@ export interface SshTaskOptions extends CommandTaskOptions {
   readonly ssh?: Command;
   /**
    * Whether ssh may ask for passwords and for host keys, on the terminal or through SSH_ASKPASS. Default false.
-   * Whoever is asked needs time: see `timeout`. What it runs for hosts on the way asks as it is configured.
+   * A user who is asked needs time: see `timeout`. The ssh processes for hosts on the way ask as they are configured.
    */
   readonly asks?: boolean;
   /**
@@ -48,29 +43,7 @@ export interface SshTaskOptions extends CommandTaskOptions {
  * });
  * ```
  */
-export class SshTask {
-  /** The process on the host. */
-  readonly thread: Thread;
-  /** The ssh client, a child of the Thread that launched it. */
-  readonly process: ChildProcess;
-  readonly #task: CommandTask;
-
-  private constructor(task: CommandTask) {
-    this.thread = task.thread;
-    this.process = task.process;
-    this.#task = task;
-  }
-
-  /** Completes when the process has ended, or is out of reach. */
-  ended(): Effect.Effect<void> {
-    return this.#task.ended();
-  }
-
-  /** What ssh, the process and what it runs have written to stderr so far: the last 64 KiB of it. */
-  get stderr(): string {
-    return this.#task.stderr;
-  }
-
+export class SshTask extends LaunchedTask {
   /**
    * Runs ssh in a child of a Thread, and takes over the process that it leads to. The scope ends both.
    *
@@ -98,7 +71,7 @@ export class SshTask {
           error._tag === "LaunchError" ? sshError(destination, error) : error,
         ),
       );
-      return new SshTask(task);
+      return new SshTask(task, task);
     });
   }
 }

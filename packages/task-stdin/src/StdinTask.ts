@@ -2,13 +2,12 @@ import { allOrNothing } from "@rsyscall/connection";
 import type { HandleFailure } from "@rsyscall/handle";
 import { taskPath } from "@rsyscall/native";
 import { oneLine, Path, type PathLike } from "@rsyscall/near";
-import type { ChildProcess, Command, Thread } from "@rsyscall/thread";
+import type { Command, Thread } from "@rsyscall/thread";
 import {
-  type Bootstrapped,
   bootstrapThread,
   handshake,
   type LaunchError,
-  type Launched,
+  LaunchedTask,
   launch,
   openSocket,
   passingTransport,
@@ -49,31 +48,7 @@ export interface StdinTaskOptions {
  * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
  * ```
  */
-export class StdinTask {
-  /** The process itself. Its stdin is /dev/null, its stderr is heard by us. */
-  readonly thread: Thread;
-  /** The command, a child of the Thread that launched it. */
-  readonly process: ChildProcess;
-  readonly #ended: Effect.Effect<void>;
-  readonly #launched: Launched;
-
-  private constructor({ thread, ended }: Bootstrapped, launched: Launched) {
-    this.thread = thread;
-    this.process = launched.process;
-    this.#ended = ended();
-    this.#launched = launched;
-  }
-
-  /** Completes when the process has ended, or is out of reach. */
-  ended(): Effect.Effect<void> {
-    return this.#ended;
-  }
-
-  /** What the command, the process and what it runs have written to stderr so far: the last 64 KiB of it. */
-  get stderr(): string {
-    return this.#launched.stderr;
-  }
-
+export class StdinTask extends LaunchedTask {
   /**
    * Runs a command in a child of a Thread, and takes over the process that it leads to. The scope ends both.
    *

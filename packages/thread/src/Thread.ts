@@ -34,6 +34,7 @@ import {
   setns,
   sigprocmask,
   type Task,
+  tracing,
   unshare,
   unshareFiles,
   unshareUser,
@@ -50,6 +51,7 @@ import {
   type PathLike,
   pathText,
   type SyscallFailure,
+  type TraceSink,
 } from "@rsyscall/near";
 import { Cause, Effect, Scope, Sink, Stream } from "effect";
 import type { ChildProcess } from "./ChildProcess.ts";
@@ -98,42 +100,61 @@ export class Thread implements ThreadFields {
   readonly stderr: FileDescriptor;
   readonly scope: Scope.Scope;
   readonly ancestor: Ancestor | undefined;
-  readonly #epoller: () => Effect.Effect<Epoller, HandleFailure>;
-  readonly #beforeChildren: () => Effect.Effect<void, HandleFailure>;
+  readonly #fields: ThreadFields;
 
   constructor(fields: ThreadFields) {
     this.task = fields.task;
     this.connection = fields.connection;
     this.memory = fields.memory;
     this.loader = fields.loader;
-    this.#epoller = fields.epoller;
     this.environ = fields.environ;
     this.stdin = fields.stdin;
     this.stdout = fields.stdout;
     this.stderr = fields.stderr;
     this.scope = fields.scope;
-    this.#beforeChildren = fields.beforeChildren;
     this.ancestor = fields.ancestor;
+    this.#fields = fields;
   }
 
   /** The same process, with some of what makes it comfortable exchanged for other things. */
   with(changes: Partial<ThreadFields>): Thread {
-    return new Thread({
-      ...this,
-      epoller: this.#epoller,
-      beforeChildren: this.#beforeChildren,
-      ...changes,
-    });
+    return new Thread({ ...this.#fields, ...changes });
   }
 
   /** Waits for the process's descriptors. Made when it is first asked for. */
   epoller(): Effect.Effect<Epoller, HandleFailure> {
-    return this.#epoller();
+    return this.#fields.epoller();
   }
 
   /** What has to be done, once, before the process has children. */
   beforeChildren(): Effect.Effect<void, HandleFailure> {
-    return this.#beforeChildren();
+    return this.#fields.beforeChildren();
+  }
+
+  /**
+   * Tells a sink of the process's system calls until the scope closes: of all that are made through handles of the
+   * process, also those that are there already. Its children are traced too, those that are made meanwhile and theirs,
+   * as long as they live. See docs/tracing.md.
+   *
+   * @example
+   * ```ts
+   * import { straceLine } from "@rsyscall/near";
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const thread = yield* LocalThread;
+   *   const child = yield* thread.fork();
+   *   yield* child.trace(({ _tag, call }) => {
+   *     if (_tag === "Ended") console.log(straceLine(call));
+   *   });
+   *   yield* child.chdir("/"); // 4711 12:34:56.123456 chdir("/") = 0 <0.000012>
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
+   */
+  trace(sink: TraceSink): Effect.Effect<void, never, Scope.Scope> {
+    return this.task.decorate(tracing(sink));
   }
 
   /** The signals that are blocked in programs that the process executes or starts. */
@@ -444,9 +465,11 @@ export class Thread implements ThreadFields {
   run(command: Command, options: RunOptions = {}): Effect.Effect<ChildState, HandleFailure> {
     return options.contain
       ? Effect.scoped(
-          Effect.flatMap(containment(this), (starter) => runProcess(starter, command, options)),
+          Effect.flatMap(containment(this.#fields), (starter) =>
+            runProcess(starter, command, options),
+          ),
         )
-      : runProcess(this, command, options);
+      : runProcess(this.#fields, command, options);
   }
 
   /** What makes a child with these options: this process, or one in the child's own pid namespace. */
@@ -454,7 +477,7 @@ export class Thread implements ThreadFields {
     syscall: string,
     { contain = false, detached = false }: ContainOptions & { readonly detached?: boolean },
   ): Effect.Effect<Starter, HandleFailure, Scope.Scope> {
-    if (!contain) return Effect.succeed(this);
+    if (!contain) return Effect.succeed(this.#fields);
     return detached
       ? invalid(
           syscall,
@@ -462,7 +485,7 @@ export class Thread implements ThreadFields {
           detached,
           "false with `contain`, which ends the child with its parent",
         )
-      : containment(this);
+      : containment(this.#fields);
   }
 
   /**

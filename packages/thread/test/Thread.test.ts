@@ -81,7 +81,7 @@ describe("the Thread of a stub", () => {
     }
     const nul = yield* Effect.flip(call.thread.spit(`${directory}/with\0NUL`, "x"));
     // The NUL is not printed as it is.
-    assert.include(nul.message, `open: path is "${directory}/with\\0NUL", and must be`);
+    assert.include(nul.message, `openat: path is "${directory}/with\\0NUL", and must be`);
     assert.deepEqual(readdirSync(directory).toSorted(), ["file", "stub", "stub.sock"]);
   });
 

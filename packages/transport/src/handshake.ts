@@ -118,7 +118,12 @@ const closingFds = (
   socket: AsyncFileDescriptor<Socket>,
 ): Pick<AsyncFileDescriptor, "takeBytes"> => ({
   takeBytes: (size, take) =>
-    Effect.scoped(Effect.map(socket.receiveFds(size, FDS_AT_MOST), ({ bytes }) => take(bytes))),
+    Effect.scoped(
+      Effect.map(socket.receiveFds(size, FDS_AT_MOST), ({ bytes }) => take(bytes)),
+    ).pipe(
+      // They stay in the socket's own table.
+      Effect.catchTag("NamespaceMismatchError", Effect.die),
+    ),
 });
 
 /** Reads into an array of just that size. A buffer that grows would take two or three times as much. */

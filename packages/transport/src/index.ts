@@ -2,6 +2,7 @@ export { type Bootstrapped, bootstrapThread, type Transport } from "./bootstrapT
 export { HandshakeError, type HandshakeProblem, LaunchError, PathTakenError } from "./errors.ts";
 export { type Greeted, type HandshakePolicy, handshake, turnAway } from "./handshake.ts";
 export type { Description } from "./hello.ts";
+export { LaunchedTask } from "./LaunchedTask.ts";
 export { Launched, type LaunchOptions, launch } from "./launch.ts";
 export { type OpenedSocket, openSocket } from "./openSocket.ts";
 export { passingTransport } from "./passingTransport.ts";

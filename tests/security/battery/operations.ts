@@ -285,6 +285,7 @@ const handleOperations: Record<string, Operation> = {
   "Pidfd#waitid": (w) => w.fd(handle.Pidfd).waitid(4),
   "Pidfd#getfd": (w) => w.fd(handle.Pidfd).getfd(Fd(1)),
   "Pointer#read": ({ task }) => Effect.flatMap(task.malloc(Timespec), (pointer) => pointer.read()),
+  "Pointer#free": memory((pointer) => pointer.free()),
   "Pointer#write": memory((pointer) => pointer.write(text)),
   "Pointer#split": memory((pointer, { random }) => pointer.split(random.below(120))),
   "Pointer#readableSplit": memory((pointer) => pointer.readableSplit(5)),
@@ -465,6 +466,8 @@ const threadOperations: Record<string, Operation> = {
   "ChildProcess#pgid": child(({ process }) => process.pgid()),
   "ChildProcess#setpgid": child(({ process }) => process.setpgid()),
   "ChildThread#exec": child((child) => child.exec(program)),
+  "Thread#beforeChildren": (w) => w.thread.beforeChildren(),
+  "Thread#epoller": (w) => w.thread.epoller(),
   "Thread#ptr": (w) => w.thread.ptr("a"),
   "Thread#malloc": (w) => w.thread.malloc(CString, 10),
   "Thread#open": (w) => w.thread.open("a"),
@@ -616,6 +619,7 @@ const passive: ReadonlySet<string> = new Set([
   "Epoll#use",
   "FileDescriptor#borrow",
   "FileDescriptor.opened",
+  "FileDescriptor.releaseAll",
   "FileDescriptor#use",
   "FileDescriptor#useWhenReady",
   "FileDescriptor#narrow",
@@ -631,11 +635,15 @@ const passive: ReadonlySet<string> = new Set([
   "FdTable#closedOnFork",
   "FdTable#notOf",
   "Task#atLeave",
+  "Task#decorate",
+  "Thread#trace",
+  "tracing",
   "Epoller.makeSubsidiary",
   "Epoller#nested",
   "Epoller#hold",
   "Epoller#letGo",
   "ChildProcess#executes",
+  "Thread#with",
   "NativeLoader.makeFromSymbols",
 ]);
 
@@ -652,7 +660,7 @@ const passiveClasses: ReadonlySet<string> = new Set([
 
 /** Getters that give what is known already. */
 const isValue = (name: string): boolean =>
-  /#(is[A-Z]\w*|address|abi|state|command|ancestor|execSigmask|ignoredSignals|toString|toJSON)$/.test(
+  /#(is[A-Z]\w*|invalidError|address|abi|sysif|inheritedDecorators|state|command|ancestor|execSigmask|ignoredSignals|toString|toJSON)$/.test(
     name,
   ) && name !== "Socket#address";
 

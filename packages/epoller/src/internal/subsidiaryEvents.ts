@@ -67,8 +67,8 @@ const takeEvents = (
 ): Effect.Effect<TakeEvents, MallocFailure | BorrowFailure, Scope.Scope> =>
   Effect.gen(function* () {
     const { task } = waiter;
-    const { sysif } = task;
-    if (!(sysif instanceof LocalSyscallInterface))
+    const sysif = LocalSyscallInterface.of(task.sysif);
+    if (sysif === undefined)
       return yield* Effect.die(new TypeError("events are taken in this process"));
     const { epollEvent } = sysif.abi;
     const { size } = epollEvent;

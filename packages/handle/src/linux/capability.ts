@@ -4,14 +4,14 @@ import { Effect } from "effect";
 import { encode } from "../encode.ts";
 import type { MallocFailure } from "../errors.ts";
 import { argument, checked, encoded, int } from "../internal/checked.ts";
-import type { Task } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 
 const headerOf = (pid: number): Uint8Array =>
   encode(CapHeader, { version: LINUX_CAPABILITY_VERSION_3, pid });
 
 /** capget(2): the capabilities (`CAP`) of a task by its pid; 0 stands for the task itself. */
 export const capget = (
-  task: Task,
+  { task }: TaskLike,
   pid: near.Pid | number = 0,
 ): Effect.Effect<CapData, MallocFailure> => {
   const { size } = CapHeader;
@@ -36,7 +36,10 @@ export const capget = (
  * what is not permitted: what was given up does not come back. Capabilities that the kernel does not
  * know are passed over.
  */
-export const capset = (task: Task, capabilities: CapData): Effect.Effect<void, MallocFailure> =>
+export const capset = (
+  { task }: TaskLike,
+  capabilities: CapData,
+): Effect.Effect<void, MallocFailure> =>
   Effect.flatMap(encoded("capset", "capabilities", CapData, capabilities), (bytes) =>
     task.withMemory(CapHeader.size + bytes.length, 8, (header) => {
       const data = near.Address(header + CapHeader.size);

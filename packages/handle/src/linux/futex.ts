@@ -4,11 +4,11 @@ import { Effect } from "effect";
 import { encode } from "../encode.ts";
 import type { MallocFailure, UseAfterFreeError } from "../errors.ts";
 import type { Pointer } from "../Pointer.ts";
-import type { Task } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 
 /** futex(2), FUTEX_WAKE: how many of at most `count` waiters were woken. */
 export const futexWake = (
-  task: Task,
+  { task }: TaskLike,
   word: near.Address,
   count: number,
 ): Effect.Effect<number, near.SyscallFailure> =>
@@ -21,7 +21,7 @@ export const futexWake = (
  * @param timeout in seconds and nanoseconds; undefined waits for ever
  */
 export const futexWait = (
-  task: Task,
+  { task }: TaskLike,
   word: near.Address,
   value: number,
   timeout?: Timespec,
@@ -39,7 +39,7 @@ export const futexWait = (
  * @param memory that stays as long as the task
  */
 export const setRobustFutex = (
-  task: Task,
+  { task }: TaskLike,
   memory: Pointer<ValueOf<typeof RobustFutex>>,
   tid: near.Pid,
 ): Effect.Effect<near.Address, near.SyscallFailure | UseAfterFreeError> =>

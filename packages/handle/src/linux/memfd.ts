@@ -3,13 +3,13 @@ import * as near from "@rsyscall/near";
 import type { Effect, Scope } from "effect";
 import type { FdFailure, MallocFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
-import type { Task } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 
 /** Memory that is a file: linux/memfd.h. */
 export class Memfd extends FileDescriptor {
   /** memfd_create(2), close-on-exec. The name is what /proc shows. */
   static make(
-    task: Task,
+    { task }: TaskLike,
     name: string,
     flags = 0,
   ): Effect.Effect<Memfd, MallocFailure, Scope.Scope> {

@@ -4,11 +4,12 @@ import { Effect, type Scope } from "effect";
 import type { BorrowFailure, IoFailure, MallocFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import type { Task } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 
 /** An epoll instance: sys/epoll.h. */
 export class Epoll extends FileDescriptor {
   /** epoll_create1(2), close-on-exec. */
-  static make(task: Task): Effect.Effect<Epoll, near.SyscallFailure, Scope.Scope> {
+  static make({ task }: TaskLike): Effect.Effect<Epoll, near.SyscallFailure, Scope.Scope> {
     return FileDescriptor.acquire(Epoll, task, near.epollCreate1(task.sysif, EPOLL_CLOEXEC));
   }
 

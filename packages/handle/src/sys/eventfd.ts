@@ -5,13 +5,13 @@ import { encode } from "../encode.ts";
 import type { IoFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { argument, between, checked, encodedBy } from "../internal/checked.ts";
-import type { Task } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 
 /** A counter that can be waited for: sys/eventfd.h. */
 export class Eventfd extends FileDescriptor {
   /** eventfd(2), close-on-exec, from an initial value of 32 bits. `flags` of `EFD`. */
   static make(
-    task: Task,
+    { task }: TaskLike,
     initial = 0,
     flags = 0,
   ): Effect.Effect<Eventfd, near.SyscallFailure, Scope.Scope> {

@@ -4,12 +4,15 @@ import { Effect, type Scope } from "effect";
 import type { FdFailure, IoFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { argument, checked, int } from "../internal/checked.ts";
-import type { Task } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 
 /** Tells what happens to files: sys/inotify.h, inotify(7). */
 export class Inotify extends FileDescriptor {
   /** inotify_init1(2), close-on-exec. `flags` may have IN.NONBLOCK. */
-  static make(task: Task, flags = 0): Effect.Effect<Inotify, near.SyscallFailure, Scope.Scope> {
+  static make(
+    { task }: TaskLike,
+    flags = 0,
+  ): Effect.Effect<Inotify, near.SyscallFailure, Scope.Scope> {
     return FileDescriptor.acquire(
       Inotify,
       task,

@@ -1,7 +1,7 @@
 import * as near from "@rsyscall/near";
 import type { Effect } from "effect";
 import type { MallocFailure } from "../errors.ts";
-import type { Task } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 
 /**
  * mount(2) in the task's mount namespace.
@@ -10,7 +10,7 @@ import type { Task } from "../Task.ts";
  * @param data options of the file system, separated by commas
  */
 export const mount = (
-  task: Task,
+  { task }: TaskLike,
   source: near.PathLike,
   target: near.PathLike,
   type: string | undefined,
@@ -58,7 +58,7 @@ export const mount = (
 
 /** umount2(2); flags of `MNT`. */
 export const umount = (
-  task: Task,
+  { task }: TaskLike,
   target: near.PathLike,
   flags = 0,
 ): Effect.Effect<void, MallocFailure> =>

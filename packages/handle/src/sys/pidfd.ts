@@ -4,13 +4,14 @@ import { Effect, type Scope } from "effect";
 import type { FdFailure, IoFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import type { Task } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 import { ChildState } from "./wait.ts";
 
 /** A process as a descriptor, which is never another process: sys/pidfd.h. Readable once it has ended. */
 export class Pidfd extends FileDescriptor {
   /** pidfd_open(2), close-on-exec. */
   static make(
-    task: Task,
+    { task }: TaskLike,
     pid: near.Pid | number,
     flags = 0,
   ): Effect.Effect<Pidfd, near.SyscallFailure, Scope.Scope> {

@@ -4,6 +4,7 @@ import { Effect } from "effect";
 import type { MallocFailure } from "../errors.ts";
 import { argument, between, checked, encoded, int } from "../internal/checked.ts";
 import type { Task } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 
 /*
  * Operations of prctl(2) by their names: PR_SET_NAME is setName. They are for one task, that is for one
@@ -42,17 +43,17 @@ const isTrue = (value: number): boolean => value !== 0;
 const Name = fixedCString(TASK_COMM_LEN);
 
 /** PR_GET_NAME: the name of the task, as /proc/PID/comm shows it. */
-export const getName = (task: Task): Effect.Effect<string, MallocFailure> =>
+export const getName = ({ task }: TaskLike): Effect.Effect<string, MallocFailure> =>
   task.withResult(Name, (at) => getting(task, "GET_NAME", at));
 
 /** PR_SET_NAME: at most 15 bytes. EINVAL for more, of which the kernel would take the first 15. */
-export const setName = (task: Task, name: string): Effect.Effect<void, MallocFailure> =>
+export const setName = ({ task }: TaskLike, name: string): Effect.Effect<void, MallocFailure> =>
   Effect.flatMap(encoded("prctl", "name", Name, name), (bytes) =>
     task.withBytes(bytes, (at) => set(task, "SET_NAME", at)),
   );
 
 /** PR_GET_PDEATHSIG: the signal that the task gets when its parent ends; 0 for none. */
-export const getPdeathsig = (task: Task): Effect.Effect<number, MallocFailure> =>
+export const getPdeathsig = ({ task }: TaskLike): Effect.Effect<number, MallocFailure> =>
   get(task, "GET_PDEATHSIG");
 
 /**
@@ -65,23 +66,23 @@ export const getPdeathsig = (task: Task): Effect.Effect<number, MallocFailure> =
  * effective ids are not the real ones. Nothing can put it back there.
  */
 export const setPdeathsig = (
-  task: Task,
+  { task }: TaskLike,
   signal: number,
 ): Effect.Effect<void, near.SyscallFailure> => set(task, "SET_PDEATHSIG", signal);
 
 /** PR_GET_NO_NEW_PRIVS */
-export const getNoNewPrivs = (task: Task): Effect.Effect<boolean, near.SyscallFailure> =>
+export const getNoNewPrivs = ({ task }: TaskLike): Effect.Effect<boolean, near.SyscallFailure> =>
   Effect.map(prctl(task, "GET_NO_NEW_PRIVS"), isTrue);
 
 /** PR_SET_NO_NEW_PRIVS: no exec gives privileges from now on. For good, and for all children. */
-export const setNoNewPrivs = (task: Task): Effect.Effect<void, near.SyscallFailure> =>
+export const setNoNewPrivs = ({ task }: TaskLike): Effect.Effect<void, near.SyscallFailure> =>
   set(task, "SET_NO_NEW_PRIVS", 1);
 
 /**
  * PR_GET_DUMPABLE: 1 if the process dumps core, may be traced by its user, and has its files in /proc
  * owned by its user; 0 if not; 2 if it dumps core for root alone. Of all who share its memory.
  */
-export const getDumpable = (task: Task): Effect.Effect<number, near.SyscallFailure> =>
+export const getDumpable = ({ task }: TaskLike): Effect.Effect<number, near.SyscallFailure> =>
   prctl(task, "GET_DUMPABLE");
 
 /**
@@ -89,23 +90,25 @@ export const getDumpable = (task: Task): Effect.Effect<number, near.SyscallFailu
  * /proc/sys/fs/suid_dumpable says, for all who share the memory: of a child of Node's, for Node.
  */
 export const setDumpable = (
-  task: Task,
+  { task }: TaskLike,
   dumpable: number,
 ): Effect.Effect<void, near.SyscallFailure> => set(task, "SET_DUMPABLE", dumpable);
 
 /** PR_GET_KEEPCAPS */
-export const getKeepcaps = (task: Task): Effect.Effect<boolean, near.SyscallFailure> =>
+export const getKeepcaps = ({ task }: TaskLike): Effect.Effect<boolean, near.SyscallFailure> =>
   Effect.map(prctl(task, "GET_KEEPCAPS"), isTrue);
 
 /**
  * PR_SET_KEEPCAPS: whether the permitted capabilities stay when the last user id that was 0 changes.
  * The effective ones go even so. An exec clears it.
  */
-export const setKeepcaps = (task: Task, keep: boolean): Effect.Effect<void, near.SyscallFailure> =>
-  set(task, "SET_KEEPCAPS", keep ? 1 : 0);
+export const setKeepcaps = (
+  { task }: TaskLike,
+  keep: boolean,
+): Effect.Effect<void, near.SyscallFailure> => set(task, "SET_KEEPCAPS", keep ? 1 : 0);
 
 /** PR_GET_CHILD_SUBREAPER: of the process. */
-export const getChildSubreaper = (task: Task): Effect.Effect<boolean, MallocFailure> =>
+export const getChildSubreaper = ({ task }: TaskLike): Effect.Effect<boolean, MallocFailure> =>
   Effect.map(get(task, "GET_CHILD_SUBREAPER"), isTrue);
 
 /**
@@ -113,20 +116,20 @@ export const getChildSubreaper = (task: Task): Effect.Effect<boolean, MallocFail
  * end, as init otherwise does. It then has to wait for them.
  */
 export const setChildSubreaper = (
-  task: Task,
+  { task }: TaskLike,
   subreaper: boolean,
 ): Effect.Effect<void, near.SyscallFailure> => set(task, "SET_CHILD_SUBREAPER", subreaper ? 1 : 0);
 
 /** PR_CAPBSET_READ: whether an exec may give this capability (`CAP`). EINVAL if the kernel has no such. */
 export const capbsetRead = (
-  task: Task,
+  { task }: TaskLike,
   capability: number,
 ): Effect.Effect<boolean, near.SyscallFailure> =>
   Effect.map(prctl(task, "CAPBSET_READ", capability), isTrue);
 
 /** PR_CAPBSET_DROP: no exec gives this capability from now on. Needs CAP_SETPCAP. */
 export const capbsetDrop = (
-  task: Task,
+  { task }: TaskLike,
   capability: number,
 ): Effect.Effect<void, near.SyscallFailure> => set(task, "CAPBSET_DROP", capability);
 
@@ -139,23 +142,23 @@ const ambient = (
 
 /** PR_CAP_AMBIENT_IS_SET: whether an exec of an ordinary program keeps this capability. */
 export const capAmbientIsSet = (
-  task: Task,
+  { task }: TaskLike,
   capability: number,
 ): Effect.Effect<boolean, near.SyscallFailure> =>
   Effect.map(ambient(task, "IS_SET", capability), isTrue);
 
 /** PR_CAP_AMBIENT_RAISE. EPERM unless the capability is permitted and inheritable. */
 export const capAmbientRaise = (
-  task: Task,
+  { task }: TaskLike,
   capability: number,
 ): Effect.Effect<void, near.SyscallFailure> => Effect.asVoid(ambient(task, "RAISE", capability));
 
 /** PR_CAP_AMBIENT_LOWER */
 export const capAmbientLower = (
-  task: Task,
+  { task }: TaskLike,
   capability: number,
 ): Effect.Effect<void, near.SyscallFailure> => Effect.asVoid(ambient(task, "LOWER", capability));
 
 /** PR_CAP_AMBIENT_CLEAR_ALL */
-export const capAmbientClearAll = (task: Task): Effect.Effect<void, near.SyscallFailure> =>
+export const capAmbientClearAll = ({ task }: TaskLike): Effect.Effect<void, near.SyscallFailure> =>
   Effect.asVoid(ambient(task, "CLEAR_ALL"));

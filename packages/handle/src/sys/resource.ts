@@ -4,7 +4,7 @@ import { Effect } from "effect";
 import { encode } from "../encode.ts";
 import type { MallocFailure } from "../errors.ts";
 import { argument, checked, encodedBy, id, int } from "../internal/checked.ts";
-import type { Task } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 
 /** Limits to set: whole numbers, of which RLIM_INFINITY stands for none. */
 export interface NewRlimit {
@@ -27,7 +27,7 @@ export interface NewRlimit {
  * ```
  */
 export const prlimit = (
-  task: Task,
+  { task }: TaskLike,
   pid: near.Pid | number,
   resource: number,
   limit?: NewRlimit,
@@ -59,12 +59,14 @@ export const prlimit = (
 };
 
 /** getrlimit(2): the limits of the task's process for one resource (`RLIMIT`). */
-export const getrlimit = (task: Task, resource: number): Effect.Effect<Rlimit, MallocFailure> =>
-  prlimit(task, 0, resource);
+export const getrlimit = (
+  { task }: TaskLike,
+  resource: number,
+): Effect.Effect<Rlimit, MallocFailure> => prlimit(task, 0, resource);
 
 /** setrlimit(2): sets the limits of the task's process, and gives those before. */
 export const setrlimit = (
-  task: Task,
+  { task }: TaskLike,
   resource: number,
   limit: NewRlimit,
 ): Effect.Effect<Rlimit, MallocFailure> => prlimit(task, 0, resource, limit);
@@ -78,7 +80,7 @@ export const setrlimit = (
  * task's own
  */
 export const getpriority = (
-  task: Task,
+  { task }: TaskLike,
   which: number,
   who: number,
 ): Effect.Effect<number, near.SyscallFailure> =>
@@ -89,7 +91,7 @@ export const getpriority = (
  * is taken as these. EACCES without the right to lower it.
  */
 export const setpriority = (
-  task: Task,
+  { task }: TaskLike,
   which: number,
   who: number,
   nice: number,

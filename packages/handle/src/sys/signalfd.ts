@@ -5,6 +5,7 @@ import type { IoFailure, MallocFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { encoded } from "../internal/checked.ts";
 import type { Task } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 
 const Signals = listOf(SignalfdSiginfo);
 
@@ -19,7 +20,7 @@ const Signals = listOf(SignalfdSiginfo);
 export class Signalfd extends FileDescriptor {
   /** signalfd(2), close-on-exec. `flags` may have SFD.NONBLOCK. */
   static make(
-    task: Task,
+    { task }: TaskLike,
     mask: ReadonlySet<number>,
     flags = 0,
   ): Effect.Effect<Signalfd, MallocFailure, Scope.Scope> {

@@ -44,6 +44,7 @@ import { decodeFds } from "../internal/decodeFds.ts";
 import type { Direction } from "../Patience.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
 import type { Task } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 
 /** What recvmsg(2) gives: bytes, and the descriptors that came with them. */
 export interface Received {
@@ -123,7 +124,7 @@ const UNKNOWN_OPTION = new Set(["ENOPROTOOPT", "EOPNOTSUPP"]);
 
 /** {@link Socket.refuseFds} of several sockets of a task, in one batch. */
 export const refuseFds = (
-  task: Task,
+  { task }: TaskLike,
   sockets: ReadonlyArray<Socket>,
 ): Effect.Effect<void, MallocFailure | BorrowFailure> =>
   Effect.flatMap(
@@ -156,7 +157,7 @@ const isRefusal = (
 export class Socket extends FileDescriptor {
   /** socket(2). `type` may have SOCK.NONBLOCK. */
   static make(
-    task: Task,
+    { task }: TaskLike,
     domain: number,
     type: number,
     protocol = 0,
@@ -170,7 +171,7 @@ export class Socket extends FileDescriptor {
 
   /** socketpair(2) */
   static pair(
-    task: Task,
+    { task }: TaskLike,
     domain: number = AF.UNIX,
     type: number = SOCK.STREAM,
   ): Effect.Effect<[Socket, Socket], MallocFailure, Scope.Scope> {

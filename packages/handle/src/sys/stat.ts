@@ -29,9 +29,14 @@ import type { BorrowFailure, MallocFailure } from "../errors.ts";
 import type { FileDescriptor } from "../FileDescriptor.ts";
 import { argument, checked, int, type Rule } from "../internal/checked.ts";
 import type { Task } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 
 /** stat(2), or lstat(2) with AT.SYMLINK_NOFOLLOW. */
-export const stat = (task: Task, path: PathLike, flags = 0): Effect.Effect<Stat, MallocFailure> =>
+export const stat = (
+  { task }: TaskLike,
+  path: PathLike,
+  flags = 0,
+): Effect.Effect<Stat, MallocFailure> =>
   task.withPath("newfstatat", path, (address) =>
     task.withResult(task.abi.stat, (status) =>
       fstatat(task.sysif, AT.FDCWD, address, status, flags),
@@ -45,7 +50,7 @@ export const stat = (task: Task, path: PathLike, flags = 0): Effect.Effect<Stat,
  * @param mask of `STATX`
  */
 export const statx = (
-  task: Task,
+  { task }: TaskLike,
   path: PathLike,
   flags = 0,
   mask: number = STATX.BASIC_STATS | STATX.BTIME,
@@ -131,7 +136,7 @@ const timeOrUtime: Rule<Timespec> = {
  * AT.SYMLINK_NOFOLLOW. Nanoseconds may be of `UTIME`. Without times both are now.
  */
 export const utimens = (
-  task: Task,
+  { task }: TaskLike,
   path: PathLike,
   time?: { readonly atime: Timespec; readonly mtime: Timespec },
   flags = 0,
@@ -151,7 +156,7 @@ export const utimens = (
 
 /** mkdir(2). The mode is cut by the process's umask. */
 export const mkdir = (
-  task: Task,
+  { task }: TaskLike,
   path: PathLike,
   mode = 0o777,
 ): Effect.Effect<void, MallocFailure> =>
@@ -159,7 +164,7 @@ export const mkdir = (
 
 /** chmod(2): the mode as it is given, whatever the umask. */
 export const chmod = (
-  task: Task,
+  { task }: TaskLike,
   path: PathLike,
   mode: number,
 ): Effect.Effect<void, MallocFailure> =>
@@ -169,5 +174,5 @@ export const chmod = (
  * umask(2): the permissions that new files do not get, for the task and who shares its directory with
  * it (CLONE.FS: all threads of a process). Gives those before.
  */
-export const umask = (task: Task, mask: number): Effect.Effect<number, SyscallFailure> =>
+export const umask = ({ task }: TaskLike, mask: number): Effect.Effect<number, SyscallFailure> =>
   setUmask(task.sysif, mask);

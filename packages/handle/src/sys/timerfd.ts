@@ -4,7 +4,7 @@ import { Effect, type Scope } from "effect";
 import type { IoFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { argument, checked, encoded, int } from "../internal/checked.ts";
-import type { Task } from "../Task.ts";
+import type { TaskLike } from "../TaskLike.ts";
 
 /** What a timer is set to. */
 export interface NewItimerspec {
@@ -23,7 +23,7 @@ export class Timerfd extends FileDescriptor {
    * CAP_WAKE_ALARM. `flags` may have TFD.NONBLOCK.
    */
   static make(
-    task: Task,
+    { task }: TaskLike,
     clock: number,
     flags = 0,
   ): Effect.Effect<Timerfd, near.SyscallFailure, Scope.Scope> {
