@@ -1,5 +1,6 @@
 import { Exit } from "effect";
 import type { SyscallSendError } from "./errors.ts";
+import { oneLine } from "./oneLine.ts";
 
 /**
  * Why a scope closes: the connection to the task that it was for has ended. What the scope gives back then
@@ -21,3 +22,5 @@ export class ConnectionEnd {
     return undefined;
   }
 }
+
+oneLine(ConnectionEnd, ({ sendError }) => sendError("any operation").message);
