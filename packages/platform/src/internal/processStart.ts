@@ -18,6 +18,7 @@ import {
   type ChildThread,
   Environment,
   type ExecutableNotFoundError,
+  fieldsOf,
   type Thread,
   which,
 } from "@rsyscall/thread";
@@ -54,7 +55,7 @@ export const start = (
     Effect.gen(function* () {
       const scope = yield* Effect.scope;
       // The pidfd lives as long as the process or the Thread, and so perhaps longer than the scope.
-      const life = yield* Scope.fork(thread.scope);
+      const life = yield* Scope.fork(fieldsOf(thread).scope);
       return yield* Effect.gen(function* () {
         const passage = yield* Scope.provide(openPassage(thread), life);
         const child = yield* Scope.provide(fork(thread, plan, life), life);
@@ -151,13 +152,15 @@ const endOthers = (target: Target, { ending }: Plan): Effect.Effect<void> =>
 /** Closes the pidfd of a process as soon as there is nothing left to watch. */
 const closeAfter = (
   over: Fiber.Fiber<void>,
-  { scope }: Thread,
+  thread: Thread,
   process: ChildProcess,
   life: Scope.Closeable,
 ): Effect.Effect<void> =>
   Effect.suspend(() => {
     const close = Effect.andThen(Fiber.await(over), Scope.close(life, Exit.void));
-    return process.state === undefined ? Effect.asVoid(Effect.forkIn(close, scope)) : close;
+    return process.state === undefined
+      ? Effect.asVoid(Effect.forkIn(close, fieldsOf(thread).scope))
+      : close;
   });
 
 /** Makes a child of the Thread that will become the program. */
