@@ -266,7 +266,11 @@ export class PersistentTask {
       const pidfd = yield* Scope.provide(Pidfd.make(thread.task, pid), life);
       pidfd.closeOnFork = true;
       yield* pidfd.waitid(W.EXITED | W.NOHANG | W.NOWAIT);
-      return yield* ChildProcess.watch(fieldsOf(thread), { pid: Pid(pid), pidfd, life }, Effect.void);
+      return yield* ChildProcess.watch(
+        fieldsOf(thread),
+        { pid: Pid(pid), pidfd, life },
+        Effect.void,
+      );
     });
   }
 }

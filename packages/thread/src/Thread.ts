@@ -338,7 +338,7 @@ export class Thread implements TaskLike {
    *   const [reader, writer] = yield* thread.pipe();
    *   const child = yield* thread.clone(CLONE.NEWUSER | CLONE.NEWUTS);
    *   // What the parent had is in the child's table as well.
-   *   yield* (yield* writer.inherit(child.task)).dup3(child.stdout);
+   *   yield* (yield* writer.inherit(child)).dup3(child.stdout);
    *   yield* child.exec(thread.environ.sh.args("-c", "hostname inside; hostname"));
    *   yield* writer.close();
    *   console.log(yield* thread.readTextToEof(reader)); // inside
