@@ -1,5 +1,5 @@
 import { syscall } from "@rsyscall/native";
-import { getpid } from "@rsyscall/near";
+import { getpid, TextOutput, textSink, traced } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import koffi from "koffi";
@@ -35,5 +35,24 @@ export const localCall = (thread: Thread, scale: number) =>
       instead: { name: "koffi, untyped", samples: koffis },
       aims: [{ ofFloor: 3 }],
     };
-    return [row];
+    return [row, ...(yield* tracedCall(thread, scale))];
+  });
+
+/** The same, traced: what a sink costs that does nothing, and text that goes to a file. */
+const tracedCall = (thread: Thread, scale: number) =>
+  Effect.gen(function* () {
+    const { sysif } = thread.task;
+    const output = TextOutput.open("/dev/null");
+    const { typed, told, text } = yield* interleaved({
+      typed: timedTogether(400 * scale, getpid(sysif)),
+      told: timedTogether(400 * scale, getpid(traced(sysif, () => {}))),
+      text: timedTogether(400 * scale, getpid(traced(sysif, textSink(output)))),
+    });
+    output.close();
+    const floor = { name: "getpid here, typed", samples: typed };
+    const rows: ReadonlyArray<Row> = [
+      { name: "getpid here, told to a sink", unit: "ns", samples: told, floor },
+      { name: "getpid here, traced as text", unit: "ns", samples: text, floor },
+    ];
+    return rows;
   });

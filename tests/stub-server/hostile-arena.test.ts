@@ -551,7 +551,7 @@ describe("a client in a process of its own", () => {
 });
 
 const hasEnded = (sysif: SyscallInterface): boolean =>
-  sysif instanceof SyscallConnection && sysif.hasEnded;
+  SyscallConnection.of(sysif)?.hasEnded ?? false;
 
 /**
  * Answers requests with random results, and changes random bytes. A failed copy into memory ends the

@@ -66,8 +66,8 @@ export const reasonToSkip = (
 };
 
 /**
- * Looks whether a transport behaves as it should. Gives why it could not be seen, if what it takes is not
- * to be had where the Thread is.
+ * Checks whether a transport behaves as it should. Gives the reason if that could not be checked, because the
+ * place where the Thread is lacks what it takes.
  */
 export const check = (
   behaviour: Behaviour,
@@ -91,7 +91,7 @@ export const check = (
         Effect.provide(LocalThread.layer),
       ),
     );
-    // What does not end may not be interruptible either, so nobody waits for that.
+    // What does not end may not be interruptible either, so its interruption is not waited for.
     const stop = Effect.sync(() => fiber.interruptUnsafe());
     const timeout = transport.timeout ?? "10 seconds";
     const exit = yield* Fiber.await(fiber).pipe(

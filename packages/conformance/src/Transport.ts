@@ -8,7 +8,7 @@ export interface Lacks {
    * become another program.
    */
   readonly ownProcess?: string | undefined;
-  /** Others have descriptors in its table: strangers, whoever started it, or who shares the table. */
+  /** Its table has descriptors of others: of the program that it runs in, or of a task that shares it. */
   readonly ownDescriptors?: string | undefined;
   /** It cannot make children that serve. */
   readonly children?: string | undefined;
@@ -35,7 +35,7 @@ export interface TransportUnderTest {
   readonly cut?: ((thread: Thread) => Effect.Effect<void, unknown>) | undefined;
   /**
    * A program, and its arguments, that gets Threads in the same way and holds them: `holdThreads` of
-   * `@rsyscall/conformance/controller`. Without it, nobody sees what becomes of them when their controller dies.
+   * `@rsyscall/conformance/controller`. Without it, it is not checked what becomes of them when their controller dies.
    */
   readonly controller?: readonly [program: string, ...args: ReadonlyArray<string>] | undefined;
   /** What it cannot do. */

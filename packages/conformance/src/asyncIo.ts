@@ -61,7 +61,7 @@ export const asyncIo: ReadonlyArray<Behaviour> = topic("asynchronous I/O", [
     const reading = yield* beside(afd.readBytes());
     yield* getpid(thread.task.sysif);
     yield* writer.close();
-    const bytes = yield* waiting("the end of a pipe that nobody writes to", Fiber.join(reading));
+    const bytes = yield* waiting("the end of a pipe without a writer", Fiber.join(reading));
     equal(bytes.length, 0, "the bytes at the end");
   }),
 

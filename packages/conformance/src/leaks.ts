@@ -10,7 +10,7 @@ import { beside, cut, newThread, until } from "./internal/subject.ts";
 
 /*
  * What is left behind. The first use may open what stays, for all that come later; so everything is done
- * once before anybody counts.
+ * once before they are counted.
  */
 
 const orUndefined = <A>(look: () => A): A | undefined => {

@@ -81,7 +81,7 @@ export const memory: ReadonlyArray<Behaviour> = topic("memory", [
               for (const other of taken)
                 ok(
                   address + size <= other.address || other.address + other.size <= address,
-                  "memory that is in use must not be given to anybody else",
+                  "memory that is in use must not be allocated again",
                 );
               taken.push({ address, size });
               yield* task.sysif.write(address, pattern(size, taken.length));

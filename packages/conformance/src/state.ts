@@ -109,7 +109,7 @@ export const state: ReadonlyArray<Behaviour> = topic("state of the process", [
       for (const signal of yield* signalSet(thread, pid, "SigIgn"))
         ok(
           ignored.includes(signal),
-          `a program must not ignore signal ${signal}, which nobody has told it to ignore`,
+          `a program must not ignore signal ${signal}, which it was not told to ignore`,
         );
       ok(
         !(yield* signalSet(thread, pid, "SigIgn")).includes(SIG.CHLD),

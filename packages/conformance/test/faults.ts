@@ -3,6 +3,7 @@ import { Errno, F, SIG, SigHow } from "@rsyscall/abi";
 import { sigprocmask } from "@rsyscall/handle";
 import {
   call,
+  decorated,
   SyscallError,
   type SyscallInterface,
   SyscallSendError,
@@ -25,23 +26,17 @@ const through = (
 ): TransportUnderTest => ({
   ...base,
   makeThread: () =>
-    Effect.map(base.makeThread(), (thread) => {
-      const { sysif } = thread.task;
-      const { abi, activityFd } = sysif;
-      const broken: SyscallInterface = {
-        abi,
-        activityFd,
-        syscall: (number, ...words) => sysif.syscall(number, ...words),
-        read: (address, length) => sysif.read(address, length),
-        write: (address, bytes) => sysif.write(address, bytes),
-        barrier: () => sysif.barrier(),
-        close: () => sysif.close(),
-        ...breaking(sysif),
-      };
-      // Its handles know the task, and ask it.
-      Object.defineProperty(thread.task, "sysif", { value: broken });
-      return thread;
-    }),
+    Effect.tap(base.makeThread(), ({ task }) =>
+      task.decorate({
+        decorate: (inner) =>
+          decorated(inner, () => ({
+            direct: undefined,
+            waits: undefined,
+            ...breaking(inner),
+          })),
+        isInherited: false,
+      }),
+    ),
 });
 
 /** A fork to which something was done before anybody has it. */

@@ -21,6 +21,7 @@ import {
   SyscallHangup,
   type SyscallInterface,
   SyscallSendError,
+  undecorated,
   type Word,
   type Words,
 } from "@rsyscall/near";
@@ -56,10 +57,10 @@ export const connectionFields = <M extends MemoryTransport>(
   options: ConnectionOptions<M>,
 ): Effect.Effect<ConnectionFields<M>, HandleFailure> =>
   Effect.flatMap(options.socket.borrow(options.socket.task), (fd) => {
-    const local = options.socket.task.sysif;
-    return local instanceof LocalSyscallInterface
-      ? Effect.succeed({ ...options, fd, local })
-      : Effect.die(new TypeError("a connection's own end must be in this process"));
+    const local = LocalSyscallInterface.of(options.socket.task.sysif);
+    return local === undefined
+      ? Effect.die(new TypeError("a connection's own end must be in this process"))
+      : Effect.succeed({ ...options, fd, local });
   });
 
 /**
@@ -112,6 +113,12 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
     this.#prompt = promptNumbers(abi);
     this.memory = memory(this);
     this.#isCut = isCut ?? (() => false);
+  }
+
+  /** The connection below an interface that may be decorated; undefined if there is none. */
+  static of(sysif: SyscallInterface): SyscallConnection | undefined {
+    const bare = undecorated(sysif);
+    return bare instanceof SyscallConnection ? bare : undefined;
   }
 
   /** Whether calls can no longer be made. */

@@ -81,7 +81,7 @@ export const endWith = (
 ): Effect.Effect<never, SyscallHangup> =>
   Effect.suspend(() => {
     const cause = new Error(problem);
-    if (sysif instanceof SyscallConnection) sysif.fail(cause);
+    SyscallConnection.of(sysif)?.fail(cause);
     return Effect.fail(new SyscallHangup({ syscall, cause }));
   });
 

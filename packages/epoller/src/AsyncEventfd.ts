@@ -57,7 +57,7 @@ export class AsyncEventfd {
     return Effect.flatMap(Eventfd.encodeCount(count), (bytes) => this.#afd.writeAllBytes(bytes));
   }
 
-  /** close(2). Whoever waits fails with a UseAfterFreeError. */
+  /** close(2). Fibers that wait fail with a UseAfterFreeError. */
   close(): Effect.Effect<void, HandleFailure> {
     return this.#afd.close();
   }

@@ -13,7 +13,7 @@ import type { Epoller } from "./Epoller.ts";
 import { type Listener, type Watch, WatchTable } from "./internal/WatchTable.ts";
 import type { Readiness } from "./Readiness.ts";
 
-/** Events that are kept for a stream that nobody reads: as many as the kernel keeps by default. */
+/** Events that are kept for a stream that is not read: as many as the kernel keeps by default. */
 const MOST_EVENTS = 16384;
 
 /** What may be asked for besides events. */
@@ -59,7 +59,7 @@ class Subscription implements Listener {
 
 /**
  * What happens to files, as streams of events, one a watch: inotify(7), without blocking the task. Nothing
- * is read before somebody asks for events. All waits can be interrupted at once, and lose nothing.
+ * is read before events are asked for. All waits can be interrupted at once, and lose nothing.
  *
  * @example
  * ```ts
@@ -97,7 +97,7 @@ export class AsyncInotify {
 
   /**
    * Registers a descriptor and makes it non-blocking, which holds for all who share the open file. Its
-   * events must not be read by anybody else.
+   * events must not be read by anything else.
    */
   static make(
     epoller: Epoller,
@@ -154,10 +154,10 @@ export class AsyncInotify {
     const add = Effect.map(this.handle.addWatch(path, asked | IN.MASK_CREATE), (wd) =>
       this.#watches.begin(wd, listener),
     ).pipe(
-      // Somebody watches it already; what has happened until now is not for this listener.
+      // Another listener watches it already; what has happened until now is not for this one.
       catchErrno("EEXIST", () =>
         Effect.andThen(
-          this.#readIfNobodyDoes,
+          this.#readUnlessReading,
           Effect.map(this.handle.addWatch(path, asked | IN.MASK_ADD), join),
         ),
       ),
@@ -180,7 +180,7 @@ export class AsyncInotify {
         watch.removed = true;
         // The kernel may have removed it before, and all may be over. Its last events are not kept.
         const remove = Effect.ignore(this.handle.rmWatch(watch.wd));
-        return Effect.ignore(Effect.andThen(remove, this.#readIfNobodyDoes));
+        return Effect.ignore(Effect.andThen(remove, this.#readUnlessReading));
       }),
     );
   }
@@ -217,7 +217,7 @@ export class AsyncInotify {
   }
 
   /** Where a reader waits, it knows already that there is nothing. */
-  get #readIfNobodyDoes(): Effect.Effect<void, HandleFailure> {
+  get #readUnlessReading(): Effect.Effect<void, HandleFailure> {
     return Effect.asVoid(this.#reading.withPermitsIfAvailable(1)(this.#read));
   }
 
@@ -242,7 +242,7 @@ export class AsyncInotify {
     );
   }
 
-  /** close(2). Whoever waits for events fails with a UseAfterFreeError. */
+  /** close(2). Fibers that wait for events fail with a UseAfterFreeError. */
   close(): Effect.Effect<void, HandleFailure> {
     return Effect.ensuring(
       this.handle.close(),

@@ -3,6 +3,7 @@ import { type ChildState, type HandleFailure, type Pidfd, pollNow } from "@rsysc
 import { oneLine } from "@rsyscall/near";
 import { Effect, type Scope, Semaphore } from "effect";
 import type { Epoller } from "./Epoller.ts";
+import { Attempts } from "./internal/Attempts.ts";
 import type { Readiness } from "./Readiness.ts";
 
 /**
@@ -27,19 +28,19 @@ import type { Readiness } from "./Readiness.ts";
  */
 export class AsyncPidfd {
   readonly handle: Pidfd;
-  readonly #readiness: Readiness;
-  /** Held by who asks how the process ended: the kernel tells only once. */
+  readonly #attempts: Attempts;
+  /** Held while the kernel is asked how the process ended: it tells only once. */
   readonly #reaping = Semaphore.makeUnsafe(1);
   #state: ChildState | undefined;
 
   private constructor(handle: Pidfd, readiness: Readiness) {
     this.handle = handle;
-    this.#readiness = readiness;
+    this.#attempts = new Attempts(handle, readiness);
   }
 
   /**
-   * Registers a descriptor. Unlike others it does not become non-blocking: for a pidfd that would say
-   * something of waitid(2), which is nobody's to change for all who share it.
+   * Registers a descriptor. Unlike others it does not become non-blocking: O_NONBLOCK of a pidfd changes
+   * waitid(2), for all processes that share it.
    */
   static make(
     epoller: Epoller,
@@ -48,34 +49,18 @@ export class AsyncPidfd {
     return Effect.map(epoller.register(pidfd), (readiness) => new AsyncPidfd(pidfd, readiness));
   }
 
-  /** Waits until the process has ended. It may be a zombie still: see `exit`. */
+  /** Waits until the process has ended. It may still be a zombie: see `exit`. */
   ended(): Effect.Effect<void, HandleFailure> {
-    return Effect.suspend(() => {
-      if (!this.#readiness.isReady(EPOLL.IN)) return this.#waitAndAsk;
-      const edges = this.#readiness.edges(EPOLL.IN);
-      return Effect.flatMap(
-        pollNow(this.handle, POLL.IN),
-        (events): Effect.Effect<void, HandleFailure> => {
-          if (events !== 0) return Effect.void;
-          if (this.#readiness.hasEnded) return Effect.fail(this.#readiness.endError(this.handle));
-          this.#readiness.fell(EPOLL.IN, edges);
-          return this.#waitAndAsk;
-        },
-      );
-    });
-  }
-
-  get #waitAndAsk(): Effect.Effect<void, HandleFailure> {
-    return Effect.andThen(
-      this.#readiness.wait(EPOLL.IN),
-      Effect.suspend(() => this.ended()),
+    const ask = Effect.map(pollNow(this.handle, POLL.IN), (events) =>
+      events === 0 ? "EAGAIN" : events,
     );
+    return Effect.asVoid(this.#attempts.await(EPOLL.IN, ask));
   }
 
   /**
    * Waits until a child of the descriptor's task has ended, and gives how: waitid(2), after which it is no
    * zombie any more. It can be asked again. ECHILD when the process is no child of that task's process, or
-   * somebody else has waited for it; `ended` does not mind.
+   * another has waited for it; `ended` succeeds all the same.
    */
   exit(): Effect.Effect<ChildState, HandleFailure> {
     const reap = Effect.uninterruptible(
@@ -99,12 +84,9 @@ export class AsyncPidfd {
     );
   }
 
-  /** close(2). Whoever waits fails with a UseAfterFreeError. */
+  /** close(2). Fibers that wait fail with a UseAfterFreeError. */
   close(): Effect.Effect<void, HandleFailure> {
-    return Effect.ensuring(
-      this.handle.close(),
-      Effect.sync(() => this.#readiness.end()),
-    );
+    return this.#attempts.close();
   }
 }
 

@@ -1,12 +1,13 @@
 import type { HandleFailure, PtyMaster } from "@rsyscall/handle";
 import { catchErrno, oneLine } from "@rsyscall/near";
-import { Cause, Effect, type Scope, type Sink, Stream } from "effect";
+import { Effect, type Scope, type Sink, type Stream } from "effect";
 import { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
 import type { Epoller } from "./Epoller.ts";
+import { untilEmpty } from "./internal/streams.ts";
 
 /**
  * The user's end of a pseudo-terminal, whose operations wait without blocking its task. It is at its end
- * when nobody has the other end any more.
+ * when the other end is open no more.
  */
 export class AsyncPty {
   readonly handle: PtyMaster;
@@ -34,15 +35,7 @@ export class AsyncPty {
 
   /** What programs write, until the end. Nothing is read before it is asked for. */
   stream(size?: number): Stream.Stream<Uint8Array, HandleFailure> {
-    return Stream.fromPull(
-      Effect.succeed(
-        Effect.flatMap(
-          this.readBytes(size),
-          (bytes): Effect.Effect<readonly [Uint8Array], Cause.Done> =>
-            bytes.length === 0 ? Cause.done() : Effect.succeed([bytes]),
-        ),
-      ),
-    );
+    return untilEmpty(this.readBytes(size));
   }
 
   /** Types all of the bytes, as fast as programs read them. */
@@ -55,7 +48,7 @@ export class AsyncPty {
     return this.#afd.sink;
   }
 
-  /** close(2): SIGHUP for the session, and the end for whoever reads the terminal. */
+  /** close(2): SIGHUP for the session, and the end of the terminal for programs that read it. */
   close(): Effect.Effect<void, HandleFailure> {
     return this.#afd.close();
   }

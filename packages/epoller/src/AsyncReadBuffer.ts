@@ -54,7 +54,7 @@ export class AsyncReadBuffer {
     }
     if (this.#end + bytes.length > this.#bytes.length) {
       // Twice as much as needed, so that a stream that comes byte by byte is not copied with each. Never
-      // in place: the bytes may be somebody else's.
+      // in place: the bytes may belong to the caller.
       const larger = new Uint8Array(2 * (available + bytes.length));
       larger.set(this.#bytes.subarray(this.#start, this.#end));
       this.#bytes = larger;

@@ -1,12 +1,13 @@
-import { EPOLL, type SignalfdSiginfo } from "@rsyscall/abi";
+import type { SignalfdSiginfo } from "@rsyscall/abi";
 import type { HandleFailure, Signalfd } from "@rsyscall/handle";
 import { catchErrno, LocalSyscallInterface, oneLine } from "@rsyscall/near";
-import { Effect, Exit, type Scope, Stream } from "effect";
+import { Effect, type Scope, Stream } from "effect";
 import type { Epoller } from "./Epoller.ts";
-import { type Restore, Turns } from "./internal/Turns.ts";
+import { Attempts } from "./internal/Attempts.ts";
+import type { Kept } from "./internal/Kept.ts";
 import type { Readiness } from "./Readiness.ts";
 
-/** How often a task of another process is asked for signals, while somebody waits for them. */
+/** How often a task of another process is asked for signals, while a fiber waits for them. */
 const POLL_INTERVAL = "10 millis";
 
 type Signals = readonly [SignalfdSiginfo, ...Array<SignalfdSiginfo>];
@@ -15,9 +16,9 @@ type Signals = readonly [SignalfdSiginfo, ...Array<SignalfdSiginfo>];
  * The signals of a task, taken from a signalfd without blocking the task. All waits can be interrupted at
  * once, and take no signal then. They have to be blocked: see `SignalBlock`.
  *
- * A signalfd tells of the signals of whoever polls it. For a task of another process that is not us, even
- * if its epoll instance is here: so such a task is asked a hundred times a second, for as long as somebody
- * waits.
+ * A signalfd tells a process that polls it of that process's own signals. Where the task is another process, its
+ * epoll instance is polled by this one, and tells nothing: so such a task is asked a hundred times a second,
+ * while a fiber waits.
  *
  * In this process, only signals for the thread that runs JavaScript are there for certain (tgkill(2)):
  * Node has others, and those for the process go to one that does not block them.
@@ -45,21 +46,26 @@ type Signals = readonly [SignalfdSiginfo, ...Array<SignalfdSiginfo>];
  */
 export class AsyncSignalfd {
   readonly handle: Signalfd;
-  readonly #readiness: Readiness;
-  readonly #mayBeReady: Effect.Effect<void>;
+  readonly #attempts: Attempts;
   /** Taken for fibers that were interrupted meanwhile. */
-  readonly #kept: Array<SignalfdSiginfo> = [];
-  /** Of those who wait. */
-  readonly #turns = new Turns();
+  readonly #kept: Kept<Signals>;
 
   private constructor(handle: Signalfd, readiness: Readiness) {
     this.handle = handle;
-    this.#readiness = readiness;
-    const wait = readiness.wait(EPOLL.IN);
-    this.#mayBeReady =
-      handle.task.sysif instanceof LocalSyscallInterface
-        ? wait
-        : Effect.raceFirst(wait, Effect.sleep(POLL_INTERVAL));
+    const isOurs = LocalSyscallInterface.of(handle.task.sysif) !== undefined;
+    this.#attempts = new Attempts(handle, readiness, (event) =>
+      isOurs
+        ? readiness.wait(event)
+        : Effect.raceFirst(readiness.wait(event), Effect.sleep(POLL_INTERVAL)),
+    );
+    const kept: Array<Signals> = [];
+    this.#kept = {
+      get isEmpty() {
+        return kept.length === 0;
+      },
+      take: () => Effect.sync(() => kept.shift() as Signals),
+      putBack: (signals) => Effect.sync(() => void kept.unshift(signals)),
+    };
   }
 
   /** Registers a descriptor and makes it non-blocking, which holds for all who share the open file. */
@@ -78,37 +84,13 @@ export class AsyncSignalfd {
    * are one, however often they were sent.
    */
   wait(): Effect.Effect<Signals, HandleFailure> {
-    return Effect.suspend(() => {
-      let taken: Signals | undefined;
-      const take = (restore: Restore) =>
-        Effect.map(this.#next(restore), (signals) => {
-          taken = signals;
-          return signals;
-        });
-      // A fiber that is interrupted while the read is on its way never sees what comes of it.
-      return this.#turns.inTurn(take, (exit) => {
-        if (taken !== undefined && Exit.isFailure(exit)) this.#kept.push(...taken);
-        return undefined;
-      });
-    });
-  }
-
-  /** What is kept, or what there is next. Only the waits are interruptible. */
-  #next(restore: Restore): Effect.Effect<Signals, HandleFailure> {
-    return Effect.suspend(() => {
-      const [first, ...rest] = this.#kept.splice(0);
-      if (first !== undefined) return Effect.succeed<Signals>([first, ...rest]);
-      const edges = this.#readiness.edges(EPOLL.IN);
-      return this.handle.readSignals().pipe(
-        catchErrno("EAGAIN", () => Effect.succeed([])),
-        Effect.flatMap(([first, ...rest]): Effect.Effect<Signals, HandleFailure> => {
-          if (first !== undefined) return Effect.succeed([first, ...rest]);
-          if (this.#readiness.hasEnded) return Effect.fail(this.#readiness.endError(this.handle));
-          this.#readiness.fell(EPOLL.IN, edges);
-          return Effect.andThen(restore(this.#mayBeReady), this.#next(restore));
-        }),
-      );
-    });
+    const read = this.handle.readSignals().pipe(
+      catchErrno("EAGAIN", () => Effect.succeed([])),
+      Effect.map(([first, ...rest]): Signals | "EAGAIN" =>
+        first === undefined ? "EAGAIN" : [first, ...rest],
+      ),
+    );
+    return this.#attempts.take(this.#kept, 1, read, undefined);
   }
 
   /** Every signal, one after another. Nothing is read before it is asked for. */
@@ -116,12 +98,9 @@ export class AsyncSignalfd {
     return Stream.fromPull(Effect.succeed(this.wait()));
   }
 
-  /** close(2). Whoever waits fails with a UseAfterFreeError. */
+  /** close(2). Fibers that wait fail with a UseAfterFreeError. */
   close(): Effect.Effect<void, HandleFailure> {
-    return Effect.ensuring(
-      this.handle.close(),
-      Effect.sync(() => this.#readiness.end()),
-    );
+    return this.#attempts.close();
   }
 }
 

@@ -7,7 +7,7 @@ import { counts, readCount } from "./internal/counts.ts";
 
 /**
  * A timerfd that is waited for without blocking its task. It is set through its handle, also while
- * somebody waits. All waits can be interrupted at once.
+ * a fiber waits. All waits can be interrupted at once.
  *
  * @example
  * ```ts
@@ -58,7 +58,7 @@ export class AsyncTimerfd {
     return counts(this.#afd);
   }
 
-  /** close(2). Whoever waits fails with a UseAfterFreeError. */
+  /** close(2). Fibers that wait fail with a UseAfterFreeError. */
   close(): Effect.Effect<void, HandleFailure> {
     return this.#afd.close();
   }

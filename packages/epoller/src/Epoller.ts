@@ -43,8 +43,8 @@ export class Epoller {
 
   /**
    * An epoller for a task of another host, or of a container that only a stream leads into: it waits for
-   * events itself, as long as somebody wants them, and goes on with whatever else is submitted as soon as
-   * it is. An event takes half a round trip.
+   * events itself, as long as they are wanted, and goes on with any other operation as soon as that is
+   * submitted. An event takes half a round trip.
    *
    * One for each task: for a second one it fails with EBUSY. It fails with ENOSYS where calls do not go
    * over a socket: such a task is on this host, and its epoll instance can be passed.
@@ -82,7 +82,7 @@ export class Epoller {
     };
   }
 
-  /** Somebody waits: the event loop must go on. Every call is followed by one of `letGo`. */
+  /** A fiber waits: the event loop must go on. Every call is followed by one of `letGo`. */
   hold(): void {
     this.#events.hold();
   }
@@ -128,14 +128,15 @@ export class Epoller {
 
   /**
    * Waits until a descriptor may be read or written without blocking. For those on which we may not
-   * set O_NONBLOCK, because strangers share the open file: stdin, a terminal, an inherited pipe.
+   * set O_NONBLOCK, because other processes share the open file: stdin, a terminal, an inherited pipe.
    */
   waitFor(
     fd: FileDescriptor,
     event: typeof EPOLL.IN | typeof EPOLL.OUT,
   ): Effect.Effect<void, HandleFailure> {
-    // A duplicate, because a number can be registered only once, and others may wait for it too; not
-    // one that passes for stdio. EPOLL_CTL_ADD tells what is there already, so nothing is missed.
+    // A duplicate, because a number can be registered only once, and other fibers may wait for it too; from 3
+    // on, because a lower number would be taken for stdio. EPOLL_CTL_ADD tells what is there already, so
+    // nothing is missed.
     return Effect.scoped(
       Effect.gen({ self: this }, function* () {
         const readiness = new Readiness(this.#events.hold, this.#events.letGo);

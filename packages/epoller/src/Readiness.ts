@@ -3,7 +3,7 @@ import { type FileDescriptor, type InvalidHandleError, UseAfterFreeError } from 
 import { type ConnectionEnd, oneLine } from "@rsyscall/near";
 import { Effect } from "effect";
 
-/** Events of which a descriptor is believed to be capable, each with its history. */
+/** What is believed of one event of a descriptor. */
 class Flag {
   /** How many rising edges there were. */
   count = 0;
@@ -16,7 +16,7 @@ class Flag {
  * EAGAIN. To miss a fall costs one EAGAIN; to miss a rise is a deadlock.
  *
  * An event may overtake the EAGAIN of a call that was made before it, because the two come by
- * different ways. So a fall only counts if no edge came since the call was made: whoever calls takes
+ * different ways. So a fall only counts if no edge came since the call was made: the caller takes
  * `edges` before and hands it to `fell`.
  *
  * Starts out ready, so that a use in the wrong direction fails at once instead of waiting for ever.

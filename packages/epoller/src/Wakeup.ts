@@ -1,9 +1,9 @@
 import type { HandleFailure } from "@rsyscall/handle";
 import type { Effect, Scope } from "effect";
 
-/** An event loop that goes on only while somebody waits. An `Epoller` is one. */
+/** An event loop that goes on only while a fiber waits. An `Epoller` is one. */
 export interface Holdable {
-  /** Somebody waits: the loop must go on. Every call is followed by one of `letGo`. */
+  /** A fiber waits: the loop must go on. Every call is followed by one of `letGo`. */
   readonly hold: () => void;
   readonly letGo: () => void;
 }

@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { AF, Bytes, Errno, SOCK, Uint32 } from "@rsyscall/abi";
 import { bindUnix, pipe, Socket, UseAfterFreeError } from "@rsyscall/handle";
 import { it, launchStub, launchStubWith, tempDirectory } from "@rsyscall/harness";
+import { decorated, type Word } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
@@ -101,16 +102,20 @@ describe("AsyncFileDescriptor", () => {
 
 /** Has the first EAGAIN of a task's calls come behind an event, which is told before. */
 const delayEagain = (thread: Thread, happens: Effect.Effect<void>) => {
-  const { sysif } = thread.task;
-  const syscall = sysif.syscall.bind(sysif);
   const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
-  const delayed: typeof syscall = (...call) =>
-    Effect.tap(syscall(...call), (result) => {
-      if (result !== -Errno.EAGAIN) return Effect.void;
-      Object.defineProperty(sysif, "syscall", { value: syscall });
-      return Effect.andThen(happens, Effect.replicateEffect(turn, 5, { discard: true }));
-    });
-  Object.defineProperty(sysif, "syscall", { value: delayed, configurable: true });
+  let isFirst = true;
+  const delay = (result: Word): Effect.Effect<void> => {
+    if (!isFirst || result !== -Errno.EAGAIN) return Effect.void;
+    isFirst = false;
+    return Effect.andThen(happens, Effect.replicateEffect(turn, 5, { discard: true }));
+  };
+  return thread.task.decorate({
+    decorate: (sysif) =>
+      decorated(sysif, ({ syscall }) => ({
+        syscall: (...call) => Effect.tap(syscall.apply(sysif, call), delay),
+      })),
+    isInherited: false,
+  });
 };
 
 for (const [where, threadOf] of [
@@ -127,7 +132,7 @@ for (const [where, threadOf] of [
       const [reader, writer] = yield* pipe(thread.task);
       const afd = yield* thread.makeAfd(reader);
       const path = `/proc/${thread.task.pid}/fd/${writer.near}`;
-      delayEagain(
+      yield* delayEagain(
         thread,
         Effect.sync(() => writeFileSync(path, "meanwhile")),
       );
@@ -141,7 +146,7 @@ for (const [where, threadOf] of [
       const piece = new Uint8Array(65_536);
       yield* afd.writeAllBytes(piece);
       const fd = openSync(`/proc/${thread.task.pid}/fd/${reader.near}`, "r");
-      delayEagain(
+      yield* delayEagain(
         thread,
         Effect.sync(() => assert.equal(readSync(fd, piece), piece.length)),
       );

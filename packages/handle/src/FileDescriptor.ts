@@ -8,11 +8,11 @@ import {
   UseAfterFreeError,
   WrongKindError,
 } from "./errors.ts";
-import { writeAll } from "./internal/writeAll.ts";
 import type { Direction } from "./Patience.ts";
 import type { Pointer, ReadablePointer } from "./Pointer.ts";
 import type { Task } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
+import { nothingWritten, writeAll } from "./writeAll.ts";
 
 /** A class of file descriptor handles. */
 export type FdClass<A extends FileDescriptor> = new (task: Task, near: near.Fd) => A;
@@ -278,15 +278,18 @@ export class FileDescriptor {
     if (!(bytes instanceof Uint8Array)) return this.use((fd) => notBytes(fd, bytes));
     if (bytes.length === 0) return this.use(() => Effect.void);
     return this.task.withBytes(bytes, (address) =>
-      writeAll("write", `fd ${this.near}`, bytes.length, (done) =>
-        this.useWhenReady(EPOLL.OUT, (fd, most) =>
-          near.write(
-            this.task.sysif,
-            fd,
-            near.Address(address + done),
-            Math.min(bytes.length - done, most),
+      writeAll(
+        bytes.length,
+        (done) =>
+          this.useWhenReady(EPOLL.OUT, (fd, most) =>
+            near.write(
+              this.task.sysif,
+              fd,
+              near.Address(address + done),
+              Math.min(bytes.length - done, most),
+            ),
           ),
-        ),
+        nothingWritten("write", `fd ${this.near}`),
       ),
     );
   }

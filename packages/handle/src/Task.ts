@@ -15,8 +15,10 @@ import {
   SyscallError,
   type SyscallFailure,
   type SyscallInterface,
+  sinkOfEnvironment,
 } from "@rsyscall/near";
 import { type Cause, Effect, Scope } from "effect";
+import { type Decorator, tracing } from "./Decorator.ts";
 import { encode } from "./encode.ts";
 import type { SizeError } from "./errors.ts";
 import type { FdTable } from "./FdTable.ts";
@@ -34,7 +36,11 @@ export type MallocFailure = SyscallFailure | OutOfSpaceError;
  * its numbers mean, and memory in its address space.
  */
 export class Task implements far.Task, TaskLike {
-  readonly sysif: SyscallInterface;
+  /** Below all decorators. */
+  readonly #bare: SyscallInterface;
+  #sysif: SyscallInterface;
+  #decorators: ReadonlyArray<Decorator>;
+  readonly #outerPid: Pid;
   /**
    * Its number in its own pid namespace: what getpid(2) says. Others number it otherwise, its parent too if
    * that is in another one: see `ChildProcess.pidIn`.
@@ -73,9 +79,18 @@ export class Task implements far.Task, TaskLike {
       | "allocator"
       | "pageSize"
       | "sigmask"
-    > & { readonly programSignals?: ProgramSignals },
+    > & {
+      readonly programSignals?: ProgramSignals;
+      /** Default: those that the environment asks for, by `RSYSCALL_TRACE`. */
+      readonly decorators?: ReadonlyArray<Decorator>;
+      /** Its number as its parent sees it, for what traces it. Default: its own. */
+      readonly outerPid?: Pid;
+    },
   ) {
-    this.sysif = fields.sysif;
+    this.#bare = fields.sysif;
+    this.#sysif = fields.sysif;
+    this.#decorators = fields.decorators ?? ofEnvironment();
+    this.#outerPid = fields.outerPid ?? fields.pid;
     this.pid = fields.pid;
     this.fdTable = fields.fdTable;
     this.fdTable.join(this);
@@ -86,6 +101,47 @@ export class Task implements far.Task, TaskLike {
     this.pageSize = fields.pageSize;
     this.sigmask = fields.sigmask;
     this.programSignals = fields.programSignals ?? new ProgramSignals({});
+    if (this.#decorators.length > 0) this.#redecorate();
+  }
+
+  /** How system calls are made in the task, and its memory is reached. */
+  get sysif(): SyscallInterface {
+    return this.#sysif;
+  }
+
+  /** Those that the children of the task have too. */
+  get inheritedDecorators(): ReadonlyArray<Decorator> {
+    return this.#decorators.filter(({ isInherited }) => isInherited);
+  }
+
+  /**
+   * Makes the task's system calls through a decorator of its interface, until the scope closes: those of all its
+   * handles, also of older ones. A child that is made meanwhile keeps a decorator that it inherits.
+   */
+  decorate(decorator: Decorator): Effect.Effect<void, never, Scope.Scope> {
+    // The same one may be there twice.
+    const added = { ...decorator };
+    return Effect.asVoid(
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          this.#decorators = [...this.#decorators, added];
+          this.#redecorate();
+        }),
+        () =>
+          Effect.sync(() => {
+            this.#decorators = this.#decorators.filter((other) => other !== added);
+            this.#redecorate();
+          }),
+      ),
+    );
+  }
+
+  #redecorate(): void {
+    this.#sysif = this.#decorators.reduce(
+      (inner, { decorate }) => decorate(inner, this.#outerPid),
+      this.#bare,
+    );
+    this.allocator.goThrough(this.#sysif);
   }
 
   /** Itself: functions that act on a process take a Thread as well, which has a task. See `TaskLike`. */
@@ -276,6 +332,11 @@ export class Task implements far.Task, TaskLike {
     );
   }
 }
+
+const ofEnvironment = (): ReadonlyArray<Decorator> => {
+  const sink = sinkOfEnvironment();
+  return sink === undefined ? [] : [tracing(sink)];
+};
 
 oneLine(Task, ({ pid }) => `process ${pid}`);
 

@@ -3,7 +3,7 @@ import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import type { HandleFailure } from "./errors.ts";
 import type { FileDescriptor } from "./FileDescriptor.ts";
-import { writeAll } from "./internal/writeAll.ts";
+import { nothingWritten, writeAll } from "./writeAll.ts";
 
 /** Bytes that are read and written at a time. */
 const PIECE_SIZE = 1024 * 1024;
@@ -105,14 +105,17 @@ const writePiece = (
   const { task } = file;
   return Effect.flatMap(file.borrow(task), (fd) =>
     task.withBytes(bytes, (address) =>
-      writeAll("pwrite64", `fd ${fd}`, bytes.length, (done) =>
-        near.pwrite(
-          task.sysif,
-          fd,
-          near.Address(address + done),
-          bytes.length - done,
-          offset + done,
-        ),
+      writeAll(
+        bytes.length,
+        (done) =>
+          near.pwrite(
+            task.sysif,
+            fd,
+            near.Address(address + done),
+            bytes.length - done,
+            offset + done,
+          ),
+        nothingWritten("pwrite64", `fd ${fd}`),
       ),
     ),
   );

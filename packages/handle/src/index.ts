@@ -26,6 +26,7 @@ export {
   setsid,
   setuid,
 } from "./credentials.ts";
+export { type Decorator, tracing } from "./Decorator.ts";
 export { Directory, type DirentStatus } from "./dirent.ts";
 export { encode } from "./encode.ts";
 export {
@@ -118,3 +119,4 @@ export {
   truncate,
   unlink,
 } from "./unistd.ts";
+export { nothingWritten, writeAll } from "./writeAll.ts";

@@ -78,23 +78,26 @@ export interface AllocatorOptions {
  * not overlap; their content is undefined.
  */
 export class Allocator {
-  readonly #sysif: SyscallInterface;
+  #sysif: SyscallInterface;
   readonly #mappings: Mappings;
+  /** Whether another task maps and unmaps for this one. */
+  readonly #isLent: boolean;
   readonly #chunkSize: number;
   readonly #chunks: Set<Chunk>;
   readonly #window: Chunk | undefined;
   readonly #stacks: StackPool;
 
   constructor(sysif: SyscallInterface, pageSize: number, options?: AllocatorOptions);
-  constructor(sysif: SyscallInterface, from: Allocator, mappings: Mappings);
+  constructor(sysif: SyscallInterface, from: Allocator, isLent: boolean);
   constructor(
     sysif: SyscallInterface,
     from: Allocator | number,
-    more: AllocatorOptions | Mappings = {},
+    more: AllocatorOptions | boolean = {},
   ) {
     this.#sysif = sysif;
+    this.#isLent = more === true;
     if (from instanceof Allocator) {
-      this.#mappings = more as Mappings;
+      this.#mappings = this.#isLent ? from.#mappings : from.#mappings.share(sysif);
       this.#chunkSize = from.#chunkSize;
       this.#window = from.#window;
       this.#chunks = from.#chunks;
@@ -116,12 +119,18 @@ export class Allocator {
 
   /** The same memory, for another task of the address space. */
   share(sysif: SyscallInterface): Allocator {
-    return new Allocator(sysif, this, this.#mappings.share(sysif));
+    return new Allocator(sysif, this, false);
   }
 
   /** As `share`, and this task maps and unmaps for the other one: because its calls are made at once. */
   lend(sysif: SyscallInterface): Allocator {
-    return new Allocator(sysif, this, this.#mappings);
+    return new Allocator(sysif, this, true);
+  }
+
+  /** Makes the system calls of this allocator through another interface of the same task from now on. */
+  goThrough(sysif: SyscallInterface): void {
+    this.#sysif = sysif;
+    if (!this.#isLent) this.#mappings.goThrough(sysif);
   }
 
   /** The task has left the address space; what it allocated stays until it is freed. */

@@ -45,7 +45,7 @@ interface Account {
  */
 export class Mappings {
   readonly pageSize: number;
-  readonly #sysif: SyscallInterface;
+  #sysif: SyscallInterface;
   readonly #account: Account;
 
   private constructor(sysif: SyscallInterface, pageSize: number, account: Account) {
@@ -75,7 +75,14 @@ export class Mappings {
     return new Mappings(sysif, this.pageSize, this.#account);
   }
 
-  /** Says that a task has left the address space: nothing can be mapped through it any more. */
+  /** Makes the system calls through another interface of the same task from now on. */
+  goThrough(sysif: SyscallInterface): void {
+    const { ways } = this.#account;
+    if (ways.delete(this.#sysif)) ways.add(sysif);
+    this.#sysif = sysif;
+  }
+
+  /** A task has left the address space: nothing can be mapped through it any more. */
   leave(sysif: SyscallInterface): void {
     this.#account.ways.delete(sysif);
   }

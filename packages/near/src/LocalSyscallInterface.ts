@@ -1,6 +1,7 @@
 import { type Abi, abiOf } from "@rsyscall/abi";
 import * as native from "@rsyscall/native";
 import { Effect } from "effect";
+import { undecorated } from "./decorated.ts";
 import { oneLine } from "./oneLine.ts";
 import { perform } from "./perform.ts";
 import type { DirectCalls, SyscallInterface, Word, Words } from "./SyscallInterface.ts";
@@ -21,6 +22,12 @@ export class LocalSyscallInterface implements SyscallInterface, DirectCalls {
 
   constructor(abi: Abi) {
     this.abi = abi;
+  }
+
+  /** The interface of this process below an interface that may be decorated; undefined if it is another task's. */
+  static of(sysif: SyscallInterface): LocalSyscallInterface | undefined {
+    const bare = undecorated(sysif);
+    return bare instanceof LocalSyscallInterface ? bare : undefined;
   }
 
   syscall(number: number, ...words: Words) {

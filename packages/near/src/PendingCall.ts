@@ -11,6 +11,7 @@ export class PendingCall {
   readonly number: number;
   #outcome: Outcome | undefined;
   #onDone: ((outcome: Outcome) => void) | undefined;
+  #observer: ((outcome: Outcome) => void) | undefined;
 
   constructor(number: number) {
     this.number = number;
@@ -32,9 +33,22 @@ export class PendingCall {
     else onDone(this.#outcome);
   }
 
-  /** For who made the call. */
+  /** As `whenDone`, and before it. An observer does not await the call: the connection may take its time with it. */
+  observe(observer: (outcome: Outcome) => void): void {
+    const before = this.#observer;
+    if (this.#outcome !== undefined) observer(this.#outcome);
+    else if (before === undefined) this.#observer = observer;
+    else
+      this.#observer = (outcome) => {
+        before(outcome);
+        observer(outcome);
+      };
+  }
+
+  /** For the interface that made the call. */
   complete(outcome: Outcome): void {
     this.#outcome = outcome;
+    this.#observer?.(outcome);
     this.#onDone?.(outcome);
   }
 }

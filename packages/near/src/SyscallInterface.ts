@@ -61,6 +61,9 @@ export interface SyscallInterface {
    * call in the task on behalf of others must watch it too. None where calls are made directly.
    */
   readonly activityFd: Fd | undefined;
+
+  /** The interface that this one decorates. See `decorated`. */
+  readonly inner?: SyscallInterface | undefined;
 }
 
 /** Bytes on their way to the memory of a task. */

@@ -11,6 +11,7 @@ export { ConnectionEnd } from "./ConnectionEnd.ts";
 export { call } from "./call.ts";
 export * from "./clone.ts";
 export { decoded } from "./decoded.ts";
+export { decorated, undecorated } from "./decorated.ts";
 export {
   type DefinedCall,
   define,
@@ -114,4 +115,12 @@ export * from "./sys/wait.ts";
 export * from "./sys/xattr.ts";
 export { TaggedError } from "./TaggedError.ts";
 export * from "./time.ts";
+export { sinkOfEnvironment, tracedByEnvironment } from "./trace/environment.ts";
+export { eventSink, type TraceEvents } from "./trace/eventSink.ts";
+export { spanSink } from "./trace/spanSink.ts";
+export { TextOutput } from "./trace/TextOutput.ts";
+export { TracedCall, type TracedTask } from "./trace/TracedCall.ts";
+export type { TraceEvent, TraceSink } from "./trace/TraceSink.ts";
+export { straceLine, type TextTarget, textSink } from "./trace/textSink.ts";
+export { type TracedOptions, traced } from "./trace/traced.ts";
 export * from "./unistd.ts";

@@ -22,6 +22,7 @@ export {
   batch,
   type ConnectionError,
   catchErrno,
+  eventSink,
   Fd,
   InvalidArgumentError,
   Path,
@@ -33,6 +34,12 @@ export {
   SyscallHangup,
   type SyscallInterface,
   SyscallSendError,
+  spanSink,
+  straceLine,
+  TextOutput,
+  type TraceEvent,
+  type TraceSink,
+  textSink,
 } from "@rsyscall/near";
 export {
   StubServices,

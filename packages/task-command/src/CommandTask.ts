@@ -49,7 +49,7 @@ const machines: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarc
 
 const ownExecutables = { [machines[process.arch] as string]: taskPath };
 
-/** What others may write before the script does: a login message, for example. */
+/** Bytes that other programs may write before the script does: a login message, for example. */
 const PREAMBLE_SIZE = 64 * 1024;
 
 /**
@@ -157,7 +157,7 @@ export class CommandTask {
         ),
       );
       const bootstrap = Effect.gen(function* () {
-        // What is killed removes nothing.
+        // A script that is killed does not remove its file.
         yield* Effect.onError(begin, () => launched.letEnd(near.shutdown(SHUT.RDWR)));
         const multiplexer = yield* Multiplexer.make(near, accessEpoller);
         const socket = yield* AsyncFileDescriptor.make(accessEpoller, multiplexer.first);
@@ -185,7 +185,7 @@ export class CommandTask {
       yield* Effect.addFinalizer(() => launched.letEnd(near.shutdown(SHUT.RDWR)));
       return new CommandTask(bootstrapped, launched);
     });
-    // A command that leads nowhere may never end by itself.
+    // A command that does not lead to a task may never end by itself.
     return allOrNothing(acquire);
   }
 }
@@ -195,7 +195,7 @@ oneLine(CommandTask, ({ thread, process }) => `${thread} through ${process}`);
 /** A part of a name that cannot be guessed. */
 const newToken = (): string => randomBytes(12).toString("hex");
 
-/** What the end of a stream means on which there was no hello. */
+/** The error of a stream that has ended before the hello. */
 const noTask = (error: StreamError): HandshakeError =>
   error.isBroken
     ? new HandshakeError({
@@ -220,7 +220,7 @@ const sendExecutable = (
         problem: `it leads to a machine ${printable(machine, 100)}, and there are executables for ${[...executables.keys()].join(", ")}: build rsyscall-task for it, and give its path in \`executables\``,
       });
     const line = Buffer.from(`${program.length} ${newToken()}\n`);
-    // Why what has gone takes no more is read behind this.
+    // The reason why it takes no more is read from the stream next.
     yield* catchErrno(
       "EPIPE",
       () => Effect.void,
@@ -301,17 +301,17 @@ const awaitTask = (
           })
         : Effect.void,
   ).pipe(
-    // It has ended without having read all that we said.
+    // It has ended before it has read all that we sent.
     catchErrno("ECONNRESET", (cause) =>
       Effect.fail(new HandshakeError({ kind: "HungUp", problem: "it has ended", cause })),
     ),
   );
 };
 
-/** The exit statuses by which shells, and those who follow them, tell that a program cannot be executed. */
+/** The exit statuses by which shells, and programs like env(1), tell that a program cannot be executed. */
 const CANNOT_EXECUTE: ReadonlyArray<number | undefined> = [126, 127];
 
-/** What to do about an error, where the exit status of the command tells, or that there was no answer. */
+/** Adds a remedy to an error, if the exit status of the command or a timeout suggests one. */
 const advised = (error: LaunchError, { state }: ChildProcess, isSent: boolean): LaunchError => {
   const advice = CANNOT_EXECUTE.includes(state?.exitStatus)
     ? isSent

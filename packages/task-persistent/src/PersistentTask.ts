@@ -58,7 +58,7 @@ export interface StartOptions extends PersistentTaskOptions, Stdio {
   /** The executable `rsyscall-task`, where the parent sees it. Default: the one of this package. */
   readonly executable?: PathLike;
   /**
-   * How long the process waits for a client that has connected, and for its answer to the hello. Nobody else
+   * How long the process waits for a client that has connected, and for its answer to the hello. No other client
    * is served meanwhile. Default 10 seconds.
    */
   readonly patience?: Duration.Input;
@@ -73,7 +73,7 @@ interface Fields {
   readonly ended: () => Effect.Effect<void>;
   readonly path: Path;
   readonly parent: Thread;
-  /** By which its socket is known again; undefined if something else has come to be at the path. */
+  /** Identifies its socket; undefined if something else is at the path by now. */
   readonly own: Stat | undefined;
 }
 
@@ -163,7 +163,7 @@ export class PersistentTask {
       const { socket: listening, own } = yield* listen(parent, absolute, life, patience);
       const command = Command.make(executable, "persistent");
       const server = yield* launchServer(parent, command, listening, { stdout, stderr }, life);
-      // As long as we listen as well, it is the end of the process that tells why nobody answers.
+      // This process has the listening socket too: so only the end of the process tells that there is no answer.
       const connected = connect(parent, absolute, options, server.process.ancestor);
       const fields = yield* Effect.raceFirst(connected, server.failed());
       yield* listening.close();
@@ -203,8 +203,8 @@ export class PersistentTask {
 
   /**
    * Disconnects at once, and leaves the process as it is: what the scope would have closed there stays open.
-   * Calls in flight end as SyscallHangup; if the process is inside one of them, it comes out. Who waits for a
-   * child may go on to do so until the child ends, and cannot be told how.
+   * Calls in flight fail with SyscallHangup; if the process is inside one of them, it leaves the call. Fibers that
+   * wait for a child may go on to wait until the child ends, and are not told how.
    */
   disconnect(): Effect.Effect<void> {
     return this.thread.task.sysif.close();
@@ -226,8 +226,8 @@ export class PersistentTask {
   }
 
   /**
-   * What is open in the process, besides what this controller reaches it through, and what is close-on-fork:
-   * nobody else has a use for it.
+   * What is open in the process, without the descriptors through which this controller reaches it, and those that
+   * are close-on-fork: they are of no use to others.
    */
   descriptors(): Effect.Effect<ReadonlyArray<OpenDescriptor>, HandleFailure> {
     return openDescriptors(this.thread.task);
@@ -255,14 +255,14 @@ export class PersistentTask {
   }
 
   /**
-   * A child of the process, whoever has started it; ECHILD if it is none. The scope only forgets it: the
-   * child goes on.
+   * A child of the process, started by this controller or an earlier one; ECHILD if it is none. The scope only
+   * forgets it: the child goes on.
    */
   adoptChild(pid: number): Effect.Effect<ChildProcess, HandleFailure, Scope.Scope> {
     const { thread } = this;
     return Effect.gen(function* () {
       const life = yield* Scope.fork(yield* Effect.scope);
-      // The number is the child's until it was waited for, and nobody else waits.
+      // The number is the child's until it was waited for, and no other task waits for it.
       const pidfd = yield* Scope.provide(Pidfd.make(thread.task, pid), life);
       pidfd.closeOnFork = true;
       yield* pidfd.waitid(W.EXITED | W.NOHANG | W.NOWAIT);

@@ -14,7 +14,7 @@ import type { HandshakeError, OpenedSocket } from "@rsyscall/transport";
 import { Effect, type Scope } from "effect";
 import { PersistentTaskError, type PersistentTaskErrorReason } from "./errors.ts";
 
-/** What becomes of an error on the way to a task. */
+/** Makes an error of the way to a task. */
 export const failure =
   (path: Path, reason: PersistentTaskErrorReason, problem: string) => (cause: unknown) =>
     new PersistentTaskError({ reason, path: path.text, problem, cause });
@@ -86,7 +86,7 @@ const dialError =
     }
   };
 
-/** A handshake that came to nothing. */
+/** The error of a handshake that has failed. */
 export const handshakeError =
   (path: Path) =>
   (cause: HandshakeError): PersistentTaskError => {

@@ -15,7 +15,7 @@ export interface ChildDescription {
   readonly pid: Pid;
   /** Its arguments, as ps(1) shows them; the name of the program in brackets where there are none. */
   readonly command: string;
-  /** Whether it has ended. Its status is kept until somebody waits for it. */
+  /** Whether it has ended. Its status is kept until it is waited for. */
   readonly hasEnded: boolean;
 }
 

@@ -10,15 +10,15 @@ import type { PersistentTaskError } from "./errors.ts";
 /** Controllers that may wait for their turn. */
 const BACKLOG = 16;
 
-/** Whether a process is to stay when its scope closes. */
+/** Whether a process stays when its scope closes. */
 export interface Life {
   isKept: boolean;
 }
 
-/** A process that listens, or will turn out not to. */
+/** A process that was started to listen. */
 export interface LaunchedServer {
   readonly process: ChildProcess;
-  /** Fails when the process ends: nobody answers then. */
+  /** Fails when the process ends: then there is no answer. */
   readonly failed: () => Effect.Effect<never, HandleFailure | LaunchError>;
   /** Once it runs. */
   readonly started: () => Effect.Effect<void>;
@@ -87,7 +87,7 @@ export const launchServer = (
       const envp = yield* parent.environ.withUpdates(command.envUpdates);
       const cloned = yield* Effect.scoped(
         Effect.gen(function* () {
-          // What the controller has may be a terminal, or a pipe that somebody waits for the end of.
+          // What the controller has may be a terminal, or a pipe for whose end a program waits.
           const nowhere = yield* parent.open("/dev/null", O.RDWR);
           const options = {
             path: command.executable,

@@ -18,7 +18,7 @@ export interface SshTaskOptions extends CommandTaskOptions {
   readonly ssh?: Command;
   /**
    * Whether ssh may ask for passwords and for host keys, on the terminal or through SSH_ASKPASS. Default false.
-   * Whoever is asked needs time: see `timeout`. What it runs for hosts on the way asks as it is configured.
+   * A user who is asked needs time: see `timeout`. The ssh processes for hosts on the way ask as they are configured.
    */
   readonly asks?: boolean;
   /**

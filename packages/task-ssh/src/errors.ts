@@ -1,18 +1,18 @@
 import { printable, printableLines, TaggedError } from "@rsyscall/near";
 import type { LaunchError } from "@rsyscall/transport";
 
-/** Characters of what ssh has said in a message: the end of it, where the reason is. */
+/** Characters of ssh's stderr that a message has: the last ones, where the reason is. */
 const SAID = 4096;
 
 /** What kept ssh(1) from getting to a host. */
 export type SshProblem =
   /** The host's key is not known, or is another one than is known. */
   | "HostKey"
-  /** The host does not take us for who we say we are. */
+  /** The host does not accept our credentials. */
   | "Authentication"
-  /** Its name means no address. */
+  /** Its name has no address. */
   | "UnknownHost"
-  /** There is nobody at its address, or nobody who speaks ssh. */
+  /** Nothing answers at its address, or nothing that speaks ssh. */
   | "Unreachable";
 
 /** ssh(1) has not got to a host. The message is its own, escaped: what a host says before it is known is in it. */
@@ -42,7 +42,7 @@ const patterns: ReadonlyArray<readonly [SshProblem, RegExp]> = [
 /** The exit status of ssh(1) for its own failures; any other is that of the command. */
 const FAILED = /exited with status 255$/;
 
-/** What a launch that has failed tells of ssh, if it was ssh that has failed. */
+/** The error of ssh(1) behind a launch that has failed, if there is one. */
 export const sshError = (destination: string, error: LaunchError): SshError | LaunchError => {
   if (!FAILED.test(error.problem)) return error;
   const found = patterns.find(([, pattern]) => pattern.test(error.stderr));

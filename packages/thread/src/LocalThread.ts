@@ -81,7 +81,7 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
       // Node's own doing, as child_process knows.
       programSignals: new ProgramSignals({ defaulted: [SIG.PIPE, SIG.XFSZ] }),
     });
-    const { release } = yield* task.withResult(Utsname, (buffer) => uname(sysif, buffer));
+    const { release } = yield* task.withResult(Utsname, (buffer) => uname(task.sysif, buffer));
     yield* checkKernel(release);
     yield* learnNamespaces(task);
     task.sigmask = yield* sigprocmask(task, SigHow.BLOCK, new Set());

@@ -19,10 +19,10 @@ import {
   pollNow,
   resetSignal,
   Socket,
-  setns,
   sigprocmask,
   type Task,
   type TaskLike,
+  tracing,
   unshare,
   unshareFiles,
   unshareUser,
@@ -39,6 +39,7 @@ import {
   SyscallError,
   type SyscallFailure,
   SyscallHangup,
+  type TraceSink,
 } from "@rsyscall/near";
 import { Cause, Effect, Scope, Sink, Stream } from "effect";
 import type { ChildProcess } from "./ChildProcess.ts";
@@ -119,6 +120,33 @@ export class Thread implements TaskLike {
   /** Waits for the process's descriptors. Made when it is first asked for. */
   epoller(): Effect.Effect<Epoller, HandleFailure> {
     return this.#fields.epoller();
+  }
+
+  /**
+   * Tells a sink of the process's system calls until the scope closes: of all that are made through handles of the
+   * process, also those that are there already. Its children are traced too, those that are made meanwhile and theirs,
+   * as long as they live. See docs/tracing.md.
+   *
+   * @example
+   * ```ts
+   * import { chdir } from "@rsyscall/handle";
+   * import { straceLine } from "@rsyscall/near";
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const thread = yield* LocalThread;
+   *   const child = yield* thread.fork();
+   *   yield* child.trace(({ _tag, call }) => {
+   *     if (_tag === "Ended") console.log(straceLine(call));
+   *   });
+   *   yield* chdir(child, "/"); // 4711 12:34:56.123456 chdir("/") = 0 <0.000012>
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
+   */
+  trace(sink: TraceSink): Effect.Effect<void, never, Scope.Scope> {
+    return this.task.decorate(tracing(sink));
   }
 
   /** Puts text or bytes into the process's memory; other values with their codec. */
@@ -474,16 +502,6 @@ export class Thread implements TaskLike {
       files,
       Effect.andThen(user, rest === 0 ? Effect.void : unshare(this.task, rest)),
     );
-  }
-
-  /** setns(2): see `setns` of @rsyscall/handle. */
-  setns(fd: FileDescriptor, flags?: number): Effect.Effect<void, HandleFailure> {
-    return setns(this.task, fd, flags);
-  }
-
-  /** chdir(2) */
-  chdir(path: PathLike): Effect.Effect<void, MallocFailure> {
-    return chdir(this.task, path);
   }
 
   /** chroot(2), and into it: the working directory is the new root. */

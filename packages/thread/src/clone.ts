@@ -171,6 +171,8 @@ const makeThread = (
       pageSize,
       sigmask,
       programSignals: programSignals.forChild(),
+      decorators: parent.task.inheritedDecorators,
+      outerPid: pid,
     });
     task.childNamespaces = childNamespaces;
     // The child has these, or copies of them; the parent has no use for them.

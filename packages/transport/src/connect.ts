@@ -47,7 +47,7 @@ export const takeArena = (
   { arena: { address, size }, pageSize }: Description,
 ): Effect.Effect<Arena | undefined, never, Scope.Scope> =>
   memfd !== undefined &&
-  accessTask.sysif instanceof LocalSyscallInterface &&
+  LocalSyscallInterface.of(accessTask.sysif) !== undefined &&
   memfd.task === accessTask &&
   isMemory(address, size, pageSize)
     ? Effect.catch(

@@ -7,7 +7,7 @@ import { Duration, Effect, Fiber, type Scope } from "effect";
 import { HandshakeError, type HandshakeProblem, LaunchError } from "./errors.ts";
 import { Tail } from "./internal/Tail.ts";
 
-/** Of what a command writes to stderr, this much of the end is kept. */
+/** Bytes of stderr tail that are kept. */
 const STDERR_SIZE = 64 * 1024;
 
 /**

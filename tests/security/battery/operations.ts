@@ -493,8 +493,6 @@ const threadOperations: Record<string, Operation> = {
   "Thread#execve": (w) => w.thread.execve("a", ["a"]),
   "Thread#execveat": (w) => w.thread.execveat(w.fd(), "a", ["a"]),
   "Thread#unshare": (w) => w.thread.unshare(CLONE.NEWUSER | CLONE.FILES | CLONE.NEWNS),
-  "Thread#setns": (w) => w.thread.setns(w.fd()),
-  "Thread#chdir": (w) => w.thread.chdir("a"),
   "Thread#chroot": (w) => w.thread.chroot("a"),
   "Thread#unshareFiles": (w) => w.thread.unshareFiles(),
   makeEpoller: (w) => thread.makeEpoller(w.task, w.thread.connection),
@@ -635,6 +633,9 @@ const passive: ReadonlySet<string> = new Set([
   "FdTable#closedOnFork",
   "FdTable#notOf",
   "Task#atLeave",
+  "Task#decorate",
+  "Thread#trace",
+  "tracing",
   "Epoller.makeSubsidiary",
   "Epoller#nested",
   "Epoller#hold",
@@ -657,7 +658,7 @@ const passiveClasses: ReadonlySet<string> = new Set([
 
 /** Getters that give what is known already. */
 const isValue = (name: string): boolean =>
-  /#(is[A-Z]\w*|invalidError|address|abi|state|task|command|ancestor|toString|toJSON)$/.test(
+  /#(is[A-Z]\w*|invalidError|address|abi|sysif|inheritedDecorators|state|task|command|ancestor|toString|toJSON)$/.test(
     name,
   ) && name !== "Socket#address";
 

@@ -1,7 +1,7 @@
 import { TaggedError } from "@rsyscall/near";
 import { Cause, Effect, Exit, Option } from "effect";
 
-/** What a behaviour takes is not to be had here, through no fault of the transport. */
+/** This machine lacks what a behaviour needs, through no fault of the transport. */
 export class NotHere extends TaggedError("NotHere")<{ readonly reason: string }> {
   override get message(): string {
     return this.reason;

@@ -26,7 +26,7 @@ const openFds = (
   );
 
 /**
- * What every program has that this process starts, because somebody has left it open: "number -> what".
+ * What every program has that this process starts, because it was left open in this process: "number -> what".
  * No transport can be blamed for it.
  */
 const leftOpen = (): ReadonlySet<string> =>

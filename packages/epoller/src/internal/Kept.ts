@@ -1,6 +1,6 @@
 import type { Effect } from "effect";
 
-/** What calls have brought for fibers that were interrupted meanwhile: it is given to who asks next. */
+/** What calls have brought for fibers that were interrupted meanwhile: the next fiber that asks gets it. */
 export interface Kept<B, E = never, R = never> {
   readonly isEmpty: boolean;
   /** The next, or as much of it as fits. There must be something. */

@@ -32,5 +32,5 @@ export class KeptBytes implements Kept<Uint8Array> {
   readonly putBack = (bytes: Uint8Array) => Effect.sync(() => this.putBackReceived(plain(bytes)));
 }
 
-/** Bytes of which nothing else is to be said. */
+/** Bytes without descriptors and flags. */
 const plain = (bytes: Uint8Array): Received => ({ bytes, fds: [], flags: 0, length: bytes.length });

@@ -9,11 +9,11 @@ export interface Registration {
 }
 
 /**
- * Who is told of the events of an epoll instance, by the number that the kernel gives back with each.
+ * What is told of the events of an epoll instance, by the number that the kernel gives back with each.
  *
  * Numbers are counted up and never used twice, so an event that was taken before its descriptor was
- * deleted, and is told afterwards, finds nobody. That is as good as to give them back, which must not be
- * done before every wait that was in flight at the deletion has ended. They do not run out: 2^53 of them
+ * deleted, and is told afterwards, finds no registration. Numbers that are used again would need to wait until
+ * every wait that was in flight at the deletion has ended. They do not run out: 2^53 of them
  * are 285 years of a million registrations a second. And they cost nothing, because what was deleted is
  * not in the map.
  */
@@ -35,7 +35,7 @@ export class Registrations {
     this.#byId.delete(id);
   }
 
-  /** Whether nobody will be told anything any more. */
+  /** Whether no registration will be told anything any more. */
   get hasEnded(): boolean {
     return this.#hasEnded;
   }
@@ -57,12 +57,12 @@ export class Registrations {
     return true;
   }
 
-  /** No events will come: whoever waits for one must not wait for ever. */
+  /** No events will come: fibers that wait for one must not wait for ever. */
   end(why?: ConnectionEnd): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#why = why;
-    // Those who are told may delete registrations, or make new ones.
+    // What is told may delete registrations, or make new ones.
     for (const [id, registration] of [...this.#byId]) if (this.#byId.has(id)) registration.end(why);
   }
 }

@@ -9,8 +9,8 @@ export class Turns {
   readonly #waiting = new Set<() => void>();
 
   /**
-   * Does something when it is one's turn, uninterruptible but for what it restores; and then, before it is
-   * anybody else's, what is left to do.
+   * Runs an operation when it is the fiber's turn, uninterruptible but for what it restores; and then `last`,
+   * before it is the turn of another fiber.
    */
   inTurn<A, E, R>(
     operation: (restore: Restore) => Effect.Effect<A, E, R>,
@@ -37,7 +37,7 @@ export class Turns {
     });
   }
 
-  /** Waits until it may be one's turn. */
+  /** Waits until it may be the fiber's turn. */
   readonly #wait: Effect.Effect<void> = Effect.callback((resume) => {
     const wake = () => {
       this.#waiting.delete(wake);
@@ -49,7 +49,7 @@ export class Turns {
     });
   });
 
-  /** It is over, or one no longer waits for it, perhaps when one was woken: the next is. */
+  /** The turn is over, or the fiber no longer waits for one, perhaps after it was woken: the next is woken. */
   #leave(hadTurn: boolean): void {
     if (hadTurn) this.#isTaken = false;
     if (this.#isTaken || this.#waiting.size === 0) return;

@@ -1,6 +1,6 @@
 import { IN, type InotifyEvent } from "@rsyscall/abi";
 
-/** Somebody who is told of the events of a watch, and when it is no more. */
+/** What is told of the events of a watch, and of its end. */
 export interface Listener {
   readonly tell: (event: InotifyEvent) => void;
   readonly end: () => void;
@@ -15,7 +15,7 @@ export interface Watch {
 }
 
 /**
- * Who is meant by a watch descriptor. The kernel may give a number again while events of the watch
+ * Which watch a watch descriptor means. The kernel may give a number again while events of the watch
  * that had it before are still in the queue: the number means the oldest watch whose IN.IGNORED was not
  * seen yet.
  */

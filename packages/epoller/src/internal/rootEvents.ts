@@ -17,7 +17,7 @@ import type { Registrations } from "./Registrations.ts";
 
 /**
  * Events for which the task itself waits. A wait is in flight whenever events are wanted; whatever else
- * is submitted meanwhile ends it, and then there is the next one. One that nobody wants any more stays
+ * is submitted meanwhile ends it, and then there is the next one. One that is not wanted any more stays
  * until then: it costs nothing.
  */
 class RootEvents implements EventSource {

@@ -65,8 +65,8 @@ type TakeEvents = () => ReadonlyArray<EpollEvent> | undefined;
 const takeEvents = (waiter: Epoll): Effect.Effect<TakeEvents, HandleFailure, Scope.Scope> =>
   Effect.gen(function* () {
     const { task } = waiter;
-    const { sysif } = task;
-    if (!(sysif instanceof LocalSyscallInterface))
+    const sysif = LocalSyscallInterface.of(task.sysif);
+    if (sysif === undefined)
       return yield* Effect.die(new TypeError("events are taken in this process"));
     const { epollEvent } = sysif.abi;
     const { size } = epollEvent;

@@ -1,5 +1,11 @@
 import { AT, EPOLL, POLL, S_IF, S_IFMT, STATX, Statx } from "@rsyscall/abi";
-import { type FileDescriptor, fstatx, type HandleFailure, pollNow } from "@rsyscall/handle";
+import {
+  type FileDescriptor,
+  fstatx,
+  type HandleFailure,
+  pollNow,
+  writeAll,
+} from "@rsyscall/handle";
 import * as near from "@rsyscall/near";
 import { fieldsOf, type Thread } from "@rsyscall/thread";
 import { Cause, Effect, Exit, FileSystem, Option, PlatformError } from "effect";
@@ -126,12 +132,13 @@ export class ThreadFile implements FileSystem.File {
 
   /** `writeAll`, whose errors name another method of the service. */
   writeWhole(method: string, buffer: Uint8Array): Effect.Effect<void, Failure> {
-    const writeFrom = (at: number): Effect.Effect<void, Failure> =>
-      Effect.flatMap(this.#write(buffer.subarray(at)), (count) => {
-        if (count === 0 && at < buffer.length) return Effect.fail(writeZero(method, this.#path));
-        return at + count < buffer.length ? writeFrom(at + count) : Effect.void;
-      });
-    return Effect.suspend(() => writeFrom(0));
+    return Effect.suspend(() =>
+      writeAll(
+        buffer.length,
+        (done) => this.#write(buffer.subarray(done)),
+        () => writeZero(method, this.#path),
+      ),
+    );
   }
 
   /** Reads the whole file, wherever the cursor is. */

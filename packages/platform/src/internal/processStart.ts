@@ -1,6 +1,7 @@
 import { O } from "@rsyscall/abi";
 import type { Epoller } from "@rsyscall/epoller";
 import {
+  chdir,
   type FdKind,
   FileDescriptor,
   type HandleFailure,
@@ -259,7 +260,7 @@ const enter = (
           description: `${JSON.stringify(cwd)} cannot be a path`,
         }),
       )
-    : Effect.mapError(child.chdir(cwd), platformError(module, method, cwd));
+    : Effect.mapError(chdir(child, cwd), platformError(module, method, cwd));
 };
 
 /** Opens the child's end of a wire, and our end if there is one. */

@@ -87,7 +87,7 @@ const writeAll = (
   isSocket(afd)
     ? afd.sendAllBytes(bytes)
     : // Node ignores SIGPIPE, and waits for room at less cost.
-      afd.handle.task.sysif instanceof LocalSyscallInterface
+      LocalSyscallInterface.of(afd.handle.task.sysif) !== undefined
       ? afd.writeAllBytes(bytes)
       : writeAllWithoutSignal(epoller, afd.handle, bytes);
 

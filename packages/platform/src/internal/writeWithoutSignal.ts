@@ -1,6 +1,12 @@
 import { EPOLL, SIG, SigHow, Sigset, Timespec } from "@rsyscall/abi";
 import type { Epoller } from "@rsyscall/epoller";
-import type { FileDescriptor, HandleFailure, Task } from "@rsyscall/handle";
+import {
+  type FileDescriptor,
+  type HandleFailure,
+  nothingWritten,
+  type Task,
+  writeAll,
+} from "@rsyscall/handle";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 
@@ -21,7 +27,8 @@ export const writeWithoutSignal = (
   const { sysif } = task;
   const write = near.write(sysif, fd, address, length);
   // Node ignores it. A program that has blocked it may want it to be pending.
-  if (sysif instanceof near.LocalSyscallInterface || task.sigmask.has(SIG.PIPE)) return write;
+  if (near.LocalSyscallInterface.of(sysif) !== undefined || task.sigmask.has(SIG.PIPE))
+    return write;
   return task.withBytes(
     PIPE_SET,
     (set) =>
@@ -45,16 +52,16 @@ export const writeAllWithoutSignal = (
   bytes: Uint8Array,
 ): Effect.Effect<void, HandleFailure> => {
   const { task } = fd;
-  const writeFrom = (address: near.Address, size: number): Effect.Effect<void, HandleFailure> =>
-    Effect.flatMap(fd.borrow(task), (number) =>
-      writeWithoutSignal(task, number, address, size),
-    ).pipe(
-      near.catchErrno("EAGAIN", () => Effect.as(epoller.waitFor(fd, EPOLL.OUT), 0)),
-      Effect.flatMap((count) =>
-        count < size ? writeFrom(near.Address(address + count), size - count) : Effect.void,
-      ),
-    );
-  return bytes.length === 0
-    ? Effect.void
-    : task.withBytes(bytes, (address) => writeFrom(address, bytes.length));
+  if (bytes.length === 0) return Effect.void;
+  return task.withBytes(bytes, (address) => {
+    const write = (done: number): Effect.Effect<number, HandleFailure> =>
+      Effect.flatMap(fd.borrow(task), (number) =>
+        writeWithoutSignal(task, number, near.Address(address + done), bytes.length - done),
+      ).pipe(
+        near.catchErrno("EAGAIN", () =>
+          Effect.andThen(epoller.waitFor(fd, EPOLL.OUT), write(done)),
+        ),
+      );
+    return writeAll(bytes.length, write, nothingWritten("write", `fd ${fd.near}`));
+  });
 };

@@ -1,5 +1,6 @@
-/** What little needs at least, and what much is kept in. */
+/** Small chunk size, in bytes: for a backlog that begins with little. */
 const SMALL = 4096;
+/** Large chunk size. */
 const LARGE = 65536;
 
 /** Bytes that wait, in the order in which they came. Many small parts take no more room than a few large ones. */
@@ -14,7 +15,7 @@ export class Backlog {
     return this.#length;
   }
 
-  /** Copies bytes behind those that wait. */
+  /** Appends a copy of bytes. */
   push(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; ) {
       let last = this.#chunks.at(-1);
@@ -32,14 +33,14 @@ export class Backlog {
     this.#length += bytes.length;
   }
 
-  /** The first of them, without a copy. Empty if there are none. */
+  /** The first chunk, without a copy. Empty if there is none. */
   get first(): Uint8Array {
     const first = this.#chunks[0];
     if (first === undefined) return nothing;
     return first.subarray(this.#start, this.#chunks.length === 1 ? this.#end : first.length);
   }
 
-  /** Forgets so many of the first. */
+  /** Removes the first `length` bytes. */
   drop(length: number): void {
     this.#length -= length;
     this.#start += length;

@@ -1,0 +1,113 @@
+import { EPOLL } from "@rsyscall/abi";
+import type { FileDescriptor, HandleFailure, InvalidHandleError } from "@rsyscall/handle";
+import { Effect, Exit, identity } from "effect";
+import type { Readiness, WaitableEvent } from "../Readiness.ts";
+import type { Kept } from "./Kept.ts";
+import { type Restore, Turns } from "./Turns.ts";
+
+/** Repeats operations on a descriptor that do not wait, and waits for its events in between. */
+export class Attempts {
+  readonly #handle: FileDescriptor;
+  readonly readiness: Readiness;
+  /** Of the fibers that take something from the descriptor. */
+  readonly turns = new Turns();
+
+  readonly #wait: (event: WaitableEvent) => Effect.Effect<void>;
+
+  /** @param wait waits until an event may be there */
+  constructor(
+    handle: FileDescriptor,
+    readiness: Readiness,
+    wait = (event: WaitableEvent) => readiness.wait(event),
+  ) {
+    this.#handle = handle;
+    this.readiness = readiness;
+    this.#wait = wait;
+  }
+
+  /**
+   * Repeats an operation until it does not answer EAGAIN, waiting for the event in between, and makes
+   * something of its result. Only the waits are interruptible. A short read is no reason to wait: a terminal
+   * gives a line, and a packet socket a packet, however many more there are.
+   */
+  retry<B, C, E, R>(
+    event: WaitableEvent,
+    operation: Effect.Effect<B | "EAGAIN", E, R>,
+    restore: Restore,
+    use: (result: B) => C,
+  ): Effect.Effect<C, E | InvalidHandleError, R> {
+    const attempt: Effect.Effect<C, E | InvalidHandleError, R> = Effect.suspend(() => {
+      const edges = this.readiness.edges(event);
+      return Effect.flatMap(operation, (result) =>
+        result === "EAGAIN"
+          ? Effect.andThen(this.waitAfter(event, edges, restore), attempt)
+          : Effect.succeed(use(result)),
+      );
+    });
+    return this.readiness.isReady(event)
+      ? attempt
+      : Effect.andThen(restore(this.#wait(event)), attempt);
+  }
+
+  /** `retry`, for what takes nothing away: an interruption loses no more than the result. */
+  await<B, E, R>(
+    event: WaitableEvent,
+    operation: Effect.Effect<B | "EAGAIN", E, R>,
+  ): Effect.Effect<B, E | InvalidHandleError, R> {
+    return Effect.uninterruptibleMask((restore) => this.retry(event, operation, restore, identity));
+  }
+
+  /** Waits for an event, after an EAGAIN of a call that was made when there were so many edges. */
+  waitAfter(
+    event: WaitableEvent,
+    edges: number,
+    restore: Restore,
+  ): Effect.Effect<void, InvalidHandleError> {
+    return Effect.suspend(() => {
+      if (this.readiness.hasEnded) return Effect.fail(this.readiness.endError(this.#handle));
+      this.readiness.fell(event, edges);
+      return restore(this.#wait(event));
+    });
+  }
+
+  /**
+   * `retry`, for a call that takes something from the descriptor. What it brings for a fiber that was
+   * interrupted meanwhile is kept; so that it comes before what calls behind it bring, one fiber at a time
+   * takes.
+   *
+   * @param use makes something of the result before the fiber can be interrupted. If undefined, the fiber gets the
+   *   result itself, or it is kept.
+   */
+  take<B, C, E, R>(
+    kept: Kept<B, E, R>,
+    size: number,
+    call: Effect.Effect<B | "EAGAIN", E, R>,
+    use: ((result: B) => C) | undefined,
+  ): Effect.Effect<C, E | InvalidHandleError, R> {
+    const next = Effect.suspend(() =>
+      kept.isEmpty || !this.#handle.isValid ? call : kept.take(size),
+    );
+    return Effect.suspend(() => {
+      let taken: { readonly result: B } | undefined;
+      const keep = (result: B): B => {
+        taken = { result };
+        return result;
+      };
+      return this.turns.inTurn(
+        (restore) => this.retry(EPOLL.IN, next, restore, use ?? (keep as (result: B) => never)),
+        (exit) =>
+          taken !== undefined && Exit.isFailure(exit)
+            ? Effect.ignore(kept.putBack(taken.result))
+            : undefined,
+      );
+    });
+  }
+
+  /** close(2). Fibers that wait fail with a UseAfterFreeError. */
+  close(): Effect.Effect<void, HandleFailure> {
+    return Effect.ensuring(
+      this.#handle.close(),
+      Effect.sync(() => this.readiness.end()),
+    );
+  }
+}

@@ -1,0 +1,292 @@
+import {
+  type Abi,
+  Cmsghdr,
+  type Codec,
+  cmsgAlign,
+  Iovec,
+  MSG,
+  Msghdr,
+  SCM,
+  SOL,
+  Uint32,
+} from "@rsyscall/abi";
+import { enumFormat, flagsFormat } from "../Format.ts";
+import type { CodecOf, Content, Count } from "../Memory.ts";
+import type { Word } from "../SyscallInterface.ts";
+import { quoted } from "./quoted.ts";
+import type { Bytes } from "./SeenMemory.ts";
+import { array, ELEMENTS, shownRevents, shownSockaddr, shownValue } from "./shownValue.ts";
+import { formatted, address as shownAddress } from "./shownWord.ts";
+import { shownAs, withoutEnd } from "./special.ts";
+
+/** What is needed to show what an argument of a call points to. */
+export interface Surroundings {
+  readonly abi: Abi;
+  readonly words: ReadonlyArray<Word>;
+  /** What is known of the bytes at an address: at least one of them, or undefined. */
+  readonly at: (address: number) => Bytes | undefined;
+  /** Of the call. */
+  readonly name: string;
+  /** The result, of a call that has ended well. */
+  readonly result?: number | undefined;
+  /** The argument that counts what the result counts; undefined if the result is no count. */
+  readonly counted?: number | undefined;
+}
+
+/** Longer paths are no paths. */
+const PATH_MAX = 4096;
+
+const codecOf = (codec: CodecOf, abi: Abi): Codec<unknown> =>
+  typeof codec === "function" ? codec(abi) : codec;
+
+/** A length, of a call that may say what it likes. Undefined if it is not known. */
+const countOf = (
+  count: Count | { readonly exactly: number },
+  { words, at, result, counted }: Surroundings,
+): number | undefined => {
+  if (typeof count === "object") {
+    if ("exactly" in count) return count.exactly;
+    const bytes = at(Number(words[count.at]));
+    return bytes === undefined || bytes.length < 4 ? undefined : Uint32.decode(bytes);
+  }
+  const most = Number(words[count]);
+  return count === counted && result !== undefined ? Math.min(most, result) : most;
+};
+
+/** How many bytes of memory the kernel may write, at most; 0 of what has no layout here. */
+export const sizeOf = (content: Content, surroundings: Surroundings): number => {
+  switch (content.is) {
+    case "bytes":
+      return countOf(content.length, surroundings) ?? 1;
+    case "sockaddr":
+      return 1;
+    case "value": {
+      const { size } = codecOf(content.codec, surroundings.abi);
+      if (size !== undefined) return size;
+      return content.length === undefined ? 1 : (countOf(content.length, surroundings) ?? 1);
+    }
+    case "array": {
+      const { size = 1 } = codecOf(content.codec, surroundings.abi);
+      return size * (countOf(content.count, surroundings) ?? 1);
+    }
+    case "path":
+    case "string":
+      return 1;
+    default:
+      return 0;
+  }
+};
+
+/** A string up to its NUL; of one whose end is not known, what is known. */
+const untilNul = (bytes: Bytes): { readonly string: Bytes; readonly isCut: boolean } => {
+  const end = bytes.indexOf(0);
+  return { string: end < 0 ? bytes : bytes.subarray(0, end), isCut: end < 0 };
+};
+
+const shownString = (address: number, limit: number | undefined, { at }: Surroundings) => {
+  const bytes = at(address);
+  if (bytes === undefined) return undefined;
+  const { string, isCut } = untilNul(bytes);
+  return quoted(string, limit, isCut);
+};
+
+const word = (bytes: Bytes, offset: number): number =>
+  Number(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(offset, true));
+
+/** An array of addresses of strings, up to NULL; undefined if its end is not known. */
+const pointers = (address: number, { at }: Surroundings): ReadonlyArray<number> | undefined => {
+  const bytes = at(address);
+  if (bytes === undefined) return undefined;
+  const found: Array<number> = [];
+  for (let offset = 0; offset + 8 <= bytes.length; offset += 8) {
+    const pointer = word(bytes, offset);
+    if (pointer === 0) return found;
+    found.push(pointer);
+  }
+  return undefined;
+};
+
+const shownStrings = (address: number, surroundings: Surroundings): string | undefined => {
+  const all = pointers(address, surroundings);
+  if (all === undefined) return undefined;
+  const shown = all
+    .slice(0, ELEMENTS)
+    .map((pointer) => shownString(pointer, undefined, surroundings) ?? shownAddress(pointer));
+  return array(shown, all.length);
+};
+
+/** The environment of a program, which may have secrets in it, and which strace(1) only counts. */
+export const shownEnvironment = (address: number, surroundings: Surroundings): string => {
+  const count = pointers(address, surroundings)?.length;
+  const remark = count === undefined ? "" : ` /* ${count} var${count === 1 ? "" : "s"} */`;
+  return `${shownAddress(address)}${remark}`;
+};
+
+/** @param known what is there, as far as it is known */
+const shownBytes = (known: Bytes, length: number): string =>
+  quoted(known.subarray(0, length), undefined, length > known.length);
+
+const levels = enumFormat("SOL_", SOL);
+const types = enumFormat("SCM_", SCM);
+const messageFlags = flagsFormat("MSG_", MSG);
+
+/** Control messages; undefined if these bytes are none. */
+const shownControl = (bytes: Bytes): string | undefined => {
+  const messages: Array<string> = [];
+  for (let at = 0; at + Cmsghdr.size <= bytes.length; ) {
+    const { length, level, type } = Cmsghdr.decode(bytes.subarray(at));
+    if (length < Cmsghdr.size || at + length > bytes.length) break;
+    const data = bytes.subarray(at + cmsgAlign(Cmsghdr.size), at + length);
+    const isFds = level === SOL.SOCKET && type === SCM.RIGHTS;
+    const numbers = Array.from({ length: data.length >> 2 }, (_, i) =>
+      new DataView(data.buffer, data.byteOffset + 4 * i, 4).getInt32(0, true),
+    );
+    messages.push(
+      `{cmsg_len=${length}, cmsg_level=${formatted(levels, level)}, cmsg_type=${
+        level === SOL.SOCKET ? formatted(types, type) : formatted({ as: "hex" }, type)
+      }, cmsg_data=${isFds ? array(numbers.map(String), numbers.length) : quoted(data)}}`,
+    );
+    at += cmsgAlign(length);
+  }
+  return messages.length === 0 ? undefined : array(messages, messages.length);
+};
+
+/** @param received how many bytes of the data are there, of a message that was received */
+const shownMessage = (bytes: Bytes, { at }: Surroundings, received: number | undefined): string => {
+  const { name, nameLength, iov, iovLength, control, controlLength, flags } = Msghdr.decode(bytes);
+  const nameBytes = at(name)?.subarray(0, nameLength);
+  const shownName =
+    nameBytes !== undefined && nameBytes.length === nameLength && nameLength > 0
+      ? shownSockaddr(nameBytes)
+      : shownAddress(name);
+  const vectors = at(iov);
+  let left = received ?? Number.POSITIVE_INFINITY;
+  const shownVectors =
+    vectors === undefined
+      ? shownAddress(iov)
+      : array(
+          Array.from(
+            { length: Math.min(iovLength, ELEMENTS, Math.floor(vectors.length / Iovec.size)) },
+            (_, i) => {
+              const { base, length } = Iovec.decode(vectors.subarray(i * Iovec.size));
+              const here = Math.min(left, length);
+              left -= here;
+              const known = at(base);
+              const shown = here === 0 ? '""' : known && shownBytes(known, here);
+              return `{iov_base=${shown ?? shownAddress(base)}, iov_len=${length}}`;
+            },
+          ),
+          iovLength,
+        );
+  const controlBytes = at(control)?.subarray(0, controlLength);
+  const isControlKnown = controlBytes !== undefined && controlBytes.length === controlLength;
+  const shownControls = (isControlKnown && shownControl(controlBytes)) || shownAddress(control);
+  return `{msg_name=${shownName}, msg_namelen=${nameLength}, msg_iov=${shownVectors}, msg_iovlen=${iovLength}, ${
+    controlLength > 0 || control !== 0 ? `msg_control=${shownControls}, ` : ""
+  }msg_controllen=${controlLength}, msg_flags=${formatted(messageFlags, flags)}}`;
+};
+
+/** A number that is pointed to is in brackets. */
+const pointed = (type: string, value: unknown): string => {
+  const shown = shownValue(type, value);
+  return typeof value === "number" || typeof value === "bigint" ? `[${shown}]` : shown;
+};
+
+/**
+ * What lies at an address, as strace(1) shows it; undefined if it is not known, or no value of its type.
+ */
+export const shownMemory = (
+  content: Content,
+  address: number,
+  surroundings: Surroundings,
+): string | undefined => {
+  try {
+    return shown(content, address, surroundings);
+  } catch {
+    // The task, or the program, has other bytes there than the type has.
+    return undefined;
+  }
+};
+
+const shown = (
+  content: Content,
+  address: number,
+  surroundings: Surroundings,
+): string | undefined => {
+  const { abi, at, result } = surroundings;
+  switch (content.is) {
+    case "path":
+      return shownString(address, PATH_MAX, surroundings);
+    case "string":
+      return shownString(address, undefined, surroundings);
+    case "strings":
+      return shownStrings(address, surroundings);
+    case "bytes": {
+      const length = countOf(content.length, surroundings);
+      if (length === 0) return '""';
+      const known = at(address);
+      if (length === undefined || known === undefined) return undefined;
+      const all = known.subarray(0, length);
+      if (all.length < length) return shownBytes(all, length);
+      return shownAs(surroundings.name, all) ?? quoted(withoutEnd(surroundings.name, all));
+    }
+    case "sockaddr": {
+      const length = countOf(content.length, surroundings);
+      const known = at(address);
+      if (length === undefined || known === undefined || known.length < Math.min(length, 128))
+        return undefined;
+      return shownSockaddr(known.subarray(0, length));
+    }
+    case "value": {
+      const codec = codecOf(content.codec, abi);
+      const length =
+        content.length === undefined ? undefined : countOf(content.length, surroundings);
+      const known = at(address);
+      const size = codec.size ?? length;
+      if (known === undefined || size === undefined || known.length < size) return undefined;
+      const bytes = known.subarray(0, length === undefined ? size : Math.max(length, size));
+      return codec.name === Msghdr.name
+        ? shownMessage(bytes, surroundings, result)
+        : pointed(codec.name, codec.decode(bytes));
+    }
+    case "array": {
+      const codec = codecOf(content.codec, abi);
+      const { size } = codec;
+      const count = countOf(content.count, surroundings);
+      if (count === 0) return "[]";
+      const known = at(address);
+      if (size === undefined || count === undefined || known === undefined) return undefined;
+      const wanted = Math.min(count, ELEMENTS);
+      if (known.length < wanted * size) return undefined;
+      const elements = Array.from({ length: wanted }, (_, i) =>
+        shownValue(codec.name, codec.decode(known.subarray(i * size, (i + 1) * size))),
+      );
+      return array(elements, count);
+    }
+    default:
+      return undefined;
+  }
+};
+
+/** What poll(2) has found out, as strace(1) shows it behind the result; undefined if it is not known. */
+export const shownEvents = (
+  content: Content,
+  address: number,
+  surroundings: Surroundings,
+): string | undefined => {
+  if (content.is !== "array") return undefined;
+  const codec = codecOf(content.codec, surroundings.abi);
+  if (codec.name !== "struct pollfd" || codec.size === undefined) return undefined;
+  const known = surroundings.at(address);
+  const count = countOf(content.count, surroundings);
+  if (known === undefined || count === undefined) return undefined;
+  const found: Array<string> = [];
+  for (let i = 0; i < Math.min(count, ELEMENTS) && (i + 1) * codec.size <= known.length; i++) {
+    const { fd, revents } = codec.decode(known.subarray(i * codec.size)) as {
+      readonly fd: number;
+      readonly revents: number;
+    };
+    if (revents !== 0) found.push(shownRevents(fd, revents));
+  }
+  return found.length === 0 ? undefined : array(found, found.length);
+};

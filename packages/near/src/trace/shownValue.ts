@@ -1,0 +1,173 @@
+import {
+  AF,
+  CLD,
+  CLONE,
+  decodeSockaddr,
+  EPOLL,
+  fsEncode,
+  major,
+  minor,
+  POLL,
+  RLIM_INFINITY,
+  S_IF,
+  S_IFMT,
+  SA,
+  SIG_DFL,
+  SIG_IGN,
+  signalName,
+} from "@rsyscall/abi";
+import { enumFormat, flagsFormat } from "../Format.ts";
+import { quoted } from "./quoted.ts";
+import { address, formatted, hex } from "./shownWord.ts";
+
+/** Elements of an array that are shown, as strace(1) does by default. */
+export const ELEMENTS = 32;
+
+/** Fields of a struct as they are named in C. */
+const struct = (fields: Readonly<Record<string, string>>): string =>
+  `{${Object.entries(fields)
+    .map(([name, text]) => `${name}=${text}`)
+    .join(", ")}}`;
+
+const text = (value: string): string => quoted(fsEncode(value), 64);
+
+const octal = (value: number): string => formatted({ as: "octal" }, value);
+
+const signal = (value: number): string => formatted({ as: "signal" }, value);
+
+interface Time {
+  readonly seconds: number;
+  readonly nanoseconds: number;
+}
+
+const timespec = ({ seconds, nanoseconds }: Time): string =>
+  struct({ tv_sec: String(seconds), tv_nsec: String(nanoseconds) });
+
+const fileTypes = enumFormat("S_IF", S_IF);
+
+/** Signals without the SIG of their names; most of all as those that are missing. */
+export const sigset = (signals: ReadonlySet<number>): string => {
+  const isMost = signals.size > 42;
+  const shown = Array.from({ length: 64 }, (_, i) => i + 1).filter(
+    (number) => signals.has(number) !== isMost,
+  );
+  const names = shown.map((number) =>
+    number > 32 ? `RT_${number - 32}` : number === 32 ? "RTMIN" : signalName(number).slice(3),
+  );
+  return `${isMost ? "~" : ""}[${names.join(" ")}]`;
+};
+
+const handler = (value: number): string =>
+  value === SIG_DFL ? "SIG_DFL" : value === SIG_IGN ? "SIG_IGN" : hex(value);
+
+const limit = (value: bigint): string => {
+  if (value === RLIM_INFINITY) return "RLIM64_INFINITY";
+  return value > 1024n && value % 1024n === 0n ? `${value / 1024n}*1024` : String(value);
+};
+
+const epollEvents = flagsFormat("EPOLL", EPOLL);
+const pollEvents = flagsFormat("POLL", POLL);
+const cloneFlags = flagsFormat("CLONE_", CLONE);
+const actionFlags = flagsFormat("SA_", SA);
+const childCodes = enumFormat("CLD_", CLD);
+
+/** How strace(1) shows values of a type, by its C name: only what codecs of `@rsyscall/abi` decode gets here. */
+// biome-ignore lint/suspicious/noExplicitAny: the name says which type it is.
+const structs: Readonly<Record<string, (value: any) => string>> = {
+  "struct timespec": timespec,
+  "struct itimerspec": ({ interval, value }) =>
+    struct({ it_interval: timespec(interval), it_value: timespec(value) }),
+  "struct stat": ({ mode, rdev, size }) =>
+    `{st_mode=${formatted(fileTypes, mode & S_IFMT)}|${octal(mode & ~S_IFMT)}, ${
+      (mode & S_IFMT) === S_IF.CHR || (mode & S_IFMT) === S_IF.BLK
+        ? `st_rdev=makedev(${hex(major(rdev))}, ${hex(minor(rdev))})`
+        : `st_size=${size}`
+    }, ...}`,
+  sigset_t: sigset,
+  "struct sigaction": (action) =>
+    struct({
+      sa_handler: handler(action.handler),
+      sa_mask: sigset(action.mask),
+      sa_flags: formatted(actionFlags, action.flags),
+      ...(action.restorer !== 0 && { sa_restorer: hex(action.restorer) }),
+    }),
+  "struct rlimit": ({ cur, max }) => struct({ rlim_cur: limit(cur), rlim_max: limit(max) }),
+  "struct epoll_event": ({ events, data }) =>
+    struct({
+      events: formatted(epollEvents, events),
+      data: struct({ u32: String(BigInt.asUintN(32, BigInt(data))), u64: String(data) }),
+    }),
+  "struct pollfd": ({ fd, events }) =>
+    struct({ fd: String(fd), events: formatted(pollEvents, events) }),
+  "struct utsname": ({ sysname, nodename }) =>
+    `{sysname=${text(sysname)}, nodename=${text(nodename)}, ...}`,
+  siginfo_t: ({ signo, code, pid, uid, status }) =>
+    signo === 0
+      ? "{}"
+      : `{si_signo=${signal(signo)}, si_code=${formatted(childCodes, code)}, si_pid=${pid}, si_uid=${uid}, si_status=${
+          code === CLD.EXITED ? status : signal(status)
+        }, ...}`,
+  "struct clone_args": ({ flags, exitSignal, stack, stackSize }) =>
+    struct({
+      flags: formatted(cloneFlags, flags),
+      exit_signal: signal(Number(exitSignal)),
+      stack: address(stack),
+      stack_size: hex(stackSize),
+    }),
+  "struct winsize": ({ rows, columns, width, height }) =>
+    struct({
+      ws_row: String(rows),
+      ws_col: String(columns),
+      ws_xpixel: String(width ?? 0),
+      ws_ypixel: String(height ?? 0),
+    }),
+};
+
+/** A field, or a value of a type that strace(1) has no form of its own for. */
+const general = (value: unknown): string => {
+  if (typeof value === "string") return text(value);
+  if (value instanceof Uint8Array) return quoted(value);
+  if (value instanceof Set) return `[${[...value].slice(0, ELEMENTS).join(" ")}]`;
+  if (Array.isArray(value)) return array(value.map(general), value.length);
+  if (typeof value === "object" && value !== null)
+    return struct(Object.fromEntries(Object.entries(value).map(([k, v]) => [k, general(v)])));
+  return String(value);
+};
+
+/** A decoded value of a type. */
+export const shownValue = (type: string, value: unknown): string =>
+  (Object.hasOwn(structs, type) ? structs[type] : undefined)?.(value) ?? general(value);
+
+/** @param count how many there are; all of them are shown, or the first */
+export const array = (shown: ReadonlyArray<string>, count: number): string =>
+  `[${shown.slice(0, ELEMENTS).join(", ")}${count > Math.min(shown.length, ELEMENTS) ? ", ..." : ""}]`;
+
+/** What came of a `struct pollfd`. */
+export const shownRevents = (fd: number, revents: number): string =>
+  struct({ fd: String(fd), revents: formatted(pollEvents, revents) });
+
+const families = enumFormat("AF_", AF);
+
+/** A socket address as the kernel has it; undefined for fewer bytes than there should be. */
+export const shownSockaddr = (bytes: Uint8Array): string => {
+  const sockaddr = decodeSockaddr(bytes);
+  switch (sockaddr?.family) {
+    case "unix": {
+      const path = fsEncode(sockaddr.path);
+      if (path.length === 0) return "{sa_family=AF_UNIX}";
+      const name = path[0] === 0 ? `@${quoted(path.subarray(1), 108)}` : quoted(path, 108);
+      return `{sa_family=AF_UNIX, sun_path=${name}}`;
+    }
+    case "inet":
+      return `{sa_family=AF_INET, sin_port=htons(${sockaddr.port}), sin_addr=inet_addr("${sockaddr.address}")}`;
+    case "inet6": {
+      const { port, flowinfo = 0, address, scopeId = 0 } = sockaddr;
+      return `{sa_family=AF_INET6, sin6_port=htons(${port}), sin6_flowinfo=htonl(${flowinfo}), inet_pton(AF_INET6, "${address}", &sin6_addr), sin6_scope_id=${scopeId}}`;
+    }
+    default: {
+      if (bytes.length < 2) return quoted(bytes);
+      const family = (bytes[0] as number) | ((bytes[1] as number) << 8);
+      return `{sa_family=${formatted(families, family)}, sa_data=${quoted(bytes.subarray(2))}}`;
+    }
+  }
+};

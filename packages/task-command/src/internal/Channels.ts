@@ -1,0 +1,274 @@
+import { Errno, SHUT } from "@rsyscall/abi";
+import { isError } from "@rsyscall/near";
+import { FRAME, WINDOW } from "@rsyscall/wire";
+import { Effect, Exit, Scope } from "effect";
+import type { Channel } from "./Channel.ts";
+import { ChannelIds } from "./ChannelIds.ts";
+import type { ChannelTurns } from "./ChannelTurns.ts";
+import type { FrameHandler } from "./FrameReader.ts";
+import type { Output } from "./Output.ts";
+import { cut, keepByte, plantAt } from "./resets.ts";
+import type { SocketCalls } from "./SocketCalls.ts";
+
+/** The channels of a stream: what their sockets and the far side say, and what becomes of that. */
+export class Channels implements FrameHandler {
+  readonly #calls: SocketCalls;
+  readonly #output: Output;
+  readonly #turns: ChannelTurns;
+  readonly #onBroken: (why: string) => void;
+  readonly #open = new Map<number, Channel>();
+  /** Channels that the far side has closed, and of which something is still to be written to their sockets. */
+  readonly #lingering = new Set<Channel>();
+  /** Those that we have closed, until the far side answers, and whether we had sent END before. */
+  readonly #closing = new Map<number, boolean>();
+  /** Whose the frame of DATA is that comes now. Undefined for a channel that is closed. */
+  #receiving: Channel | undefined;
+  readonly ids = new ChannelIds((id) => this.#open.has(id) || this.#closing.has(id));
+  hasEnded = false;
+
+  /** @param onBroken ends the stream, because the far side does not keep to the protocol */
+  constructor(
+    calls: SocketCalls,
+    output: Output,
+    turns: ChannelTurns,
+    onBroken: (why: string) => void,
+  ) {
+    this.#calls = calls;
+    this.#output = output;
+    this.#turns = turns;
+    this.#onBroken = onBroken;
+  }
+
+  get(id: number): Channel | undefined {
+    return this.#open.get(id);
+  }
+
+  add(channel: Channel): void {
+    this.#open.set(channel.id, channel);
+  }
+
+  #has(channel: Channel): boolean {
+    return this.#open.get(channel.id) === channel;
+  }
+
+  /** Channels that are open. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Channels that count at the far side. */
+  get taken(): number {
+    return this.#open.size + this.#closing.size;
+  }
+
+  /**
+   * The stream has ended. The other ends of the sockets first get what came for them, and then ECONNRESET, unless
+   * the far side had sent END.
+   */
+  end(): void {
+    this.hasEnded = true;
+    this.#closing.clear();
+    const channels = [...this.#open.values()];
+    cut(
+      this.#calls,
+      channels.filter(({ gotEnd }) => !gotEnd),
+    );
+    for (const channel of channels) this.#dropWhenWritten(channel);
+  }
+
+  /** What waits to be written to sockets is lost. */
+  endLingering(): void {
+    for (const channel of this.#lingering) {
+      channel.isCut = true;
+      this.drop(channel);
+    }
+  }
+
+  // ---- From the sockets ----
+
+  /** The socket of a channel can be read or written. */
+  onReady(channel: Channel): void {
+    if (channel.unwritten.length > 0) {
+      channel.writeOn(this.#calls);
+      if (channel.cannotWrite) this.#stopWriting(channel);
+      this.#afterWriting(channel);
+    }
+    if (!this.#has(channel)) return;
+    if (channel.saidEnd) {
+      if (this.#calls.hasHungUp(channel.fd)) this.#close(channel);
+      return;
+    }
+    channel.isReadable = true;
+    this.#turns.add(channel);
+  }
+
+  /**
+   * The other end of a channel's socket will be shut down for writing.
+   *
+   * @param fd a number of it
+   */
+  onShutdown(channel: Channel, fd: number): void {
+    if (this.#has(channel)) keepByte(this.#calls, channel, fd);
+  }
+
+  /** A channel's turn: a frame of what its socket has. */
+  read(channel: Channel): void {
+    if (!this.#has(channel)) return;
+    const got = channel.receive(this.#calls, this.#output.dataAt);
+    if (got === -Errno.EAGAIN) {
+      channel.isReadable = false;
+      // All that it had to say has been said by now.
+      if (channel.cannotWrite) this.#close(channel);
+    } else if (isError(got)) this.#close(channel);
+    else if (got === 0) this.#sayEnd(channel);
+    else {
+      this.#output.addData(channel.id, got);
+      channel.credit -= got;
+      this.#turns.add(channel);
+    }
+  }
+
+  #sayEnd(channel: Channel): void {
+    if (channel.cannotWrite || (!channel.gotEnd && this.#calls.hasHungUp(channel.fd))) {
+      this.#close(channel);
+      return;
+    }
+    channel.saidEnd = true;
+    // Credit for what it has said may still come.
+    channel.isReadable = false;
+    this.#output.say(channel.id, FRAME.END);
+    this.#dropIfDone(channel);
+  }
+
+  // ---- From the far side ----
+
+  beginData(id: number, size: number): void {
+    const channel = this.#open.get(id);
+    this.#receiving = channel;
+    if (channel === undefined) return;
+    if (channel.gotEnd) this.broken("data after the end of a channel");
+    else if (size > channel.granted) this.broken("more data than was granted");
+    else channel.granted -= size;
+  }
+
+  takeData(at: number, length: number): void {
+    const channel = this.#receiving;
+    if (channel === undefined || !this.#has(channel)) return;
+    channel.write(this.#calls, at, length);
+    if (channel.cannotWrite) this.#stopWriting(channel);
+    this.#giveCredit(channel);
+  }
+
+  takeFrame(id: number, type: number, credit: number): void {
+    const channel = this.#open.get(id);
+    if (channel === undefined) this.#takeAnswer(id, type);
+    else if (type === FRAME.CREDIT) this.#takeCredit(channel, credit);
+    else if (type === FRAME.END) this.#takeEnd(channel);
+    else this.#takeClose(channel);
+  }
+
+  broken(why: string): void {
+    this.#onBroken(why);
+  }
+
+  #takeCredit(channel: Channel, credit: number): void {
+    if (credit > WINDOW - channel.credit) {
+      this.broken("more credit than a window");
+      return;
+    }
+    channel.credit += credit;
+    this.#turns.add(channel);
+  }
+
+  #takeEnd(channel: Channel): void {
+    if (channel.gotEnd) {
+      this.broken("a channel ends twice");
+      return;
+    }
+    channel.gotEnd = true;
+    this.#afterWriting(channel);
+  }
+
+  #takeClose(channel: Channel): void {
+    this.#say(channel.id, FRAME.CLOSE);
+    this.#dropWhenWritten(channel);
+  }
+
+  /** A frame of a channel that is not there. What is no answer to our CLOSE has crossed it on the way. */
+  #takeAnswer(id: number, type: number): void {
+    const saidEnd = this.#closing.get(id);
+    if (saidEnd === undefined) return;
+    if (type === FRAME.CLOSE || (type === FRAME.END && saidEnd)) this.#closing.delete(id);
+  }
+
+  // ---- What becomes of a channel ----
+
+  #say(id: number, type: number, numbers?: ReadonlyArray<number>): void {
+    this.#output.say(id, type, numbers);
+    this.#turns.schedule();
+  }
+
+  #afterWriting(channel: Channel): void {
+    this.#giveCredit(channel);
+    if (channel.unwritten.length > 0) return;
+    if (this.#lingering.has(channel)) this.drop(channel);
+    else if (channel.gotEnd) {
+      if (!channel.cannotWrite) this.#calls.shutdown(channel.fd, SHUT.WR);
+      this.#dropIfDone(channel);
+    }
+  }
+
+  /** The other end of its socket is not read any more. What was written there before still goes out. */
+  #stopWriting(channel: Channel): void {
+    if (this.#lingering.has(channel)) return;
+    if (channel.saidEnd) this.#close(channel);
+    else {
+      channel.isReadable = true;
+      this.#turns.add(channel);
+    }
+  }
+
+  #giveCredit(channel: Channel): void {
+    if (!this.#has(channel)) return;
+    const credit = channel.takeCredit();
+    if (credit > 0) this.#say(channel.id, FRAME.CREDIT, [credit]);
+  }
+
+  /** Closes a channel because the other end of its socket is closed. */
+  #close(channel: Channel): void {
+    // One that has ended both ways is none any more at the far side.
+    if (!channel.saidEnd || !channel.gotEnd) {
+      this.#closing.set(channel.id, channel.saidEnd);
+      this.#say(channel.id, FRAME.CLOSE);
+    }
+    this.drop(channel);
+  }
+
+  /** Forgets a channel of which nothing more is to be said, and closes its socket. */
+  drop(channel: Channel): void {
+    if (this.#has(channel)) this.#open.delete(channel.id);
+    this.#lingering.delete(channel);
+    channel.unwritten.clear();
+    // So that the other end sees the end of the stream when ours closes, and is not reset.
+    if (!channel.isCut) this.#calls.discard(channel.fd);
+    Effect.runFork(Scope.close(channel.scope, Exit.void));
+  }
+
+  /** `drop`, after all that came was written to its socket. */
+  #dropWhenWritten(channel: Channel): void {
+    if (channel.unwritten.length === 0) {
+      this.drop(channel);
+      return;
+    }
+    this.#open.delete(channel.id);
+    this.#lingering.add(channel);
+    // For when the scope closes before all is written.
+    plantAt(this.#calls, channel);
+    // A process that writes to it is told, and does not wait for us instead of reading.
+    this.#calls.shutdown(channel.fd, SHUT.RD);
+  }
+
+  #dropIfDone(channel: Channel): void {
+    if (channel.saidEnd && channel.gotEnd && channel.unwritten.length === 0) this.drop(channel);
+  }
+}
