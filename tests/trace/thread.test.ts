@@ -1,6 +1,6 @@
 import { O } from "@rsyscall/abi";
 import { SyscallConnection } from "@rsyscall/connection";
-import { open } from "@rsyscall/handle";
+import { chdir, open } from "@rsyscall/handle";
 import { it, launchStub, launchStubWith, worksAsync } from "@rsyscall/harness";
 import { getpid, type TracedCall, type TraceSink } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
