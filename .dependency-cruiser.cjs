@@ -13,6 +13,7 @@ const floors = [
   ["stub-server", "task-stdin", "task-command", "task-persistent", "nix"],
   ["task-ssh"],
   ["platform", "conformance"],
+  ["rsyscall"],
 ];
 
 const packages = (names) => `^packages/(${names.join("|")})/`;

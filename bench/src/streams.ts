@@ -24,7 +24,7 @@ const throughPipe = (thread: Thread) =>
     Effect.gen(function* () {
       const [reader, writer] = yield* thread.pipe();
       const child = yield* thread.fork();
-      yield* (yield* writer.inherit(child.task)).dup3(child.stdout);
+      yield* (yield* writer.inherit(child)).dup3(child.stdout);
       yield* child.exec(Command.make(head, ...args));
       yield* writer.close();
       const from = yield* thread.makeAfd(reader);

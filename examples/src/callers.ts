@@ -1,6 +1,5 @@
-import { StubServer } from "@rsyscall/stub-server";
-import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
+import { StubServer, type Thread } from "rsyscall";
 import { printCall } from "./printCall.ts";
 import { runProgram } from "./runProgram.ts";
 

@@ -1,5 +1,5 @@
-import type { StubCall } from "@rsyscall/stub-server";
 import { Effect } from "effect";
+import type { StubCall } from "rsyscall";
 
 /** Prints the caller, argv and directory of a call. `details` are printed as they are; lines of text are indented. */
 export const printCall = (

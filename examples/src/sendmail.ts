@@ -3,9 +3,8 @@
  * here. Without arguments it brings two callers along; with arguments it runs that command with
  * `sendmail` mocked, and ends with its exit status.
  */
-import { StubServer } from "@rsyscall/stub-server";
-import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
+import { LocalThread, StubServer } from "rsyscall";
 import { gitCommit, shellScript } from "./callers.ts";
 import { printCall } from "./printCall.ts";
 import { runMain } from "./runMain.ts";

@@ -14,7 +14,7 @@ import {
 } from "@rsyscall/harness";
 import { batchThen, getpid } from "@rsyscall/near";
 import { type StubCall, StubServer, type StubServerOptions } from "@rsyscall/stub-server";
-import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { Command, fieldsOf, LocalThread, type Thread } from "@rsyscall/thread";
 import { REQUEST_SIZE } from "@rsyscall/wire";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
@@ -59,7 +59,7 @@ const untilAsleep = (pid: number) =>
 describe("the ring", () => {
   it("carries the calls of a stub, and of its children and theirs", function* () {
     const { call } = yield* launchStub;
-    assert.isTrue(call.thread.memory instanceof Arena);
+    assert.isTrue(fieldsOf(call.thread).memory instanceof Arena);
     yield* usesRing(call.thread, call.pid);
     const child = yield* call.thread.fork();
     yield* usesRing(child, child.process.pid);
@@ -153,7 +153,7 @@ describe("without an arena", () => {
   for (const [name, launched] of Object.entries(stubs))
     it(`${name}, there are sockets`, function* () {
       const call = yield* launched;
-      assert.isUndefined(call.thread.memory);
+      assert.isUndefined(fieldsOf(call.thread).memory);
       yield* usesSocket(call.thread, call.pid);
       yield* worksAsync(call.thread);
       const bytes = new Uint8Array(100_000).fill(3);
@@ -174,7 +174,7 @@ describe("without an arena", () => {
       yield* refuse(first.thread, "memfd_create", errno);
       yield* first.thread.spawn(Command.make(`${directory}/stub`));
       const { thread, pid } = yield* server.accept();
-      assert.isUndefined(thread.memory);
+      assert.isUndefined(fieldsOf(thread).memory);
       yield* usesSocket(thread, pid);
       yield* worksAsync(thread);
       yield* thread.exit(0);
@@ -187,7 +187,7 @@ describe("without an arena", () => {
     const server = yield* StubServer.make(other.thread, directory, "stub");
     yield* start(`${directory}/stub`);
     const { thread, pid } = yield* server.accept();
-    assert.isUndefined(thread.memory);
+    assert.isUndefined(fieldsOf(thread).memory);
     yield* usesSocket(thread, pid);
     yield* worksAsync(thread);
   });
@@ -198,7 +198,7 @@ describe("without an arena", () => {
     const server = yield* StubServer.make(yield* LocalThread, directory, "stub");
     yield* start(`${directory}/stub`);
     const { thread, pid } = yield* server.accept(other.thread);
-    yield* (thread.memory === undefined ? usesSocket : usesRing)(thread, pid);
+    yield* (fieldsOf(thread).memory === undefined ? usesSocket : usesRing)(thread, pid);
     yield* worksAsync(thread);
     const pointer = yield* thread.ptr("text");
     assert.equal(yield* pointer.read(), "text");
@@ -245,7 +245,7 @@ describe("on one CPU for both", () => {
   it("works, and neither spins; with two again, both know", function* () {
     const { task } = yield* LocalThread;
     const { call } = yield* launchStub;
-    const arena = call.thread.memory as Arena;
+    const arena = fieldsOf(call.thread).memory as Arena;
     /** The numbers of CPUs that the server and the client report. */
     const cpus = () => {
       const header = arena.read(arena.address, 16);

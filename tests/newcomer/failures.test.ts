@@ -56,6 +56,6 @@ describe("an operation's type names what it can fail with, and no more", () => {
     expectTypeOf<FailureOf<typeof Epoller.makeRoot>>().toEqualTypeOf<InvalidStateError>();
     expectTypeOf<FailureOf<Environment["set"]>>().toEqualTypeOf<InvalidArgumentError>();
     expectTypeOf<FailureOf<Thread["exit"]>>().toEqualTypeOf<SyscallFailure>();
-    expectTypeOf<FailureOf<Thread["chdir"]>>().toEqualTypeOf<MallocFailure>();
+    expectTypeOf<FailureOf<Thread["chroot"]>>().toEqualTypeOf<MallocFailure>();
   });
 });

@@ -71,4 +71,24 @@ describe("names", () => {
     assert.deepEqual(others.map(nameOf), []);
     yield* Effect.void;
   });
+
+  it("of what acts on a process are those of functions that take a Thread as well as a Task", function* () {
+    const functions = declarations
+      .filter(({ fileName }) => fileName === "handle")
+      .flatMap(({ statements }) => statements)
+      .filter(ts.isVariableStatement)
+      .flatMap(({ declarationList }) => declarationList.declarations)
+      .flatMap(({ name, type }) =>
+        type !== undefined && ts.isFunctionTypeNode(type) ? [{ name, type }] : [],
+      );
+    const firstOf = (type: ts.SignatureDeclarationBase) => type.parameters[0]?.type?.getText();
+    const takesLike = functions.filter(({ type }) => firstOf(type) === "TaskLike");
+    assert.isAbove(takesLike.length, 80);
+    const others = functions.filter(({ type }) => firstOf(type) === "Task");
+    assert.deepEqual(
+      others.map(({ name }) => name.getText()),
+      [],
+    );
+    yield* Effect.void;
+  });
 });

@@ -6,9 +6,12 @@ import { assert, describe } from "vitest";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const packages = readdirSync(`${root}packages`);
 
+const nameOf = (folder: string): string =>
+  JSON.parse(readFileSync(`${root}packages/${folder}/package.json`, "utf8")).name;
+
 describe("the built packages", () => {
   it("are found by require()", function* () {
-    const names = packages.map((name) => `@rsyscall/${name}`);
+    const names = packages.map(nameOf);
     // conformance is for vitest, which cannot be required.
     const wanted = JSON.stringify(names.filter((name) => !name.endsWith("/conformance")));
     const { status, stderr } = yield* execute(

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, readlinkSync, realpathSync, writeFileSync } fr
 import { CLONE, MS, SIG } from "@rsyscall/abi";
 import { namespaceKinds } from "@rsyscall/far";
 import {
+  chdir,
   getcwd,
   mount,
   NamespaceFd,
@@ -102,15 +103,15 @@ describe("namespaces", () => {
     yield* child.unshare(CLONE.NEWNET | CLONE.NEWUTS);
     assert.isFalse(child.task.namespaces.net.is(original));
     // Leaving it for good needs rights in the namespace that owns the other one.
-    const error = (yield* Effect.flip(child.setns(home, CLONE.NEWNET))) as SyscallError;
+    const error = (yield* Effect.flip(setns(child, home, CLONE.NEWNET))) as SyscallError;
     assert.deepInclude({ ...error }, { syscall: "setns", errno: "EPERM" });
     const own = child.task.namespaces.net;
     const mine = yield* NamespaceFd.make(child.task, "net");
     yield* child.unshare(CLONE.NEWNET);
     assert.isFalse(child.task.namespaces.net.is(own));
-    const wrong = (yield* Effect.flip(child.setns(mine, CLONE.NEWUTS))) as SyscallError;
+    const wrong = (yield* Effect.flip(setns(child, mine, CLONE.NEWUTS))) as SyscallError;
     assert.equal(wrong.errno, "EINVAL");
-    yield* child.setns(mine);
+    yield* setns(child, mine);
     assert.isTrue(child.task.namespaces.net.is(own));
     believedRight(child.task, child.process.pid);
   });
@@ -121,7 +122,7 @@ describe("namespaces", () => {
     yield* leader.unshare(CLONE.NEWUSER | CLONE.NEWUTS | CLONE.NEWIPC);
     const joining = yield* thread.fork();
     const pidfd = yield* Pidfd.make(joining.task, leader.process.pid);
-    yield* joining.setns(pidfd, CLONE.NEWUSER | CLONE.NEWUTS);
+    yield* setns(joining, pidfd, CLONE.NEWUSER | CLONE.NEWUTS);
     assert.isTrue(joining.task.namespaces.uts.is(leader.task.namespaces.uts));
     assert.isFalse(joining.task.namespaces.ipc.is(leader.task.namespaces.ipc));
     believedRight(joining.task, joining.process.pid);
@@ -263,10 +264,10 @@ describe("mounts and roots", () => {
 
   it("and directories are those of the process that changes them", function* () {
     const child = yield* (yield* LocalThread).fork();
-    yield* child.chdir("/usr");
+    yield* chdir(child, "/usr");
     assert.equal(readlinkSync(`/proc/${child.process.pid}/cwd`), "/usr");
     assert.notEqual(process.cwd(), "/usr");
-    const error = (yield* Effect.flip(child.chdir("/no/such"))) as SyscallError;
+    const error = (yield* Effect.flip(chdir(child, "/no/such"))) as SyscallError;
     assert.deepInclude({ ...error }, { syscall: "chdir", errno: "ENOENT", subject: "/no/such" });
   });
 });

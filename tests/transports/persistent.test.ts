@@ -17,7 +17,7 @@ import { SyscallHangup } from "@rsyscall/near";
 import { CommandTask } from "@rsyscall/task-command";
 import { PersistentTask, PersistentTaskError } from "@rsyscall/task-persistent";
 import { StdinTask } from "@rsyscall/task-stdin";
-import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { Command, fieldsOf, LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
 
@@ -60,7 +60,7 @@ describe("a persistent task behind another transport", () => {
         if (!hasEnded(pid)) process.kill(pid, "SIGKILL");
         return untilEnded(pid);
       });
-      assert.equal(first.thread.memory !== undefined, sharesMemory);
+      assert.equal(fieldsOf(first.thread).memory !== undefined, sharesMemory);
       yield* worksAsync(first.thread);
       const bytes = new Uint8Array(300_000).map((_, i) => i * 7);
       assert.deepEqual(yield* (yield* first.thread.ptr(bytes)).read(), bytes);

@@ -1,6 +1,7 @@
 import { Bytes, Uint64 } from "@rsyscall/abi";
 import { Memfd } from "@rsyscall/handle";
 import { Address, batchThen, pipelined, pread, pwrite, write } from "@rsyscall/near";
+import { fieldsOf } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { type Behaviour, behaviour, topic } from "./Behaviour.ts";
 import { pattern, word } from "./internal/bytes.ts";
@@ -227,7 +228,7 @@ export const memory: ReadonlyArray<Behaviour> = topic("memory", [
     "has its memory in common with the controller, where that is said of it",
     ["sharedMemory"],
     function* () {
-      const { task, memory } = yield* newThread;
+      const { task, memory } = fieldsOf(yield* newThread);
       ok(memory !== undefined, "it should have `memory`, unless `lacks.sharedMemory` says why not");
       yield* task.withMemory(256, 8, (address) =>
         Effect.gen(function* () {

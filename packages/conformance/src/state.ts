@@ -96,14 +96,15 @@ export const state: ReadonlyArray<Behaviour> = topic("state of the process", [
     ["programs", "proc"],
     function* () {
       const { thread, pid } = yield* waitingProgram;
-      const expected = [...thread.execSigmask].sort((a, b) => a - b);
+      const { programSignals, sigmask } = thread.task;
+      const expected = [...programSignals.maskOf(sigmask)].sort((a, b) => a - b);
       equal(
         yield* signalSet(thread, pid, "SigBlk"),
         expected,
         "the signals that a program has blocked",
       );
       const ignored = (yield* signalSet(thread, "self", "SigIgn")).filter(
-        (signal) => !thread.ignoredSignals.has(signal),
+        (signal) => !programSignals.defaulted.has(signal),
       );
       for (const signal of yield* signalSet(thread, pid, "SigIgn"))
         ok(

@@ -18,7 +18,7 @@ import { counts, readCount } from "./internal/counts.ts";
  *
  * const program = Effect.gen(function* () {
  *   const thread = yield* LocalThread;
- *   const eventfd = yield* AsyncEventfd.make(yield* thread.epoller(), yield* Eventfd.make(thread.task));
+ *   const eventfd = yield* AsyncEventfd.make(yield* thread.epoller(), yield* Eventfd.make(thread));
  *   yield* Effect.forkChild(eventfd.add(3));
  *   console.log(yield* eventfd.wait()); // 3n
  * });

@@ -65,7 +65,7 @@ class Subscription implements Listener {
  * const program = Effect.gen(function* () {
  *   const thread = yield* LocalThread;
  *   const directory = yield* thread.mkdtemp();
- *   const inotify = yield* AsyncInotify.make(yield* thread.epoller(), yield* Inotify.make(thread.task));
+ *   const inotify = yield* AsyncInotify.make(yield* thread.epoller(), yield* Inotify.make(thread));
  *   const created = yield* inotify.watch(directory, IN.CREATE);
  *   yield* thread.spit(directory.join("new"), "");
  *   const [event] = yield* Stream.runCollect(Stream.take(created, 1));

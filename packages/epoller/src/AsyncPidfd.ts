@@ -27,7 +27,7 @@ import type { Readiness } from "./Readiness.ts";
  * const untilEnded = (pid: number) =>
  *   Effect.gen(function* () {
  *     const thread = yield* LocalThread;
- *     const pidfd = yield* Pidfd.make(thread.task, pid);
+ *     const pidfd = yield* Pidfd.make(thread, pid);
  *     const process = yield* AsyncPidfd.make(yield* thread.epoller(), pidfd);
  *     yield* process.ended();
  *   });

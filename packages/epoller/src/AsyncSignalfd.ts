@@ -34,8 +34,8 @@ type Signals = readonly [SignalfdSiginfo, ...Array<SignalfdSiginfo>];
  * const program = Effect.gen(function* () {
  *   const child = yield* (yield* LocalThread).fork();
  *   const usr1 = new Set([SIG.USR1]);
- *   yield* SignalBlock.make(child.task, usr1);
- *   const signalfd = yield* Signalfd.make(child.task, usr1);
+ *   yield* SignalBlock.make(child, usr1);
+ *   const signalfd = yield* Signalfd.make(child, usr1);
  *   const signals = yield* AsyncSignalfd.make(yield* child.epoller(), signalfd);
  *   yield* child.process.kill(SIG.USR1);
  *   const [first] = yield* signals.wait();

@@ -19,7 +19,7 @@ import { counts, readCount } from "./internal/counts.ts";
  *
  * const program = Effect.gen(function* () {
  *   const thread = yield* LocalThread;
- *   const timerfd = yield* Timerfd.make(thread.task, CLOCK.MONOTONIC);
+ *   const timerfd = yield* Timerfd.make(thread, CLOCK.MONOTONIC);
  *   const timer = yield* AsyncTimerfd.make(yield* thread.epoller(), timerfd);
  *   const tenth = { seconds: 0, nanoseconds: 100_000_000 };
  *   yield* timerfd.settime({ value: tenth, interval: tenth });

@@ -16,7 +16,7 @@ import type { SyscallError, Word } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { Directory, mount, open, removeTree, setresuid, type Task } from "../src/index.ts";
+import { chdir, Directory, mount, open, removeTree, setresuid, type Task } from "../src/index.ts";
 
 const NOBODY = 65534;
 
@@ -134,7 +134,7 @@ describe("removeTree", () => {
     const { root, tree, outside } = yield* places;
     const error = (yield* Effect.flip(removeTree(task, "/no/such"))) as SyscallError;
     assert.deepInclude({ ...error }, { errno: "ENOENT", subject: "/no/such" });
-    yield* thread.chdir(outside);
+    yield* chdir(thread, outside);
     for (const [path, errno] of [
       ["", "ENOENT"],
       [".", "EINVAL"],

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { SIG } from "@rsyscall/abi";
-import { setresgid, setresuid } from "@rsyscall/handle";
+import { chdir, setresgid, setresuid } from "@rsyscall/handle";
 import { hasEnded, it, launchStub, notRoot, tempDirectory, untilEnded } from "@rsyscall/harness";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import {
@@ -183,7 +183,7 @@ for (const { name, thread: open, missing } of threadKinds)
     test("run in a directory, or as the script of a shell", function* (thread) {
       const directory = yield* tempDirectory;
       assert.equal(yield* outputOf(make("pwd", [], { cwd: directory })), `${directory}\n`);
-      yield* thread.chdir("/").pipe(Effect.when(Effect.succeed(thread !== (yield* LocalThread))));
+      yield* chdir(thread, "/").pipe(Effect.when(Effect.succeed(thread !== (yield* LocalThread))));
       const own = readlinkSync(`/proc/${thread.task.pid}/cwd`);
       assert.equal(yield* outputOf(make("pwd")), `${own}\n`);
       assert.equal(yield* outputOf(make("echo $0 | tr a-z A-Z", { shell: true })), "/BIN/SH\n");

@@ -19,7 +19,7 @@ import {
   printable,
   type SyscallFailure,
 } from "@rsyscall/near";
-import { type Ancestor, ChildProcess, Command, type Thread } from "@rsyscall/thread";
+import { type Ancestor, ChildProcess, Command, fieldsOf, type Thread } from "@rsyscall/thread";
 import {
   bootstrapThread,
   handshake,
@@ -266,7 +266,11 @@ export class PersistentTask {
       const pidfd = yield* Scope.provide(Pidfd.make(thread.task, pid), life);
       pidfd.closeOnFork = true;
       yield* pidfd.waitid(W.EXITED | W.NOHANG | W.NOWAIT);
-      return yield* ChildProcess.watch(thread, { pid: Pid(pid), pidfd, life }, Effect.void);
+      return yield* ChildProcess.watch(
+        fieldsOf(thread),
+        { pid: Pid(pid), pidfd, life },
+        Effect.void,
+      );
     });
   }
 }
@@ -316,7 +320,7 @@ const connect = (
           return handle;
         };
         // Where its calls go through memory, it has no use for this number, and keeps it for the next.
-        if (thread.memory !== undefined) reserve(description.dataFd);
+        if (fieldsOf(thread).memory !== undefined) reserve(description.dataFd);
         for (let i = 0; i <= SPARES; i++) reserve(Fd(listeningFd + i));
         // As for Node's own children: that this process ignores it is nothing to them.
         thread.task.programSignals.defaulted.add(SIG.PIPE);

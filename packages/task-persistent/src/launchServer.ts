@@ -1,7 +1,7 @@
 import { O, SIG, SO, SOL, type Stat } from "@rsyscall/abi";
 import { type FileDescriptor, type HandleFailure, type Socket, spawn } from "@rsyscall/handle";
 import { type Path, setsockopt } from "@rsyscall/near";
-import { ChildProcess, type Command, once, type Thread } from "@rsyscall/thread";
+import { ChildProcess, type Command, fieldsOf, once, type Thread } from "@rsyscall/thread";
 import { LaunchError, listenAt } from "@rsyscall/transport";
 import { Duration, Effect, Exit, Scope } from "effect";
 import { failure } from "./dial.ts";
@@ -81,8 +81,9 @@ export const launchServer = (
 ): Effect.Effect<LaunchedServer, HandleFailure, Scope.Scope> =>
   Effect.uninterruptible(
     Effect.gen(function* () {
-      const scope = yield* Scope.fork(parent.scope);
-      yield* parent.beforeChildren();
+      const fields = fieldsOf(parent);
+      const scope = yield* Scope.fork(fields.scope);
+      yield* fields.beforeChildren();
       const envp = yield* parent.environ.withUpdates(command.envUpdates);
       const cloned = yield* Effect.scoped(
         Effect.gen(function* () {
@@ -107,7 +108,7 @@ export const launchServer = (
       const failure = once(cloned.failure());
       yield* Scope.addFinalizer(scope, cloned.freeStack());
       const process = yield* ChildProcess.watch(
-        parent,
+        fields,
         { ...cloned, life: scope },
         Effect.ignore(failure),
       ).pipe(Effect.onError(() => Effect.ignore(pidfd.sendSignal(SIG.KILL))));

@@ -39,7 +39,7 @@ import {
 import { taskPath } from "@rsyscall/native";
 import { call, localAbi, type Path, type SyscallError, SyscallHangup } from "@rsyscall/near";
 import { StubServer } from "@rsyscall/stub-server";
-import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { Command, fieldsOf, LocalThread, type Thread } from "@rsyscall/thread";
 import { LaunchError } from "@rsyscall/transport";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
@@ -175,7 +175,7 @@ describe("a persistent task", () => {
             Effect.gen(function* () {
               const { thread } = yield* PersistentTask.connect(parent, path, { sharedMemory });
               assert.equal(thread.task.pid, pid);
-              assert.equal(thread.memory !== undefined, sharedMemory);
+              assert.equal(fieldsOf(thread).memory !== undefined, sharedMemory);
               yield* worksAsync(thread);
               const state = yield* thread.run(Command.make("/bin/sh", "-c", "exit 7"));
               assert.equal(state.exitStatus, 7);
@@ -502,7 +502,7 @@ describe("a new controller", () => {
       yield* Effect.scoped(
         Effect.gen(function* () {
           const task = yield* connect(path, { sharedMemory });
-          assert.equal(task.thread.memory !== undefined, sharedMemory);
+          assert.equal(fieldsOf(task.thread).memory !== undefined, sharedMemory);
           yield* (yield* task.adopt(opened.pop() as number)).close();
           yield* task.adopt(opened[0] as number);
         }),

@@ -12,7 +12,7 @@ import {
 import { hello } from "@rsyscall/harness/stubClient";
 import { taskPath } from "@rsyscall/native";
 import { getppid } from "@rsyscall/near";
-import { Command, LocalThread, type Thread } from "@rsyscall/thread";
+import { Command, fieldsOf, LocalThread, type Thread } from "@rsyscall/thread";
 import { LaunchError } from "@rsyscall/transport";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
@@ -38,7 +38,7 @@ describe("a task behind a command's stdin", () => {
         const from = yield* parent;
         const { thread, process } = yield* StdinTask.make(from, plain, { sharedMemory });
         assert.equal(thread.task.pid, process.pid, "the shell became the task");
-        assert.equal(thread.memory !== undefined, sharedMemory);
+        assert.equal(fieldsOf(thread).memory !== undefined, sharedMemory);
         yield* worksAsync(thread);
         assert.equal(readlinkSync(`/proc/${process.pid}/fd/0`), "/dev/null");
         const child = yield* thread.fork();

@@ -1,18 +1,7 @@
-import {
-  CLONE,
-  type Codec,
-  EPOLL,
-  type FixedCodec,
-  O,
-  POLL,
-  SIG,
-  SigHow,
-  type Sigset,
-} from "@rsyscall/abi";
-import { type Connection, type SharedMemory, SharedTableConnection } from "@rsyscall/connection";
+import { CLONE, type Codec, EPOLL, type FixedCodec, O, POLL, SIG, SigHow } from "@rsyscall/abi";
+import { type Connection, SharedTableConnection } from "@rsyscall/connection";
 import { AsyncFileDescriptor, type Epoller, TooLongError } from "@rsyscall/epoller";
 import {
-  type BorrowFailure,
   type ChildState,
   chdir,
   chroot,
@@ -31,9 +20,9 @@ import {
   pollNow,
   resetSignal,
   Socket,
-  setns,
   sigprocmask,
   type Task,
+  type TaskLike,
   tracing,
   unshare,
   unshareFiles,
@@ -58,10 +47,8 @@ import type { ChildProcess } from "./ChildProcess.ts";
 import type { Command } from "./Command.ts";
 import { type CloneChildOptions, cloneThread } from "./clone.ts";
 import { type ContainOptions, containment } from "./contain.ts";
-import type { Ancestor } from "./descent.ts";
 import type { Environment } from "./Environment.ts";
 import { mkdtemp, mkstemp, type TemporaryOptions } from "./mktemp.ts";
-import type { NativeLoader } from "./NativeLoader.ts";
 import { orByShell } from "./orByShell.ts";
 import type { Starter } from "./Starter.ts";
 import { type RunOptions, runProcess, type SpawnOptions, spawnProcess } from "./spawn.ts";
@@ -85,38 +72,48 @@ const PIPE_BUF = 4096;
 
 export interface CloneThreadOptions extends CloneChildOptions, ContainOptions {}
 
+let read: (thread: Thread) => ThreadFields;
+
+/**
+ * What a Thread is made of, for transports and for what is built on Threads. Programs need none of it.
+ */
+export const fieldsOf = (thread: Thread): ThreadFields => read(thread);
+
 /**
  * A process under our control, with all that makes it comfortable: every system call that is made
  * through it happens in that process.
+ *
+ * Its methods are what needs more than its task: memory, the epoller, the environment, children. What needs the
+ * task alone is a function of @rsyscall/handle that takes a Thread as well as a Task: `mount(thread, ...)`.
  */
-export class Thread implements ThreadFields {
+export class Thread implements TaskLike {
+  /** Through which handles of the process are used. */
   readonly task: Task;
+  /** Opens channels to the process and passes descriptors. */
   readonly connection: Connection;
-  readonly memory: SharedMemory | undefined;
-  readonly loader: NativeLoader;
+  /** The environment of programs that the process executes or starts. */
   readonly environ: Environment;
+  /** Descriptors 0, 1 and 2. Nothing is known of them; they may even be closed. */
   readonly stdin: FileDescriptor;
   readonly stdout: FileDescriptor;
   readonly stderr: FileDescriptor;
-  readonly scope: Scope.Scope;
-  readonly ancestor: Ancestor | undefined;
   readonly #fields: ThreadFields;
+
+  static {
+    read = (thread) => thread.#fields;
+  }
 
   constructor(fields: ThreadFields) {
     this.task = fields.task;
     this.connection = fields.connection;
-    this.memory = fields.memory;
-    this.loader = fields.loader;
     this.environ = fields.environ;
     this.stdin = fields.stdin;
     this.stdout = fields.stdout;
     this.stderr = fields.stderr;
-    this.scope = fields.scope;
-    this.ancestor = fields.ancestor;
     this.#fields = fields;
   }
 
-  /** The same process, with some of what makes it comfortable exchanged for other things. */
+  /** A Thread of the same process that differs in some of what it is made of: see `ThreadFields`. */
   with(changes: Partial<ThreadFields>): Thread {
     return new Thread({ ...this.#fields, ...changes });
   }
@@ -126,11 +123,6 @@ export class Thread implements ThreadFields {
     return this.#fields.epoller();
   }
 
-  /** What has to be done, once, before the process has children. */
-  beforeChildren(): Effect.Effect<void, HandleFailure> {
-    return this.#fields.beforeChildren();
-  }
-
   /**
    * Tells a sink of the process's system calls until the scope closes: of all that are made through handles of the
    * process, also those that are there already. Its children are traced too, those that are made meanwhile and theirs,
@@ -138,6 +130,7 @@ export class Thread implements ThreadFields {
    *
    * @example
    * ```ts
+   * import { chdir } from "@rsyscall/handle";
    * import { straceLine } from "@rsyscall/near";
    * import { LocalThread } from "@rsyscall/thread";
    * import { Effect } from "effect";
@@ -148,23 +141,13 @@ export class Thread implements ThreadFields {
    *   yield* child.trace(({ _tag, call }) => {
    *     if (_tag === "Ended") console.log(straceLine(call));
    *   });
-   *   yield* child.chdir("/"); // 4711 12:34:56.123456 chdir("/") = 0 <0.000012>
+   *   yield* chdir(child, "/"); // 4711 12:34:56.123456 chdir("/") = 0 <0.000012>
    * });
    * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
    * ```
    */
   trace(sink: TraceSink): Effect.Effect<void, never, Scope.Scope> {
     return this.task.decorate(tracing(sink));
-  }
-
-  /** The signals that are blocked in programs that the process executes or starts. */
-  get execSigmask(): Sigset {
-    return this.task.programSignals.maskOf(this.task.sigmask);
-  }
-
-  /** Signals that the process ignores for ends of our own, and that its programs do not ignore for that. */
-  get ignoredSignals(): Sigset {
-    return this.task.programSignals.defaulted;
   }
 
   /** Puts text or bytes into the process's memory; other values with their codec. */
@@ -398,7 +381,7 @@ export class Thread implements ThreadFields {
    *   const [reader, writer] = yield* thread.pipe();
    *   const child = yield* thread.clone(CLONE.NEWUSER | CLONE.NEWUTS);
    *   // What the parent had is in the child's table as well.
-   *   yield* (yield* writer.inherit(child.task)).dup3(child.stdout);
+   *   yield* (yield* writer.inherit(child)).dup3(child.stdout);
    *   yield* child.exec(thread.environ.sh.args("-c", "hostname inside; hostname"));
    *   yield* writer.close();
    *   console.log(yield* thread.readTextToEof(reader)); // inside
@@ -541,16 +524,6 @@ export class Thread implements ThreadFields {
     );
   }
 
-  /** setns(2): see `setns` of @rsyscall/handle. */
-  setns(fd: FileDescriptor, flags?: number): Effect.Effect<void, MallocFailure | BorrowFailure> {
-    return setns(this.task, fd, flags);
-  }
-
-  /** chdir(2) */
-  chdir(path: PathLike): Effect.Effect<void, MallocFailure> {
-    return chdir(this.task, path);
-  }
-
   /** chroot(2), and into it: the working directory is the new root. */
   chroot(path: PathLike): Effect.Effect<void, MallocFailure> {
     return Effect.andThen(chroot(this.task, path), chdir(this.task, "/"));
@@ -562,7 +535,7 @@ export class Thread implements ThreadFields {
    */
   unshareFiles(): Effect.Effect<void, HandleFailure> {
     return this.connection instanceof SharedTableConnection
-      ? Scope.provide(this.connection.unshareFiles(), this.scope)
+      ? Scope.provide(this.connection.unshareFiles(), this.#fields.scope)
       : unshareFiles(this.task);
   }
 }

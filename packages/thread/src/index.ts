@@ -17,6 +17,12 @@ export { mkdtemp, mkstemp, type TemporaryOptions } from "./mktemp.ts";
 export { NativeFunction, NativeLoader } from "./NativeLoader.ts";
 export { once } from "./once.ts";
 export type { RunOptions, SpawnOptions } from "./spawn.ts";
-export { ChildThread, type CloneThreadOptions, type ReadAllOptions, Thread } from "./Thread.ts";
+export {
+  ChildThread,
+  type CloneThreadOptions,
+  fieldsOf,
+  type ReadAllOptions,
+  Thread,
+} from "./Thread.ts";
 export type { ThreadFields } from "./ThreadFields.ts";
 export { ExecutableNotFoundError, which, whichAll } from "./which.ts";

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { O, type SyscallName } from "@rsyscall/abi";
-import { chmod, mkdir, open, setresuid, type Task } from "@rsyscall/handle";
+import { chdir, chmod, mkdir, open, setresuid, type Task } from "@rsyscall/handle";
 import { it, launchStub, notRoot, tempDirectory } from "@rsyscall/harness";
 import { Address, type SyscallError, type Word } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
@@ -85,9 +85,9 @@ for (const [where, make] of threads)
           for (let i = 0; i < 300; i++) writeFileSync(`${text}/a/file ${i} ${"x".repeat(100)}`, "");
           mkdirSync(`${text}/locked`);
           writeFileSync(`${text}/locked/inside`, "", { mode: 0o000 });
-          yield* thread.chdir(`${text}/a`);
+          yield* chdir(thread, `${text}/a`);
           return text;
-        }).pipe(Effect.ensuring(Effect.ignore(thread.chdir(process.cwd())))),
+        }).pipe(Effect.ensuring(Effect.ignore(chdir(thread, process.cwd())))),
       );
       assert.isFalse(existsSync(path));
       assert.deepEqual(readdirSync(outside), ["file"]);
@@ -116,7 +116,7 @@ describe("a temporary directory of a child", () => {
         const child = yield* (yield* LocalThread).fork();
         const path = yield* child.mkdtemp({ directory });
         assert.isTrue(existsSync(path.text));
-        yield* child.chdir("/");
+        yield* chdir(child, "/");
         yield* child.chroot(`${directory}/root`);
       }),
     );

@@ -1,5 +1,5 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { setresuid } from "@rsyscall/handle";
+import { chdir, setresuid } from "@rsyscall/handle";
 import { it, launchStub, notRoot, tempDirectory } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect } from "effect";
@@ -54,7 +54,7 @@ describe("which", () => {
     const thread = yield* (yield* LocalThread).fork();
     const { root, directories } = yield* places;
     program(`${root}/e/deep`);
-    yield* thread.chdir(root);
+    yield* chdir(thread, root);
     const PATH = [
       ...Array.from({ length: 36 }, (_, i) => `${root}/missing ${i}`),
       ...["", "a/../b", "/dev/null", "e"],
@@ -123,7 +123,7 @@ describe("which", () => {
     program(`${root}/here`);
     const found = yield* which(thread.task, environ, `${root}/here`);
     assert.equal(found.executable.text, `${root}/here`);
-    yield* thread.chdir(root);
+    yield* chdir(thread, root);
     for (const PATH of ["/no/such::/bin", ":", ".", `/nowhere:`]) {
       const command = yield* which(thread.task, Environment.fromRecord({ PATH }), "here");
       assert.equal((yield* thread.run(command)).exitStatus, 7, PATH);

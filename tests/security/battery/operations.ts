@@ -466,7 +466,6 @@ const threadOperations: Record<string, Operation> = {
   "ChildProcess#pgid": child(({ process }) => process.pgid()),
   "ChildProcess#setpgid": child(({ process }) => process.setpgid()),
   "ChildThread#exec": child((child) => child.exec(program)),
-  "Thread#beforeChildren": (w) => w.thread.beforeChildren(),
   "Thread#epoller": (w) => w.thread.epoller(),
   "Thread#ptr": (w) => w.thread.ptr("a"),
   "Thread#malloc": (w) => w.thread.malloc(CString, 10),
@@ -494,8 +493,6 @@ const threadOperations: Record<string, Operation> = {
   "Thread#execve": (w) => w.thread.execve("a", ["a"]),
   "Thread#execveat": (w) => w.thread.execveat(w.fd(), "a", ["a"]),
   "Thread#unshare": (w) => w.thread.unshare(CLONE.NEWUSER | CLONE.FILES | CLONE.NEWNS),
-  "Thread#setns": (w) => w.thread.setns(w.fd()),
-  "Thread#chdir": (w) => w.thread.chdir("a"),
   "Thread#chroot": (w) => w.thread.chroot("a"),
   "Thread#unshareFiles": (w) => w.thread.unshareFiles(),
   makeEpoller: (w) => thread.makeEpoller(w.task, w.thread.connection),
@@ -607,6 +604,7 @@ export const operations: Readonly<Record<string, Readonly<Record<string, Operati
 /** Public names that ask no process for anything, or that other operations are made of. */
 const passive: ReadonlySet<string> = new Set([
   "encode",
+  "fieldsOf",
   "namespaceKindsOf",
   "checkKernel",
   "once",
@@ -660,7 +658,7 @@ const passiveClasses: ReadonlySet<string> = new Set([
 
 /** Getters that give what is known already. */
 const isValue = (name: string): boolean =>
-  /#(is[A-Z]\w*|invalidError|address|abi|sysif|inheritedDecorators|state|command|ancestor|execSigmask|ignoredSignals|toString|toJSON)$/.test(
+  /#(is[A-Z]\w*|invalidError|address|abi|sysif|inheritedDecorators|state|task|command|ancestor|toString|toJSON)$/.test(
     name,
   ) && name !== "Socket#address";
 

@@ -7,7 +7,7 @@ import {
   writeAll,
 } from "@rsyscall/handle";
 import * as near from "@rsyscall/near";
-import type { Thread } from "@rsyscall/thread";
+import { fieldsOf, type Thread } from "@rsyscall/thread";
 import { Cause, Effect, Exit, FileSystem, Option, PlatformError } from "effect";
 import { badArgument, isSize, named } from "./attempt.ts";
 import { infoOf } from "./fileInfo.ts";
@@ -21,7 +21,8 @@ import { writeWithoutSignal } from "./writeWithoutSignal.ts";
 const WARM_WINDOW = 64 * 1024;
 const WINDOW = 1024 * 1024;
 
-const windowOf = ({ memory }: Thread): number => (memory === undefined ? WINDOW : WARM_WINDOW);
+const windowOf = (thread: Thread): number =>
+  fieldsOf(thread).memory === undefined ? WINDOW : WARM_WINDOW;
 
 /** Bytes of the first read of a file of unknown length. */
 const FIRST_READ = 32 * 1024;
@@ -304,7 +305,7 @@ export class ThreadFile implements FileSystem.File {
       take: (count: number, at: number) => Effect.Effect<void, HandleFailure>,
     ) => Effect.Effect<A, HandleFailure>,
   ): Effect.Effect<A, HandleFailure> {
-    const { task, memory } = this.#thread;
+    const { task, memory } = fieldsOf(this.#thread);
     const { sysif, pageSize } = task;
     return task.withMemory(room, size > room ? pageSize : 1, (buffer) =>
       target instanceof Uint8Array && size > room && memory?.has(buffer, room)

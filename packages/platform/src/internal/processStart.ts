@@ -1,6 +1,7 @@
 import { O } from "@rsyscall/abi";
 import type { Epoller } from "@rsyscall/epoller";
 import {
+  chdir,
   type FdKind,
   FileDescriptor,
   type HandleFailure,
@@ -18,6 +19,7 @@ import {
   type ChildThread,
   Environment,
   type ExecutableNotFoundError,
+  fieldsOf,
   type Thread,
   which,
 } from "@rsyscall/thread";
@@ -54,7 +56,7 @@ export const start = (
     Effect.gen(function* () {
       const scope = yield* Effect.scope;
       // The pidfd lives as long as the process or the Thread, and so perhaps longer than the scope.
-      const life = yield* Scope.fork(thread.scope);
+      const life = yield* Scope.fork(fieldsOf(thread).scope);
       return yield* Effect.gen(function* () {
         const passage = yield* Scope.provide(openPassage(thread), life);
         const child = yield* Scope.provide(fork(thread, plan, life), life);
@@ -151,13 +153,15 @@ const endOthers = (target: Target, { ending }: Plan): Effect.Effect<void> =>
 /** Closes the pidfd of a process as soon as there is nothing left to watch. */
 const closeAfter = (
   over: Fiber.Fiber<void>,
-  { scope }: Thread,
+  thread: Thread,
   process: ChildProcess,
   life: Scope.Closeable,
 ): Effect.Effect<void> =>
   Effect.suspend(() => {
     const close = Effect.andThen(Fiber.await(over), Scope.close(life, Exit.void));
-    return process.state === undefined ? Effect.asVoid(Effect.forkIn(close, scope)) : close;
+    return process.state === undefined
+      ? Effect.asVoid(Effect.forkIn(close, fieldsOf(thread).scope))
+      : close;
   });
 
 /** Makes a child of the Thread that will become the program. */
@@ -256,7 +260,7 @@ const enter = (
           description: `${JSON.stringify(cwd)} cannot be a path`,
         }),
       )
-    : Effect.mapError(child.chdir(cwd), platformError(module, method, cwd));
+    : Effect.mapError(chdir(child, cwd), platformError(module, method, cwd));
 };
 
 /** Opens the child's end of a wire, and our end if there is one. */
