@@ -415,7 +415,7 @@ describe("who waits for a root epoller", () => {
         const { thread } = yield* server.accept();
         // A server waits for calls.
         yield* Scope.close(serving, Exit.void);
-        const epoller = yield* Epoller.makeRoot(yield* Epoll.make(thread.task), yield* local.epoller);
+        const epoller = yield* Epoller.makeRoot(yield* Epoll.make(thread.task), yield* local.epoller());
         const [reader] = yield* thread.pipe();
         const afd = yield* AsyncFileDescriptor.make(epoller, reader);
         const [watched] = yield* thread.pipe();
