@@ -1,6 +1,7 @@
 import { type Abi, AT, type SyscallName } from "@rsyscall/abi";
 import { InvalidArgumentError } from "./errors.ts";
 import { isOf, type Kind, word } from "./kinds.ts";
+import { oneLine } from "./oneLine.ts";
 import { type Result, someOffset } from "./Result.ts";
 import type { Word } from "./SyscallInterface.ts";
 
@@ -141,6 +142,8 @@ export class SyscallDefinition {
     return this.kinds[at]?.about?.(words[at] as Word);
   }
 }
+
+oneLine(SyscallDefinition, ({ name }) => name);
 
 /**
  * What a call with a directory and a path is about, where the flags are the argument of this index: with

@@ -2,6 +2,7 @@ import { type Abi, CLONE, cloneFlagNames, O } from "@rsyscall/abi";
 import { enumFormat, type Format, flagsFormat } from "./Format.ts";
 import type { Address, DirectoryFd, Fd, PidLike } from "./identifiers.ts";
 import { type Content, fileName, type Memory } from "./Memory.ts";
+import { oneLine } from "./oneLine.ts";
 import type { Word } from "./SyscallInterface.ts";
 
 /*
@@ -89,6 +90,8 @@ export class Kind<in out T> {
     return new Kind<T | undefined>(this.#fields, fallback);
   }
 }
+
+oneLine(Kind, ({ label, expected }) => `${label}, ${expected}`);
 
 const octal = (value: number): string => `0o${value.toString(8)}`;
 
