@@ -4,7 +4,7 @@ import { allOrNothing } from "@rsyscall/connection";
 import { AsyncFileDescriptor } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
 import { taskPath } from "@rsyscall/native";
-import { catchErrno, oneLine, type PathLike, pathText, printable } from "@rsyscall/near";
+import { catchErrno, type PathLike, pathText, printable } from "@rsyscall/near";
 import type { ChildProcess, Command, Thread } from "@rsyscall/thread";
 import {
   bootstrapThread,
@@ -161,8 +161,6 @@ export class CommandTask extends LaunchedTask {
     return allOrNothing(acquire);
   }
 }
-
-oneLine(CommandTask, ({ thread, process }) => `${thread} through ${process}`);
 
 /** A part of a name that cannot be guessed. */
 const newToken = (): string => randomBytes(12).toString("hex");

@@ -1,5 +1,4 @@
 import type { HandleFailure } from "@rsyscall/handle";
-import { oneLine } from "@rsyscall/near";
 import { CommandTask, type CommandTaskOptions } from "@rsyscall/task-command";
 import { Command, type ExecutableNotFoundError, type Thread } from "@rsyscall/thread";
 import { type LaunchError, LaunchedTask } from "@rsyscall/transport";
@@ -75,8 +74,6 @@ export class SshTask extends LaunchedTask {
     });
   }
 }
-
-oneLine(SshTask, ({ thread, process }) => `${thread} through ${process}`);
 
 /** Of two values for an option, ssh takes the first: so the user's own come before ours. */
 const sshOptions = ({

@@ -1,7 +1,7 @@
 import { allOrNothing } from "@rsyscall/connection";
 import type { HandleFailure } from "@rsyscall/handle";
 import { taskPath } from "@rsyscall/native";
-import { oneLine, Path, type PathLike } from "@rsyscall/near";
+import { Path, type PathLike } from "@rsyscall/near";
 import type { Command, Thread } from "@rsyscall/thread";
 import {
   bootstrapThread,
@@ -97,5 +97,3 @@ export class StdinTask extends LaunchedTask {
     return allOrNothing(acquire);
   }
 }
-
-oneLine(StdinTask, ({ thread, process }) => `${thread} through ${process}`);

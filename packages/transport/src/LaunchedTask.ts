@@ -1,3 +1,4 @@
+import { oneLine } from "@rsyscall/near";
 import type { ChildProcess, Thread } from "@rsyscall/thread";
 import type { Effect } from "effect";
 import type { Bootstrapped } from "./bootstrapThread.ts";
@@ -35,3 +36,5 @@ export abstract class LaunchedTask {
     return this.#launched.stderr;
   }
 }
+
+oneLine(LaunchedTask, ({ thread, process }) => `${thread} through ${process}`);
