@@ -12,14 +12,13 @@ import { beside, newThread, waiting } from "./internal/subject.ts";
 const MiB = 1024 * 1024;
 
 /** A socket at a path of its own that listens. */
-const listening = (thread: Thread, backlog: number) =>
-  Effect.gen(function* () {
-    const path = `${yield* thread.mkdtemp()}/socket`;
-    const socket = yield* thread.socket(AF.UNIX, SOCK.STREAM);
-    yield* bindUnix(socket, path);
-    yield* socket.listen(backlog);
-    return { path, afd: yield* thread.makeAfd(socket) };
-  });
+const listening = Effect.fnUntraced(function* (thread: Thread, backlog: number) {
+  const path = `${yield* thread.mkdtemp()}/socket`;
+  const socket = yield* thread.socket(AF.UNIX, SOCK.STREAM);
+  yield* bindUnix(socket, path);
+  yield* socket.listen(backlog);
+  return { path, afd: yield* thread.makeAfd(socket) };
+});
 
 /** Everything that can be read, in pieces of any size. */
 const readAll = <E>(read: Effect.Effect<Uint8Array, E>): Effect.Effect<Uint8Array, E> =>

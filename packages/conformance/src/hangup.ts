@@ -17,11 +17,10 @@ const GONE = ["SyscallHangup", "SyscallSendError"];
 const UNSENT = ["SyscallSendError"];
 
 /** Cuts a Thread, and goes on when its end is seen: from then on nothing is sent. */
-const cutAndSee = (thread: Thread) =>
-  Effect.gen(function* () {
-    yield* cut(thread);
-    yield* untilSeen(thread);
-  });
+const cutAndSee = Effect.fnUntraced(function* (thread: Thread) {
+  yield* cut(thread);
+  yield* untilSeen(thread);
+});
 
 const untilSeen = (thread: Thread) => {
   const ask: Effect.Effect<unknown> = Effect.suspend(() =>

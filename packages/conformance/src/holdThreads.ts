@@ -4,26 +4,24 @@ import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 
 /** Processes that shall not outlive their controller. */
-const held = (thread: Thread) =>
-  Effect.gen(function* () {
-    const child = yield* thread.fork();
-    const program = yield* thread.spawn(thread.environ.sh.args("-c", "exec sleep 1000"));
-    return [thread.task.pid, child.task.pid, program.pid];
-  });
+const held = Effect.fnUntraced(function* (thread: Thread) {
+  const child = yield* thread.fork();
+  const program = yield* thread.spawn(thread.environ.sh.args("-c", "exec sleep 1000"));
+  return [thread.task.pid, child.task.pid, program.pid];
+});
 
 /** Has a Thread make a call that does not end. Goes on when it is under way. */
-const block = (thread: Thread) =>
-  Effect.gen(function* () {
-    const size = 1024 * 1024;
-    const [reader, writer] = yield* thread.pipe();
-    const child = yield* thread.fork();
-    const theirs = yield* child.makeAfd(yield* reader.inherit(child.task));
-    const buffer = yield* thread.malloc(Bytes, size);
-    // More than a pipe holds.
-    const writing = write(thread.task.sysif, writer.near, yield* buffer.address(), size);
-    yield* Effect.forkScoped(writing, { startImmediately: true });
-    yield* theirs.readBytes(1);
-  });
+const block = Effect.fnUntraced(function* (thread: Thread) {
+  const size = 1024 * 1024;
+  const [reader, writer] = yield* thread.pipe();
+  const child = yield* thread.fork();
+  const theirs = yield* child.makeAfd(yield* reader.inherit(child.task));
+  const buffer = yield* thread.malloc(Bytes, size);
+  // More than a pipe holds.
+  const writing = write(thread.task.sysif, writer.near, yield* buffer.address(), size);
+  yield* Effect.forkScoped(writing, { startImmediately: true });
+  yield* theirs.readBytes(1);
+});
 
 /**
  * The controller of a program by which `describeTransport` tests what becomes of processes whose controller

@@ -114,22 +114,23 @@ const withPrograms = (thread: Thread) =>
     }),
   );
 
-const nothingInside = (effect: (thread: Thread) => Effect.Effect<void, unknown>) =>
-  Effect.gen(function* () {
-    const thread = yield* newThread;
-    yield* effect(thread);
-    yield* thread.task.sysif.barrier();
-    const before = yield* openBesideStdio(thread);
-    yield* effect(thread);
-    const more = Effect.map(
-      Effect.andThen(thread.task.sysif.barrier(), openBesideStdio(thread)),
-      (now) => now.filter((fd) => !before.includes(fd)),
-    );
-    yield* until(
-      `no descriptors in the process but ${before.join(" ")}`,
-      Effect.map(more, (fds) => fds.length === 0),
-    );
-  });
+const nothingInside = Effect.fnUntraced(function* (
+  effect: (thread: Thread) => Effect.Effect<void, unknown>,
+) {
+  const thread = yield* newThread;
+  yield* effect(thread);
+  yield* thread.task.sysif.barrier();
+  const before = yield* openBesideStdio(thread);
+  yield* effect(thread);
+  const more = Effect.map(
+    Effect.andThen(thread.task.sysif.barrier(), openBesideStdio(thread)),
+    (now) => now.filter((fd) => !before.includes(fd)),
+  );
+  yield* until(
+    `no descriptors in the process but ${before.join(" ")}`,
+    Effect.map(more, (fds) => fds.length === 0),
+  );
+});
 
 /** When a process was started, in ticks after the boot, by /proc/PID/stat. */
 const startOf = (thread: Thread, pid: number | "self") =>

@@ -12,19 +12,18 @@ const script = (thread: Thread, code: string, ...args: ReadonlyArray<string | Ui
   thread.environ.sh.args("-c", code, "sh", ...args);
 
 /** That a child does all that a Thread does. */
-const works = (child: ChildThread, name: string) =>
-  Effect.gen(function* () {
-    equal(yield* getpid(child.task.sysif), child.task.pid, `what getpid gives in ${name}`);
-    const bytes = pattern(10_000, child.task.pid);
-    const pointer = yield* child.task.ptr(bytes);
-    equalBytes(yield* pointer.read(), bytes, `memory of ${name}`);
-    const [reader, writer] = yield* child.pipe();
-    const afd = yield* child.makeAfd(reader);
-    const reading = yield* beside(afd.readBytes());
-    yield* writer.writeAllText("works");
-    const read = yield* waiting(`the wake-up of a reader in ${name}`, Fiber.join(reading));
-    equal(utf8(read), "works", `what a fiber has read in ${name}`);
-  });
+const works = Effect.fnUntraced(function* (child: ChildThread, name: string) {
+  equal(yield* getpid(child.task.sysif), child.task.pid, `what getpid gives in ${name}`);
+  const bytes = pattern(10_000, child.task.pid);
+  const pointer = yield* child.task.ptr(bytes);
+  equalBytes(yield* pointer.read(), bytes, `memory of ${name}`);
+  const [reader, writer] = yield* child.pipe();
+  const afd = yield* child.makeAfd(reader);
+  const reading = yield* beside(afd.readBytes());
+  yield* writer.writeAllText("works");
+  const read = yield* waiting(`the wake-up of a reader in ${name}`, Fiber.join(reading));
+  equal(utf8(read), "works", `what a fiber has read in ${name}`);
+});
 
 export const processes: ReadonlyArray<Behaviour> = topic("processes", [
   behaviour("tells with which status a program has exited", ["programs"], function* () {

@@ -46,16 +46,17 @@ const FIXED = F_SEAL.SHRINK | F_SEAL.GROW;
  * while another process punches a hole into it (fallocate(2)), and that takes longer the larger it is. The seals are
  * asked for first: the kernel answers that without the file system, and a FUSE server may never answer.
  */
-const sealedSize = (memfd: FileDescriptor): Effect.Effect<Word, HandleFailure> =>
-  Effect.gen(function* () {
-    const seals = yield* memfd.fcntl(F.GET_SEALS);
-    if ((seals & FIXED) !== FIXED || !(yield* isTmpfs(memfd))) return 0;
-    const { sysif } = memfd.task;
-    const fd = yield* memfd.borrow(memfd.task);
-    // A size may be more than a number holds exactly, and so more than fstat(2) tells here.
-    const size = yield* sysif.syscall(sysif.abi.syscallNumber("lseek") as number, fd, 0, SEEK.END);
-    return isError(size) || size > ARENA_AT_MOST ? 0 : size;
-  });
+const sealedSize = Effect.fnUntraced(function* (
+  memfd: FileDescriptor,
+): Effect.fn.Return<Word, HandleFailure> {
+  const seals = yield* memfd.fcntl(F.GET_SEALS);
+  if ((seals & FIXED) !== FIXED || !(yield* isTmpfs(memfd))) return 0;
+  const { sysif } = memfd.task;
+  const fd = yield* memfd.borrow(memfd.task);
+  // A size may be more than a number holds exactly, and so more than fstat(2) tells here.
+  const size = yield* sysif.syscall(sysif.abi.syscallNumber("lseek") as number, fd, 0, SEEK.END);
+  return isError(size) || size > ARENA_AT_MOST ? 0 : size;
+});
 
 /** Memory of huge pages can be sealed as well, but an access to a hole in it may be a SIGBUS. */
 const isTmpfs = (memfd: FileDescriptor): Effect.Effect<boolean, MallocFailure | BorrowFailure> => {

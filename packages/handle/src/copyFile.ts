@@ -36,49 +36,52 @@ export interface CopyFileOptions {
  *
  * @returns how many bytes were copied: fewer than the file had if it has become shorter meanwhile
  */
-export const copyFile = (
+export const copyFile: (
   from: FileDescriptor,
   to: FileDescriptor,
-  { onProgress = () => Effect.void }: CopyFileOptions = {},
-): Effect.Effect<number, HandleFailure> =>
-  Effect.gen(function* () {
-    const { size } = yield* regular(from);
-    yield* regular(to);
-    if ((yield* to.statusFlags()) & O.APPEND)
-      return yield* new near.InvalidStateError({
-        syscall: "copyFile",
-        subject: String(to),
-        problem: "appends whatever is written to it, and the pieces are written in any order",
-        remedy: "open the file without O.APPEND",
-      });
-    yield* Effect.flatMap(to.borrow(to.task), (fd) => near.ftruncate(to.task.sysif, fd, 0));
-    let next = 0;
-    let done = 0;
-    const copyPiece = (offset: number) =>
-      Effect.gen(function* () {
-        const bytes = yield* readPiece(from, Math.min(PIECE_SIZE, size - offset), offset);
-        if (bytes.length < Math.min(PIECE_SIZE, size - offset)) next = size;
-        if (bytes.length === 0) return;
-        yield* writePiece(to, bytes, offset);
-        done += bytes.length;
-        yield* onProgress({ done, size });
-      });
-    // A size is what the task says: nothing is made for pieces that may never come.
-    const copyPieces: Effect.Effect<void, MallocFailure | BorrowFailure> = Effect.suspend(() => {
-      if (next >= size) return Effect.void;
-      const offset = next;
-      next += PIECE_SIZE;
-      return Effect.andThen(copyPiece(offset), copyPieces);
+  options?: CopyFileOptions,
+) => Effect.Effect<number, HandleFailure> = Effect.fnUntraced(function* (
+  from,
+  to,
+  { onProgress = () => Effect.void } = {},
+) {
+  const { size } = yield* regular(from);
+  yield* regular(to);
+  if ((yield* to.statusFlags()) & O.APPEND)
+    return yield* new near.InvalidStateError({
+      syscall: "copyFile",
+      subject: String(to),
+      problem: "appends whatever is written to it, and the pieces are written in any order",
+      remedy: "open the file without O.APPEND",
     });
-    yield* Effect.all(
-      Array.from({ length: PIECES }, () => copyPieces),
-      {
-        concurrency: PIECES,
-        discard: true,
-      },
-    );
-    return done;
+  yield* Effect.flatMap(to.borrow(to.task), (fd) => near.ftruncate(to.task.sysif, fd, 0));
+  let next = 0;
+  let done = 0;
+  const copyPiece = (offset: number) =>
+    Effect.gen(function* () {
+      const bytes = yield* readPiece(from, Math.min(PIECE_SIZE, size - offset), offset);
+      if (bytes.length < Math.min(PIECE_SIZE, size - offset)) next = size;
+      if (bytes.length === 0) return;
+      yield* writePiece(to, bytes, offset);
+      done += bytes.length;
+      yield* onProgress({ done, size });
+    });
+  // A size is what the task says: nothing is made for pieces that may never come.
+  const copyPieces: Effect.Effect<void, MallocFailure | BorrowFailure> = Effect.suspend(() => {
+    if (next >= size) return Effect.void;
+    const offset = next;
+    next += PIECE_SIZE;
+    return Effect.andThen(copyPiece(offset), copyPieces);
   });
+  yield* Effect.all(
+    Array.from({ length: PIECES }, () => copyPieces),
+    {
+      concurrency: PIECES,
+      discard: true,
+    },
+  );
+  return done;
+});
 
 const regular = (fd: FileDescriptor): Effect.Effect<Stat, IoFailure | WrongKindError> =>
   Effect.flatMap(fd.fstat(), (status) =>

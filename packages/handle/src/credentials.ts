@@ -62,7 +62,9 @@ export const getegid = ({ task }: TaskLike): Effect.Effect<number, near.SyscallF
   near.getegid(task.sysif);
 
 /** Whether the task acts as the user and group who started it: then access(2) is about what it may do. */
-export const actsWithRealIds = ({ sysif }: Task): Effect.Effect<boolean, near.SyscallFailure> =>
+export const actsWithRealIds = ({
+  task: { sysif },
+}: TaskLike): Effect.Effect<boolean, near.SyscallFailure> =>
   Effect.map(
     near.batch([near.getuid(sysif), near.geteuid(sysif), near.getgid(sysif), near.getegid(sysif)]),
     ([uid, euid, gid, egid]) => uid === euid && gid === egid,

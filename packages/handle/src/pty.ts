@@ -136,11 +136,11 @@ export class PtyMaster extends Terminal {
 }
 
 /** openpty(3): both ends of a new pseudo-terminal, close-on-exec. */
-export const openpty = (
-  { task }: TaskLike,
+export const openpty: (
+  task: TaskLike,
   winsize?: Winsize,
-): Effect.Effect<[master: PtyMaster, terminal: Terminal], IoFailure, Scope.Scope> =>
-  Effect.gen(function* () {
+) => Effect.Effect<[master: PtyMaster, terminal: Terminal], IoFailure, Scope.Scope> =
+  Effect.fnUntraced(function* ({ task }, winsize) {
     const master = yield* PtyMaster.make(task);
     yield* master.unlock();
     const terminal = yield* master.openPeer();

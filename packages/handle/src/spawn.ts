@@ -25,11 +25,11 @@ export interface SpawnOptions extends ExecOptions {
  * posix_spawn(3): a child that becomes a program, all by itself, in one operation. Whether the kernel
  * has refused something is in `failure`, once the child has executed the program or has ended.
  */
-export const spawn = (
-  { task }: TaskLike,
+export const spawn: (
+  task: TaskLike,
   options: SpawnOptions,
-): Effect.Effect<Cloned, MallocFailure | BorrowFailure, Scope.Scope> =>
-  Effect.gen(function* () {
+) => Effect.Effect<Cloned, MallocFailure | BorrowFailure, Scope.Scope> = Effect.fnUntraced(
+  function* ({ task }, options) {
     const { path, argv, envp, cwd, untilExec } = options;
     const signals = task.programSignals;
     const sigmask = options.sigmask ?? signals.maskOf(task.sigmask);
@@ -88,7 +88,8 @@ export const spawn = (
         },
       },
     });
-  });
+  },
+);
 
 /** Where descriptors wait for their place: beyond what a caller of ours passes on by number. */
 const ASIDE = 200;

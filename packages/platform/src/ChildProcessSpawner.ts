@@ -76,63 +76,61 @@ interface Member extends Streams {
   readonly started: Started;
 }
 
-const spawn = (
+const spawn = Effect.fnUntraced(function* (
   thread: Thread,
   command: ChildProcess.Command,
-): Effect.Effect<ChildProcessSpawner.ChildProcessHandle, Failure, Scope.Scope> =>
-  Effect.gen(function* () {
-    // If one of the programs cannot be started, those before it end.
-    const scope = yield* Scope.fork(yield* Effect.scope);
-    return yield* startAll(thread, command).pipe(
-      Scope.provide(scope),
-      Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
-    );
-  });
+): Effect.fn.Return<ChildProcessSpawner.ChildProcessHandle, Failure, Scope.Scope> {
+  // If one of the programs cannot be started, those before it end.
+  const scope = yield* Scope.fork(yield* Effect.scope);
+  return yield* startAll(thread, command).pipe(
+    Scope.provide(scope),
+    Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+  );
+});
 
-const startAll = (
+const startAll = Effect.fnUntraced(function* (
   thread: Thread,
   command: ChildProcess.Command,
-): Effect.Effect<ChildProcessSpawner.ChildProcessHandle, Failure, Scope.Scope> =>
-  Effect.gen(function* () {
-    const { commands, pipes } = flatten(command);
-    // Every command is checked before the first is started.
-    const plans: Array<Plan> = [];
-    for (const [i, command] of commands.entries()) {
-      const plan = yield* planOf(thread, command);
-      plans.push(i === 0 ? plan : withInput(plan, targetOf(pipes[i - 1]?.to)));
+): Effect.fn.Return<ChildProcessSpawner.ChildProcessHandle, Failure, Scope.Scope> {
+  const { commands, pipes } = flatten(command);
+  // Every command is checked before the first is started.
+  const plans: Array<Plan> = [];
+  for (const [i, command] of commands.entries()) {
+    const plan = yield* planOf(thread, command);
+    plans.push(i === 0 ? plan : withInput(plan, targetOf(pipes[i - 1]?.to)));
+  }
+  const failure = yield* Deferred.make<never, Failure>();
+  const members: Array<Member> = [];
+  /** The descriptor that the next program gets from the one before it. */
+  let given: ReadonlyMap<number, FileDescriptor> = new Map();
+  let fed: ReturnType<typeof outputOf> | undefined;
+  for (let i = 0; i < plans.length; i++) {
+    let plan = plans[i] as Plan;
+    const next = plans[i + 1];
+    const sources = sourcesOf(plan, pipes[i]?.from);
+    const target = targetOf(pipes[i]?.to);
+    const isNextDirect = next !== undefined && isDirect(plan, sources, next, target);
+    if (isNextDirect) {
+      plan = withShared(plan, sources);
+      plans[i + 1] = withGiven(next, target);
     }
-    const failure = yield* Deferred.make<never, Failure>();
-    const members: Array<Member> = [];
-    /** The descriptor that the next program gets from the one before it. */
-    let given: ReadonlyMap<number, FileDescriptor> = new Map();
-    let fed: ReturnType<typeof outputOf> | undefined;
-    for (let i = 0; i < plans.length; i++) {
-      let plan = plans[i] as Plan;
-      const next = plans[i + 1];
-      const sources = sourcesOf(plan, pipes[i]?.from);
-      const target = targetOf(pipes[i]?.to);
-      const isNextDirect = next !== undefined && isDirect(plan, sources, next, target);
-      if (isNextDirect) {
-        plan = withShared(plan, sources);
-        plans[i + 1] = withGiven(next, target);
-      }
 
-      const started = yield* start(thread, plan, given);
-      for (const fd of given.values()) yield* fd.release();
-      const streams = yield* makeStreams(started.epoller, started.ends, plan);
-      for (const [number, { stream }] of plan.inputs)
-        if (stream !== undefined) yield* feed(stream, sinkTo(streams, number), failure);
-      if (fed !== undefined)
-        yield* feed(fed.stream, sinkTo(streams, targetOf(pipes[i - 1]?.to)), failure, fed.stop);
-      members.push({ ...streams, started, plan });
+    const started = yield* start(thread, plan, given);
+    for (const fd of given.values()) yield* fd.release();
+    const streams = yield* makeStreams(started.epoller, started.ends, plan);
+    for (const [number, { stream }] of plan.inputs)
+      if (stream !== undefined) yield* feed(stream, sinkTo(streams, number), failure);
+    if (fed !== undefined)
+      yield* feed(fed.stream, sinkTo(streams, targetOf(pipes[i - 1]?.to)), failure, fed.stop);
+    members.push({ ...streams, started, plan });
 
-      const [source] = sources;
-      const reader = isNextDirect ? started.ends.get(source as number) : undefined;
-      given = reader === undefined ? new Map() : new Map([[target, reader]]);
-      fed = next === undefined || isNextDirect ? undefined : outputOf(streams, sources);
-    }
-    return handleOf(members, failure);
-  });
+    const [source] = sources;
+    const reader = isNextDirect ? started.ends.get(source as number) : undefined;
+    given = reader === undefined ? new Map() : new Map([[target, reader]]);
+    fed = next === undefined || isNextDirect ? undefined : outputOf(streams, sources);
+  }
+  return handleOf(members, failure);
+});
 
 const sinkTo = ({ sinks }: Streams, number: number): InputSink => sinks.get(number) ?? Sink.drain;
 

@@ -216,30 +216,29 @@ const byName = (a: { readonly name: string }, b: { readonly name: string }): num
   a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 
 /** Lists all paths below a directory, relative to it. Links are not followed. */
-const listAll = (
+const listAll = Effect.fnUntraced(function* (
   task: Task,
   path: string,
   list: (
     path: string,
   ) => Effect.Effect<ReadonlyArray<{ name: string; type: number }>, HandleFailure>,
-): Effect.Effect<Array<string>, HandleFailure> =>
-  Effect.gen(function* () {
-    const paths: Array<string> = [];
-    const directories = [""];
-    // Directories found below are appended: removing the first entry would move all others each time.
-    for (const prefix of directories) {
-      for (const { name, type } of yield* list(prefix === "" ? path : `${path}/${prefix}`)) {
-        const inner = prefix + name;
-        paths.push(inner);
-        const isFull =
-          type === DT.UNKNOWN
-            ? isDirectory((yield* stat(task, `${path}/${inner}`, AT.SYMLINK_NOFOLLOW)).mode)
-            : type === DT.DIR;
-        if (isFull) directories.push(`${inner}/`);
-      }
+): Effect.fn.Return<Array<string>, HandleFailure> {
+  const paths: Array<string> = [];
+  const directories = [""];
+  // Directories found below are appended: removing the first entry would move all others each time.
+  for (const prefix of directories) {
+    for (const { name, type } of yield* list(prefix === "" ? path : `${path}/${prefix}`)) {
+      const inner = prefix + name;
+      paths.push(inner);
+      const isFull =
+        type === DT.UNKNOWN
+          ? isDirectory((yield* stat(task, `${path}/${inner}`, AT.SYMLINK_NOFOLLOW)).mode)
+          : type === DT.DIR;
+      if (isFull) directories.push(`${inner}/`);
     }
-    return paths;
-  });
+  }
+  return paths;
+});
 
 /** Says what is wrong with the options of `open`; undefined if nothing is. */
 const invalidOpening = (

@@ -78,37 +78,36 @@ const isTerminal = (fd: FileDescriptor): Effect.Effect<boolean> =>
 const encoder = new TextEncoder();
 
 /** Writes to a descriptor in the order in which the writes were asked for. */
-const makeOutput = (
+const makeOutput = Effect.fnUntraced(function* (
   thread: Thread,
   fd: FileDescriptor,
   name: "stdout" | "stderr",
-): Effect.Effect<
+): Effect.fn.Return<
   { readonly sink: Stdio.Stdio["stdout"]; readonly writable: Writable },
   never,
   Scope.Scope
-> =>
-  Effect.gen(function* () {
-    const order = Semaphore.makeUnsafe(1);
-    const failed = platformError(MODULE, name, fd.near);
-    const write = (chunk: string | Uint8Array): Effect.Effect<void, PlatformError.PlatformError> =>
-      order.withPermits(1)(
-        Effect.mapError(
-          thread.writeAll(fd, typeof chunk === "string" ? encoder.encode(chunk) : chunk),
-          failed,
-        ),
-      );
-    const sink: Stdio.Stdio["stdout"] = ({ endOnDone = false } = {}) => {
-      const sink = Sink.forEach(write);
-      return endOnDone ? Sink.ensuring(sink, Effect.ignore(fd.close())) : sink;
-    };
-    yield* Effect.addFinalizer(() => order.withPermits(1)(Effect.void));
-    const runFork = Effect.runForkWith(yield* Effect.context<never>());
-    const writable = new Writable({
-      // No caller waits for a console's output; output that cannot be written is lost.
-      write: (chunk: Uint8Array, _encoding, done) => {
-        runFork(Effect.ignore(write(chunk)));
-        done();
-      },
-    });
-    return { sink, writable };
+> {
+  const order = Semaphore.makeUnsafe(1);
+  const failed = platformError(MODULE, name, fd.near);
+  const write = (chunk: string | Uint8Array): Effect.Effect<void, PlatformError.PlatformError> =>
+    order.withPermits(1)(
+      Effect.mapError(
+        thread.writeAll(fd, typeof chunk === "string" ? encoder.encode(chunk) : chunk),
+        failed,
+      ),
+    );
+  const sink: Stdio.Stdio["stdout"] = ({ endOnDone = false } = {}) => {
+    const sink = Sink.forEach(write);
+    return endOnDone ? Sink.ensuring(sink, Effect.ignore(fd.close())) : sink;
+  };
+  yield* Effect.addFinalizer(() => order.withPermits(1)(Effect.void));
+  const runFork = Effect.runForkWith(yield* Effect.context<never>());
+  const writable = new Writable({
+    // No caller waits for a console's output; output that cannot be written is lost.
+    write: (chunk: Uint8Array, _encoding, done) => {
+      runFork(Effect.ignore(write(chunk)));
+      done();
+    },
   });
+  return { sink, writable };
+});

@@ -60,27 +60,29 @@ export const layer = (call: StubCall): Layer.Layer<Terminal.Terminal> =>
  *
  * @param display writes text; a caller passes its own to keep the text in order with its other output
  */
-export const make = (
+export const make: (
   call: StubCall,
-  display: Terminal.Terminal["display"] = displayTo(call),
-): Effect.Effect<Terminal.Terminal, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    const { stdout } = call.thread;
-    const input = new TerminalInput(call);
-    const keyboard = yield* RcRef.make({ acquire: readKeys(input) });
-    const size = Effect.match(sizeOf(stdout), { onSuccess: (size) => size, onFailure: () => none });
-    return Terminal.make({
-      columns: Effect.map(size, ({ columns }) => columns),
-      rows: Effect.map(size, ({ rows }) => rows),
-      size: sizes(size),
-      readInput: Effect.gen(function* () {
-        const readers = yield* RcRef.get(keyboard);
-        return yield* readers.join();
-      }),
-      readLine: input.line(),
-      display,
-    });
+  display?: Terminal.Terminal["display"],
+) => Effect.Effect<Terminal.Terminal, never, Scope.Scope> = Effect.fnUntraced(function* (
+  call,
+  display = displayTo(call),
+) {
+  const { stdout } = call.thread;
+  const input = new TerminalInput(call);
+  const keyboard = yield* RcRef.make({ acquire: readKeys(input) });
+  const size = Effect.match(sizeOf(stdout), { onSuccess: (size) => size, onFailure: () => none });
+  return Terminal.make({
+    columns: Effect.map(size, ({ columns }) => columns),
+    rows: Effect.map(size, ({ rows }) => rows),
+    size: sizes(size),
+    readInput: Effect.gen(function* () {
+      const readers = yield* RcRef.get(keyboard);
+      return yield* readers.join();
+    }),
+    readLine: input.line(),
+    display,
   });
+});
 
 const encoder = new TextEncoder();
 
@@ -104,19 +106,18 @@ const sizeOf = (fd: FileDescriptor): Effect.Effect<Terminal.Size, HandleFailure>
   );
 
 /** Gives the size now, and every new one until the scope closes. */
-const sizes = (
+const sizes = Effect.fnUntraced(function* (
   size: Effect.Effect<Terminal.Size>,
-): Effect.Effect<Queue.Dequeue<Terminal.Size, Cause.Done>, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    const queue = yield* Queue.sliding<Terminal.Size, Cause.Done>(1);
-    yield* Effect.addFinalizer(() => Queue.end(queue));
-    let last: Terminal.Size | undefined;
-    const look = Effect.map(size, ({ columns, rows }) => {
-      if (last?.columns === columns && last.rows === rows) return;
-      last = { columns, rows };
-      Queue.offerUnsafe(queue, last);
-    });
-    yield* look;
-    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(SIZE_INTERVAL), look)));
-    return queue;
+): Effect.fn.Return<Queue.Dequeue<Terminal.Size, Cause.Done>, never, Scope.Scope> {
+  const queue = yield* Queue.sliding<Terminal.Size, Cause.Done>(1);
+  yield* Effect.addFinalizer(() => Queue.end(queue));
+  let last: Terminal.Size | undefined;
+  const look = Effect.map(size, ({ columns, rows }) => {
+    if (last?.columns === columns && last.rows === rows) return;
+    last = { columns, rows };
+    Queue.offerUnsafe(queue, last);
   });
+  yield* look;
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(SIZE_INTERVAL), look)));
+  return queue;
+});

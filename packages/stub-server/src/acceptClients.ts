@@ -24,43 +24,42 @@ export interface Reception {
  * Accepts for ever. Each client has its handshake in a fiber of its own, so none waits for another; they end with
  * the scope.
  */
-export const acceptClients = (
+export const acceptClients = Effect.fnUntraced(function* (
   reception: Reception,
   listening: AsyncFileDescriptor<Socket>,
-): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    const serverScope = yield* Effect.scope;
-    const { limits, clients } = reception;
-    const acceptOne = Effect.gen(function* () {
-      const scope = yield* Scope.fork(serverScope);
-      yield* Effect.gen(function* () {
-        const socket = yield* Scope.provide(listening.accept(SOCK.NONBLOCK), scope);
-        socket.closeOnFork = true;
-        if (socket.near >= limits.ceiling) {
-          yield* turnAway(socket, "the server has hardly a descriptor left");
-          return yield* new InvalidStateError({
-            syscall: "accept4",
-            subject: "the server",
-            problem: "has no descriptors left but a reserve",
-            remedy: "answer fewer calls at a time, or raise RLIMIT_NOFILE",
-          });
-        }
-        yield* takePlace(limits, scope);
-        yield* greet(reception, socket, scope, serverScope);
-      }).pipe(Effect.onError(() => Scope.close(scope, Exit.void)));
-    });
-    const acceptForever: Effect.Effect<never, HandleFailure> = Effect.forever(
-      Effect.catch(acceptOne, (error) =>
-        isTemporary(error)
-          ? Effect.andThen(
-              toStderr(Effect.logWarning(`Cannot accept a stub: ${error.message}`)),
-              Effect.sleep("100 millis"),
-            )
-          : Effect.fail(error),
-      ),
-    );
-    yield* Effect.catch(acceptForever, (error) => clients.fail(error));
+): Effect.fn.Return<void, never, Scope.Scope> {
+  const serverScope = yield* Effect.scope;
+  const { limits, clients } = reception;
+  const acceptOne = Effect.gen(function* () {
+    const scope = yield* Scope.fork(serverScope);
+    yield* Effect.gen(function* () {
+      const socket = yield* Scope.provide(listening.accept(SOCK.NONBLOCK), scope);
+      socket.closeOnFork = true;
+      if (socket.near >= limits.ceiling) {
+        yield* turnAway(socket, "the server has hardly a descriptor left");
+        return yield* new InvalidStateError({
+          syscall: "accept4",
+          subject: "the server",
+          problem: "has no descriptors left but a reserve",
+          remedy: "answer fewer calls at a time, or raise RLIMIT_NOFILE",
+        });
+      }
+      yield* takePlace(limits, scope);
+      yield* greet(reception, socket, scope, serverScope);
+    }).pipe(Effect.onError(() => Scope.close(scope, Exit.void)));
   });
+  const acceptForever: Effect.Effect<never, HandleFailure> = Effect.forever(
+    Effect.catch(acceptOne, (error) =>
+      isTemporary(error)
+        ? Effect.andThen(
+            toStderr(Effect.logWarning(`Cannot accept a stub: ${error.message}`)),
+            Effect.sleep("100 millis"),
+          )
+        : Effect.fail(error),
+    ),
+  );
+  yield* Effect.catch(acceptForever, (error) => clients.fail(error));
+});
 
 /** The client is gone already, or we lack something that may come back. */
 const isTemporary = (error: HandleFailure): boolean =>
@@ -87,82 +86,80 @@ const takePlace = (limits: Limits, scope: Scope.Scope): Effect.Effect<void> =>
  *
  * @param scope of the client: whatever happens to it, this is closed
  */
-const greet = (
+const greet = Effect.fnUntraced(function* (
   reception: Reception,
   socket: Socket,
   scope: Scope.Closeable,
   serverScope: Scope.Scope,
-): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    const { limits, log } = reception;
-    const charge: Charge = { bytes: 0 };
-    const greeting: Greeting = {
-      since: performance.now(),
-      dismiss: () =>
-        Effect.suspend(() =>
+): Effect.fn.Return<void> {
+  const { limits, log } = reception;
+  const charge: Charge = { bytes: 0 };
+  const greeting: Greeting = {
+    since: performance.now(),
+    dismiss: () =>
+      Effect.suspend(() =>
+        Effect.andThen(
           Effect.andThen(
-            Effect.andThen(
-              Fiber.interrupt(fiber),
-              turnAway(socket, "too many clients wait, and this one has not said hello"),
-            ),
-            Scope.close(scope, Exit.void),
+            Fiber.interrupt(fiber),
+            turnAway(socket, "too many clients wait, and this one has not said hello"),
           ),
-        ),
-    };
-    yield* Scope.addFinalizer(
-      scope,
-      Effect.sync(() => {
-        limits.bytes.release(charge.bytes);
-        limits.greetings.delete(greeting);
-      }),
-    );
-    limits.greetings.add(greeting);
-    const fiber = yield* Effect.forkIn(
-      Scope.provide(hear(reception, socket, scope, charge, greeting), scope).pipe(
-        Effect.catchCause((cause) =>
-          Effect.andThen(Scope.close(scope, Exit.void), log.dropped(cause)),
+          Scope.close(scope, Exit.void),
         ),
       ),
-      serverScope,
-    );
-  });
+  };
+  yield* Scope.addFinalizer(
+    scope,
+    Effect.sync(() => {
+      limits.bytes.release(charge.bytes);
+      limits.greetings.delete(greeting);
+    }),
+  );
+  limits.greetings.add(greeting);
+  const fiber = yield* Effect.forkIn(
+    Scope.provide(hear(reception, socket, scope, charge, greeting), scope).pipe(
+      Effect.catchCause((cause) =>
+        Effect.andThen(Scope.close(scope, Exit.void), log.dropped(cause)),
+      ),
+    ),
+    serverScope,
+  );
+});
 
 /** The handshake with a client, which then waits for its welcome. */
-const hear = (
+const hear = Effect.fnUntraced(function* (
   { thread, policy, limits, clients }: Reception,
   socket: Socket,
   scope: Scope.Closeable,
   charge: Charge,
   greeting: Greeting,
-) =>
-  Effect.gen(function* () {
-    const afd = yield* thread.makeAfd(socket);
-    const greeted = yield* handshake(afd, { ...policy, admit: admission(limits, charge) });
-    // Unless it is about to be dismissed.
-    if (!limits.greetings.delete(greeting)) return;
-    const client: Client = {
-      socket,
-      greeted,
-      scope,
-      charge,
-      hasLeft: false,
-      hasHungUp: () =>
-        Effect.match(pollNow(socket, POLL.RDHUP), {
-          onFailure: () => true,
-          onSuccess: (events) => events !== 0,
-        }),
-      dismiss: () =>
-        Effect.suspend(() => {
-          client.hasLeft = true;
-          return Scope.close(scope, Exit.void);
-        }),
-    };
-    yield* Scope.addFinalizer(
-      scope,
-      Effect.sync(() => limits.waiting.delete(client)),
-    );
-    yield* clients.add(client);
-  });
+) {
+  const afd = yield* thread.makeAfd(socket);
+  const greeted = yield* handshake(afd, { ...policy, admit: admission(limits, charge) });
+  // Unless it is about to be dismissed.
+  if (!limits.greetings.delete(greeting)) return;
+  const client: Client = {
+    socket,
+    greeted,
+    scope,
+    charge,
+    hasLeft: false,
+    hasHungUp: () =>
+      Effect.match(pollNow(socket, POLL.RDHUP), {
+        onFailure: () => true,
+        onSuccess: (events) => events !== 0,
+      }),
+    dismiss: () =>
+      Effect.suspend(() => {
+        client.hasLeft = true;
+        return Scope.close(scope, Exit.void);
+      }),
+  };
+  yield* Scope.addFinalizer(
+    scope,
+    Effect.sync(() => limits.waiting.delete(client)),
+  );
+  yield* clients.add(client);
+});
 
 /** Bytes of a description that is read at once, without a place in the budget. */
 const SMALL_DESCRIPTION = 16 * 1024;

@@ -29,33 +29,32 @@ const modes: ReadonlyArray<string> = [
 ] satisfies ReadonlyArray<LinkMode>;
 
 /** The path of an executable in a directory, which must be one. */
-export const executablePath = (
+export const executablePath = Effect.fnUntraced(function* (
   thread: Thread,
   directory: PathLike,
   name: PathLike,
-): Effect.Effect<Path, HandleFailure | StubServerError> =>
-  Effect.gen(function* () {
-    const file = pathProblem(name) === undefined ? Path.make(name).text : undefined;
-    if (file === undefined || file === "" || file === "." || file === ".." || /[/\0]/.test(file))
-      return yield* new StubServerError({
-        reason: "NameInvalid",
-        subject: file === undefined ? `what is ${typeof name}` : JSON.stringify(file),
-        problem: "is no file name",
-        remedy: "give the bare name of the program",
-      });
-    const absolute = yield* absolutePath(thread.task, directory);
-    const { mode } = yield* Effect.mapError(stat(thread.task, absolute), (error) =>
-      creationError(absolute.join(file).text)(error),
-    );
-    if ((mode & S_IFMT) !== S_IF.DIR)
-      return yield* new StubServerError({
-        reason: "DirectoryMissing",
-        subject: absolute.text,
-        problem: "is no directory",
-        remedy: "give the path of a directory",
-      });
-    return absolute.join(file);
-  });
+): Effect.fn.Return<Path, HandleFailure | StubServerError> {
+  const file = pathProblem(name) === undefined ? Path.make(name).text : undefined;
+  if (file === undefined || file === "" || file === "." || file === ".." || /[/\0]/.test(file))
+    return yield* new StubServerError({
+      reason: "NameInvalid",
+      subject: file === undefined ? `what is ${typeof name}` : JSON.stringify(file),
+      problem: "is no file name",
+      remedy: "give the bare name of the program",
+    });
+  const absolute = yield* absolutePath(thread.task, directory);
+  const { mode } = yield* Effect.mapError(stat(thread.task, absolute), (error) =>
+    creationError(absolute.join(file).text)(error),
+  );
+  if ((mode & S_IFMT) !== S_IF.DIR)
+    return yield* new StubServerError({
+      reason: "DirectoryMissing",
+      subject: absolute.text,
+      problem: "is no directory",
+      remedy: "give the path of a directory",
+    });
+  return absolute.join(file);
+});
 
 /** Puts an executable in place, until the scope closes. */
 export const placeExecutable = (

@@ -23,61 +23,63 @@ const LINKS_AT_MOST = 40;
  * @param thread the stub's process
  * @param execfn the path by which it was executed
  */
-export const realProgram = (
+export const realProgram: (
   thread: Thread,
-  { thread: serverThread, socket }: Place,
+  place: Place,
   execfn: Path | undefined,
   name: string,
-): Effect.Effect<Command, ExecutableNotFoundError | HandleFailure> =>
-  Effect.gen(function* () {
-    const { task } = thread;
-    const statOf = (path: Path) => Effect.option(stat(task, path));
-    const server = yield* Effect.option(stat(serverThread.task, socket));
-    const proc = yield* statOf(Path.make("/proc/self/exe"));
-    const own = Option.isSome(proc) || execfn === undefined ? proc : yield* statOf(execfn);
-    const candidates = yield* whichAll(task, thread.environ, name);
-    const behind: Array<Command> = [];
-    let isPast = false;
-    for (const command of candidates) {
-      if (yield* isOurs(command.executable)) {
-        // A program in front of the stub may be a wrapper that calls it.
-        if (!isPast) behind.length = 0;
-        isPast = true;
-      } else behind.push(command);
-    }
-    const [real] = behind;
-    if (real !== undefined) return real;
-    const tried = candidates.map(({ executable }) => executable.text);
-    return yield* new ExecutableNotFoundError({ program: name, tried, notExecutable: undefined });
+) => Effect.Effect<Command, ExecutableNotFoundError | HandleFailure> = Effect.fnUntraced(function* (
+  thread,
+  { thread: serverThread, socket },
+  execfn,
+  name,
+) {
+  const { task } = thread;
+  const statOf = (path: Path) => Effect.option(stat(task, path));
+  const server = yield* Effect.option(stat(serverThread.task, socket));
+  const proc = yield* statOf(Path.make("/proc/self/exe"));
+  const own = Option.isSome(proc) || execfn === undefined ? proc : yield* statOf(execfn);
+  const candidates = yield* whichAll(task, thread.environ, name);
+  const behind: Array<Command> = [];
+  let isPast = false;
+  for (const command of candidates) {
+    if (yield* isOurs(command.executable)) {
+      // A program in front of the stub may be a wrapper that calls it.
+      if (!isPast) behind.length = 0;
+      isPast = true;
+    } else behind.push(command);
+  }
+  const [real] = behind;
+  if (real !== undefined) return real;
+  const tried = candidates.map(({ executable }) => executable.text);
+  return yield* new ExecutableNotFoundError({ program: name, tried, notExecutable: undefined });
 
-    function* isOurs(path: Path) {
-      const status = yield* statOf(path);
-      if (Option.isNone(status) || Option.isNone(own)) return false;
-      let named: Path | undefined;
-      if (!isSameFile(status.value, own.value)) {
-        if (status.value.size !== own.value.size) return false;
-        const bytes = yield* Effect.orElseSucceed(thread.slurp(path), () => new Uint8Array());
-        if (!isStub(bytes)) return false;
-        named = namedSocket(bytes);
-      }
-      const found = named === undefined ? yield* socketBeside(path) : yield* statOf(named);
-      return (
-        Option.isNone(found) || (Option.isSome(server) && isSameFile(found.value, server.value))
-      );
+  function* isOurs(path: Path) {
+    const status = yield* statOf(path);
+    if (Option.isNone(status) || Option.isNone(own)) return false;
+    let named: Path | undefined;
+    if (!isSameFile(status.value, own.value)) {
+      if (status.value.size !== own.value.size) return false;
+      const bytes = yield* Effect.orElseSucceed(thread.slurp(path), () => new Uint8Array());
+      if (!isStub(bytes)) return false;
+      named = namedSocket(bytes);
     }
+    const found = named === undefined ? yield* socketBeside(path) : yield* statOf(named);
+    return Option.isNone(found) || (Option.isSome(server) && isSameFile(found.value, server.value));
+  }
 
-    /** As stub-c/src/connect.c looks for it. */
-    function* socketBeside(executed: Path) {
-      let path = executed;
-      for (let links = 0; links < LINKS_AT_MOST; links++) {
-        const beside = yield* statOf(Path.make(`${path.text}.sock`));
-        if (Option.isSome(beside)) return beside;
-        const target = yield* Effect.option(readlink(task, path));
-        if (Option.isNone(target)) break;
-        path = path.parent.join(target.value);
-      }
-      return Option.none<Stat>();
+  /** As stub-c/src/connect.c looks for it. */
+  function* socketBeside(executed: Path) {
+    let path = executed;
+    for (let links = 0; links < LINKS_AT_MOST; links++) {
+      const beside = yield* statOf(Path.make(`${path.text}.sock`));
+      if (Option.isSome(beside)) return beside;
+      const target = yield* Effect.option(readlink(task, path));
+      if (Option.isNone(target)) break;
+      path = path.parent.join(target.value);
     }
-  });
+    return Option.none<Stat>();
+  }
+});
 
 const isSameFile = (a: Stat, b: Stat): boolean => a.dev === b.dev && a.ino === b.ino;

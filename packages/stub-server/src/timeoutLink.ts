@@ -11,38 +11,37 @@ import { Effect, Scope } from "effect";
  *
  * @param hasReplaced whether the socket has replaced that of a dead server, which may have left its link
  */
-export const placeTimeout = (
+export const placeTimeout = Effect.fnUntraced(function* (
   thread: Thread,
   socketPath: Path,
   seconds: number | undefined,
   hasReplaced: boolean,
-): Effect.Effect<void, HandleFailure | PathTakenError, Scope.Scope> =>
-  Effect.gen(function* () {
-    const { task } = thread;
-    const outer = yield* Effect.scope;
-    const path = Path.make(`${socketPath.text}.timeout`);
-    if (seconds === undefined)
-      return hasReplaced
-        ? yield* catchErrno("ENOENT", () => Effect.void)(unlink(task, path))
-        : undefined;
-    if (!Number.isSafeInteger(seconds) || seconds < 0)
-      return yield* new InvalidArgumentError({
-        syscall: "StubServer.make",
-        argument: "stubTimeout",
-        value: seconds,
-        expected: "a whole number of seconds from 0 on",
-      });
-    yield* Effect.scoped(
-      Effect.gen(function* () {
-        const made = (yield* workshop(thread, path)).join("timeout");
-        yield* symlink(task, String(seconds), made);
-        yield* place(thread, made, path, judgeTimeout(thread, path)).pipe(
-          Scope.provide(outer),
-          Effect.tapError(() => Effect.ignore(unlink(task, made))),
-        );
-      }),
-    );
-  });
+): Effect.fn.Return<void, HandleFailure | PathTakenError, Scope.Scope> {
+  const { task } = thread;
+  const outer = yield* Effect.scope;
+  const path = Path.make(`${socketPath.text}.timeout`);
+  if (seconds === undefined)
+    return hasReplaced
+      ? yield* catchErrno("ENOENT", () => Effect.void)(unlink(task, path))
+      : undefined;
+  if (!Number.isSafeInteger(seconds) || seconds < 0)
+    return yield* new InvalidArgumentError({
+      syscall: "StubServer.make",
+      argument: "stubTimeout",
+      value: seconds,
+      expected: "a whole number of seconds from 0 on",
+    });
+  yield* Effect.scoped(
+    Effect.gen(function* () {
+      const made = (yield* workshop(thread, path)).join("timeout");
+      yield* symlink(task, String(seconds), made);
+      yield* place(thread, made, path, judgeTimeout(thread, path)).pipe(
+        Scope.provide(outer),
+        Effect.tapError(() => Effect.ignore(unlink(task, made))),
+      );
+    }),
+  );
+});
 
 /** What lies at the path of such a link. */
 const judgeTimeout =

@@ -177,25 +177,24 @@ const noTask = (error: StreamError): HandshakeError =>
 type Stream = AsyncFileDescriptor<Socket>;
 
 /** Answers the script with the executable for its machine. */
-const sendExecutable = (
+const sendExecutable = Effect.fnUntraced(function* (
   stream: Stream,
   search: LineSearch,
   executables: Executables,
-): Effect.Effect<void, HandleFailure | HandshakeError> =>
-  Effect.gen(function* () {
-    const machine = yield* readMachine(stream, search);
-    const program = executables.get(machine);
-    if (program === undefined)
-      return yield* new HandshakeError({
-        problem: `it leads to a machine ${printable(machine, 100)}, and there are executables for ${[...executables.keys()].join(", ")}: build rsyscall-task for it, and give its path in \`executables\``,
-      });
-    const line = Buffer.from(`${program.length} ${newToken()}\n`);
-    // The reason why it takes no more is read from the stream next.
-    yield* catchErrno(
-      "EPIPE",
-      () => Effect.void,
-    )(stream.sendAllBytes(Buffer.concat([line, program])));
-  });
+): Effect.fn.Return<void, HandleFailure | HandshakeError> {
+  const machine = yield* readMachine(stream, search);
+  const program = executables.get(machine);
+  if (program === undefined)
+    return yield* new HandshakeError({
+      problem: `it leads to a machine ${printable(machine, 100)}, and there are executables for ${[...executables.keys()].join(", ")}: build rsyscall-task for it, and give its path in \`executables\``,
+    });
+  const line = Buffer.from(`${program.length} ${newToken()}\n`);
+  // The reason why it takes no more is read from the stream next.
+  yield* catchErrno(
+    "EPIPE",
+    () => Effect.void,
+  )(stream.sendAllBytes(Buffer.concat([line, program])));
+});
 
 /** Waits until the script says what machine it is on. */
 const readMachine = (stream: Stream, search: LineSearch): Effect.Effect<string, HandshakeError> =>

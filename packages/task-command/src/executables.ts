@@ -18,19 +18,21 @@ export const readExecutables = (
     (entries) => new Map(entries),
   );
 
-const readExecutable = (machine: string, path: string): Effect.Effect<Uint8Array, HandshakeError> =>
-  Effect.gen(function* () {
-    const bytes = yield* Effect.tryPromise({
-      try: () => readFile(path),
-      catch: (cause) => new HandshakeError({ problem: `cannot read ${path}: ${cause}`, cause }),
-    });
-    const is = machineOf(bytes);
-    if (is !== machine)
-      return yield* new HandshakeError({
-        problem: `${path} is ${is === undefined ? "no program" : `a program for ${is}`}, and is to be sent to ${machine}: give the path of an rsyscall-task for ${machine} in \`executables\``,
-      });
-    return bytes;
+const readExecutable = Effect.fnUntraced(function* (
+  machine: string,
+  path: string,
+): Effect.fn.Return<Uint8Array, HandshakeError> {
+  const bytes = yield* Effect.tryPromise({
+    try: () => readFile(path),
+    catch: (cause) => new HandshakeError({ problem: `cannot read ${path}: ${cause}`, cause }),
   });
+  const is = machineOf(bytes);
+  if (is !== machine)
+    return yield* new HandshakeError({
+      problem: `${path} is ${is === undefined ? "no program" : `a program for ${is}`}, and is to be sent to ${machine}: give the path of an rsyscall-task for ${machine} in \`executables\``,
+    });
+  return bytes;
+});
 
 /** For which machine a program is, by its header: elf(5). */
 const machineOf = (program: Buffer): string | undefined => {

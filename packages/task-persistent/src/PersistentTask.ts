@@ -277,60 +277,59 @@ export class PersistentTask {
 
 oneLine(PersistentTask, ({ thread, path }) => `${thread} at ${printable(path.text)}`);
 
-const connect = (
+const connect = Effect.fnUntraced(function* (
   parent: Thread,
   path: Path,
   { timeout = "10 seconds", sharedMemory = true }: PersistentTaskOptions,
   ancestor?: Ancestor,
-): Effect.Effect<Fields, HandleFailure | PersistentTaskError, Scope.Scope> =>
-  Effect.gen(function* () {
-    const outer = yield* Effect.scope;
-    const uid = yield* geteuid(parent.task.sysif);
-    const policy = {
-      handshakeTimeout: timeout,
-      allow: (peer: Ucred) => uid === 0 || peer.uid === 0 || peer.uid === uid,
-      descriptionLimit: 2 ** 23,
-    };
-    return yield* Effect.scoped(
-      Effect.gen(function* () {
-        const before = yield* Effect.option(lstat(parent.task, path));
-        const { socket, connection } = yield* dial(parent, path);
-        const after = yield* Effect.option(lstat(parent.task, path));
-        // What was there before and after was there meanwhile.
-        const own =
-          Option.isSome(before) && Option.isSome(after) && isSame(before.value, after.value)
-            ? after.value
-            : undefined;
-        const greeted = yield* Effect.mapError(handshake(socket, policy), handshakeError(path));
-        const { description } = greeted;
-        const { listeningFd } = description;
-        if (listeningFd === undefined)
-          return yield* failure(path, "NotPersistent", "is no persistent task")(undefined);
-        const passing = passingTransport(connection, socket.handle, sharedMemory);
-        const transport = { ...passing, ancestor };
-        const { thread, ended } = yield* bootstrapThread(transport, greeted).pipe(
-          Scope.provide(outer),
-          Effect.catchTag("HandshakeError", (error) =>
-            Effect.fail(failure(path, "NobodyListens", "it has ended")(error)),
-          ),
-        );
-        const reserve = (fd: Fd) => {
-          const handle = new FileDescriptor(thread.task, fd);
-          handle.closeOnFork = true;
-          return handle;
-        };
-        // Where its calls go through memory, it has no use for this number, and keeps it for the next.
-        if (fieldsOf(thread).memory !== undefined) reserve(description.dataFd);
-        for (let i = 0; i <= SPARES; i++) reserve(Fd(listeningFd + i));
-        // As for Node's own children: that this process ignores it is nothing to them.
-        thread.task.programSignals.defaulted.add(SIG.PIPE);
-        return {
-          thread,
-          ended,
-          path,
-          parent,
-          own,
-        };
-      }),
-    );
-  });
+): Effect.fn.Return<Fields, HandleFailure | PersistentTaskError, Scope.Scope> {
+  const outer = yield* Effect.scope;
+  const uid = yield* geteuid(parent.task.sysif);
+  const policy = {
+    handshakeTimeout: timeout,
+    allow: (peer: Ucred) => uid === 0 || peer.uid === 0 || peer.uid === uid,
+    descriptionLimit: 2 ** 23,
+  };
+  return yield* Effect.scoped(
+    Effect.gen(function* () {
+      const before = yield* Effect.option(lstat(parent.task, path));
+      const { socket, connection } = yield* dial(parent, path);
+      const after = yield* Effect.option(lstat(parent.task, path));
+      // What was there before and after was there meanwhile.
+      const own =
+        Option.isSome(before) && Option.isSome(after) && isSame(before.value, after.value)
+          ? after.value
+          : undefined;
+      const greeted = yield* Effect.mapError(handshake(socket, policy), handshakeError(path));
+      const { description } = greeted;
+      const { listeningFd } = description;
+      if (listeningFd === undefined)
+        return yield* failure(path, "NotPersistent", "is no persistent task")(undefined);
+      const passing = passingTransport(connection, socket.handle, sharedMemory);
+      const transport = { ...passing, ancestor };
+      const { thread, ended } = yield* bootstrapThread(transport, greeted).pipe(
+        Scope.provide(outer),
+        Effect.catchTag("HandshakeError", (error) =>
+          Effect.fail(failure(path, "NobodyListens", "it has ended")(error)),
+        ),
+      );
+      const reserve = (fd: Fd) => {
+        const handle = new FileDescriptor(thread.task, fd);
+        handle.closeOnFork = true;
+        return handle;
+      };
+      // Where its calls go through memory, it has no use for this number, and keeps it for the next.
+      if (fieldsOf(thread).memory !== undefined) reserve(description.dataFd);
+      for (let i = 0; i <= SPARES; i++) reserve(Fd(listeningFd + i));
+      // As for Node's own children: that this process ignores it is nothing to them.
+      thread.task.programSignals.defaulted.add(SIG.PIPE);
+      return {
+        thread,
+        ended,
+        path,
+        parent,
+        own,
+      };
+    }),
+  );
+});

@@ -23,48 +23,46 @@ export const failure =
  * Connects a Thread to a socket. The connected socket is in the access task where descriptors get there:
  * nothing then goes through the Thread, and memory can be shared. Else it is in the Thread itself.
  */
-export const dial = (
+export const dial = Effect.fnUntraced(function* (
   parent: Thread,
   path: Path,
-): Effect.Effect<Omit<OpenedSocket, "far">, HandleFailure | PersistentTaskError, Scope.Scope> =>
-  Effect.gen(function* () {
-    const { task, connection } = parent;
-    // A queue that is full is an error, and nothing to wait for in the kernel.
-    const socket = yield* Socket.make(task, AF.UNIX, SOCK.STREAM | SOCK.NONBLOCK);
-    socket.closeOnFork = true;
-    yield* Effect.mapError(connectUnix(socket, path), dialError(path));
-    if (!connection.canPass)
-      return {
-        socket: yield* AsyncFileDescriptor.make(yield* parent.epoller(), socket),
-        connection,
-      };
-    const { accessTask, accessEpoller } = connection;
-    const here = task === accessTask ? socket : yield* passed(connection.passFrom([socket]));
+): Effect.fn.Return<Omit<OpenedSocket, "far">, HandleFailure | PersistentTaskError, Scope.Scope> {
+  const { task, connection } = parent;
+  // A queue that is full is an error, and nothing to wait for in the kernel.
+  const socket = yield* Socket.make(task, AF.UNIX, SOCK.STREAM | SOCK.NONBLOCK);
+  socket.closeOnFork = true;
+  yield* Effect.mapError(connectUnix(socket, path), dialError(path));
+  if (!connection.canPass)
     return {
-      socket: yield* AsyncFileDescriptor.make(accessEpoller, here),
-      connection: new SelfConnection(accessTask, accessEpoller),
+      socket: yield* AsyncFileDescriptor.make(yield* parent.epoller(), socket),
+      connection,
     };
-  });
+  const { accessTask, accessEpoller } = connection;
+  const here = task === accessTask ? socket : yield* passed(connection.passFrom([socket]));
+  return {
+    socket: yield* AsyncFileDescriptor.make(accessEpoller, here),
+    connection: new SelfConnection(accessTask, accessEpoller),
+  };
+});
 
 /** What the Thread has handed over, if it is what it has connected: the Thread may lie. */
-const passed = (
+const passed = Effect.fnUntraced(function* (
   passing: Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope>,
-): Effect.Effect<Socket, HandleFailure, Scope.Scope> =>
-  Effect.gen(function* () {
-    const [fd] = yield* passing;
-    const socket = yield* (fd as FileDescriptor).narrow(Socket);
-    socket.closeOnFork = true;
-    const domain = yield* socket.getOption(SOL.SOCKET, SO.DOMAIN);
-    const type = yield* socket.getOption(SOL.SOCKET, SO.TYPE);
-    const isListening = (yield* socket.getOption(SOL.SOCKET, SO.ACCEPTCONN)) !== 0;
-    if (domain !== AF.UNIX || type !== SOCK.STREAM || isListening)
-      return yield* new WrongKindError({
-        subject: `fd ${socket.near}`,
-        expected: "connection over a Unix socket",
-        actual: isListening ? "listening socket" : "socket of another kind",
-      });
-    return socket;
-  });
+): Effect.fn.Return<Socket, HandleFailure, Scope.Scope> {
+  const [fd] = yield* passing;
+  const socket = yield* (fd as FileDescriptor).narrow(Socket);
+  socket.closeOnFork = true;
+  const domain = yield* socket.getOption(SOL.SOCKET, SO.DOMAIN);
+  const type = yield* socket.getOption(SOL.SOCKET, SO.TYPE);
+  const isListening = (yield* socket.getOption(SOL.SOCKET, SO.ACCEPTCONN)) !== 0;
+  if (domain !== AF.UNIX || type !== SOCK.STREAM || isListening)
+    return yield* new WrongKindError({
+      subject: `fd ${socket.near}`,
+      expected: "connection over a Unix socket",
+      actual: isListening ? "listening socket" : "socket of another kind",
+    });
+  return socket;
+});
 
 const dialError =
   (path: Path) =>

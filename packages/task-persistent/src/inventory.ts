@@ -51,26 +51,25 @@ const text = (thread: Thread, path: string): Effect.Effect<string, HandleFailure
   Effect.map(thread.slurp(path), (bytes) => new TextDecoder().decode(bytes));
 
 /** The children of all threads of a Thread's process. */
-export const childrenOf = (
+export const childrenOf = Effect.fnUntraced(function* (
   thread: Thread,
-): Effect.Effect<ReadonlyArray<ChildDescription>, HandleFailure> =>
-  Effect.gen(function* () {
-    const threads = yield* Effect.scoped(
-      Effect.flatMap(Directory.make(thread.task, "/proc/self/task"), (directory) =>
-        directory.entries(),
-      ),
-    );
-    const lists = yield* Effect.forEach(threads, ({ name }) =>
-      skipMissing(text(thread, `/proc/self/task/${name}/children`)),
-    );
-    const pids = lists.flatMap((list) => list?.match(/\d+/g) ?? []).map(Number);
-    const children = yield* Effect.forEach(
-      pids.sort((a, b) => a - b),
-      (pid) => skipMissing(describe(thread, pid)),
-      { concurrency: AT_ONCE },
-    );
-    return children.filter(isKnown);
-  });
+): Effect.fn.Return<ReadonlyArray<ChildDescription>, HandleFailure> {
+  const threads = yield* Effect.scoped(
+    Effect.flatMap(Directory.make(thread.task, "/proc/self/task"), (directory) =>
+      directory.entries(),
+    ),
+  );
+  const lists = yield* Effect.forEach(threads, ({ name }) =>
+    skipMissing(text(thread, `/proc/self/task/${name}/children`)),
+  );
+  const pids = lists.flatMap((list) => list?.match(/\d+/g) ?? []).map(Number);
+  const children = yield* Effect.forEach(
+    pids.sort((a, b) => a - b),
+    (pid) => skipMissing(describe(thread, pid)),
+    { concurrency: AT_ONCE },
+  );
+  return children.filter(isKnown);
+});
 
 /** A line `NAME:\t...` of proc_pid_status(5). */
 const field = (status: string, name: string): string | undefined =>

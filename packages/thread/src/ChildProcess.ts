@@ -365,15 +365,14 @@ const isOurs = ({ task, connection, ancestor }: Parent, ours: Pidfd): Effect.Eff
 
 oneLine(ChildProcess);
 
-const passed = (
+const passed = Effect.fnUntraced(function* (
   connection: Connection,
   pidfd: Pidfd,
-): Effect.Effect<Pidfd, HandleFailure, Scope.Scope> =>
-  Effect.gen(function* () {
-    const { accessTask } = connection;
-    if (pidfd.task.fdTable === accessTask.fdTable) return yield* pidfd.forTask(accessTask);
-    const [ours] = yield* connection.passFrom([pidfd]);
-    const handle = yield* (ours as FileDescriptor).narrow(Pidfd);
-    handle.closeOnFork = true;
-    return handle;
-  });
+): Effect.fn.Return<Pidfd, HandleFailure, Scope.Scope> {
+  const { accessTask } = connection;
+  if (pidfd.task.fdTable === accessTask.fdTable) return yield* pidfd.forTask(accessTask);
+  const [ours] = yield* connection.passFrom([pidfd]);
+  const handle = yield* (ours as FileDescriptor).narrow(Pidfd);
+  handle.closeOnFork = true;
+  return handle;
+});

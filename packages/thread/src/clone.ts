@@ -146,7 +146,7 @@ const abandon = (cloned: Cloned): Effect.Effect<void> =>
     Effect.ignore,
   );
 
-const makeThread = (
+const makeThread = Effect.fnUntraced(function* (
   parent: ThreadFields,
   flags: number,
   channels: Channels,
@@ -154,61 +154,60 @@ const makeThread = (
   { pid }: Cloned,
   sysif: SyscallConnection,
   scope: Scope.Closeable,
-): Effect.Effect<ThreadFields, SyscallFailure, Scope.Scope> =>
-  Effect.gen(function* () {
-    sysif.closeAtEnd(scope);
-    const {
-      allocator,
-      addressSpace,
-      namespaces,
-      childNamespaces,
-      pageSize,
-      sigmask,
-      programSignals,
-    } = parent.task;
-    const task = new Task({
-      sysif,
-      // In another pid namespace the child has a number of its own.
-      pid: flags & CLONE.NEWPID || parent.task.isOutsideOfChildren ? yield* getpid(sysif) : pid,
-      fdTable,
-      addressSpace,
-      // Who shares memory shares its clock: only an exec moves it to the other time namespace.
-      namespaces: { ...childNamespaces, time: namespaces.time },
-      allocator: isOurs(parent) ? allocator.lend(sysif) : allocator.share(sysif),
-      pageSize,
-      sigmask,
-      programSignals: programSignals.forChild(),
-      decorators: parent.task.inheritedDecorators,
-      outerPid: pid,
-    });
-    task.childNamespaces = childNamespaces;
-    // The child has these, or copies of them; the parent has no use for them.
-    const ends = yield* Effect.forEach(channels.all, ([, end]) => {
-      const own = new Socket(task, end.near);
-      own.closeOnFork = true;
-      return Effect.as(end.release(), own);
-    });
-    const connection: Connection =
-      channels.passing === undefined
-        ? new SharedTableConnection(parent.connection, parent.task, task)
-        : parent.connection.extendTo(channels.passing[0], ends.at(-1) as Socket);
-    const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
-    const epoller = once(Scope.provide(makeEpoller(task, connection), scope));
-    return {
-      task,
-      connection,
-      memory: parent.memory,
-      loader: NativeLoader.makeFromSymbols(task, { server: parent.loader.server.address }),
-      epoller: () => epoller,
-      environ: parent.environ.copy(),
-      stdin: stdio(0),
-      stdout: stdio(1),
-      stderr: stdio(2),
-      scope,
-      beforeChildren: () => Effect.void,
-      ancestor: parent.ancestor,
-    };
+): Effect.fn.Return<ThreadFields, SyscallFailure, Scope.Scope> {
+  sysif.closeAtEnd(scope);
+  const {
+    allocator,
+    addressSpace,
+    namespaces,
+    childNamespaces,
+    pageSize,
+    sigmask,
+    programSignals,
+  } = parent.task;
+  const task = new Task({
+    sysif,
+    // In another pid namespace the child has a number of its own.
+    pid: flags & CLONE.NEWPID || parent.task.isOutsideOfChildren ? yield* getpid(sysif) : pid,
+    fdTable,
+    addressSpace,
+    // Who shares memory shares its clock: only an exec moves it to the other time namespace.
+    namespaces: { ...childNamespaces, time: namespaces.time },
+    allocator: isOurs(parent) ? allocator.lend(sysif) : allocator.share(sysif),
+    pageSize,
+    sigmask,
+    programSignals: programSignals.forChild(),
+    decorators: parent.task.inheritedDecorators,
+    outerPid: pid,
   });
+  task.childNamespaces = childNamespaces;
+  // The child has these, or copies of them; the parent has no use for them.
+  const ends = yield* Effect.forEach(channels.all, ([, end]) => {
+    const own = new Socket(task, end.near);
+    own.closeOnFork = true;
+    return Effect.as(end.release(), own);
+  });
+  const connection: Connection =
+    channels.passing === undefined
+      ? new SharedTableConnection(parent.connection, parent.task, task)
+      : parent.connection.extendTo(channels.passing[0], ends.at(-1) as Socket);
+  const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
+  const epoller = once(Scope.provide(makeEpoller(task, connection), scope));
+  return {
+    task,
+    connection,
+    memory: parent.memory,
+    loader: NativeLoader.makeFromSymbols(task, { server: parent.loader.server.address }),
+    epoller: () => epoller,
+    environ: parent.environ.copy(),
+    stdin: stdio(0),
+    stdout: stdio(1),
+    stderr: stdio(2),
+    scope,
+    beforeChildren: () => Effect.void,
+    ancestor: parent.ancestor,
+  };
+});
 
 /** A child is where its parent's children are, but for what it has anew. */
 const learnChildNamespaces = (
@@ -257,32 +256,31 @@ const openChannels = (
 const isOurs = ({ task, connection: { accessTask } }: ThreadFields): boolean =>
   task.addressSpace === accessTask.addressSpace;
 
-const connect = (
+const connect = Effect.fnUntraced(function* (
   parent: ThreadFields,
   { syscalls: [access, far], data }: Channels,
   ring: Address,
-): Effect.Effect<SyscallConnection, HandleFailure, Scope.Scope> =>
-  Effect.gen(function* () {
-    const { task, memory, connection } = parent;
-    const { accessTask, accessEpoller } = connection;
-    const options = {
-      abi: task.abi,
-      socket: access,
-      epoller: accessEpoller,
-      serverFd: far.near,
-    };
-    if (memory !== undefined) {
-      const { allocator } = isOurs(parent) ? accessTask : task;
-      return yield* SyscallRing.make(
-        { ...options, memory: (sysif) => new SharedMemoryTransport(sysif, memory, allocator) },
-        yield* memory.map(ring, RING_SIZE),
-      );
-    }
-    const [dataAccess, dataFar] = data as [Socket, Socket];
-    const dataSocket = yield* AsyncFileDescriptor.make(accessEpoller, dataAccess);
-    return yield* SyscallSocket.make({
-      ...options,
-      isCut: () => connection.isCut?.(access) ?? false,
-      memory: (sysif) => new SocketMemoryTransport(sysif, dataSocket, dataFar.near),
-    });
+): Effect.fn.Return<SyscallConnection, HandleFailure, Scope.Scope> {
+  const { task, memory, connection } = parent;
+  const { accessTask, accessEpoller } = connection;
+  const options = {
+    abi: task.abi,
+    socket: access,
+    epoller: accessEpoller,
+    serverFd: far.near,
+  };
+  if (memory !== undefined) {
+    const { allocator } = isOurs(parent) ? accessTask : task;
+    return yield* SyscallRing.make(
+      { ...options, memory: (sysif) => new SharedMemoryTransport(sysif, memory, allocator) },
+      yield* memory.map(ring, RING_SIZE),
+    );
+  }
+  const [dataAccess, dataFar] = data as [Socket, Socket];
+  const dataSocket = yield* AsyncFileDescriptor.make(accessEpoller, dataAccess);
+  return yield* SyscallSocket.make({
+    ...options,
+    isCut: () => connection.isCut?.(access) ?? false,
+    memory: (sysif) => new SocketMemoryTransport(sysif, dataSocket, dataFar.near),
   });
+});

@@ -35,20 +35,19 @@ const FLAGS = CLONE.FILES | CLONE.NEWPID;
  *
  * Both share the Thread's descriptors: copies in them would keep pipes open.
  */
-export const containment = (
+export const containment = Effect.fnUntraced(function* (
   parent: ThreadFields,
-): Effect.Effect<Starter, HandleFailure, Scope.Scope> =>
-  Effect.gen(function* () {
-    const { fields: init } = yield* cloneThread(parent, FLAGS).pipe(
-      catchErrno("EPERM", () => cloneThread(parent, FLAGS | CLONE.NEWUSER)),
-      Effect.mapError((error) =>
-        error instanceof SyscallError && error.explanation !== undefined
-          ? error.because(`to contain a child takes a pid namespace: ${error.explanation}`)
-          : error,
-      ),
-    );
-    yield* sigaction(init.task, SIG.CHLD, { handler: SIG_IGN });
-    init.task.programSignals.defaulted.add(SIG.CHLD);
-    const { fields } = yield* cloneThread(init, CLONE.FILES);
-    return { ...parent, task: fields.task, outside: parent.task };
-  });
+): Effect.fn.Return<Starter, HandleFailure, Scope.Scope> {
+  const { fields: init } = yield* cloneThread(parent, FLAGS).pipe(
+    catchErrno("EPERM", () => cloneThread(parent, FLAGS | CLONE.NEWUSER)),
+    Effect.mapError((error) =>
+      error instanceof SyscallError && error.explanation !== undefined
+        ? error.because(`to contain a child takes a pid namespace: ${error.explanation}`)
+        : error,
+    ),
+  );
+  yield* sigaction(init.task, SIG.CHLD, { handler: SIG_IGN });
+  init.task.programSignals.defaulted.add(SIG.CHLD);
+  const { fields } = yield* cloneThread(init, CLONE.FILES);
+  return { ...parent, task: fields.task, outside: parent.task };
+});

@@ -20,20 +20,15 @@ const createEpoll = (task: Task): Effect.Effect<Fd, SyscallFailure> =>
  * An epoll instance in the task. Its events are taken here, so that no call waits in the task; unless it
  * cannot be passed to us, and the task has to wait itself.
  */
-export const makeEpoller = (
+export const makeEpoller = Effect.fnUntraced(function* (
   task: Task,
   connection: Connection,
-): Effect.Effect<Epoller, HandleFailure, Scope.Scope> =>
-  Effect.gen(function* () {
-    const registrar = yield* FileDescriptor.acquire(Epoll, task, createEpoll(task));
-    registrar.closeOnFork = true;
-    if (!connection.canPass) return yield* Epoller.makeRoot(registrar, connection.accessEpoller);
-    const [passed] = yield* connection.passFrom([registrar]);
-    const waiter = yield* (passed as FileDescriptor).narrow(Epoll);
-    waiter.closeOnFork = true;
-    return yield* Epoller.makeSubsidiary(
-      registrar,
-      waiter,
-      connection.accessEpoller.nested(waiter),
-    );
-  });
+): Effect.fn.Return<Epoller, HandleFailure, Scope.Scope> {
+  const registrar = yield* FileDescriptor.acquire(Epoll, task, createEpoll(task));
+  registrar.closeOnFork = true;
+  if (!connection.canPass) return yield* Epoller.makeRoot(registrar, connection.accessEpoller);
+  const [passed] = yield* connection.passFrom([registrar]);
+  const waiter = yield* (passed as FileDescriptor).narrow(Epoll);
+  waiter.closeOnFork = true;
+  return yield* Epoller.makeSubsidiary(registrar, waiter, connection.accessEpoller.nested(waiter));
+});

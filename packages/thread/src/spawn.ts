@@ -102,33 +102,32 @@ export const runProcess = (
 ): Effect.Effect<ChildState, HandleFailure> =>
   orByShell(parent.task, command, options.cwd, (command) => runOnce(parent, command, options));
 
-const spawnOnce = (
+const spawnOnce = Effect.fnUntraced(function* (
   parent: Starter,
   command: Command,
   options: SpawnOptions,
-): Effect.Effect<ChildProcess, HandleFailure, Scope.Scope> =>
-  Effect.gen(function* () {
-    // Its last writer goes when the child executes the program.
-    const scope = yield* Scope.make();
-    const { process, failure, freeStack } = yield* Effect.gen(function* () {
-      const [reader, writer] = yield* Scope.provide(pipe(parent.task), scope);
-      reader.closeOnFork = true;
-      writer.closeOnFork = true;
-      const started = yield* start(parent, command, options, writer);
-      yield* writer.close();
-      const epoller = yield* parent.epoller();
-      const gone = yield* Deferred.make<void>();
-      yield* Scope.provide(
-        epoller.watch(reader, () => Deferred.doneUnsafe(gone, Effect.void)),
-        scope,
-      );
-      yield* epoller.holding(Deferred.await(gone));
-      return started;
-    }).pipe(Effect.onExit((exit) => Scope.close(scope, exit)));
-    yield* Effect.flatMap(failure(), orFail);
-    yield* freeStack();
-    return process;
-  });
+): Effect.fn.Return<ChildProcess, HandleFailure, Scope.Scope> {
+  // Its last writer goes when the child executes the program.
+  const scope = yield* Scope.make();
+  const { process, failure, freeStack } = yield* Effect.gen(function* () {
+    const [reader, writer] = yield* Scope.provide(pipe(parent.task), scope);
+    reader.closeOnFork = true;
+    writer.closeOnFork = true;
+    const started = yield* start(parent, command, options, writer);
+    yield* writer.close();
+    const epoller = yield* parent.epoller();
+    const gone = yield* Deferred.make<void>();
+    yield* Scope.provide(
+      epoller.watch(reader, () => Deferred.doneUnsafe(gone, Effect.void)),
+      scope,
+    );
+    yield* epoller.holding(Deferred.await(gone));
+    return started;
+  }).pipe(Effect.onExit((exit) => Scope.close(scope, exit)));
+  yield* Effect.flatMap(failure(), orFail);
+  yield* freeStack();
+  return process;
+});
 
 const runOnce = (
   parent: Starter,

@@ -74,12 +74,16 @@ export interface Bootstrapped {
  *
  * @param environ the environment of the Thread. Default: what the hello says
  */
-export const bootstrapThread = (
+export const bootstrapThread: (
   transport: Transport,
-  { abi, description, arenaFd }: Greeted,
-  environ = new Environment(description.environment),
-): Effect.Effect<Bootstrapped, HandleFailure | HandshakeError, Scope.Scope> =>
-  Effect.gen(function* () {
+  greeted: Greeted,
+  environ?: Environment,
+) => Effect.Effect<Bootstrapped, HandleFailure | HandshakeError, Scope.Scope> = Effect.fnUntraced(
+  function* (
+    transport,
+    { abi, description, arenaFd },
+    environ = new Environment(description.environment),
+  ) {
     const scope = yield* Scope.fork(yield* Effect.scope);
     return yield* Effect.gen(function* () {
       const arena = transport.sharesMemory
@@ -142,7 +146,8 @@ export const bootstrapThread = (
       Scope.provide(scope),
       Effect.onError(() => Scope.close(scope, Exit.void)),
     );
-  });
+  },
+);
 
 /** Nothing is ever sent over the lifeline: what counts is that it is open. */
 type Channels = ReadonlyArray<Socket> &
@@ -155,13 +160,12 @@ const ARRIVAL_LIMIT = "1 second";
  * A process that stays keeps what is not given back, so the calls that give things back must arrive before we hang up.
  * Other processes end with us. A call that blocks is not waited for longer than this.
  */
-const arrival = (sysif: SyscallConnection): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    const barrier = yield* Effect.forkDetach(Effect.ignore(sysif.barrier()), {
-      startImmediately: true,
-    });
-    yield* Effect.timeoutOption(Fiber.await(barrier), ARRIVAL_LIMIT);
+const arrival = Effect.fnUntraced(function* (sysif: SyscallConnection): Effect.fn.Return<void> {
+  const barrier = yield* Effect.forkDetach(Effect.ignore(sysif.barrier()), {
+    startImmediately: true,
   });
+  yield* Effect.timeoutOption(Fiber.await(barrier), ARRIVAL_LIMIT);
+});
 
 /**
  * Restores SIGCHLD of a process whose caller had it ignored: the kernel would forget its children as soon as they end,

@@ -105,24 +105,29 @@ const reserveOf = ({ arena, listeningFd, pageSize }: Description): Reserve | und
     : undefined;
 
 /** Through sockets, one of them for what is in memory. */
-export const connectBySockets = (
+export const connectBySockets: (
   abi: Abi,
-  { accessEpoller, isCut }: Pick<Transport, "accessEpoller" | "isCut">,
+  transport: Pick<Transport, "accessEpoller" | "isCut">,
   syscalls: Socket,
   data: Socket,
   description: Description,
-): Effect.Effect<Connected, HandleFailure, Scope.Scope> =>
-  Effect.gen(function* () {
-    const { syscallFd, dataFd, pageSize } = description;
-    const dataSocket = yield* AsyncFileDescriptor.make(accessEpoller, data);
-    const sysif = yield* SyscallSocket.make({
-      abi,
-      socket: syscalls,
-      epoller: accessEpoller,
-      serverFd: syscallFd,
-      isCut: () => isCut?.(syscalls) ?? false,
-      memory: (connection) => new SocketMemoryTransport(connection, dataSocket, dataFd),
-    });
-    const allocator = new Allocator(sysif, pageSize, { reserve: reserveOf(description) });
-    return { sysif, allocator, memory: undefined };
+) => Effect.Effect<Connected, HandleFailure, Scope.Scope> = Effect.fnUntraced(function* (
+  abi,
+  { accessEpoller, isCut },
+  syscalls,
+  data,
+  description,
+) {
+  const { syscallFd, dataFd, pageSize } = description;
+  const dataSocket = yield* AsyncFileDescriptor.make(accessEpoller, data);
+  const sysif = yield* SyscallSocket.make({
+    abi,
+    socket: syscalls,
+    epoller: accessEpoller,
+    serverFd: syscallFd,
+    isCut: () => isCut?.(syscalls) ?? false,
+    memory: (connection) => new SocketMemoryTransport(connection, dataSocket, dataFd),
   });
+  const allocator = new Allocator(sysif, pageSize, { reserve: reserveOf(description) });
+  return { sysif, allocator, memory: undefined };
+});

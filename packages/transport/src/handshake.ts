@@ -70,45 +70,45 @@ export const handshake = (
 export const turnAway = (socket: Socket, problem: string): Effect.Effect<void> =>
   Effect.ignore(socket.sendFds(refused(problem), [], MSG.DONTWAIT));
 
-const hear = (socket: AsyncFileDescriptor<Socket>, policy: HandshakePolicy) =>
-  Effect.gen(function* () {
-    const peer = yield* socket.handle.peerCredentials();
-    if (!policy.allow(peer))
-      return yield* new HandshakeError({
-        kind: "NotAllowed",
-        problem: `user ${peer.uid} may not call this server`,
-      });
+const hear = Effect.fnUntraced(function* (
+  socket: AsyncFileDescriptor<Socket>,
+  policy: HandshakePolicy,
+) {
+  const peer = yield* socket.handle.peerCredentials();
+  if (!policy.allow(peer))
+    return yield* new HandshakeError({
+      kind: "NotAllowed",
+      problem: `user ${peer.uid} may not call this server`,
+    });
 
-    const first = yield* socket.receiveFds(HELLO_READ_SIZE, FDS_AT_MOST);
-    for (const further of first.fds.slice(1)) yield* further.close();
-    const buffer = new AsyncReadBuffer(closingFds(socket), first.bytes);
-    const prefix = yield* buffer.readLength(HelloPrefix.size, "the hello");
-    if ([...MAGIC].some((char, i) => prefix[i] !== char.charCodeAt(0)))
-      return yield* new HandshakeError({ problem: "this is no rsyscall stub" });
-    const { version, machine, size } = HelloPrefix.decode(prefix);
-    if (version !== VERSION)
-      return yield* new HandshakeError({
-        kind: "WrongVersion",
-        problem: `the stub speaks version ${version} of the protocol, and the server ${VERSION}: use the stub that comes with the server`,
-      });
-    const abi = abiOf(machine);
-    if (abi === undefined)
-      return yield* new HandshakeError({
-        problem: `the stub runs on a machine that this server does not know (ELF machine ${machine}; it knows ${abis.map((known) => known.machine).join(", ")})`,
-      });
-    if (size < HELLO_SIZE || size > HELLO_SIZE_AT_MOST)
-      return yield* new HandshakeError({ problem: `a hello of ${size} bytes` });
+  const first = yield* socket.receiveFds(HELLO_READ_SIZE, FDS_AT_MOST);
+  for (const further of first.fds.slice(1)) yield* further.close();
+  const buffer = new AsyncReadBuffer(closingFds(socket), first.bytes);
+  const prefix = yield* buffer.readLength(HelloPrefix.size, "the hello");
+  if ([...MAGIC].some((char, i) => prefix[i] !== char.charCodeAt(0)))
+    return yield* new HandshakeError({ problem: "this is no rsyscall stub" });
+  const { version, machine, size } = HelloPrefix.decode(prefix);
+  if (version !== VERSION)
+    return yield* new HandshakeError({
+      kind: "WrongVersion",
+      problem: `the stub speaks version ${version} of the protocol, and the server ${VERSION}: use the stub that comes with the server`,
+    });
+  const abi = abiOf(machine);
+  if (abi === undefined)
+    return yield* new HandshakeError({
+      problem: `the stub runs on a machine that this server does not know (ELF machine ${machine}; it knows ${abis.map((known) => known.machine).join(", ")})`,
+    });
+  if (size < HELLO_SIZE || size > HELLO_SIZE_AT_MOST)
+    return yield* new HandshakeError({ problem: `a hello of ${size} bytes` });
 
-    const fixed = yield* buffer.readLength(size - HelloPrefix.size, "the hello");
-    const header = yield* checked(() =>
-      decodeHeader(concat(prefix, fixed), policy.descriptionLimit),
-    );
-    if (policy.admit !== undefined) yield* policy.admit(header.rest);
-    const rest = yield* readDescription(buffer, header.rest);
-    yield* checkDescription(header, rest);
-    const description = yield* checked(() => decodeDescription(header, rest));
-    return { abi, peer, description, arenaFd: first.fds[0] };
-  });
+  const fixed = yield* buffer.readLength(size - HelloPrefix.size, "the hello");
+  const header = yield* checked(() => decodeHeader(concat(prefix, fixed), policy.descriptionLimit));
+  if (policy.admit !== undefined) yield* policy.admit(header.rest);
+  const rest = yield* readDescription(buffer, header.rest);
+  yield* checkDescription(header, rest);
+  const description = yield* checked(() => decodeDescription(header, rest));
+  return { abi, peer, description, arenaFd: first.fds[0] };
+});
 
 /**
  * Reads bytes, and closes descriptors that come with them. Without room for these the kernel would close them in the

@@ -105,18 +105,21 @@ export class Launched {
 oneLine(Launched, ({ process }) => String(process));
 
 /** Starts a command that leads to a Thread. The scope ends it. */
-export const launch = (
+export const launch: (
   parent: Thread,
   command: Command,
-  { onStderr, shown = command, ...options }: LaunchOptions,
-): Effect.Effect<Launched, HandleFailure, Scope.Scope> =>
-  Effect.gen(function* () {
-    const [reader, writer] = yield* parent.pipe();
-    const stderr = yield* Stderr.make(parent, reader, onStderr);
-    const process = yield* parent.spawn(command, { ...options, stderr: writer });
-    yield* writer.close();
-    return new Launched(process, shown, stderr);
-  });
+  options: LaunchOptions,
+) => Effect.Effect<Launched, HandleFailure, Scope.Scope> = Effect.fnUntraced(function* (
+  parent,
+  command,
+  { onStderr, shown = command, ...options },
+) {
+  const [reader, writer] = yield* parent.pipe();
+  const stderr = yield* Stderr.make(parent, reader, onStderr);
+  const process = yield* parent.spawn(command, { ...options, stderr: writer });
+  yield* writer.close();
+  return new Launched(process, shown, stderr);
+});
 
 /** Keeps the end of what is written to a pipe. It is read all the time, so that no writer has to wait. */
 class Stderr {

@@ -18,19 +18,18 @@ export interface OpenedSocket {
  * Opens a Unix socket to a child of a Thread. Our end is in the access task where descriptors get there:
  * nothing then goes through the Thread, and memory can be shared. Else it is in the Thread itself.
  */
-export const openSocket = (
+export const openSocket = Effect.fnUntraced(function* (
   thread: Thread,
-): Effect.Effect<OpenedSocket, HandleFailure, Scope.Scope> =>
-  Effect.gen(function* () {
-    const { connection } = thread;
-    if (!connection.canPass) {
-      const [near, far] = yield* Socket.pair(thread.task);
-      near.closeOnFork = true;
-      const socket = yield* AsyncFileDescriptor.make(yield* thread.epoller(), near);
-      return { socket, far, connection };
-    }
-    const { accessTask, accessEpoller } = connection;
-    const [[near, far]] = (yield* connection.openChannels(1)) as [[Socket, Socket]];
-    const socket = yield* AsyncFileDescriptor.make(accessEpoller, near);
-    return { socket, far, connection: new SelfConnection(accessTask, accessEpoller) };
-  });
+): Effect.fn.Return<OpenedSocket, HandleFailure, Scope.Scope> {
+  const { connection } = thread;
+  if (!connection.canPass) {
+    const [near, far] = yield* Socket.pair(thread.task);
+    near.closeOnFork = true;
+    const socket = yield* AsyncFileDescriptor.make(yield* thread.epoller(), near);
+    return { socket, far, connection };
+  }
+  const { accessTask, accessEpoller } = connection;
+  const [[near, far]] = (yield* connection.openChannels(1)) as [[Socket, Socket]];
+  const socket = yield* AsyncFileDescriptor.make(accessEpoller, near);
+  return { socket, far, connection: new SelfConnection(accessTask, accessEpoller) };
+});

@@ -49,11 +49,8 @@ export const isSame = (one: Stat, other: Stat): boolean =>
  * A new directory beside a path, which only this user may enter, as a path that others cannot lead elsewhere.
  * The scope removes it.
  */
-export const workshop = (
-  { task }: Thread,
-  beside: Path,
-): Effect.Effect<Path, Failure, Scope.Scope> =>
-  Effect.gen(function* () {
+export const workshop: (thread: Thread, beside: Path) => Effect.Effect<Path, Failure, Scope.Scope> =
+  Effect.fnUntraced(function* ({ task }, beside) {
     const path = beside.parent.join(`.rsyscall-${crypto.randomUUID()}`);
     yield* Effect.acquireRelease(mkdir(task, path, 0o700), () => Effect.ignore(rmdir(task, path)));
     // A child that writes a file there reaches it by its own copy of this descriptor.
@@ -111,45 +108,46 @@ export const removeOwn = (task: Task, path: Path, own: Stat): Effect.Effect<void
   );
 
 /** Puts a file in the place of a leftover. The lock on the directory makes servers do so one at a time. */
-const takeOver = (
+const takeOver = Effect.fnUntraced(function* (
   thread: Thread,
   from: Path,
   path: Path,
   judge: (found: Stat) => Effect.Effect<Occupant, Failure>,
-): Effect.Effect<boolean, Failure, Scope.Scope> =>
-  Effect.gen(function* () {
-    const { task } = thread;
-    yield* lock(task, path.parent);
-    const found = yield* Effect.catchIf(
-      Effect.asSome(lstat(task, path)),
-      (error) => error._tag === "SyscallError" && error.errno === "ENOENT",
-      () => Effect.succeedNone,
-    );
-    // Its server has closed meanwhile.
-    if (found._tag === "None")
-      return yield* Effect.as(rename(task, from, path, RENAME.NOREPLACE), false);
-    const occupant = yield* judge(found.value);
-    if (occupant !== "Leftover") return yield* new PathTakenError({ path: path.text, ...occupant });
-    return yield* Effect.as(rename(task, from, path), true);
-  });
+): Effect.fn.Return<boolean, Failure, Scope.Scope> {
+  const { task } = thread;
+  yield* lock(task, path.parent);
+  const found = yield* Effect.catchIf(
+    Effect.asSome(lstat(task, path)),
+    (error) => error._tag === "SyscallError" && error.errno === "ENOENT",
+    () => Effect.succeedNone,
+  );
+  // Its server has closed meanwhile.
+  if (found._tag === "None")
+    return yield* Effect.as(rename(task, from, path, RENAME.NOREPLACE), false);
+  const occupant = yield* judge(found.value);
+  if (occupant !== "Leftover") return yield* new PathTakenError({ path: path.text, ...occupant });
+  return yield* Effect.as(rename(task, from, path), true);
+});
 
 /** Attempts to lock a directory, 10 ms apart: servers hold the lock for a moment only. */
 const LOCK_ATTEMPTS = 200;
 
 /** flock(2) of a directory until the scope closes, however its owner ends. Without blocking its thread. */
-const lock = (task: Task, path: Path): Effect.Effect<void, HandleFailure, Scope.Scope> =>
-  Effect.gen(function* () {
-    const directory = yield* open(task, path, O.RDONLY | O.DIRECTORY);
-    directory.closeOnFork = true;
-    const fd = yield* directory.borrow(task);
-    const attempt = (left: number): Effect.Effect<void, HandleFailure> => {
-      const once = flock(task.sysif, fd, LOCK.EX | LOCK.NB).about(path.text);
-      return left === 0
-        ? once
-        : catchErrno("EAGAIN", () => Effect.delay(attempt(left - 1), "10 millis"))(once);
-    };
-    yield* attempt(LOCK_ATTEMPTS);
-  });
+const lock = Effect.fnUntraced(function* (
+  task: Task,
+  path: Path,
+): Effect.fn.Return<void, HandleFailure, Scope.Scope> {
+  const directory = yield* open(task, path, O.RDONLY | O.DIRECTORY);
+  directory.closeOnFork = true;
+  const fd = yield* directory.borrow(task);
+  const attempt = (left: number): Effect.Effect<void, HandleFailure> => {
+    const once = flock(task.sysif, fd, LOCK.EX | LOCK.NB).about(path.text);
+    return left === 0
+      ? once
+      : catchErrno("EAGAIN", () => Effect.delay(attempt(left - 1), "10 millis"))(once);
+  };
+  yield* attempt(LOCK_ATTEMPTS);
+});
 
 /** Describes a file that is not ours, for a message, after its path. */
 export const kindOf = ({ mode }: Stat): string => {
@@ -213,12 +211,12 @@ export interface ListenAtOptions {
  * A Unix socket that listens at a path, with the right mode from the first moment. What a dead server has left
  * there is replaced, and the scope removes what is still its own.
  */
-export const listenAt = (
+export const listenAt: (
   thread: Thread,
   path: Path,
-  { flags = 0, mode, backlog, stays, prepare }: ListenAtOptions,
-): Effect.Effect<Placed & { readonly socket: Socket }, Failure, Scope.Scope> =>
-  Effect.gen(function* () {
+  options: ListenAtOptions,
+) => Effect.Effect<Placed & { readonly socket: Socket }, Failure, Scope.Scope> = Effect.fnUntraced(
+  function* (thread, path, { flags = 0, mode, backlog, stays, prepare }) {
     const { task } = thread;
     const outer = yield* Effect.scope;
     const socket = yield* Socket.make(task, AF.UNIX, SOCK.STREAM | flags);
@@ -241,4 +239,5 @@ export const listenAt = (
       }),
     );
     return { ...placed, socket };
-  });
+  },
+);

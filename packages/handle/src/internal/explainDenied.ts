@@ -94,21 +94,23 @@ const FILTERED =
 
 const RESTRICTED = "kernel.apparmor_restrict_unprivileged_userns";
 
-const notPermitted = (task: Task, flags: number): Effect.Effect<string> =>
-  Effect.gen(function* () {
-    if (flags & CLONE.NEWUSER) {
-      const sysctl =
-        (yield* denies(task, "kernel.unprivileged_userns_clone", "0", "1")) ??
-        (yield* denies(task, RESTRICTED, "1", "0"));
-      if (sysctl !== undefined) return sysctl;
-      if (yield* isInChroot(task))
-        return "the process is in a chroot, where the kernel gives no user namespaces: use pivot_root(2), or run outside of it";
-    }
-    if (yield* isFiltered(task)) return FILTERED;
-    return flags & CLONE.NEWUSER
-      ? "user namespaces may be forbidden by a security module, or the process is in a chroot, or its ids mean nothing in its own user namespace"
-      : "such namespaces need CAP_SYS_ADMIN: add CLONE.NEWUSER, in which it is given, or run as root";
-  });
+const notPermitted = Effect.fnUntraced(function* (
+  task: Task,
+  flags: number,
+): Effect.fn.Return<string> {
+  if (flags & CLONE.NEWUSER) {
+    const sysctl =
+      (yield* denies(task, "kernel.unprivileged_userns_clone", "0", "1")) ??
+      (yield* denies(task, RESTRICTED, "1", "0"));
+    if (sysctl !== undefined) return sysctl;
+    if (yield* isInChroot(task))
+      return "the process is in a chroot, where the kernel gives no user namespaces: use pivot_root(2), or run outside of it";
+  }
+  if (yield* isFiltered(task)) return FILTERED;
+  return flags & CLONE.NEWUSER
+    ? "user namespaces may be forbidden by a security module, or the process is in a chroot, or its ids mean nothing in its own user namespace"
+    : "such namespaces need CAP_SYS_ADMIN: add CLONE.NEWUSER, in which it is given, or run as root";
+});
 
 /** Says of a refusal of new namespaces what has caused it and what helps; other failures pass. */
 export const explainDenied =

@@ -81,23 +81,22 @@ export const copyFile = (
 const isSame = (a: Stat, b: Stat): boolean => a.dev === b.dev && a.ino === b.ino;
 
 /** Repeats copy_file_range(2) for as long as it copies, and gives the number of bytes. */
-const copyRanges = (
+const copyRanges = Effect.fnUntraced(function* (
   task: Task,
   source: FileDescriptor,
   target: FileDescriptor,
-): Effect.Effect<number, HandleFailure> =>
-  Effect.gen(function* () {
-    const from = yield* source.borrow(task);
-    const to = yield* target.borrow(task);
-    for (let total = 0; ; ) {
-      const count = yield* near
-        .copyFileRange(task.sysif, from, near.NULL, to, near.NULL, RANGE, 0)
-        .pipe(near.catchErrno(NO_RANGES, () => Effect.succeed(0)));
-      if (count === 0) return total;
-      total += count;
-      yield* Effect.yieldNow;
-    }
-  });
+): Effect.fn.Return<number, HandleFailure> {
+  const from = yield* source.borrow(task);
+  const to = yield* target.borrow(task);
+  for (let total = 0; ; ) {
+    const count = yield* near
+      .copyFileRange(task.sysif, from, near.NULL, to, near.NULL, RANGE, 0)
+      .pipe(near.catchErrno(NO_RANGES, () => Effect.succeed(0)));
+    if (count === 0) return total;
+    total += count;
+    yield* Effect.yieldNow;
+  }
+});
 
 /** Copies the rest through memory of the process. */
 const copyThrough = (
@@ -132,28 +131,27 @@ export interface CopyOptions {
  * exist already. Existing files stay, unless they are to be overwritten. A relative link becomes an
  * absolute one with the same target.
  */
-export const copyTree = (
+export const copyTree = Effect.fnUntraced(function* (
   thread: Thread,
   from: string,
   to: string,
   options: CopyOptions,
-): Effect.Effect<void, HandleFailure> =>
-  Effect.gen(function* () {
-    const { task } = thread;
-    const source = yield* stat(task, from, AT.SYMLINK_NOFOLLOW);
-    const target = yield* orNone(stat(task, to, AT.SYMLINK_NOFOLLOW));
-    if (target !== undefined && isSame(source, target))
-      return yield* refuse("EINVAL", `${to} is ${from} itself`);
-    const parent = near.Path.make(to).parent.text;
-    if (target === undefined) yield* makeDirectories(task, parent, 0o777);
-    if (isDirectory(source.mode)) {
-      const outer = yield* realPath(task, from);
-      const inner = yield* realPath(task, parent);
-      if (inner === outer || inner.startsWith(`${outer === "/" ? "" : outer}/`))
-        return yield* refuse("EINVAL", `${to} is inside of ${from}`);
-    }
-    yield* copyEntry(thread, from, to, source, target, options);
-  });
+): Effect.fn.Return<void, HandleFailure> {
+  const { task } = thread;
+  const source = yield* stat(task, from, AT.SYMLINK_NOFOLLOW);
+  const target = yield* orNone(stat(task, to, AT.SYMLINK_NOFOLLOW));
+  if (target !== undefined && isSame(source, target))
+    return yield* refuse("EINVAL", `${to} is ${from} itself`);
+  const parent = near.Path.make(to).parent.text;
+  if (target === undefined) yield* makeDirectories(task, parent, 0o777);
+  if (isDirectory(source.mode)) {
+    const outer = yield* realPath(task, from);
+    const inner = yield* realPath(task, parent);
+    if (inner === outer || inner.startsWith(`${outer === "/" ? "" : outer}/`))
+      return yield* refuse("EINVAL", `${to} is inside of ${from}`);
+  }
+  yield* copyEntry(thread, from, to, source, target, options);
+});
 
 /** Gives undefined for a path that does not exist. */
 const orNone = <A>(self: Effect.Effect<A, HandleFailure>) =>
@@ -195,45 +193,47 @@ const copyEntry = (
   );
 };
 
-const copyLink = (task: Task, from: string, to: string): Effect.Effect<void, HandleFailure> =>
-  Effect.gen(function* () {
-    const target = yield* readlink(task, from);
-    if (target.isAbsolute) return yield* symlink(task, target, to);
-    const directory = near.Path.make(from).parent;
-    const cwd = directory.isAbsolute ? directory : yield* getcwd(task);
-    const base = directory.text === "." ? cwd : cwd.join(directory);
-    yield* symlink(task, base.join(target), to);
-  });
+const copyLink = Effect.fnUntraced(function* (
+  task: Task,
+  from: string,
+  to: string,
+): Effect.fn.Return<void, HandleFailure> {
+  const target = yield* readlink(task, from);
+  if (target.isAbsolute) return yield* symlink(task, target, to);
+  const directory = near.Path.make(from).parent;
+  const cwd = directory.isAbsolute ? directory : yield* getcwd(task);
+  const base = directory.text === "." ? cwd : cwd.join(directory);
+  yield* symlink(task, base.join(target), to);
+});
 
-const copyDirectory = (
+const copyDirectory = Effect.fnUntraced(function* (
   thread: Thread,
   from: string,
   to: string,
   source: Stat,
   target: Stat | undefined,
   options: CopyOptions,
-): Effect.Effect<void, HandleFailure> =>
-  Effect.gen(function* () {
-    const { task } = thread;
-    if (target === undefined) yield* mkdir(task, to);
-    const entries = yield* statuses(task, from);
-    const there = new Map<string, Stat>();
-    if (target !== undefined)
-      for (const { entry, status } of yield* statuses(task, to)) there.set(entry.name, status);
-    for (const { entry, status } of entries) {
-      const { name } = entry;
-      yield* copyEntry(
-        thread,
-        near.Path.make(from, name).text,
-        near.Path.make(to, name).text,
-        status,
-        there.get(name),
-        options,
-      );
-    }
-    // At the end: the mode may forbid new entries.
-    if (target === undefined) yield* chmod(task, to, source.mode & 0o7777);
-  });
+): Effect.fn.Return<void, HandleFailure> {
+  const { task } = thread;
+  if (target === undefined) yield* mkdir(task, to);
+  const entries = yield* statuses(task, from);
+  const there = new Map<string, Stat>();
+  if (target !== undefined)
+    for (const { entry, status } of yield* statuses(task, to)) there.set(entry.name, status);
+  for (const { entry, status } of entries) {
+    const { name } = entry;
+    yield* copyEntry(
+      thread,
+      near.Path.make(from, name).text,
+      near.Path.make(to, name).text,
+      status,
+      there.get(name),
+      options,
+    );
+  }
+  // At the end: the mode may forbid new entries.
+  if (target === undefined) yield* chmod(task, to, source.mode & 0o7777);
+});
 
 const statuses = (
   task: Task,

@@ -196,10 +196,11 @@ export class Readers {
 const ESCAPE = "\x1b";
 
 /** Keys for readers, in raw mode, until the scope closes. */
-export const readKeys = (input: TerminalInput): Effect.Effect<Readers, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    yield* rawMode(input.fd);
-    const readers = new Readers(input);
-    yield* Effect.forkScoped(readers.run());
-    return readers;
-  });
+export const readKeys = Effect.fnUntraced(function* (
+  input: TerminalInput,
+): Effect.fn.Return<Readers, never, Scope.Scope> {
+  yield* rawMode(input.fd);
+  const readers = new Readers(input);
+  yield* Effect.forkScoped(readers.run());
+  return readers;
+});

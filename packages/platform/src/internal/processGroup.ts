@@ -59,23 +59,22 @@ export const signalGroup = (target: Target, signal: number): Effect.Effect<void,
  * Waits until the process group is empty. Zombies stay in it until their parent waits for them, which the
  * first process of a container may do late, or never. So where /proc shows them, zombies do not count.
  */
-export const untilEmpty = (target: Target): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    const { process } = target;
-    const { task } = pidfdOf(target) ?? process;
-    const isSeen = task.namespaces.pid.is(process.task.namespaces.pid);
-    const observer = isSeen ? task : process.task;
-    const group = yield* Effect.orElseSucceed(process.pidIn(observer), () => undefined);
-    for (let alive: number | undefined; ; ) {
-      if (yield* Effect.isFailure(signalGroup(target, 0))) return;
-      yield* sleep(POLL_INTERVAL);
-      const known = alive === undefined ? undefined : yield* memberOf(observer, group, alive);
-      if (known?.hasEnded === false) continue;
-      const members = group === undefined ? [] : yield* membersOf(observer, group);
-      alive = members.find(({ hasEnded }) => !hasEnded)?.pid;
-      if (alive === undefined && members.length > 0) return;
-    }
-  });
+export const untilEmpty = Effect.fnUntraced(function* (target: Target): Effect.fn.Return<void> {
+  const { process } = target;
+  const { task } = pidfdOf(target) ?? process;
+  const isSeen = task.namespaces.pid.is(process.task.namespaces.pid);
+  const observer = isSeen ? task : process.task;
+  const group = yield* Effect.orElseSucceed(process.pidIn(observer), () => undefined);
+  for (let alive: number | undefined; ; ) {
+    if (yield* Effect.isFailure(signalGroup(target, 0))) return;
+    yield* sleep(POLL_INTERVAL);
+    const known = alive === undefined ? undefined : yield* memberOf(observer, group, alive);
+    if (known?.hasEnded === false) continue;
+    const members = group === undefined ? [] : yield* membersOf(observer, group);
+    alive = members.find(({ hasEnded }) => !hasEnded)?.pid;
+    if (alive === undefined && members.length > 0) return;
+  }
+});
 
 interface Member {
   readonly pid: number;

@@ -130,25 +130,24 @@ const environmentOf = (
 };
 
 /** The program and its arguments. */
-const programOf = ({
+const programOf = Effect.fnUntraced(function* ({
   command,
   args,
   options: { shell },
-}: ChildProcess.StandardCommand): Effect.Effect<
+}: ChildProcess.StandardCommand): Effect.fn.Return<
   Pick<Plan, "program" | "argv">,
   PlatformError.PlatformError
-> =>
-  Effect.gen(function* () {
-    const text = yield* textOf(command, "The command");
-    if (shell === undefined || shell === false || shell === "") {
-      const words = yield* Effect.forEach(args, (word, i) => textOf(word, `Argument ${i + 1}`));
-      return { program: text, argv: [text, ...words] };
-    }
-    if (args.length > 0)
-      return yield* invalid("A shell takes the whole script as the command, without arguments");
-    const program = shell === true ? "/bin/sh" : yield* textOf(shell, "The shell");
-    return { program, argv: [program, "-c", text] };
-  });
+> {
+  const text = yield* textOf(command, "The command");
+  if (shell === undefined || shell === false || shell === "") {
+    const words = yield* Effect.forEach(args, (word, i) => textOf(word, `Argument ${i + 1}`));
+    return { program: text, argv: [text, ...words] };
+  }
+  if (args.length > 0)
+    return yield* invalid("A shell takes the whole script as the command, without arguments");
+  const program = shell === true ? "/bin/sh" : yield* textOf(shell, "The shell");
+  return { program, argv: [program, "-c", text] };
+});
 
 const isInput = (stdin: unknown): stdin is Input => Stream.isStream(stdin);
 
@@ -173,75 +172,74 @@ const wireOf = (
 };
 
 /** Checks a command and fills in its defaults. */
-export const planOf = (
+export const planOf = Effect.fnUntraced(function* (
   thread: Thread,
   command: ChildProcess.StandardCommand,
-): Effect.Effect<Plan, PlatformError.PlatformError> =>
-  Effect.gen(function* () {
-    const { options } = command;
-    const { program, argv } = yield* programOf(command);
-    const ending = yield* endingOf("spawn", options);
-    const { envp, path } = yield* environmentOf(thread, options);
-    const wires = new Map<number, Wire>();
-    const inputs = new Map<number, InputPlan>();
-    const outputs = new Map<number, OutputPlan>();
+): Effect.fn.Return<Plan, PlatformError.PlatformError> {
+  const { options } = command;
+  const { program, argv } = yield* programOf(command);
+  const ending = yield* endingOf("spawn", options);
+  const { envp, path } = yield* environmentOf(thread, options);
+  const wires = new Map<number, Wire>();
+  const inputs = new Map<number, InputPlan>();
+  const outputs = new Map<number, OutputPlan>();
 
-    const given = options.stdin ?? "pipe";
-    const stdin: ChildProcess.StdinConfig =
-      typeof given === "string" || isInput(given) ? { stream: given } : given;
-    const stream = stdin.stream ?? "pipe";
-    const wire = isInput(stream)
-      ? ({ type: "input" } as const)
-      : yield* wireOf(stream, "input", "stdin");
-    if (wire !== undefined) wires.set(0, wire);
-    if (wire?.type === "input")
-      inputs.set(0, {
-        stream: isInput(stream) ? stream : undefined,
-        endOnDone: stdin.endOnDone ?? true,
-        encoding: stdin.encoding ?? "utf-8",
-      });
+  const given = options.stdin ?? "pipe";
+  const stdin: ChildProcess.StdinConfig =
+    typeof given === "string" || isInput(given) ? { stream: given } : given;
+  const stream = stdin.stream ?? "pipe";
+  const wire = isInput(stream)
+    ? ({ type: "input" } as const)
+    : yield* wireOf(stream, "input", "stdin");
+  if (wire !== undefined) wires.set(0, wire);
+  if (wire?.type === "input")
+    inputs.set(0, {
+      stream: isInput(stream) ? stream : undefined,
+      endOnDone: stdin.endOnDone ?? true,
+      encoding: stdin.encoding ?? "utf-8",
+    });
 
-    for (const [number, what] of [
-      [1, "stdout"],
-      [2, "stderr"],
-    ] as const) {
-      const given = options[what] ?? "pipe";
-      const config = typeof given === "string" || Sink.isSink(given) ? { stream: given } : given;
-      const stream = config.stream ?? "pipe";
-      const wire = Sink.isSink(stream)
-        ? ({ type: "output" } as const)
-        : yield* wireOf(stream, "output", what);
-      if (wire !== undefined) wires.set(number, wire);
-      if (wire?.type === "output")
-        outputs.set(number, { sink: Sink.isSink(stream) ? (stream as Output) : undefined });
-    }
+  for (const [number, what] of [
+    [1, "stdout"],
+    [2, "stderr"],
+  ] as const) {
+    const given = options[what] ?? "pipe";
+    const config = typeof given === "string" || Sink.isSink(given) ? { stream: given } : given;
+    const stream = config.stream ?? "pipe";
+    const wire = Sink.isSink(stream)
+      ? ({ type: "output" } as const)
+      : yield* wireOf(stream, "output", what);
+    if (wire !== undefined) wires.set(number, wire);
+    if (wire?.type === "output")
+      outputs.set(number, { sink: Sink.isSink(stream) ? (stream as Output) : undefined });
+  }
 
-    for (const [name, config] of Object.entries(options.additionalFds ?? {})) {
-      const number = ChildProcess.parseFdName(name);
-      if (number === undefined) continue;
-      if (number > LARGEST) return yield* invalid(`${name} is no descriptor`);
-      if (!["input", "output", "duplex"].includes(config.type))
-        return yield* invalid(`${JSON.stringify(config.type)} is nothing that ${name} can be`);
-      wires.set(number, { type: config.type });
-      if (config.type !== "output")
-        inputs.set(number, { stream: config.stream, endOnDone: true, encoding: "utf-8" });
-      if (config.type !== "input") outputs.set(number, { sink: config.sink });
-    }
+  for (const [name, config] of Object.entries(options.additionalFds ?? {})) {
+    const number = ChildProcess.parseFdName(name);
+    if (number === undefined) continue;
+    if (number > LARGEST) return yield* invalid(`${name} is no descriptor`);
+    if (!["input", "output", "duplex"].includes(config.type))
+      return yield* invalid(`${JSON.stringify(config.type)} is nothing that ${name} can be`);
+    wires.set(number, { type: config.type });
+    if (config.type !== "output")
+      inputs.set(number, { stream: config.stream, endOnDone: true, encoding: "utf-8" });
+    if (config.type !== "input") outputs.set(number, { sink: config.sink });
+  }
 
-    return {
-      name: CommandLine.display([command.command, ...command.args]),
-      program,
-      argv,
-      envp,
-      path,
-      cwd: options.cwd,
-      detached: options.detached ?? true,
-      wires,
-      inputs,
-      outputs,
-      ending,
-    };
-  });
+  return {
+    name: CommandLine.display([command.command, ...command.args]),
+    program,
+    argv,
+    envp,
+    path,
+    cwd: options.cwd,
+    detached: options.detached ?? true,
+    wires,
+    inputs,
+    outputs,
+    ending,
+  };
+});
 
 /** The largest number that a descriptor can have. */
 const LARGEST = 2 ** 31 - 1;

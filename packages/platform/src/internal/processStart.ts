@@ -193,58 +193,55 @@ const fork = (
 };
 
 /** Wires up a child and executes the program in it. */
-const become = (
+const become = Effect.fnUntraced(function* (
   child: ChildThread,
   passage: Passage,
   plan: Plan,
   given: ReadonlyMap<number, FileDescriptor>,
   scope: Scope.Scope,
-): Effect.Effect<
+): Effect.fn.Return<
   Pick<Started, "ends" | "epoller"> & { readonly pidfd: Pidfd },
   HandleFailure | ExecutableNotFoundError | PlatformError.PlatformError,
   Scope.Scope
-> =>
-  Effect.gen(function* () {
-    const { task } = child;
-    if (plan.detached) yield* setsid(task);
-    if (plan.cwd !== undefined) yield* enter(child, plan.cwd);
+> {
+  const { task } = child;
+  if (plan.detached) yield* setsid(task);
+  if (plan.cwd !== undefined) yield* enter(child, plan.cwd);
 
-    const connection = yield* passage(child);
-    const handed = [...given];
-    const passed = yield* connection.passTo(handed.map(([, fd]) => fd));
-    const own = new Map<number, FileDescriptor>();
-    for (const [i, [number]] of handed.entries()) own.set(number, passed[i] as FileDescriptor);
-    const others: Array<[number, PipeReader | PipeWriter | Socket]> = [];
-    for (const [number, wire] of plan.wires) {
-      const pair = yield* wireUp(child, wire);
-      if (pair === undefined) continue;
-      own.set(number, pair[0]);
-      if (pair[1] !== undefined) others.push([number, pair[1]]);
-    }
-    for (const [number, wire] of plan.wires)
-      if (wire.type === "same") own.set(number, own.get(wire.as) as FileDescriptor);
+  const connection = yield* passage(child);
+  const handed = [...given];
+  const passed = yield* connection.passTo(handed.map(([, fd]) => fd));
+  const own = new Map<number, FileDescriptor>();
+  for (const [i, [number]] of handed.entries()) own.set(number, passed[i] as FileDescriptor);
+  const others: Array<[number, PipeReader | PipeWriter | Socket]> = [];
+  for (const [number, wire] of plan.wires) {
+    const pair = yield* wireUp(child, wire);
+    if (pair === undefined) continue;
+    own.set(number, pair[0]);
+    if (pair[1] !== undefined) others.push([number, pair[1]]);
+  }
+  for (const [number, wire] of plan.wires)
+    if (wire.type === "same") own.set(number, own.get(wire.as) as FileDescriptor);
 
-    const ours = yield* Scope.provide(connection.passFrom(others.map(([, fd]) => fd)), scope);
-    for (const fd of ours) fd.closeOnFork = true;
-    const ends = new Map<number, FileDescriptor>(
-      yield* Effect.forEach(
-        others.entries(),
-        ([i, [number, other]]) => {
-          // The kind of a descriptor that was passed is unknown.
-          const end = (ours[i] as FileDescriptor).narrow(
-            other.constructor as FdKind<FileDescriptor>,
-          );
-          return Effect.map(Scope.provide(end, scope), (fd) => [number, fd] as const);
-        },
-        { concurrency: "unbounded" },
-      ),
-    );
+  const ours = yield* Scope.provide(connection.passFrom(others.map(([, fd]) => fd)), scope);
+  for (const fd of ours) fd.closeOnFork = true;
+  const ends = new Map<number, FileDescriptor>(
+    yield* Effect.forEach(
+      others.entries(),
+      ([i, [number, other]]) => {
+        // The kind of a descriptor that was passed is unknown.
+        const end = (ours[i] as FileDescriptor).narrow(other.constructor as FdKind<FileDescriptor>);
+        return Effect.map(Scope.provide(end, scope), (fd) => [number, fd] as const);
+      },
+      { concurrency: "unbounded" },
+    ),
+  );
 
-    yield* place(child, own);
-    yield* execute(child, plan);
-    const pidfd = yield* child.process.signalling();
-    return { ends, epoller: connection.accessEpoller, pidfd };
-  });
+  yield* place(child, own);
+  yield* execute(child, plan);
+  const pidfd = yield* child.process.signalling();
+  return { ends, epoller: connection.accessEpoller, pidfd };
+});
 
 /** Changes the directory: chdir(2). Its errors are those of Effect's own spawner, which calls access first. */
 const enter = (
@@ -287,21 +284,20 @@ const wireUp = (
 };
 
 /** Puts descriptors in their places, none over one that is still needed. */
-const place = (
+const place = Effect.fnUntraced(function* (
   { task }: ChildThread,
   wanted: ReadonlyMap<number, FileDescriptor>,
-): Effect.Effect<void, HandleFailure, Scope.Scope> =>
-  Effect.gen(function* () {
-    const aside = new Map<FileDescriptor, FileDescriptor>();
-    for (const [number, fd] of wanted) {
-      if (fd.near === number || !wanted.has(fd.near) || aside.has(fd)) continue;
-      let moved = yield* fd.dup(3);
-      while (wanted.has(moved.near)) moved = yield* fd.dup(moved.near + 1);
-      aside.set(fd, moved);
-    }
-    for (const [number, fd] of wanted)
-      yield* (aside.get(fd) ?? fd).dup3(new FileDescriptor(task, Fd(number)));
-  });
+): Effect.fn.Return<void, HandleFailure, Scope.Scope> {
+  const aside = new Map<FileDescriptor, FileDescriptor>();
+  for (const [number, fd] of wanted) {
+    if (fd.near === number || !wanted.has(fd.near) || aside.has(fd)) continue;
+    let moved = yield* fd.dup(3);
+    while (wanted.has(moved.near)) moved = yield* fd.dup(moved.near + 1);
+    aside.set(fd, moved);
+  }
+  for (const [number, fd] of wanted)
+    yield* (aside.get(fd) ?? fd).dup3(new FileDescriptor(task, Fd(number)));
+});
 
 /** Executes as execvpe(3): by the PATH of the program's environment, and by a shell what is no executable. */
 const execute = (

@@ -24,7 +24,7 @@ const NAMES = ["stdin", "stdout", "stderr"];
 const nameOf = (number: number): string => NAMES[number] ?? `fd${number}`;
 
 /** Makes streams and sinks of our ends. */
-export const makeStreams = (
+export const makeStreams = Effect.fnUntraced(function* (
   epoller: Epoller,
   ends: ReadonlyMap<number, FileDescriptor>,
   plan: {
@@ -32,38 +32,36 @@ export const makeStreams = (
     readonly inputs: ReadonlyMap<number, InputPlan>;
     readonly outputs: ReadonlyMap<number, OutputPlan>;
   },
-): Effect.Effect<Streams, PlatformError.PlatformError, Scope.Scope> =>
-  Effect.gen(function* () {
-    const sinks = new Map<number, InputSink>();
-    const streams = new Map<number, OutputStream>();
-    const readers = new Map<number, AsyncFileDescriptor>();
-    for (const [number, end] of ends) {
-      const input = plan.inputs.get(number);
-      const output = plan.outputs.get(number);
-      const failed = (method: string) =>
-        platformError(MODULE, `${method}(${nameOf(number)})`, plan.name);
-      if (input === undefined && output === undefined) continue;
-      const afd = yield* Effect.mapError(
-        AsyncFileDescriptor.make(epoller, end),
-        platformError(MODULE, "spawn", plan.name),
+): Effect.fn.Return<Streams, PlatformError.PlatformError, Scope.Scope> {
+  const sinks = new Map<number, InputSink>();
+  const streams = new Map<number, OutputStream>();
+  const readers = new Map<number, AsyncFileDescriptor>();
+  for (const [number, end] of ends) {
+    const input = plan.inputs.get(number);
+    const output = plan.outputs.get(number);
+    const failed = (method: string) =>
+      platformError(MODULE, `${method}(${nameOf(number)})`, plan.name);
+    if (input === undefined && output === undefined) continue;
+    const afd = yield* Effect.mapError(
+      AsyncFileDescriptor.make(epoller, end),
+      platformError(MODULE, "spawn", plan.name),
+    );
+    if (input !== undefined) sinks.set(number, sinkOf(epoller, afd, input, failed("fromWritable")));
+    if (output !== undefined) {
+      readers.set(number, afd);
+      const stream = Stream.mapError(afd.stream(), failed("fromReadable"));
+      streams.set(
+        number,
+        output.sink === undefined ? stream : Stream.transduce(stream, output.sink),
       );
-      if (input !== undefined)
-        sinks.set(number, sinkOf(epoller, afd, input, failed("fromWritable")));
-      if (output !== undefined) {
-        readers.set(number, afd);
-        const stream = Stream.mapError(afd.stream(), failed("fromReadable"));
-        streams.set(
-          number,
-          output.sink === undefined ? stream : Stream.transduce(stream, output.sink),
-        );
-      }
     }
-    return {
-      sinks,
-      streams,
-      stopReading: (number) => Effect.ignore(readers.get(number)?.close() ?? Effect.void),
-    };
-  });
+  }
+  return {
+    sinks,
+    streams,
+    stopReading: (number) => Effect.ignore(readers.get(number)?.close() ?? Effect.void),
+  };
+});
 
 const bytesOf = (
   chunk: unknown,

@@ -23,36 +23,38 @@ const isDots = (name: string): boolean => name === "." || name === "..";
  * ".." of a linked directory is its real parent, as for the kernel. Several names that are no links take
  * one round trip.
  */
-export const realPath = (task: Task, path: string): Effect.Effect<string, HandleFailure> =>
-  Effect.gen(function* () {
-    if (path === "") return yield* Effect.fail(near.SyscallError.of("readlinkat", "ENOENT", path));
-    let known: ReadonlyArray<string> = [];
-    let left: ReadonlyArray<string> = namesOf(path);
-    if (!path.startsWith("/")) {
-      const { text } = yield* getcwd(task);
-      // The directory is outside of the process's root.
-      if (!text.startsWith("/"))
-        return yield* Effect.fail(near.SyscallError.of("getcwd", "ENOENT", path));
-      known = namesOf(text);
+export const realPath = Effect.fnUntraced(function* (
+  task: Task,
+  path: string,
+): Effect.fn.Return<string, HandleFailure> {
+  if (path === "") return yield* Effect.fail(near.SyscallError.of("readlinkat", "ENOENT", path));
+  let known: ReadonlyArray<string> = [];
+  let left: ReadonlyArray<string> = namesOf(path);
+  if (!path.startsWith("/")) {
+    const { text } = yield* getcwd(task);
+    // The directory is outside of the process's root.
+    if (!text.startsWith("/"))
+      return yield* Effect.fail(near.SyscallError.of("getcwd", "ENOENT", path));
+    known = namesOf(text);
+  }
+  for (let links = 0; left.length > 0; ) {
+    const dots = left.findIndex(isDots);
+    const run = left.slice(0, Math.min(dots < 0 ? AT_ONCE : dots + 1, AT_ONCE));
+    const link = yield* firstLink(task, known, run, path);
+    if (link === undefined) {
+      const names = run.filter((name) => !isDots(name));
+      known = [...known, ...names];
+      if (run.at(-1) === "..") known = known.slice(0, -1);
+      left = left.slice(run.length);
+    } else {
+      if (++links > MOST_LINKS)
+        return yield* Effect.fail(near.SyscallError.of("readlinkat", "ELOOP", path));
+      known = link.target.startsWith("/") ? [] : [...known, ...run.slice(0, link.index)];
+      left = [...namesOf(link.target), ...left.slice(link.index + 1)];
     }
-    for (let links = 0; left.length > 0; ) {
-      const dots = left.findIndex(isDots);
-      const run = left.slice(0, Math.min(dots < 0 ? AT_ONCE : dots + 1, AT_ONCE));
-      const link = yield* firstLink(task, known, run, path);
-      if (link === undefined) {
-        const names = run.filter((name) => !isDots(name));
-        known = [...known, ...names];
-        if (run.at(-1) === "..") known = known.slice(0, -1);
-        left = left.slice(run.length);
-      } else {
-        if (++links > MOST_LINKS)
-          return yield* Effect.fail(near.SyscallError.of("readlinkat", "ELOOP", path));
-        known = link.target.startsWith("/") ? [] : [...known, ...run.slice(0, link.index)];
-        left = [...namesOf(link.target), ...left.slice(link.index + 1)];
-      }
-    }
-    return `/${known.join("/")}`;
-  });
+  }
+  return `/${known.join("/")}`;
+});
 
 /** Reads the links among the names below a directory that is known, and gives the first. */
 const firstLink = (
