@@ -7,7 +7,11 @@ import { struct, Uint32 } from "@rsyscall/abi";
 /** Types of frames. */
 export const FRAME = { DATA: 1, END: 2, CREDIT: 3, CLOSE: 4, OPEN: 5 } as const;
 
-/** `struct header`: what each frame begins with. `word` is the type << 24 | bytes of the payload that follows. */
+/** The second word of a header is type << TYPE_SHIFT | bytes of the payload, which are SIZE_MASK at most. */
+export const TYPE_SHIFT = 24;
+export const SIZE_MASK = 0xffffff;
+
+/** `struct header`: each frame begins with it. */
 export const FrameHeader = struct("struct header", { channel: Uint32, word: Uint32 });
 
 /** `struct open_payload`: OPEN, before its message. */
@@ -39,7 +43,7 @@ export const putHeader = (
   size: number,
 ): void => {
   view.setUint32(at, channel, true);
-  view.setUint32(at + FrameHeader.offsets.word, ((type << 24) | size) >>> 0, true);
+  view.setUint32(at + FrameHeader.offsets.word, ((type << TYPE_SHIFT) | size) >>> 0, true);
 };
 
 /** A frame with 32-bit numbers in it, and perhaps a message. */

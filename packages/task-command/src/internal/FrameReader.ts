@@ -1,4 +1,4 @@
-import { FRAME, FRAME_HEADER_SIZE, whatIsWrong } from "@rsyscall/wire";
+import { FRAME, FRAME_HEADER_SIZE, SIZE_MASK, TYPE_SHIFT, whatIsWrong } from "@rsyscall/wire";
 import type { SocketCalls } from "./SocketCalls.ts";
 
 /** Bytes of the buffer. A socket has room for so much, mostly: then nothing has to wait for it in memory. */
@@ -76,8 +76,8 @@ export class FrameReader {
       if (end - at < FRAME_HEADER_SIZE) break;
       const channel = view.getUint32(at, true);
       const word = view.getUint32(at + 4, true);
-      const type = word >>> 24;
-      const size = word & 0xffffff;
+      const type = word >>> TYPE_SHIFT;
+      const size = word & SIZE_MASK;
       const wrong = whatIsWrong(type, size);
       if (wrong !== undefined) {
         handler.broken(wrong);
