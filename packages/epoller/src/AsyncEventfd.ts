@@ -6,8 +6,8 @@ import type { Epoller } from "./Epoller.ts";
 import { counts, readCount } from "./internal/counts.ts";
 
 /**
- * An eventfd whose operations wait without blocking its task. All waits can be interrupted at once, and
- * take nothing of the count then.
+ * An eventfd whose operations wait without blocking its task. A wait can be interrupted immediately; it does not
+ * change the count then.
  *
  * @example
  * ```ts
@@ -42,17 +42,17 @@ export class AsyncEventfd {
     return Effect.map(AsyncFileDescriptor.make(epoller, eventfd), (afd) => new AsyncEventfd(afd));
   }
 
-  /** Waits until the count is not 0, and takes it; with EFD.SEMAPHORE, 1 of it. */
+  /** Waits until the count is not 0, and takes it; with EFD.SEMAPHORE it takes 1. */
   wait(): Effect.Effect<bigint, IoFailure> {
     return readCount(this.#afd);
   }
 
-  /** What `wait` gives, again and again. */
+  /** The results of repeated `wait`s. */
   get counts(): Stream.Stream<bigint, IoFailure> {
     return counts(this.#afd);
   }
 
-  /** Adds to the count, waiting for as long as the sum would be larger than 2^64 - 2. */
+  /** Adds to the count. Waits while the sum would be larger than 2^64 - 2. */
   add(count: bigint | number): Effect.Effect<void, IoFailure> {
     return Effect.flatMap(Eventfd.encodeCount(count), (bytes) => this.#afd.writeAllBytes(bytes));
   }

@@ -25,8 +25,9 @@ import { untilEmpty } from "./internal/streams.ts";
 
 /**
  * A descriptor whose operations wait without blocking their task: other calls of the task go on, and
- * a fiber that waits can be interrupted at once, without losing a byte. What a call of another process
- * brings after its fiber was interrupted is kept for the next operation: bytes, connections, descriptors.
+ * a fiber that waits can be interrupted immediately, without losing a byte. If a call in another process
+ * completes after its fiber was interrupted, its result (bytes, a connection, descriptors) is kept for the next
+ * operation.
  */
 export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> {
   readonly handle: A;
@@ -39,8 +40,8 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /**
-   * Registers a descriptor. What the task has opened becomes non-blocking; the flags of what it shares with
-   * others (stdin, what came over a socket) stay as they are.
+   * Registers a descriptor. It becomes non-blocking if the task has opened it. If other processes share the open
+   * file (stdin, a descriptor that came over a socket), its flags are not changed.
    */
   static make<A extends FileDescriptor>(
     epoller: Epoller,
@@ -48,7 +49,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   ): Effect.Effect<AsyncFileDescriptor<A>, MallocFailure | BorrowFailure, Scope.Scope> {
     return Effect.uninterruptible(
       Effect.flatMap(Effect.flatMap(Effect.scope, Scope.fork), (scope) =>
-        // A file that epoll refuses stays as it is.
+        // If epoll refuses the file, its flags are not changed.
         Effect.flatMap(Scope.provide(epoller.register(fd), scope), (readiness) =>
           Effect.map(
             NonblockingCalls.make(fd),
@@ -59,19 +60,19 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     );
   }
 
-  /** read(2) into memory of the descriptor's task: how many bytes, 0 at the end. */
+  /** read(2) into memory of the descriptor's task. Gives the number of bytes, 0 at the end. */
   readInto(address: Address, size: number): Effect.Effect<number, IoFailure> {
     const { attempts, calls } = this.#parts;
     const kept = keptInto(this.#parts, address, size);
     return attempts.take(kept, size, calls.call("read", address, size, 0), undefined);
   }
 
-  /** write(2) from memory of the descriptor's task: how many bytes. */
+  /** write(2) from memory of the descriptor's task. Gives the number of bytes. */
   writeFrom(address: Address, size: number): Effect.Effect<number, IoFailure> {
     return this.#parts.attempts.await(EPOLL.OUT, this.#parts.calls.call("write", address, size, 0));
   }
 
-  /** send(2) from memory of the descriptor's task, without SIGPIPE: how many bytes. */
+  /** send(2) from memory of the descriptor's task, without SIGPIPE. Gives the number of bytes. */
   sendFrom(address: Address, size: number): Effect.Effect<number, IoFailure> {
     return this.#parts.attempts.await(
       EPOLL.OUT,
@@ -79,7 +80,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     );
   }
 
-  /** read(2) into a buffer, which is consumed: what was read, and the rest. Empty at the end. */
+  /** read(2) into a buffer, which is consumed. Gives the part that was read, empty at the end, and the rest. */
   read(
     buffer: Pointer<Uint8Array>,
   ): Effect.Effect<
@@ -95,14 +96,14 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     );
   }
 
-  /** At most `size` bytes, as soon as there are some. Empty at the end. */
+  /** Reads at most `size` bytes, as soon as there are some. Empty at the end. */
   readBytes(size = 65536): Effect.Effect<Uint8Array, IoFailure> {
     return this.#takeBytes(size, undefined);
   }
 
   /**
-   * As `readBytes`, and `take` gets the bytes before the fiber can be interrupted: for callers that
-   * collect them.
+   * As `readBytes`, but `take` gets the bytes before the fiber can be interrupted. For callers that collect
+   * bytes.
    */
   takeBytes<B>(size: number, take: (bytes: Uint8Array) => B): Effect.Effect<B, IoFailure> {
     return this.#takeBytes(size, take);
@@ -113,7 +114,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     return attempts.take(bytes, size, readOnce(this.#parts, "read", size, 0), take);
   }
 
-  /** Writes a buffer that is already in the task's memory, all of it. */
+  /** Writes all of a buffer that is already in the task's memory. */
   writeAllFrom(address: Address, size: number): Effect.Effect<void, IoFailure> {
     return writeAll(
       size,
@@ -129,7 +130,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
       : this.handle.task.withBytes(bytes, (address) => this.writeAllFrom(address, bytes.length));
   }
 
-  /** Sends all of the bytes, on a socket. A peer that is gone is EPIPE. */
+  /** Sends all of the bytes on a socket. EPIPE if the peer is gone. */
   sendAllBytes(
     this: AsyncFileDescriptor<Socket>,
     bytes: Uint8Array,
@@ -153,7 +154,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     return this.#asSocket.accept(this.#parts, flags);
   }
 
-  /** As `accept`, with the address of the peer; undefined for a family that is not known here. */
+  /** As `accept`, with the address of the peer; undefined for an unknown address family. */
   acceptFrom(
     this: AsyncFileDescriptor<Socket>,
     flags = 0,
@@ -168,11 +169,11 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /**
-   * connect(2), waiting until there is a connection, or an error why there is none. An interruption
-   * leaves the kernel trying, and the next connect waits for that. Of a socket that others share, the
-   * call itself waits: there is no other way than O_NONBLOCK.
+   * connect(2), waiting until the connection is made or has failed. After an interruption the kernel continues the
+   * attempt, and the next connect waits for it. If other processes share the socket, the call itself blocks the task,
+   * because only O_NONBLOCK would prevent that.
    *
-   * EAGAIN if the queue of a Unix socket is full: the kernel does not tell when there is room again.
+   * EAGAIN if the queue of a Unix socket is full: the kernel does not report when there is room again.
    */
   connect(
     this: AsyncFileDescriptor<Socket>,
@@ -181,7 +182,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     return this.#asSocket.connect(this.#parts, address);
   }
 
-  /** recv(2): at most `size` bytes, as soon as there are some. Empty at the end of a stream. */
+  /** recv(2): receives at most `size` bytes, as soon as there are some. Empty at the end of a stream. */
   recvBytes(
     this: AsyncFileDescriptor<Socket>,
     size = 65536,
@@ -190,7 +191,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     return this.#asSocket.recvBytes(this.#parts, size, flags);
   }
 
-  /** recvmsg(2), as soon as there is something: at most `size` bytes and `mostFds` descriptors. */
+  /** recvmsg(2): receives at most `size` bytes and `mostFds` descriptors, as soon as there are some. */
   receiveFds(
     this: AsyncFileDescriptor<Socket>,
     size: number,
@@ -210,44 +211,42 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   }
 
   /**
-   * What can be read, until the end, in parts of at most `size` bytes. Nothing is read before it is asked
-   * for.
+   * Reads until the end, in parts of at most `size` bytes. Nothing is read before the stream is pulled.
    */
   stream(size = 65536): Stream.Stream<Uint8Array, IoFailure> {
     return untilEmpty(this.readBytes(size));
   }
 
-  /** Writes what it is given, as fast as the other side takes it. The descriptor stays open. */
+  /** Writes its input, as fast as the other side reads it. The descriptor stays open. */
   get sink(): Sink.Sink<void, Uint8Array, never, IoFailure> {
     const write = (bytes: Uint8Array) => this.writeAllBytes(bytes);
     return Sink.forEach(write);
   }
 
-  /** As `sink`, on a socket: a peer that is gone is EPIPE, and no SIGPIPE. */
+  /** As `sink`, on a socket: EPIPE without SIGPIPE if the peer is gone. */
   sendSink(this: AsyncFileDescriptor<Socket>): Sink.Sink<void, Uint8Array, never, IoFailure> {
     const send = (bytes: Uint8Array) => this.sendAllBytes(bytes);
     return Sink.forEach(send);
   }
 
   /**
-   * splice(2) into another descriptor of the same task, until the end: no byte comes here. One of the two
-   * must be a pipe. Gives how many bytes there were.
+   * splice(2) into another descriptor of the same task, until the end: the bytes do not pass through this process.
+   * One of the two must be a pipe. Gives the number of bytes.
    */
   spliceTo(to: AsyncFileDescriptor): Effect.Effect<number, MallocFailure | BorrowFailure> {
     return spliceAll(this.#parts, to.#parts);
   }
 
   /**
-   * sendfile(2) of a file of the same task, from where its offset is to its end. Gives how many bytes
-   * there were.
+   * sendfile(2) of a file of the same task, from its offset to its end. Gives the number of bytes.
    */
   sendFile(from: FileDescriptor): Effect.Effect<number, MallocFailure | BorrowFailure> {
     return sendFileAll(from, this.#parts);
   }
 
-  /** Waits until the other end has stopped writing, or is gone. */
+  /** Waits until the peer has shut down its writing side, or is gone. */
   waitForRdhup(): Effect.Effect<void, IoFailure> {
-    // What was told may be of a socket that was not connected yet: such a one has hung up, by poll(2).
+    // The event may be from before the socket was connected: poll(2) reports a hang-up for such a socket.
     const look = Effect.map(pollNow(this.handle, EPOLL.RDHUP), (events) =>
       events === 0 ? "EAGAIN" : events,
     );

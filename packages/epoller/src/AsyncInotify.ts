@@ -6,10 +6,10 @@ import type { Epoller } from "./Epoller.ts";
 import { type Listener, type Watch, WatchTable } from "./internal/WatchTable.ts";
 import type { Readiness } from "./Readiness.ts";
 
-/** Events that are kept for a stream that is not read: as many as the kernel keeps by default. */
+/** The number of events that are kept for a stream that is not read: the kernel's own default. */
 const MOST_EVENTS = 16384;
 
-/** What may be asked for besides events. */
+/** Options that a mask may have besides events. */
 const OPTIONS = IN.ONLYDIR | IN.DONT_FOLLOW | IN.EXCL_UNLINK | IN.ONESHOT;
 
 /** One stream of events. */
@@ -26,7 +26,7 @@ class Subscription implements Listener {
   tell(event: InotifyEvent): void {
     if (this.#hasEnded) return;
     const isWanted = (event.mask & (this.#mask | IN.UNMOUNT | IN.Q_OVERFLOW)) !== 0;
-    // What comes too fast is lost as it is in the kernel.
+    // Events beyond the limit are lost, as they are in the kernel.
     if (isWanted && this.#events.length < MOST_EVENTS) this.#events.push(event);
     else if (isWanted && this.#events.length === MOST_EVENTS)
       this.#events.push({ wd: -1, mask: IN.Q_OVERFLOW, cookie: 0, name: undefined });
@@ -38,12 +38,12 @@ class Subscription implements Listener {
     Deferred.doneUnsafe(this.ended, Effect.void);
   }
 
-  /** Whether `take` has something to say. */
+  /** Whether `take` has events, or the end. */
   get hasNews(): boolean {
     return this.#hasEnded || this.#events.length > 0;
   }
 
-  /** All events there are; undefined at the end. */
+  /** Takes all events; undefined at the end. */
   take(): readonly [InotifyEvent, ...Array<InotifyEvent>] | undefined {
     const [first, ...rest] = this.#events.splice(0);
     return first === undefined ? undefined : [first, ...rest];
@@ -51,8 +51,8 @@ class Subscription implements Listener {
 }
 
 /**
- * What happens to files, as streams of events, one a watch: inotify(7), without blocking the task. Nothing
- * is read before events are asked for. All waits can be interrupted at once, and lose nothing.
+ * The events of files, inotify(7), without blocking the task: a stream for each watch. Nothing is read before a
+ * stream is pulled. A wait can be interrupted immediately, and loses no event then.
  *
  * @example
  * ```ts
@@ -78,9 +78,9 @@ export class AsyncInotify {
   readonly handle: Inotify;
   readonly #readiness: Readiness;
   readonly #watches = new WatchTable();
-  /** Held by who changes watches. */
+  /** Held while a fiber changes watches. */
   readonly #changing = Semaphore.makeUnsafe(1);
-  /** Held by who reads events, for all, and who waits for them. */
+  /** Held while a fiber reads events for all streams, or waits for them. */
   readonly #reading = Semaphore.makeUnsafe(1);
 
   private constructor(handle: Inotify, readiness: Readiness) {
@@ -89,8 +89,8 @@ export class AsyncInotify {
   }
 
   /**
-   * Registers a descriptor and makes it non-blocking, which holds for all who share the open file. Its
-   * events must not be read by anything else.
+   * Registers a descriptor and makes it non-blocking, for all processes that share the open file. Nothing else may
+   * read its events.
    */
   static make(
     epoller: Epoller,
@@ -103,12 +103,12 @@ export class AsyncInotify {
   }
 
   /**
-   * inotify_add_watch(2): the events of a file or directory from now on, for one reader. The stream ends
+   * inotify_add_watch(2): gives the events of a file or directory from now on, for one reader. The stream ends
    * when the file is gone (IN.IGNORED), and when the scope closes, which removes the watch. An event
-   * IN.Q_OVERFLOW, which comes in all streams, says that others are missing: the end may be among them.
+   * IN.Q_OVERFLOW, which all streams get, says that events were lost, perhaps also that of the end.
    *
    * A file may be watched more than once. Each stream has the events that it asked for; IN.EXCL_UNLINK
-   * holds for all of them. Fails with what the kernel says of the path (ENOENT, EACCES...), with ENOSPC
+   * applies to all of them. Fails with the kernel's errno for the path (ENOENT, EACCES...), with ENOSPC
    * at the user's limit, and with an InvalidArgumentError for a mask without events, or with IN.MASK_ADD or
    * MASK_CREATE.
    *
@@ -139,12 +139,12 @@ export class AsyncInotify {
     });
   }
 
-  /** As `watch`, for as long as the stream is read. */
+  /** As `watch`, while the stream is read. */
   events(path: PathLike, mask: number): Stream.Stream<InotifyEvent, IoFailure> {
     return Stream.unwrap(this.watch(path, mask));
   }
 
-  /** The watch of a file that tells a new listener. */
+  /** Adds a listener to the watch of a file, which it makes if there is none. */
   #listen(path: PathLike, mask: number, listener: Listener): Effect.Effect<Watch, IoFailure> {
     // One watch may have several listeners, and must not end with the first event of one of them.
     const asked = mask & ~IN.ONESHOT;
@@ -156,7 +156,7 @@ export class AsyncInotify {
     const add = Effect.map(this.handle.addWatch(path, asked | IN.MASK_CREATE), (wd) =>
       this.#watches.begin(wd, listener),
     ).pipe(
-      // Another listener watches it already; what has happened until now is not for this one.
+      // Another listener watches the file already; earlier events are not for this listener.
       catchErrno("EEXIST", () =>
         Effect.andThen(
           this.#readUnlessReading,
@@ -172,7 +172,7 @@ export class AsyncInotify {
     );
   }
 
-  /** The listener leaves, and the watch is removed if it was the last. */
+  /** Removes a listener, and the watch if it was the last one. */
   #leave(watch: Watch, listener: Listener): Effect.Effect<void> {
     return this.#changing.withPermits(1)(
       Effect.suspend(() => {
@@ -180,7 +180,7 @@ export class AsyncInotify {
         watch.listeners.delete(listener);
         if (watch.listeners.size > 0 || !this.#watches.isLive(watch)) return Effect.void;
         watch.removed = true;
-        // The kernel may have removed it before, and all may be over. Its last events are not kept.
+        // The kernel may have removed the watch before, or the task may be gone. Its last events are not kept.
         const remove = Effect.ignore(this.handle.rmWatch(watch.wd));
         return Effect.ignore(Effect.andThen(remove, this.#readUnlessReading));
       }),
@@ -203,7 +203,7 @@ export class AsyncInotify {
     return Stream.fromPull(Effect.succeed(next));
   }
 
-  /** Reads events, once, or waits until there may be some; unless another reader has brought news. */
+  /** Reads events once, or waits until there may be some, unless another reader has read some for this stream. */
   #readFor(subscription: Subscription): Effect.Effect<void, IoFailure> {
     return this.#reading.withPermits(1)(
       Effect.suspend(() => {
@@ -218,12 +218,12 @@ export class AsyncInotify {
     );
   }
 
-  /** Where a reader waits, it knows already that there is nothing. */
+  /** Reads events, unless another reader waits: then there are none. */
   get #readUnlessReading(): Effect.Effect<void, IoFailure> {
     return Effect.asVoid(this.#reading.withPermitsIfAvailable(1)(this.#read));
   }
 
-  /** Reads events and tells those whom they are for; false if there are none. Nothing of it is lost. */
+  /** Reads events and passes them to their listeners; false if there are none. An interruption loses no event. */
   get #read(): Effect.Effect<boolean, IoFailure> {
     return Effect.uninterruptible(
       Effect.suspend(() => {

@@ -14,8 +14,8 @@ import { Attempts } from "./internal/Attempts.ts";
 import type { Readiness } from "./Readiness.ts";
 
 /**
- * A process whose end is waited for without blocking a task: any process, child or not, as pidfd_open(2)
- * says. Any number of fibers may wait, and each can be interrupted at once.
+ * A process, child or not (see pidfd_open(2)), for whose end fibers wait without blocking a task. Any number of
+ * fibers may wait, and each can be interrupted immediately.
  *
  * @example
  * ```ts
@@ -36,7 +36,7 @@ import type { Readiness } from "./Readiness.ts";
 export class AsyncPidfd {
   readonly handle: Pidfd;
   readonly #attempts: Attempts;
-  /** Held while the kernel is asked how the process ended: it tells only once. */
+  /** Held while the kernel is asked how the process ended: it answers only once. */
   readonly #reaping = Semaphore.makeUnsafe(1);
   #state: ChildState | undefined;
 
@@ -46,8 +46,8 @@ export class AsyncPidfd {
   }
 
   /**
-   * Registers a descriptor. Unlike others it does not become non-blocking: O_NONBLOCK of a pidfd changes
-   * waitid(2), for all processes that share it.
+   * Registers a descriptor. It does not become non-blocking, because O_NONBLOCK of a pidfd changes waitid(2) for
+   * all processes that share it.
    */
   static make(
     epoller: Epoller,
@@ -65,9 +65,9 @@ export class AsyncPidfd {
   }
 
   /**
-   * Waits until a child of the descriptor's task has ended, and gives how: waitid(2), after which it is no
-   * zombie any more. It can be asked again. ECHILD when the process is no child of that task's process, or
-   * another has waited for it; `ended` succeeds all the same.
+   * Waits until a child of the descriptor's task has ended, reaps it with waitid(2), and gives its state. Further
+   * calls give the same state. ECHILD if the process is not a child of that task's process, or if another caller has
+   * reaped it; `ended` still succeeds.
    */
   exit(): Effect.Effect<ChildState, IoFailure> {
     const reap = Effect.uninterruptible(
@@ -79,7 +79,7 @@ export class AsyncPidfd {
     );
     const tell: Effect.Effect<ChildState, IoFailure> = Effect.suspend(() => {
       if (this.#state !== undefined) return Effect.succeed(this.#state);
-      // It is never undefined without W.NOHANG, but a task that lies might say so.
+      // It is never undefined without W.NOHANG, unless the task lies.
       return Effect.flatMap(reap, (state) =>
         state === undefined ? this.exit() : Effect.succeed(state),
       );

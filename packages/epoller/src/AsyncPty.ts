@@ -6,8 +6,8 @@ import type { Epoller } from "./Epoller.ts";
 import { untilEmpty } from "./internal/streams.ts";
 
 /**
- * The user's end of a pseudo-terminal, whose operations wait without blocking its task. It is at its end
- * when the other end is open no more.
+ * The user's end of a pseudo-terminal, whose operations wait without blocking its task. Reads reach the end when no
+ * process has the other end open.
  */
 export class AsyncPty {
   readonly handle: PtyMaster;
@@ -26,14 +26,14 @@ export class AsyncPty {
     return Effect.map(AsyncFileDescriptor.make(epoller, master), (afd) => new AsyncPty(afd));
   }
 
-  /** What programs have written: at most `size` bytes, as soon as there are some. Empty at the end. */
+  /** Reads what programs have written: at most `size` bytes, as soon as there are some. Empty at the end. */
   readBytes(size?: number): Effect.Effect<Uint8Array, IoFailure> {
     return this.#afd
       .readBytes(size)
       .pipe(catchErrno("EIO", () => Effect.succeed(new Uint8Array(0))));
   }
 
-  /** What programs write, until the end. Nothing is read before it is asked for. */
+  /** Reads what programs write, until the end. Nothing is read before the stream is pulled. */
   stream(size?: number): Stream.Stream<Uint8Array, IoFailure> {
     return untilEmpty(this.readBytes(size));
   }
@@ -43,12 +43,12 @@ export class AsyncPty {
     return this.#afd.writeAllBytes(bytes);
   }
 
-  /** Types what it is given: see `writeAllBytes`. The descriptor stays open. */
+  /** Types its input: see `writeAllBytes`. The descriptor stays open. */
   get sink(): Sink.Sink<void, Uint8Array, never, IoFailure> {
     return this.#afd.sink;
   }
 
-  /** close(2): SIGHUP for the session, and the end of the terminal for programs that read it. */
+  /** close(2): the session gets SIGHUP, and programs that read the terminal see its end. */
   close(): Effect.Effect<void, IoFailure> {
     return this.#afd.close();
   }

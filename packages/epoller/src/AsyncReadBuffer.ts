@@ -7,20 +7,20 @@ import { EndOfFileError, MalformedError, TooLongError } from "./errors.ts";
 
 export type ReadFailure = IoFailure | EndOfFileError;
 
-/** Bytes that are asked for at a time. */
+/** The number of bytes of one read. */
 const READ_SIZE = 65536;
 
 /**
- * Reads structured data from a stream. What was read past what was asked for stays for the next
- * read; one fiber at a time.
+ * Reads structured data from a stream. Bytes that were read ahead stay for the next read. Only one fiber at a time
+ * may use it.
  *
- * A stream that ends in the middle of something is an EndOfFileError, which says of what; where it ends
- * before it, those that may be repeated (delimited strings, lines, netstrings) give undefined. What had
- * arrived of it can still be read as something else. Lengths that no stream could have are EINVAL.
+ * If the stream ends in the middle of an item, the read fails with an EndOfFileError, which names the item; its bytes
+ * can still be read as something else. If the stream ends before the item, reads of items that may repeat (delimited
+ * strings, lines, netstrings) give undefined. An invalid length or limit is an InvalidArgumentError.
  */
 export class AsyncReadBuffer {
   readonly #afd: Pick<AsyncFileDescriptor, "takeBytes">;
-  /** What has arrived and was not yet asked for is from `#start` to `#end`. */
+  /** The bytes that were read ahead are from `#start` to `#end`. */
   #bytes: Uint8Array;
   #start = 0;
   #end: number;
@@ -53,8 +53,8 @@ export class AsyncReadBuffer {
       return;
     }
     if (this.#end + bytes.length > this.#bytes.length) {
-      // Twice as much as needed, so that a stream that comes byte by byte is not copied with each. Never
-      // in place: the bytes may belong to the caller.
+      // Twice as large as needed, so that a stream that arrives byte by byte is not copied for each byte. Never
+      // in place, because the bytes may belong to the caller.
       const larger = new Uint8Array(2 * (available + bytes.length));
       larger.set(this.#bytes.subarray(this.#start, this.#end));
       this.#bytes = larger;
@@ -71,7 +71,7 @@ export class AsyncReadBuffer {
     return bytes;
   }
 
-  /** Exactly `length` bytes. */
+  /** Reads exactly `length` bytes. */
   readLength(length: number, reading = `${length} bytes`): Effect.Effect<Uint8Array, ReadFailure> {
     if (!isSize(length)) return invalid("length", length, SIZE);
     return Effect.suspend(() =>
@@ -85,7 +85,7 @@ export class AsyncReadBuffer {
     );
   }
 
-  /** One value of a type of fixed size; a MalformedError if the bytes are none of it. */
+  /** Reads one value of a type of fixed size; a MalformedError if the bytes are not a value of the type. */
   readStruct<A>(
     type: FixedCodec<A>,
     reading = type.name,
@@ -98,7 +98,7 @@ export class AsyncReadBuffer {
     );
   }
 
-  /** A 64-bit length and so many bytes, at most `limit`. */
+  /** Reads a 64-bit length and that number of bytes, at most `limit`. */
   readLengthPrefixed(
     limit: number,
     reading = "a length-prefixed string",
@@ -116,8 +116,8 @@ export class AsyncReadBuffer {
   }
 
   /**
-   * So many strings, each with its 64-bit length; together at most `limit` bytes. Empty ones are bounded by `count`
-   * alone: check one that the other side has sent.
+   * Reads `count` strings, each with its 64-bit length; together at most `limit` bytes. Only `count` bounds the
+   * number of empty strings: check it if it comes from the peer.
    */
   readLengthPrefixedArray(
     count: number,
@@ -143,8 +143,8 @@ export class AsyncReadBuffer {
   }
 
   /**
-   * An environment: so many strings NAME=value, as `readLengthPrefixedArray` reads them. As getenv(3), the
-   * first of several with one name counts. A string without a name is a MalformedError.
+   * Reads an environment: `count` strings NAME=value, as `readLengthPrefixedArray` reads them. Of several with the
+   * same name, the first counts, as in getenv(3). A string without a name is a MalformedError.
    */
   readEnvp(
     count: number,
@@ -168,10 +168,10 @@ export class AsyncReadBuffer {
   }
 
   /**
-   * Up to a delimiter of any length but 0, which is consumed and not part of the result. Undefined at the
+   * Reads up to a delimiter of at least one byte, which is consumed and not part of the result. Undefined at the
    * end.
    *
-   * @param limit the most bytes that there may be before the delimiter
+   * @param limit the maximum number of bytes before the delimiter
    */
   readUntilDelimiter(
     delimiter: Uint8Array,
@@ -187,7 +187,7 @@ export class AsyncReadBuffer {
         const { buffer, byteOffset } = this.#bytes;
         const all = Buffer.from(buffer, byteOffset + this.#start, this.#available);
         const at = all.indexOf(delimiter, from);
-        // Where it begins, or could begin with what is not there yet.
+        // The position of the delimiter, or the first position where one may begin that has not arrived completely.
         const least = at >= 0 ? at : Math.max(0, all.length - delimiter.length + 1);
         if (least > limit) return Effect.fail(new TooLongError({ reading, limit }));
         if (at >= 0) {
@@ -209,7 +209,7 @@ export class AsyncReadBuffer {
   }
 
   /**
-   * A netstring, as in "5:hello,": a decimal length of at most 10 digits, a colon, so many bytes, a comma.
+   * Reads a netstring, as in "5:hello,": a decimal length of at most 10 digits, a colon, the bytes, a comma.
    * Undefined at the end.
    */
   readNetstring(
@@ -230,7 +230,7 @@ export class AsyncReadBuffer {
     });
   }
 
-  /** A line without its newline, as text. Undefined at the end. */
+  /** Reads a line as text, without its newline. Undefined at the end. */
   readLine(): Effect.Effect<string | undefined, ReadFailure | TooLongError> {
     return Effect.map(this.readUntilDelimiter(newline, undefined, "a line"), (bytes) =>
       bytes === undefined ? undefined : fsDecode(bytes),

@@ -7,21 +7,21 @@ import { Attempts } from "./internal/Attempts.ts";
 import type { Kept } from "./internal/Kept.ts";
 import type { Readiness } from "./Readiness.ts";
 
-/** How often a task of another process is asked for signals, while a fiber waits for them. */
+/** The interval at which a task in another process is polled for signals while a fiber waits. */
 const POLL_INTERVAL = "10 millis";
 
 type Signals = readonly [SignalfdSiginfo, ...Array<SignalfdSiginfo>];
 
 /**
- * The signals of a task, taken from a signalfd without blocking the task. All waits can be interrupted at
- * once, and take no signal then. They have to be blocked: see `SignalBlock`.
+ * The signals of a task, taken from a signalfd without blocking the task. A wait can be interrupted immediately; it
+ * takes no signal then. The signals must be blocked: see `SignalBlock`.
  *
- * A signalfd tells a process that polls it of that process's own signals. Where the task is another process, its
- * epoll instance is polled by this one, and tells nothing: so such a task is asked a hundred times a second,
- * while a fiber waits.
+ * A signalfd reports to a process that polls it the signals of that process. If the task is in another process, this
+ * process polls its epoll instance, which then reports nothing. So the task is asked a hundred times a second while
+ * a fiber waits.
  *
- * In this process, only signals for the thread that runs JavaScript are there for certain (tgkill(2)):
- * Node has others, and those for the process go to one that does not block them.
+ * In this process, only signals that are sent to the thread that runs JavaScript (tgkill(2)) arrive reliably:
+ * Node has other threads, and the kernel gives a signal for the process to a thread that does not block it.
  *
  * @example
  * ```ts
@@ -47,7 +47,7 @@ type Signals = readonly [SignalfdSiginfo, ...Array<SignalfdSiginfo>];
 export class AsyncSignalfd {
   readonly handle: Signalfd;
   readonly #attempts: Attempts;
-  /** Taken for fibers that were interrupted meanwhile. */
+  /** Signals that were taken for fibers that were interrupted meanwhile. */
   readonly #kept: Kept<Signals>;
 
   private constructor(handle: Signalfd, readiness: Readiness) {
@@ -68,7 +68,7 @@ export class AsyncSignalfd {
     };
   }
 
-  /** Registers a descriptor and makes it non-blocking, which holds for all who share the open file. */
+  /** Registers a descriptor and makes it non-blocking, for all processes that share the open file. */
   static make(
     epoller: Epoller,
     signalfd: Signalfd,
@@ -80,8 +80,8 @@ export class AsyncSignalfd {
   }
 
   /**
-   * Waits until signals are pending, and takes them, at most 16 at a time. Standard signals of one number
-   * are one, however often they were sent.
+   * Waits until signals are pending, and takes them, at most 16 at a time. A standard signal that was sent several
+   * times is taken once.
    */
   wait(): Effect.Effect<Signals, IoFailure> {
     const read = this.handle.readSignals().pipe(
@@ -93,7 +93,7 @@ export class AsyncSignalfd {
     return this.#attempts.take(this.#kept, 1, read, undefined);
   }
 
-  /** Every signal, one after another. Nothing is read before it is asked for. */
+  /** The signals, one after another. Nothing is read before the stream is pulled. */
   get stream(): Stream.Stream<SignalfdSiginfo, IoFailure> {
     return Stream.fromPull(Effect.succeed(this.wait()));
   }

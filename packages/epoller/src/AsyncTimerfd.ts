@@ -6,8 +6,8 @@ import type { Epoller } from "./Epoller.ts";
 import { counts, readCount } from "./internal/counts.ts";
 
 /**
- * A timerfd that is waited for without blocking its task. It is set through its handle, also while
- * a fiber waits. All waits can be interrupted at once.
+ * A timerfd for which fibers wait without blocking its task. It is set through its handle, also while
+ * a fiber waits. A wait can be interrupted immediately.
  *
  * @example
  * ```ts
@@ -46,14 +46,14 @@ export class AsyncTimerfd {
   }
 
   /**
-   * Waits until the timer has expired, and gives how often since it was set or read. ECANCELED when the
-   * clock was set, with TFD_TIMER.CANCEL_ON_SET.
+   * Waits until the timer has expired, and gives the number of expirations since it was set or read. ECANCELED if
+   * the clock was set, with TFD_TIMER.CANCEL_ON_SET.
    */
   expirations(): Effect.Effect<bigint, IoFailure> {
     return readCount(this.#afd);
   }
 
-  /** What `expirations` gives, again and again: a timer that is slower to be read than to expire counts. */
+  /** The results of repeated `expirations`. An element is more than 1 if the timer expires faster than it is read. */
   get stream(): Stream.Stream<bigint, IoFailure> {
     return counts(this.#afd);
   }

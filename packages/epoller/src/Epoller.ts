@@ -18,10 +18,10 @@ import type { Holdable, Wakeup } from "./Wakeup.ts";
 /**
  * One epoll instance: readiness of the descriptors of one task.
  *
- * The descriptors are registered through the task that has them. The events of a subsidiary epoller are
- * taken in this process, when another event loop tells that there are some; so no call waits in the
- * task. Where the epoll instance cannot be handed to this process, the task waits itself, and lets its
- * calls pass: a root epoller.
+ * The descriptors are registered through the task that has them. This process takes the events of a
+ * subsidiary epoller when another event loop reports that there are some, so no call waits in the task. If the
+ * epoll instance cannot be passed to this process, the task itself waits, without delaying its other calls: a root
+ * epoller.
  */
 export class Epoller {
   /** The epoll instance in the task whose descriptors are registered. */
@@ -36,7 +36,7 @@ export class Epoller {
   }
 
   /**
-   * An epoller whose events are taken through `waiter`, in this process, whenever `wakeup` says so.
+   * Makes an epoller whose events are taken through `waiter`, in this process, whenever `wakeup` calls back.
    * `registrar` is a handle of the same epoll instance in the task whose descriptors are to be registered.
    */
   static makeSubsidiary(
@@ -48,15 +48,15 @@ export class Epoller {
   }
 
   /**
-   * An epoller for a task of another host, or of a container that only a stream leads into: it waits for
-   * events itself, as long as they are wanted, and goes on with any other operation as soon as that is
-   * submitted. An event takes half a round trip.
+   * Makes an epoller for a task on another host, or in a container that is reached only by a stream. The task itself
+   * waits for events while they are wanted, and interrupts the wait for any other operation that is submitted. An
+   * event takes half a round trip.
    *
-   * One for each task: for a second one it fails with InvalidStateError. So it does where calls do not go
-   * over a socket: such a task is on this host, and its epoll instance can be passed.
+   * Fails with InvalidStateError if the task has one already, and if its calls do not go over a socket: such a task is
+   * on this host, and its epoll instance can be passed.
    *
-   * @param epoll in the task, where all descriptors must be registered
-   * @param loop the event loop of this process, such as the epoller that the task's connection hangs in
+   * @param epoll an instance in the task, in which all descriptors are registered
+   * @param loop the event loop of this process, such as the epoller in which the task's connection is registered
    */
   static makeRoot(
     epoll: Epoll,
@@ -79,7 +79,7 @@ export class Epoller {
     );
   }
 
-  /** A wakeup for an epoll instance that is itself registered here: its readiness is an event. */
+  /** Makes a wakeup for an epoll instance that is itself registered in this one. */
   nested(inner: Epoll): Wakeup {
     return {
       subscribe: (onReadable) => this.watch(inner, onReadable),
@@ -88,7 +88,7 @@ export class Epoller {
     };
   }
 
-  /** A fiber waits: the event loop must go on. Every call is followed by one of `letGo`. */
+  /** Keeps the event loop alive while a fiber waits. Every call is followed by one of `letGo`. */
   hold(): void {
     this.#events.hold();
   }
@@ -97,7 +97,7 @@ export class Epoller {
     this.#events.letGo();
   }
 
-  /** Keeps the event loop going for as long as the effect waits. */
+  /** Keeps the event loop alive while the effect waits. */
   holding<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.acquireUseRelease(
       Effect.sync(this.#events.hold),
@@ -107,9 +107,9 @@ export class Epoller {
   }
 
   /**
-   * Calls back whenever a descriptor becomes readable, or what else is asked for, and does not keep
-   * the event loop going for it: see `holding`. When the scope closes, or the epoller does, it calls
-   * back for the last time, and says so.
+   * Calls back whenever a descriptor becomes readable, or has another event that is asked for. It does not keep
+   * the event loop alive: see `holding`. When the scope or the epoller closes, it calls back for the last time, and
+   * says so.
    */
   watch(
     fd: FileDescriptor,
@@ -135,16 +135,16 @@ export class Epoller {
   }
 
   /**
-   * Waits until a descriptor may be read or written without blocking. For those on which we may not
-   * set O_NONBLOCK, because other processes share the open file: stdin, a terminal, an inherited pipe.
+   * Waits until a descriptor may be read or written without blocking. For descriptors on which O_NONBLOCK must not be
+   * set because other processes share the open file: stdin, a terminal, an inherited pipe.
    */
   waitFor(
     fd: FileDescriptor,
     event: typeof EPOLL.IN | typeof EPOLL.OUT,
   ): Effect.Effect<void, MallocFailure | BorrowFailure> {
-    // A duplicate, because a number can be registered only once, and other fibers may wait for it too; from 3
-    // on, because a lower number would be taken for stdio. EPOLL_CTL_ADD tells what is there already, so
-    // nothing is missed.
+    // It registers a duplicate, because a number can be registered only once, and other fibers may wait for it too.
+    // The duplicate is 3 or more, because a lower number would be taken for stdio. EPOLL_CTL_ADD reports events that
+    // are already there, so none is missed.
     return Effect.scoped(
       Effect.gen({ self: this }, function* () {
         const readiness = new Readiness(this.#events.hold, this.#events.letGo);
@@ -152,7 +152,7 @@ export class Epoller {
         yield* this.#add(yield* fd.dup(3), event | EPOLL.ONESHOT, readiness);
         yield* readiness.wait(event);
       }),
-      // Files that epoll does not take, such as regular ones, are always ready.
+      // Files that epoll refuses, such as regular files, are always ready.
     ).pipe(catchErrno("EPERM", () => Effect.void));
   }
 
@@ -176,7 +176,7 @@ export class Epoller {
         Effect.suspend(() => {
           this.#registrations.delete(id);
           registration.end(ConnectionEnd.of(exit));
-          // A descriptor that was closed is gone from the epoll instance already.
+          // If the descriptor was closed, the kernel has removed it already.
           return Effect.ignore(this.#registrar.delete(fd));
         }),
       ),

@@ -3,23 +3,23 @@ import { type FileDescriptor, type InvalidHandleError, UseAfterFreeError } from 
 import { type ConnectionEnd, oneLine } from "@rsyscall/near";
 import { Effect } from "effect";
 
-/** What is believed of one event of a descriptor. */
+/** The assumed state of one event of a descriptor. */
 class Flag {
-  /** How many rising edges there were. */
+  /** The number of rising edges so far. */
   count = 0;
   ready = true;
   readonly waiters = new Set<() => void>();
 }
 
 /**
- * What is known of one edge-triggered descriptor: a flag rises with an epoll event and falls with
- * EAGAIN. To miss a fall costs one EAGAIN; to miss a rise is a deadlock.
+ * The assumed readiness of one edge-triggered descriptor: a flag rises with an epoll event and falls with
+ * EAGAIN. A missed fall costs one EAGAIN; a missed rise is a deadlock.
  *
- * An event may overtake the EAGAIN of a call that was made before it, because the two come by
- * different ways. So a fall only counts if no edge came since the call was made: the caller takes
- * `edges` before and hands it to `fell`.
+ * An event may overtake the EAGAIN of a call that was made before it, because the two arrive on
+ * different paths. So a fall only counts if no edge came since the call was made: the caller takes
+ * `edges` before the call and passes it to `fell`.
  *
- * Starts out ready, so that a use in the wrong direction fails at once instead of waiting for ever.
+ * The flags are set at first, so that a use in the wrong direction fails immediately instead of waiting for ever.
  */
 export class Readiness {
   readonly #in = new Flag();
@@ -41,7 +41,7 @@ export class Readiness {
     return event === EPOLL.IN ? this.#in : event === EPOLL.OUT ? this.#out : this.#rdhup;
   }
 
-  /** How often the event has come. */
+  /** Returns the number of times the event has come. */
   edges(event: WaitableEvent): number {
     return this.#flag(event).count;
   }
@@ -51,13 +51,13 @@ export class Readiness {
     return this.#flag(event).ready;
   }
 
-  /** EAGAIN, from a call that was made when `edges` gave this number. */
+  /** Notes an EAGAIN of a call that was made when `edges` gave this number. */
   fell(event: WaitableEvent, edges: number): void {
     const flag = this.#flag(event);
     if (flag.count === edges && !this.#ended) flag.ready = false;
   }
 
-  /** Events from epoll. After an error or hang-up every call returns at once, with the reason. */
+  /** Notes events from epoll. After an error or hang-up every call returns immediately, with the reason. */
   rose(events: number): void {
     const ended = (events & (EPOLL.ERR | EPOLL.HUP)) !== 0;
     if (ended || events & (EPOLL.IN | EPOLL.RDHUP)) this.#rise(this.#in);
@@ -72,7 +72,7 @@ export class Readiness {
   }
 
   /**
-   * Ends all waits, now and later: what was waited for will never be told.
+   * Ends all present and future waits: no more events will come.
    *
    * @param why the end of the connection to the task, if that is the reason
    */
@@ -82,18 +82,18 @@ export class Readiness {
     this.rose(EPOLL.HUP);
   }
 
-  /** The error of an operation that would have to wait after the end. */
+  /** Makes the error of an operation that would have to wait after the end. */
   endError({ near }: FileDescriptor): InvalidHandleError {
     const subject = `fd ${near}`;
     return this.#why?.sendError(`use of ${subject}`) ?? new UseAfterFreeError({ subject });
   }
 
-  /** Whether nothing will be told any more. */
+  /** Whether no more events will come. */
   get hasEnded(): boolean {
     return this.#ended;
   }
 
-  /** Waits until the event may be there. Interruptible at once. */
+  /** Waits until the event may be there. Can be interrupted immediately. */
   wait(event: WaitableEvent): Effect.Effect<void> {
     return Effect.suspend(() => {
       const flag = this.#flag(event);
@@ -116,5 +116,5 @@ export class Readiness {
 
 oneLine(Readiness, () => "of a descriptor");
 
-/** What a descriptor can be waited for. */
+/** The events for which a fiber can wait. */
 export type WaitableEvent = typeof EPOLL.IN | typeof EPOLL.OUT | typeof EPOLL.RDHUP;

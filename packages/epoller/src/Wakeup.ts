@@ -1,14 +1,14 @@
 import type { BorrowFailure, MallocFailure } from "@rsyscall/handle";
 import type { Effect, Scope } from "effect";
 
-/** An event loop that goes on only while a fiber waits. An `Epoller` is one. */
+/** An event loop that is kept alive only while a fiber waits. An `Epoller` is one. */
 export interface Holdable {
-  /** A fiber waits: the loop must go on. Every call is followed by one of `letGo`. */
+  /** Keeps the loop alive while a fiber waits. Every call is followed by one of `letGo`. */
   readonly hold: () => void;
   readonly letGo: () => void;
 }
 
-/** Tells when an epoll instance may have events: the event loop that it hangs in. */
+/** Reports when an epoll instance may have events: the event loop in which the instance is registered. */
 export interface Wakeup extends Holdable {
   /** Calls back whenever the epoll instance becomes readable, until the scope closes. */
   readonly subscribe: (

@@ -1,13 +1,13 @@
 import { printable, TaggedError } from "@rsyscall/near";
 
-/** Characters of what was read in a message. */
+/** The maximum number of characters of the input in a message. */
 const SHOWN = 200;
 
-/** A stream ended in the middle of something. */
+/** A stream ended in the middle of an item. */
 export class EndOfFileError extends TaggedError("EndOfFileError")<{
-  /** What was being read. */
+  /** The item that was being read. */
   readonly reading: string;
-  /** Bytes that there were of it. */
+  /** The number of its bytes that arrived. */
   readonly available: number;
 }> {
   override get message(): string {
@@ -15,10 +15,10 @@ export class EndOfFileError extends TaggedError("EndOfFileError")<{
   }
 }
 
-/** What is announced is larger than the reader is willing to take. */
+/** An item is longer than the reader's limit. */
 export class TooLongError extends TaggedError("TooLongError")<{
   readonly reading: string;
-  /** Bytes. */
+  /** The limit in bytes. */
   readonly limit: number;
 }> {
   override get message(): string {
@@ -26,10 +26,10 @@ export class TooLongError extends TaggedError("TooLongError")<{
   }
 }
 
-/** What was read is not what it should be. */
+/** The input does not have the expected form. */
 export class MalformedError extends TaggedError("MalformedError")<{
   readonly reading: string;
-  /** What there was instead. */
+  /** The input that was found instead. */
   readonly found: string;
 }> {
   override get message(): string {

@@ -3,8 +3,8 @@ import type { SyscallSendError } from "./errors.ts";
 import { oneLine } from "./oneLine.ts";
 
 /**
- * Why a scope closes: the connection to the task that it was for has ended. What the scope gives back then
- * fails its later users with the end of the connection, because none of them has closed anything.
+ * The reason why a scope closes: the connection to its task has ended. The resources of the scope then fail later
+ * uses with the end of the connection, because the caller has not closed them.
  */
 export class ConnectionEnd {
   /** The error of an operation after the end, by the operation's name. */
@@ -14,7 +14,7 @@ export class ConnectionEnd {
     this.sendError = sendError;
   }
 
-  /** What a scope closes with, if that is the end of a connection. */
+  /** Returns the reason of a scope's exit, if it is the end of a connection. */
   static of(exit: Exit.Exit<unknown, unknown>): ConnectionEnd | undefined {
     if (Exit.isSuccess(exit)) return undefined;
     for (const reason of exit.cause.reasons)

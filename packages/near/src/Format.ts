@@ -1,4 +1,4 @@
-/** How a word of a call is shown to people, as strace(1) shows it. */
+/** How a trace shows a word of a call, in the form of strace(1). */
 export type Format =
   | {
       /**
@@ -18,14 +18,14 @@ export type Format =
     }
   | NameFormat;
 
-/** A word that has a name (`enum`), or that is a set of bits with names (`flags`). */
+/** A word that has a name (`enum`), or a set of bits that have names (`flags`). */
 export interface NameFormat {
   readonly as: "enum" | "flags";
-  /** What C has in front of each name: `O_`. */
+  /** The prefix of each name in C: `O_`. */
   readonly prefix: string;
-  /** Names and their values. Of two names of one value, the first one is shown. */
+  /** Names and their values. If two names have the same value, the first one is shown. */
   readonly names: Readonly<Record<string, number>>;
-  /** Bits of a set of flags that together hold one of the names, as O_ACCMODE. Default: none. */
+  /** A field of several bits that holds one of the names, such as O_ACCMODE. Default: none. */
   readonly field?: number;
 }
 
@@ -42,7 +42,7 @@ export const enumFormat = (
   names: Readonly<Record<string, number>>,
 ): NameFormat => ({ as: "enum", prefix, names });
 
-/** The name of one of some numbers, as C has it; the number, if it has none here. */
+/** Returns the C name of a number, or the number itself if it has no name here. */
 export const nameOf = (prefix: string, names: Readonly<Record<string, number>>, value: unknown) => {
   const found = Object.keys(names).find((name) => names[name] === value);
   return found === undefined ? String(value) : prefix + found;

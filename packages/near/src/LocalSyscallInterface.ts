@@ -8,7 +8,7 @@ import type { DirectCalls, SyscallInterface, Word, Words } from "./SyscallInterf
 
 const machines: Record<string, number> = { x64: 62, arm64: 183 };
 
-/** The ABI of this process; none where this library does not run. */
+/** Returns the ABI of this process; undefined on a machine that this library does not support. */
 export const localAbi = (): Abi | undefined => abiOf(machines[process.arch] ?? 0);
 
 /**
@@ -24,7 +24,7 @@ export class LocalSyscallInterface implements SyscallInterface, DirectCalls {
     this.abi = abi;
   }
 
-  /** The interface of this process below an interface that may be decorated; undefined if it is another task's. */
+  /** Returns the local interface below all decorators; undefined if the calls are made in another task. */
   static of(sysif: SyscallInterface): LocalSyscallInterface | undefined {
     const bare = undecorated(sysif);
     return bare instanceof LocalSyscallInterface ? bare : undefined;

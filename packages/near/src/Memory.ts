@@ -1,15 +1,15 @@
 import { type Abi, type Codec, Int32 } from "@rsyscall/abi";
 
-/** A codec, or how to find it where the layout depends on the machine of the task. */
+/** A codec, or a function that gives it if the layout depends on the machine of the task. */
 export type CodecOf = Codec<unknown> | ((abi: Abi) => Codec<unknown>);
 
 /**
- * A number that is found elsewhere in a call: its argument of this index, from 0; or the `uint32_t` at the
- * address that is the argument of this index.
+ * A number that another argument gives: the argument of this index, from 0; or, with `at`, the `uint32_t` to which
+ * the argument of this index points.
  */
 export type Count = number | { readonly at: number };
 
-/** What lies at an address. */
+/** The type of the data at an address. */
 export type Content =
   /** The name of a file: a string that ends with a NUL. */
   | { readonly is: "path" }
@@ -17,24 +17,24 @@ export type Content =
   | { readonly is: "string" }
   /** An array of addresses of such strings, which ends with NULL: argv. */
   | { readonly is: "strings" }
-  /** So many bytes. */
+  /** `length` bytes. */
   | { readonly is: "bytes"; readonly length: Count }
-  /** A socket address of so many bytes: see `decodeSockaddr`. */
+  /** A socket address of `length` bytes: see `decodeSockaddr`. */
   | { readonly is: "sockaddr"; readonly length: Count }
-  /** One value; of so many bytes, where a codec alone does not say it. */
+  /** One value; `length` is its size in bytes if the codec alone does not give it. */
   | { readonly is: "value"; readonly codec: CodecOf; readonly length?: Count }
-  /** So many values. */
+  /** `count` values. */
   | {
       readonly is: "array";
       readonly codec: CodecOf;
       readonly count: Count | { readonly exactly: number };
     }
-  /** What this package has no layout of. */
+  /** Data whose layout this package does not know. */
   | { readonly is: "unknown" };
 
 /**
- * What an argument that is an address points to. NULL points to nothing. Of memory that the kernel fills in, as
- * much is there as the result says, if the result counts what the same argument counts (`Result.countedBy`).
+ * The memory to which an argument points. NULL points to nothing. If the result counts the same units as the
+ * argument's length (`Result.countedBy`), it says how much of the memory the kernel has filled in.
  */
 export interface Memory {
   /** Whether the kernel reads it (`in`), writes it (`out`), or both. */

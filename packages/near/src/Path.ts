@@ -4,12 +4,12 @@ import { InvalidArgumentError } from "./errors.ts";
 import { oneLine } from "./oneLine.ts";
 import { printable } from "./printable.ts";
 
-/** What names a file: text, the raw bytes, a {@link Path}, or, as in Node's own `fs`, a `file:` URL. */
+/** A file name: text, raw bytes, a {@link Path}, or a `file:` URL as in Node's `fs`. */
 export type PathLike = string | Uint8Array | Path | URL;
 
 /**
- * A POSIX path, a near identifier too: it means something only in one mount namespace, with one root
- * and working directory. Immutable, and no I/O. Bytes that are not UTF-8 survive: see `fsDecode`.
+ * A POSIX path. It is a near identifier: it is valid only in one mount namespace, with one root and working
+ * directory. It is immutable and does no I/O. It preserves bytes that are not UTF-8: see `fsDecode`.
  *
  * @example
  * ```ts
@@ -19,7 +19,7 @@ export type PathLike = string | Uint8Array | Path | URL;
  * ```
  */
 export class Path {
-  /** As text; bytes that are not UTF-8 are lone surrogates. */
+  /** The path as text; bytes that are not UTF-8 are lone surrogates. */
   readonly text: string;
 
   private constructor(text: string) {
@@ -29,7 +29,7 @@ export class Path {
   /**
    * Joins the parts as a shell would: an absolute part starts over.
    *
-   * @throws TypeError for what is no path: `undefined`, or a URL of another kind than `file:`
+   * @throws TypeError for a value that is not a path: `undefined`, or a URL that is not a `file:` URL
    */
   static make(first: PathLike, ...rest: ReadonlyArray<PathLike>): Path {
     return new Path(pathText(first)).join(...rest);
@@ -43,12 +43,12 @@ export class Path {
     return new Path(text);
   }
 
-  /** The last part, or "" of the root. */
+  /** The last part; "" for the root. */
   get name(): string {
     return trimmed(this.text).split("/").at(-1) as string;
   }
 
-  /** All but the last part; "." of a bare name, and "/" of the root. */
+  /** All but the last part; "." for a bare name, "/" for the root. */
   get parent(): Path {
     const text = trimmed(this.text);
     const slash = text.lastIndexOf("/");
@@ -60,7 +60,7 @@ export class Path {
     return this.text.startsWith("/");
   }
 
-  /** As the kernel sees it, without the final NUL. */
+  /** The bytes that the kernel sees, without the final NUL. */
   get bytes(): Uint8Array {
     return fsEncode(this.text);
   }
@@ -74,7 +74,7 @@ oneLine(Path);
 
 const trimmed = (text: string): string => text.replace(/\/+$/, "");
 
-/** Why this names no file, and what would; undefined for what is a {@link PathLike}. */
+/** Says why a value is not a {@link PathLike}, and what would be one; undefined if it is one. */
 export const pathProblem = (path: unknown): string | undefined => {
   if (typeof path === "string" || path instanceof Path || path instanceof Uint8Array)
     return undefined;
@@ -90,19 +90,19 @@ export const pathProblem = (path: unknown): string | undefined => {
   return `${article}${kind} is no path: give ${PATH}`;
 };
 
-/** What is taken for a path. */
+/** The values that are accepted as a path, for messages. */
 const PATH = "text, bytes, a Path or a file: URL";
 
 /**
- * A path as the bytes that the kernel sees, without the final NUL. Undefined for what is no path, and for text that
- * the kernel would take for another path: it would stop at a NUL. `invalidPath` is the error for that.
+ * Encodes a path as the bytes that the kernel sees, without the final NUL. Undefined for a value that is not a path,
+ * and for text with a NUL, which the kernel would read as another path. `invalidPath` is the error for both.
  */
 export const pathArgument = (path: PathLike): Uint8Array | undefined =>
   pathProblem(path) === undefined
     ? cStringBytes(path instanceof Uint8Array ? path : pathText(path))
     : undefined;
 
-/** The error for what `pathArgument` has no bytes for. */
+/** Makes the error for a value that `pathArgument` does not encode. */
 export const invalidPath = (
   syscall: string,
   path: unknown,
@@ -115,13 +115,13 @@ export const invalidPath = (
     expected: pathProblem(path) === undefined ? NAME : PATH,
   });
 
-/** What text and bytes must be to name a file. */
+/** The requirement on text and bytes, for messages. */
 const NAME = "the name of a file: without a NUL, and without half of a character";
 
 /**
- * A path as text, for messages and for joining.
+ * Converts a path to text, for messages and for joining.
  *
- * @throws TypeError for what is no path
+ * @throws TypeError for a value that is not a path
  */
 export const pathText = (path: PathLike): string => {
   if (typeof path === "string") return path;
@@ -132,14 +132,14 @@ export const pathText = (path: PathLike): string => {
   return fileURLToPath(path);
 };
 
-/** A path as text, for the subject of an error; undefined for what is none. */
+/** Converts a path to text for the subject of an error; undefined for a value that is not a path. */
 export const pathSubject = (path: PathLike): string | undefined =>
   pathProblem(path) === undefined ? pathText(path) : undefined;
 
 /**
- * A path as the bytes that the kernel sees, without the final NUL.
+ * Encodes a path as the bytes that the kernel sees, without the final NUL.
  *
- * @throws TypeError for what is no path
+ * @throws TypeError for a value that is not a path
  */
 export const pathBytes = (path: PathLike): Uint8Array =>
   path instanceof Uint8Array ? path : fsEncode(pathText(path));

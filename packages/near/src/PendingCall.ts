@@ -2,10 +2,10 @@ import type { Word } from "@rsyscall/native";
 import type { ConnectionError } from "./errors.ts";
 import { oneLine } from "./oneLine.ts";
 
-/** What becomes of a call: what the kernel returned, or why nobody knows. */
+/** The outcome of a call: the kernel's result, or the connection error because of which it is unknown. */
 export type Outcome = Word | ConnectionError;
 
-/** A call that was submitted. Its outcome comes, whether somebody waits for it or not. */
+/** A call that was submitted. Its outcome arrives whether or not a fiber waits for it. */
 export class PendingCall {
   /** The number of the system call, or operation. */
   readonly number: number;
@@ -17,23 +17,23 @@ export class PendingCall {
     this.number = number;
   }
 
-  /** Undefined as long as the call is not done. */
+  /** Undefined until the call is done. */
   get outcome(): Outcome | undefined {
     return this.#outcome;
   }
 
-  /** Whether somebody is called back. */
+  /** Whether a callback of `whenDone` is registered. */
   get isAwaited(): boolean {
     return this.#onDone !== undefined;
   }
 
-  /** Calls back once, with the outcome: now, if it is there. */
+  /** Calls back once with the outcome; immediately if the call is done. */
   whenDone(onDone: (outcome: Outcome) => void): void {
     if (this.#outcome === undefined) this.#onDone = onDone;
     else onDone(this.#outcome);
   }
 
-  /** As `whenDone`, and before it. An observer does not await the call: the connection may take its time with it. */
+  /** As `whenDone`, but called before it. An observer does not make the connection deliver the outcome sooner. */
   observe(observer: (outcome: Outcome) => void): void {
     const before = this.#observer;
     if (this.#outcome !== undefined) observer(this.#outcome);

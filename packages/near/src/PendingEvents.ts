@@ -2,9 +2,9 @@ import type { EpollEvent } from "@rsyscall/abi";
 import { OP_EPOLL_WAIT } from "@rsyscall/wire";
 import { PendingCall } from "./PendingCall.ts";
 
-/** A wait for events that was submitted. Its result is their number, and they come with it. */
+/** A wait for events that was submitted. Its result is the number of events, which arrive with it. */
 export class PendingEvents extends PendingCall {
-  /** How many were asked for. */
+  /** The maximum number of events that was asked for. */
   readonly most: number;
   #events: ReadonlyArray<EpollEvent> = [];
 
@@ -13,12 +13,12 @@ export class PendingEvents extends PendingCall {
     this.most = most;
   }
 
-  /** Those that came, once the wait is done; none, if another operation has ended it. */
+  /** The events, once the wait is done; none if another operation has ended it. */
   get events(): ReadonlyArray<EpollEvent> {
     return this.#events;
   }
 
-  /** For who made the wait. */
+  /** Completes the wait. For the interface that made it. */
   completeWith(events: ReadonlyArray<EpollEvent>): void {
     this.#events = events;
     this.complete(events.length);

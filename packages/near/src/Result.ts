@@ -2,17 +2,17 @@ import type { Format } from "./Format.ts";
 import type { Address, Fd, Pid } from "./identifiers.ts";
 
 /**
- * What a system call can give when it is no error. A task may lie: what is beyond is refused.
+ * The results that a system call can have when it succeeds. Any other number is refused, because a task may lie.
  *
- * @typeParam R what is made of it
+ * @typeParam R the type to which the result is decoded
  */
 export interface Result<out R> {
   readonly least: number;
   readonly most: number;
-  /** The argument, from 0, that says how many there can be at most; -1 for none. */
+  /** The index, from 0, of the argument that limits the result; -1 for none. */
   readonly countedBy: number;
   readonly format: Format;
-  /** What the number means. Default: itself. */
+  /** Decodes the number. Default: the number itself. */
   readonly decode?: ((result: number) => R) | undefined;
 }
 
@@ -27,23 +27,23 @@ export const between = <R = number>(
   decode?: (result: number) => R,
 ): Result<R> => ({ least, most, countedBy: -1, format: { as }, decode });
 
-/** Nothing: that it was done. */
+/** No value: the call only succeeds. */
 export const nothing: Result<void> = between(0, 0, "decimal", () => {});
 export const newFd: Result<Fd> = between(0, INT_MAX, "fd");
 export const somePid: Result<Pid> = between(0, INT_MAX, "pid");
 export const someId: Result<number> = between(0, UINT_MAX, "id");
-/** What depends on the other arguments. */
+/** A number whose meaning depends on the arguments. */
 export const someInt: Result<number> = between(-(2 ** 31), UINT_MAX);
-/** Addresses of users end at 2^52 at the latest, where arm64 has the largest pages. */
+/** User addresses are at most 2^52: arm64 with its largest pages. */
 export const newAddress: Result<Address> = between(0, 2 ** 52, "address");
-/** An offset may be larger than this on an honest kernel: EOVERFLOW. */
+/** An offset. A correct kernel may give a larger one, which is EOVERFLOW. */
 export const someOffset: Result<number> = between(0, Number.MAX_SAFE_INTEGER);
-/** At most as many as the argument of this index says. */
+/** A count that is at most the argument of this index. */
 export const countOf = (argument: number): Result<number> => ({
   least: 0,
   most: Number.MAX_SAFE_INTEGER,
   countedBy: argument,
   format: { as: "decimal" },
 });
-/** So many bytes at most as the kernel transfers in one call: MAX_RW_COUNT. */
+/** A number of bytes: at most what the kernel transfers in one call (MAX_RW_COUNT). */
 export const transferred: Result<number> = between(0, 0x7fff_f000);

@@ -10,15 +10,15 @@ import type { SyscallInterface, Word } from "./SyscallInterface.ts";
 export const isError = (result: Word): result is number =>
   typeof result === "number" && result < 0 && result >= -4095;
 
-/** What a call has come to; or why it was not even submitted. */
+/** The outcome of a call, or the reason why it was not submitted. */
 export type CallOutcome = Outcome | InvalidArgumentError;
 
 /**
- * A system call: an Effect that makes it, and that can be part of a `batch`. Where the result comes at
- * once, running it is a single step. See `define`, which makes functions that give it.
+ * A system call: an Effect that makes it, and that can be part of a `batch`. If the result is available
+ * immediately, running it is a single step. See `define`, which makes functions that return it.
  */
 export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
-  /** Where the call is made. */
+  /** The interface through which the call is made. */
   readonly sysif: SyscallInterface;
   readonly #definition: SyscallDefinition;
   readonly #a: Word;
@@ -27,13 +27,13 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
   readonly #d: Word;
   readonly #e: Word;
   readonly #f: Word;
-  /** What the call is about, if the caller knows it better than the definition. */
+  /** The subject of the call, if the caller knows it better than the definition. */
   #subject: string | (() => string) | undefined;
 
   /**
-   * A word that is missing is none, and refused.
+   * A missing word is refused.
    *
-   * @param definition what the call takes and gives: what is not so is refused, on the way there and back
+   * @param definition the arguments and results that are possible: other arguments, and other results, are refused
    */
   constructor(
     sysif: SyscallInterface,
@@ -56,18 +56,18 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
     this.#f = f;
   }
 
-  /** The same call, with what its errors say it is about. A function is only called for an error. */
+  /** Sets the subject that errors of this call name. A function is only called for an error. */
   about(subject: string | (() => string)): this {
     this.#subject = subject;
     return this;
   }
 
-  /** Of the man page. */
+  /** The name of the call, as in its man page. */
   get name(): string {
     return this.#definition.name;
   }
 
-  /** What the call is about, for errors. */
+  /** The subject of the call, for errors. */
   get subject(): string | undefined {
     const subject = this.#subject;
     if (subject === undefined) return this.#definition.about(this.#words);
@@ -75,8 +75,8 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
   }
 
   /**
-   * Submits the call, and `settle` has to follow. Undefined where that can only be done by an Effect. What the
-   * kernel would take for something else is not submitted.
+   * Submits the call; the caller must then call `settle`. Undefined if only an Effect can make the call. Arguments
+   * that the kernel would misread are not submitted.
    */
   submit(): CallOutcome | PendingCall | undefined {
     const number = this.#definition.numberOn(this.sysif.abi);
@@ -93,14 +93,14 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
     return this.#definition.takes(this.#a, this.#b, this.#c, this.#d, this.#e, this.#f);
   }
 
-  /** What the call has come to. */
+  /** Converts an outcome to the exit of the Effect. */
   exit(outcome: CallOutcome): Exit.Exit<A, SyscallFailure> {
     return this.succeeds(outcome)
       ? Exit.succeed(this.decode(outcome))
       : Exit.fail(this.#failure(outcome));
   }
 
-  /** Whether an outcome is a result of this call. The task may lie: then it need be none. */
+  /** Whether an outcome is a possible result of this call. A task that lies may give another one. */
   succeeds(outcome: CallOutcome): outcome is number {
     const { least, most, countedBy } = this.#definition.result;
     return (
@@ -145,26 +145,26 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
     return impossible(name, this.subject, `the task says ${outcome}, ${range}`);
   }
 
-  /** What a result means. */
+  /** Decodes a result. */
   decode(result: number): A {
     const { decode } = this.#definition.result;
     return (decode === undefined ? result : decode(result)) as A;
   }
 
-  /** What a call comes to that was submitted. Not interruptible: its result must not be lost. */
+  /** Waits for a submitted call. Not interruptible: its result must not be lost. */
   wait(submitted: CallOutcome | PendingCall): Effect.Effect<A, SyscallFailure> {
     if (!(submitted instanceof PendingCall)) return this.exit(submitted);
     return submitted.outcome !== undefined
       ? this.exit(submitted.outcome)
       : Effect.uninterruptible(
           Effect.callback<A, SyscallFailure>((resume) =>
-            // An error is made where the fiber runs: it asks it where it has come from.
+            // The error must be made while the fiber runs, because its stack is read from the fiber.
             submitted.whenDone((outcome) => resume(Effect.suspend(() => this.exit(outcome)))),
           ),
         );
   }
 
-  /** Makes the call by an Effect, where it cannot be submitted. */
+  /** Makes the call by an Effect, if it cannot be submitted. */
   perform(): Effect.Effect<CallOutcome> {
     const number = this.#definition.numberOn(this.sysif.abi);
     if (number === undefined) return Effect.succeed(-Errno.ENOSYS);

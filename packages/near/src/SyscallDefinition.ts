@@ -5,37 +5,37 @@ import { oneLine } from "./oneLine.ts";
 import { type Result, someOffset } from "./Result.ts";
 import type { Word } from "./SyscallInterface.ts";
 
-/** A kind of whatever type. */
+/** A kind of any type. */
 // biome-ignore lint/suspicious/noExplicitAny: a kind is invariant, so no other type has them all.
 export type AnyKind = Kind<any>;
 
-/** The words of any call: what it does not take is 0. */
+/** The words of any call: words that it does not take are 0. */
 export type SixWords = readonly [a: Word, b: Word, c: Word, d: Word, e: Word, f: Word];
 
-/** What a definition says beyond arguments and result. */
+/** The parts of a definition besides arguments and result. */
 export interface DefinitionOptions {
   /**
-   * What errors say the call was about: the index of an argument, or text that is made of all of them. Default: the
-   * first argument, if its kind says how (`Kind.about`), and no argument is the name of a file, which the caller
-   * knows better.
+   * The subject that errors name: the index of an argument, or text that is made of all of them. Default: the first
+   * argument, if its kind has a text for it (`Kind.about`) and no argument is a file name, which the caller knows
+   * better.
    */
   readonly about?: number | ((...words: ReadonlyArray<Word>) => string | undefined);
   /**
-   * The call returns without waiting for what anything else does: another task, the other end of a descriptor, a
-   * file system, a timeout. It must be certain for all its arguments.
+   * The call returns without waiting for another task, the other end of a descriptor, a file system or a timeout.
+   * That must be certain for all its arguments.
    *
-   * It matters because the results of earlier calls may be held back while this one runs, to be sent together with
-   * its own. Were it to wait, the program would wait for results that exist already, and perhaps it is the program
-   * that must act to end the wait.
+   * The server may hold back the results of earlier calls while this one runs, to send them together with its own.
+   * If the call waited, the program would not get results that exist already; and perhaps only the program can end
+   * the wait.
    */
   readonly prompt?: boolean;
   /** For an operation of the server that is no system call: its number in a request. */
   readonly operation?: number;
-  /** What the call is for some words, where that depends on them: fcntl(2). Undefined: what it is in general. */
+  /** Gives the definition for some words, if it depends on them: fcntl(2). Undefined: the general one. */
   readonly variant?: (...words: ReadonlyArray<Word>) => SyscallDefinition | undefined;
 }
 
-/** What a system call is called, what it takes and what it gives. See `define`. */
+/** The name, the arguments and the result of a system call. See `define`. */
 export class SyscallDefinition {
   readonly name: SyscallName;
   readonly kinds: ReadonlyArray<AnyKind>;
@@ -49,7 +49,7 @@ export class SyscallDefinition {
   readonly #d: AnyKind;
   readonly #e: AnyKind;
   readonly #f: AnyKind;
-  /** The machine that was asked for last, and the call's number there. */
+  /** The machine of the last `numberOn`, and the call's number there. */
   #abi: Abi | undefined;
   #number: number | undefined;
   #undecoded: SyscallDefinition | undefined;
@@ -75,7 +75,7 @@ export class SyscallDefinition {
     this.#f = f;
   }
 
-  /** Its number; undefined on a machine that does not have it. */
+  /** Returns the number of the call; undefined on a machine that does not have it. */
   numberOn(abi: Abi): number | undefined {
     if (abi !== this.#abi) {
       this.#number = this.#options.operation ?? abi.syscallNumber(this.name);
@@ -84,12 +84,12 @@ export class SyscallDefinition {
     return this.#number;
   }
 
-  /** What the call is for these words: see {@link DefinitionOptions.variant}. */
+  /** Returns the definition for these words: see {@link DefinitionOptions.variant}. */
   variant(...words: ReadonlyArray<Word>): SyscallDefinition {
     return this.#options.variant?.(...words) ?? this;
   }
 
-  /** The same call, whose result is the number that the kernel gives. */
+  /** The same call with an undecoded result: the kernel's number. */
   get undecoded(): SyscallDefinition {
     if (this.result.decode === undefined) return this;
     const { decode: _, ...result } = this.result;
@@ -98,8 +98,8 @@ export class SyscallDefinition {
   }
 
   /**
-   * Six words of those that are given: what the call does not take is 0. One that is missing and needed stays
-   * undefined, which no call takes.
+   * Completes the given words to six: words that the call does not take are 0. A word that is missing and required
+   * stays undefined, which every call refuses.
    */
   complete(words: ReadonlyArray<Word | undefined>): SixWords {
     return Array.from({ length: 6 }, (_, i) => {
@@ -108,7 +108,7 @@ export class SyscallDefinition {
     }) as unknown as SixWords;
   }
 
-  /** Whether the kernel takes all of the words for what they are. */
+  /** Whether the kernel reads all of the words as they are meant. */
   takes(a: Word, b: Word, c: Word, d: Word, e: Word, f: Word): boolean {
     const count = this.#count;
     return (
@@ -121,7 +121,7 @@ export class SyscallDefinition {
     );
   }
 
-  /** The error of words that it does not take. */
+  /** Makes the error for words that `takes` refuses. */
   refusal(words: ReadonlyArray<Word>): InvalidArgumentError {
     const at = this.kinds.findIndex((kind, i) => !isOf(kind, words[i]));
     const kind = this.kinds[at] ?? word;
@@ -133,7 +133,7 @@ export class SyscallDefinition {
     });
   }
 
-  /** What a call of these words is about; undefined for one that is about nothing in particular. */
+  /** Returns the subject of a call with these words; undefined if it has none. */
   about(words: ReadonlyArray<Word>): string | undefined {
     const { about } = this.#options;
     if (typeof about === "function") return about(...words);
@@ -146,8 +146,8 @@ export class SyscallDefinition {
 oneLine(SyscallDefinition, ({ name }) => name);
 
 /**
- * What a call with a directory and a path is about, where the flags are the argument of this index: with
- * AT_EMPTY_PATH it is the descriptor. A path is known by the caller.
+ * Returns the subject of a call with a directory, a path and flags (the argument of this index): the descriptor if
+ * the flags have AT_EMPTY_PATH. Otherwise it is the path, which the caller knows.
  */
 export const fdOfEmptyPath =
   (flagsAt: number) =>
@@ -158,7 +158,7 @@ const isFileName = ({ memory }: AnyKind): boolean => memory?.content.is === "pat
 
 const anyWord = word.or(0);
 
-/** A call that is not known here: it may take any words, and give any result that a number holds exactly. */
+/** Makes the definition of an unknown call: it takes any words, and any result that a number holds exactly. */
 export const unknownCall = (name: SyscallName): SyscallDefinition =>
   new SyscallDefinition(
     name,
@@ -166,7 +166,7 @@ export const unknownCall = (name: SyscallName): SyscallDefinition =>
     someOffset,
   );
 
-/** Why these are no words of 64 bits; undefined if they are. */
+/** Makes the error for words that do not have 64 bits; undefined if they all do. */
 export const wordsRefusal = (
   syscall: () => string,
   words: SixWords,

@@ -9,30 +9,30 @@ import type { PendingEvents } from "./PendingEvents.ts";
 export type { Word, Words } from "@rsyscall/native";
 
 /**
- * The one seam under everything: a way to make system calls in some task and to reach its memory.
+ * A way to make system calls in a task and to reach its memory. All packages are built on this interface.
  *
  * Operations are performed in the order in which they were submitted, and complete in that order.
- * Any number may be in flight. An operation that was submitted is waited for, whatever happens to
- * the fiber that waits, so no result is ever lost.
+ * Any number may be in flight. A submitted operation is always waited for, even if its fiber is
+ * interrupted, so no result is ever lost.
  */
 export interface SyscallInterface {
   /** Numbers and layouts of the machine that the task runs on. */
   readonly abi: Abi;
 
   /**
-   * Makes a system call and gives what the kernel returned, `-errno` included. `call` in this
-   * package turns that into a SyscallError. Words that are not given are 0; what is no integer of 64 bits
-   * is refused, and nothing is sent.
+   * Makes a system call and gives the kernel's result, `-errno` included. `call` in this package
+   * turns that into a SyscallError. Words that are not given are 0. If a word is not an integer of 64 bits, the
+   * call is refused and nothing is sent.
    */
   readonly syscall: (
     number: number,
     ...words: Words
   ) => Effect.Effect<Word, ConnectionError | InvalidArgumentError>;
 
-  /** The same without an Effect for every call, from who can do it so. */
+  /** Optional fast path without an Effect per call. */
   readonly direct?: DirectCalls | undefined;
 
-  /** Waits in the task that hold nothing back, from who can do it so. */
+  /** Optional: waits for events in the task that do not delay other calls. */
   readonly waits?: EventWaits | undefined;
 
   /** Copies `length` bytes out of the task's memory. */
@@ -45,8 +45,8 @@ export interface SyscallInterface {
   readonly write: (address: Address, bytes: Uint8Array) => Effect.Effect<void, ConnectionError>;
 
   /**
-   * The last write, as long as it is on its way. Memory that is given back must not be used again before
-   * it is done: not by other tasks of the address space, and by nobody who touches the memory directly.
+   * The last write, while it is in flight. Until it is done, freed memory must not be reused by other tasks of the
+   * address space, nor by code that accesses the memory directly.
    */
   readonly lastWrite?: PendingWrite | undefined;
 
@@ -57,8 +57,8 @@ export interface SyscallInterface {
   readonly close: () => Effect.Effect<void>;
 
   /**
-   * A descriptor in the task that is readable while requests wait for it: whoever makes a blocking
-   * call in the task on behalf of others must watch it too. None where calls are made directly.
+   * A descriptor in the task that is readable while requests are waiting. A caller that makes a blocking call in
+   * the task while other callers use the task must watch it too. None if calls are made directly.
    */
   readonly activityFd: Fd | undefined;
 
@@ -66,16 +66,16 @@ export interface SyscallInterface {
   readonly inner?: SyscallInterface | undefined;
 }
 
-/** Bytes on their way to the memory of a task. */
+/** A write to the memory of a task that is in flight. */
 export interface PendingWrite {
-  /** Calls back, each who asks, when these and all that were submitted before have arrived, or never will. */
+  /** Calls back when this write and all earlier ones have arrived, or never will. Any number may be registered. */
   readonly whenDone: (onDone: () => void) => void;
 }
 
-/** Calls that are submitted here and now. */
+/** Submits calls synchronously. */
 export interface DirectCalls {
   /**
-   * Submits a call. The result, if it is there at once. Whoever has submitted calls then says
+   * Submits a call. Returns the result if it is available immediately. After its calls, the caller must call
    * `settle`.
    */
   readonly submit: (
@@ -89,8 +89,8 @@ export interface DirectCalls {
   ) => Word | PendingCall;
 
   /**
-   * Waits for the calls that are done within microseconds, and lets the others complete later, by the
-   * event loop.
+   * Waits for the calls that complete within microseconds, and lets the event loop complete the others
+   * later.
    */
   readonly settle: () => void;
 }
@@ -98,10 +98,10 @@ export interface DirectCalls {
 /** Waits for events of an epoll instance of the task. */
 export interface EventWaits {
   /**
-   * Submits a wait for at most so many events. It is done when there are some, and also as soon as
-   * any other operation is submitted, perhaps with none: nothing is ever held back by it. That is
-   * true of another wait as well, so there should be one at a time. Alone, it does not keep the event
-   * loop of this process going.
+   * Submits a wait for at most `most` events. It completes when there are events, and also, perhaps
+   * without events, as soon as any other operation is submitted, so it never delays one. Another wait
+   * ends it too, so there should be one at a time. The wait alone does not keep the event loop of
+   * this process alive.
    */
   readonly awaitEvents: (epoll: Fd, most: number) => PendingEvents;
 }

@@ -7,10 +7,10 @@ type Inspect = (value: unknown, options: object) => string;
 
 /**
  * `Data.TaggedError`, for all errors of these packages. Its stack begins with the lines of the program
- * that has failed (see `addUserFrames`), and it prints with its message.
+ * that failed (see `addUserFrames`), and it prints with its message.
  *
- * A message names the thing, what is wrong with it, and what helps. What comes from others is in it as
- * `printable` has it.
+ * A message names the subject, the problem and the remedy. Text from peers and users is escaped by
+ * `printable`.
  */
 export const TaggedError = <Tag extends string>(
   tag: Tag,
@@ -21,7 +21,7 @@ export const TaggedError = <Tag extends string>(
     constructor(fields: object) {
       const waiting = waitingPrograms();
       const limit = Error.stackTraceLimit;
-      // A stack is made once: here, or where the lines of the program are put before it.
+      // The stack is captured once: here, or in `addUserFrames`.
       if (waiting !== undefined) Error.stackTraceLimit = 0;
       super(fields);
       if (waiting === undefined) return;

@@ -1,8 +1,8 @@
 import { Effect, type Exit, Scope } from "effect";
 
 /**
- * As Effect.acquireRelease, for what is released without an environment: less of it stays for as long
- * as the scope does. `release` is told with what the scope closes.
+ * As Effect.acquireRelease, for a resource whose release needs no environment: it uses less memory while the
+ * scope is open. `release` gets the exit of the scope.
  */
 export const acquire = <A, E, R>(
   get: Effect.Effect<A, E, R>,

@@ -8,18 +8,18 @@ type Calls = ReadonlyArray<Syscall<unknown>>;
 
 type ResultOf<C> = C extends Syscall<infer A> ? A : never;
 
-/** What the calls of a batch give, in their order. */
+/** The results of the calls of a batch, in order. */
 export type Results<C extends Calls> = { -readonly [I in keyof C]: ResultOf<C[I]> };
 
-/** How the calls of a batch have ended, in their order. */
+/** The exits of the calls of a batch, in order. */
 export type Exits<C extends Calls> = {
   -readonly [I in keyof C]: Exit.Exit<ResultOf<C[I]>, SyscallFailure>;
 };
 
 /**
  * Makes system calls that do not need each other's results: all are submitted at once, so that
- * together they take one round trip to their task, or tasks. All of them are made, whatever becomes of
- * one; the batch fails with the first that has failed.
+ * together they take one round trip to their task, or tasks. All of them are made, even if one
+ * fails; the batch then fails with the first failure.
  *
  * @example
  * ```ts
@@ -37,11 +37,11 @@ export type Exits<C extends Calls> = {
 export const batch = <const C extends Calls>(calls: C): Effect.Effect<Results<C>, SyscallFailure> =>
   all(calls, resultsOf);
 
-/** As `batch`, and gives how each of the calls has ended. */
+/** As `batch`, but gives the exit of each call. */
 export const batchExits = <const C extends Calls>(calls: C): Effect.Effect<Exits<C>> =>
   all(calls, (calls: C, outcomes) => Exit.succeed(exitsOf(calls, outcomes)));
 
-/** Submits calls, waits for all, and makes something of what they have come to. */
+/** Submits calls, waits for all, and converts their outcomes. */
 const all = <const C extends Calls, B, E>(
   calls: C,
   make: (calls: C, outcomes: ReadonlyArray<CallOutcome>) => Exit.Exit<B, E>,
@@ -56,8 +56,8 @@ const all = <const C extends Calls, B, E>(
   });
 
 /**
- * As `batch`, with an operation that is submitted right behind the calls: it reads what they have
- * written.
+ * As `batch`, with an operation that is submitted directly after the calls, for example to read memory that
+ * they write.
  */
 export const batchThen = <const C extends Calls, B, E>(
   calls: C,
@@ -65,14 +65,14 @@ export const batchThen = <const C extends Calls, B, E>(
 ): Effect.Effect<[results: Results<C>, last: B], E | SyscallFailure> =>
   behind(calls, last, resultsOf);
 
-/** As `batchThen`, and gives how each of the calls has ended. */
+/** As `batchThen`, but gives the exit of each call. */
 export const batchExitsThen = <const C extends Calls, B, E>(
   calls: C,
   last: Effect.Effect<B, E>,
 ): Effect.Effect<[exits: Exits<C>, last: B], E> =>
   behind(calls, last, (calls: C, outcomes) => Exit.succeed(exitsOf(calls, outcomes)));
 
-/** As `all`, and an operation behind the calls. If that fails, it fails for their reasons first. */
+/** As `all`, with an operation after the calls. If it fails, a failure of the calls takes precedence. */
 const behind = <const C extends Calls, B, E, B2, E2>(
   calls: C,
   last: Effect.Effect<B2, E2>,
@@ -96,7 +96,7 @@ const behind = <const C extends Calls, B, E, B2, E2>(
 
 type Submitted = ReadonlyArray<CallOutcome | PendingCall>;
 
-/** Submits calls; undefined, and nothing is done, if that cannot be done directly. */
+/** Submits calls; undefined, without submitting any, if they cannot be submitted directly. */
 const submitAll = (calls: Calls): Submitted | undefined =>
   calls.some(({ sysif }) => sysif.direct === undefined)
     ? undefined
@@ -105,13 +105,13 @@ const submitAll = (calls: Calls): Submitted | undefined =>
 const isPending = (submitted: CallOutcome | PendingCall): submitted is PendingCall =>
   submitted instanceof PendingCall && submitted.outcome === undefined;
 
-/** Goes on when all calls are done. Not interruptible: no result must be lost. */
+/** Continues when all calls are done. Not interruptible: no result must be lost. */
 const whenDone = <B, E>(
   calls: Calls,
   submitted: Submitted,
   goOn: () => Effect.Effect<B, E>,
 ): Effect.Effect<B, E> => {
-  // Results come in order; but the calls may be of several tasks.
+  // Results of one task arrive in order, but the calls may be of several tasks.
   if (submitted.some(isPending))
     for (const direct of new Set(calls.map(({ sysif }) => sysif.direct))) direct?.settle();
   const pending = submitted.filter(isPending);
@@ -127,14 +127,14 @@ const whenDone = <B, E>(
   );
 };
 
-/** Of a call that is done. */
+/** Returns the outcome of a call that is done. */
 const outcome = (submitted: CallOutcome | PendingCall): CallOutcome =>
   submitted instanceof PendingCall ? (submitted.outcome as CallOutcome) : submitted;
 
 const exitsOf = <const C extends Calls>(calls: C, outcomes: ReadonlyArray<CallOutcome>): Exits<C> =>
   calls.map((call, i) => call.exit(outcomes[i] as CallOutcome)) as unknown as Exits<C>;
 
-/** All values, or the first failure. */
+/** Returns all values, or the first failure. */
 const resultsOf = <const C extends Calls>(
   calls: C,
   outcomes: ReadonlyArray<CallOutcome>,

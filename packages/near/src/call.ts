@@ -6,11 +6,10 @@ import type { SyscallInterface, Word } from "./SyscallInterface.ts";
 
 /**
  * Makes a system call by its name, with the words that the kernel takes, and gives the number that the kernel
- * gives. Of a call that is defined, words and result are checked as its function does it; of any other, the words
- * must be integers of 64 bits, and those that are not given are 0. ENOSYS where the task's machine does not have
- * the call.
+ * returns. If the call is defined, its words and result are checked as by its function. Otherwise the words must be
+ * integers of 64 bits, and words that are not given are 0. ENOSYS if the task's machine does not have the call.
  *
- * @typeParam A what a result is: a number, or one that has a name of its own, such as an Fd
+ * @typeParam A the type of the result: a number, or a branded one such as an Fd
  */
 export const call = <A extends number = number>(
   sysif: SyscallInterface,

@@ -7,12 +7,11 @@ import { unknown, value } from "./Memory.ts";
 import { between } from "./Result.ts";
 
 /**
- * clone3(2), or clone(2) where that is refused: a child that shares the memory of the task, has a
- * stack of its own, and serves system calls there. An operation of the server, because a child could not return
- * from a system call.
+ * clone3(2), or clone(2) where that is refused: makes a child that shares the memory of the task and serves system
+ * calls on a stack of its own. It is an operation of the server, because a child could not return from a system
+ * call.
  *
- * `args` is a `struct clone_args`, `child` a `struct rsyscall_child`, which must stay in place as long as the child
- * serves.
+ * `args` is a `struct clone_args`, `child` a `struct rsyscall_child`, which must stay in place while the child serves.
  */
 export const clone = define<[args: Address, child: Address], Pid>(
   "clone",

@@ -4,11 +4,11 @@ import { SyscallError } from "./errors.ts";
 import { impossible } from "./impossible.ts";
 
 /**
- * What the bytes mean that a task has answered with. It may lie, and so `decode` may throw: EPROTO for what
- * no kernel writes, and EOVERFLOW for a number that the kernel can have and no JavaScript number holds exactly,
- * as stat(2) has it for programs that are too small for a file.
+ * Decodes the bytes of a task's answer. The task may lie, so `decode` may throw. The error is EPROTO for bytes that
+ * no kernel writes, and EOVERFLOW for a number that no JavaScript number holds exactly, as stat(2) fails in a
+ * program whose types are too small for the file.
  *
- * @param subject what the call was about: a function is only called for an error
+ * @param subject the subject of the call; a function is only called for an error
  */
 export const decoded = <A>(
   syscall: string,

@@ -1,13 +1,13 @@
 import type { SyscallInterface } from "./SyscallInterface.ts";
 
 /**
- * An interface that does some things differently from another one, and everything else the same. Operations of both
- * are ordered together, because they go through the same interface in the end.
+ * Makes an interface that replaces some members of another one. The operations of both are ordered together, because
+ * they go through the same interface in the end.
  *
- * A change of `syscall` alone leaves `direct` as it is, and calls that can be submitted directly still are: set
- * `direct: undefined` to have all calls made by `syscall`.
+ * If `change` replaces only `syscall`, calls that can be submitted directly still go through `direct`. Set
+ * `direct: undefined` to make all calls by `syscall`.
  *
- * @param change the members that differ, given the interface
+ * @param change gives the members that differ; it gets the interface
  */
 export const decorated = (
   inner: SyscallInterface,
@@ -29,6 +29,6 @@ export const decorated = (
   ...change(inner),
 });
 
-/** The interface that makes the calls, below all decorators. */
+/** Returns the interface below all decorators, which makes the calls. */
 export const undecorated = (sysif: SyscallInterface): SyscallInterface =>
   sysif.inner === undefined ? sysif : undecorated(sysif.inner);

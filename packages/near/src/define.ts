@@ -10,7 +10,7 @@ import {
 } from "./SyscallDefinition.ts";
 import type { SyscallInterface, Word } from "./SyscallInterface.ts";
 
-/** The kinds of the arguments of these types. Of an argument that may be left out: `kind.or(...)`. */
+/** The kinds of the arguments of these types. For an optional argument: `kind.or(...)`. */
 export type KindsOf<Args extends ReadonlyArray<unknown>> = {
   readonly [I in keyof Args]-?: Kind<Args[I]>;
 };
@@ -23,7 +23,7 @@ export interface DefinedCall<Args extends ReadonlyArray<unknown>, R> {
 
 const byName = new Map<string, SyscallDefinition>();
 const operations = new Map<number, SyscallDefinition>();
-/** By number, of machines that were asked for. */
+/** Definitions by number, for each machine that was asked for. */
 const byNumber = new Map<Abi, ReadonlyMap<number, SyscallDefinition>>();
 
 /** All system calls that are defined, by their names. */
@@ -32,7 +32,7 @@ export const definitions: ReadonlyMap<string, SyscallDefinition> = byName;
 /** Operations of the server that are no system calls, by their numbers. */
 export const operationDefinitions: ReadonlyMap<number, SyscallDefinition> = operations;
 
-/** The system call or operation that has this number on a machine; undefined for one that is not defined. */
+/** Returns the definition of the system call or operation with this number on a machine; undefined if none. */
 export const definitionOfNumber = (abi: Abi, number: number): SyscallDefinition | undefined => {
   let numbers = byNumber.get(abi);
   if (numbers === undefined) {
@@ -47,12 +47,12 @@ export const definitionOfNumber = (abi: Abi, number: number): SyscallDefinition 
 };
 
 /**
- * Defines a system call: what it takes, what it gives, and what it waits for. From this follow the function, what
- * the call refuses before anything is sent, what its errors say, and how a trace shows it. The first definition of
- * a name is also what `call` uses.
+ * Defines a system call: its arguments, its result and whether it waits. The definition gives the function, the
+ * arguments that are refused before anything is sent, the text of the errors, and the form in a trace. `call` uses
+ * the first definition of a name.
  *
- * @typeParam Args the arguments with their names, in the order of the kernel
- * @typeParam R what a result means
+ * @typeParam Args the arguments with their names, in the kernel's order
+ * @typeParam R the type of the decoded result
  * @param kinds one for each of `Args`, with the same names
  *
  * @example
@@ -86,7 +86,7 @@ export const define = <Args extends ReadonlyArray<unknown>, R>(
 
 type Make = (sysif: SyscallInterface, ...words: Array<Word>) => Syscall<unknown>;
 
-/** A call whose words decide what it is, or are not what the target has. */
+/** A function for a call whose definition depends on its words, or whose words are translated for the target. */
 const translated =
   (definition: SyscallDefinition): Make =>
   (sysif, ...words) => {
@@ -99,8 +99,8 @@ const translated =
   };
 
 /**
- * A function for each number of arguments: rest parameters cost more than all else of a call. What is missing
- * stays undefined, and so is refused.
+ * A function for each number of arguments, because rest parameters cost more than the rest of a call. A missing
+ * argument stays undefined, and is refused.
  */
 const plain = (call: SyscallDefinition): Make => {
   const [i, j, k, l, m, n] = call.kinds.map(({ fallback }) => fallback) as Array<Word>;

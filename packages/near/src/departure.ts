@@ -2,21 +2,21 @@ import { Effect } from "effect";
 import { SyscallError, SyscallHangup, SyscallSendError } from "./errors.ts";
 
 /*
- * A process that ends, or becomes another program, sends no result of the call in which it does so: it hangs up.
- * What such a hang-up means is decided here.
+ * If a call makes the process end or execute another program, the process sends no result: it hangs up. These
+ * functions interpret such a hang-up.
  */
 
 /**
- * Whether a call has failed because the task has left during it: its process ended, or became another program.
- * For exit_group(2), execve(2) and a signal that kills this is what success looks like. A connection that was cut or
- * closed here says nothing of the process.
+ * Whether a call has failed because the process ended, or executed another program, during the call. exit_group(2),
+ * execve(2) and a signal that kills succeed in this way. If the connection was cut, or closed on this side, the
+ * state of the process is unknown, and the result is false.
  */
 export const hasLeft = (error: unknown): error is SyscallHangup =>
   error instanceof SyscallHangup && error.byTask === true;
 
 /**
- * A call by which the process is to end: it succeeds if the task leaves during it. A SyscallHangup stays where the
- * connection was cut or closed here, since the process may live on then.
+ * Runs a call that is to end the process: it succeeds if the task leaves during the call. If the connection was cut,
+ * or closed on this side, it still fails with SyscallHangup, because the process may be alive.
  */
 export const leaving = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<void, E, R> =>
   Effect.asVoid(
@@ -28,8 +28,8 @@ export const leaving = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<vo
   );
 
 /**
- * Whether an error says no more than that the task is gone, in this call or before it. Where the connection was ended
- * here for a reason, as for a task that broke the protocol, the error has that reason as its cause.
+ * Whether an error says only that the task is gone, since this call or before it. False if this side has ended the
+ * connection for a reason, for example because the task broke the protocol: then that reason is the error's cause.
  */
 export const isGone = (error: unknown): error is SyscallHangup | SyscallSendError => {
   if (!(error instanceof SyscallHangup || error instanceof SyscallSendError)) return false;

@@ -7,12 +7,12 @@ import { printable } from "./printable.ts";
 import { TaggedError } from "./TaggedError.ts";
 
 /**
- * A system call was performed, and the kernel refused it. What is refused here, before anything is sent, is an
- * {@link InvalidArgumentError} or an {@link InvalidStateError}.
+ * A system call was performed, and the kernel refused it. A call that this library refuses before anything is sent
+ * fails with an {@link InvalidArgumentError} or an {@link InvalidStateError}.
  *
- * Three answers come from here under an errno. EPROTO: the task answered what no kernel answers. EOVERFLOW: no
- * JavaScript number holds the kernel's answer. And what the kernel would answer as well, where it is known without
- * asking: ESRCH for a child that was waited for.
+ * The library itself makes three kinds of these errors. EPROTO: the task gave an answer that no kernel gives.
+ * EOVERFLOW: no JavaScript number holds the kernel's answer. And errors that the kernel would give as well, where
+ * that is known without asking: ESRCH for a child that was waited for.
  *
  * @example
  * ```ts
@@ -29,28 +29,28 @@ export class SyscallError extends TaggedError("SyscallError")<{
   readonly syscall: string;
   /** The errno as a positive number. */
   readonly number: number;
-  /** The errno as its name, `ENOENT`. What Node calls `errno` is a negative number. */
+  /** The name of the errno, such as `ENOENT`. (In Node's errors `errno` is a negative number.) */
   readonly errno: ErrnoName;
-  /** What the call was about, as the message has it: a path, a descriptor, ids. */
+  /** The subject of the call, as in the message: a path, a descriptor, ids. */
   readonly subject: string | undefined;
-  /** What is known beyond the errno: the cause, and what helps. Default: what `explanationOf` knows. */
+  /** The cause and the remedy, if more is known than the errno. Default: the text of `explanationOf`. */
   readonly explanation?: string;
 }> {
-  /** The path that the call was about, if it was about one. As in the errors of Node. */
+  /** The path of the call, if it has one. As in the errors of Node. */
   declare path?: string;
   /** The second path, of calls that have two. As in the errors of Node. */
   declare dest?: string;
 
-  /** From a raw result: `-errno`. */
+  /** Makes the error from a raw result: `-errno`. */
   static from(syscall: string, result: number, subject?: string): SyscallError {
     const number = -result;
     return new SyscallError({ syscall, number, errno: errnoName(number) as ErrnoName, subject });
   }
 
   /**
-   * By the name of the errno.
+   * Makes the error from the name of the errno.
    *
-   * @param explanation what is wrong, and what helps: more than the errno says
+   * @param explanation the cause and the remedy, if more is known than the errno
    */
   static of(
     syscall: string,
@@ -67,13 +67,13 @@ export class SyscallError extends TaggedError("SyscallError")<{
     });
   }
 
-  /** The errno as its name: as in the errors of Node. */
+  /** The name of the errno, as in the errors of Node. */
   get code(): ErrnoName {
     return this.errno;
   }
 
   /**
-   * The same error with a path, which is what it is about if nothing else is known. Of two paths, give the second
+   * Adds a path to the error, which also becomes its subject if it has none. If there are two paths, add the second
    * one first.
    */
   isAbout(path: string): void {
@@ -92,7 +92,7 @@ export class SyscallError extends TaggedError("SyscallError")<{
     return `${syscall}${subject}: ${errno}: ${errnoMessage(errno)}${explanation}`;
   }
 
-  /** The same error with what was found out about its cause, and what helps. */
+  /** Returns the same error with an explanation: the cause and the remedy. */
   because(explanation: string): SyscallError {
     const { syscall, errno, subject } = this;
     return SyscallError.of(syscall, errno, subject, explanation);
@@ -101,17 +101,17 @@ export class SyscallError extends TaggedError("SyscallError")<{
 
 /**
  * The call was sent, and the connection ended before its result came: it may have been performed or not.
- * For `exit_group` and `execve` this is what success looks like: see `leaving`.
+ * `exit_group` and `execve` succeed in this way: see `leaving`.
  */
 export class SyscallHangup extends TaggedError("SyscallHangup")<{
   readonly syscall: string;
   readonly cause?: unknown;
   /**
-   * Whether it was the task that let go of its end, as it does when it ends or executes a program. Otherwise
-   * the connection was closed here, or the way to the task was cut.
+   * Whether the task closed its end of the connection, as it does when it ends or executes a program. Otherwise
+   * this side closed the connection, or the connection was cut.
    */
   readonly byTask?: boolean;
-  /** Says which process it was and what is known of its end by now: "pid 7, which was killed by SIGKILL". */
+  /** Names the process and says how it ended, if that is known by now: "pid 7, which was killed by SIGKILL". */
   readonly describe?: (() => string) | undefined;
 }> {
   override get message(): string {
@@ -134,9 +134,9 @@ export class SyscallSendError extends TaggedError("SyscallSendError")<{
 }
 
 /**
- * A call was refused here, before anything was sent or changed, because the kernel would take an argument for
- * something else, or not at all: a NaN, a negative size, a path with a NUL in it. The kernel was not asked. It is an
- * error of the program: the same call fails again.
+ * This library refused a call before anything was sent or changed, because the kernel would misread an argument or
+ * refuse it: a NaN, a negative size, a path with a NUL in it. It is an error of the program: the same call fails
+ * again.
  *
  * @example
  * ```ts
@@ -155,12 +155,12 @@ export class SyscallSendError extends TaggedError("SyscallSendError")<{
 export class InvalidArgumentError extends TaggedError("InvalidArgumentError")<{
   /** The call, as its man page or method is named: `ftruncate`. */
   readonly syscall: string;
-  /** The argument, as its label in the function's signature: `length`. */
+  /** The argument, as it is called in the function's signature: `length`. */
   readonly argument: string;
   readonly value: unknown;
-  /** What would be right, as in "a size from 0 to 9007199254740991". */
+  /** The valid values, as in "a size from 0 to 9007199254740991". */
   readonly expected: string;
-  /** What is wrong with a part of the value, as the codec of its type says it. */
+  /** The error of the codec, if a part of the value is wrong. */
   readonly cause?: unknown;
 }> {
   override get message(): string {
@@ -170,28 +170,28 @@ export class InvalidArgumentError extends TaggedError("InvalidArgumentError")<{
   }
 }
 
-/** Characters of a value in a message. */
+/** The maximum number of characters of a value in a message. */
 const SHOWN = 200;
 
-/** A value of any type, on one line. */
+/** Formats a value of any type on one line. */
 const shown = (value: unknown): string =>
   typeof value === "string"
     ? `"${printable(value, SHOWN)}"`
     : printable(inspect(value, { depth: 1, breakLength: Infinity, maxArrayLength: 8 }), SHOWN);
 
 /**
- * A call was refused here, before anything was sent or changed, because of the state of what it is about: the
- * connection to the task passes no descriptors, or the task is busy with what excludes it. The arguments are right,
- * and the kernel was not asked.
+ * This library refused a call before anything was sent or changed, because of the state of its subject: the
+ * connection to the task cannot pass descriptors, or the task is busy with an operation that excludes the call. The
+ * arguments are right, and the kernel was not asked.
  */
 export class InvalidStateError extends TaggedError("InvalidStateError")<{
   /** The call, as its man page or method is named: `passTo`. */
   readonly syscall: string;
-  /** What is in that state, as in "the connection to process 7". */
+  /** The thing that is in that state, as in "the connection to process 7". */
   readonly subject: string;
-  /** The state, as in "carries bytes only, and no descriptors". */
+  /** The state, as the rest of the sentence: "carries bytes only, and no descriptors". */
   readonly problem: string;
-  /** What helps. */
+  /** What the caller can do instead. */
   readonly remedy: string;
 }> {
   override get message(): string {
@@ -200,18 +200,18 @@ export class InvalidStateError extends TaggedError("InvalidStateError")<{
   }
 }
 
-/** The way to the task is gone, for good. */
+/** The connection to the task has ended, for good. */
 export type ConnectionError = SyscallHangup | SyscallSendError;
 
-/** What a system call can fail with. */
+/** The errors of a system call. */
 export type SyscallFailure = SyscallError | InvalidArgumentError | ConnectionError;
 
 const isErrno = (error: unknown, names: ReadonlyArray<ErrnoName>): error is SyscallError =>
   error instanceof SyscallError && names.includes(error.errno);
 
 /**
- * Recovers from a {@link SyscallError} with one of these errnos; other errors pass, and so does a SyscallError with
- * another errno. Both ways, as Effect's own combinators: on an effect, or in a pipe.
+ * Recovers from a {@link SyscallError} with one of these errnos. Other errors pass, and so does a SyscallError with
+ * another errno. It takes the effect as its first argument, or stands in a pipe.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 import type { ErrnoName } from "@rsyscall/abi";
 
-/** What is known beyond an errno: the cause, and what helps. */
+/** The cause and the remedy of an error, if more is known than its errno. */
 type Explanation = string | ((subject: string) => string | undefined);
 
 type Explanations = Readonly<Partial<Record<ErrnoName, Explanation>>>;
@@ -21,8 +21,8 @@ const capability = (name: string): Explanation =>
   `the process needs ${name} in its user namespace, as root has, and a child of clone(CLONE.NEWUSER)`;
 
 /**
- * What an errno means of a call, where more is known than strerror(3) says. The man pages have these
- * under ERRORS.
+ * The meaning of an errno of a call, where strerror(3) does not say enough. They are from the man pages,
+ * section ERRORS.
  */
 const byCall: Readonly<Record<string, Explanations>> = {
   execve: executes,
@@ -68,14 +68,14 @@ const byCall: Readonly<Record<string, Explanations>> = {
   epoll_ctl: { EPERM: "the kernel does not tell when such a file is ready: it always is" },
 };
 
-/** What an errno means of any call. */
+/** The meaning of an errno of any call. */
 const byErrno: Explanations = {
   EMFILE:
     "the process has all descriptors that RLIMIT_NOFILE lets it have: close some, or raise the limit",
   ENFILE: "the system has all open files that it may have: see fs.file-max in proc(5)",
 };
 
-/** What is known of a failed call beyond its errno; undefined where that says it all. */
+/** Returns the explanation of a failed call; undefined if the errno says enough. */
 export const explanationOf = (
   syscall: string,
   errno: ErrnoName,

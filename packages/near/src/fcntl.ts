@@ -23,7 +23,7 @@ import { countOf, newFd, nothing, type Result, someInt, transferred } from "./Re
 import { type AnyKind, SyscallDefinition } from "./SyscallDefinition.ts";
 import type { Word } from "./SyscallInterface.ts";
 
-/** openat(2). `flags` have our values (`O`); the target's are made of them here. */
+/** openat(2). `flags` are those of `O`; they are converted to the target's values. */
 export const openat = define<
   [directory: DirectoryFd, path: Address, flags: number, mode: number],
   Fd
@@ -39,7 +39,7 @@ const withAddress = variant(inout(unknown, "argument"));
 const withHint = variant(inout(value(Int64), "argument"));
 const duplicating = variant(uint, newFd);
 
-/** What the argument is, by the command: 32 bits, unless it is an address. */
+/** The definitions by command: the argument has 32 bits, unless it is an address. */
 const variants: Readonly<Record<number, SyscallDefinition>> = {
   [F.DUPFD]: duplicating,
   [F.DUPFD_CLOEXEC]: duplicating,
@@ -67,7 +67,7 @@ export const fcntl = define<[fd: Fd, command: number, argument?: Word], number>(
   { variant: (_, command) => variants[Number(command)] ?? withInt },
 );
 
-/** splice(2): one of the two is a pipe, whose offset is NULL. Gives how many bytes; 0 at the end. */
+/** splice(2): one of the two is a pipe, whose offset is NULL. Gives the number of bytes; 0 at the end. */
 export const splice = define<
   [from: Fd, fromOffset: Address, to: Fd, toOffset: Address, length: number, flags: number],
   number
@@ -84,20 +84,20 @@ export const splice = define<
   countOf(4),
 );
 
-/** openat2(2): `how` is a `struct open_how`, of the target's own numbers. */
+/** openat2(2): `how` is a `struct open_how` with the target's values. */
 export const openat2 = define<
   [directory: DirectoryFd, path: Address, how: Address, length: number],
   Fd
 >("openat2", [directory, path, inout(bytes(3), "how"), size], newFd);
 
-/** tee(2): copies from one pipe to another, and takes nothing. */
+/** tee(2): copies from one pipe to another without consuming the bytes. */
 export const tee = define<[from: Fd, to: Fd, length: number, flags: number], number>(
   "tee",
   [fd.as("from"), fd.as("to"), size, flags("SPLICE_F_", SPLICE_F)],
   countOf(2),
 );
 
-/** vmsplice(2): the bytes of memory into a pipe, or out of it. */
+/** vmsplice(2): moves bytes from memory into a pipe, or out of it. */
 export const vmsplice = define<[fd: Fd, parts: Address, count: number, flags: number], number>(
   "vmsplice",
   [fd, input(array(Iovec, 2), "parts"), size.as("count"), flags("SPLICE_F_", SPLICE_F)],
@@ -111,7 +111,7 @@ export const readahead = define<[fd: Fd, offset: number | bigint, length: number
   nothing,
 );
 
-/** fadvise64, the system call behind posix_fadvise(2). A length of 0 is up to the end. */
+/** fadvise64, the system call behind posix_fadvise(2). A length of 0 means up to the end. */
 export const posixFadvise = define<
   [fd: Fd, offset: number | bigint, length: number | bigint, advice: number],
   void

@@ -1,6 +1,6 @@
 /**
- * Near identifiers: bare numbers that mean something only inside one namespace of one task, like
- * near pointers inside a segment. The brands keep an fd from being taken for a pid.
+ * Near identifiers: bare numbers that are valid only inside one namespace of one task, like near
+ * pointers inside a segment. The brands prevent that an fd is used as a pid.
  */
 import type { AT } from "@rsyscall/abi";
 import type { Brand } from "effect";
@@ -9,7 +9,7 @@ import type { Brand } from "effect";
 export type Fd = number & Brand.Brand<"rsyscall/near/Fd">;
 export const Fd = (number: number): Fd => number as Fd;
 
-/** An address in one address space. User addresses are below 2^47 on both machines: exact. */
+/** An address in one address space. User addresses are below 2^47 on both machines, so a number is exact. */
 export type Address = number & Brand.Brand<"rsyscall/near/Address">;
 export const Address = (number: number): Address => number as Address;
 
@@ -20,10 +20,10 @@ export const Pid = (number: number): Pid => number as Pid;
 /** Where a relative path begins: a directory, or AT.FDCWD for the working directory. */
 export type DirectoryFd = Fd | typeof AT.FDCWD;
 
-/** A number that is no identifier of another kind. */
+/** A number that is not an identifier of another kind. */
 type Plain = number & { readonly [K in keyof Brand.Brand<string>]?: never };
 
-/** A process, or one of the numbers that stand for some: 0 for the caller or its group, -1 for all, -PGID. */
+/** A process, or a number that stands for several: 0 for the caller or its group, -1 for all, -PGID. */
 export type PidLike = Pid | Plain;
 
 /** The null pointer. */

@@ -1,10 +1,10 @@
 import { SyscallError } from "./errors.ts";
 
 /**
- * A task has answered what no kernel does: EPROTO. The call may have been performed, and nothing is known
- * of what it did.
+ * Makes the error for an answer of a task that no kernel gives: EPROTO. The call may have been performed; its
+ * effect is unknown.
  *
- * @param what what the task says, and what it could have said
+ * @param what the answer of the task, and the answers that are possible
  */
 export const impossible = (
   syscall: string,

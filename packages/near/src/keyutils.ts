@@ -5,7 +5,7 @@ import { bytes, cString } from "./Memory.ts";
 import { between, someOffset } from "./Result.ts";
 import type { Word } from "./SyscallInterface.ts";
 
-/** add_key(2): the serial number of the key. */
+/** add_key(2): gives the serial number of the key. */
 export const addKey = define<
   [type: Address, description: Address, payload: Address, length: number, keyring: number],
   number
@@ -21,7 +21,7 @@ export const addKey = define<
   between(0, 2 ** 31 - 1),
 );
 
-/** request_key(2): the serial number of the key. */
+/** request_key(2): gives the serial number of the key. */
 export const requestKey = define<
   [type: Address, description: Address, info: Address, keyring: number],
   number
@@ -36,7 +36,7 @@ export const requestKey = define<
   between(0, 2 ** 31 - 1),
 );
 
-/** keyctl(2): what the arguments are depends on the operation. */
+/** keyctl(2): the meaning of the arguments depends on the operation. */
 export const keyctl = define<[operation: number, a?: Word, b?: Word, c?: Word, d?: Word], number>(
   "keyctl",
   [

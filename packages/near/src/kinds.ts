@@ -6,11 +6,11 @@ import { oneLine } from "./oneLine.ts";
 import type { Word } from "./SyscallInterface.ts";
 
 /*
- * Kinds of arguments. JavaScript has one kind of number, and the kernel many: what does not fit it cuts, so that
- * 2^32 + 1 would be the pid 1, and NaN the length 0.
+ * Kinds of arguments. JavaScript has one kind of number, the kernel has many, and it truncates a number that does
+ * not fit: 2^32 + 1 would be the pid 1, and NaN the length 0.
  */
 
-/** The facts of a {@link Kind}. */
+/** The fields of a {@link Kind}. */
 interface KindFields {
   readonly name: string;
   readonly label: string;
@@ -23,37 +23,37 @@ interface KindFields {
   readonly target?: Translation;
 }
 
-/** How a machine has values for which this library has numbers of its own: `Abi.openFlagsToTarget`. */
+/** Translates values between this library and a machine with other ones: `Abi.openFlagsToTarget`. */
 interface Translation {
   readonly to: (abi: Abi, value: number) => number;
   readonly from: (abi: Abi, value: number) => number;
 }
 
 /**
- * What one argument of a system call can be: which numbers, how it is shown, and what lies at an address.
+ * The kind of an argument of a system call: the possible numbers, its form in a trace, and the data at an address.
  *
- * @typeParam T the type of the argument. A kind of one type is never one of another.
+ * @typeParam T the type of the argument. A kind of one type is not assignable to a kind of another.
  */
 export class Kind<in out T> {
   declare protected readonly type: (value: T) => T;
 
   /** As in "a size from 0 to 9007199254740991". */
   readonly name: string;
-  /** What the argument is called in the signature of the call. */
+  /** The name of the argument in the signature of the call. */
   readonly label: string;
-  /** The numbers from `least` to `most`, both included, and nothing between two of them. */
+  /** The integers from `least` to `most`, both included. */
   readonly least: number;
   readonly most: number;
-  /** Whether the kernel takes all 64 bits: then a bigint of 64 bits is one too. */
+  /** Whether the kernel reads all 64 bits: then a bigint of 64 bits is allowed too. */
   readonly isLong: boolean;
   readonly format: Format;
-  /** What errors say of a call whose first argument this is: "fd 5". */
+  /** Gives the subject, for errors, of a call whose first argument this is: "fd 5". */
   readonly about: ((value: Word) => string) | undefined;
-  /** Of an address: what is there. */
+  /** The memory at the address; undefined if the argument is not an address. */
   readonly memory: Memory | undefined;
-  /** Of words that a machine has as other numbers than this library. */
+  /** Translates the words of this library to those of the machine, if they differ. */
   readonly target: Translation | undefined;
-  /** What stands for an argument that is not given; undefined where it must be given. */
+  /** The default value; undefined if the argument is required. */
   readonly fallback: Word | undefined;
   readonly #fields: KindFields;
 
@@ -71,7 +71,7 @@ export class Kind<in out T> {
     this.#fields = fields;
   }
 
-  /** What is one, for the error of what is none. */
+  /** Describes the valid values, for errors. */
   get expected(): string {
     const article = /^[aeio]/.test(this.name) ? "an" : "a";
     const [least, most] =
@@ -80,12 +80,12 @@ export class Kind<in out T> {
     return `${article} ${this.name} from ${least} to ${most}${long}`;
   }
 
-  /** The same kind, for an argument with a name of its own. */
+  /** Returns the same kind with another name. */
   as(label: string): Kind<T> {
     return new Kind({ ...this.#fields, label }, this.fallback);
   }
 
-  /** The same kind, for an argument that need not be given. */
+  /** Returns the same kind for an optional argument. */
   or(fallback: Word): Kind<T | undefined> {
     return new Kind<T | undefined>(this.#fields, fallback);
   }
@@ -108,10 +108,10 @@ const int64 = {
   format: { as: "decimal" },
 } as const;
 const uint64 = { ...int64, least: 0 } as const;
-/** Bits, which JavaScript's operators may have made a negative number. */
+/** 32 bits. JavaScript's operators may have made them a negative number. */
 const bits32 = { name: "set of flags", label: "flags", least: INT_MIN, most: UINT_MAX } as const;
 
-/** Any content of a register: what depends on the other arguments. */
+/** Any content of a register. Its meaning depends on the other arguments. */
 export const word = new Kind<Word>({
   ...int64,
   name: "64-bit integer",
@@ -127,16 +127,16 @@ export const smallSize = new Kind<number>({
   name: "size",
   label: "length",
 });
-/** The size of the kernel's signal set, which the calls with one ask for last. */
+/** The size of the kernel's signal set, the last argument of the calls that take one. */
 export const sigsetSize: Kind<number | undefined> = size.as("maskSize").or(8);
-/** The size of a file, or a place in it. */
+/** The size of a file, or a position in it. */
 export const fileSize = new Kind<number | bigint>({ ...uint64, name: "size", label: "length" });
 /** A signed offset in a file. */
 export const offset = new Kind<number | bigint>({ ...int64, name: "offset", label: "offset" });
 export const int = new Kind<number>({ ...int32, name: "int", label: "value" });
 export const uint = new Kind<number>({ ...uint32, name: "unsigned int", label: "value" });
 
-/** A descriptor. A negative one is none: EBADF. */
+/** A descriptor. A negative number is EBADF. */
 export const fd = new Kind<Fd>({
   ...int32,
   name: "file descriptor",
@@ -159,7 +159,7 @@ export const directory = new Kind<DirectoryFd>({
   format: { as: "directory" },
 });
 
-/** A process, a group (negative), or one of the numbers that stand for some. */
+/** A process, a group (negative), or a number that stands for several. */
 export const pid = new Kind<PidLike>({
   ...int32,
   name: "pid",
@@ -175,7 +175,7 @@ export const signal = new Kind<number>({
   about: (value) => `signal ${value}`,
 });
 
-/** An id, or -1, which stands for none. 2^32 - 1 would be the same, and is refused. */
+/** An id, or -1 for none. 2^32 - 1 would have the same meaning, and is refused. */
 const id = { least: -1, most: UINT_MAX - 1, format: { as: "id" } } as const;
 export const uid = new Kind<number>({
   ...id,
@@ -199,14 +199,14 @@ export const mode = new Kind<number>({
   format: { as: "octal" },
 });
 
-/** A set of flags, of 32 bits. Those without names are shown as a number. */
+/** A set of flags of 32 bits. Flags without names are shown as a number. */
 export const flags = (
   prefix = "",
   names: Readonly<Record<string, number>> = {},
   field = 0,
 ): Kind<number> => new Kind<number>({ ...bits32, format: flagsFormat(prefix, names, field) });
 
-/** One of some numbers that have names. */
+/** A number that has a name, one of several. */
 export const oneOf = (
   prefix: string,
   names: Readonly<Record<string, number>>,
@@ -214,7 +214,7 @@ export const oneOf = (
 ): Kind<number> =>
   new Kind<number>({ ...int32, name: "int", label, format: enumFormat(prefix, names) });
 
-/** Flags of open(2), as `O` has them: the target's are made of them. */
+/** Flags of open(2), as in `O`. They are converted to the target's values. */
 export const openFlags = new Kind<number>({
   ...bits32,
   format: flagsFormat("O_", O, O.ACCMODE),
@@ -240,19 +240,19 @@ const address = (direction: Memory["direction"], label: string, content: Content
     memory: { direction, content },
   });
 
-/** The address of what the kernel reads; or NULL, where the call takes that. */
+/** The address of memory that the kernel reads; NULL if the call allows it. */
 export const input = (content: Content, label: string): Kind<Address> =>
   address("in", label, content);
-/** The address of room that the kernel fills in; or NULL, where the call takes that. */
+/** The address of memory that the kernel fills in; NULL if the call allows it. */
 export const output = (content: Content, label: string): Kind<Address> =>
   address("out", label, content);
-/** The address of what the kernel reads, and writes anew; or NULL, where the call takes that. */
+/** The address of memory that the kernel reads and overwrites; NULL if the call allows it. */
 export const inout = (content: Content, label: string): Kind<Address> =>
   address("inout", label, content);
-/** The address of the name of a file. */
+/** The address of a file name. */
 export const path: Kind<Address> = input(fileName, "path");
 
-/** Whether the kernel takes a word for what it is. */
+/** Whether the kernel reads a word as it is meant. */
 export const isOf = <T>({ least, most, isLong }: Kind<T>, value: Word | undefined): boolean =>
   typeof value === "number"
     ? value >= least && value <= most && Number.isSafeInteger(value)
@@ -261,6 +261,6 @@ export const isOf = <T>({ least, most, isLong }: Kind<T>, value: Word | undefine
         ? BigInt.asUintN(64, value) === value || (least < 0 && BigInt.asIntN(64, value) === value)
         : value >= least && value <= most);
 
-/** Flags and more flags. What is no set of flags stays what it is, and the call that gets it refuses it. */
+/** Adds flags. A number that is not a set of flags is returned as it is, so that the call refuses it. */
 export const withFlags = (given: number, more: number): number =>
   Number.isSafeInteger(given) && given >= INT_MIN && given <= UINT_MAX ? given | more : given;

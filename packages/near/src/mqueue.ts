@@ -5,14 +5,14 @@ import { fd, input, mode, openFlags, output, size, uint } from "./kinds.ts";
 import { bytes, cString, unknown, value } from "./Memory.ts";
 import { countOf, newFd, nothing } from "./Result.ts";
 
-/** mq_open(2): a name without its slash; `attributes` is a `struct mq_attr`. */
+/** mq_open(2): the name has no slash; `attributes` is a `struct mq_attr`. */
 export const mqOpen = define<[name: Address, flags: number, mode: number, attributes: Address], Fd>(
   "mq_open",
   [input(cString, "name"), openFlags, mode, input(unknown, "attributes")],
   newFd,
 );
 
-/** mq_unlink(2): a name without its slash. */
+/** mq_unlink(2): the name has no slash. */
 export const mqUnlink = define<[name: Address], void>(
   "mq_unlink",
   [input(cString, "name")],
@@ -45,7 +45,7 @@ export const mqTimedreceive = define<
   countOf(2),
 );
 
-/** mq_notify(2): a `struct sigevent`, or NULL. */
+/** mq_notify(2): `event` is a `struct sigevent`, or NULL. */
 export const mqNotify = define<[fd: Fd, event: Address], void>(
   "mq_notify",
   [fd, input(unknown, "event")],

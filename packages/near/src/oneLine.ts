@@ -1,18 +1,18 @@
 import { printable } from "./printable.ts";
 
-/** What util.inspect of Node asks an object for. */
+/** The method that Node's util.inspect calls. */
 const inspection = Symbol.for("nodejs.util.inspect.custom");
 
 /**
- * Makes the values of a class, and of those that extend it, print as one line: as `Kind(text)` by
- * util.inspect and console.log, and as the text in JSON. A handle leads to its task, and from there to
- * everything else; what prints, compares or sends values (test runners do, and they call getters too)
- * would follow it all.
+ * Makes the values of a class, and of its subclasses, print as one line: as `Kind(text)` by
+ * util.inspect and console.log, and as the text in JSON. A handle refers to its task, and the task to
+ * everything else; code that prints, compares or sends values (such as test runners, which also call
+ * getters) would follow all of these references.
  *
- * The text is short, and has nothing that others may not read: the arguments of a program may be in it,
- * which ps(1) shows to all; the values of its environment not.
+ * The text is short and contains no secrets: it may have the arguments of a program, which ps(1) shows to
+ * all users, but not the values of its environment.
  *
- * @param text what `toString` gives from now on; default: as the class has it
+ * @param text gives the new result of `toString`; default: the class's own
  */
 export const oneLine = <A extends object>(
   { prototype }: { readonly prototype: A },

@@ -6,14 +6,14 @@ import { unknownCall } from "./SyscallDefinition.ts";
 import type { SyscallInterface } from "./SyscallInterface.ts";
 
 /**
- * Makes a newer system call, and the older ones that do the same where it is refused: a kernel that does not know
- * it says ENOSYS, and a seccomp profile that is older than the call says that or EPERM.
+ * Makes a newer system call, and falls back to older ones if it is not available: a kernel that does not know it
+ * gives ENOSYS, and a seccomp profile that is older than the call gives ENOSYS or EPERM.
  *
- * An EPERM of the kernel stays what it is. The two are told apart by a call that means nothing, with -1 for all
- * descriptors, addresses and flags: of that the kernel says EINVAL, EBADF or EFAULT, and the profile EPERM again.
+ * An EPERM of the kernel is not replaced. A probe tells the two apart: the same call with -1 for all descriptors,
+ * addresses and flags. The kernel refuses the probe with EINVAL, EBADF or EFAULT, the profile with EPERM.
  *
- * @param name of the newer call
- * @param older gets the refusal, to fail with it where no older call does the same
+ * @param name the name of the newer call
+ * @param older makes the older calls; it gets the refusal, to fail with it if no older call does the same
  */
 export const orOlder =
   <A2, E2, R2>(

@@ -6,8 +6,8 @@ import { type SixWords, wordsRefusal } from "./SyscallDefinition.ts";
 import type { DirectCalls, Word, Words } from "./SyscallInterface.ts";
 
 /**
- * `SyscallInterface.syscall`, by direct calls. Not interruptible: a result must not be lost. What is no word
- * of 64 bits, as NaN, is an InvalidArgumentError, and nothing is submitted.
+ * Implements `SyscallInterface.syscall` by direct calls. Not interruptible: a result must not be lost. If a value is
+ * not a word of 64 bits, such as NaN, it is an InvalidArgumentError and nothing is submitted.
  */
 export const perform = (
   direct: DirectCalls,
@@ -24,7 +24,7 @@ export const perform = (
   });
 };
 
-/** As `perform`, of words that are words. */
+/** As `perform`, for words that were checked. */
 export const performWords = (
   direct: DirectCalls,
   number: number,

@@ -1,9 +1,9 @@
 import { Effect } from "effect";
 
 /**
- * As Effect.all: the operations are submitted in order, each without waiting for the one before, so
- * that together they take one round trip. Each must submit at once: one that first has to wait for
- * something else, such as memory, would lose its place.
+ * As Effect.all: submits the operations in order, each without waiting for the one before, so that
+ * together they take one round trip. Each operation must submit immediately: if it first waited for
+ * something else, such as memory, it would lose its place in the order.
  */
 export const pipelined = <const A extends ReadonlyArray<Effect.Effect<unknown, unknown, unknown>>>(
   operations: A,

@@ -5,7 +5,7 @@ import { inout, input, sigsetSize, uint } from "./kinds.ts";
 import { array, value } from "./Memory.ts";
 import { countOf } from "./Result.ts";
 
-/** ppoll(2): how many of the descriptors have events. */
+/** ppoll(2): gives the number of descriptors that have events. */
 export const ppoll = define<
   [fds: Address, count: number, timeout: Address, mask?: Address, maskSize?: number],
   number

@@ -1,12 +1,12 @@
 import type { SyscallName } from "@rsyscall/abi";
 
-/** Why there is no function for some system calls, and which. `call` and `SyscallInterface.syscall` make them. */
+/** System calls without a function, and the reason. `call` and `SyscallInterface.syscall` can make them. */
 export interface Refusal {
   readonly reason: string;
   readonly names: ReadonlyArray<SyscallName>;
 }
 
-/** The system calls that are deliberately not defined. Any other one is. */
+/** The system calls that are deliberately not defined. All others are. */
 export const refused: ReadonlyArray<Refusal> = [
   {
     reason: "Not all machines have it; a newer call does the same.",

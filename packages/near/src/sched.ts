@@ -17,7 +17,7 @@ import { bytes, unknown, value } from "./Memory.ts";
 import { between, countOf, nothing } from "./Result.ts";
 import type { Word } from "./SyscallInterface.ts";
 
-/** sched_getaffinity(2): gives how many bytes of the mask it wrote. */
+/** sched_getaffinity(2): gives the number of bytes of the mask that it wrote. */
 export const schedGetaffinity = define<[pid: PidLike, length: number, mask: Address], number>(
   "sched_getaffinity",
   [pid, smallSize, output(value(CpuSet, 1), "mask")],
@@ -35,20 +35,20 @@ export const schedSetaffinity = define<[pid: PidLike, length: number, mask: Addr
 /** unshare(2) */
 export const unshare = define<[flags: number], void>("unshare", [cloneFlags], nothing);
 
-/** setns(2): 0 for whatever namespace the descriptor is. */
+/** setns(2): `flags` 0 allows any kind of namespace. */
 export const setns = define<[fd: Fd, flags: number], void>("setns", [fd, cloneFlags], nothing);
 
 /** sched_yield(2) */
 export const schedYield = define<[], void>("sched_yield", [], nothing);
 
-/** sched_setparam(2): a 32-bit priority. */
+/** sched_setparam(2): `priority` points to 32 bits. */
 export const schedSetparam = define<[pid: PidLike, priority: Address], void>(
   "sched_setparam",
   [pid, input(value(Int32), "priority")],
   nothing,
 );
 
-/** sched_getparam(2): a 32-bit priority. */
+/** sched_getparam(2): `priority` points to 32 bits. */
 export const schedGetparam = define<[pid: PidLike, priority: Address], void>(
   "sched_getparam",
   [pid, output(value(Int32), "priority")],
@@ -56,14 +56,14 @@ export const schedGetparam = define<[pid: PidLike, priority: Address], void>(
   { prompt: true },
 );
 
-/** sched_setscheduler(2): the policy, and a 32-bit priority. */
+/** sched_setscheduler(2): `priority` points to 32 bits. */
 export const schedSetscheduler = define<[pid: PidLike, policy: number, priority: Address], void>(
   "sched_setscheduler",
   [pid, oneOf("SCHED_", SCHED, "policy"), input(value(Int32), "priority")],
   nothing,
 );
 
-/** sched_getscheduler(2): the policy. */
+/** sched_getscheduler(2): gives the policy. */
 export const schedGetscheduler = define<[pid: PidLike], number>(
   "sched_getscheduler",
   [pid],
@@ -95,14 +95,14 @@ export const schedRrGetInterval = define<[pid: PidLike, interval: Address], void
   { prompt: true },
 );
 
-/** sched_setattr(2): a `struct sched_attr`, which has its size in it. */
+/** sched_setattr(2): takes a `struct sched_attr`, which contains its size. */
 export const schedSetattr = define<[pid: PidLike, attributes: Address, flags: number], void>(
   "sched_setattr",
   [pid, input(unknown, "attributes"), flags()],
   nothing,
 );
 
-/** sched_getattr(2): a `struct sched_attr`. */
+/** sched_getattr(2): writes a `struct sched_attr`. */
 export const schedGetattr = define<
   [pid: PidLike, attributes: Address, length: number, flags: number],
   void
@@ -110,7 +110,7 @@ export const schedGetattr = define<
   prompt: true,
 });
 
-/** getcpu(2): 32-bit numbers of the processor and of its NUMA node. `cache` is not used. */
+/** getcpu(2): writes the 32-bit numbers of the processor and of its NUMA node. `cache` is not used. */
 export const getcpu = define<[cpu: Address, node: Address, cache?: Word], void>(
   "getcpu",
   [output(value(Uint32), "cpu"), output(value(Uint32), "node"), word.as("cache").or(0)],
@@ -118,7 +118,7 @@ export const getcpu = define<[cpu: Address, node: Address, cache?: Word], void>(
   { prompt: true },
 );
 
-/** kcmp(2): whether two processes share something: 0 if they do. */
+/** kcmp(2): compares a resource of two processes: 0 if they share it. */
 export const kcmp = define<
   [pid1: PidLike, pid2: PidLike, type: number, index1: Word, index2: Word],
   number

@@ -35,7 +35,7 @@ export const sigaction = define<
 /** kill(2). Not prompt: it may stop the task itself. */
 export const kill = define<[pid: PidLike, signal: number], void>("kill", [pid, signal], nothing);
 
-/** tgkill(2): one thread of a process. Not prompt: it may stop the task itself. */
+/** tgkill(2): signals one thread of a process. Not prompt: it may stop the task itself. */
 export const tgkill = define<[tgid: PidLike, tid: PidLike, signal: number], void>(
   "tgkill",
   [pid.as("tgid"), pid.as("tid"), signal],
@@ -52,8 +52,8 @@ export const sigpending = define<[set: Address, maskSize?: number], void>(
 );
 
 /**
- * rt_sigtimedwait, the system call behind sigtimedwait(2): takes a signal of the set that is pending, and gives its
- * number; EAGAIN if none comes within the timeout, a timespec.
+ * rt_sigtimedwait, the system call behind sigtimedwait(2): takes a pending signal of the set and gives its number;
+ * EAGAIN if none arrives within the timeout, a timespec.
  */
 export const sigtimedwait = define<
   [set: Address, info: Address, timeout: Address, maskSize?: number],
@@ -69,34 +69,34 @@ export const sigtimedwait = define<
   between(0, 64),
 );
 
-/** tkill(2), which takes the thread of another process where the number was given anew: see tgkill. */
+/** tkill(2). It may hit another process if the number was reused; tgkill checks the process. */
 export const tkill = define<[tid: PidLike, signal: number], void>(
   "tkill",
   [pid.as("tid"), signal],
   nothing,
 );
 
-/** rt_sigqueueinfo, the system call behind sigqueue(3): a signal with a siginfo_t. */
+/** rt_sigqueueinfo, the system call behind sigqueue(3): sends a signal with a siginfo_t. */
 export const sigqueue = define<[pid: PidLike, signal: number, info: Address], void>(
   "rt_sigqueueinfo",
   [pid, signal, input(unknown, "info")],
   nothing,
 );
 
-/** rt_tgsigqueueinfo(2): as sigqueue, to one thread of a process. */
+/** rt_tgsigqueueinfo(2): as sigqueue, but to one thread of a process. */
 export const tgsigqueue = define<
   [tgid: PidLike, tid: PidLike, signal: number, info: Address],
   void
 >("rt_tgsigqueueinfo", [pid.as("tgid"), pid.as("tid"), signal, input(unknown, "info")], nothing);
 
-/** rt_sigsuspend, the system call behind sigsuspend(2): waits for a signal with these blocked. EINTR is its success. */
+/** rt_sigsuspend, the system call behind sigsuspend(2): waits for a signal with this mask. It succeeds with EINTR. */
 export const sigsuspend = define<[mask: Address, maskSize?: number], void>(
   "rt_sigsuspend",
   [input(value(Sigset), "mask"), sigsetSize],
   nothing,
 );
 
-/** sigaltstack(2): a `stack_t`; either address may be NULL. */
+/** sigaltstack(2): both addresses are of a `stack_t`, and may be NULL. */
 export const sigaltstack = define<[stack: Address, old: Address], void>(
   "sigaltstack",
   [input(unknown, "stack"), output(unknown, "old")],

@@ -28,7 +28,7 @@ export const clockSettime = define<[clock: number, time: Address], void>(
   nothing,
 );
 
-/** clock_nanosleep(2). The task does nothing else meanwhile. */
+/** clock_nanosleep(2). The task performs no other call meanwhile. */
 export const clockNanosleep = define<
   [clock: number, flags: number, time: Address, left: Address],
   void
@@ -43,7 +43,7 @@ export const clockNanosleep = define<
   nothing,
 );
 
-/** nanosleep(2). The task does nothing else meanwhile. */
+/** nanosleep(2). The task performs no other call meanwhile. */
 export const nanosleep = define<[time: Address, left: Address], void>(
   "nanosleep",
   [input(value(Timespec), "time"), output(value(Timespec), "left")],

@@ -46,21 +46,21 @@ export const write = define<[fd: Fd, buffer: Address, length: number], number>(
   countOf(2),
 );
 
-/** pread64, the system call behind pread(2). The offset of the open file stays. */
+/** pread64, the system call behind pread(2). It does not move the offset of the open file. */
 export const pread = define<
   [fd: Fd, buffer: Address, length: number, offset: number | bigint],
   number
 >("pread64", [fd, output(bytes(2), "buffer"), size, offset], countOf(2));
 
-/** pwrite64, the system call behind pwrite(2). With O_APPEND it writes to the end all the same. */
+/** pwrite64, the system call behind pwrite(2). With O_APPEND it ignores the offset and writes to the end. */
 export const pwrite = define<
   [fd: Fd, buffer: Address, length: number, offset: number | bigint],
   number
 >("pwrite64", [fd, input(bytes(2), "buffer"), size, offset], countOf(2));
 
 /**
- * close(2). Never to be repeated: the number is free even when it fails. Not prompt: it may close the last
- * descriptor of a file, which flushes it, or waits for SO_LINGER.
+ * close(2). The caller must not repeat it: the number is free even if it fails. Not prompt: it may close the last
+ * descriptor of a file, which flushes it or waits for SO_LINGER.
  */
 export const close = define<[fd: Fd], void>("close", [fd], nothing);
 
@@ -71,10 +71,10 @@ export const closeRange = define<[first: number, last: number, flags: number], v
   nothing,
 );
 
-/** dup(2): the lowest number that is free, without FD_CLOEXEC. */
+/** dup(2): gives the lowest free number, without FD_CLOEXEC. */
 export const dup = define<[fd: Fd], Fd>("dup", [fd], newFd, { prompt: true });
 
-/** dup3(2). Not prompt: it may close the last descriptor of a file, as close(2). */
+/** dup3(2). Not prompt: like close(2) it may close the last descriptor of a file. */
 export const dup3 = define<[from: Fd, to: Fd, flags: number], Fd>(
   "dup3",
   [fd.as("from"), fd.as("to"), openFlags],
@@ -124,7 +124,7 @@ export const fchownat = define<
   { about: fdOfEmptyPath(4) },
 );
 
-/** readlinkat(2): the result is not NUL-terminated, and cut at `length`. */
+/** readlinkat(2): the result has no NUL at its end, and is cut at `length`. */
 export const readlinkat = define<
   [directory: DirectoryFd, path: Address, buffer: Address, length: number],
   number
@@ -160,7 +160,7 @@ export const unlinkat = define<[directory: DirectoryFd, path: Address, flags: nu
   nothing,
 );
 
-/** renameat(2), which has no flags: what has the new name is replaced. */
+/** renameat(2), which has no flags: it replaces an existing file. */
 export const renameat = define<
   [fromDirectory: DirectoryFd, from: Address, toDirectory: DirectoryFd, to: Address],
   void
@@ -186,14 +186,14 @@ export const renameat2 = define<
   nothing,
 );
 
-/** faccessat(2), which has no flags: the real ids are checked. */
+/** faccessat(2), which has no flags: it checks the real ids. */
 export const faccessat = define<[directory: DirectoryFd, path: Address, mode: number], void>(
   "faccessat",
   [directory, path, accessMode],
   nothing,
 );
 
-/** faccessat2(2); AT.EACCESS among the flags checks the effective ids. */
+/** faccessat2(2); with AT.EACCESS it checks the effective ids. */
 export const faccessat2 = define<
   [directory: DirectoryFd, path: Address, mode: number, flags: number],
   void
@@ -204,7 +204,7 @@ export const faccessat2 = define<
   { about: fdOfEmptyPath(3) },
 );
 
-/** getcwd(2): writes the path with its NUL, and returns its length with it. */
+/** getcwd(2): writes the path and a NUL, and gives the length with the NUL. */
 export const getcwd = define<[buffer: Address, length: number], number>(
   "getcwd",
   [output(bytes(1), "buffer"), size],
@@ -234,14 +234,14 @@ export const sethostname = define<[name: Address, length: number], void>(
   nothing,
 );
 
-/** execve(2): comes back only if it fails. Its success is a SyscallHangup. */
+/** execve(2): returns only if it fails. It succeeds with a SyscallHangup. */
 export const execve = define<[path: Address, argv: Address, envp: Address], void>(
   "execve",
   [path, input(strings, "argv"), input(strings, "envp")],
   nothing,
 );
 
-/** execveat(2): as execve, by a path relative to a directory, or with AT.EMPTY_PATH by descriptor. */
+/** execveat(2): as execve, by a path relative to a directory, or by descriptor with AT.EMPTY_PATH. */
 export const execveat = define<
   [directory: DirectoryFd, path: Address, argv: Address, envp: Address, flags: number],
   void
@@ -257,7 +257,7 @@ export const execveat = define<
   nothing,
 );
 
-/** exit_group(2): ends the process. Its success is a SyscallHangup. */
+/** exit_group(2): ends the process. It succeeds with a SyscallHangup. */
 export const exitGroup = define<[status: number], number>(
   "exit_group",
   [int.as("status")],
@@ -267,23 +267,23 @@ export const exitGroup = define<[status: number], number>(
 /** getpid(2) */
 export const getpid = define<[], Pid>("getpid", [], somePid, { prompt: true });
 
-/** getppid(2): 0 when the parent is outside of the pid namespace. */
+/** getppid(2): gives 0 if the parent is outside of the pid namespace. */
 export const getppid = define<[], Pid>("getppid", [], somePid, { prompt: true });
 
 /** gettid(2) */
 export const gettid = define<[], Pid>("gettid", [], somePid, { prompt: true });
 
-/** getpgid(2): of this process when pid is 0. */
+/** getpgid(2): for this process if pid is 0. */
 export const getpgid = define<[pid: PidLike], Pid>("getpgid", [pid], somePid, { prompt: true });
 
-/** setpgid(2): 0 stands for this process, and for the process itself as the leader. */
+/** setpgid(2): a pid of 0 is this process; a pgid of 0 makes the process the leader of its own group. */
 export const setpgid = define<[pid: PidLike, pgid: PidLike], void>(
   "setpgid",
   [pid, pid.as("pgid")],
   nothing,
 );
 
-/** getsid(2): of this process when pid is 0. */
+/** getsid(2): for this process if pid is 0. */
 export const getsid = define<[pid: PidLike], Pid>("getsid", [pid], somePid, { prompt: true });
 
 /** setsid(2) */
@@ -317,50 +317,50 @@ export const getresgid = define<[real: Address, effective: Address, saved: Addre
   { prompt: true },
 );
 
-/** setuid(2), of this task alone. */
+/** setuid(2), for this task only. */
 export const setuid = define<[uid: number], void>("setuid", [uid], nothing);
 
-/** setgid(2), of this task alone. */
+/** setgid(2), for this task only. */
 export const setgid = define<[gid: number], void>("setgid", [gid], nothing);
 
-/** setreuid(2), of this task alone; -1 leaves an id as it is. */
+/** setreuid(2), for this task only; -1 leaves an id as it is. */
 export const setreuid = define<[real: number, effective: number], void>(
   "setreuid",
   [uid.as("real"), uid.as("effective")],
   nothing,
 );
 
-/** setregid(2), of this task alone; -1 leaves an id as it is. */
+/** setregid(2), for this task only; -1 leaves an id as it is. */
 export const setregid = define<[real: number, effective: number], void>(
   "setregid",
   [gid.as("real"), gid.as("effective")],
   nothing,
 );
 
-/** setresuid(2), of this task alone; -1 leaves an id as it is. */
+/** setresuid(2), for this task only; -1 leaves an id as it is. */
 export const setresuid = define<[real: number, effective: number, saved: number], void>(
   "setresuid",
   [uid.as("real"), uid.as("effective"), uid.as("saved")],
   nothing,
 );
 
-/** setresgid(2), of this task alone; -1 leaves an id as it is. */
+/** setresgid(2), for this task only; -1 leaves an id as it is. */
 export const setresgid = define<[real: number, effective: number, saved: number], void>(
   "setresgid",
   [gid.as("real"), gid.as("effective"), gid.as("saved")],
   nothing,
 );
 
-/** getgroups(2): how many 32-bit ids there are, which it writes unless `count` is 0. */
+/** getgroups(2): gives the number of 32-bit ids, and writes them unless `count` is 0. */
 export const getgroups = define<[count: number, groups: Address], number>(
   "getgroups",
   [smallSize.as("count"), output(array(Uint32, 0), "groups")],
-  // NGROUPS_MAX, also for a count of 0, which asks how many there are.
+  // NGROUPS_MAX, also for a count of 0, which only asks for the number.
   between(0, 65536),
   { prompt: true },
 );
 
-/** setgroups(2), of this task alone. */
+/** setgroups(2), for this task only. */
 export const setgroups = define<[count: number, groups: Address], void>(
   "setgroups",
   [smallSize.as("count"), input(array(Uint32, 0), "groups")],
@@ -368,8 +368,8 @@ export const setgroups = define<[count: number, groups: Address], void>(
 );
 
 /**
- * copy_file_range(2), from and to addresses of 64-bit offsets, or with NULL those of the open files. 0
- * at the end, and of files that are made up as they are read, such as those in /proc.
+ * copy_file_range(2), with addresses of 64-bit offsets, or NULL to use the offsets of the open files. Gives 0 at
+ * the end, and for files that the kernel generates when they are read, such as those in /proc.
  */
 export const copyFileRange = define<
   [from: Fd, fromOffset: Address, to: Fd, toOffset: Address, length: number, flags: number],
@@ -390,10 +390,10 @@ export const copyFileRange = define<
 /** fdatasync(2) */
 export const fdatasync = define<[fd: Fd], void>("fdatasync", [fd], nothing);
 
-/** sync(2): of all file systems. */
+/** sync(2): for all file systems. */
 export const sync = define<[], void>("sync", [], nothing);
 
-/** syncfs(2): of the file system of the descriptor. */
+/** syncfs(2): for the file system of the descriptor. */
 export const syncfs = define<[fd: Fd], void>("syncfs", [fd], nothing);
 
 /** fchown(2); -1 leaves an id as it is. */
@@ -410,11 +410,11 @@ export const setdomainname = define<[name: Address, length: number], void>(
   nothing,
 );
 
-/** setfsuid(2), of this task alone: gives the id before. */
+/** setfsuid(2), for this task only: gives the previous id. */
 export const setfsuid = define<[uid: number], number>("setfsuid", [uid], someId);
 
-/** setfsgid(2), of this task alone: gives the id before. */
+/** setfsgid(2), for this task only: gives the previous id. */
 export const setfsgid = define<[gid: number], number>("setfsgid", [gid], someId);
 
-/** _exit(2), of this task alone: other threads of the process go on. Its success is a SyscallHangup. */
+/** _exit(2), for this task only: other threads of the process go on. It succeeds with a SyscallHangup. */
 export const exit = define<[status: number], number>("exit", [int.as("status")], between(0, 0));

@@ -2,15 +2,15 @@ import { Fiber } from "effect";
 import { SingleShotGen } from "effect/Utils";
 
 /*
- * Where a failure has come from. JavaScript's stack does not know: a generator that waits for an effect
- * is not on it. So the lines are asked of the generators themselves, when the stack is read; an effect
- * that succeeds costs nothing, and one that fails little.
+ * The lines of the program where a failure comes from. JavaScript's stack does not have them: a generator that waits
+ * for an effect is not on it. So the generators themselves give their lines when the stack is read. An effect that
+ * succeeds costs nothing, and one that fails costs little.
  */
 
-/** How many generators are asked, and how many lines one may have. */
+/** The maximum number of generators, and of lines of each. */
 const LINES = 10;
 
-/** What a fiber keeps of `Effect.gen` and the like while an effect runs that it has yielded. */
+/** The frame that a fiber keeps for `Effect.gen` and the like while a yielded effect runs. */
 interface GeneratorFrame {
   readonly iterator: Generator;
 }
@@ -18,22 +18,22 @@ interface GeneratorFrame {
 const isGeneratorFrame = (frame: unknown): frame is GeneratorFrame =>
   typeof (frame as Partial<GeneratorFrame>).iterator?.throw === "function";
 
-/** The frames of a fiber: of no type that effect exports, so there may be none. */
+/** Returns the frames of a fiber. Effect does not export their type, so there may be none. */
 const framesOf = (fiber: object): ReadonlyArray<unknown> => {
   const frames = (fiber as { readonly _stack?: unknown })._stack;
   return Array.isArray(frames) ? frames : [];
 };
 
-/** What has yielded in a fiber, innermost first. */
+/** The generators that wait in a fiber, innermost first. */
 export interface Waiting {
   readonly fiber: object;
   readonly frames: ReadonlyArray<GeneratorFrame>;
 }
 
-/** Whether what a stack has can be told. Not with `--frozen-intrinsics` of Node. */
+/** Whether `Error.stackTraceLimit` can be changed. It cannot with `--frozen-intrinsics` of Node. */
 const isWritable = Object.getOwnPropertyDescriptor(Error, "stackTraceLimit")?.writable === true;
 
-/** The programs that wait in the current fiber, if there are any. */
+/** Returns the generators that wait in the current fiber, if there are any. */
 export const waitingPrograms = (): Waiting | undefined => {
   const fiber = isWritable ? Fiber.getCurrent() : undefined;
   if (fiber === undefined) return undefined;
@@ -41,14 +41,14 @@ export const waitingPrograms = (): Waiting | undefined => {
   return frames.length === 0 ? undefined : { fiber, frames };
 };
 
-/** Gives an error their lines: they come first in its stack. */
+/** Puts the lines of the waiting generators first in the stack of an error. */
 export const addUserFrames = (error: Error, { fiber, frames }: Waiting): void => {
   // Much cheaper than Error.captureStackTrace.
   const own = new Error();
   Object.defineProperty(error, "stack", {
     get() {
       const alive = framesOf(fiber);
-      // A failure ends the generators that it passes. What waits still has recovered from it.
+      // A failure ends the generators that it passes. A generator that still waits has recovered from it.
       const ended = frames.filter((frame) => !alive.includes(frame));
       const lines = ended.slice(0, LINES).flatMap(linesOf);
       const rest = own.stack?.split("\n") ?? [];
@@ -62,24 +62,24 @@ export const addUserFrames = (error: Error, { fiber, frames }: Waiting): void =>
   });
 };
 
-/** Where a generator stands: at the `yield*` at which it was left. */
+/** Returns the lines of a generator: of the `yield*` at which it waits. */
 const linesOf = ({ iterator }: GeneratorFrame): ReadonlyArray<string> => {
   const site: { stack?: string } = {};
-  // `yield*` passes what is thrown into a generator on to what it waits for: from there, the generator
-  // is on the stack. As that says it is not done, the generator stays where it is.
+  // `yield*` passes an exception that is thrown into a generator on to the iterator that it waits for; there, the
+  // generator is on the stack. The iterator then answers that it is not done, so the generator stays where it is.
   const waitedFor = SingleShotGen.prototype as { throw?: () => IteratorResult<unknown> };
   const look = () => {
     Error.captureStackTrace(site, look);
     return { done: false, value: undefined };
   };
-  // Who prints a cause allows one line while it does.
+  // Effect sets the limit to one line while it prints a cause.
   const limit = Error.stackTraceLimit;
   try {
     Error.stackTraceLimit = LINES;
     waitedFor.throw = look;
     iterator.throw(undefined);
   } catch {
-    // It had ended, or runs.
+    // The generator has ended, or is running.
   } finally {
     delete waitedFor.throw;
     Error.stackTraceLimit = limit;

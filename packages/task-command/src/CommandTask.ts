@@ -23,48 +23,48 @@ import { MultiplexedConnection } from "./MultiplexedConnection.ts";
 import { Multiplexer } from "./Multiplexer.ts";
 
 export interface CommandTaskOptions {
-  /** How long the command may take until the task answers. Default 10 seconds; more where it asks for a password. */
+  /** How long to wait until the task answers. Default 10 seconds; too short if the command asks for a password. */
   readonly timeout?: Duration.Input;
   /**
-   * The executable `rsyscall-task`, where it is already at the other end. Then not even a shell is needed
-   * there. Default: it is sent.
+   * The path of `rsyscall-task` at the other end, if it is there already. Then not even a shell is needed there.
+   * Default: the executable is sent.
    */
   readonly executable?: PathLike;
   /**
-   * Executables `rsyscall-task` to send, by the machine that uname(1) tells: `x86_64`, `aarch64`. Default:
-   * the one of this package, for the machine that this is.
+   * The `rsyscall-task` executables to send, by machine as in uname(1): `x86_64`, `aarch64`. Default:
+   * the one of this package, for the machine of this process.
    */
   readonly executables?: Readonly<Record<string, PathLike>>;
   /**
-   * Gets what is written to stderr, as it comes: by the command, and by the process and all that it runs, which
-   * have no other stdout either. It is called in the event loop, and must not throw. Default: all but the end is
-   * lost.
+   * Gets the bytes of stderr as they arrive: from the command, the process, and the programs that it runs. The stdout
+   * of the latter two goes there too. It is called in the event loop, and must not throw. Default: only the end of
+   * the output is kept.
    */
   readonly onStderr?: (bytes: Uint8Array) => void;
 }
 
-/** Machines by the names that Node has for them. */
+/** Machines by Node's names for them. */
 const machines: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
 
 const ownExecutables = { [machines[process.arch] as string]: taskPath };
 
-/** Bytes that other programs may write before the script does: a login message, for example. */
+/** The number of bytes that other programs may write before the script does: a login message, for example. */
 const PREAMBLE_SIZE = 64 * 1024;
 
 /**
- * A process behind a command's stdin and stdout, which carry bytes and nothing else: docker-exec(1),
- * `kubectl exec -i`, nsenter(1), ssh(1), `su -c`. Nothing of ours has to be there: the executable is sent, and
- * leaves nothing behind. It needs
+ * A process that is reached through the stdin and stdout of a command, which carry only bytes: docker-exec(1),
+ * `kubectl exec -i`, nsenter(1), ssh(1), `su -c`. Nothing has to be installed there: the executable is sent, and
+ * leaves nothing behind. The other end needs
  *
  * - `/bin/sh`, any POSIX shell;
- * - perl(1), which puts it into a memfd, where these can be made and executed. Otherwise it is a file for a
- *   moment, of a name that cannot be guessed, for this user alone: that takes chmod(1), ls(1), wc(1), `head -c`, and a
- *   directory in which programs can be executed.
+ * - perl(1), which puts the executable into a memfd, if memfds can be made and executed. Otherwise the executable is a
+ *   file for a moment, with an unguessable name and for this user only: that takes chmod(1), ls(1), wc(1), `head -c`,
+ *   and a directory in which programs can be executed.
  *
- * Or it is there already, and needs nothing (`executable`).
+ * If the executable is there already (`executable`), the other end needs nothing.
  *
- * It ends with its scope, and when the command, the controller or the way to it ends. The parent may be any
- * Thread, one behind another command too: so a container on another host is a command from a Thread there.
+ * The process ends with its scope, and when the command, the controller or the connection ends. The parent may be any
+ * Thread, also one behind another command: a container on another host is a command from a Thread on that host.
  *
  * @example
  * ```ts
@@ -84,9 +84,9 @@ const PREAMBLE_SIZE = 64 * 1024;
  */
 export class CommandTask extends LaunchedTask {
   /**
-   * Runs a command in a child of a Thread, and takes over the process that it leads to. The scope ends both.
+   * Runs a command in a child of a Thread, and takes over the process to which it leads. The scope ends both.
    *
-   * @param command makes it of the words that it has to execute
+   * @param command makes the command from the words that it must execute
    */
   static make(
     parent: Thread,
@@ -129,7 +129,7 @@ export class CommandTask extends LaunchedTask {
         ),
       );
       const bootstrap = Effect.gen(function* () {
-        // A script that is killed does not remove its file.
+        // If the script is killed, it does not remove its file, so the stream is ended first.
         yield* Effect.onError(begin, () => launched.letEnd(near.shutdown(SHUT.RDWR)));
         const multiplexer = yield* Multiplexer.make(near, accessEpoller);
         const socket = yield* AsyncFileDescriptor.make(accessEpoller, multiplexer.first);
@@ -157,15 +157,15 @@ export class CommandTask extends LaunchedTask {
       yield* Effect.addFinalizer(() => launched.letEnd(near.shutdown(SHUT.RDWR)));
       return new CommandTask(bootstrapped, launched);
     });
-    // A command that does not lead to a task may never end by itself.
+    // If the command does not lead to a task, it may never end by itself.
     return allOrNothing(acquire);
   }
 }
 
-/** A part of a name that cannot be guessed. */
+/** Makes an unguessable part of a file name. */
 const newToken = (): string => randomBytes(12).toString("hex");
 
-/** The error of a stream that has ended before the hello. */
+/** Makes the error of a stream that has ended before the hello. */
 const noTask = (error: StreamError): HandshakeError =>
   error.isBroken
     ? new HandshakeError({
@@ -189,14 +189,14 @@ const sendExecutable = Effect.fnUntraced(function* (
       problem: `it leads to a machine ${printable(machine, 100)}, and there are executables for ${[...executables.keys()].join(", ")}: build rsyscall-task for it, and give its path in \`executables\``,
     });
   const line = Buffer.from(`${program.length} ${newToken()}\n`);
-  // The reason why it takes no more is read from the stream next.
+  // If the far side stops reading, the reason is read from the stream next.
   yield* catchErrno(
     "EPIPE",
     () => Effect.void,
   )(stream.sendAllBytes(Buffer.concat([line, program])));
 });
 
-/** Waits until the script says what machine it is on. */
+/** Waits until the script names its machine. */
 const readMachine = (stream: Stream, search: LineSearch): Effect.Effect<string, HandshakeError> =>
   Effect.flatMap(
     Effect.mapError(stream.readBytes(), (cause) => noShell(search, cause)),
@@ -227,12 +227,12 @@ const refused = (reason: string): HandshakeError => {
   return new HandshakeError(refusal ?? { problem: `it cannot go on: ${printable(reason, 100)}` });
 };
 
-/** How long a stream that begins with something else gets to end its line. */
+/** How long to wait for the end of the first line, if it is not a frame. */
 const LINE_TIMEOUT = "1 second";
 
 /**
- * Waits until the stream begins. Its first frame is one of channel 0, and begins with a byte that is in no text:
- * text comes from something else, or says why rsyscall-task cannot go on.
+ * Waits until the stream begins. Its first frame is of channel 0, so its first byte is 0, which is in no text.
+ * Text comes from another program, or is the reason why rsyscall-task cannot go on.
  */
 const awaitTask = (
   stream: Stream,
@@ -270,14 +270,14 @@ const awaitTask = (
           })
         : Effect.void,
   ).pipe(
-    // It has ended before it has read all that we sent.
+    // The far side has ended before it has read everything.
     catchErrno("ECONNRESET", (cause) =>
       Effect.fail(new HandshakeError({ kind: "HungUp", problem: "it has ended", cause })),
     ),
   );
 };
 
-/** The exit statuses by which shells, and programs like env(1), tell that a program cannot be executed. */
+/** The exit statuses of shells, and of programs like env(1), for a program that cannot be executed. */
 const CANNOT_EXECUTE: ReadonlyArray<number | undefined> = [126, 127];
 
 /** Adds a remedy to an error, if the exit status of the command or a timeout suggests one. */

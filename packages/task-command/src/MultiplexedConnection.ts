@@ -20,8 +20,8 @@ import { Effect, type Scope, Semaphore } from "effect";
 import type { Multiplexer } from "./Multiplexer.ts";
 
 /**
- * A connection to a task at the far side of a multiplexed stream. Channels are opened there, and their far ends
- * passed to the task by the process that carries them. No descriptor gets from one side to the other.
+ * A connection to a task at the far side of a multiplexed stream. The process that carries the stream opens channels
+ * and passes their far ends to the task. Descriptors cannot be passed between the two sides.
  */
 export class MultiplexedConnection implements Connection {
   readonly accessTask: Task;
@@ -30,13 +30,13 @@ export class MultiplexedConnection implements Connection {
   readonly #multiplexer: Multiplexer;
   readonly #access: Socket;
   readonly #task: Socket;
-  /** A message and the call that takes it must not be parted by those of another fiber. */
+  /** Keeps the messages and calls of other fibers from coming between a message and the call that receives it. */
   readonly #lock = Semaphore.makeUnsafe(1);
   #lastId = 0;
 
   /**
-   * @param access our end of a channel of the multiplexer
-   * @param task the other end, in the task
+   * @param access the near end of a channel of the multiplexer
+   * @param task the far end, in the task
    */
   constructor(multiplexer: Multiplexer, access: Socket, accessEpoller: Epoller, task: Socket) {
     this.accessTask = access.task;
@@ -76,10 +76,10 @@ export class MultiplexedConnection implements Connection {
       const ours = yield* this.#multiplexer
         .open(this.#access, count, encode(Uint32, id))
         .pipe(Effect.catchTag("SyscallSendError", (cause) => takesNone(this.#task.task, cause)));
-      // It may still be on its way through the stream: the task waits for it.
+      // The message may still be in the stream: the task waits for it.
       const flags = MSG.WAITALL;
       const theirs = yield* receivePassed(this.#task, { peer: this.#task.task, id, count, flags });
-      // The process that carries them has made them for us.
+      // The process that carries the stream has made them for this connection only.
       for (const fd of theirs) fd.isShared = false;
       return yield* Effect.forEach(ours, (access, i) =>
         Effect.map((theirs[i] as FileDescriptor).reclassify(Socket), (far): [Socket, Socket] => [

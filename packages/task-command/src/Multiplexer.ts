@@ -21,22 +21,22 @@ import { FrameReader, INPUT_SIZE } from "./internal/FrameReader.ts";
 import { OUTPUT_SIZE, Output } from "./internal/Output.ts";
 import { SCRATCH_SIZE, SocketCalls } from "./internal/SocketCalls.ts";
 
-/** The parts of the memory, one behind the other: output, input, scratch. */
+/** The memory has three consecutive parts: output, input, scratch. */
 const MEMORY_SIZE = OUTPUT_SIZE + INPUT_SIZE + SCRATCH_SIZE;
 
 /**
- * Channels that there may be. The far side ends the stream at twice as many: it also counts those of which only the
- * last bytes have to be written to their sockets.
+ * The maximum number of channels. The far side ends the stream at twice as many: it also counts closed channels whose
+ * last bytes are not yet written to their sockets.
  */
 const CHANNELS = 8192;
 
-/** How often the buffer is filled, or read into, before others get their turn. */
+/** How often the buffer is filled, or read into, before other work gets a turn. */
 const ROUNDS = 16;
 
 /**
- * The near side of a multiplexed stream: channels to sockets at the far side, each of them a socket here. Its
- * bytes are read and written in the event loop of this process, without a fiber; back-pressure goes through
- * in both directions.
+ * The near side of a multiplexed stream. Each channel connects a socket here with a socket at the far side. The
+ * event loop of this process reads and writes the bytes, without a fiber; back-pressure works in both
+ * directions.
  */
 export class Multiplexer {
   #first: Socket | undefined;
@@ -47,9 +47,9 @@ export class Multiplexer {
   readonly #input: FrameReader;
   readonly #turns = new ChannelTurns(() => this.#pump());
   readonly #channels: Channels;
-  /** Channels by the ends that are not ours. */
+  /** Channels by the ends that were given away. */
   readonly #byEnd = new WeakMap<Socket, Channel>();
-  /** It will go on in the next turn of the event loop. */
+  /** Whether it continues in the next turn of the event loop. */
   #isYielding = false;
   readonly #ended = Deferred.makeUnsafe<never, StreamError>();
 
@@ -65,7 +65,7 @@ export class Multiplexer {
     this.#calls = new SocketCalls(local, memory, OUTPUT_SIZE + INPUT_SIZE);
     this.#output = new Output(this.#calls, fd);
     this.#channels = new Channels(this.#calls, this.#output, this.#turns, (why) => {
-      // The far side is told by the end of the stream, and does not go on.
+      // The far side sees the end of the stream, and stops.
       this.#calls.shutdown(fd, SHUT.RDWR);
       this.#end(new StreamError({ problem: `the stream is broken: ${why}`, isBroken: true }));
     });
@@ -73,7 +73,7 @@ export class Multiplexer {
   }
 
   /**
-   * Begins, with one channel. The scope ends it, and all channels at once.
+   * Starts a multiplexer with one channel. The scope ends it, and all channels at once.
    *
    * @param stream a socket of this process to the far side's stdin and stdout
    */
@@ -93,7 +93,7 @@ export class Multiplexer {
       const memory = yield* ownMemory.map(address, MEMORY_SIZE);
       const multiplexer = new Multiplexer(stream, epoller, local, memory);
       multiplexer.#first = yield* multiplexer.#make(0);
-      // The channels are cut before their sockets close, so these belong to no scope but their own.
+      // The channels must be cut before their sockets close, so each socket has a scope of its own.
       const close = Effect.sync(() => multiplexer.#close());
       yield* Effect.onError(
         epoller.watch(
@@ -111,26 +111,26 @@ export class Multiplexer {
     }).pipe(Effect.uninterruptible);
   }
 
-  /** Our end of the channel that is there from the beginning. It blocks. */
+  /** The near end of the channel that exists from the beginning. It blocks. */
   get first(): Socket {
     return this.#first as Socket;
   }
 
-  /** Fails when the stream has ended, and with it all channels. */
+  /** Fails when the stream, and so every channel, has ended. */
   ended(): Effect.Effect<never, StreamError> {
     return Deferred.await(this.#ended);
   }
 
   /**
-   * Whether a channel was there when the stream ended: then it cannot be known what the far side would have said.
+   * Whether a channel was open when the stream ended: then bytes of the far side may be lost.
    *
-   * @param end our end of the channel
+   * @param end the near end of the channel
    */
   isCut(end: Socket): boolean {
     return this.#byEnd.get(end)?.isCut ?? false;
   }
 
-  /** Bytes that the stream has carried in each direction so far, frames and all, and channels there are. */
+  /** The number of bytes in each direction so far, including frame headers, and the number of open channels. */
   get stats(): { readonly bytesIn: number; readonly bytesOut: number; readonly channels: number } {
     return {
       bytesIn: this.#input.total,
@@ -140,15 +140,16 @@ export class Multiplexer {
   }
 
   /**
-   * Opens channels, and has the far side send their far ends with a message through the channel of another.
-   * Does not wait: whatever follows on the stream comes after it.
+   * Opens channels, and makes the far side send their far ends, with a message, through another channel.
+   * It does not wait: later frames of the stream come after it.
    *
-   * InvalidStateError if the far side has not yet written on all that was sent through that channel, or where there
-   * are too many; SyscallSendError if the channel has ended; InvalidArgumentError for more than 32 channels, or a
-   * message that has not 1 to 4,096 bytes. A far side that has no more descriptors closes them, and sends the message alone.
+   * InvalidStateError if the far side has not yet written all bytes of that other channel to its socket, or if there
+   * are too many channels; SyscallSendError if the channel has ended; InvalidArgumentError for more than 32 channels,
+   * or a message that does not have 1 to 4,096 bytes. If the far side has no free descriptors, it closes the channels
+   * and sends only the message.
    *
-   * @param through our end of that channel
-   * @returns our ends, which block
+   * @param through the near end of the channel through which they are sent
+   * @returns the near ends, which block
    */
   open(
     through: Socket,
@@ -167,7 +168,7 @@ export class Multiplexer {
         this.#turns.schedule();
         return ends;
       });
-      // The far side has not heard of them.
+      // The far side does not know of them yet.
       const undo = Effect.sync(() => {
         for (let i = 0; i < count; i++) {
           const channel = this.#channels.get(first + i);
@@ -208,7 +209,7 @@ export class Multiplexer {
       : undefined;
   }
 
-  /** A channel, and its end to give away. */
+  /** Makes a channel, and returns the end to give away. */
   #make(id: number): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const channels = this.#channels;
@@ -231,7 +232,7 @@ export class Multiplexer {
     });
   }
 
-  /** Ends everything. What waits to be written to the sockets still is. */
+  /** Ends all channels. Bytes that wait for the sockets are still written. */
   #end(error: StreamError): void {
     if (this.#channels.hasEnded) return;
     this.#output.clear();
@@ -240,7 +241,7 @@ export class Multiplexer {
     Deferred.doneUnsafe(this.#ended, Effect.fail(error));
   }
 
-  /** Ends everything, and what waits to be written is lost. */
+  /** Ends all channels. Bytes that wait for the sockets are lost. */
   #close(): void {
     this.#end(new StreamError({ problem: "its scope has closed" }));
     this.#channels.endLingering();
@@ -257,7 +258,7 @@ export class Multiplexer {
     this.#pump();
   }
 
-  /** Sends what there is to be sent, until the stream takes no more. */
+  /** Sends until nothing is left, or the stream takes no more. */
   #pump(): void {
     const output = this.#output;
     if (output.error !== 0) return;
@@ -270,11 +271,11 @@ export class Multiplexer {
       while (output.takesData && !this.#turns.isEmpty) this.#channels.read(this.#turns.next());
       if (output.isEmpty) return;
     }
-    // The far side has gone, and what it had to say before may not all have been read.
+    // The far side is gone, but there may be unread bytes from it.
     if (output.error !== 0) this.#receive();
   }
 
-  /** Takes what has come. If that is much, those whom it is for get a turn before there is more. */
+  /** Reads what has arrived. After many rounds, other work gets a turn before the next ones. */
   #receive(): void {
     for (let round = 0; !this.#channels.hasEnded && !this.#isYielding; round++) {
       const got = this.#input.read();
@@ -282,7 +283,7 @@ export class Multiplexer {
         if (this.#output.error !== 0) this.#fail("sendto", this.#output.error);
         return;
       }
-      // A far side that goes without having read all that we said resets the connection by that.
+      // The connection is reset if the far side ends without having read everything.
       if (got === 0 || got === -Errno.ECONNRESET) {
         const where = this.#input.isInFrame ? " in the middle of a frame" : "";
         this.#end(new StreamError({ problem: `it has ended${where}` }));
@@ -291,7 +292,7 @@ export class Multiplexer {
     }
   }
 
-  /** Once, however many ask for it. */
+  /** Schedules the continuation, at most once. */
   #goOnLater(): void {
     if (this.#isYielding) return;
     this.#isYielding = true;

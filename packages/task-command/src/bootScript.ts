@@ -1,42 +1,42 @@
 import type { HandshakeProblem } from "@rsyscall/transport";
 
-/** What the script writes first, with the machine behind it. Other programs wrote what comes before. */
+/** The script's first output, followed by the machine. Anything before it is from other programs. */
 export const READY = "rsyscall-ready ";
 
-/** What the script or rsyscall-task writes to stdout when it cannot go on, with one of {@link refusals} behind it. */
+/** The output of the script or rsyscall-task if it cannot go on, followed by one of {@link refusals}. */
 export const REFUSED = "rsyscall-refused ";
 
 const NOT_WHOLE = "the executable has not arrived as a whole";
 
-/** Words that a command has to execute. */
+/** The words that a command must execute. */
 export type Words = [program: string, ...args: ReadonlyArray<string>];
 
-/** Of $1, the program for perl, and $2, the script without it. There may be no /dev/null. */
+/** The first script. $1 is the program for perl, $2 the script for a machine without perl. /dev/null may not exist. */
 const start = [
-  // It would change bytes.
+  // A terminal would change bytes.
   `if test -t 0 || test -t 1; then echo "${REFUSED}terminal"; exit 1; fi`,
-  // In the words of uname(1), which is a process more, and of newer kernels only.
+  // The name that uname(1) would give. The file needs no further process, but only newer kernels have it.
   "if test -r /proc/sys/kernel/arch; then read -r machine < /proc/sys/kernel/arch; else machine=$(uname -m); fi",
   `echo "${READY}$machine"`,
-  // It would complain of locales that are not installed.
+  // PERL_BADLANG keeps perl from warning about locales that are not installed.
   `if perl=$(command -v perl); then PERL_BADLANG=0 exec "$perl" -e "$1" "$machine" "$2"; fi`,
   `eval "$2"`,
 ].join("; ");
 
 /**
- * System calls are made by their numbers, so that nothing is to be loaded, and what execve(2) says is heard:
- * perl's own exec gives to a shell what is not for this machine. `$!`, the errno, has to be spelled otherwise.
+ * System calls are made by their numbers: no module has to be loaded, and the errno of execve(2) is available (perl's
+ * own exec runs an executable of another machine with a shell). `$!`, the errno, cannot be written as such.
  */
 const perl = [
   "($machine, $script) = @ARGV",
   "delete $ENV{PERL_BADLANG}",
-  // Which perl ignores, and so would all that begin here.
+  // perl ignores SIGFPE, and programs that are executed would inherit that.
   "$SIG{FPE} = q(DEFAULT)",
   // biome-ignore lint/suspicious/noTemplateCurlyInString: it is perl
   "sub errno { ${chr(33)} }",
   "sub broken { print STDERR join(q(: ), q(rsyscall), shift, errno()), chr(10); exit 1 }",
   `sub refuse { print STDOUT q(${REFUSED}), shift, chr(10); exit 1 }`,
-  // stdin may not block: then EAGAIN is no end.
+  // stdin may be non-blocking: then EAGAIN is not the end.
   "sub receive { " +
     [
       "while (1) { $got = sysread(STDIN, $bytes, $_[0])",
@@ -62,10 +62,10 @@ const perl = [
       "syscall($execute, $fd, $empty = q(), $argv, $envp, 4096)",
     ].join("; ") +
     " }",
-  // MFD_CLOEXEC, with MFD_EXEC where the kernel knows it.
+  // MFD_CLOEXEC, with MFD_EXEC if the kernel knows it.
   "$fd = -1",
   "if ($create) { $fd = syscall($create, $name, 17); $fd = syscall($create, $name, 1) if $fd < 0 }",
-  // What may be executed, and is nothing yet, is no executable: ENOEXEC.
+  // If the empty memfd may be executed, the error is ENOEXEC.
   "unless ($fd >= 0 && execute() < 0 && errno() == 8) { exec { q(/bin/sh) } q(rsyscall), q(-c), $script, q(rsyscall); broken(q(/bin/sh)) }",
   "open(FILE, q(>&=), $fd) or broken(q(memfd))",
   "$line = q()",
@@ -78,17 +78,18 @@ const perl = [
 ].join("; ");
 
 /**
- * A place must have room and let programs be executed, and other users must not be able to replace what was put
- * there. The file is ours alone and new when it is made (O_EXCL), and goes before the program begins.
+ * The second script, without perl. The directory must have room and let programs be executed, and other users must
+ * not be able to replace files in it. The file is new when it is made (O_EXCL), accessible to this user only, and
+ * removed before the program begins.
  *
- * Its name comes through the stream: all users see the words of a command, and `set -C` does not refuse what one
- * of them has put under a name that he knows beforehand, a FIFO for example.
+ * Its name comes through the stream, because all users see the words of a command: a user who knew the name could put
+ * a FIFO there, for example, which `set -C` does not refuse.
  */
 const inFile = [
   'broken() { echo "rsyscall: $1" >&2; exit 1; }',
   `refuse() { echo "${REFUSED}$1"; exit 1; }`,
-  // Which no shell waits for, nor head(1). Flags are octal: 04000 is O_NONBLOCK.
-  // The number 0 is that of the file itself meanwhile.
+  // Shells and head(1) do not wait for a non-blocking stdin. Flags are octal: 04000 is O_NONBLOCK.
+  // Descriptor 0 is /proc/self/fdinfo/4 meanwhile, so stdin is examined as descriptor 4.
   `if test -r /proc/self/fdinfo/0; then while read -r key value; do case "$key$value" in flags:*[4567]???) refuse nonblocking;; esac; done 4<&0 < /proc/self/fdinfo/4; fi`,
   "size=",
   'read -r size token || { test -z "$size" && refuse stdin; }',
@@ -99,15 +100,15 @@ const inFile = [
   "file=",
   "tried=",
   `trap 'test -z "$file" || rm -f "$file"' 0`,
-  // Of which the one before is the consequence.
+  // A signal exits the script, so that the trap above runs.
   "trap 'exit 1' 1 2 13 15",
   `for directory in /dev/shm "$XDG_RUNTIME_DIR" "$TMPDIR" /tmp /var/tmp "$HOME" .; do ${[
     `test -d "$directory" || continue`,
-    // Sticky, or not for others to write to.
+    // The directory must be sticky, or not writable by other users.
     `case "$(ls -ldL -- "$directory")" in d????????[tT]*|d????-??-*) ;; *) tried="$tried $directory: others may write to it;"; continue;; esac`,
     `file="$directory/.rsyscall-task-$token"`,
-    // Whether it may be executed is what the kernel looks at first. What has no magic number is a script then,
-    // which some shell may fail to run in its own ways.
+    // The kernel checks first whether a file may be executed. A file without a magic number is then run as a script,
+    // at which a shell may fail in its own ways.
     `why=$( { printf "%-\${size}s" exit > "$file" && chmod 700 "$file" && { "$file"; test $? -ne 126; }; } 2>&1 ) && break`,
     `tried="$tried $directory: $why;"`,
     `rm -f "$file"`,
@@ -116,28 +117,28 @@ const inFile = [
   `test -n "$file" || broken "no directory has room for a program and lets it be executed:$tried"`,
   `head -c "$size" >| "$file"`,
   `test "$(wc -c < "$file")" -eq "$size" || broken "${NOT_WHOLE}"`,
-  // What begins here has that of the command.
+  // The program gets the umask of the command.
   'umask "$mask"',
   `exec "$file" --unlink command`,
 ].join("; ");
 
 /**
- * What has to be done where nothing of ours is: receives the executable from stdin, and becomes it. It takes a
- * POSIX shell, and
+ * The words for a machine on which nothing is installed: they receive the executable from stdin and execute it. They
+ * need a POSIX shell, and
  *
- * - perl(1), where memfds can be made and executed (it is asked first): then it is nowhere but in memory;
+ * - perl(1), if memfds can be made and executed (which is tried first): then the executable is only in memory;
  * - otherwise chmod(1), ls(1), wc(1), and head(1) with `-c`, and a directory with room in which programs can be
- *   executed. There it has a name for as long as it takes to come.
+ *   executed. The executable has a name there while it is received.
  *
- * It begins with the machine that this is, and gets a line with the size of the executable and a name that
- * cannot be guessed, and the executable.
+ * The script first writes the name of its machine. Then it reads a line with the size of the executable and an
+ * unguessable name, and the executable.
  *
- * No word has newlines, backslashes or exclamation marks: login shells through which they may go (csh, fish)
- * do not agree on what these mean in quotes.
+ * No word has newlines, backslashes or exclamation marks, because login shells through which the words may go (csh,
+ * fish) read these differently in quotes.
  */
 export const bootWords: Words = ["/bin/sh", "-c", start, "rsyscall", perl, inFile];
 
-/** Why what has begun behind a command cannot go on. */
+/** The reasons why the script, or rsyscall-task, cannot go on. */
 export const refusals = {
   terminal: {
     kind: "Terminal",

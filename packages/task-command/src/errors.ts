@@ -1,9 +1,9 @@
 import { printable, TaggedError } from "@rsyscall/near";
 
-/** The stream to a command's stdin and stdout has come to its end. */
+/** The stream to a command's stdin and stdout has ended. */
 export class StreamError extends TaggedError("StreamError")<{
   readonly problem: string;
-  /** Whether it was not in order: by bytes that mean nothing, or an error of the kernel. */
+  /** Whether the stream is broken, by invalid bytes or an error of the kernel. */
   readonly isBroken?: boolean;
   readonly cause?: unknown;
 }> {

@@ -4,10 +4,10 @@ import { type PathLike, pathText } from "@rsyscall/near";
 import { HandshakeError } from "@rsyscall/transport";
 import { Effect } from "effect";
 
-/** Executables by the machine that they are for, as uname(1) tells it. */
+/** Executables by machine, as in uname(1). */
 export type Executables = ReadonlyMap<string, Uint8Array>;
 
-/** Reads them, and looks whether they are what they are said to be: a far shell would be less clear about it. */
+/** Reads executables, and checks their machine: the error of a far shell would be less clear. */
 export const readExecutables = (
   paths: Readonly<Record<string, PathLike>>,
 ): Effect.Effect<Executables, HandshakeError> =>
@@ -34,7 +34,7 @@ const readExecutable = Effect.fnUntraced(function* (
   return bytes;
 });
 
-/** For which machine a program is, by its header: elf(5). */
+/** Returns the machine of a program by its header: elf(5). */
 const machineOf = (program: Buffer): string | undefined => {
   if (program.length < 64 || program.toString("latin1", 0, 4) !== "\x7fELF") return undefined;
   const machine = program.readUInt16LE(18);

@@ -50,16 +50,16 @@ import {
 export interface PersistentTaskOptions {
   /** How long to wait for the process, which serves one controller at a time. Default 10 seconds. */
   readonly timeout?: Duration.Input;
-  /** Whether calls and memory go through memory that both sides share, where they can. Default true. */
+  /** Whether calls and memory use shared memory, if that is possible. Default true. */
   readonly sharedMemory?: boolean;
 }
 
 export interface StartOptions extends PersistentTaskOptions, Stdio {
-  /** The executable `rsyscall-task`, where the parent sees it. Default: the one of this package. */
+  /** The path of `rsyscall-task` as the parent sees it. Default: the one of this package. */
   readonly executable?: PathLike;
   /**
-   * How long the process waits for a client that has connected, and for its answer to the hello. No other client
-   * is served meanwhile. Default 10 seconds.
+   * How long the process waits for a connected client to take the hello, and then for its answer. It serves no other
+   * client meanwhile. Default 10 seconds.
    */
   readonly patience?: Duration.Input;
   /** The process's stdout and stderr. Default: /dev/null. */
@@ -67,19 +67,19 @@ export interface StartOptions extends PersistentTaskOptions, Stdio {
   readonly stderr?: FileDescriptor;
 }
 
-/** What a task is made of. */
+/** The fields of a task. */
 interface Fields {
   readonly thread: Thread;
   readonly ended: () => Effect.Effect<void>;
   readonly path: Path;
   readonly parent: Thread;
-  /** Identifies its socket; undefined if something else is at the path by now. */
+  /** Identifies its socket; undefined if another file is at the path by now. */
   readonly own: Stat | undefined;
 }
 
 /**
- * A process that outlives its controller. Another one connects to it later, by a Unix socket that has a path,
- * and finds what is open in it and which children it has. It serves one controller at a time.
+ * A process that outlives its controller. A later controller connects to it through a Unix socket with a path,
+ * and can list its open descriptors and its children. It serves one controller at a time.
  *
  * @example
  * ```ts
@@ -114,16 +114,16 @@ import { Effect } from "effect";
  * ```
  */
 export class PersistentTask {
-  /** The process. It ignores SIGPIPE, which its children do not. Its stdin is /dev/null. */
+  /** The process. It ignores SIGPIPE, but its children do not. Its stdin is /dev/null. */
   readonly thread: Thread;
   /** The path of its socket, as the parent sees it. */
   readonly path: Path;
-  /** It as a child of the parent, if this controller has started it. */
+  /** The process as a child of the parent, if this controller has started it. */
   readonly process: ChildProcess | undefined;
   readonly #ended: Effect.Effect<void>;
   readonly #parent: Thread;
   readonly #own: Stat | undefined;
-  /** If this controller has started it. */
+  /** Set if this controller has started the process. */
   readonly #launched: { readonly server: LaunchedServer; readonly life: Life } | undefined;
 
   private constructor(
@@ -141,10 +141,10 @@ export class PersistentTask {
 
   /**
    * Starts a process that listens on a path, and connects to it. Until `keep`, it ends with the scope, with
-   * the parent, and with this controller. PathTaken if there is something at the path,
-   * unless it is what such a process has left that was killed.
+   * the parent, and with this controller. PathTaken if a file is at the path, unless it is the socket of such a
+   * process that was killed.
    *
-   * @param parent whose child it is, and which sees the path
+   * @param parent the parent of the process; the path is one of its file system
    */
   static make(
     parent: Thread,
@@ -163,7 +163,7 @@ export class PersistentTask {
       const { socket: listening, own } = yield* listen(parent, absolute, life, patience);
       const command = Command.make(executable, "persistent");
       const server = yield* launchServer(parent, command, listening, { stdout, stderr }, life);
-      // This process has the listening socket too: so only the end of the process tells that there is no answer.
+      // The controller has the listening socket too, so a connect succeeds even if the started process has ended.
       const connected = connect(parent, absolute, options, server.process.ancestor);
       const fields = yield* Effect.raceFirst(connected, server.failed());
       yield* listening.close();
@@ -175,7 +175,7 @@ export class PersistentTask {
   /**
    * Connects to a process that listens on a path. The scope disconnects, and leaves the process as it is.
    *
-   * @param parent which sees the path, and whose user is that of the process, or root
+   * @param parent a Thread that sees the path, and whose user is that of the process, or root
    */
   static connect(
     parent: Thread,
@@ -192,7 +192,7 @@ export class PersistentTask {
     return this.#ended;
   }
 
-  /** The process stays from now on, whatever becomes of its parent, this controller and this scope. */
+  /** Keeps the process from now on, even if its parent, this controller or this scope ends. */
   keep(): Effect.Effect<void, SyscallFailure> {
     return Effect.uninterruptible(
       Effect.map(prctl.setPdeathsig(this.thread.task, 0), () => {
@@ -202,15 +202,15 @@ export class PersistentTask {
   }
 
   /**
-   * Disconnects at once, and leaves the process as it is: what the scope would have closed there stays open.
+   * Disconnects immediately, and leaves the process as it is: descriptors that the scope would have closed stay open.
    * Calls in flight fail with SyscallHangup; if the process is inside one of them, it leaves the call. Fibers that
-   * wait for a child may go on to wait until the child ends, and are not told how.
+   * wait for a child may continue to wait until the child ends, and do not get its state.
    */
   disconnect(): Effect.Effect<void> {
     return this.thread.task.sysif.close();
   }
 
-  /** Removes the socket if it is still its own, and has the process exit with status 0. */
+  /** Removes the socket if it is still that of the process, and makes the process exit with status 0. */
   end(): Effect.Effect<void, HandleFailure> {
     return Effect.gen({ self: this }, function* () {
       if (this.#own !== undefined)
@@ -226,16 +226,16 @@ export class PersistentTask {
   }
 
   /**
-   * What is open in the process, without the descriptors through which this controller reaches it, and those that
-   * are close-on-fork: they are of no use to others.
+   * Lists the open descriptors of the process, without those through which this controller reaches it and those that
+   * are close-on-fork, which no other controller can use.
    */
   descriptors(): Effect.Effect<ReadonlyArray<OpenDescriptor>, HandleFailure> {
     return openDescriptors(this.thread.task);
   }
 
   /**
-   * A handle for a descriptor that is open in the process; EBADF if it is not. No scope closes it: it stays
-   * open until `close`, for the next controller too. `reclassify` gives a handle that the scope closes.
+   * Makes a handle for an open descriptor of the process; EBADF if it is not open. No scope closes it: it stays
+   * open until `close`, also for the next controller. `reclassify` gives a handle that the scope closes.
    */
   adopt(fd: number): Effect.Effect<FileDescriptor, HandleFailure>;
   adopt<A extends FileDescriptor>(fd: number, kind: FdClass<A>): Effect.Effect<A, HandleFailure>;
@@ -249,20 +249,20 @@ export class PersistentTask {
     });
   }
 
-  /** The children of the process, those that have ended and were not waited for as well. */
+  /** Lists the children of the process, including those that have ended but were not waited for. */
   children(): Effect.Effect<ReadonlyArray<ChildDescription>, HandleFailure> {
     return childrenOf(this.thread);
   }
 
   /**
-   * A child of the process, started by this controller or an earlier one; ECHILD if it is none. The scope only
-   * forgets it: the child goes on.
+   * Makes a handle for a child of the process, started by this controller or an earlier one; ECHILD if it is not a
+   * child. The scope only forgets the child, which goes on.
    */
   adoptChild(pid: number): Effect.Effect<ChildProcess, HandleFailure, Scope.Scope> {
     const { thread } = this;
     return Effect.gen(function* () {
       const life = yield* Scope.fork(yield* Effect.scope);
-      // The number is the child's until it was waited for, and no other task waits for it.
+      // The number stays the child's until it is waited for, and no other task waits for it.
       const pidfd = yield* Scope.provide(Pidfd.make(thread.task, pid), life);
       pidfd.closeOnFork = true;
       yield* pidfd.waitid(W.EXITED | W.NOHANG | W.NOWAIT);
@@ -295,7 +295,7 @@ const connect = Effect.fnUntraced(function* (
       const before = yield* Effect.option(lstat(parent.task, path));
       const { socket, connection } = yield* dial(parent, path);
       const after = yield* Effect.option(lstat(parent.task, path));
-      // What was there before and after was there meanwhile.
+      // A file that is there before and after was there meanwhile.
       const own =
         Option.isSome(before) && Option.isSome(after) && isSame(before.value, after.value)
           ? after.value
@@ -318,10 +318,10 @@ const connect = Effect.fnUntraced(function* (
         handle.closeOnFork = true;
         return handle;
       };
-      // Where its calls go through memory, it has no use for this number, and keeps it for the next.
+      // If the calls go through shared memory, the number is unused, and reserved for the next controller.
       if (fieldsOf(thread).memory !== undefined) reserve(description.dataFd);
       for (let i = 0; i <= SPARES; i++) reserve(Fd(listeningFd + i));
-      // As for Node's own children: that this process ignores it is nothing to them.
+      // As for Node's own children: they must not inherit that the process ignores SIGPIPE.
       thread.task.programSignals.defaulted.add(SIG.PIPE);
       return {
         thread,

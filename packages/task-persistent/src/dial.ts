@@ -14,21 +14,21 @@ import type { HandshakeError, OpenedSocket } from "@rsyscall/transport";
 import { Effect, type Scope } from "effect";
 import { PersistentTaskError, type PersistentTaskErrorReason } from "./errors.ts";
 
-/** Makes an error of the way to a task. */
+/** Makes an error of the connection to a task. */
 export const failure =
   (path: Path, reason: PersistentTaskErrorReason, problem: string) => (cause: unknown) =>
     new PersistentTaskError({ reason, path: path.text, problem, cause });
 
 /**
- * Connects a Thread to a socket. The connected socket is in the access task where descriptors get there:
- * nothing then goes through the Thread, and memory can be shared. Else it is in the Thread itself.
+ * Connects a Thread to a socket. If descriptors can be passed, the connected socket is then in the access task:
+ * nothing goes through the Thread, and memory can be shared. Otherwise the socket is in the Thread itself.
  */
 export const dial = Effect.fnUntraced(function* (
   parent: Thread,
   path: Path,
 ): Effect.fn.Return<Omit<OpenedSocket, "far">, HandleFailure | PersistentTaskError, Scope.Scope> {
   const { task, connection } = parent;
-  // A queue that is full is an error, and nothing to wait for in the kernel.
+  // Non-blocking, so that a full queue is an error instead of a wait in the kernel.
   const socket = yield* Socket.make(task, AF.UNIX, SOCK.STREAM | SOCK.NONBLOCK);
   socket.closeOnFork = true;
   yield* Effect.mapError(connectUnix(socket, path), dialError(path));
@@ -45,7 +45,7 @@ export const dial = Effect.fnUntraced(function* (
   };
 });
 
-/** What the Thread has handed over, if it is what it has connected: the Thread may lie. */
+/** Checks the socket that the Thread has passed: the Thread may lie. */
 const passed = Effect.fnUntraced(function* (
   passing: Effect.Effect<ReadonlyArray<FileDescriptor>, HandleFailure, Scope.Scope>,
 ): Effect.fn.Return<Socket, HandleFailure, Scope.Scope> {
@@ -84,7 +84,7 @@ const dialError =
     }
   };
 
-/** The error of a handshake that has failed. */
+/** Makes the error of a failed handshake. */
 export const handshakeError =
   (path: Path) =>
   (cause: HandshakeError): PersistentTaskError => {

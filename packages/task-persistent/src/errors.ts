@@ -1,6 +1,6 @@
 import { printable, TaggedError } from "@rsyscall/near";
 
-/** Why there is no way to a persistent task. */
+/** The reason why a persistent task cannot be reached. */
 export type PersistentTaskErrorReason =
   | "NobodyListens"
   | "Busy"
@@ -9,7 +9,7 @@ export type PersistentTaskErrorReason =
   | "NotPersistent"
   | "PathTaken";
 
-/** A persistent task could not be started at a path, or not be reached there. */
+/** A persistent task could not be started at a path, or could not be reached there. */
 export class PersistentTaskError extends TaggedError("PersistentTaskError")<{
   readonly reason: PersistentTaskErrorReason;
   /** The path of the socket. */

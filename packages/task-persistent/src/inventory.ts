@@ -6,27 +6,27 @@ import { Effect } from "effect";
 /** A descriptor that is open in a process. */
 export interface OpenDescriptor {
   readonly fd: Fd;
-  /** What it is, as /proc shows it: a path, `pipe:[12345]`, `anon_inode:[eventpoll]`. */
+  /** Its target in /proc: a path, `pipe:[12345]`, `anon_inode:[eventpoll]`. */
   readonly target: Path;
 }
 
 /** A child of a process. */
 export interface ChildDescription {
   readonly pid: Pid;
-  /** Its arguments, as ps(1) shows them; the name of the program in brackets where there are none. */
+  /** Its arguments, as ps(1) shows them; the name of the program in brackets if there are none. */
   readonly command: string;
   /** Whether it has ended. Its status is kept until it is waited for. */
   readonly hasEnded: boolean;
 }
 
-/** Calls of one listing that are in flight together. */
+/** The maximum number of calls of one listing that are in flight together. */
 const AT_ONCE = 32;
 
 const skipMissing = catchErrno(["ENOENT", "ESRCH"], () => Effect.succeed(undefined));
 
 const isKnown = <A>(value: A | undefined): value is A => value !== undefined;
 
-/** The descriptors of a task's process, but for those that are private. */
+/** Lists the descriptors of a task's process, except for private ones. */
 export const openDescriptors = (
   task: Task,
 ): Effect.Effect<ReadonlyArray<OpenDescriptor>, HandleFailure> =>
@@ -50,7 +50,7 @@ export const openDescriptors = (
 const text = (thread: Thread, path: string): Effect.Effect<string, HandleFailure> =>
   Effect.map(thread.slurp(path), (bytes) => new TextDecoder().decode(bytes));
 
-/** The children of all threads of a Thread's process. */
+/** Lists the children of all threads of a Thread's process. */
 export const childrenOf = Effect.fnUntraced(function* (
   thread: Thread,
 ): Effect.fn.Return<ReadonlyArray<ChildDescription>, HandleFailure> {
@@ -71,16 +71,16 @@ export const childrenOf = Effect.fnUntraced(function* (
   return children.filter(isKnown);
 });
 
-/** A line `NAME:\t...` of proc_pid_status(5). */
+/** Returns the value of a line `NAME:\t...` of proc_pid_status(5). */
 const field = (status: string, name: string): string | undefined =>
   new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1];
 
-/** The numbers of a process, in the namespace of /proc and in those below, down to its own. */
+/** Returns the numbers of a process, from the namespace of /proc down to its own. */
 const numbers = (status: string): ReadonlyArray<number> =>
   (field(status, "NSpid") ?? "").match(/\d+/g)?.map(Number) ?? [];
 
 /**
- * @param number as /proc numbers processes, which may be of another namespace than the Thread's
+ * @param number the number in /proc, whose pid namespace may not be the Thread's
  */
 const describe = (thread: Thread, number: number): Effect.Effect<ChildDescription, HandleFailure> =>
   Effect.map(

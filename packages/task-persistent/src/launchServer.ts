@@ -7,28 +7,28 @@ import { Duration, Effect, Exit, Scope } from "effect";
 import { failure } from "./dial.ts";
 import type { PersistentTaskError } from "./errors.ts";
 
-/** Controllers that may wait for their turn. */
+/** The number of controllers that may wait for their turn. */
 const BACKLOG = 16;
 
-/** Whether a process stays when its scope closes. */
+/** Whether a process is kept when its scope closes. */
 export interface Life {
   isKept: boolean;
 }
 
-/** A process that was started to listen. */
+/** A started process that listens. */
 export interface LaunchedServer {
   readonly process: ChildProcess;
-  /** Fails when the process ends: then there is no answer. */
+  /** Fails when the process ends: then it will not answer. */
   readonly failed: () => Effect.Effect<never, HandleFailure | LaunchError>;
-  /** Once it runs. */
+  /** Completes once the process runs. */
   readonly started: () => Effect.Effect<void>;
-  /** Once it was waited for. */
+  /** To be called once the process was waited for. */
   readonly forget: () => Effect.Effect<void>;
 }
 
 /**
- * Listens on a path that only this user and root can connect to. What a process that has ended has left there is
- * replaced, and the scope removes what is still its own.
+ * Listens on a path to which only this user and root can connect. It replaces the socket of a process that has ended.
+ * The scope removes the socket if it is still the same file.
  */
 export const listen = (
   parent: Thread,
@@ -51,7 +51,7 @@ export const listen = (
     ),
   );
 
-/** SO_RCVTIMEO of socket(7), from which the process takes how long it waits for a client. */
+/** Sets SO_RCVTIMEO of socket(7), from which the process takes how long it waits for a client. */
 const setReceiveTimeout = (socket: Socket, milliseconds: number) => {
   const micros = BigInt(Math.ceil(Math.max(milliseconds, 1) * 1000));
   const time = new BigInt64Array([micros / 1_000_000n, micros % 1_000_000n]);
@@ -69,8 +69,8 @@ export interface Stdio {
 }
 
 /**
- * Starts the process that serves a socket. The scope kills it, unless it is kept; and so does the kernel when
- * its parent ends, as long as it has not been told otherwise. It is watched as long as its parent is there.
+ * Starts the process that serves a socket. Unless it is kept, the scope kills it, and so does the kernel when its
+ * parent ends. It is watched while its parent exists.
  */
 export const launchServer = (
   parent: Thread,
@@ -87,7 +87,7 @@ export const launchServer = (
       const envp = yield* parent.environ.withUpdates(command.envUpdates);
       const cloned = yield* Effect.scoped(
         Effect.gen(function* () {
-          // What the controller has may be a terminal, or a pipe for whose end a program waits.
+          // The controller's stdio may be a terminal, or a pipe whose end a program waits for.
           const nowhere = yield* parent.open("/dev/null", O.RDWR);
           const options = {
             path: command.executable,
@@ -104,7 +104,7 @@ export const launchServer = (
         }),
       );
       const { pidfd } = cloned;
-      // It lies on the stack, which goes with the child.
+      // The outcome lies on the child's stack, which is freed with the child.
       const failure = once(cloned.failure());
       yield* Scope.addFinalizer(scope, cloned.freeStack());
       const process = yield* ChildProcess.watch(

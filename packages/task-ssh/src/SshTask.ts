@@ -8,25 +8,25 @@ import { type SshError, sshError } from "./errors.ts";
 export interface SshTaskOptions extends CommandTaskOptions {
   /** Options of ssh(1), as on its command line: `["-p", "2222", "-o", "ProxyJump=bastion"]`. Default: none. */
   readonly options?: ReadonlyArray<string>;
-  /** The ssh client. Default: the `ssh` that is found in the PATH of the Thread. */
+  /** The ssh client. Default: `ssh` in the PATH of the Thread. */
   readonly ssh?: Command;
   /**
    * Whether ssh may ask for passwords and for host keys, on the terminal or through SSH_ASKPASS. Default false.
-   * A user who is asked needs time: see `timeout`. The ssh processes for hosts on the way ask as they are configured.
+   * The user needs time to answer: see `timeout`. The ssh processes for jump hosts ask as they are configured.
    */
   readonly asks?: boolean;
   /**
-   * The host is asked for a sign of life so often, and given up when it has missed three: then the Thread
-   * ends. Whole seconds, rounded up; 0 leaves it to ssh's configuration, and a master that is there keeps to
-   * its own. Default 15 seconds.
+   * The interval of ssh's keep-alive messages. When three are not answered, the Thread ends. In whole seconds,
+   * rounded up; 0 leaves it to ssh's configuration. An existing ssh master uses its own interval. Default 15
+   * seconds.
    */
   readonly keepAlive?: Duration.Input;
 }
 
 /**
- * A process on another host, over the user's own OpenSSH: its configuration, keys, agent and jump hosts.
- * There is one ssh process, and whatever else is opened goes through it: for more Threads on the host,
- * `fork` this one. Nothing has to be installed there, and nothing stays.
+ * A process on another host, over the user's own OpenSSH, with its configuration, keys, agent and jump hosts.
+ * There is one ssh process, and all channels go through it: for more Threads on the host, `fork` this one.
+ * Nothing has to be installed on the host, and nothing stays there.
  *
  * @example
  * ```ts
@@ -44,9 +44,9 @@ export interface SshTaskOptions extends CommandTaskOptions {
  */
 export class SshTask extends LaunchedTask {
   /**
-   * Runs ssh in a child of a Thread, and takes over the process that it leads to. The scope ends both.
+   * Runs ssh in a child of a Thread, and takes over the process to which it leads. The scope ends both.
    *
-   * @param destination as ssh takes it: `host`, `user@host`, `ssh://user@host:port`
+   * @param destination the destination argument of ssh: `host`, `user@host`, `ssh://user@host:port`
    */
   static make(
     parent: Thread,
@@ -62,7 +62,7 @@ export class SshTask extends LaunchedTask {
       const client = ssh.args(...sshOptions(options), "--", destination);
       const task = yield* CommandTask.make(
         parent,
-        // ssh joins its words, and gives them to the login shell of the user there.
+        // ssh joins its words, and the remote user's login shell parses them.
         (...words) => client.args(Command.make(...words).toShell()),
         options,
       ).pipe(
@@ -75,7 +75,7 @@ export class SshTask extends LaunchedTask {
   }
 }
 
-/** Of two values for an option, ssh takes the first: so the user's own come before ours. */
+/** Returns the options of ssh. The caller's come first, because ssh takes the first value of an option. */
 const sshOptions = ({
   options = [],
   asks = false,
@@ -84,11 +84,11 @@ const sshOptions = ({
   const interval = Math.ceil(Duration.toSeconds(Duration.fromInputUnsafe(keepAlive)));
   return [
     ...options,
-    // Bytes go through, and not a terminal's idea of them.
+    // No terminal, which would change bytes.
     "-T",
-    // This process is ours alone; a master that is there already may be used.
+    // This ssh does not become a master, but may use an existing one.
     ...["-o", "ControlMaster=no"],
-    // Nothing else in the user's configuration shall begin with us, and fail if it has begun before.
+    // No forwardings of the user's configuration, which would fail if another ssh has them already.
     ...["-o", "ClearAllForwardings=yes"],
     ...["-o", "RemoteCommand=none"],
     ...(asks ? [] : ["-o", "BatchMode=yes"]),

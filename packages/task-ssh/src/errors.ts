@@ -1,25 +1,25 @@
 import { printable, printableLines, TaggedError } from "@rsyscall/near";
 import type { LaunchError } from "@rsyscall/transport";
 
-/** Characters of ssh's stderr that a message has: the last ones, where the reason is. */
+/** The number of characters of ssh's stderr in a message: the last ones, which have the reason. */
 const SAID = 4096;
 
-/** What kept ssh(1) from getting to a host. */
+/** The reason why ssh(1) could not reach a host. */
 export type SshProblem =
-  /** The host's key is not known, or is another one than is known. */
+  /** The host's key is unknown, or has changed. */
   | "HostKey"
-  /** The host does not accept our credentials. */
+  /** The host does not accept the user's credentials. */
   | "Authentication"
   /** Its name has no address. */
   | "UnknownHost"
-  /** Nothing answers at its address, or nothing that speaks ssh. */
+  /** No server answers at its address, or not one that speaks ssh. */
   | "Unreachable";
 
-/** ssh(1) has not got to a host. The message is its own, escaped: what a host says before it is known is in it. */
+/** ssh(1) could not reach a host. Its message is escaped, because it may contain text of an unverified host. */
 export class SshError extends TaggedError("SshError")<{
   readonly destination: string;
   readonly reason: SshProblem;
-  /** What ssh has written to stderr, as it came. */
+  /** The stderr of ssh, unchanged. */
   readonly stderr: string;
   readonly cause: LaunchError;
 }> {
@@ -28,7 +28,7 @@ export class SshError extends TaggedError("SshError")<{
   }
 }
 
-/** As ssh(1) says it, in any of its versions: it has one exit status for all of them. */
+/** The messages of ssh(1), in all of its versions. It has only one exit status for all of these problems. */
 const patterns: ReadonlyArray<readonly [SshProblem, RegExp]> = [
   ["HostKey", /Host key verification failed|host key is known for|IDENTIFICATION HAS CHANGED/],
   ["Authentication", /Permission denied \(|Too many authentication failures/],
@@ -39,10 +39,10 @@ const patterns: ReadonlyArray<readonly [SshProblem, RegExp]> = [
   ],
 ];
 
-/** The exit status of ssh(1) for its own failures; any other is that of the command. */
+/** The exit status of ssh(1) for its own failures; any other status is that of the command. */
 const FAILED = /exited with status 255$/;
 
-/** The error of ssh(1) behind a launch that has failed, if there is one. */
+/** Returns the error of ssh(1) that made a launch fail, if there is one. */
 export const sshError = (destination: string, error: LaunchError): SshError | LaunchError => {
   if (!FAILED.test(error.problem)) return error;
   const found = patterns.find(([, pattern]) => pattern.test(error.stderr));

@@ -15,22 +15,22 @@ import {
 import { type Duration, Effect, type Scope } from "effect";
 
 export interface StdinTaskOptions {
-  /** How long the command may take until the task answers. Default 10 seconds; more where it asks for a password. */
+  /** How long to wait until the task answers. Default 10 seconds; too short if the command asks for a password. */
   readonly timeout?: Duration.Input;
-  /** Whether calls and memory go through memory that both sides share, where they can. Default true. */
+  /** Whether calls and memory use shared memory, if that is possible. Default true. */
   readonly sharedMemory?: boolean;
-  /** The executable `rsyscall-task`, where the command sees it. Default: the one of this package. */
+  /** The path of `rsyscall-task` as the command sees it. Default: the one of this package. */
   readonly executable?: PathLike;
   /**
-   * Gets what is written to stderr, as it comes: by the command, by the process, and by all that it runs and
-   * gives no other. It is called in the event loop, and must not throw. Default: all but the end is lost.
+   * Gets the bytes of stderr as they arrive: from the command, the process, and the programs that it runs without
+   * another stderr. It is called in the event loop, and must not throw. Default: only the end of the output is kept.
    */
   readonly onStderr?: (bytes: Uint8Array) => void;
 }
 
 /**
- * A process behind a command that keeps nothing but its stdin: sudo(8), setpriv(1), unshare(1), chroot(1),
- * `env -i`. Its stdin is a Unix socket that carries all the rest; stdout is the Thread's own.
+ * A process behind a command that may close all descriptors but stdin: sudo(8), setpriv(1), unshare(1), chroot(1),
+ * `env -i`. Its stdin is a Unix socket that carries everything else; its stdout is that of the Thread.
  *
  * @example
  * ```ts
@@ -50,9 +50,9 @@ export interface StdinTaskOptions {
  */
 export class StdinTask extends LaunchedTask {
   /**
-   * Runs a command in a child of a Thread, and takes over the process that it leads to. The scope ends both.
+   * Runs a command in a child of a Thread, and takes over the process to which it leads. The scope ends both.
    *
-   * @param command makes it of the words that it has to execute
+   * @param command makes the command from the words that it must execute
    */
   static make(
     parent: Thread,
@@ -86,14 +86,14 @@ export class StdinTask extends LaunchedTask {
         ),
       );
       yield* Effect.addFinalizer(() =>
-        // If it has become another program, that does not hear that we hang up.
+        // If the process has executed another program, that program does not see the hang-up.
         bootstrapped.hasEnded()
           ? Effect.void
           : launched.letEnd(bootstrapped.thread.task.sysif.close()),
       );
       return new StdinTask(bootstrapped, launched);
     });
-    // A command that leads nowhere may never end by itself.
+    // If the command does not lead to a task, it may never end by itself.
     return allOrNothing(acquire);
   }
 }

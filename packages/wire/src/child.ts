@@ -10,11 +10,11 @@ export type FdRange = ValueOf<typeof FdRange>;
 /** See {@link FdRange}. */
 export const FdRange = struct("struct rsyscall_fd_range", { first: Uint32, last: Uint32 });
 
-/** `struct rsyscall_child`: what a child is told, and what became of it. */
+/** `struct rsyscall_child`: the parameters of a child, and its outcome. */
 export const Child = struct("struct rsyscall_child", {
   /** The stream socket on which it serves; -1: none. */
   fd: Int32,
-  /** What getppid(2) must say; 0: not checked. */
+  /** The pid that getppid(2) must return; 0: not checked. */
   parent: Int32,
   /** The signal that it gets when its parent dies; 0: none. */
   deathSignal: Uint32,
@@ -38,7 +38,7 @@ export const Child = struct("struct rsyscall_child", {
   ring: Int64,
 });
 
-/** The last part of what became of a child: `failed` and `result` of `Child`, which lie side by side. */
+/** The outcome of a child: `failed` and `result` of `Child`, which are adjacent. */
 export const ChildOutcome = struct(
   "failed, result of struct rsyscall_child",
   { failed: Uint32, result: Int64 },

@@ -20,19 +20,19 @@ export const OpenPayload = struct("struct open_payload", { first: Uint32, count:
 /** Bytes of a frame before its payload. */
 export const FRAME_HEADER_SIZE = FrameHeader.size;
 
-/** Bytes that one frame of DATA has at most. */
+/** The maximum number of bytes of a DATA frame. */
 export const PAYLOAD_AT_MOST = 65536;
 
 /** Bytes of a channel that each side may send before it gets credit. */
 export const WINDOW = 1024 * 1024;
 
-/** Channels that one OPEN opens at most. */
+/** The maximum number of channels of one OPEN. */
 export const CHANNELS_AT_MOST = 32;
 
-/** Bytes of the message of an OPEN, which has at least one. */
+/** The maximum number of bytes of the message of an OPEN; the minimum is 1. */
 export const MESSAGE_AT_MOST = 4096;
 
-/** Bytes of a frame at most, unless it is DATA. */
+/** The maximum number of bytes of a frame that is not DATA. */
 export const FRAME_AT_MOST = FRAME_HEADER_SIZE + OpenPayload.size + MESSAGE_AT_MOST;
 
 export const putHeader = (
@@ -46,7 +46,7 @@ export const putHeader = (
   view.setUint32(at + FrameHeader.offsets.word, ((type << TYPE_SHIFT) | size) >>> 0, true);
 };
 
-/** A frame with 32-bit numbers in it, and perhaps a message. */
+/** Makes a frame of 32-bit numbers, and perhaps a message. */
 export const frameOf = (
   channel: number,
   type: number,
@@ -63,7 +63,7 @@ export const frameOf = (
   return bytes;
 };
 
-/** What is wrong with a frame of this type and size when it comes from the far side, if anything is. */
+/** Says what is wrong with a frame of this type and size from the far side; undefined if nothing is. */
 export const whatIsWrong = (type: number, size: number): string | undefined => {
   const fits =
     type === FRAME.DATA

@@ -1,7 +1,7 @@
 import { arrayOf, Int32, struct, Uint32, Uint64, type ValueOf } from "@rsyscall/abi";
 
 /*
- * What a process says of itself: struct rsyscall_hello of stub-c/include/rsyscall/protocol.h, docs/protocol.md.
+ * How a process introduces itself: struct rsyscall_hello of stub-c/include/rsyscall/protocol.h, docs/protocol.md.
  */
 
 /** The first bytes of a hello, and of a welcome. */
@@ -10,7 +10,7 @@ export const MAGIC = "rsyscall";
 /** The version of the protocol. */
 export const VERSION = 1;
 
-/** `enum rsyscall_namespace`: the places of `namespaces` in the hello. */
+/** `enum rsyscall_namespace`: the indexes of `namespaces` in the hello. */
 export const NS = {
   CGROUP: 0,
   IPC: 1,
@@ -26,7 +26,7 @@ export const NS = {
 /** `fdCount` of a process that cannot see /proc/self/fd. */
 export const FDS_UNKNOWN = 0xffff_ffff;
 
-/** Numbers behind that of its listening socket which a process that stays keeps for its next handshake. */
+/** The numbers after its listening socket that a persistent process keeps free for its next handshake. */
 export const SPARES = 5;
 
 /**
@@ -42,7 +42,7 @@ export const Hello = struct("struct rsyscall_hello", {
   version: Uint32,
   /** e_machine of elf(5). */
   machine: Uint32,
-  /** Of this structure, in bytes. */
+  /** The size of this structure, in bytes. */
   size: Uint32,
   argc: Uint32,
   envc: Uint32,
@@ -70,7 +70,7 @@ export const Hello = struct("struct rsyscall_hello", {
   ignored: Uint64,
 });
 
-/** The fields that every version has, without what follows them: `Hello` up to `argc`. */
+/** The fields that every version has: `Hello` up to `argc`. */
 export const HelloPrefix = struct(
   "struct rsyscall_hello (prefix)",
   { magic: Uint64, version: Uint32, machine: Uint32, size: Uint32 },

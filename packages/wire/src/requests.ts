@@ -17,7 +17,7 @@ export const REQUEST_SIZE = Request.size;
 /** Bytes of a result. */
 export const RESULT_SIZE = 8;
 
-/** A flag: the call returns at once, whatever happens, so results that are ready may wait for it. */
+/** A flag: the call always returns immediately, so results that are ready may wait for it. */
 export const REQUEST_PROMPT = 1;
 
 /** Numbers from here on are operations of the server, not system calls. */
@@ -30,10 +30,10 @@ export const OP_RECV_ALL = 0x7fff0001;
 export const OP_CLONE = 0x7fff0002;
 /** memcpy(3) in the task, (to, from, length). */
 export const OP_COPY = 0x7fff0003;
-/** epoll_wait(2) that lets other requests pass, (epoll fd, maximum of events). */
+/** epoll_wait(2) that does not delay other requests, (epoll fd, maximum of events). */
 export const OP_EPOLL_WAIT = 0x7fff0004;
 
-/** The maximum of events that one OP_EPOLL_WAIT gives, whatever it asks for. */
+/** The maximum number of events that one OP_EPOLL_WAIT gives, even if it asks for more. */
 export const EVENTS_AT_MOST = 64;
 
 /** A 64-bit word of the kernel: a number where that is exact. */

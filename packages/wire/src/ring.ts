@@ -4,10 +4,10 @@ import { arrayOf, BigInt64, Int32, reserved, struct, Uint32 } from "@rsyscall/ab
  * System calls through shared memory: stub-c/include/rsyscall/ring.h, docs/protocol.md.
  */
 
-/** Slots of a ring, and so calls that are in it at a time. */
+/** Slots of a ring: the maximum number of calls that are in it at a time. */
 export const RING_SLOTS = 63;
 
-/** Calls are numbered from 0 to this, and then from 0 again: whole rounds of the slots. */
+/** Call numbers are modulo this number, a multiple of the slots. */
 export const RING_CALLS = RING_SLOTS * 2 ** 24;
 
 /** A bit of a slot's number: REQUEST_PROMPT of the call. */
@@ -21,7 +21,7 @@ export const Slot = struct("struct rsyscall_slot", {
   result: BigInt64,
 });
 
-/** `struct rsyscall_ring`: a page. All of it is zeros at first. */
+/** `struct rsyscall_ring`: a page. It is all zeros at first. */
 export const Ring = struct("struct rsyscall_ring", {
   serverSleeps: Uint32,
   clientSleeps: Uint32,

@@ -21,5 +21,5 @@ export const ACCEPTED = 0;
 /** A status: the text says why. */
 export const REFUSED = 1;
 
-/** A flag: the requests come through the ring of the arena, and there is no data socket. */
+/** A flag: the requests will come through the ring of the arena, and there is no data socket. */
 export const RING = 1;

@@ -5,14 +5,14 @@ import { Attempts } from "./Attempts.ts";
 import { KeptBytes } from "./KeptBytes.ts";
 import type { NonblockingCalls } from "./NonblockingCalls.ts";
 
-/** What the operations of an `AsyncFileDescriptor` are made of. */
+/** The parts of an `AsyncFileDescriptor` that its operations use. */
 export class AsyncParts<out A extends FileDescriptor> {
   readonly handle: A;
   readonly calls: NonblockingCalls;
   readonly attempts: Attempts;
-  /** Of the registration, and of what is kept. */
+  /** The scope of the registration and of the kept results. */
   readonly scope: Scope.Closeable;
-  /** What was read for fibers that were interrupted. */
+  /** Bytes that were read for fibers that were interrupted. */
   readonly bytes = new KeptBytes();
 
   constructor(handle: A, readiness: Readiness, calls: NonblockingCalls, scope: Scope.Closeable) {
@@ -22,7 +22,7 @@ export class AsyncParts<out A extends FileDescriptor> {
     this.scope = scope;
   }
 
-  /** Takes a descriptor over: the scope of this one closes it, and that for which it was made does not. */
+  /** Takes over a descriptor: this scope closes it from now on, instead of the scope in which it was made. */
   own<F extends FileDescriptor>(fd: F): Effect.Effect<F, BorrowFailure> {
     return Scope.provide(fd.move(this.handle.task), this.scope);
   }

@@ -13,11 +13,11 @@ import type { AsyncParts } from "./AsyncParts.ts";
 import { readOnce } from "./asyncReads.ts";
 import type { Kept } from "./Kept.ts";
 
-/** What only sockets can do: see the methods of the same names of `AsyncFileDescriptor`. */
+/** The operations of sockets: see the methods of the same names of `AsyncFileDescriptor`. */
 export class AsyncSocket {
   /** Connections that were accepted for fibers that were interrupted. */
   readonly #connections: Array<Socket> = [];
-  /** Whether the kernel is connecting the socket because we have asked it to. */
+  /** Whether a connect of this object is in progress in the kernel. */
   #isConnecting = false;
 
   accept(
@@ -53,8 +53,7 @@ export class AsyncSocket {
         this.#isConnecting = isConnecting;
       });
     return Effect.uninterruptibleMask((restore) => {
-      // An event may be of what the socket was before. The kernel says what became of an attempt when it is
-      // asked again.
+      // An event may be from before the attempt. Another connect(2) gives the result of the attempt.
       const attempt: Effect.Effect<void, IoFailure> = Effect.suspend(() => {
         const edges = attempts.readiness.edges(EPOLL.OUT);
         return Effect.matchEffect(handle.connect(address), {

@@ -5,11 +5,11 @@ import type { Readiness, WaitableEvent } from "../Readiness.ts";
 import type { Kept } from "./Kept.ts";
 import { type Restore, Turns } from "./Turns.ts";
 
-/** Repeats operations on a descriptor that do not wait, and waits for its events in between. */
+/** Repeats non-blocking operations on a descriptor, and waits for its events in between. */
 export class Attempts {
   readonly #handle: FileDescriptor;
   readonly readiness: Readiness;
-  /** Of the fibers that take something from the descriptor. */
+  /** The turns of the fibers that take something from the descriptor. */
   readonly turns = new Turns();
 
   readonly #wait: (event: WaitableEvent) => Effect.Effect<void>;
@@ -26,9 +26,9 @@ export class Attempts {
   }
 
   /**
-   * Repeats an operation until it does not answer EAGAIN, waiting for the event in between, and makes
-   * something of its result. Only the waits are interruptible. A short read is no reason to wait: a terminal
-   * gives a line, and a packet socket a packet, however many more there are.
+   * Repeats an operation until it does not give EAGAIN, waiting for the event in between, and converts its result.
+   * Only the waits are interruptible. A short read does not mean that there is nothing more: a terminal gives one
+   * line, and a packet socket one packet.
    */
   retry<B, C, E, R>(
     event: WaitableEvent,
@@ -49,7 +49,7 @@ export class Attempts {
       : Effect.andThen(restore(this.#wait(event)), attempt);
   }
 
-  /** `retry`, for what takes nothing away: an interruption loses no more than the result. */
+  /** As `retry`, for an operation that consumes nothing: an interruption loses only the result. */
   await<B, E, R>(
     event: WaitableEvent,
     operation: Effect.Effect<B | "EAGAIN", E, R>,
@@ -57,7 +57,7 @@ export class Attempts {
     return Effect.uninterruptibleMask((restore) => this.retry(event, operation, restore, identity));
   }
 
-  /** Waits for an event, after an EAGAIN of a call that was made when there were so many edges. */
+  /** Waits for an event after the EAGAIN of a call that was made when there were `edges` edges. */
   waitAfter(
     event: WaitableEvent,
     edges: number,
@@ -71,12 +71,11 @@ export class Attempts {
   }
 
   /**
-   * `retry`, for a call that takes something from the descriptor. What it brings for a fiber that was
-   * interrupted meanwhile is kept; so that it comes before what calls behind it bring, one fiber at a time
-   * takes.
+   * As `retry`, for a call that consumes something from the descriptor. If the fiber was interrupted meanwhile, the
+   * result is kept. Only one fiber at a time makes such a call, so that a kept result comes before later ones.
    *
-   * @param use makes something of the result before the fiber can be interrupted. If undefined, the fiber gets the
-   *   result itself, or it is kept.
+   * @param use converts the result before the fiber can be interrupted. If undefined, the fiber gets the result
+   *   itself, or it is kept.
    */
   take<B, C, E, R>(
     kept: Kept<B, E, R>,

@@ -1,10 +1,10 @@
 import type { Effect } from "effect";
 
-/** What calls have brought for fibers that were interrupted meanwhile: the next fiber that asks gets it. */
+/** Results of calls whose fibers were interrupted meanwhile: the next fiber that asks gets them. */
 export interface Kept<B, E = never, R = never> {
   readonly isEmpty: boolean;
-  /** The next, or as much of it as fits. There must be something. */
+  /** Takes the next result, or as much of it as fits. There must be one. */
   readonly take: (size: number) => Effect.Effect<B, E, R>;
-  /** Makes something the next. */
+  /** Puts a result back as the next one. */
   readonly putBack: (result: B) => Effect.Effect<void, E>;
 }

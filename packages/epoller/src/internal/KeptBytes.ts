@@ -2,7 +2,7 @@ import type { Received } from "@rsyscall/handle";
 import { Effect } from "effect";
 import type { Kept } from "./Kept.ts";
 
-/** Bytes of a stream that are kept, and descriptors that came with the first of some. */
+/** Kept bytes of a stream, in parts. Descriptors may have come with the first byte of a part. */
 export class KeptBytes implements Kept<Uint8Array> {
   readonly #parts: Array<Received> = [];
 
@@ -10,12 +10,12 @@ export class KeptBytes implements Kept<Uint8Array> {
     return this.#parts.length === 0;
   }
 
-  /** The next bytes, which stay. */
+  /** Returns the next bytes without removing them. */
   peek(size: number): Uint8Array {
     return (this.#parts[0] as Received).bytes.slice(0, size);
   }
 
-  /** The next bytes with their descriptors. The bytes that are left of that part have none. */
+  /** Takes the next bytes with their descriptors. The rest of that part has none. */
   takeReceived(size: number): Received {
     const part = this.#parts.shift() as Received;
     const { bytes } = part;

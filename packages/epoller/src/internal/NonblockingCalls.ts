@@ -4,8 +4,8 @@ import { type Address, impossible, isError, SyscallError, type Word } from "@rsy
 import { Effect } from "effect";
 
 /**
- * What is read from a socket, and written to it, by calls that can be told not to wait: a process with the same
- * open file, such as one that has passed it here, may take O_NONBLOCK away at any time.
+ * The calls that replace read(2) and write(2) on a socket, because a flag makes them non-blocking: another process
+ * with the same open file, such as the one that has passed it, may clear O_NONBLOCK at any time.
  */
 const directions = {
   read: "recvfrom",
@@ -15,27 +15,27 @@ const directions = {
   accept4: undefined,
 } as const;
 
-/** Bytes that one copying call is asked for. */
+/** The number of bytes of one copying call. */
 const COPY_SIZE = 1024 * 1024;
 
-/** Bytes that a pipe, a terminal or a stream socket that is ready takes without waiting: pipe(7). */
+/** The number of bytes that a pipe, terminal or stream socket takes without waiting when it is ready: pipe(7). */
 const PIPE_BUF = 4096;
 
 /**
- * What keeps calls from waiting. O_NONBLOCK is a flag of the open file, and so of all processes that have it:
- * left behind on the stdin of a shell, as it would be by a program that is killed, it makes the next command
- * fail with EAGAIN. So it is set on nothing that others may share.
+ * The way in which calls are made non-blocking. O_NONBLOCK is a flag of the open file, and so affects all processes
+ * that have it: if a program that is killed leaves it on the stdin of a shell, the next command fails with EAGAIN. So
+ * it is not set on an open file that other processes may share.
  *
  * - `flag`: O_NONBLOCK
- * - `dontwait`: MSG_DONTWAIT, of each call on a socket
- * - `poll`: poll(2) before each call. Between the two another process may take what was there, if it reads
- *   from the same open file; then the call waits for more.
+ * - `dontwait`: MSG_DONTWAIT in each call on a socket
+ * - `poll`: poll(2) before each call. If another process reads from the same open file between the two, the call
+ *   blocks until more arrives.
  */
 type Without = "flag" | "dontwait" | "poll";
 
 type CallName = "read" | "write" | "recvfrom" | "sendto" | "accept4";
 
-/** System calls on a descriptor that do not wait: they give "EAGAIN" instead. */
+/** Non-blocking system calls on a descriptor: they give "EAGAIN" instead of waiting. */
 export class NonblockingCalls {
   readonly #handle: FileDescriptor;
   readonly #without: Without;
@@ -50,12 +50,12 @@ export class NonblockingCalls {
     return Effect.map(withoutWaiting(handle), (without) => new NonblockingCalls(handle, without));
   }
 
-  /** Whether calls that know no flag but O_NONBLOCK do not wait either. */
+  /** Whether calls that have no flag of their own, and depend on O_NONBLOCK, do not wait either. */
   get neverWait(): boolean {
     return this.#without === "flag";
   }
 
-  /** Bytes that one copying call to this descriptor is asked for. */
+  /** The number of bytes of one copying call to this descriptor. */
   get copySize(): number {
     return this.neverWait ? COPY_SIZE : PIPE_BUF;
   }
@@ -63,7 +63,7 @@ export class NonblockingCalls {
   /**
    * Makes a call.
    *
-   * @param most what the result can be
+   * @param most the maximum result
    */
   call(
     name: CallName,

@@ -1,16 +1,16 @@
 import { Effect, type Exit } from "effect";
 
-/** Makes an effect interruptible, if it was so outside. */
+/** Makes an effect interruptible if the surrounding fiber is. */
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>;
 
-/** Lets one fiber at a time do something. */
+/** Lets one fiber at a time run an operation. */
 export class Turns {
   #isTaken = false;
   readonly #waiting = new Set<() => void>();
 
   /**
-   * Runs an operation when it is the fiber's turn, uninterruptible but for what it restores; and then `last`,
-   * before it is the turn of another fiber.
+   * Runs an operation when it is the fiber's turn, and then `last`, before another fiber gets its turn. The operation
+   * is uninterruptible except for the effects that it restores.
    */
   inTurn<A, E, R>(
     operation: (restore: Restore) => Effect.Effect<A, E, R>,
@@ -49,11 +49,11 @@ export class Turns {
     });
   });
 
-  /** The turn is over, or the fiber no longer waits for one, perhaps after it was woken: the next is woken. */
+  /** Wakes the next fiber: the turn is over, or the fiber no longer waits for one, perhaps after it was woken. */
   #leave(hadTurn: boolean): void {
     if (hadTurn) this.#isTaken = false;
     if (this.#isTaken || this.#waiting.size === 0) return;
-    // Not here: as many as wait could be done in no time, each inside the one before.
+    // Not synchronously: each waiting fiber could run inside the one before, and the stack would grow.
     queueMicrotask(() => {
       const [wake] = this.#waiting;
       if (!this.#isTaken) wake?.();

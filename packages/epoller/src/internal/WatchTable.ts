@@ -1,6 +1,6 @@
 import { IN, type InotifyEvent } from "@rsyscall/abi";
 
-/** What is told of the events of a watch, and of its end. */
+/** Gets the events of a watch, and its end. */
 export interface Listener {
   readonly tell: (event: InotifyEvent) => void;
   readonly end: () => void;
@@ -10,40 +10,40 @@ export interface Listener {
 export interface Watch {
   readonly wd: number;
   readonly listeners: Set<Listener>;
-  /** We have called inotify_rm_watch(2): its last events may still come. */
+  /** Whether inotify_rm_watch(2) was called: its last events may still come. */
   removed: boolean;
 }
 
 /**
- * Which watch a watch descriptor means. The kernel may give a number again while events of the watch
- * that had it before are still in the queue: the number means the oldest watch whose IN.IGNORED was not
+ * Maps watch descriptors to watches. The kernel may reuse a number while events of its previous watch
+ * are still in the queue: in an event, the number means the oldest watch whose IN.IGNORED was not
  * seen yet.
  */
 export class WatchTable {
   readonly #watches = new Map<number, Array<Watch>>();
-  /** How many calls of inotify_add_watch(2) are under way. */
+  /** The number of calls of inotify_add_watch(2) that are in flight. */
   #adding = 0;
-  /** Events of watches whose descriptors we have not been told yet. */
+  /** Events of watches whose descriptors are not known yet. */
   #unclaimed: Array<InotifyEvent> = [];
 
-  /** How many watches there are. */
+  /** The number of watches. */
   get size(): number {
     let size = 0;
     for (const watches of this.#watches.values()) size += watches.length;
     return size;
   }
 
-  /** Before inotify_add_watch(2): its events may overtake its result. Every call is followed by `added`. */
+  /** Must be called before inotify_add_watch(2), because events may overtake its result. Followed by `added`. */
   adding(): void {
     this.#adding++;
   }
 
-  /** After it, and after `begin` if there is a new watch. */
+  /** Must be called after inotify_add_watch(2), and after `begin` if there is a new watch. */
   added(): void {
     if (--this.#adding === 0) this.#unclaimed = [];
   }
 
-  /** A new watch. */
+  /** Adds a new watch. */
   begin(wd: number, listener: Listener): Watch {
     const watch = { wd, listeners: new Set([listener]), removed: false };
     const watches = this.#watches.get(wd);
@@ -55,7 +55,7 @@ export class WatchTable {
     return watch;
   }
 
-  /** The watch that the number means to inotify_add_watch(2) now, if it is one of ours. */
+  /** Returns the watch that has the number in the kernel now, if it is in this table. */
   current(wd: number): Watch | undefined {
     const watch = this.#watches.get(wd)?.at(-1);
     return watch?.removed ? undefined : watch;
@@ -66,7 +66,7 @@ export class WatchTable {
     return this.#watches.get(watch.wd)?.includes(watch) ?? false;
   }
 
-  /** Tells those whom the events are for. */
+  /** Passes events to their listeners. */
   dispatch(events: ReadonlyArray<InotifyEvent>): void {
     for (const event of events) {
       const watches = this.#watches.get(event.wd);
@@ -82,7 +82,7 @@ export class WatchTable {
     }
   }
 
-  /** Everybody may have missed something. What was missed of removed watches is their end. */
+  /** Tells all listeners that events were lost. The lost events of removed watches include their end. */
   #overflow(event: InotifyEvent): void {
     for (const [wd, watches] of this.#watches) {
       const left = watches.filter(({ removed }) => !removed);

@@ -12,7 +12,7 @@ import type { Restore } from "./Turns.ts";
 
 type Parts = AsyncParts<FileDescriptor>;
 
-/** splice(2) from one descriptor into another until the end: how many bytes. */
+/** splice(2) from one descriptor into another until the end. Gives the number of bytes. */
 export const spliceAll = (
   source: Parts,
   to: Parts,
@@ -32,7 +32,7 @@ export const spliceAll = (
   );
 };
 
-/** write(2) of bytes that are kept: how many. */
+/** write(2) of kept bytes. Gives the number of bytes. */
 const writeKept = (
   source: Parts,
   to: Fd,
@@ -55,7 +55,7 @@ const writeKept = (
   });
 };
 
-/** sendfile(2) from a file of the same task until its end: how many bytes. */
+/** sendfile(2) from a file of the same task until its end. Gives the number of bytes. */
 export const sendFileAll = (
   from: FileDescriptor,
   to: Parts,
@@ -70,10 +70,10 @@ export const sendFileAll = (
 };
 
 /**
- * Repeats a copying call until it copies nothing. EAGAIN does not say which of the two has to wait; and
- * when we ask, the one that had to may be ready again, and will not be told of once more.
+ * Repeats a copying call until it copies nothing. EAGAIN does not say which of the two descriptors is not ready; and
+ * when poll(2) is asked, that one may be ready again, without a further edge.
  *
- * @param from undefined where it never has to
+ * @param from the source; undefined if it is always ready
  */
 const repeat = (
   copy: Effect.Effect<number, MallocFailure | BorrowFailure>,
@@ -103,7 +103,7 @@ const repeat = (
             : waitUnlessReady(from, EPOLL.IN, inEdges),
         ),
       );
-      // Copying calls know no flag but O_NONBLOCK.
+      // Copying calls have no flag of their own; only O_NONBLOCK keeps them from waiting.
       const mayWait = !to.calls.neverWait || (from !== undefined && !from.calls.neverWait);
       return Effect.matchEffect(mayWait ? Effect.andThen(waitForBoth, copy) : copy, {
         onSuccess: (count) => (count === 0 ? Effect.succeed(copied) : copyFrom(copied + count)),

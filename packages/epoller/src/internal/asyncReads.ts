@@ -5,7 +5,7 @@ import { Effect } from "effect";
 import type { AsyncParts } from "./AsyncParts.ts";
 import type { Kept } from "./Kept.ts";
 
-/** A call that reads bytes. It has memory only while it is on its way: a fiber that waits has none. */
+/** Makes a call that reads bytes. It holds memory only while the call is in flight, not while a fiber waits. */
 export const readOnce = (
   { handle: { task }, calls }: AsyncParts<FileDescriptor>,
   name: "read" | "recvfrom",
@@ -14,7 +14,7 @@ export const readOnce = (
 ): Effect.Effect<Uint8Array | "EAGAIN", IoFailure> =>
   task.withMemory(size, 1, (address) =>
     Effect.flatMap(
-      // With MSG.TRUNC the kernel tells how long a datagram was, of which only so much is here.
+      // With MSG.TRUNC the kernel gives the length of the whole datagram, even if only a part fits.
       calls.call(name, address, size, flags, flags & MSG.TRUNC ? Number.MAX_SAFE_INTEGER : size),
       (count): Effect.Effect<Uint8Array | "EAGAIN", IoFailure> =>
         count === "EAGAIN"
@@ -25,7 +25,7 @@ export const readOnce = (
     ),
   );
 
-/** What was read into memory of the task, as what is kept of it. */
+/** Converts bytes that were read into memory of the task to bytes that are kept. */
 export const keptInto = (
   { handle, bytes }: AsyncParts<FileDescriptor>,
   address: Address,

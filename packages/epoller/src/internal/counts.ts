@@ -4,7 +4,7 @@ import { impossible, type SyscallError } from "@rsyscall/near";
 import { Effect, Stream } from "effect";
 import type { AsyncFileDescriptor } from "../AsyncFileDescriptor.ts";
 
-/** The 8 bytes that a read of an eventfd or timerfd gives, as soon as there is something to count. */
+/** Reads the 8 bytes of an eventfd or timerfd, as soon as its count is not 0. */
 export const readCount = (afd: AsyncFileDescriptor): Effect.Effect<bigint, IoFailure> =>
   Effect.flatMap(
     afd.readBytes(Uint64.size),
@@ -14,6 +14,6 @@ export const readCount = (afd: AsyncFileDescriptor): Effect.Effect<bigint, IoFai
         : Effect.fail(impossible("read", `fd ${afd.handle.near}`, `${bytes.length} of 8 bytes`)),
   );
 
-/** What `readCount` gives, again and again. Nothing is read before it is asked for. */
+/** The results of repeated `readCount`s. Nothing is read before the stream is pulled. */
 export const counts = (afd: AsyncFileDescriptor): Stream.Stream<bigint, IoFailure> =>
   Stream.fromPull(Effect.succeed(Effect.map(readCount(afd), (count) => [count] as const)));

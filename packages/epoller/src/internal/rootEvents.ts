@@ -16,9 +16,9 @@ import type { EventSource } from "./EventSource.ts";
 import type { Registrations } from "./Registrations.ts";
 
 /**
- * Events for which the task itself waits. A wait is in flight whenever events are wanted; whatever else
- * is submitted meanwhile ends it, and then there is the next one. One that is not wanted any more stays
- * until then: it costs nothing.
+ * Events for which the task itself waits. A wait is in flight whenever events are wanted. Any other operation
+ * that is submitted ends it, and then the next wait is submitted. If events are no longer wanted, the last wait
+ * stays until then, because it costs nothing.
  */
 class RootEvents implements EventSource {
   readonly #registrations: Registrations;
@@ -67,7 +67,7 @@ class RootEvents implements EventSource {
       if (typeof outcome === "object") this.#registrations.end(endBy(outcome));
       else if (isError(outcome) || !this.#registrations.tell(wait.events))
         this.#registrations.end();
-      // Behind what those who were told have submitted.
+      // After the operations that the callbacks have submitted.
       this.#wait();
     });
   }
@@ -79,7 +79,7 @@ class RootEvents implements EventSource {
   }
 }
 
-/** The end of a connection, as a wait in flight has learned of it. */
+/** Converts the error of a wait in flight to the end of the connection. */
 const endBy = ({ cause, describe }: ConnectionError): ConnectionEnd =>
   new ConnectionEnd((syscall) => new SyscallSendError({ syscall, cause, describe }));
 
@@ -87,8 +87,8 @@ const endBy = ({ cause, describe }: ConnectionError): ConnectionEnd =>
 const waiting = new WeakSet<EventWaits>();
 
 /**
- * Events for which the task itself waits. InvalidStateError if its calls are made in a way that would be held back
- * by it, or if it waits already, because two waits would end each other all the time.
+ * Makes the source of events for which the task itself waits. InvalidStateError if a wait would delay the other calls
+ * of the task, or if the task waits already, because two waits would end each other all the time.
  */
 export const rootEvents = (
   registrations: Registrations,

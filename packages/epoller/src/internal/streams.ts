@@ -1,7 +1,7 @@
 import type { IoFailure } from "@rsyscall/handle";
 import { Cause, Effect, Stream } from "effect";
 
-/** What reads give, until one gives no bytes. Nothing is read before it is asked for. */
+/** The results of repeated reads, until one gives no bytes. Nothing is read before the stream is pulled. */
 export const untilEmpty = (
   read: Effect.Effect<Uint8Array, IoFailure>,
 ): Stream.Stream<Uint8Array, IoFailure> =>

@@ -6,23 +6,23 @@ import type { Wakeup } from "../Wakeup.ts";
 import type { EventSource } from "./EventSource.ts";
 import type { Registrations } from "./Registrations.ts";
 
-/** How many events one epoll_wait takes. */
+/** The maximum number of events of one epoll_wait. */
 const BATCH = 64;
 
-/** So many batches are taken without a turn for others. */
+/** The number of batches that are taken before other work gets a turn. */
 const ROUNDS = 16;
 
 /**
- * Milliseconds until the rest is taken. A task that has the instance too can have registered something that is
- * always ready, level-triggered. Without a pause, that would take all of our time.
+ * Milliseconds until the rest is taken. A task that has the instance too can have registered a descriptor that is
+ * always ready, level-triggered. Without a pause, its events would use all of the CPU time.
  */
 const PAUSE = 4;
 
 /**
- * Events that are taken in this process, whenever another event loop says that there may be some.
+ * Makes the source of events that this process takes whenever another event loop reports that there may be some.
  *
- * An instance that reports a number that was never registered here is ended, and leaves the other event loop:
- * its task has put something else into it.
+ * If the instance reports a number that was never registered here, its task has registered something else. Then the
+ * source ends, and the instance is removed from the other event loop.
  */
 export const subsidiaryEvents = Effect.fnUntraced(function* (
   registrations: Registrations,
@@ -33,7 +33,7 @@ export const subsidiaryEvents = Effect.fnUntraced(function* (
   const subscription = yield* Scope.fork(yield* Effect.scope);
   let pause: NodeJS.Timeout | undefined;
   yield* Effect.addFinalizer(() => Effect.sync(() => clearTimeout(pause)));
-  /** Takes the events there are, and tells each registration of its own. */
+  /** Takes the events and gives them to their registrations. */
   const drain = () => {
     if (pause !== undefined || registrations.hasEnded) return;
     for (let rounds = 0; rounds < ROUNDS; rounds++) {
@@ -53,14 +53,14 @@ export const subsidiaryEvents = Effect.fnUntraced(function* (
     pause.unref();
   };
   yield* Scope.provide(wakeup.subscribe(drain), subscription);
-  // They come whether or not they are wanted.
+  // Events are taken whether or not they are wanted.
   return { hold: wakeup.hold, letGo: wakeup.letGo, want: () => {}, unwant: () => {} };
 });
 
-/** The events there are, without waiting; undefined if there will be no more. */
+/** Takes the events without waiting; undefined if no more will come. */
 type TakeEvents = () => ReadonlyArray<EpollEvent> | undefined;
 
-/** For the epoll instance of a task here. Without an Effect: every wake-up of ours goes through it. */
+/** Takes the events of an epoll instance of a task in this process, without an Effect: every wake-up uses it. */
 const takeEvents = Effect.fnUntraced(function* (
   waiter: Epoll,
 ): Effect.fn.Return<TakeEvents, MallocFailure | BorrowFailure, Scope.Scope> {
@@ -83,7 +83,7 @@ const takeEvents = Effect.fnUntraced(function* (
     try {
       return list.decode(sysif.readNow(address, size * Number(count)));
     } catch {
-      // Numbers that are not ours: a task that has the instance too has registered something itself.
+      // An unknown number: a task that has the instance too has registered something itself.
       return undefined;
     }
   };

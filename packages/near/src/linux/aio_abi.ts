@@ -30,7 +30,7 @@ export const ioCancel = define<[context: Word, request: Address, event: Address]
   nothing,
 );
 
-/** io_getevents(2): `struct io_event`, of 32 bytes. */
+/** io_getevents(2): writes `struct io_event`s of 32 bytes. */
 export const ioGetevents = define<
   [context: Word, least: number, most: number, events: Address, timeout: Address],
   number

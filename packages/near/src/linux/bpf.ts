@@ -4,7 +4,7 @@ import { inout, int, uint } from "../kinds.ts";
 import { bytes } from "../Memory.ts";
 import { between } from "../Result.ts";
 
-/** bpf(2): what `attributes` is, and the result, depends on the command. */
+/** bpf(2): the meaning of `attributes` and of the result depends on the command. */
 export const bpf = define<[command: number, attributes: Address, length: number], number>(
   "bpf",
   [int.as("command"), inout(bytes(2), "attributes"), uint.as("length")],

@@ -8,7 +8,7 @@ import type { Word } from "../SyscallInterface.ts";
 
 const { WAITERS: _1, OWNER_DIED: _2, TID_MASK: _3, ...operations } = FUTEX;
 
-/** futex(2): what the arguments mean depends on the operation. */
+/** futex(2): the meaning of the arguments depends on the operation. */
 export const futex = define<
   [word: Address, operation: number, value: number, timeout: Word, word2?: Word, value3?: number],
   number
@@ -33,7 +33,7 @@ export const setRobustList = define<[head: Address, length: number], void>(
   { prompt: true },
 );
 
-/** futex_wake(2): how many it woke. Since Linux 6.7. */
+/** futex_wake(2): gives the number of waiters that it woke. Since Linux 6.7. */
 export const futexWake = define<[word: Address, mask: Word, count: number, flags: number], number>(
   "futex_wake",
   [input(unknown, "word"), word.as("mask"), int.as("count"), flags("FUTEX2_", FUTEX2, 3)],
@@ -57,7 +57,7 @@ export const futexWait = define<
   nothing,
 );
 
-/** futex_requeue(2): two `struct futex_waitv`. Since Linux 6.7. */
+/** futex_requeue(2): takes two `struct futex_waitv`. Since Linux 6.7. */
 export const futexRequeue = define<
   [waiters: Address, flags: number, wake: number, requeue: number],
   number
@@ -67,7 +67,7 @@ export const futexRequeue = define<
   between(0, 2 ** 31 - 1),
 );
 
-/** futex_waitv(2): `count` of `struct futex_waitv`; the index of the one that was woken. */
+/** futex_waitv(2): takes `count` `struct futex_waitv`s; gives the index of the one that was woken. */
 export const futexWaitv = define<
   [waiters: Address, count: number, flags: number, timeout: Address, clock: number],
   number
@@ -83,14 +83,14 @@ export const futexWaitv = define<
   countOf(1),
 );
 
-/** get_robust_list(2): two 64-bit values. */
+/** get_robust_list(2): writes two 64-bit values. */
 export const getRobustList = define<[pid: PidLike, head: Address, length: Address], void>(
   "get_robust_list",
   [pid, output(value(Uint64), "head"), output(value(Uint64), "length")],
   nothing,
 );
 
-/** set_tid_address(2): where the kernel writes 0 when this task ends. Gives its tid. */
+/** set_tid_address(2): sets the address where the kernel writes 0 when this task ends. Gives its tid. */
 export const setTidAddress = define<[address: Address], Pid>(
   "set_tid_address",
   [output(value(Int32), "address")],

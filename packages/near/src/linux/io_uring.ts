@@ -34,7 +34,7 @@ export const ioUringEnter = define<
   countOf(1),
 );
 
-/** io_uring_register(2): what `argument` is depends on the operation. */
+/** io_uring_register(2): the meaning of `argument` depends on the operation. */
 export const ioUringRegister = define<
   [fd: Fd, operation: number, argument: Address, count: number],
   number

@@ -33,7 +33,7 @@ export const landlockAddRule = define<
   nothing,
 );
 
-/** landlock_restrict_self(2), of this task alone. */
+/** landlock_restrict_self(2), for this task only. */
 export const landlockRestrictSelf = define<[ruleset: Fd, flags: number], void>(
   "landlock_restrict_self",
   [fd.as("ruleset"), flags()],

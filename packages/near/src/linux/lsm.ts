@@ -5,7 +5,7 @@ import { flags, inout, input, output, uint } from "../kinds.ts";
 import { bytes, value } from "../Memory.ts";
 import { between, nothing } from "../Result.ts";
 
-/** lsm_get_self_attr(2): how many `struct lsm_ctx`; `length` points to a 32-bit size. Since Linux 6.8. */
+/** lsm_get_self_attr(2): gives the number of `struct lsm_ctx`s; `length` points to a 32-bit size. Since Linux 6.8. */
 export const lsmGetSelfAttr = define<
   [attribute: number, contexts: Address, length: Address, flags: number],
   number
@@ -30,7 +30,7 @@ export const lsmSetSelfAttr = define<
   nothing,
 );
 
-/** lsm_list_modules(2): how many 64-bit ids; `length` points to a 32-bit size. Since Linux 6.8. */
+/** lsm_list_modules(2): gives the number of 64-bit ids; `length` points to a 32-bit size. Since Linux 6.8. */
 export const lsmListModules = define<[ids: Address, length: Address, flags: number], number>(
   "lsm_list_modules",
   [output(bytes({ at: 1 }), "ids"), inout(value(Uint32), "length"), flags()],

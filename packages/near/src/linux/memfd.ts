@@ -5,7 +5,7 @@ import { flags, input } from "../kinds.ts";
 import { cString } from "../Memory.ts";
 import { newFd } from "../Result.ts";
 
-/** memfd_create(2): the name is for /proc only. */
+/** memfd_create(2): the name only appears in /proc. */
 export const memfdCreate = define<[name: Address, flags: number], Fd>(
   "memfd_create",
   [input(cString, "name"), flags("MFD_", MFD)],

@@ -5,7 +5,7 @@ import { flags, input, output, pid, size } from "../kinds.ts";
 import { array, unknown, value } from "../Memory.ts";
 import { nothing, someOffset } from "../Result.ts";
 
-/** mbind(2): a mask of NUMA nodes, of `count` bits. */
+/** mbind(2): takes a mask of NUMA nodes of `count` bits. */
 export const mbind = define<
   [address: Address, length: number, policy: number, nodes: Address, count: number, flags: number],
   void
@@ -22,14 +22,14 @@ export const mbind = define<
   nothing,
 );
 
-/** set_mempolicy(2): a mask of NUMA nodes, of `count` bits. */
+/** set_mempolicy(2): takes a mask of NUMA nodes of `count` bits. */
 export const setMempolicy = define<[policy: number, nodes: Address, count: number], void>(
   "set_mempolicy",
   [flags().as("policy"), input(unknown, "nodes"), size.as("count")],
   nothing,
 );
 
-/** get_mempolicy(2): a 32-bit policy, and a mask of NUMA nodes, of `count` bits. */
+/** get_mempolicy(2): writes a 32-bit policy, and a mask of NUMA nodes of `count` bits. */
 export const getMempolicy = define<
   [policy: Address, nodes: Address, count: number, address: Address, flags: number],
   void
@@ -51,7 +51,7 @@ export const setMempolicyHomeNode = define<
   void
 >("set_mempolicy_home_node", [input(unknown, "address"), size, size.as("node"), flags()], nothing);
 
-/** migrate_pages(2): how many pages could not be moved. Masks of NUMA nodes, of `count` bits. */
+/** migrate_pages(2): takes masks of NUMA nodes of `count` bits. Gives the number of pages that could not be moved. */
 export const migratePages = define<
   [pid: PidLike, count: number, from: Address, to: Address],
   number
@@ -61,7 +61,7 @@ export const migratePages = define<
   someOffset,
 );
 
-/** move_pages(2): `count` 64-bit addresses and 32-bit nodes. */
+/** move_pages(2): takes `count` 64-bit addresses and 32-bit nodes. */
 export const movePages = define<
   [pid: PidLike, count: number, pages: Address, nodes: Address, status: Address, flags: number],
   number

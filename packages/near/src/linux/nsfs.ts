@@ -5,7 +5,7 @@ import { flags, input, output, size } from "../kinds.ts";
 import { array, unknown } from "../Memory.ts";
 import { countOf } from "../Result.ts";
 
-/** listns(2): how many 64-bit ids of namespaces. `request` is a `struct ns_id_req`. Since Linux 6.19. */
+/** listns(2): gives the number of 64-bit namespace ids. `request` is a `struct ns_id_req`. Since Linux 6.19. */
 export const listns = define<
   [request: Address, ids: Address, count: number, flags: number],
   number

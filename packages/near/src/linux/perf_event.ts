@@ -4,7 +4,7 @@ import { fdOrNone, flags, input, int, pid } from "../kinds.ts";
 import { unknown } from "../Memory.ts";
 import { newFd } from "../Result.ts";
 
-/** perf_event_open(2): a `struct perf_event_attr`, which has its size in it. */
+/** perf_event_open(2): takes a `struct perf_event_attr`, which contains its size. */
 export const perfEventOpen = define<
   [attributes: Address, pid: PidLike, cpu: number, group: Fd | -1, flags: number],
   Fd

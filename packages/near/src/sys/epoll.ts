@@ -14,8 +14,8 @@ export const epollCreate1 = define<[flags: number], Fd>(
 );
 
 /**
- * epoll_ctl(2): the layout of the event is `abi.epollEvent` of the task. Not prompt: it polls the file once, and
- * that asks the server of a FUSE file.
+ * epoll_ctl(2): the layout of the event is `abi.epollEvent` of the task. Not prompt: it polls the file once, which
+ * asks the FUSE server if the file is one of FUSE.
  */
 export const epollCtl = define<[epoll: Fd, operation: number, fd: Fd, event: Address], void>(
   "epoll_ctl",
@@ -32,7 +32,7 @@ export const epollCtl = define<[epoll: Fd, operation: number, fd: Fd, event: Add
   { about: 2 },
 );
 
-/** epoll_pwait(2), which all machines have. `timeout` in milliseconds; -1 for none. */
+/** epoll_pwait(2), which all machines have. `timeout` is in milliseconds; -1 for none. */
 export const epollPwait = define<
   [epoll: Fd, events: Address, most: number, timeout: number, mask?: Address, maskSize?: number],
   number

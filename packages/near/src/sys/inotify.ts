@@ -14,7 +14,7 @@ export const inotifyInit1 = define<[flags: number], Fd>(
   { prompt: true },
 );
 
-/** inotify_add_watch(2): the watch descriptor. */
+/** inotify_add_watch(2): gives the watch descriptor. */
 export const inotifyAddWatch = define<[fd: Fd, path: Address, mask: number], number>(
   "inotify_add_watch",
   [fd, path, flags("IN_", masks).as("mask")],

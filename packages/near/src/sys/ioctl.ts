@@ -12,7 +12,8 @@ const request = flags("TIOC", TIOC, -1).as("request");
 const opening = new SyscallDefinition("ioctl", [fd, request, flags().as("argument")], newFd);
 
 /**
- * ioctl(2). What the argument and the result are depends on the request. Not prompt: it is many calls in one.
+ * ioctl(2). The meaning of the argument and of the result depends on the request. Not prompt: it is many calls in
+ * one.
  */
 export const ioctl = define<[fd: Fd, request: number, argument?: Word], number>(
   "ioctl",

@@ -6,8 +6,8 @@ import { array, unknown } from "../Memory.ts";
 import { between, newAddress, newFd, nothing, transferred } from "../Result.ts";
 
 /*
- * None is prompt: they may read files (MAP_POPULATE, locked memory), ask a FUSE server or wait for the reader of a
- * userfaultfd.
+ * None of these calls is prompt: they may read files (MAP_POPULATE, locked memory), ask a FUSE server or wait for
+ * the reader of a userfaultfd.
  */
 
 const memory = input(unknown, "address");
@@ -70,7 +70,7 @@ export const msync = define<[address: Address, length: number, flags: number], v
   nothing,
 );
 
-/** mincore(2): a byte for each page, whose lowest bit says whether it is in memory. */
+/** mincore(2): writes a byte for each page, whose lowest bit says whether the page is in memory. */
 export const mincore = define<[address: Address, length: number, pages: Address], void>(
   "mincore",
   [memory, size, output(unknown, "pages")],
@@ -108,14 +108,14 @@ export const mlockall = define<[flags: number], void>(
 /** munlockall(2) */
 export const munlockall = define<[], void>("munlockall", [], nothing);
 
-/** mseal(2): the mappings stay as they are, for good. Since Linux 6.10. */
+/** mseal(2): makes the mappings unchangeable. Since Linux 6.10. */
 export const mseal = define<[address: Address, length: number, flags: number], void>(
   "mseal",
   [memory, size, flags()],
   nothing,
 );
 
-/** pkey_alloc(2): a protection key. */
+/** pkey_alloc(2): gives a protection key. */
 export const pkeyAlloc = define<[flags: number, rights: number], number>(
   "pkey_alloc",
   [flags(), flags("PKEY_", { DISABLE_ACCESS: 1, DISABLE_WRITE: 2 }).as("rights")],
@@ -131,7 +131,7 @@ export const pkeyMprotect = define<
   void
 >("pkey_mprotect", [memory, size, protection, int.as("key")], nothing);
 
-/** process_madvise(2): advice on memory of another process. */
+/** process_madvise(2): gives advice on memory of another process. */
 export const processMadvise = define<
   [pidfd: Fd, parts: Address, count: number, advice: number, flags: number],
   number
@@ -154,7 +154,7 @@ export const processMrelease = define<[pidfd: Fd, flags: number], void>(
   nothing,
 );
 
-/** memfd_secret(2): memory that not even the kernel maps. */
+/** memfd_secret(2): makes memory that not even the kernel maps. */
 export const memfdSecret = define<[flags: number], Fd>(
   "memfd_secret",
   [flags("O_", { CLOEXEC: O.CLOEXEC })],

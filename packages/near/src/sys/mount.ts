@@ -15,7 +15,7 @@ import { directory, fd, flags, input, int, oneOf, output, path, size } from "../
 import { array, bytes, cString, unknown } from "../Memory.ts";
 import { countOf, newFd, nothing } from "../Result.ts";
 
-/** mount(2). What a kind of mount has no use for may be NULL. */
+/** mount(2). Arguments that a kind of mount does not use may be NULL. */
 export const mount = define<
   [source: Address, target: Address, type: Address, flags: number, data: Address],
   void
@@ -55,14 +55,14 @@ const treeFlags = flags("", {
   AT_RECURSIVE: RECURSIVE,
   AT_SYMLINK_NOFOLLOW: SYMLINK_NOFOLLOW,
 });
-/** fsopen(2): a file system that is to be configured. */
+/** fsopen(2): gives a file system that is to be configured. */
 export const fsopen = define<[type: Address, flags: number], Fd>(
   "fsopen",
   [input(cString, "type"), flags("FSOPEN_", { CLOEXEC: 1 })],
   newFd,
 );
 
-/** fsconfig(2): what `value` and `extra` are depends on the command. */
+/** fsconfig(2): the meaning of `value` and `extra` depends on the command. */
 export const fsconfig = define<
   [fd: Fd, command: number, key: Address, value: Address, extra: number],
   void
@@ -78,14 +78,14 @@ export const fsconfig = define<
   nothing,
 );
 
-/** fsmount(2): a mount that is attached nowhere yet. */
+/** fsmount(2): gives a mount that is not attached yet. */
 export const fsmount = define<[fd: Fd, flags: number, attributes: number], Fd>(
   "fsmount",
   [fd, flags("FSMOUNT_", { CLOEXEC: 1 }), flags("MOUNT_ATTR_", MOUNT_ATTR).as("attributes")],
   newFd,
 );
 
-/** fspick(2): a mounted file system that is to be configured again. */
+/** fspick(2): gives a mounted file system that is to be configured again. */
 export const fspick = define<[directory: DirectoryFd, path: Address, flags: number], Fd>(
   "fspick",
   [
@@ -112,7 +112,7 @@ export const moveMount = define<
   nothing,
 );
 
-/** open_tree(2): the mount at a path, or a copy of it. */
+/** open_tree(2): gives the mount at a path, or a copy of it. */
 export const openTree = define<[directory: DirectoryFd, path: Address, flags: number], Fd>(
   "open_tree",
   [directory, path, treeFlags],
@@ -129,7 +129,7 @@ export const openTreeAttr = define<
   newFd,
 );
 
-/** mount_setattr(2): a `struct mount_attr`. */
+/** mount_setattr(2): takes a `struct mount_attr`. */
 export const mountSetattr = define<
   [directory: DirectoryFd, path: Address, flags: number, attributes: Address, length: number],
   void
@@ -156,7 +156,7 @@ export const statmount = define<
   void
 >("statmount", [input(unknown, "request"), output(bytes(2), "status"), size, flags()], nothing);
 
-/** listmount(2): how many 64-bit ids. `request` is a `struct mnt_id_req`. Since Linux 6.8. */
+/** listmount(2): gives the number of 64-bit ids. `request` is a `struct mnt_id_req`. Since Linux 6.8. */
 export const listmount = define<
   [request: Address, ids: Address, count: number, flags: number],
   number

@@ -12,14 +12,14 @@ export const msgget = define<[key: number, flags: number], number>(
   between(0, 2 ** 31 - 1),
 );
 
-/** msgsnd(2): a 64-bit type, and `length` bytes behind it. */
+/** msgsnd(2): `message` is a 64-bit type and `length` bytes. */
 export const msgsnd = define<[id: number, message: Address, length: number, flags: number], void>(
   "msgsnd",
   [int.as("id"), input(unknown, "message"), size, flags("IPC_", { NOWAIT: 0o4000 })],
   nothing,
 );
 
-/** msgrcv(2): a 64-bit type, and at most `length` bytes behind it. */
+/** msgrcv(2): writes a 64-bit type and at most `length` bytes. */
 export const msgrcv = define<
   [id: number, message: Address, length: number, type: Word, flags: number],
   number

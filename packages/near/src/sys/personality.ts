@@ -2,7 +2,7 @@ import { define } from "../define.ts";
 import { flags } from "../kinds.ts";
 import { someId } from "../Result.ts";
 
-/** personality(2): gives the one before; 0xffffffff only asks. */
+/** personality(2): gives the previous one; 0xffffffff changes nothing. */
 export const personality = define<[persona: number], number>(
   "personality",
   [flags().as("persona")],

@@ -12,7 +12,7 @@ export const pidfdOpen = define<[pid: PidLike, flags: number], Fd>(
   newFd,
 );
 
-/** pidfd_send_signal(2); as kill(2) does it, without `info`. Not prompt: it may stop the task itself. */
+/** pidfd_send_signal(2); like kill(2) if `info` is not given. Not prompt: it may stop the task itself. */
 export const pidfdSendSignal = define<
   [pidfd: Fd, signal: number, info?: Address, flags?: number],
   void
@@ -27,7 +27,7 @@ export const pidfdSendSignal = define<
   nothing,
 );
 
-/** pidfd_getfd(2): a duplicate, close-on-exec, of a descriptor of another process. */
+/** pidfd_getfd(2): duplicates a descriptor of another process, close-on-exec. */
 export const pidfdGetfd = define<[pidfd: Fd, fd: Fd, flags?: number], Fd>(
   "pidfd_getfd",
   [fd.as("pidfd"), fd, flags().or(0)],

@@ -6,7 +6,7 @@ import { someInt } from "../Result.ts";
 import type { Word } from "../SyscallInterface.ts";
 
 /**
- * prctl(2). Some operations insist on zeros for what they do not use. Not prompt: it is many calls in one.
+ * prctl(2). Some operations require zeros for unused arguments. Not prompt: it is many calls in one.
  */
 export const prctl = define<[operation: number, a?: Word, b?: Word, c?: Word, d?: Word], number>(
   "prctl",

@@ -10,7 +10,7 @@ const which = oneOf("PRIO_", PRIO, "which");
 const who = uid.as("who");
 const resource = oneOf("RLIMIT_", RLIMIT, "resource");
 
-/** getpriority(2): the nice value, -20 to 19. The system call gives 20 minus it, so that it is no errno. */
+/** getpriority(2): gives the nice value, -20 to 19. The system call returns 20 minus it, which is never an errno. */
 export const getpriority = define<[which: number, who: number], number>(
   "getpriority",
   [which, who],
@@ -34,7 +34,7 @@ export const prlimit = define<[pid: PidLike, resource: number, limit: Address, o
   { prompt: true },
 );
 
-/** getrusage(2): a `struct rusage`. */
+/** getrusage(2): writes a `struct rusage`. */
 export const getrusage = define<[who: number, usage: Address], void>(
   "getrusage",
   [oneOf("RUSAGE_", { SELF: 0, CHILDREN: -1, THREAD: 1 }, "who"), output(unknown, "usage")],

@@ -5,7 +5,7 @@ import { inout, input, int } from "../kinds.ts";
 import { unknown, value } from "../Memory.ts";
 import { between } from "../Result.ts";
 
-/** pselect6, the system call behind pselect(2). `mask` is the address of a set and its size. See ppoll. */
+/** pselect6, the system call behind pselect(2). `mask` points to the address of a set and its size. See ppoll. */
 export const pselect = define<
   [
     count: number,

@@ -13,14 +13,14 @@ export const semget = define<[key: number, count: number, flags: number], number
   between(0, 2 ** 31 - 1),
 );
 
-/** semop(2): `count` of `struct sembuf`. */
+/** semop(2): takes `count` `struct sembuf`s. */
 export const semop = define<[id: number, operations: Address, count: number], void>(
   "semop",
   [int.as("id"), input(unknown, "operations"), uint.as("count")],
   nothing,
 );
 
-/** semtimedop(2): `count` of `struct sembuf`. */
+/** semtimedop(2): takes `count` `struct sembuf`s. */
 export const semtimedop = define<
   [id: number, operations: Address, count: number, timeout: Address],
   void
@@ -30,7 +30,7 @@ export const semtimedop = define<
   nothing,
 );
 
-/** semctl(2): what the argument is depends on the command. */
+/** semctl(2): the meaning of the argument depends on the command. */
 export const semctl = define<[id: number, index: number, command: number, argument?: Word], number>(
   "semctl",
   [int.as("id"), int.as("index"), int.as("command"), word.or(0)],

@@ -6,8 +6,8 @@ import { value } from "../Memory.ts";
 import { countOf } from "../Result.ts";
 
 /**
- * sendfile(2), from a 64-bit offset, or with NULL from where the offset of the open file is, which moves on. Gives
- * how many bytes.
+ * sendfile(2), from a 64-bit offset; with NULL it uses and moves the offset of the open file. Gives the number of
+ * bytes.
  */
 export const sendfile = define<[to: Fd, from: Fd, offset: Address, length: number], number>(
   "sendfile",

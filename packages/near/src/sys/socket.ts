@@ -19,7 +19,7 @@ const option = oneOf("SO_", SO, "option");
 const length = inout(value(Uint32), "length");
 
 /**
- * socket(2). Prompt although the first socket of a family may load a module: that wait ends by itself.
+ * socket(2). Prompt, although the first socket of a family may load a module: that wait ends by itself.
  */
 export const socket = define<[domain: number, type: number, protocol?: number], Fd>(
   "socket",
@@ -96,7 +96,7 @@ export const send = (
   flags: number,
 ): Syscall<number> => sendto(sysif, fd, buffer, length, flags, NULL, 0);
 
-/** recvfrom(2). More than `length` is given for a datagram that was cut, with MSG.TRUNC. */
+/** recvfrom(2). With MSG.TRUNC the result is more than `length` if a datagram was cut. */
 export const recvfrom = define<
   [
     fd: Fd,
@@ -178,14 +178,14 @@ export const accept = define<[fd: Fd, address: Address, length: Address], Fd>(
   newFd,
 );
 
-/** sendmmsg(2): how many of the messages, each a `struct mmsghdr` of 64 bytes, were sent. */
+/** sendmmsg(2): gives the number of messages, each a `struct mmsghdr` of 64 bytes, that were sent. */
 export const sendmmsg = define<[fd: Fd, messages: Address, count: number, flags: number], number>(
   "sendmmsg",
   [fd, inout(unknown, "messages"), uint.as("count"), flags("MSG_", MSG)],
   countOf(2),
 );
 
-/** recvmmsg(2): how many messages, each a `struct mmsghdr` of 64 bytes, were received. */
+/** recvmmsg(2): gives the number of messages, each a `struct mmsghdr` of 64 bytes, that were received. */
 export const recvmmsg = define<
   [fd: Fd, messages: Address, count: number, flags: number, timeout: Address],
   number

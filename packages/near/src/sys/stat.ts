@@ -26,7 +26,7 @@ export const fstatat = define<
   { about: fdOfEmptyPath(3) },
 );
 
-/** statx(2): what `mask` asks for (`STATX`), and what else there is at no cost. */
+/** statx(2): writes the fields that `mask` (`STATX`) asks for, and others that are available at no cost. */
 export const statx = define<
   [directory: DirectoryFd, path: Address, flags: number, mask: number, status: Address],
   void
@@ -74,7 +74,7 @@ export const fchmodat2 = define<
   about: fdOfEmptyPath(3),
 });
 
-/** umask(2): gives the mask before. */
+/** umask(2): gives the previous mask. */
 export const umask = define<[mask: number], number>(
   "umask",
   [mode.as("mask")],
@@ -82,7 +82,7 @@ export const umask = define<[mask: number], number>(
   { prompt: true },
 );
 
-/** utimensat(2): two timespecs, of the last access and the last change; with NULL both are now. */
+/** utimensat(2): takes two timespecs, of the last access and the last change; NULL sets both to now. */
 export const utimensat = define<
   [directory: DirectoryFd, path: Address, times: Address, flags: number],
   void
@@ -98,7 +98,7 @@ export const utimensat = define<
   { about: fdOfEmptyPath(3) },
 );
 
-/** mknodat(2): `device` is for device files alone. */
+/** mknodat(2): `device` is only used for device files. */
 export const mknodat = define<
   [directory: DirectoryFd, path: Address, mode: number, device: number],
   void

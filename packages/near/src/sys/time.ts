@@ -5,7 +5,7 @@ import { input, oneOf, output } from "../kinds.ts";
 import { unknown } from "../Memory.ts";
 import { nothing } from "../Result.ts";
 
-/** gettimeofday(2): a `struct timeval`. See clock_gettime. */
+/** gettimeofday(2): writes a `struct timeval`. See clock_gettime. */
 export const gettimeofday = define<[time: Address, zone?: Address], void>(
   "gettimeofday",
   [output(unknown, "time"), output(unknown, "zone").or(NULL)],
@@ -13,7 +13,7 @@ export const gettimeofday = define<[time: Address, zone?: Address], void>(
   { prompt: true },
 );
 
-/** getitimer(2): a `struct itimerval`. */
+/** getitimer(2): writes a `struct itimerval`. */
 export const getitimer = define<[which: number, value: Address], void>(
   "getitimer",
   [oneOf("ITIMER_", ITIMER, "which"), output(unknown, "value")],
@@ -21,7 +21,7 @@ export const getitimer = define<[which: number, value: Address], void>(
   { prompt: true },
 );
 
-/** setitimer(2): a `struct itimerval`. Its signal is the task's. */
+/** setitimer(2): takes a `struct itimerval`. The task gets the signal. */
 export const setitimer = define<[which: number, value: Address, old: Address], void>(
   "setitimer",
   [oneOf("ITIMER_", ITIMER, "which"), input(unknown, "value"), output(unknown, "old")],

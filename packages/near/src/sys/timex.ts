@@ -5,14 +5,14 @@ import { inout, oneOf } from "../kinds.ts";
 import { unknown } from "../Memory.ts";
 import { between } from "../Result.ts";
 
-/** adjtimex(2): a `struct timex`; the state of the clock. */
+/** adjtimex(2): `buffer` is a `struct timex`; gives the state of the clock. */
 export const adjtimex = define<[buffer: Address], number>(
   "adjtimex",
   [inout(unknown, "buffer")],
   between(0, 5),
 );
 
-/** clock_adjtime(2): a `struct timex`; the state of the clock. */
+/** clock_adjtime(2): `buffer` is a `struct timex`; gives the state of the clock. */
 export const clockAdjtime = define<[clock: number, buffer: Address], number>(
   "clock_adjtime",
   [oneOf("CLOCK_", CLOCK, "clock"), inout(unknown, "buffer")],

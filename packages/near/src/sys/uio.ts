@@ -40,7 +40,7 @@ export const pwritev = define<
   transferred,
 );
 
-/** preadv2(2): an offset of -1 is that of the open file. */
+/** preadv2(2): an offset of -1 uses the offset of the open file. */
 export const preadv2 = define<
   [fd: Fd, parts: Address, count: number, offset: number | bigint, high: Word, flags: number],
   number
@@ -57,7 +57,7 @@ export const preadv2 = define<
   transferred,
 );
 
-/** pwritev2(2): an offset of -1 is that of the open file. */
+/** pwritev2(2): an offset of -1 uses the offset of the open file. */
 export const pwritev2 = define<
   [fd: Fd, parts: Address, count: number, offset: number | bigint, high: Word, flags: number],
   number
@@ -74,7 +74,7 @@ export const pwritev2 = define<
   transferred,
 );
 
-/** process_vm_readv(2): the memory of another process. `there` is addresses of that one. */
+/** process_vm_readv(2): reads the memory of another process. `there` has addresses of that process. */
 export const processVmReadv = define<
   [
     pid: PidLike,
@@ -98,7 +98,7 @@ export const processVmReadv = define<
   transferred,
 );
 
-/** process_vm_writev(2): the memory of another process. `there` is addresses of that one. */
+/** process_vm_writev(2): writes the memory of another process. `there` has addresses of that process. */
 export const processVmWritev = define<
   [
     pid: PidLike,

@@ -21,7 +21,7 @@ export const waitid = define<
   nothing,
 );
 
-/** wait4(2): the pid, and its 32-bit status; 0 if W.NOHANG is among the options and there is none. */
+/** wait4(2): gives the pid and writes its 32-bit status; 0 if W.NOHANG is among the options and no child has ended. */
 export const wait4 = define<[pid: PidLike, status: Address, options: number, usage?: Address], Pid>(
   "wait4",
   [

@@ -5,7 +5,7 @@ import { directory, fd, flags, input, output, path, size } from "../kinds.ts";
 import { bytes, cString } from "../Memory.ts";
 import { between, nothing } from "../Result.ts";
 
-/** setxattr(2): a link is followed. */
+/** setxattr(2): follows links. */
 export const setxattr = define<
   [path: Address, name: Address, value: Address, length: number, flags: number],
   void
@@ -15,7 +15,7 @@ export const setxattr = define<
   nothing,
 );
 
-/** lsetxattr(2): of a link itself. */
+/** lsetxattr(2): does not follow links. */
 export const lsetxattr = define<
   [path: Address, name: Address, value: Address, length: number, flags: number],
   void
@@ -35,13 +35,13 @@ export const fsetxattr = define<
   nothing,
 );
 
-/** getxattr(2): a link is followed. The size of the value; with a length of 0 nothing is written. */
+/** getxattr(2): follows links. Gives the size of the value; with a length of 0 it writes nothing. */
 export const getxattr = define<
   [path: Address, name: Address, value: Address, length: number],
   number
 >("getxattr", [path, input(cString, "name"), output(bytes(3), "value"), size], between(0, 65536));
 
-/** lgetxattr(2): of a link itself. */
+/** lgetxattr(2): does not follow links. */
 export const lgetxattr = define<
   [path: Address, name: Address, value: Address, length: number],
   number
@@ -54,14 +54,14 @@ export const fgetxattr = define<[fd: Fd, name: Address, value: Address, length: 
   between(0, 65536),
 );
 
-/** listxattr(2): names, each with its NUL. Their size; with a length of 0 nothing is written. */
+/** listxattr(2): writes names, each with its NUL. Gives their size; with a length of 0 it writes nothing. */
 export const listxattr = define<[path: Address, names: Address, length: number], number>(
   "listxattr",
   [path, output(bytes(2), "names"), size],
   between(0, 65536),
 );
 
-/** llistxattr(2): of a link itself. */
+/** llistxattr(2): does not follow links. */
 export const llistxattr = define<[path: Address, names: Address, length: number], number>(
   "llistxattr",
   [path, output(bytes(2), "names"), size],
@@ -75,14 +75,14 @@ export const flistxattr = define<[fd: Fd, names: Address, length: number], numbe
   between(0, 65536),
 );
 
-/** removexattr(2): a link is followed. */
+/** removexattr(2): follows links. */
 export const removexattr = define<[path: Address, name: Address], void>(
   "removexattr",
   [path, input(cString, "name")],
   nothing,
 );
 
-/** lremovexattr(2): of a link itself. */
+/** lremovexattr(2): does not follow links. */
 export const lremovexattr = define<[path: Address, name: Address], void>(
   "lremovexattr",
   [path, input(cString, "name")],
@@ -144,7 +144,7 @@ export const getxattrat = define<
   between(0, 65536),
 );
 
-/** listxattrat(2): names, each with its NUL. Since Linux 6.13. */
+/** listxattrat(2): writes names, each with its NUL. Since Linux 6.13. */
 export const listxattrat = define<
   [directory: DirectoryFd, path: Address, flags: number, names: Address, length: number],
   number

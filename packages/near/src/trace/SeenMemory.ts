@@ -1,34 +1,34 @@
-/** Bytes of a task's memory, and where they begin. */
+/** Bytes of a task's memory. */
 export type Bytes = Uint8Array;
 
-/** Bytes that are kept of one piece of memory: no less than a path has (PATH_MAX). */
+/** Bytes that are kept of one piece of memory: at least the length of a path (PATH_MAX). */
 const PIECE_SIZE = 16 * 1024;
 
-/** Bytes that are kept of all, and pieces. */
+/** The maximum number of bytes, and of pieces, that are kept in total. */
 const TOTAL_SIZE = 128 * 1024;
 const PIECES = 64;
 
 interface Piece {
   readonly address: number;
-  /** The beginning of it. */
+  /** The first bytes of the piece. */
   readonly bytes: Bytes;
-  /** Of all of it. */
+  /** The length of the whole piece. */
   readonly length: number;
 }
 
-/** The first bytes of some, and not those that others may change. */
+/** Copies the first bytes. The caller may change the original later. */
 export const beginning = (bytes: Bytes): Bytes => bytes.slice(0, PIECE_SIZE);
 
 /**
- * What a task's memory contains, as far as this program has written or read it lately. Its size is bounded: of what
- * is large the beginning is kept, and what is oldest is forgotten.
+ * The contents of a task's memory, as far as this program has written or read it lately. Its size is bounded: it
+ * keeps only the beginning of a large piece, and forgets the oldest pieces.
  */
 export class SeenMemory {
   /** Oldest first; none overlaps another. */
   #pieces: Array<Piece> = [];
   #size = 0;
 
-  /** The memory contains these bytes from now on. */
+  /** Notes that the memory contains these bytes from now on. */
   note(address: number, bytes: Bytes): void {
     this.forget(address, bytes.length);
     if (bytes.length === 0) return;
@@ -39,7 +39,7 @@ export class SeenMemory {
       this.#size -= this.#pieces.shift()?.bytes.length ?? 0;
   }
 
-  /** Something else may be there from now on. */
+  /** Forgets a range, because its contents may change. */
   forget(address: number, length: number): void {
     const overlaps = (piece: Piece) =>
       piece.address < address + length && address < piece.address + piece.length;
@@ -59,7 +59,7 @@ export class SeenMemory {
     this.#size = kept.reduce((size, { bytes }) => size + bytes.length, 0);
   }
 
-  /** What is known from this address on: at least one byte, or undefined. */
+  /** Returns the known bytes at an address: at least one, or undefined. */
   at(address: number): Bytes | undefined {
     for (const { address: start, bytes } of this.#pieces)
       if (address >= start && address < start + bytes.length)

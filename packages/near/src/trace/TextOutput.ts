@@ -3,16 +3,16 @@ import { Readiness, readiness } from "@rsyscall/native";
 import { oneLine } from "../oneLine.ts";
 import { atExit } from "./atExit.ts";
 
-/** Bytes that wait for a reader, at most: what comes then is lost, and that is said. */
+/** The maximum number of bytes that wait for a reader. Lines beyond that are lost, and counted in the text. */
 const KEPT_AT_MOST = 1024 * 1024;
 
-/** Bytes that are kept before they are written, also within a turn of the event loop. */
+/** Bytes after which the text is written before the end of the turn of the event loop. */
 const KEPT_IN_TURN = 64 * 1024;
 
-/** Bytes that one write takes: what is ready takes as many without waiting (PIPE_BUF of pipe(7)). */
+/** Bytes of one write: a descriptor that is ready takes so many without waiting (PIPE_BUF of pipe(7)). */
 const PIECE_SIZE = 4096;
 
-/** Milliseconds between two looks whether there is room. */
+/** Milliseconds between two checks whether there is room. */
 const PAUSE = 10;
 
 /** Milliseconds that the end of the process waits for a reader. */
@@ -21,19 +21,19 @@ const PATIENCE = 1000;
 const POLLOUT = 4;
 
 /**
- * Where the text of a trace goes: a descriptor of this process, which is written without system calls that are
- * traced, in few writes, and never waited for. What a pipe does not take is kept, up to 1 MiB; what comes beyond is
- * lost, and the text says how many lines that were. The end of the process waits for a reader for a second.
+ * The destination of the text of a trace: a descriptor of this process. Writes to it are not traced, are few, and
+ * never wait. Text for which a pipe has no room is kept, up to 1 MiB; lines beyond that are lost, and the text says
+ * how many. When the process ends, it waits for a reader for up to a second.
  */
 export class TextOutput {
-  /** The descriptor of this process that is written. */
+  /** The descriptor of this process to which the text is written. */
   readonly fd: number;
   readonly #owns: boolean;
   #kept: Array<Buffer> = [];
   #size = 0;
   #lost = 0;
   #willFlush = false;
-  /** Whether there was no room when it was last written. */
+  /** Whether there was no room at the last write. */
   #isFull = false;
   #hasEnded = false;
   readonly #forget: () => void;
@@ -45,17 +45,17 @@ export class TextOutput {
   }
 
   /**
-   * A file, to whose end the text is written. It is created if need be, and only its owner may read it: there may be
-   * secrets in it.
+   * Opens a file and appends the text to it. If the file does not exist, it is created, and only its owner may read
+   * it, because the text may contain secrets.
    *
-   * @throws Error if it cannot be opened
+   * @throws Error if the file cannot be opened
    */
   static open(path: string): TextOutput {
     const { O_WRONLY, O_CREAT, O_APPEND, O_NONBLOCK } = constants;
     return new TextOutput(openSync(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK, 0o600), true);
   }
 
-  /** Standard error. The flags of a pipe are left alone, for others write to it too. */
+  /** Writes to standard error. The flags of a pipe are not changed, because other processes write to it too. */
   static stderr(): TextOutput {
     try {
       if (fstatSync(2).isFIFO()) {
@@ -63,12 +63,12 @@ export class TextOutput {
         return new TextOutput(openSync("/proc/self/fd/2", O_WRONLY | O_NONBLOCK), true);
       }
     } catch {
-      // It is closed, or another user's: then it is asked before each write.
+      // It is closed, or belongs to another user: then each write is preceded by poll(2).
     }
     return new TextOutput(2, false);
   }
 
-  /** Text, of whole lines or the beginning of one. Written at the end of this turn of the event loop. */
+  /** Appends text: whole lines or the beginning of one. It is written at the end of this turn of the event loop. */
   write(text: string): void {
     if (this.#hasEnded) return;
     if (this.#size > KEPT_AT_MOST) {
@@ -91,7 +91,7 @@ export class TextOutput {
     this.#size += bytes.length;
   }
 
-  /** Writes what is there, as far as that does not wait. */
+  /** Writes as much of the kept text as is possible without waiting. */
   flush(): void {
     this.#isFull = !this.#flush();
     if (this.#isFull && !this.#willFlush) {
@@ -103,7 +103,7 @@ export class TextOutput {
     }
   }
 
-  /** Whether everything is written. */
+  /** As `flush`; returns whether everything was written. */
   #flush(): boolean {
     if (this.#kept.length > 1) this.#kept = [Buffer.concat(this.#kept)];
     let [rest] = this.#kept;
@@ -115,7 +115,7 @@ export class TextOutput {
       }
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EAGAIN") {
-        // Nobody reads it any more, or the disk is full.
+        // The reader is gone, or the disk is full.
         this.close();
         return true;
       }
@@ -136,7 +136,7 @@ export class TextOutput {
     while (!this.#flush() && performance.now() < end) Atomics.wait(sleep, 0, 0, PAUSE);
   }
 
-  /** Writes nothing more. What is kept is lost. */
+  /** Ends the output. Text that was not written is lost. */
   close(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;

@@ -10,7 +10,7 @@ import { hex } from "./shownWord.ts";
 /** The task in which a traced call is made. */
 export interface TracedTask {
   readonly abi: Abi;
-  /** The number of the process, as the process that made it sees it; undefined if that is not known. */
+  /** The number of the process, as its parent sees it; undefined if it is not known. */
   readonly pid: number | undefined;
   /** Whether the calls are made by the thread that runs this program, which waits for each of them. */
   readonly isLocal: boolean;
@@ -18,16 +18,16 @@ export interface TracedTask {
 
 let calls = 0;
 
-/** A system call that was traced: what it was asked, when, and what came of it. */
+/** A traced system call: its arguments, time and outcome. */
 export class TracedCall {
   /** Counts the traced calls of this program, from 1. */
   readonly id: number = ++calls;
   readonly task: TracedTask;
-  /** As the man page has it; `syscall_0x1ff` of a number that is not known. */
+  /** The name in the man page; `syscall_0x1ff` for an unknown number. */
   readonly name: string;
   readonly number: number;
   readonly words: SixWords;
-  /** How many calls of the task were in flight when it was submitted: it has to wait for these. */
+  /** The number of calls of the task that were in flight when this one was submitted; it waits for them. */
   readonly behind: number;
   /** Milliseconds since 1970, with fractions. */
   readonly startTime: number;
@@ -37,7 +37,7 @@ export class TracedCall {
   #outcome: CallOutcome | undefined;
   #duration: number | undefined;
 
-  /** @param seen what is known of the bytes at an address of the task */
+  /** @param seen gives the known bytes at an address of the task */
   constructor(
     task: TracedTask,
     number: number,
@@ -56,30 +56,30 @@ export class TracedCall {
     this.startTime = performance.timeOrigin + performance.now();
   }
 
-  /** What the kernel returned, or why that is not known. Undefined as long as the call is in flight. */
+  /** The kernel's result, or the reason why it is unknown. Undefined while the call is in flight. */
   get outcome(): CallOutcome | undefined {
     return this.#outcome;
   }
 
-  /** Milliseconds from the submission to the result. Undefined as long as the call is in flight. */
+  /** Milliseconds from the submission to the result. Undefined while the call is in flight. */
   get duration(): number | undefined {
     return this.#duration;
   }
 
   /**
-   * The arguments as strace(1) shows them. Memory that the kernel has filled in is shown as its address, unless this
+   * The arguments as strace(1) shows them. Memory that the kernel has filled in is shown as its address unless this
    * program has read it.
    */
   get arguments(): ReadonlyArray<string> {
     return this.#arguments.texts;
   }
 
-  /** As `arguments`, those that were known when the call was made: all before the first that the kernel fills in. */
+  /** The `arguments` that were known at the submission: those before the first one that the kernel fills in. */
   get inputs(): ReadonlyArray<string> {
     return this.#arguments.inputs;
   }
 
-  /** The result as strace(1) shows it: `-1 ENOENT (No such file or directory)`; `?` if there is none. */
+  /** The result as strace(1) shows it: `-1 ENOENT (No such file or directory)`; `?` if it is unknown. */
   get result(): string {
     const { remark } = this.#arguments;
     const result = shownResult(this.definition, this.words, this.task.abi, this.#outcome);
@@ -99,7 +99,7 @@ export class TracedCall {
     this.#arguments.end(outcome);
   }
 
-  /** For the interface that traces: whether the call, if it is done, lacks bytes that may yet be read. */
+  /** For the interface that traces: whether the call is done, but lacks bytes that may still be read. */
   get lacksBytes(): boolean {
     return this.#arguments.lacksBytes;
   }
@@ -114,7 +114,7 @@ export class TracedCall {
     return this.#arguments.writesTo(range);
   }
 
-  /** For the interface that traces: bytes of the task that were read behind the call. */
+  /** For the interface that traces: notes bytes of the task that were read after the call. */
   read(address: number, bytes: Bytes): void {
     this.#arguments.read(address, bytes);
   }

@@ -20,7 +20,7 @@ export interface Range {
   readonly length: number;
 }
 
-/** An argument that is the address of something that the kernel writes. */
+/** An argument that is the address of memory that the kernel writes. */
 interface Output extends Range {
   readonly index: number;
   readonly kind: AnyKind;
@@ -30,17 +30,17 @@ const overlap = (left: Range, right: Range): boolean =>
   left.address < right.address + right.length && right.address < left.address + left.length;
 
 /**
- * The arguments of one call, as strace(1) shows them: those that the kernel reads as they are when the call is
- * submitted, and those that it fills in as the program reads them.
+ * The arguments of one call, as strace(1) shows them. Memory that the kernel reads is shown as it was at the
+ * submission; memory that it fills in, as the program reads it.
  */
 export class ShownArguments {
   readonly #definition: SyscallDefinition | undefined;
   readonly #words: SixWords;
   readonly #abi: Abi;
   readonly #texts: Array<string>;
-  /** What the kernel writes, in the order of the arguments. */
+  /** The memory that the kernel writes, in the order of the arguments. */
   readonly outputs: ReadonlyArray<Output>;
-  /** What was there before, of memory that the kernel reads and writes. */
+  /** The previous contents of memory that the kernel reads and writes. */
   readonly #before = new Map<number, string>();
   #reads: Array<{ readonly address: number; readonly bytes: Bytes }> = [];
   /** Undefined until the call ends, and if it has failed. */
@@ -48,7 +48,7 @@ export class ShownArguments {
   #remark: string | undefined;
   #isSettled = false;
 
-  /** @param definition undefined for a number that is not known */
+  /** @param definition undefined for an unknown number */
   constructor(
     definition: SyscallDefinition | undefined,
     words: SixWords,
@@ -92,12 +92,12 @@ export class ShownArguments {
     return this.#texts;
   }
 
-  /** All before the first that the kernel writes. */
+  /** The arguments before the first one that the kernel writes. */
   get inputs(): ReadonlyArray<string> {
     return this.#texts.slice(0, this.outputs[0]?.index);
   }
 
-  /** What the result is not enough to say: the events of poll(2). */
+  /** Additional text after the result: the events of poll(2). */
   get remark(): string | undefined {
     return this.#remark;
   }
@@ -106,7 +106,7 @@ export class ShownArguments {
     return !this.#isSettled && this.outputs.some((output) => overlap(output, range));
   }
 
-  /** Bytes that were read behind the call. */
+  /** Notes bytes that were read after the call. */
   read(address: number, bytes: Bytes): void {
     this.#reads.push({ address, bytes });
   }
@@ -115,7 +115,7 @@ export class ShownArguments {
     if (typeof outcome === "number" && !isError(outcome)) this.#result = outcome;
   }
 
-  /** Whether the call has filled in what was not read, so far. */
+  /** Whether the call has filled in memory that was not read so far. */
   get lacksBytes(): boolean {
     if (this.#isSettled || this.#result === undefined) return false;
     return this.outputs.some(
@@ -157,7 +157,7 @@ export class ShownArguments {
     return found?.bytes.subarray(address - found.address);
   }
 
-  /** Nothing more comes: makes the texts of what was read, and keeps nothing else. */
+  /** Formats the bytes that were read, and drops them: no more bytes will be read. */
   settle(): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
@@ -174,7 +174,7 @@ export class ShownArguments {
     const before = this.#before.get(index);
     const events = shownEvents(memory.content, address, surroundings);
     if (events !== undefined) this.#remark = events;
-    // poll(2) leaves the rest as it was.
+    // poll(2) does not change the other fields.
     if (events !== undefined && before !== undefined) return;
     const text = shownMemory(memory.content, address, surroundings);
     if (text === undefined || text === before) return;
@@ -185,7 +185,7 @@ export class ShownArguments {
   }
 }
 
-/** What a call came to, as strace(1) shows it. */
+/** Formats the outcome of a call as strace(1) does. */
 export const shownResult = (
   definition: SyscallDefinition | undefined,
   words: SixWords,

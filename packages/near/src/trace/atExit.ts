@@ -1,4 +1,4 @@
-/** What is done when the process, or the worker thread, ends by itself. */
+/** Callbacks for the normal end of the process or worker thread. */
 const first = new Set<() => void>();
 const last = new Set<() => void>();
 let isListening = false;
@@ -11,14 +11,14 @@ const listen = (): void => {
   });
 };
 
-/** Events that were not told are, before what takes them ends: see `atExit`. Returns what makes it undone. */
+/** Runs `finish`, which reports held events, before the callbacks of `atExit`. Returns a function that removes it. */
 export const beforeExit = (finish: () => void): (() => void) => {
   listen();
   first.add(finish);
   return () => void first.delete(finish);
 };
 
-/** Text that was not written is. */
+/** Runs `finish`, which writes the remaining text, at the end. Returns a function that removes it. */
 export const atExit = (finish: () => void): (() => void) => {
   listen();
   last.add(finish);

@@ -5,7 +5,7 @@ import type { TraceSink } from "./TraceSink.ts";
 import { textSink } from "./textSink.ts";
 import { type TracedOptions, traced } from "./traced.ts";
 
-/** The sink that the environment asks for; `null` as long as the environment was not asked. */
+/** The sink that the environment asks for; `null` until the environment is read. */
 let sink: TraceSink | undefined | null = null;
 
 const read = (wanted: string | undefined): TraceSink | undefined => {
@@ -23,15 +23,16 @@ const read = (wanted: string | undefined): TraceSink | undefined => {
 };
 
 /**
- * The sink that the environment variable `RSYSCALL_TRACE` asks for: text to standard error if it is `1`, to the end of
- * a file if it is a path, and undefined if it is not set, empty or `0`. It is read once, when the first task is made.
+ * Returns the sink that the environment variable `RSYSCALL_TRACE` asks for: text to standard error if it is `1`,
+ * appended to a file if it is a path, and undefined if it is not set, empty or `0`. The variable is read once, when
+ * the first task is made.
  */
 export const sinkOfEnvironment = (): TraceSink | undefined => {
   if (sink === null) sink = read(process.env["RSYSCALL_TRACE"]);
   return sink;
 };
 
-/** The same interface, traced if the environment asks for that: see `sinkOfEnvironment`. */
+/** Returns the interface, traced if the environment asks for that: see `sinkOfEnvironment`. */
 export const tracedByEnvironment = (
   inner: SyscallInterface,
   options?: TracedOptions,

@@ -1,7 +1,7 @@
 import { Effect, Queue, type Scope, Stream } from "effect";
 import type { TraceEvent, TraceSink } from "./TraceSink.ts";
 
-/** A sink, and what it was told. */
+/** A sink, and the events that it gets. */
 export interface TraceEvents {
   readonly sink: TraceSink;
   /** Ends with the scope. */
@@ -9,10 +9,10 @@ export interface TraceEvents {
 }
 
 /**
- * A sink whose events are a stream. What is not taken is kept up to a limit, and then the oldest are lost; `TracedCall.id`
- * has gaps there.
+ * Makes a sink whose events are a stream. Events that are not taken are kept up to a limit; beyond it the oldest
+ * are lost, which shows as gaps in `TracedCall.id`.
  *
- * @param capacity events that are kept; default 4096
+ * @param capacity the number of events that are kept; default 4096
  */
 export const eventSink = (capacity = 4096): Effect.Effect<TraceEvents, never, Scope.Scope> =>
   Effect.map(

@@ -22,11 +22,11 @@ const escaped = (byte: number, next: number | undefined): string => {
 };
 
 /**
- * Bytes as strace(1) shows a string: in quotes, and everything but printable ASCII escaped, so that no terminal acts
- * on it.
+ * Formats bytes as strace(1) shows a string: in quotes, with everything but printable ASCII escaped, so that no
+ * terminal acts on it.
  *
- * @param limit how many bytes are shown; what is longer ends in "..."
- * @param isCut whether there is more than these bytes
+ * @param limit the number of bytes that are shown; a longer string ends in "..."
+ * @param isCut whether the string is longer than these bytes
  */
 export const quoted = (bytes: Uint8Array, limit = SHOWN, isCut = false): string => {
   const shown = bytes.subarray(0, limit);

@@ -19,27 +19,27 @@ import { array, ELEMENTS, shownRevents, shownSockaddr, shownValue } from "./show
 import { formatted, address as shownAddress } from "./shownWord.ts";
 import { shownAs, withoutEnd } from "./special.ts";
 
-/** What is needed to show what an argument of a call points to. */
+/** The information that is needed to show the memory to which an argument points. */
 export interface Surroundings {
   readonly abi: Abi;
   readonly words: ReadonlyArray<Word>;
-  /** What is known of the bytes at an address: at least one of them, or undefined. */
+  /** Gives the known bytes at an address: at least one, or undefined. */
   readonly at: (address: number) => Bytes | undefined;
-  /** Of the call. */
+  /** The name of the call. */
   readonly name: string;
-  /** The result, of a call that has ended well. */
+  /** The result, if the call has succeeded. */
   readonly result?: number | undefined;
-  /** The argument that counts what the result counts; undefined if the result is no count. */
+  /** The index of the argument that limits the result; undefined if the result is not a count. */
   readonly counted?: number | undefined;
 }
 
-/** Longer paths are no paths. */
+/** The maximum length of a path. */
 const PATH_MAX = 4096;
 
 const codecOf = (codec: CodecOf, abi: Abi): Codec<unknown> =>
   typeof codec === "function" ? codec(abi) : codec;
 
-/** A length, of a call that may say what it likes. Undefined if it is not known. */
+/** Returns a count that a call names, which may be any number. Undefined if it is not known. */
 const countOf = (
   count: Count | { readonly exactly: number },
   { words, at, result, counted }: Surroundings,
@@ -53,7 +53,7 @@ const countOf = (
   return count === counted && result !== undefined ? Math.min(most, result) : most;
 };
 
-/** How many bytes of memory the kernel may write, at most; 0 of what has no layout here. */
+/** Returns the maximum number of bytes that the kernel may write; 0 if the layout is unknown. */
 export const sizeOf = (content: Content, surroundings: Surroundings): number => {
   switch (content.is) {
     case "bytes":
@@ -77,7 +77,7 @@ export const sizeOf = (content: Content, surroundings: Surroundings): number => 
   }
 };
 
-/** A string up to its NUL; of one whose end is not known, what is known. */
+/** Returns a string up to its NUL; if its end is not known, the known part. */
 const untilNul = (bytes: Bytes): { readonly string: Bytes; readonly isCut: boolean } => {
   const end = bytes.indexOf(0);
   return { string: end < 0 ? bytes : bytes.subarray(0, end), isCut: end < 0 };
@@ -93,7 +93,7 @@ const shownString = (address: number, limit: number | undefined, { at }: Surroun
 const word = (bytes: Bytes, offset: number): number =>
   Number(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(offset, true));
 
-/** An array of addresses of strings, up to NULL; undefined if its end is not known. */
+/** Returns an array of addresses of strings, up to NULL; undefined if its end is not known. */
 const pointers = (address: number, { at }: Surroundings): ReadonlyArray<number> | undefined => {
   const bytes = at(address);
   if (bytes === undefined) return undefined;
@@ -115,14 +115,14 @@ const shownStrings = (address: number, surroundings: Surroundings): string | und
   return array(shown, all.length);
 };
 
-/** The environment of a program, which may have secrets in it, and which strace(1) only counts. */
+/** Formats the environment of a program: only its size, as in strace(1), because it may contain secrets. */
 export const shownEnvironment = (address: number, surroundings: Surroundings): string => {
   const count = pointers(address, surroundings)?.length;
   const remark = count === undefined ? "" : ` /* ${count} var${count === 1 ? "" : "s"} */`;
   return `${shownAddress(address)}${remark}`;
 };
 
-/** @param known what is there, as far as it is known */
+/** @param known the known part of the bytes */
 const shownBytes = (known: Bytes, length: number): string =>
   quoted(known.subarray(0, length), undefined, length > known.length);
 
@@ -130,7 +130,7 @@ const levels = enumFormat("SOL_", SOL);
 const types = enumFormat("SCM_", SCM);
 const messageFlags = flagsFormat("MSG_", MSG);
 
-/** Control messages; undefined if these bytes are none. */
+/** Formats control messages; undefined if the bytes are not control messages. */
 const shownControl = (bytes: Bytes): string | undefined => {
   const messages: Array<string> = [];
   for (let at = 0; at + Cmsghdr.size <= bytes.length; ) {
@@ -151,7 +151,7 @@ const shownControl = (bytes: Bytes): string | undefined => {
   return messages.length === 0 ? undefined : array(messages, messages.length);
 };
 
-/** @param received how many bytes of the data are there, of a message that was received */
+/** @param received the number of bytes of data, if the message was received */
 const shownMessage = (bytes: Bytes, { at }: Surroundings, received: number | undefined): string => {
   const { name, nameLength, iov, iovLength, control, controlLength, flags } = Msghdr.decode(bytes);
   const nameBytes = at(name)?.subarray(0, nameLength);
@@ -186,14 +186,14 @@ const shownMessage = (bytes: Bytes, { at }: Surroundings, received: number | und
   }msg_controllen=${controlLength}, msg_flags=${formatted(messageFlags, flags)}}`;
 };
 
-/** A number that is pointed to is in brackets. */
+/** Formats a value to which an argument points: a number is put in brackets. */
 const pointed = (type: string, value: unknown): string => {
   const shown = shownValue(type, value);
   return typeof value === "number" || typeof value === "bigint" ? `[${shown}]` : shown;
 };
 
 /**
- * What lies at an address, as strace(1) shows it; undefined if it is not known, or no value of its type.
+ * Formats the memory at an address as strace(1) does; undefined if it is not known, or not a value of its type.
  */
 export const shownMemory = (
   content: Content,
@@ -203,7 +203,7 @@ export const shownMemory = (
   try {
     return shown(content, address, surroundings);
   } catch {
-    // The task, or the program, has other bytes there than the type has.
+    // The task, or the program, has written bytes that are not a value of the type.
     return undefined;
   }
 };
@@ -268,7 +268,7 @@ const shown = (
   }
 };
 
-/** What poll(2) has found out, as strace(1) shows it behind the result; undefined if it is not known. */
+/** Formats the events of poll(2), which strace(1) shows after the result; undefined if they are not known. */
 export const shownEvents = (
   content: Content,
   address: number,

@@ -23,7 +23,7 @@ import { address, formatted, hex } from "./shownWord.ts";
 /** Elements of an array that are shown, as strace(1) does by default. */
 export const ELEMENTS = 32;
 
-/** Fields of a struct as they are named in C. */
+/** Formats the fields of a struct, with their C names. */
 const struct = (fields: Readonly<Record<string, string>>): string =>
   `{${Object.entries(fields)
     .map(([name, text]) => `${name}=${text}`)
@@ -45,7 +45,7 @@ const timespec = ({ seconds, nanoseconds }: Time): string =>
 
 const fileTypes = enumFormat("S_IF", S_IF);
 
-/** Signals without the SIG of their names; most of all as those that are missing. */
+/** Formats a set of signals, without the SIG of their names; a large set as the missing signals. */
 export const sigset = (signals: ReadonlySet<number>): string => {
   const isMost = signals.size > 42;
   const shown = Array.from({ length: 64 }, (_, i) => i + 1).filter(
@@ -71,7 +71,7 @@ const cloneFlags = flagsFormat("CLONE_", CLONE);
 const actionFlags = flagsFormat("SA_", SA);
 const childCodes = enumFormat("CLD_", CLD);
 
-/** How strace(1) shows values of a type, by its C name: only what codecs of `@rsyscall/abi` decode gets here. */
+/** The form in strace(1) of values of a type, by its C name. The values come from codecs of `@rsyscall/abi`. */
 // biome-ignore lint/suspicious/noExplicitAny: the name says which type it is.
 const structs: Readonly<Record<string, (value: any) => string>> = {
   "struct timespec": timespec,
@@ -123,7 +123,7 @@ const structs: Readonly<Record<string, (value: any) => string>> = {
     }),
 };
 
-/** A field, or a value of a type that strace(1) has no form of its own for. */
+/** Formats a field, or a value of a type that has no special form in strace(1). */
 const general = (value: unknown): string => {
   if (typeof value === "string") return text(value);
   if (value instanceof Uint8Array) return quoted(value);
@@ -134,21 +134,21 @@ const general = (value: unknown): string => {
   return String(value);
 };
 
-/** A decoded value of a type. */
+/** Formats a decoded value of a type. */
 export const shownValue = (type: string, value: unknown): string =>
   (Object.hasOwn(structs, type) ? structs[type] : undefined)?.(value) ?? general(value);
 
-/** @param count how many there are; all of them are shown, or the first */
+/** @param count the number of elements; `shown` has all of them or the first ones */
 export const array = (shown: ReadonlyArray<string>, count: number): string =>
   `[${shown.slice(0, ELEMENTS).join(", ")}${count > Math.min(shown.length, ELEMENTS) ? ", ..." : ""}]`;
 
-/** What came of a `struct pollfd`. */
+/** Formats the result of a `struct pollfd`. */
 export const shownRevents = (fd: number, revents: number): string =>
   struct({ fd: String(fd), revents: formatted(pollEvents, revents) });
 
 const families = enumFormat("AF_", AF);
 
-/** A socket address as the kernel has it; undefined for fewer bytes than there should be. */
+/** Formats a socket address. */
 export const shownSockaddr = (bytes: Uint8Array): string => {
   const sockaddr = decodeSockaddr(bytes);
   switch (sockaddr?.family) {

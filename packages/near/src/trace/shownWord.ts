@@ -3,10 +3,10 @@ import type { Format, NameFormat } from "../Format.ts";
 import type { AnyKind } from "../SyscallDefinition.ts";
 import type { Word } from "../SyscallInterface.ts";
 
-/** Whether it is a word at all: an interface may be given, or give, any number. */
+/** Whether a value is a word: an interface may get, or return, any number. */
 const isInteger = (word: Word): boolean => typeof word === "bigint" || Number.isInteger(word);
 
-/** As C's %#lx: of a negative number, the two's complement. */
+/** Formats a word as C's %#lx does: a negative number as its two's complement. */
 export const hex = (word: Word): string => {
   if (!isInteger(word)) return String(word);
   const bits = BigInt.asUintN(64, BigInt(word));
@@ -18,7 +18,7 @@ export const address = (word: Word): string =>
 
 const bitsOf = (value: bigint): number => value.toString(2).replaceAll("0", "").length;
 
-/** One of some names; of a number without one, the number. */
+/** Formats a word as its name; a number without a name as the number. */
 const named = ({ prefix, names }: NameFormat, word: Word): string => {
   const value = BigInt(word);
   for (const [name, number] of Object.entries(names))
@@ -26,10 +26,10 @@ const named = ({ prefix, names }: NameFormat, word: Word): string => {
   return value >= 0n && value < 10n ? String(value) : hex(BigInt.asUintN(32, value));
 };
 
-/** Names of a set of bits, and the bits without a name. */
+/** Formats a set of bits as their names, and the bits without a name as a number. */
 const flags = (format: NameFormat, word: Word): string => {
   const { prefix, names, field = 0 } = format;
-  // A word of 64 bits, if it has more than 32.
+  // A BigInt, because the word may have more than 32 bits.
   let rest = BigInt(word);
   if (rest < 0n) rest = BigInt.asUintN(32, rest);
   const mask = BigInt.asUintN(32, BigInt(field));
@@ -42,7 +42,7 @@ const flags = (format: NameFormat, word: Word): string => {
       rest &= ~mask;
     }
   }
-  // What consists of several bits may contain others that have names of their own.
+  // A name of several bits may contain bits that have names of their own.
   const single = Object.entries(names)
     .map(([name, number]) => [name, BigInt.asUintN(33, BigInt(number))] as const)
     .filter(([, bits]) => bits !== 0n && (bits & mask) === 0n)
@@ -66,7 +66,7 @@ const signal = (word: Word): string => {
   return number >= 1 && number <= 64 ? signalName(number) : String(word);
 };
 
-/** A word as strace(1) shows one of its format. */
+/** Formats a word as strace(1) does. */
 export const formatted = (format: Format, word: Word): string => {
   if (!isInteger(word)) return String(word);
   switch (format.as) {
@@ -89,9 +89,9 @@ export const formatted = (format: Format, word: Word): string => {
   }
 };
 
-/** An argument that is no address as strace(1) shows it. The word is what the machine of the task has. */
+/** Formats an argument that is not an address as strace(1) does. The word is a value of the task's machine. */
 export const shownWord = ({ target }: AnyKind, format: Format, word: Word, abi: Abi): string => {
-  // `syscall` of an interface takes any words, also some that are no flags.
+  // `syscall` of an interface takes any words, also words that are not flags.
   const isInt = typeof word === "number" && isInteger(word);
   return formatted(format, target !== undefined && isInt ? target.from(abi, word) : word);
 };

@@ -12,9 +12,9 @@ const end = (call: TracedCall): Exit.Exit<void, Error> => {
 };
 
 /**
- * A sink that makes a span of each call, with the tracer of the fiber that asks for the sink. The parent is the span
- * of the fiber that makes the call, or else the span in which the sink was made. A call that the kernel refuses is a
- * span that failed.
+ * Makes a sink that makes a span for each call, with the tracer of the fiber that makes the sink. The parent is the
+ * span of the fiber that makes the call, or else the span in which the sink was made. If the kernel refuses a call,
+ * its span fails.
  *
  * Attributes: `process.pid`, `syscall.arguments`, `syscall.result`, `syscall.behind`.
  */

@@ -4,7 +4,7 @@ import type { AnyKind, SixWords } from "../SyscallDefinition.ts";
 import { formatted } from "./shownWord.ts";
 
 /*
- * Where strace(1) shows less of a call, or something else, than its definition says.
+ * The calls that strace(1) shows in another form than their definition gives.
  */
 
 /** Commands of fcntl(2) that take no argument. */
@@ -18,17 +18,17 @@ const withoutArgument: ReadonlySet<unknown> = new Set<number>([
   F.GET_SEALS,
 ]);
 
-/** How many arguments are shown: the others mean nothing. */
+/** Returns the number of arguments that are shown: the others have no meaning. */
 export const shownCount = (name: string, words: SixWords, count: number): number => {
   if (name === "fcntl" && withoutArgument.has(words[1])) return 2;
-  // O_TMPFILE has the bit of O_DIRECTORY, which creates nothing.
+  // O_TMPFILE contains the bit of O_DIRECTORY, which alone does not create a file.
   if (name === "openat" && (Number(words[2]) & (O.CREAT | (O.TMPFILE & ~O.DIRECTORY))) === 0)
     return 3;
   if (name === "prctl") return Math.max(1, words.findLastIndex((word) => word !== 0) + 1);
   return count;
 };
 
-/** Flags of open(2) without how the file is accessed: O_RDONLY is 0. */
+/** Flags of open(2) without the access mode: O_RDONLY is 0. */
 const { RDONLY: _, ...changes } = O;
 const withoutAccess: Format = flagsFormat("O_", changes);
 
@@ -44,7 +44,7 @@ const protocols: Format = enumFormat("IPPROTO_", {
   RAW: 255,
 });
 
-/** How an argument is shown, where that is not how its kind is. */
+/** Returns the format of an argument, which may differ from that of its kind. */
 export const formatOf = (name: string, index: number, words: SixWords, kind: AnyKind): Format => {
   if ((name === "pipe2" && index === 1) || (name === "dup3" && index === 2)) return withoutAccess;
   if (name === "fcntl" && index === 2 && words[1] === F.SETFL) return statusFlags;
@@ -53,7 +53,7 @@ export const formatOf = (name: string, index: number, words: SixWords, kind: Any
   return kind.format;
 };
 
-/** A result that is flags. */
+/** Formats a result that is a set of flags. */
 export const shownFlags = (
   name: string,
   [, command]: SixWords,
@@ -67,12 +67,12 @@ export const shownFlags = (
     : undefined;
 };
 
-/** Bytes that are shown otherwise than as bytes: options of sockets are mostly an int. */
+/** Returns the type as which bytes are shown, if not as bytes: most socket options are an int. */
 export const shownAs = (name: string, bytes: Uint8Array): string | undefined =>
   (name === "setsockopt" || name === "getsockopt") && bytes.length === 4
     ? `[${Int32.decode(bytes)}]`
     : undefined;
 
-/** Bytes without what ends them: getcwd(2) counts the NUL. */
+/** Removes the NUL at the end, if the call counts it: getcwd(2). */
 export const withoutEnd = (name: string, bytes: Uint8Array): Uint8Array =>
   name === "getcwd" && bytes.at(-1) === 0 ? bytes.subarray(0, -1) : bytes;

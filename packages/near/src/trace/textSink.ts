@@ -1,11 +1,11 @@
 import type { TracedCall } from "./TracedCall.ts";
 import type { TraceSink } from "./TraceSink.ts";
 
-/** Where text goes. */
+/** A destination of text. */
 export interface TextTarget {
-  /** Takes some text, at once. */
+  /** Accepts text, synchronously. */
   readonly write: (text: string) => void;
-  /** Has all of it written, before a call that may not return. */
+  /** Writes all of it, before a call that may not return. */
   readonly flush?: () => void;
 }
 
@@ -22,7 +22,7 @@ const timeOfDay = (milliseconds: number): string => {
 
 const duration = (milliseconds: number): string => (milliseconds / 1000).toFixed(6);
 
-/** What comes before each line: the process and the time of day, as `strace -f -tt` has it. */
+/** The prefix of each line: the process and the time of day, as in `strace -f -tt`. */
 const prefix = ({ task: { pid } }: TracedCall, milliseconds: number): string =>
   `${pid === undefined ? "" : `${pid} `}${timeOfDay(milliseconds)} `;
 
@@ -35,34 +35,34 @@ const result = (call: TracedCall): string => {
 const beginning = ({ name, inputs, arguments: all }: TracedCall): string =>
   `${name}(${inputs.map((text, i) => (i + 1 < all.length ? `${text}, ` : text)).join("")}`;
 
-/** The rest of the arguments, of a call whose beginning is shown. */
+/** The rest of the arguments of a call whose beginning is shown. */
 const rest = ({ inputs, arguments: all }: TracedCall): string =>
   all.slice(inputs.length).join(", ");
 
-/** The line of a call that has ended, as `strace -f -tt -T` shows it: without the end of line. */
+/** Formats a call that has ended as a line of `strace -f -tt -T`, without the newline. */
 export const straceLine = (call: TracedCall): string =>
   `${prefix(call, call.startTime)}${call.name}(${call.arguments.join(", ")}${result(call)}`.trimEnd();
 
-/** Of these there is no result. */
+/** Whether a call has no result when it succeeds. */
 const isExit = ({ name }: TracedCall): boolean => name === "exit_group" || name === "exit";
 
 /**
- * Text as `strace -f -tt -T` writes it: a line for each call, with the process, the time of day when it was submitted
- * and, in brackets, the seconds that it took. `behind 2` in the brackets says that two calls of the process were in
- * flight when it was submitted: it was sent together with others, as in a batch.
+ * Makes a sink that writes text as `strace -f -tt -T` does: a line for each call, with the process, the time of day
+ * when it was submitted and, in brackets, the seconds that it took. `behind 2` in the brackets says that two calls of
+ * the process were in flight when it was submitted: it was sent together with others, as in a batch.
  *
- * A call that takes 100 ms is shown before it is done, with `<unfinished ...>`, and again as `resumed`; and so is
- * one that is in flight when others of this very process are made. What this process itself waits for is shown as
- * far as it is known before it begins.
+ * A call that takes 100 ms is shown before it is done, with `<unfinished ...>`, and again as `resumed`; so is a call
+ * that is in flight when this process itself makes another one. The line of a call of this process begins before the
+ * call does, with the arguments that are known then.
  */
 export const textSink = (target: TextTarget): TraceSink => {
   const write = (text: string) => target.write(text);
   const inFlight = new Set<TracedCall>();
-  /** Those of which the beginning is shown. */
+  /** Calls whose beginning is shown. */
   const begun = new Set<TracedCall>();
-  /** The one whose line has no end yet. */
+  /** The call whose line is not complete yet. */
   let open: TracedCall | undefined;
-  /** The one of this process of which the beginning is shown. */
+  /** The call of this process whose beginning is shown. */
   let local: TracedCall | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 

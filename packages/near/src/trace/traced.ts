@@ -11,10 +11,10 @@ import { type Bytes, beginning, SeenMemory } from "./SeenMemory.ts";
 import { TracedCall, type TracedTask } from "./TracedCall.ts";
 import { isInSink, type TraceSink, tell } from "./TraceSink.ts";
 
-/** Calls that have ended, and whose bytes may yet be read. */
+/** The maximum number of ended calls that are held because their memory may still be read. */
 const HELD_AT_MOST = 64;
 
-/** Calls after which this very process may be no more, or another program. */
+/** Calls that may end this process, or execute another program in it. */
 const mayBeLast: ReadonlySet<string> = new Set([
   "exit",
   "exit_group",
@@ -25,19 +25,19 @@ const mayBeLast: ReadonlySet<string> = new Set([
   "tgkill",
 ]);
 
-/** What is known of the task of an interface. */
+/** Information about the task of an interface. */
 export interface TracedOptions {
   /** The number of the process, for the text of the trace. */
   readonly pid?: number | undefined;
 }
 
 /**
- * The same interface, and every system call that is made through it is told to a sink. Their order, and how they are
- * submitted, stay as they are, and nothing more is sent: what lies in memory is shown as far as this program writes
- * or reads it anyway.
+ * Decorates an interface: every system call that is made through it is reported to a sink. The calls are submitted
+ * in the same way and order, and nothing more is sent: memory is shown as far as this program writes or reads it
+ * anyway.
  *
- * Not told are operations on memory, barriers and waits of an epoller (`EventWaits`), which are no system calls of
- * the program's.
+ * Operations on memory, barriers and the waits of an epoller (`EventWaits`) are not reported, because they are not
+ * system calls of the program.
  *
  * @example
  * ```ts
@@ -69,9 +69,9 @@ class TracedSyscallInterface implements SyscallInterface {
   readonly #seen = new SeenMemory();
   /** Calls without an outcome, oldest first. */
   readonly #inFlight = new Set<TracedCall>();
-  /** Calls with an outcome that have not been told, oldest first. */
+  /** Calls with an outcome that were not reported yet, oldest first. */
   readonly #held: Array<TracedCall> = [];
-  /** How many reads are under way of the memory of a call. */
+  /** The number of reads of a call's memory that are in flight. */
   readonly #reads = new Map<TracedCall, number>();
   #willGiveUp = false;
 
@@ -171,16 +171,16 @@ class TracedSyscallInterface implements SyscallInterface {
       this.#inFlight.size,
       (address) => this.#seen.at(address),
     );
-    // The kernel writes there what nobody has seen.
+    // The kernel overwrites this memory with bytes that this program has not read.
     for (const { address, length } of call.outputs) this.#forget(address, length);
-    // Nothing is read behind it, and perhaps nothing happens at all.
+    // This process may end now, so the held calls must be reported first.
     if (this.#task.isLocal && mayBeLast.has(call.name)) this.#giveUp();
     this.#inFlight.add(call);
     tell(this.#sink, { _tag: "Started", call });
     return call;
   }
 
-  /** @param outcome undefined if the fiber was ended in the midst of it, and nobody knows */
+  /** @param outcome undefined if it is unknown, because the fiber ended during the call */
   #end(call: TracedCall, outcome: CallOutcome | undefined): void {
     this.#inFlight.delete(call);
     call.end(outcome ?? 0);
@@ -189,7 +189,7 @@ class TracedSyscallInterface implements SyscallInterface {
     this.#release();
   }
 
-  /** Of memory that is read: the calls, in flight or not told, that have written it last, each its part. */
+  /** Returns the calls, in flight or not reported yet, that have last written the parts of a range. */
   #writersOf(address: number, length: number): ReadonlyArray<TracedCall> {
     const writers: Array<TracedCall> = [];
     for (const call of [...this.#held, ...this.#inFlight].reverse())
@@ -201,7 +201,7 @@ class TracedSyscallInterface implements SyscallInterface {
     return writers;
   }
 
-  /** Memory is about to contain something else: what has not been read of it never will be. */
+  /** Forgets a range that is about to be overwritten: its old contents can no longer be read. */
   #forget(address: number, length: number): void {
     this.#seen.forget(address, length);
     for (const call of this.#held)
@@ -215,7 +215,7 @@ class TracedSyscallInterface implements SyscallInterface {
     else this.#reads.set(call, left);
   }
 
-  /** Tells the calls of which everything is known, in their order. */
+  /** Reports the calls that are complete, in order. */
   #release(): void {
     for (let call = this.#held[0]; call !== undefined; call = this.#held[0]) {
       if (call.lacksBytes || this.#reads.has(call)) break;
@@ -228,7 +228,7 @@ class TracedSyscallInterface implements SyscallInterface {
       this.#reads.clear();
       this.#giveUp();
     });
-    // What reads the memory does so in this turn.
+    // A reader of the memory submits its read in this turn.
     setImmediate(() => {
       forget();
       this.#willGiveUp = false;
@@ -236,7 +236,7 @@ class TracedSyscallInterface implements SyscallInterface {
     }).unref();
   }
 
-  /** Tells the calls whose memory is not being read. */
+  /** Reports the calls whose memory is not being read. */
   #giveUp(): void {
     for (const call of this.#held) if (!this.#reads.has(call)) call.settle();
     this.#release();

@@ -1,9 +1,9 @@
-/** Small chunk size, in bytes: for a backlog that begins with little. */
+/** Small chunk size, in bytes: for a backlog that begins with a small part. */
 const SMALL = 4096;
 /** Large chunk size. */
 const LARGE = 65536;
 
-/** Bytes that wait, in the order in which they came. Many small parts take no more room than a few large ones. */
+/** A queue of bytes. Many small parts take no more room than a few large ones. */
 export class Backlog {
   #chunks: Array<Uint8Array> = [];
   /** Where the bytes begin in the first chunk, and end in the last. */

@@ -7,38 +7,38 @@ import { Backlog } from "./Backlog.ts";
 import { ChannelEnd, type EndName } from "./ChannelEnd.ts";
 import { SCRATCH_SIZE, type SocketCalls } from "./SocketCalls.ts";
 
-/** One end of a socket pair, whose other end was given away, and what is known of the channel behind it. */
+/** The state of a channel: a socket pair, one end of which was given away. */
 export class Channel {
   readonly id: number;
   /** The end that was not given away. */
   readonly socket: Socket;
-  /** Closes it. */
+  /** The scope of the socket. */
   readonly scope: Scope.Closeable;
-  /** Bytes that may go out. */
+  /** The number of bytes that may be sent. */
   credit = WINDOW;
-  /** Bytes that may come in. */
+  /** The number of bytes that may be received. */
   granted = WINDOW;
-  /** Bytes that came in and were written to the socket, and for which no credit was given yet. */
+  /** The number of bytes that were received and written to the socket, but for which no credit was given yet. */
   writtenOn = 0;
-  /** Its socket may have something to be read. */
+  /** Whether the socket may be readable. */
   isReadable = false;
-  /** It is among those that wait for their turn. */
+  /** Whether the channel waits for its turn. */
   isWaiting = false;
-  /** What its socket had no room for. */
+  /** Bytes for which the socket had no room. */
   readonly unwritten = new Backlog();
-  /** The other end of its socket is read no more. */
+  /** Whether the other end of the socket is not read any more. */
   cannotWrite = false;
-  /** We have sent END, or are about to. */
+  /** Whether END was sent, or is about to be. */
   saidEnd = false;
-  /** END has come. */
+  /** Whether END was received. */
   gotEnd = false;
-  /** Bytes that are left to be read of its socket, once that is known: the other end writes no more. */
+  /** The number of bytes left to read from the socket; known once the other end writes no more. */
   left: number | undefined;
-  /** The last of them stays in the socket when it has been read. */
+  /** Whether the last of these bytes must stay in the socket. */
   keepsLast = false;
-  /** The other end. Undefined where there is no /proc. */
+  /** The other end. Undefined without /proc. */
   readonly end: EndName | undefined;
-  /** Not all has come, and the other end is to be told so. */
+  /** Whether bytes are missing, and the other end must see an error. */
   isCut = false;
 
   private constructor(
@@ -55,9 +55,9 @@ export class Channel {
   }
 
   /**
-   * A channel, whose scope is to be closed, and the end to give away, which is the caller's.
+   * Makes a channel, whose scope the caller must close, and the end to give away, which the caller owns.
    *
-   * @param onShutdown runs before the other end is shut down for writing, by a number of that
+   * @param onShutdown runs before the other end is shut down for writing; it gets a descriptor of that end
    */
   static make(
     task: Task,
@@ -87,8 +87,8 @@ export class Channel {
   }
 
   /**
-   * Reads a turn of its socket: how many bytes, 0 at the end, or `-errno`. If the other end writes no more, one byte
-   * stays in the socket.
+   * Reads from the socket for one turn. Returns the number of bytes, 0 at the end, or `-errno`. If the other end
+   * writes no more, one byte stays in the socket.
    *
    * @param at offset of `PAYLOAD_AT_MOST` bytes
    */
@@ -105,14 +105,14 @@ export class Channel {
     return got;
   }
 
-  /** Writes bytes that came in, as many as its socket takes; the rest waits. See `cannotWrite` after it. */
+  /** Writes received bytes, as many as the socket takes; the rest waits. Sets `cannotWrite`. */
   write(calls: SocketCalls, at: number, length: number): void {
     const sent = this.unwritten.length > 0 ? 0 : this.#writeNow(calls, at, length);
     if (sent < length && !this.cannotWrite)
       this.unwritten.push(calls.bytes.subarray(at + sent, at + length));
   }
 
-  /** Writes what has waited for its socket. See `cannotWrite` after it. */
+  /** Writes bytes that wait for the socket. Sets `cannotWrite`. */
   writeOn(calls: SocketCalls): void {
     const at = calls.scratch;
     while (this.unwritten.length > 0) {
@@ -142,8 +142,8 @@ export class Channel {
   }
 
   /**
-   * Credit that is to be given now: for bytes that were written, when they are many. What the far side has left to
-   * send until then is the other half of its window.
+   * Takes the credit that must be given now: for written bytes, once they are half a window. The far side can send
+   * the other half of its window until then.
    */
   takeCredit(): number {
     const credit = this.writtenOn;

@@ -4,10 +4,10 @@ import { type FdFailure, Socket } from "@rsyscall/handle";
 import type { Fd } from "@rsyscall/near";
 import type { Effect } from "effect";
 
-/** What is to be done before an end is shut down for writing, by what /proc calls its socket. */
+/** Callbacks before an end is shut down for writing, by the name of its socket in /proc. */
 const beforeShutdown = new Map<string, (fd: Fd) => void>();
 
-/** What /proc calls an open file of this process, by a number of its. Undefined without /proc. */
+/** Returns the name in /proc of a descriptor's open file. Undefined without /proc. */
 const nameOf = (fd: number | string): string | undefined => {
   try {
     return readlinkSync(`/proc/self/fd/${fd}`);
@@ -27,7 +27,7 @@ export class ChannelEnd extends Socket {
   }
 
   /**
-   * What identifies the socket, also when this handle has moved or its number belongs to another file.
+   * Returns a name that identifies the socket, also when this handle has moved or its number is that of another file.
    *
    * @param onShutdown runs before a handle shuts the socket down for writing
    */
@@ -38,23 +38,23 @@ export class ChannelEnd extends Socket {
     return { fd: this.near, name };
   }
 
-  /** It is no end of a channel any more. */
+  /** Forgets an end: its channel is gone. */
   static forget(end: EndName | undefined): void {
     if (end !== undefined) beforeShutdown.delete(end.name);
   }
 }
 
-/** The end of a channel: what /proc calls it, and the number that it had at first. */
+/** The end of a channel: its name in /proc, and its first descriptor number. */
 export interface EndName {
   readonly fd: Fd;
   readonly name: string;
 }
 
-/** The number of an end, if it still is the first. */
+/** Returns the number of an end, if it is still the first one. */
 export const numberOf = ({ fd, name }: EndName): number | undefined =>
   nameOf(fd) === name ? fd : undefined;
 
-/** Numbers of ends that have others than the first now, as far as they are open in this process. */
+/** Returns the numbers of ends that no longer have their first one, if they are open in this process. */
 export const findNumbers = (ends: ReadonlyArray<EndName>): ReadonlyArray<number> => {
   const names = new Set(ends.map(({ name }) => name));
   try {

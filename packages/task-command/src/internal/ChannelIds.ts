@@ -1,6 +1,6 @@
 const LAST = 2 ** 32 - 1;
 
-/** Ids of channels. Each is used again as late as can be, because a frame on its way may still name it. */
+/** Ids of channels. An id is reused as late as possible, because a frame in flight may still name it. */
 export class ChannelIds {
   readonly #isTaken: (id: number) => boolean;
   #last: number;
@@ -10,7 +10,7 @@ export class ChannelIds {
     this.#last = last;
   }
 
-  /** Takes `count` ids in a row that are free, and gives the first. Far fewer are taken than there are. */
+  /** Takes `count` consecutive free ids, and returns the first. Most ids are always free. */
   take(count: number): number {
     let first = this.#last + 1;
     for (let id = first; id < first + count; id++)

@@ -1,12 +1,12 @@
 import type { Channel } from "./Channel.ts";
 
-/** Channels that have something to be read, and may send it. They take turns. */
+/** The channels that are readable and may send. They take turns. */
 export class ChannelTurns {
   readonly #run: () => void;
   #waiting: Array<Channel> = [];
   #isScheduled = false;
 
-  /** @param run sends what there is to be sent */
+  /** @param run sends the data of the channels */
   constructor(run: () => void) {
     this.#run = run;
   }
@@ -15,7 +15,7 @@ export class ChannelTurns {
     return this.#waiting.length === 0;
   }
 
-  /** Runs soon. What others submit in this turn of the event loop goes out in the same write. */
+  /** Schedules `run` at the end of this turn of the event loop, so that one write sends the data of all channels. */
   schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -25,7 +25,7 @@ export class ChannelTurns {
     });
   }
 
-  /** Gives a channel a turn, if it can use one and does not wait for it already. */
+  /** Queues a channel for a turn, if it can use one and is not queued already. */
   add(channel: Channel): void {
     if (channel.isWaiting || !channel.isReadable || channel.credit === 0) return;
     channel.isWaiting = true;

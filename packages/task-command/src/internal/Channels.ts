@@ -10,23 +10,23 @@ import type { Output } from "./Output.ts";
 import { cut, keepByte, plantAt } from "./resets.ts";
 import type { SocketCalls } from "./SocketCalls.ts";
 
-/** The channels of a stream: what their sockets and the far side say, and what becomes of that. */
+/** The channels of a stream. It handles the events of their sockets and the frames of the far side. */
 export class Channels implements FrameHandler {
   readonly #calls: SocketCalls;
   readonly #output: Output;
   readonly #turns: ChannelTurns;
   readonly #onBroken: (why: string) => void;
   readonly #open = new Map<number, Channel>();
-  /** Channels that the far side has closed, and of which something is still to be written to their sockets. */
+  /** Channels that the far side has closed, but whose bytes are not all written to their sockets. */
   readonly #lingering = new Set<Channel>();
-  /** Those that we have closed, until the far side answers, and whether we had sent END before. */
+  /** Channels that this side has closed, until the far side answers; and whether END was sent before. */
   readonly #closing = new Map<number, boolean>();
-  /** Whose the frame of DATA is that comes now. Undefined for a channel that is closed. */
+  /** The channel of the current DATA frame. Undefined if it is closed. */
   #receiving: Channel | undefined;
   readonly ids = new ChannelIds((id) => this.#open.has(id) || this.#closing.has(id));
   hasEnded = false;
 
-  /** @param onBroken ends the stream, because the far side does not keep to the protocol */
+  /** @param onBroken ends the stream, because the far side violates the protocol */
   constructor(
     calls: SocketCalls,
     output: Output,
@@ -51,19 +51,19 @@ export class Channels implements FrameHandler {
     return this.#open.get(channel.id) === channel;
   }
 
-  /** Channels that are open. */
+  /** The number of open channels. */
   get size(): number {
     return this.#open.size;
   }
 
-  /** Channels that count at the far side. */
+  /** The number of channels that the far side counts. */
   get taken(): number {
     return this.#open.size + this.#closing.size;
   }
 
   /**
-   * The stream has ended. The other ends of the sockets first get what came for them, and then ECONNRESET, unless
-   * the far side had sent END.
+   * Ends all channels, because the stream has ended. The other ends of the sockets first get the received bytes, and
+   * then ECONNRESET, unless the far side has sent END.
    */
   end(): void {
     this.hasEnded = true;
@@ -76,7 +76,7 @@ export class Channels implements FrameHandler {
     for (const channel of channels) this.#dropWhenWritten(channel);
   }
 
-  /** What waits to be written to sockets is lost. */
+  /** Drops the bytes that wait for sockets. */
   endLingering(): void {
     for (const channel of this.#lingering) {
       channel.isCut = true;
@@ -86,7 +86,7 @@ export class Channels implements FrameHandler {
 
   // ---- From the sockets ----
 
-  /** The socket of a channel can be read or written. */
+  /** Handles a socket that can be read or written. */
   onReady(channel: Channel): void {
     if (channel.unwritten.length > 0) {
       channel.writeOn(this.#calls);
@@ -103,21 +103,21 @@ export class Channels implements FrameHandler {
   }
 
   /**
-   * The other end of a channel's socket will be shut down for writing.
+   * Prepares for the shutdown for writing of the other end of a channel's socket.
    *
-   * @param fd a number of it
+   * @param fd a descriptor of that end
    */
   onShutdown(channel: Channel, fd: number): void {
     if (this.#has(channel)) keepByte(this.#calls, channel, fd);
   }
 
-  /** A channel's turn: a frame of what its socket has. */
+  /** Handles a channel's turn: makes a frame of bytes from its socket. */
   read(channel: Channel): void {
     if (!this.#has(channel)) return;
     const got = channel.receive(this.#calls, this.#output.dataAt);
     if (got === -Errno.EAGAIN) {
       channel.isReadable = false;
-      // All that it had to say has been said by now.
+      // Everything that was written to the socket has been sent by now.
       if (channel.cannotWrite) this.#close(channel);
     } else if (isError(got)) this.#close(channel);
     else if (got === 0) this.#sayEnd(channel);
@@ -134,7 +134,7 @@ export class Channels implements FrameHandler {
       return;
     }
     channel.saidEnd = true;
-    // Credit for what it has said may still come.
+    // Credit for the sent bytes may still come.
     channel.isReadable = false;
     this.#output.say(channel.id, FRAME.END);
     this.#dropIfDone(channel);
@@ -194,7 +194,7 @@ export class Channels implements FrameHandler {
     this.#dropWhenWritten(channel);
   }
 
-  /** A frame of a channel that is not there. What is no answer to our CLOSE has crossed it on the way. */
+  /** Handles a frame of a closed channel: an answer to CLOSE, or a frame that has crossed it. */
   #takeAnswer(id: number, type: number): void {
     const saidEnd = this.#closing.get(id);
     if (saidEnd === undefined) return;
@@ -218,7 +218,7 @@ export class Channels implements FrameHandler {
     }
   }
 
-  /** The other end of its socket is not read any more. What was written there before still goes out. */
+  /** Stops writing, because the other end of the socket is not read any more. Bytes written there are still sent. */
   #stopWriting(channel: Channel): void {
     if (this.#lingering.has(channel)) return;
     if (channel.saidEnd) this.#close(channel);
@@ -234,9 +234,9 @@ export class Channels implements FrameHandler {
     if (credit > 0) this.#say(channel.id, FRAME.CREDIT, [credit]);
   }
 
-  /** Closes a channel because the other end of its socket is closed. */
+  /** Closes a channel, because the other end of its socket is closed. */
   #close(channel: Channel): void {
-    // One that has ended both ways is none any more at the far side.
+    // If it has ended both ways, the far side has forgotten it already.
     if (!channel.saidEnd || !channel.gotEnd) {
       this.#closing.set(channel.id, channel.saidEnd);
       this.#say(channel.id, FRAME.CLOSE);
@@ -244,17 +244,17 @@ export class Channels implements FrameHandler {
     this.drop(channel);
   }
 
-  /** Forgets a channel of which nothing more is to be said, and closes its socket. */
+  /** Forgets a channel for which no more frames are needed, and closes its socket. */
   drop(channel: Channel): void {
     if (this.#has(channel)) this.#open.delete(channel.id);
     this.#lingering.delete(channel);
     channel.unwritten.clear();
-    // So that the other end sees the end of the stream when ours closes, and is not reset.
+    // An empty socket closes without a reset, so that the other end sees the end of the stream.
     if (!channel.isCut) this.#calls.discard(channel.fd);
     Effect.runFork(Scope.close(channel.scope, Exit.void));
   }
 
-  /** `drop`, after all that came was written to its socket. */
+  /** As `drop`, after all received bytes are written to the socket. */
   #dropWhenWritten(channel: Channel): void {
     if (channel.unwritten.length === 0) {
       this.drop(channel);
@@ -264,7 +264,7 @@ export class Channels implements FrameHandler {
     this.#lingering.add(channel);
     // For when the scope closes before all is written.
     plantAt(this.#calls, channel);
-    // A process that writes to it is told, and does not wait for us instead of reading.
+    // A process that writes to it gets an error, instead of blocking without reading.
     this.#calls.shutdown(channel.fd, SHUT.RD);
   }
 

@@ -1,33 +1,33 @@
 import { FRAME, FRAME_HEADER_SIZE, SIZE_MASK, TYPE_SHIFT, whatIsWrong } from "@rsyscall/wire";
 import type { SocketCalls } from "./SocketCalls.ts";
 
-/** Bytes of the buffer. A socket has room for so much, mostly: then nothing has to wait for it in memory. */
+/** The size of the buffer. A socket mostly has room for as much, so that bytes rarely wait in memory. */
 export const INPUT_SIZE = 128 * 1024;
 
-/** What is done with frames. */
+/** The handler of frames. */
 export interface FrameHandler {
-  /** A frame of DATA begins. */
+  /** Called at the beginning of a DATA frame. */
   readonly beginData: (channel: number, size: number) => void;
-  /** Bytes of that frame, at an offset in the memory. */
+  /** Called with bytes of that frame, at an offset in the memory. */
   readonly takeData: (at: number, length: number) => void;
-  /** Another frame; `credit` is the number in a frame of CREDIT. */
+  /** Called for another frame; `credit` is the number in a CREDIT frame. */
   readonly takeFrame: (channel: number, type: number, credit: number) => void;
-  /** The far side does not keep to the protocol. */
+  /** Called if the far side violates the protocol. */
   readonly broken: (why: string) => void;
-  /** Whether no more frames are taken. */
+  /** Whether the handler takes no more frames. */
   readonly hasEnded: boolean;
 }
 
-/** Takes the bytes of the stream apart into frames. */
+/** Splits the bytes of the stream into frames. */
 export class FrameReader {
   readonly #calls: SocketCalls;
   readonly #fd: number;
   /** Offset of the buffer in the memory. */
   readonly #start: number;
   readonly #handler: FrameHandler;
-  /** Bytes of a frame that has not come whole. */
+  /** The number of bytes of an incomplete frame. */
   #carried = 0;
-  /** Bytes that are missing of a frame of DATA. */
+  /** The number of missing bytes of a DATA frame. */
   #dataLeft = 0;
   #total = 0;
 
@@ -38,17 +38,17 @@ export class FrameReader {
     this.#handler = handler;
   }
 
-  /** Bytes that have come so far. */
+  /** The number of bytes so far. */
   get total(): number {
     return this.#total;
   }
 
-  /** Whether a part of a frame has come, and the rest has not. */
+  /** Whether the last frame is incomplete. */
   get isInFrame(): boolean {
     return this.#carried > 0 || this.#dataLeft > 0;
   }
 
-  /** Reads once, and hands on what has come: how many bytes, 0 at the end, or `-errno`. */
+  /** Reads once and dispatches the frames. Returns the number of bytes, 0 at the end, or `-errno`. */
   read(): number {
     const at = this.#start + this.#carried;
     const got = this.#calls.receive(this.#fd, at, INPUT_SIZE - this.#carried);
@@ -59,7 +59,7 @@ export class FrameReader {
     return got;
   }
 
-  /** Hands on the frames that have come whole, and of DATA what has come. */
+  /** Dispatches complete frames, and the available part of a DATA frame. */
   #take(end: number): void {
     const handler = this.#handler;
     const { view } = this.#calls;

@@ -1,40 +1,40 @@
-/** Bytes of the beginning that are kept, to be shown. */
+/** The number of first bytes that are kept for messages. */
 const SHOWN = 500;
 
 /**
- * Looks for a line that says something, in text that comes in parts and that the other side has chosen: every
- * byte is looked at a fixed number of times, however the bytes are cut into parts and lines.
+ * Searches for a line with a marker, in text that arrives in parts from an untrusted peer: every byte is examined a
+ * fixed number of times, however the bytes are split into parts and lines.
  */
 export class LineSearch {
   readonly #markers: ReadonlyArray<string>;
-  /** Lines that have come, and have not been looked at. */
+  /** Complete lines that were not examined yet. */
   readonly #whole: Array<string> = [];
-  /** Parts of a line that has not come whole. */
+  /** Parts of the incomplete line. */
   #line: Array<string> = [];
   #beginning = "";
   #length = 0;
 
-  /** @param markers what the line says, behind the text that other programs have left in it */
+  /** @param markers the markers; text of other programs may precede them in the line */
   constructor(...markers: ReadonlyArray<string>) {
     this.#markers = markers;
   }
 
-  /** Whether something has come behind the line that was found. */
+  /** Whether there is more text after the line that was found. */
   get hasMore(): boolean {
     return this.#whole.length > 0 || this.#line.some((part) => part !== "");
   }
 
-  /** Bytes that have come so far. */
+  /** The number of bytes so far. */
   get length(): number {
     return this.#length;
   }
 
-  /** What has come first. */
+  /** The first bytes, for messages. */
   get beginning(): string {
     return Buffer.from(this.#beginning, "latin1").toString().trim();
   }
 
-  /** Takes more bytes. The marker in the first line that has one, and what is behind it there. */
+  /** Takes more bytes. Returns the marker in the first line that has one, and the rest of that line. */
   find(bytes: Uint8Array): { readonly marker: string; readonly rest: string } | undefined {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
     this.#length += bytes.length;
@@ -49,7 +49,7 @@ export class LineSearch {
     for (let line = this.#whole.shift(); line !== undefined; line = this.#whole.shift())
       for (const marker of this.#markers) {
         const at = line.lastIndexOf(marker);
-        // A terminal ends lines in two characters.
+        // A terminal ends lines with two characters.
         if (at >= 0) return { marker, rest: line.slice(at + marker.length).replace("\r", "") };
       }
     return undefined;

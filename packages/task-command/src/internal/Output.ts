@@ -3,16 +3,16 @@ import { isError } from "@rsyscall/near";
 import { FRAME, FRAME_HEADER_SIZE, frameOf, PAYLOAD_AT_MOST, putHeader } from "@rsyscall/wire";
 import type { SocketCalls } from "./SocketCalls.ts";
 
-/** Bytes of the buffer: a few turns of channels, and what is to be said besides. */
+/** The size of the buffer: a few turns of channels, and frames without data. */
 export const OUTPUT_SIZE = 4 * (FRAME_HEADER_SIZE + PAYLOAD_AT_MOST) + 16 * 1024;
 
-/** What goes out on the stream: frames without data first, and data as far as there is room. */
+/** The output of the stream: frames without data first, and data as far as there is room. */
 export class Output {
   readonly #calls: SocketCalls;
   readonly #fd: number;
   /** Frames without data that are not in the buffer yet. */
   #frames: Array<Uint8Array> = [];
-  /** What is to be sent of the buffer, which begins at offset 0 of the memory. */
+  /** The start of the unsent bytes in the buffer, which begins at offset 0 of the memory. */
   #start = 0;
   #end = 0;
   #error = 0;
@@ -23,22 +23,22 @@ export class Output {
     this.#fd = fd;
   }
 
-  /** Why nothing goes out any more: `-errno`, or 0. */
+  /** The error after which nothing is sent: `-errno`, or 0. */
   get error(): number {
     return this.#error;
   }
 
-  /** Bytes that have gone out so far. */
+  /** The number of bytes that were sent so far. */
   get total(): number {
     return this.#total;
   }
 
-  /** Whether there is nothing to be sent. */
+  /** Whether there is nothing to send. */
   get isEmpty(): boolean {
     return this.#end === 0 && this.#frames.length === 0;
   }
 
-  /** Puts a frame without data behind those that wait. */
+  /** Queues a frame without data. */
   say(
     channel: number,
     type: number,
@@ -53,12 +53,12 @@ export class Output {
     return this.#frames.length === 0 && this.#hasRoom(PAYLOAD_AT_MOST);
   }
 
-  /** Offset where the bytes of the next frame of data belong. */
+  /** The offset for the bytes of the next frame of data. */
   get dataAt(): number {
     return this.#end + FRAME_HEADER_SIZE;
   }
 
-  /** So many bytes are at `dataAt`: they are a frame. */
+  /** Adds a frame of the `size` bytes at `dataAt`. */
   addData(channel: number, size: number): void {
     putHeader(this.#calls.view, this.#end, channel, FRAME.DATA, size);
     this.#end += FRAME_HEADER_SIZE + size;
@@ -81,7 +81,7 @@ export class Output {
     return this.#end + 2 * FRAME_HEADER_SIZE + size <= OUTPUT_SIZE;
   }
 
-  /** Sends what is in the buffer. Whether all of it went out: if not, see `error`. */
+  /** Sends the buffer. Returns whether all of it was sent; if not, see `error`. */
   flush(): boolean {
     while (this.#start < this.#end) {
       const sent = this.#calls.send(this.#fd, this.#start, this.#end - this.#start);

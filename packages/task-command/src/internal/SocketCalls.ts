@@ -3,15 +3,15 @@ import type { MappedMemory } from "@rsyscall/connection";
 import type { LocalSyscallInterface } from "@rsyscall/near";
 import { PAYLOAD_AT_MOST } from "@rsyscall/wire";
 
-/** Bytes of memory for what is copied to a socket, and for arguments of calls. */
+/** The size of the memory for bytes that are copied to a socket, and for arguments of calls. */
 export const SCRATCH_SIZE = PAYLOAD_AT_MOST;
 
-/** ioctl_tty(2): how many bytes are there to be read. */
+/** ioctl_tty(2): the number of readable bytes. */
 const FIONREAD = 0x541b;
 
 /**
- * System calls of this process on its sockets, made at once and without an Effect. None of them waits. Buffers
- * are given as offsets in one piece of memory.
+ * System calls of this process on its sockets, made synchronously and without an Effect. None of them waits. Buffers
+ * are offsets in one piece of memory.
  */
 export class SocketCalls {
   readonly #local: LocalSyscallInterface;
@@ -21,7 +21,7 @@ export class SocketCalls {
   /** The memory. */
   readonly bytes: Uint8Array;
   readonly view: DataView;
-  /** Offset of `SCRATCH_SIZE` bytes, which every call but `send` and `receive` overwrites. */
+  /** The offset of `SCRATCH_SIZE` bytes, which every call but `send` and `receive` overwrites. */
   readonly scratch: number;
 
   constructor(local: LocalSyscallInterface, memory: MappedMemory, scratch: number) {
@@ -34,13 +34,13 @@ export class SocketCalls {
     this.scratch = scratch;
   }
 
-  /** send(2): how many bytes, or `-errno`. */
+  /** send(2). Returns the number of bytes, or `-errno`. */
   send(fd: number, at: number, length: number): number {
     const flags = MSG.NOSIGNAL | MSG.DONTWAIT;
     return Number(this.#local.submit(this.#sendto, fd, this.#address + at, length, flags, 0, 0));
   }
 
-  /** recv(2): how many bytes, or `-errno`. */
+  /** recv(2). Returns the number of bytes, or `-errno`. */
   receive(fd: number, at: number, length: number, flags = 0): number {
     const all = flags | MSG.DONTWAIT;
     return Number(this.#local.submit(this.#recvfrom, fd, this.#address + at, length, all, 0, 0));
@@ -51,24 +51,24 @@ export class SocketCalls {
     this.#call("shutdown", fd, how);
   }
 
-  /** Sends one byte that means nothing. */
+  /** Sends one byte without a meaning. */
   sendByte(fd: number): void {
     this.send(fd, this.scratch, 1);
   }
 
-  /** Takes no more from a socket, and drops what is there. */
+  /** Shuts a socket down for reading, and drops its unread bytes. */
   discard(fd: number): void {
     this.shutdown(fd, SHUT.RD);
     while (this.receive(fd, this.scratch, SCRATCH_SIZE) > 0);
   }
 
-  /** How many bytes are there to be read. */
+  /** Returns the number of readable bytes. */
   unread(fd: number): number {
     this.#call("ioctl", fd, FIONREAD, this.#address + this.scratch);
     return Int32.decode(this.bytes.subarray(this.scratch, this.scratch + Int32.size));
   }
 
-  /** Whether the other end of a stream socket is closed altogether. */
+  /** Whether the other end of a stream socket is closed in both directions. */
   hasHungUp(fd: number): boolean {
     const end = this.scratch + PollFd.size + Timespec.size;
     const bytes = this.bytes.subarray(this.scratch, end);

@@ -3,12 +3,12 @@ import { type EndName, findNumbers, numberOf } from "./ChannelEnd.ts";
 import type { SocketCalls } from "./SocketCalls.ts";
 
 /*
- * The other end of a channel must see that the stream was cut, and not the end of the stream, which would say that
- * all has come. When a Unix socket closes with something in it that was not read, its peer gets ECONNRESET:
- * unix(7). The other ends are mostly held by this process, so it can write that something there itself.
+ * If the stream was cut, the other end of a channel must see an error, not the end of the stream, which would mean
+ * that everything has arrived. If a Unix socket closes with unread bytes in it, its peer gets ECONNRESET: unix(7).
+ * This process mostly holds the other ends, so it can write such a byte there itself.
  */
 
-/** Makes it that the other ends of channels get ECONNRESET when ours close. */
+/** Ensures that the other ends of channels get ECONNRESET when the near ends close. */
 export const cut = (calls: SocketCalls, channels: Iterable<Channel>): void => {
   const moved: Array<EndName> = [];
   for (const channel of channels) {
@@ -18,20 +18,20 @@ export const cut = (calls: SocketCalls, channels: Iterable<Channel>): void => {
   if (moved.length > 0) for (const fd of findNumbers(moved)) calls.sendByte(fd);
 };
 
-/** The same for one channel, if its other end still has the number that it had at first: whether that is so. */
+/** Does so for one channel, if its other end still has its first number. Returns whether it does. */
 export const plantAt = (calls: SocketCalls, { end }: Channel): boolean => {
   const fd = end === undefined ? undefined : numberOf(end);
   if (fd === undefined) return false;
-  // No room for a byte means that there are others.
+  // If there is no room for the byte, there are other unread bytes.
   calls.sendByte(fd);
   return true;
 };
 
 /**
- * The other end of a channel will be shut down for writing, after which nothing can be written there. So that it
- * can be reset nevertheless, one byte stays in our socket from now on.
+ * Makes one byte stay in the channel's socket, because its other end will be shut down for writing. After that,
+ * nothing can be written there, and the byte allows a reset nevertheless.
  *
- * @param fd a number of the other end
+ * @param fd a descriptor of the other end
  */
 export const keepByte = (calls: SocketCalls, channel: Channel, fd: number): void => {
   if (channel.left !== undefined) return;
