@@ -15,12 +15,12 @@ MAIL
 echo "the script goes on; sendmail's exit status was $?"
 `;
 
-/** A POSIX shell script that mails. */
+/** Runs a POSIX shell script that sends mail. */
 export const shellScript = (env: Env) => runProgram("sh", ["-c", script], { env });
 
 /**
- * git, whose editor is a function: it acts as the process that git started, and writes the message
- * into the file that git names, through that process.
+ * Runs git with a function as its editor. The function acts as the process that git started, and writes the
+ * message into the file that git names, through that process.
  */
 export const gitCommit = (thread: Thread, directory: string, env: Env) =>
   Effect.gen(function* () {

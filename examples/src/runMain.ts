@@ -1,9 +1,6 @@
 import { Effect, Runtime } from "effect";
 
-/**
- * Runs a program whose result is the exit status. SIGINT and SIGTERM interrupt it, so that what it
- * holds is given back.
- */
+/** Runs a program whose result is the exit status. SIGINT and SIGTERM interrupt it, so that its scopes close. */
 export const runMain = (program: Effect.Effect<number, Error>): void => {
   const reported = Effect.catch(program, (error) =>
     Effect.sync(() => {

@@ -3,8 +3,8 @@ import { constants } from "node:os";
 import { Effect } from "effect";
 
 /**
- * Runs a program with our stdio, by Node's own means, and gives its exit status as a shell does: 127
- * when it is not found, 126 when it cannot be executed, 128 + N when signal N ended it.
+ * Runs a program with the stdio of this process, by Node's own means, and returns its exit status as a shell
+ * does: 127 if it is not found, 126 if it cannot be executed, 128 + N if signal N ended it.
  */
 export const runProgram = (
   command: string,

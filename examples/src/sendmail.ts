@@ -1,7 +1,7 @@
 /*
- * A TypeScript callback behind `sendmail`: programs that do not know of it send mail, and it arrives
- * here. Without arguments it brings two callers along; with arguments it runs that command with
- * `sendmail` mocked, and ends with its exit status.
+ * Puts a TypeScript callback behind `sendmail`: programs send mail as usual, and the callback receives it.
+ * Without arguments it runs two programs of its own; with arguments it runs that command with `sendmail` mocked,
+ * and ends with the exit status of the command.
  */
 import { Effect } from "effect";
 import { LocalThread, StubServer } from "rsyscall";

@@ -11,17 +11,21 @@ import { filesBelow, root } from "./files.ts";
 const words =
   /\b(nobody|somebody|anybody|whoever|whomever|who|whom)\b|\b(is|are) to be had\b|\bgoes? without\b|\bof whatever\b/i;
 
-/** What may be said all the same: the user's name, and a question that a program asks. */
-const allowed = ["`nobody`", "const nobody", "Who are you?"];
+/** What may be said all the same: the user's name, a question that a program asks, an argument of getpriority(2). */
+const allowed = ["`nobody`", "const nobody", "Who are you?", "@param who"];
 
 /** Where the rule holds. A folder that follows it is added here. */
 const folders = [
   "bench/src",
   "examples/src",
+  "packages/handle/src",
   "packages/nix/src",
   "packages/nix/test",
   "packages/platform/src",
   "packages/platform/test",
+  "packages/rsyscall/src",
+  "packages/rsyscall/test",
+  "packages/thread/src",
   "scripts",
   "tests",
 ];

@@ -10,19 +10,19 @@ const LAST = 0xffffffff;
 
 export interface FdTableOptions {
   /**
-   * Whether others in the process open descriptors as well, as Node does. Those have no handle, and
-   * are nothing to our children. Otherwise what has no handle came from whoever started the process,
-   * and children inherit it.
+   * Whether other code in the process opens descriptors as well, as Node does. Those have no handle, and children
+   * do not get them. Otherwise a descriptor without a handle came from the process's parent, and children inherit
+   * it.
    */
   readonly strangers?: boolean;
   /**
-   * What becomes of each descriptor if the program ends before its handles do, by its number: those that
-   * were opened for a handle are marked `close`, and what is closed is forgotten.
+   * What happens to each descriptor, by its number, if the program ends before its handles do: a descriptor that
+   * was opened for a handle is marked `close`, and a closed one has no mark.
    */
   readonly atEnd?: { readonly marks: Uint8Array; readonly close: number };
 }
 
-/** Those of one number: mostly one, and never changed, for there are many numbers. */
+/** The handles of one number, mostly one. The array is never modified. */
 type Handles = ReadonlyArray<FileDescriptor>;
 
 /**
@@ -31,7 +31,7 @@ type Handles = ReadonlyArray<FileDescriptor>;
  */
 export class FdTable extends far.FdTable {
   readonly #handles = new Map<number, Handles>();
-  /** Handles of the table that this one is a copy of, for numbers that nobody has closed since. */
+  /** Handles of the table that this one is a copy of, for numbers that have not been closed since. */
   #inherited: Map<number, Handles> | undefined;
   readonly #tasks = new Set<Task>();
   readonly #strangers: boolean;
@@ -43,11 +43,11 @@ export class FdTable extends far.FdTable {
     this.#atEnd = atEnd;
   }
 
-  /** A system call has just given us this number: the descriptor is ours. */
+  /** Marks a descriptor that a system call of rsyscall has just opened. */
   opened(fd: Fd): void {
     if (this.#atEnd === undefined) return;
     const { marks, close } = this.#atEnd;
-    // A typed array ignores what lies beyond it.
+    // A typed array ignores writes beyond its end.
     marks[fd] = (marks[fd] ?? 0) | close;
   }
 
@@ -68,17 +68,17 @@ export class FdTable extends far.FdTable {
       return false;
     }
     this.#inherited?.delete(handle.near);
-    // Before another task closes it. What this process closes it forgets by itself.
+    // This is done before another task closes it. A close(2) by this process itself clears the mark.
     if (handle.task.sysif.activityFd !== undefined) this.disown(handle.near);
     return this.#handles.delete(handle.near);
   }
 
-  /** A descriptor is not ours any more, and stays open. */
+  /** Clears the mark of a descriptor, which stays open when the program ends. */
   disown(fd: number): void {
     if (this.#atEnd !== undefined) this.#atEnd.marks[fd] = 0;
   }
 
-  /** A task that uses this table. */
+  /** Adds a task that uses this table. */
   join(task: Task): void {
     this.#tasks.add(task);
   }
@@ -89,8 +89,8 @@ export class FdTable extends far.FdTable {
   }
 
   /**
-   * The task is gone, or has a table of its own from now on: `to`, where its handles go on. Closes
-   * what only it had a handle for, through the tasks that stay.
+   * Removes a task that is gone, or that has a table of its own from now on: `to`, which its handles join. Closes
+   * the descriptors for which only that task had a handle, through the tasks that stay.
    */
   leave(task: Task, to?: FdTable): Effect.Effect<void> {
     return Effect.suspend(() => {
@@ -107,9 +107,9 @@ export class FdTable extends far.FdTable {
   }
 
   /**
-   * close(2), through the task that has been in the table for longest: the others may be killed with
-   * the call on its way, and then nobody knows whether it was performed. Where it has to travel, nobody
-   * waits for its result: the task may be inside a call that blocks.
+   * close(2), through the task that has been in the table for longest: another task may be killed with the call
+   * on its way, and then it is unknown whether the call was performed. If the call has to travel to another
+   * process, the result is not waited for: the task may be inside a call that blocks.
    */
   close(fd: Fd): Effect.Effect<void> {
     const through = ([task, ...rest]: Array<Task>): Effect.Effect<void> =>
@@ -124,7 +124,7 @@ export class FdTable extends far.FdTable {
       : Effect.asVoid(Effect.forkDetach(through(tasks), { startImmediately: true }));
   }
 
-  /** The table of a child that does not share this one, once it has closed what `closedOnFork` says. */
+  /** The table of a child that does not share this one, once the child has closed the numbers of `closedOnFork`. */
   copy(childPid: number): FdTable {
     const copy = new FdTable(childPid);
     const inherited = new Map(this.#inherited);
@@ -140,7 +140,7 @@ export class FdTable extends far.FdTable {
     return this.#inherited?.get(handle.near)?.includes(handle) ?? false;
   }
 
-  /** The numbers that a child with a copy of this table closes, but for `kept`. */
+  /** The numbers that a child with a copy of this table closes, except `kept`. */
   closedOnFork(kept: ReadonlyArray<number>): ReadonlyArray<FdRange> {
     if (!this.#strangers)
       return [...this.#handles]
@@ -150,7 +150,7 @@ export class FdTable extends far.FdTable {
     return gaps([0, 1, 2, ...kept, ...open.map(([number]) => number)]);
   }
 
-  /** The numbers that are not the task's, though the table may have them. */
+  /** The numbers for which the task has no handle, except stdio. */
   notOf(task: Task): ReadonlyArray<FdRange> {
     const own = [...this.#handles].filter(([, handles]) =>
       handles.some((handle) => handle.task === task),
@@ -159,7 +159,7 @@ export class FdTable extends far.FdTable {
   }
 }
 
-/** Whether nobody wants the descriptor in a child. */
+/** Whether children must not get the descriptor. */
 const isPrivate = (handles: Handles): boolean => handles.every((handle) => handle.closeOnFork);
 
 /** All numbers but these. */

@@ -21,48 +21,48 @@ import { nothingWritten, writeAll } from "./writeAll.ts";
 /** A class of file descriptor handles. */
 export type FdClass<A extends FileDescriptor> = new (task: Task, near: near.Fd) => A;
 
-/** A class of which the kernel says whether a descriptor belongs there: see {@link FileDescriptor.narrow}. */
+/** A class of handles whose kind the kernel can confirm: see {@link FileDescriptor.narrow}. */
 export interface FdKind<A extends FileDescriptor> extends FdClass<A> {
-  /** As errors name it. */
+  /** The name of the kind in errors. */
   readonly kind: string;
   /**
-   * Asks the kernel whether a number of the task is one. The kinds that processes hand over are asked for in
-   * a way that needs no /proc, and that no file system answers: a stranger's may never do so.
+   * Asks the kernel whether a descriptor of the task is of this kind. For the kinds that processes hand over, the
+   * call needs no /proc, and no file system answers it: a file system of an untrusted user may never answer.
    */
   readonly confirm: (task: Task, fd: near.Fd) => Effect.Effect<boolean, MallocFailure>;
 }
 
 /**
- * A file descriptor in some task, of any kind: what can be done with all of them is here, and the
- * rest in the classes that extend this one. The scope that made a handle closes it, if it still owns
- * the descriptor then.
+ * A file descriptor in a task, of any kind. Operations that all kinds have are here, and the others in the
+ * classes that extend this one. The scope that made a handle closes it, if it still owns the descriptor then.
  */
 export class FileDescriptor {
   readonly task: Task;
-  /** The number. Using it past the handle is at your own risk; see `borrow`. */
+  /** The number. A caller that uses it directly bypasses the checks of the handle; see `borrow`. */
   readonly near: near.Fd;
   /**
-   * As FD_CLOFORK of POSIX, which Linux lacks: children that do not share the table close it before
-   * all else, and cannot inherit it.
+   * As FD_CLOFORK of POSIX, which Linux lacks: a child that does not share the table closes the descriptor before
+   * it does anything else, and cannot inherit it.
    */
   closeOnFork = false;
   /**
-   * Whether others may have the open file as well, so that its flags (O_NONBLOCK) are not ours to change:
-   * true of all that no system call of ours has opened, such as stdin, and what came by SCM_RIGHTS.
+   * Whether other processes may have the open file as well, so that rsyscall must not change its flags
+   * (O_NONBLOCK). True of every descriptor that no system call of rsyscall has opened, such as stdin, and of
+   * those that came by SCM_RIGHTS.
    */
   isShared = true;
   #valid = true;
-  /** Why a scope has closed it, if that was not its user's doing. */
+  /** The end of the connection, if a scope has closed the handle because of that. */
   #end: near.ConnectionEnd | undefined;
 
-  /** Takes the number for a descriptor of the task's table. Does not own it: see {@link acquire}. */
+  /** Makes a handle for a number in the task's table, without owning the descriptor: see {@link acquire}. */
   constructor(task: Task, near: near.Fd) {
     this.task = task;
     this.near = near;
     task.fdTable.add(this);
   }
 
-  /** Makes a handle of what a system call of the task returns; the scope closes it. */
+  /** Makes a handle of the descriptor that a system call of the task returns; the scope closes it. */
   static acquire<A extends FileDescriptor, E, R>(
     kind: FdClass<A>,
     task: Task,
@@ -74,7 +74,7 @@ export class FileDescriptor {
     );
   }
 
-  /** What a scope that closes with `exit` does with handles that it has acquired. */
+  /** Releases handles for the scope that has acquired them, which closes with `exit`. */
   static releaseAll(
     handles: ReadonlyArray<FileDescriptor>,
     exit: Exit.Exit<unknown, unknown>,
@@ -82,7 +82,10 @@ export class FileDescriptor {
     return Effect.forEach(handles, (handle) => handle.#releaseAt(exit), { discard: true });
   }
 
-  /** A handle for what a system call of the task has just opened; something must release it. */
+  /**
+   * Makes a handle for a descriptor that a system call of the task has just opened. The caller must see to its
+   * release.
+   */
   static opened<A extends FileDescriptor>(kind: FdClass<A>, task: Task, fd: near.Fd): A {
     const handle = new kind(task, fd);
     handle.isShared = false;
@@ -106,12 +109,12 @@ export class FileDescriptor {
     );
   }
 
-  /** The number, for use in a system call of the handle's own task, while the handle is good. */
+  /** The number, for use in a system call of the handle's own task, while the handle is valid. */
   number(): Effect.Effect<near.Fd, InvalidHandleError> {
     return this.use(Effect.succeed);
   }
 
-  /** Runs with the number, as long as the handle is good. */
+  /** Runs an operation with the number, if the handle is valid. */
   protected use<A, E, R>(
     operation: (fd: near.Fd) => Effect.Effect<A, E, R>,
   ): Effect.Effect<A, E | InvalidHandleError, R> {
@@ -128,8 +131,8 @@ export class FileDescriptor {
   }
 
   /**
-   * `use`, for a call that may wait for the descriptor: where that would stop this program, it is made when
-   * it does not wait. A write takes at most `most` bytes then.
+   * As `use`, for a call that may wait for the descriptor. In a task with `Patience`, the call is made once it
+   * does not wait; a write takes at most `most` bytes then.
    */
   protected useWhenReady<A, E, R>(
     direction: Direction,
@@ -149,14 +152,14 @@ export class FileDescriptor {
     });
   }
 
-  /** close(2), now. The handle must be good. The descriptor lives on if there is another handle. */
+  /** close(2), now. The handle must be valid. The descriptor stays open if it has another handle. */
   close(): Effect.Effect<void, FdFailure> {
     return this.use((fd) => (this.#invalidate() ? near.close(this.task.sysif, fd) : Effect.void));
   }
 
   /**
-   * Gives the handle up, whatever state it is in: what a scope does at its end. If its task is gone,
-   * another task of the table closes the descriptor.
+   * Gives up the handle, in any state: a scope does this at its end. If the task of the handle is gone, another
+   * task of the table closes the descriptor.
    */
   release(): Effect.Effect<void> {
     return Effect.suspend(() => {
@@ -165,18 +168,18 @@ export class FileDescriptor {
     });
   }
 
-  /** `release`, by a scope that closes so. */
+  /** Releases the handle for a scope that closes with `exit`. */
   #releaseAt(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     if (this.#valid) this.#end = near.ConnectionEnd.of(exit);
     return this.release();
   }
 
-  /** The descriptor now belongs to somebody else: nothing is closed. */
+  /** Gives up the handle without closing the descriptor, which has another owner now. */
   disown(): void {
     if (this.#invalidate()) this.task.fdTable.disown(this.near);
   }
 
-  /** Whether this was the last handle. */
+  /** Makes the handle invalid. Returns whether it was the last one of its number. */
   #invalidate(): boolean {
     this.#valid = false;
     return this.task.fdTable.remove(this);
@@ -188,8 +191,8 @@ export class FileDescriptor {
   }
 
   /**
-   * The copy of the descriptor in a child of the task, which had this handle when it made the child;
-   * what has become of the handle since does not matter. Or as `forTask`, if the two share a table.
+   * Makes a handle for the copy of the descriptor in a child of the task. The child must have been made while
+   * this handle was valid; the handle may be closed since. As `forTask` if the two tasks share a table.
    */
   inherit({ task }: TaskLike): Effect.Effect<this, BorrowFailure, Scope.Scope> {
     return Effect.suspend(() =>
@@ -219,19 +222,25 @@ export class FileDescriptor {
     );
   }
 
-  /** Another handle, which belongs to this scope, and this handle is gone: its scope has nothing left to close. */
+  /**
+   * Moves the descriptor to a new handle, which belongs to this scope. This handle becomes invalid, so its scope
+   * closes nothing.
+   */
   moveToScope(): Effect.Effect<this, InvalidHandleError, Scope.Scope> {
     return Effect.tap(this.#another(this.#kind, this.task, this.number()), () =>
       Effect.sync(() => this.#invalidate()),
     );
   }
 
-  /** As `forTask`, and this handle is gone: its scope has nothing left to close. */
+  /** As `forTask`, but this handle becomes invalid, so its scope closes nothing. */
   move({ task }: TaskLike): Effect.Effect<this, BorrowFailure, Scope.Scope> {
     return Effect.tap(this.forTask(task), () => Effect.sync(() => this.#invalidate()));
   }
 
-  /** read(2) into a buffer, which is consumed: what was read, and the rest. Empty at the end. */
+  /**
+   * read(2) into a buffer, which is consumed. Returns the part that was read, which is empty at the end, and the
+   * rest.
+   */
   read(
     buffer: Pointer<Uint8Array>,
   ): Effect.Effect<
@@ -258,7 +267,7 @@ export class FileDescriptor {
     );
   }
 
-  /** write(2) of a buffer: what was written, and the rest. */
+  /** write(2) of a buffer, which is consumed. Returns the part that was written, and the rest. */
   write(
     buffer: Pointer<Uint8Array>,
   ): Effect.Effect<
@@ -275,7 +284,7 @@ export class FileDescriptor {
     );
   }
 
-  /** write(2): how many of the bytes were written. */
+  /** write(2). Returns how many of the bytes were written. */
   writeBytes(bytes: Uint8Array): Effect.Effect<number, IoFailure> {
     return this.useWhenReady(EPOLL.OUT, (fd, most) =>
       bytes instanceof Uint8Array
@@ -286,7 +295,7 @@ export class FileDescriptor {
     );
   }
 
-  /** write(2), as often as it takes. */
+  /** write(2), repeated until all bytes are written. */
   writeAllBytes(bytes: Uint8Array): Effect.Effect<void, IoFailure> {
     if (!(bytes instanceof Uint8Array)) return this.use(() => notBytes(bytes));
     if (bytes.length === 0) return this.use(() => Effect.void);
@@ -307,9 +316,9 @@ export class FileDescriptor {
     );
   }
 
-  /** write(2) of text in UTF-8, as often as it takes. */
+  /** write(2) of text in UTF-8, repeated until all of it is written. */
   writeAllText(text: string): Effect.Effect<void, IoFailure> {
-    // Else the bytes of a buffer would be written as decimal numbers.
+    // The encoder would write the bytes of a buffer as decimal numbers.
     if (typeof text !== "string")
       return this.use(() =>
         Effect.fail(
@@ -334,7 +343,7 @@ export class FileDescriptor {
     return Effect.map(this.fcntl(F.GETFL), (flags) => this.task.abi.openFlagsFromTarget(flags));
   }
 
-  /** Sets O_NONBLOCK and leaves the other flags. It holds for whoever shares the open file. */
+  /** Sets O_NONBLOCK and leaves the other flags. The flag holds for all processes that share the open file. */
   setNonblock(): Effect.Effect<void, FdFailure> {
     return Effect.flatMap(this.statusFlags(), (flags) =>
       flags & O.NONBLOCK
@@ -343,7 +352,7 @@ export class FileDescriptor {
     );
   }
 
-  /** Whether an exec closes the descriptor. Every descriptor that we make starts so. */
+  /** Sets whether an exec closes the descriptor. Descriptors that rsyscall opens are close-on-exec at first. */
   setCloexec(closeOnExec: boolean): Effect.Effect<void, FdFailure> {
     return Effect.asVoid(this.fcntl(F.SETFD, closeOnExec ? FD.CLOEXEC : 0));
   }
@@ -355,7 +364,7 @@ export class FileDescriptor {
     );
   }
 
-  /** fchmod(2): the mode as it is given, whatever the umask. */
+  /** fchmod(2): sets exactly this mode; the umask does not apply. */
   chmod(mode: number): Effect.Effect<void, FdFailure> {
     return this.use((fd) => near.fchmod(this.task.sysif, fd, mode));
   }
@@ -372,9 +381,9 @@ export class FileDescriptor {
   }
 
   /**
-   * dup3(2): the number of `target` becomes a duplicate of this descriptor, and what it was is
-   * closed. The target's handles go on. Not close-on-exec unless the flags have O.CLOEXEC: this is how
-   * a program gets its stdin. EINVAL if both have the same number: see `setCloexec`.
+   * dup3(2): closes `target`, and makes its number a duplicate of this descriptor. The target's handles stay
+   * valid. The duplicate is close-on-exec only if the flags have O.CLOEXEC, so that a program can get it as its
+   * stdin. EINVAL if both have the same number: see `setCloexec`.
    */
   dup3(
     target: FileDescriptor,
@@ -388,8 +397,8 @@ export class FileDescriptor {
   }
 
   /**
-   * As a handle of another class, where its kind is known. This handle is gone. For what another process
-   * has handed over see `narrow`.
+   * Makes a handle of another class for a descriptor whose kind is known. This handle becomes invalid. For a
+   * descriptor that another process has handed over, see `narrow`.
    */
   reclassify<A extends FileDescriptor>(
     kind: FdClass<A>,
@@ -400,8 +409,8 @@ export class FileDescriptor {
   }
 
   /**
-   * `reclassify`, once the kernel confirms the kind: a WrongKindError if it does not. What another process
-   * has handed over must pass here before it is polled, registered or signalled through.
+   * As `reclassify`, once the kernel confirms the kind; a WrongKindError if it does not. A descriptor that
+   * another process has handed over must pass this check before it is polled, registered or used for signals.
    */
   narrow<A extends FileDescriptor>(
     kind: FdKind<A>,
@@ -441,7 +450,7 @@ const notBytes = (value: unknown): Effect.Effect<never, near.InvalidArgumentErro
     }),
   );
 
-/** What a file is by its mode, in words. */
+/** The type of a file in words, from its mode. */
 export const fileTypeName = (mode: number): string =>
   fileTypes[mode & S_IFMT] ?? "file of unknown type";
 

@@ -15,10 +15,10 @@ import { encoded } from "./internal/checked.ts";
 import type { Task } from "./Task.ts";
 
 /**
- * Memory in a task that holds, or is to hold, an `A`. Its size is what the kernel is told.
+ * Memory in a task that holds, or is to hold, an `A`. System calls get its size.
  *
- * Operations that change what is known about the memory consume the pointer and give a new one. The
- * scope that allocated the memory frees it, however it was cut and put together since.
+ * Operations that change what is known about the memory consume the pointer and return a new one. The scope that
+ * allocated the memory frees it, even if it was split and merged since.
  */
 export class Pointer<out A> {
   readonly task: Task;
@@ -43,14 +43,14 @@ export class Pointer<out A> {
 
   /** The address, for use in a system call of the pointer's task and of no other. */
   borrow(task: Task): Effect.Effect<Address, UseAfterFreeError | NamespaceMismatchError> {
-    // Writes are ordered among the operations of one task: another one, even in the same address
-    // space, might look before they have arrived.
+    // Writes are ordered among the operations of one task: another task, even in the same address space, might
+    // read before they have arrived.
     if (task !== this.task)
       return Effect.fail(new NamespaceMismatchError({ namespace: "task", subject: this.#subject }));
     return this.address();
   }
 
-  /** The address, as long as the pointer is good. */
+  /** The address, if the pointer is valid. */
   address(): Effect.Effect<Address, UseAfterFreeError> {
     return Effect.suspend(() =>
       this.isValid
@@ -65,14 +65,14 @@ export class Pointer<out A> {
   }
 
   /**
-   * Reads the whole range and decodes it. EPROTO if it is no value of the type, and EOVERFLOW if it has a
-   * number in it that no JavaScript number holds exactly.
+   * Reads the whole range and decodes it. EPROTO if it is not a value of the type, and EOVERFLOW if it contains a
+   * number that no JavaScript number holds exactly.
    */
   read(): Effect.Effect<A, UseAfterFreeError | SyscallFailure> {
     return Effect.flatMap(
       Effect.flatMap(this.address(), (address) => this.task.sysif.read(address, this.size)),
       (bytes) =>
-        // What was read is a copy already.
+        // The bytes are a copy already.
         this.type === Bytes
           ? Effect.succeed(bytes as A)
           : decoded("memory read", this.#subject, () => this.type.decode(bytes) as A),
@@ -80,8 +80,8 @@ export class Pointer<out A> {
   }
 
   /**
-   * Writes a value, which may be shorter than the range. Consumes the pointer. InvalidArgumentError
-   * for what the type does not have.
+   * Writes a value, which may be shorter than the range. Consumes the pointer. InvalidArgumentError for a value
+   * that the type cannot have.
    */
   write<B extends A>(
     value: B,
@@ -97,7 +97,7 @@ export class Pointer<out A> {
     );
   }
 
-  /** `write` of a value as bytes. The pointer must be good. */
+  /** Writes a value that is encoded already. The pointer must be valid. */
   writeEncoded<B>(
     value: B,
     bytes: Uint8Array,
@@ -114,7 +114,7 @@ export class Pointer<out A> {
     });
   }
 
-  /** Cuts the range in two after `size` bytes, which is a SizeError where it is outside. Consumes the pointer. */
+  /** Splits the range after `size` bytes; SizeError if that is outside of it. Consumes the pointer. */
   split(
     size: number,
   ): Effect.Effect<[first: Pointer<A>, rest: Pointer<A>], UseAfterFreeError | SizeError> {
@@ -138,7 +138,7 @@ export class Pointer<out A> {
     );
   }
 
-  /** Puts together what `split` cut. Consumes both; they must be neighbours, this one first. */
+  /** Merges two parts that `split` has made. Consumes both; they must be neighbours, this one first. */
   merge(right: Pointer<unknown>): Effect.Effect<Pointer<A>, UseAfterFreeError | SizeError> {
     return Effect.suspend(() => {
       if (right.#allocation !== this.#allocation || right.#offset !== this.#offset + this.size)
@@ -156,7 +156,7 @@ export class Pointer<out A> {
     });
   }
 
-  /** Frees the allocation that this pointer is of, before its scope does. */
+  /** Frees the allocation of this pointer before its scope does. */
   free(): Effect.Effect<void> {
     return Effect.suspend(() => this.#allocation.free());
   }
@@ -186,7 +186,7 @@ interface Place {
   readonly allocation: Allocation;
 }
 
-/** Memory with a value that we wrote. */
+/** Memory with a value that was written to it. */
 export class WrittenPointer<out A> extends Pointer<A> {
   readonly value: A;
 

@@ -2,8 +2,9 @@ import { SIG_DFL, SIG_IGN, type Sigset } from "@rsyscall/abi";
 import { oneLine } from "@rsyscall/near";
 
 /**
- * What we have changed of a process's signals for ends of our own, as programs are to find it: those that the
- * process executes, and those that it starts. All else they get as execve(2) and fork(2) have it.
+ * The signals of a process that programs get in another state, because Node or rsyscall has changed them in the
+ * process for its own use. That holds for programs that the process executes, and for those that it starts.
+ * Programs get all other signals as execve(2) and fork(2) leave them.
  */
 export class ProgramSignals {
   /** Blocked in programs, although not in the process. */
@@ -23,12 +24,12 @@ export class ProgramSignals {
     this.defaulted = new Set(signals.defaulted);
   }
 
-  /** For a child, which does not ignore what its parent ignores for ends of our own. */
+  /** The same for a child, which starts with the default action for the signals of `defaulted`. */
   forChild(): ProgramSignals {
     return new ProgramSignals({ blocked: this.blocked, ignored: this.ignored });
   }
 
-  /** The caller has set what the process does with a signal, and so what programs get. */
+  /** Called when a caller has set the action of a signal, which programs get from then on. */
   forget(signal: number): void {
     this.ignored.delete(signal);
     this.defaulted.delete(signal);
@@ -39,7 +40,7 @@ export class ProgramSignals {
     return this.blocked.size === 0 ? sigmask : new Set([...sigmask, ...this.blocked]);
   }
 
-  /** The signals for which the process has another action than programs, with that of programs. */
+  /** The signals for which the process and programs have different actions, with the action for programs. */
   get actions(): ReadonlyArray<readonly [signal: number, handler: number]> {
     return [
       ...[...this.ignored].map((signal) => [signal, SIG_IGN] as const),

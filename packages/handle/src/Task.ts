@@ -28,29 +28,29 @@ import { ProgramSignals } from "./ProgramSignals.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
 /**
- * A kernel task under our control, through which handles are used: a way to make system calls, what
- * its numbers mean, and memory in its address space.
+ * A kernel task under the program's control, through which handles are used. It makes system calls, knows what
+ * their numbers mean, and allocates memory in its address space.
  */
 export class Task implements far.Task, TaskLike {
-  /** Below all decorators. */
+  /** The interface without decorators. */
   readonly #bare: SyscallInterface;
   #sysif: SyscallInterface;
   #decorators: ReadonlyArray<Decorator>;
   readonly #outerPid: Pid;
   /**
-   * Its number in its own pid namespace: what getpid(2) says. Others number it otherwise, its parent too if
-   * that is in another one: see `ChildProcess.pidIn`.
+   * Its number in its own pid namespace, as getpid(2) returns it. In other pid namespaces, such as that of its
+   * parent may be, it has another number: see `ChildProcess.pidIn`.
    */
   readonly pid: Pid;
   /** Changes when the task gets a table of its own: `unshareFiles`. */
   fdTable: FdTable;
   readonly addressSpace: far.AddressSpace;
-  /** Where the task itself is. */
+  /** The namespaces of the task itself. */
   namespaces: far.Namespaces;
   /**
-   * Where its children will be, or the program that they execute for the time namespace: once it has
-   * unshared or joined one of these two kinds, another one than its own. See pid_namespaces(7),
-   * time_namespaces(7).
+   * The namespaces of its future children. The pid or time namespace differs from that of the task once the task
+   * has unshared or joined one. The time namespace is also that of the program that the task executes. See
+   * pid_namespaces(7), time_namespaces(7).
    */
   childNamespaces: far.Namespaces;
   readonly allocator: Allocator;
@@ -58,9 +58,9 @@ export class Task implements far.Task, TaskLike {
   readonly pageSize: number;
   /** The signals that are blocked. */
   sigmask: ReadonlySet<number>;
-  /** What programs get of signals otherwise than the process has it. */
+  /** The signals that programs get in another state than the process has them. */
   readonly programSignals: ProgramSignals;
-  /** Where calls that wait must not: see `Patience`. */
+  /** How calls wait, if they must not block: see `Patience`. */
   patience: Patience | undefined;
   readonly #finalizers: Array<Effect.Effect<void>> = [];
 
@@ -79,7 +79,7 @@ export class Task implements far.Task, TaskLike {
       readonly programSignals?: ProgramSignals;
       /** Default: those that the environment asks for, by `RSYSCALL_TRACE`. */
       readonly decorators?: ReadonlyArray<Decorator>;
-      /** Its number as its parent sees it, for what traces it. Default: its own. */
+      /** Its number as its parent sees it, for traces. Default: its own. */
       readonly outerPid?: Pid;
     },
   ) {
@@ -100,22 +100,22 @@ export class Task implements far.Task, TaskLike {
     if (this.#decorators.length > 0) this.#redecorate();
   }
 
-  /** How system calls are made in the task, and its memory is reached. */
+  /** Makes system calls in the task, and reads and writes its memory. */
   get sysif(): SyscallInterface {
     return this.#sysif;
   }
 
-  /** Those that the children of the task have too. */
+  /** The decorators that children of the task also have. */
   get inheritedDecorators(): ReadonlyArray<Decorator> {
     return this.#decorators.filter(({ isInherited }) => isInherited);
   }
 
   /**
-   * Makes the task's system calls through a decorator of its interface, until the scope closes: those of all its
-   * handles, also of older ones. A child that is made meanwhile keeps a decorator that it inherits.
+   * Makes the task's system calls through a decorator of its interface until the scope closes, including those of
+   * handles that exist already. A child that is made meanwhile keeps a decorator that it inherits.
    */
   decorate(decorator: Decorator): Effect.Effect<void, never, Scope.Scope> {
-    // The same one may be there twice.
+    // The same decorator may be there twice.
     const added = { ...decorator };
     return Effect.asVoid(
       Effect.acquireRelease(
@@ -140,7 +140,7 @@ export class Task implements far.Task, TaskLike {
     this.allocator.goThrough(this.#sysif);
   }
 
-  /** Itself: functions that act on a process take a Thread as well, which has a task. See `TaskLike`. */
+  /** The task itself. Functions that act on a process take a Task, or a Thread, which has a task: see `TaskLike`. */
   get task(): this {
     return this;
   }
@@ -150,14 +150,14 @@ export class Task implements far.Task, TaskLike {
     return this.childNamespaces.pid !== this.namespaces.pid;
   }
 
-  /** Runs when the task is gone: see `leave`. */
+  /** Adds an effect that runs when the task is gone: see `leave`. */
   atLeave(finalizer: Effect.Effect<void>): void {
     this.#finalizers.push(finalizer);
   }
 
   /**
-   * The process has ended or become another program: its descriptors are closed where they are not
-   * its own alone, and its memory is left to those who share it. Doing it again does nothing.
+   * Called when the process has ended or become another program. Closes its descriptors in a table that other
+   * tasks share, and leaves its memory to the tasks that share it. A second call does nothing.
    */
   leave(): Effect.Effect<void> {
     return Effect.suspend(() => {
@@ -190,8 +190,8 @@ export class Task implements far.Task, TaskLike {
   }
 
   /**
-   * Puts a value into the task's memory. Text gets a final NUL; other values than text and bytes
-   * need their codec. InvalidArgumentError for what the type does not have, such as text with a NUL in it.
+   * Puts a value into the task's memory. Text gets a final NUL; values other than text and bytes need their
+   * codec. InvalidArgumentError for a value that the type cannot have, such as text with a NUL in it.
    */
   ptr(value: string): Effect.Effect<WrittenPointer<string | Uint8Array>, PtrFailure, Scope.Scope>;
   ptr(value: Uint8Array): Effect.Effect<WrittenPointer<Uint8Array>, PtrFailure, Scope.Scope>;
@@ -203,7 +203,7 @@ export class Task implements far.Task, TaskLike {
     );
   }
 
-  /** Memory that the scope frees, for a first use. */
+  /** Allocates memory that the scope frees, and uses it a first time. */
   #allocate<A, B, E>(
     type: Codec<A>,
     size: number,
@@ -225,7 +225,7 @@ export class Task implements far.Task, TaskLike {
   }
 
   /**
-   * Memory for the length of one operation, without the cost of a scope.
+   * Allocates memory for the length of one operation, without the cost of a scope.
    *
    * @param path that the operation is about, for its errors
    */
@@ -255,7 +255,7 @@ export class Task implements far.Task, TaskLike {
     });
   }
 
-  /** Bytes in memory for the length of one operation. */
+  /** Puts bytes into memory for the length of one operation. */
   withBytes<A, E, R>(
     bytes: Uint8Array,
     use: (address: Address) => Effect.Effect<A, E, R>,
@@ -266,7 +266,10 @@ export class Task implements far.Task, TaskLike {
     );
   }
 
-  /** A value in memory for the length of one operation. InvalidArgumentError for what the type does not have. */
+  /**
+   * Puts a value into memory for the length of one operation. InvalidArgumentError for a value that the type
+   * cannot have.
+   */
   withValue<A, B, E, R>(
     type: Codec<A>,
     value: A,
@@ -278,9 +281,8 @@ export class Task implements far.Task, TaskLike {
   }
 
   /**
-   * Memory that a system call fills in with a value. The read is submitted right behind the call,
-   * so both take one round trip. EOVERFLOW if the value has a number in it that no JavaScript number holds
-   * exactly.
+   * Reads a value that a system call writes to memory. The read is submitted right behind the call, so both take
+   * one round trip. EOVERFLOW if the value contains a number that no JavaScript number holds exactly.
    */
   withResult<A>(
     type: FixedCodec<A>,
@@ -298,7 +300,7 @@ export class Task implements far.Task, TaskLike {
   }
 
   /**
-   * A path in memory for the length of one operation.
+   * Puts a path into memory for the length of one operation.
    *
    * @param argument the name of the path among the arguments of the call, for errors
    */
@@ -331,7 +333,7 @@ const ofEnvironment = (): ReadonlyArray<Decorator> => {
 
 oneLine(Task, ({ pid }) => `process ${pid}`);
 
-/** The errors of a failure that was about a path. */
+/** Tells the errors of a failure which path they are about. */
 const tellPath = (cause: Cause.Cause<unknown>, path: string): void => {
   for (const reason of cause.reasons)
     if (reason._tag === "Fail" && reason.error instanceof SyscallError) reason.error.isAbout(path);

@@ -19,7 +19,7 @@ import { Pidfd } from "./sys/pidfd.ts";
 import type { Task } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
-/** Flags that make sense for a child that serves system calls: what it shares, and what it has anew. */
+/** Flags that make sense for a child that serves system calls: what it shares, and what it gets anew. */
 const ALLOWED =
   CLONE.FS |
   CLONE.FILES |
@@ -34,21 +34,21 @@ const ALLOWED =
   CLONE.NEWPID |
   CLONE.NEWNET;
 
-/** The two words with which a child begins. */
+/** Bytes of the two words with which a child begins. */
 const ENTRY_SIZE = 16;
 
 export interface CloneOptions {
   /** Of `CLONE`: FILES, FS and the namespaces. */
   readonly flags: number;
-  /** The socket on which the child serves, as it numbers it; undefined if it serves nobody. */
+  /** The socket on which the child serves, as it numbers it; undefined if it does not serve. */
   readonly serverFd?: near.Fd | undefined;
   /** Whether its requests come through a ring on its stack; else they come over the socket. */
   readonly hasRing?: boolean;
   /** Descriptors that the child needs, whether or not they are private. */
   readonly kept: ReadonlyArray<near.Fd>;
-  /** What the child gets when this process dies; undefined for nothing. */
+  /** The signal that the child gets when this process dies; undefined for none. */
   readonly deathSignal: number | undefined;
-  /** What the child does by itself, in this order, until something fails: then it exits. */
+  /** The system calls that the child makes by itself, in this order. If one fails, the child exits. */
   readonly steps?: ReadonlyArray<Step>;
   /** Memory that the steps use: its size, and its content at an address. */
   readonly image?: { readonly size: number; readonly at: (base: number) => Uint8Array };
@@ -67,18 +67,21 @@ export interface Cloned {
   /** Its number in the parent's pid namespace. */
   readonly pid: near.Pid;
   readonly pidfd: Pidfd;
-  /** Where the ring is, if there is one: a page. */
+  /** The address of the ring, if there is one: the start of a page. */
   readonly ring: near.Address;
-  /** Whether a step has failed so far, and how. The stack must still be there. */
+  /**
+   * The error of the step that has failed, if one has so far. It is read from the stack, which must not be freed
+   * yet.
+   */
   readonly failure: () => Effect.Effect<near.SyscallError | undefined, near.SyscallFailure>;
-  /** Gives the stack back, at most once: when the child has left the memory, by exec or exit, and not before. */
+  /** Frees the stack, at most once. Only for a child that has left the memory, by exec or exit. */
   readonly freeStack: () => Effect.Effect<void>;
 }
 
 /**
- * clone3(2), or clone(2) where that is refused (seccomp profiles answer ENOSYS, and old ones EPERM): a
- * child in the same memory that serves system calls on a socket. It runs none of the parent's code and
- * handlers. EAGAIN at the limit of processes, EPERM for namespaces without the right to them.
+ * clone3(2), or clone(2) if that is refused (seccomp profiles answer ENOSYS, and old ones EPERM): makes a child
+ * in the same memory that serves system calls on a socket. It runs none of the parent's code and handlers. EAGAIN
+ * at the limit of processes, EPERM for namespaces without the right to them.
  */
 export const clone = (
   { task }: TaskLike,
@@ -149,7 +152,7 @@ export const clone = (
   );
 };
 
-/** What lies on top of the stack, by offsets from its start. */
+/** The layout of the data at the top of the stack, by offsets from its start. */
 interface Area {
   readonly size: number;
   readonly args: number;
@@ -192,7 +195,7 @@ const contents = (
       parentTid: 0n,
       exitSignal: BigInt(SIG.CHLD),
       stack: BigInt(stack.address),
-      // The child's stack pointer: the entry's two words are what it takes first.
+      // The child's stack pointer: the child first takes the two words of the entry.
       stackSize: BigInt(base - stack.address),
       tls: 0n,
       setTid: 0n,

@@ -14,7 +14,7 @@ import { nothingWritten, writeAll } from "./writeAll.ts";
 /** Bytes that are read and written at a time. */
 const PIECE_SIZE = 1024 * 1024;
 
-/** So many pieces are on their way, so that a copy between hosts does not wait for each. */
+/** Pieces that are on their way at a time, so that a copy between hosts does not wait for each. */
 const PIECES = 4;
 
 /** How far a copy is, in bytes. */
@@ -29,10 +29,10 @@ export interface CopyFileOptions {
 }
 
 /**
- * Copies what is in a regular file, or a memfd, over another, which may be in another process, on any host:
- * the bytes go through this process, several pieces at a time. Offsets of open files stay where they are.
- * EINVAL where one of the two is no such file, or the target is open for appending (pwrite(2) would then not
- * heed where a piece belongs).
+ * Copies the content of a regular file or a memfd over another one, which may be in another process, on any host.
+ * The bytes go through this process, several pieces at a time. The offsets of the open files do not change.
+ * EINVAL if one of the two is neither a regular file nor a memfd, or if the target is open for appending:
+ * pwrite(2) would then ignore the offset of a piece.
  *
  * @returns how many bytes were copied: fewer than the file had if it has become shorter meanwhile
  */
@@ -96,7 +96,7 @@ const regular = (fd: FileDescriptor): Effect.Effect<Stat, IoFailure | WrongKindE
         ),
   );
 
-/** pread(2), as often as it takes. Short only at the end of the file. */
+/** pread(2), repeated until the piece is complete. It is shorter only at the end of the file. */
 const readPiece = (
   file: FileDescriptor,
   size: number,
@@ -116,7 +116,7 @@ const readPiece = (
   );
 };
 
-/** pwrite(2), as often as it takes. */
+/** pwrite(2), repeated until the piece is written. */
 const writePiece = (
   file: FileDescriptor,
   bytes: Uint8Array,

@@ -10,24 +10,25 @@ import type { TaskLike } from "./TaskLike.ts";
 /*
  * Ids of a task: unistd.h, and grp.h for setgroups. See credentials(7).
  *
- * To the kernel, user and group ids belong to a task, which is one thread. That a whole process
- * changes them is the work of C libraries, which make every thread repeat the call; nothing does so
- * here. In a process with other threads, such as Node, those keep their ids.
+ * To the kernel, user and group ids belong to a task, which is one thread. C libraries change them for a whole
+ * process by making every thread repeat the call; nothing here does so. In a process with other threads, such as
+ * Node, those threads keep their ids.
  *
- * What the kernel takes away with them, the parent-death signal (`prctl.setPdeathsig`), is put back. That
- * the process is no longer dumpable stays so: processes of the new user could trace it otherwise, and with
- * it all that share its memory. For a child of Node's that is Node itself: it leaves no core, only root can
- * trace it, and its files in /proc are root's, until `prctl.setDumpable` says otherwise, which is safe once
- * the child has executed a program or has ended.
+ * The kernel clears the parent-death signal (`prctl.setPdeathsig`) at such a change; the functions here set it
+ * again. The change also makes the process undumpable, and that stays so: otherwise processes of the new user
+ * could trace the process, and with it all processes that share its memory. A child of Node's shares Node's
+ * memory, so Node itself becomes undumpable: it leaves no core, only root can trace it, and root owns its files
+ * in /proc, until `prctl.setDumpable` changes that. To do so is safe once the child has executed a program or has
+ * ended.
  */
 
 /** The user ids of a task, or its group ids. */
 export interface Ids {
-  /** Who started it. */
+  /** The id of the user or group that started the process. */
   readonly real: number;
-  /** As whom it acts. */
+  /** The id whose rights the task has. */
   readonly effective: number;
-  /** What it may become again. */
+  /** An id that the effective one may become again. */
   readonly saved: number;
 }
 
@@ -61,7 +62,7 @@ export const getgid = ({ task }: TaskLike): Effect.Effect<number, near.SyscallFa
 export const getegid = ({ task }: TaskLike): Effect.Effect<number, near.SyscallFailure> =>
   near.getegid(task.sysif);
 
-/** Whether the task acts as the user and group who started it: then access(2) is about what it may do. */
+/** Whether the effective ids are the real ones: then access(2) checks the rights that the task acts with. */
 export const actsWithRealIds = ({
   task: { sysif },
 }: TaskLike): Effect.Effect<boolean, near.SyscallFailure> =>
@@ -84,7 +85,7 @@ export const getresgid = ({ task }: TaskLike): Effect.Effect<Ids, MallocFailure>
   getIds(task, near.getresgid);
 
 /**
- * setuid(2), of this one task: with CAP_SETUID all three user ids, or else the effective one, to the
+ * setuid(2), of this one task: sets all three user ids with CAP_SETUID; without it, sets the effective id to the
  * real or the saved one.
  */
 export const setuid = ({ task }: TaskLike, uid: number): Effect.Effect<void, MallocFailure> =>
@@ -102,7 +103,7 @@ export const setgid = ({ task }: TaskLike, gid: number): Effect.Effect<void, Mal
     keepDeathSignal(task, near.setgid(task.sysif, gid)),
   );
 
-/** What leaves an id as it is. */
+/** The value that leaves an id unchanged. */
 const SAME = -1;
 
 const idOrSame = optional(id);
@@ -114,8 +115,8 @@ const areIds = ({ real, effective, saved }: Partial<Ids>) => [
 ];
 
 /**
- * setresuid(2), of this one task; ids that are left out stay. What `getresuid` gave can be set again,
- * if the task may still do so.
+ * setresuid(2), of this one task; ids that are left out stay as they are. The result of `getresuid` can be set
+ * again, if the task still has the right to do so.
  */
 export const setresuid = (
   { task }: TaskLike,
@@ -126,7 +127,7 @@ export const setresuid = (
   return checked("setresuid", areIds(ids), keepDeathSignal(task, call));
 };
 
-/** setresgid(2), of this one task; ids that are left out stay. */
+/** setresgid(2), of this one task; ids that are left out stay as they are. */
 export const setresgid = (
   { task }: TaskLike,
   ids: Partial<Ids>,
@@ -137,8 +138,8 @@ export const setresgid = (
 };
 
 /**
- * setreuid(2), of this one task; ids that are left out stay. The saved id becomes the effective one if
- * the real one is set, or if the effective one is set to something else than the real one was.
+ * setreuid(2), of this one task; ids that are left out stay as they are. The saved id becomes the effective one
+ * if the real one is set, or if the effective one is set to another id than the old real one.
  */
 export const setreuid = (
   { task }: TaskLike,
@@ -187,7 +188,7 @@ export const getgroups = ({
           ),
   );
 
-/** setgroups(2), of this one task: the supplementary groups, which are no others then. At most 65536. */
+/** setgroups(2), of this one task: replaces the supplementary groups. At most 65536. */
 export const setgroups = (
   { task }: TaskLike,
   groups: ReadonlyArray<number>,
@@ -201,7 +202,7 @@ export const setgroups = (
   );
 
 /**
- * setsid(2): a new session and process group without a terminal, led by the task's process. EPERM for
+ * setsid(2): makes the task's process the leader of a new session and process group without a terminal. EPERM for
  * a process that leads a group already.
  */
 export const setsid = ({ task }: TaskLike): Effect.Effect<near.Pid, near.SyscallFailure> =>

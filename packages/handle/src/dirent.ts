@@ -11,7 +11,7 @@ import { removeTreeAt } from "./removeTree.ts";
 import type { Task } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
-/** An entry of a directory, and the status of what it names: of a symbolic link, its own. */
+/** An entry of a directory, and the status of the file that it names; of a symbolic link, the link's own. */
 export interface DirentStatus {
   readonly entry: Dirent;
   readonly status: Stat;
@@ -21,11 +21,11 @@ export interface DirentStatus {
 const STAT_AT_MOST = 256;
 
 /**
- * A directory: dirent.h, and the calls with `at` in their name. Their paths are relative to the
- * directory, unless they are absolute. Close-on-exec, as all that we make.
+ * A directory: dirent.h, and the calls with `at` in their name. Their paths are relative to the directory, unless
+ * they are absolute. Close-on-exec, as all descriptors that rsyscall opens.
  */
 export class Directory extends FileDescriptor {
-  /** The open file has one offset: one reading at a time. */
+  /** Allows one reader at a time: the open file has one offset. */
   readonly #reading = Semaphore.makeUnsafe(1);
 
   /** open(2) with O_DIRECTORY: ENOTDIR for anything else. */
@@ -41,7 +41,7 @@ export class Directory extends FileDescriptor {
     );
   }
 
-  /** A descriptor of unknown kind as a directory, if the kernel says so. */
+  /** Makes a directory of a descriptor of unknown kind, if the kernel confirms that it is one. */
   static from(
     fd: FileDescriptor,
   ): Effect.Effect<Directory, IoFailure | WrongKindError, Scope.Scope> {
@@ -50,7 +50,7 @@ export class Directory extends FileDescriptor {
 
   static readonly kind = "directory";
 
-  /** By fstat(2), which is the file system's to answer. */
+  /** Asks fstat(2), which the file system answers. */
   static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, MallocFailure> {
     return Effect.map(
       task.withResult(task.abi.stat, (status) => near.fstat(task.sysif, fd, status)),
@@ -59,8 +59,8 @@ export class Directory extends FileDescriptor {
   }
 
   /**
-   * getdents64(2): the next entries as the kernel gives them, with "." and "..", and none at the end.
-   * Who shares the open file, by `dup` or `inherit`, shares the place in it.
+   * getdents64(2): the next entries as the kernel gives them, with "." and "..", and none at the end. Handles
+   * that share the open file, by `dup` or `inherit`, share the place in it.
    *
    * @param size of the buffer, in bytes; EINVAL if it is too small for the next entry
    */
@@ -73,8 +73,8 @@ export class Directory extends FileDescriptor {
   }
 
   /**
-   * All entries but "." and "..", in the order of the file system. They are kept in memory, as many as the task
-   * says there are: of one that may say so without end, take parts by `getdents`.
+   * All entries but "." and "..", in the order of the file system. All of them are kept in memory, as many as the
+   * task reports: if it may report entries without end, read parts by `getdents`.
    */
   entries(): Effect.Effect<ReadonlyArray<Dirent>, IoFailure> {
     const { task } = this;
@@ -99,8 +99,8 @@ export class Directory extends FileDescriptor {
   }
 
   /**
-   * All entries with what lstat(2) says of them, in one round trip for some hundreds of them. What is
-   * removed meanwhile is left out.
+   * All entries with their status, as lstat(2) gives it. One round trip asks for some hundreds of them. Entries
+   * that are removed meanwhile are left out.
    */
   statuses(): Effect.Effect<ReadonlyArray<DirentStatus>, IoFailure> {
     return Effect.flatMap(this.entries(), (entries) => {
@@ -114,7 +114,7 @@ export class Directory extends FileDescriptor {
     });
   }
 
-  /** unlinkat(2), of all that lies below the entry as well: see `removeTree`. */
+  /** unlinkat(2), of the entry and all that lies below it: see `removeTree`. */
   removeTree(path: near.PathLike): Effect.Effect<void, IoFailure> {
     return this.use((fd) => removeTreeAt(this.task, fd, path));
   }
@@ -134,7 +134,7 @@ export class Directory extends FileDescriptor {
     );
   }
 
-  /** mkdirat(2). The mode is cut by the process's umask. */
+  /** mkdirat(2). The process's umask clears bits of the mode. */
   mkdirat(path: near.PathLike, mode = 0o777): Effect.Effect<void, IoFailure> {
     return this.#at("mkdirat", path, (...at) => near.mkdirat(this.task.sysif, ...at, mode));
   }
@@ -151,7 +151,7 @@ export class Directory extends FileDescriptor {
     );
   }
 
-  /** readlinkat(2): what the link says, which need not exist. */
+  /** readlinkat(2): the target of a link, which need not exist. */
   readlinkat(path: near.PathLike): Effect.Effect<near.Path, IoFailure> {
     const { sysif } = this.task;
     return this.#at("readlinkat", path, (...at) =>
@@ -175,7 +175,7 @@ export class Directory extends FileDescriptor {
     );
   }
 
-  /** linkat(2): a file gets another name. A link is not followed, unless by AT.SYMLINK_FOLLOW. */
+  /** linkat(2): gives a file another name. A link is followed only with AT.SYMLINK_FOLLOW. */
   linkat(
     from: near.PathLike,
     directory: FileDescriptor,
@@ -197,8 +197,8 @@ export class Directory extends FileDescriptor {
   }
 
   /**
-   * fchmodat(2): the mode as it is given, whatever the umask. With flags, as AT.SYMLINK_NOFOLLOW, it
-   * is fchmodat2(2), or what does the same before Linux 6.6.
+   * fchmodat(2): sets exactly this mode; the umask does not apply. With flags, such as AT.SYMLINK_NOFOLLOW, it is
+   * fchmodat2(2), or an equivalent before Linux 6.6.
    */
   fchmodat(path: near.PathLike, mode: number, flags = 0): Effect.Effect<void, IoFailure> {
     const { sysif } = this.task;
@@ -210,8 +210,8 @@ export class Directory extends FileDescriptor {
   }
 
   /**
-   * faccessat(2): fails unless the process's real ids, or with AT.EACCESS those that it acts with, may
-   * do all of `mode` (`ACCESS`).
+   * faccessat(2): fails unless the process's real ids, or with AT.EACCESS its effective ids, may do all of `mode`
+   * (`ACCESS`).
    */
   faccessat(
     path: near.PathLike,
@@ -223,7 +223,7 @@ export class Directory extends FileDescriptor {
     );
   }
 
-  /** With a path, as the system calls take it. */
+  /** Runs a call with the directory and a path, as the system calls take them. */
   #at<A, E>(
     syscall: string,
     path: near.PathLike,

@@ -18,7 +18,7 @@ export class UseAfterFreeError extends TaggedError("UseAfterFreeError")<{
   }
 }
 
-/** A handle is valid no more: its user has given it up, or it has gone with the connection to its task. */
+/** A handle is no longer valid: the program has given it up, or the connection to its task has ended. */
 export type InvalidHandleError = UseAfterFreeError | SyscallSendError;
 
 /** A value does not fit: into memory, or into what the kernel takes. */
@@ -26,7 +26,7 @@ export class SizeError extends TaggedError("SizeError")<{
   readonly subject: string;
   /** Bytes that the value needs. */
   readonly needed: number;
-  /** Bytes that there are. */
+  /** Bytes that are available. */
   readonly available: number;
 }> {
   override get message(): string {
@@ -47,22 +47,22 @@ export class WrongKindError extends TaggedError("WrongKindError")<{
   }
 }
 
-/** What malloc can fail with, and with it a call that needs memory in the task: for a path, for a result. */
+/** Errors of malloc, and of a call that needs memory in the task, for a path or a result. */
 export type MallocFailure = SyscallFailure | OutOfSpaceError;
 
-/** What ptr can fail with. */
+/** Errors of ptr. */
 export type PtrFailure = MallocFailure | SizeError;
 
-/** What a call through a descriptor can fail with. */
+/** Errors of a call through a descriptor. */
 export type FdFailure = SyscallFailure | InvalidHandleError;
 
-/** What a call through a descriptor can fail with that needs memory in the task, as reads and writes do. */
+/** Errors of a call through a descriptor that needs memory in the task, as reads and writes do. */
 export type IoFailure = FdFailure | MallocFailure;
 
-/** What the use of a handle through another task can fail with: `borrow`. */
+/** Errors of the use of a handle through another task: `borrow`. */
 export type BorrowFailure = InvalidHandleError | NamespaceMismatchError;
 
-/** What an operation of any kind can fail with at most. Those that can fail with less say so. */
+/** All errors of operations. An operation that can fail with fewer of them says so. */
 export type HandleFailure =
   | IoFailure
   | BorrowFailure

@@ -10,8 +10,8 @@ import type { Task } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
 /**
- * unshare(2) with CLONE_FILES: the task has a descriptor table of its own from now on, with its own
- * handles and stdio in it and nothing else. The handles of the other tasks stay where they are.
+ * unshare(2) with CLONE_FILES: gives the task a descriptor table of its own, with the descriptors of its own
+ * handles and stdio in it and nothing else. The handles of the other tasks stay valid in the old table.
  */
 export const unshareFiles = ({ task }: TaskLike): Effect.Effect<void, IoFailure> =>
   Effect.uninterruptible(
@@ -41,15 +41,15 @@ export interface ExecOptions {
 }
 
 /**
- * execve(2): the task's process becomes another program, and the task is gone. Descriptors that are
- * not close-on-exec stay open in it, signals that are ignored or blocked stay so.
+ * execve(2): the task's process becomes another program, and the task is gone. Descriptors that are not
+ * close-on-exec stay open in it, and signals that are ignored or blocked stay so.
  *
- * If the kernel refuses, the task lives on as it was; but one that shared its descriptor table has
- * its own then, because a program never shares one.
+ * If the kernel refuses, the task stays as it was, except that a task that shared its descriptor table has its
+ * own then, because a program never shares one.
  *
- * It has succeeded when the task has begun with it and hung up without an answer: a refusal is an answer. If
- * the process is killed inside the system call, it cannot be told whether it was a program already: that passes for
- * success. If it is killed before, or the way to it is cut, that is a SyscallHangup.
+ * The call has succeeded when the task has begun it and hung up without an answer: a refusal is an answer. If the
+ * process is killed inside the system call, it is unknown whether it was a program already: that passes for
+ * success. If the process is killed before, or the connection to it is cut, that is a SyscallHangup.
  */
 export const execve = (
   { task }: TaskLike,
@@ -61,9 +61,9 @@ export const execve = (
   );
 
 /**
- * execveat(2): as `execve`, of a path relative to a directory; or of the directory descriptor itself
- * as the program, with an empty path and AT.EMPTY_PATH. A script cannot be executed by a descriptor
- * that is close-on-exec: its interpreter would not find it (ENOENT).
+ * execveat(2): as `execve`, of a path relative to a directory; with an empty path and AT.EMPTY_PATH, the program
+ * is the file of the descriptor itself. A script cannot be executed by a descriptor that is close-on-exec: its
+ * interpreter would not find it (ENOENT).
  */
 export const execveat = (
   { task }: TaskLike,
@@ -110,18 +110,18 @@ const exec = (
     return Effect.flatMap(setAndCall, (exits): Effect.Effect<void, near.SyscallFailure> => {
       const before = failureOf(exits.at(-2));
       const failure = failureOf(exits.at(-1));
-      // An exec that comes back has failed.
+      // An exec that returns has failed.
       if (failure === undefined)
         return Effect.fail(near.impossible(syscall, subject, "it returned"));
       if (failure instanceof near.SyscallError)
         return Effect.andThen(restoreSignals, Effect.fail(failure));
-      // The task was there when it got to the call.
+      // The task was alive when it reached the call.
       const hasBegun = before === undefined || before instanceof near.SyscallError;
       return hasBegun && near.hasLeft(failure) ? task.leave() : Effect.fail(failure);
     });
   });
-  // In a table that others share, the controller's socket would stay open, and the controller would not notice the
-  // exec.
+  // In a table that other tasks share, the controller's socket would stay open, and the controller would not
+  // notice the exec.
   return Effect.uninterruptible(Effect.andThen(unshareFiles(task), run));
 };
 

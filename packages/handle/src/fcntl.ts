@@ -6,8 +6,8 @@ import { FileDescriptor } from "./FileDescriptor.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
 /**
- * open(2), always close-on-exec. `mode` holds for files that it creates. What kind of file it is,
- * only the kernel knows: see `Socket.from` and the like.
+ * open(2), always close-on-exec. `mode` holds for files that it creates. Only the kernel knows what kind of file
+ * it is: see `Socket.from` and the like.
  */
 export const open = (
   { task }: TaskLike,

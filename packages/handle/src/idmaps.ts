@@ -7,11 +7,11 @@ import { unshare } from "./namespaces.ts";
 import type { Task } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
-/** Which ids a process has in a user namespace of its own, for its one user and one group. */
+/** The user id and the group id that a process has in a user namespace of its own. */
 export interface UserMapping {
   /** The user and group id outside, in the parent namespace. */
   readonly outside: { readonly uid: number; readonly gid: number };
-  /** The same inside. Default: no change. */
+  /** The ids inside. Default: the same as outside. */
   readonly inside?: { readonly uid?: number | undefined; readonly gid?: number | undefined };
 }
 
@@ -37,9 +37,9 @@ const writeProc = (task: Task, path: string, text: string): Effect.Effect<void, 
   );
 
 /**
- * Gives the ids of a task a meaning in the user namespace that it has just got: user_namespaces(7).
- * As without privileges nobody may, setgroups(2) is denied for good. A process that is not dumpable
- * (after a change of ids, `prctl.setDumpable`) is refused with EACCES.
+ * Maps the ids of a task in the user namespace that it has just got: user_namespaces(7). Denies setgroups(2) for
+ * good, as the kernel requires of a process that maps its group without privileges. The kernel refuses a process
+ * that is not dumpable (after a change of ids, `prctl.setDumpable`) with EACCES.
  */
 export const writeUserMapping = (
   { task }: TaskLike,
@@ -53,7 +53,7 @@ export const writeUserMapping = (
     ),
   ).pipe(explainMapping(task));
 
-/** The ids that a task acts with, as they are to be mapped in a new user namespace. */
+/** The effective ids of a task: the ids outside, for a mapping in a new user namespace. */
 export const effectiveIds = ({
   task,
 }: TaskLike): Effect.Effect<UserMapping["outside"], near.SyscallFailure> =>
@@ -63,8 +63,8 @@ export const effectiveIds = ({
   }));
 
 /**
- * unshare(2) with CLONE_NEWUSER, and the task's effective ids are mapped: to themselves, or to those
- * that are given. The task has all capabilities in the new namespace.
+ * unshare(2) with CLONE_NEWUSER; maps the task's effective ids to themselves, or to the given ids. The task has
+ * all capabilities in the new namespace.
  */
 export const unshareUser = (
   { task }: TaskLike,

@@ -13,8 +13,8 @@ import type { Task } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
 /*
- * Which namespaces a task is in: sched.h. A task's `namespaces` and `childNamespaces` follow what is
- * done here, and stay as they are when the kernel refuses.
+ * The namespaces of a task: sched.h. The functions here update the task's `namespaces` and `childNamespaces`, and
+ * leave them unchanged if the kernel refuses.
  */
 
 /** The flag that stands for each kind of namespace. */
@@ -37,15 +37,15 @@ export const namespaceKindsOf = (flags: number): ReadonlyArray<NamespaceKind> =>
     (kind) => (flags & namespaceFlags[kind]) !== 0,
   );
 
-/** Of these kinds only the children of a task get another namespace. */
+/** Whether a change of this kind of namespace applies to the children of a task, and not to the task itself. */
 const ofChildren = (kind: NamespaceKind): boolean => kind === "pid" || kind === "time";
 
 /** A descriptor of a namespace: see namespaces(7). */
 export class NamespaceFd extends FileDescriptor {
   /**
-   * Opens the namespace of a kind that a process is in, by default the task's own, by /proc.
+   * Opens a namespace of a process by /proc; by default, of the task itself.
    *
-   * @param pid as the task's /proc numbers processes, which is as `ChildProcess.pidIn(task)` does
+   * @param pid the number of the process in the task's /proc, as `ChildProcess.pidIn(task)` gives it
    */
   static make(
     { task }: TaskLike,
@@ -64,8 +64,8 @@ export class NamespaceFd extends FileDescriptor {
 }
 
 /**
- * The namespaces of some kinds, asked of /proc right behind an operation, in the same round trip. Those
- * that cannot be seen there are unknown.
+ * Makes a call, and asks /proc for the namespaces of some kinds right behind it, in the same round trip. A
+ * namespace that /proc does not show is unknown.
  */
 const changing = (
   task: Task,
@@ -120,7 +120,7 @@ const changing = (
   });
 };
 
-/** What is known now of a task that has just changed some of its namespaces. */
+/** Updates what is known of a task that has just changed some of its namespaces. */
 const follow = (task: Task, changed: Partial<Namespaces>): void => {
   const own = Object.fromEntries(
     Object.entries(changed).filter(([kind]) => !ofChildren(kind as NamespaceKind)),
@@ -130,9 +130,9 @@ const follow = (task: Task, changed: Partial<Namespaces>): void => {
 };
 
 /**
- * unshare(2): the task has new namespaces of the kinds in the flags, its future children have with
- * CLONE.NEWPID and NEWTIME, and with CLONE.FILES it has a descriptor table of its own. EPERM without
- * the right to it, ENOSPC at a limit of namespaces(7).
+ * unshare(2): gives the task new namespaces of the kinds in the flags. With CLONE.NEWPID and NEWTIME its future
+ * children get them; with CLONE.FILES the task gets a descriptor table of its own. EPERM without the right to do
+ * so, ENOSPC at a limit of namespaces(7).
  */
 export const unshare = ({ task }: TaskLike, flags: number): Effect.Effect<void, IoFailure> => {
   if (!flagSet.has(flags))
@@ -154,8 +154,7 @@ export const unshare = ({ task }: TaskLike, flags: number): Effect.Effect<void, 
 /**
  * setns(2): the task joins a namespace, or its future children do if it is a pid or time namespace.
  *
- * @param fd of a namespace; or a `Pidfd`, whose process's namespaces of the kinds in the flags are
- * joined
+ * @param fd of a namespace; or a `Pidfd`, to join the namespaces of its process, of the kinds in the flags
  * @param flags the kind that it must be; 0 for any
  */
 export const setns = (
@@ -166,7 +165,7 @@ export const setns = (
   Effect.uninterruptible(
     Effect.flatMap(fd.borrow(task), (near_) =>
       Effect.andThen(
-        // In another user namespace it has capabilities that it had not before.
+        // The task gains capabilities in another user namespace, and the kernel clears its death signal then.
         keepDeathSignal(task, near.setns(task.sysif, near_, flags)),
         Effect.map(
           changing(task, namespaceKindsOf(flags === 0 ? ALL : flags), "children"),

@@ -4,10 +4,7 @@ import { Effect } from "effect";
 import type { IoFailure } from "./errors.ts";
 import type { FileDescriptor } from "./FileDescriptor.ts";
 
-/**
- * poll(2) of one descriptor without waiting: which of `events` (`POLL`) are there now, and ERR, HUP
- * and NVAL.
- */
+/** poll(2) of one descriptor without waiting: returns which of `events` (`POLL`), ERR, HUP and NVAL hold now. */
 export const pollNow = (fd: FileDescriptor, events: number): Effect.Effect<number, IoFailure> => {
   const { task } = fd;
   const size = PollFd.size;
@@ -18,7 +15,7 @@ export const pollNow = (fd: FileDescriptor, events: number): Effect.Effect<numbe
         [near.ppoll(task.sysif, address, 1, timeout)],
         task.sysif.read(address, size),
       );
-      // Zeros: it does not wait.
+      // A timeout of zeros: the call does not wait.
       const bytes = new Uint8Array(size + Timespec.size);
       PollFd.encode({ fd: number, events, revents: 0 }, bytes);
       return Effect.andThen(

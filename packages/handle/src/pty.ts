@@ -8,9 +8,9 @@ import { encoded } from "./internal/checked.ts";
 import type { Pointer, ReadablePointer } from "./Pointer.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
-/** A terminal: ioctl_tty(2). All of it is ENOTTY for a descriptor of another kind. */
+/** A terminal: ioctl_tty(2). All operations are ENOTTY for a descriptor of another kind. */
 export class Terminal extends FileDescriptor {
-  /** TIOCGWINSZ(2const): the size of the window, which is zeros until somebody sets it. */
+  /** TIOCGWINSZ(2const): the size of the window, which is zeros until a process sets it. */
   winsize(): Effect.Effect<Winsize, IoFailure> {
     return this.use((fd) =>
       this.task.withResult(Winsize, (at) => near.ioctl(this.task.sysif, fd, TIOC.GWINSZ, at)),
@@ -18,14 +18,14 @@ export class Terminal extends FileDescriptor {
   }
 
   /**
-   * TIOCSWINSZ(2const), of which the programs in the foreground are told by SIGWINCH. EINVAL for numbers
-   * that are not of 16 bits.
+   * TIOCSWINSZ(2const): sets the size of the window. The programs in the foreground get SIGWINCH. EINVAL for
+   * numbers that do not fit into 16 bits.
    */
   setWinsize(size: Winsize): Effect.Effect<void, IoFailure> {
     return this.use((fd) => this.#give(fd, TIOC.SWINSZ, "size", Winsize, size));
   }
 
-  /** ioctl(2) that reads a value. */
+  /** ioctl(2) with a value that the kernel reads. */
   #give<A>(
     fd: near.Fd,
     request: number,
@@ -53,8 +53,8 @@ export class Terminal extends FileDescriptor {
   }
 
   /**
-   * tcgetpgrp(3): the process group in the foreground. Except through a `PtyMaster`, ENOTTY where the
-   * terminal is not that of the task's session.
+   * tcgetpgrp(3): the process group in the foreground. ENOTTY if the terminal is not that of the task's session,
+   * except through a `PtyMaster`.
    */
   foreground(): Effect.Effect<near.Pid, IoFailure> {
     return this.use((fd) =>
@@ -65,16 +65,19 @@ export class Terminal extends FileDescriptor {
     );
   }
 
-  /** tcsetpgrp(3): SIGTTOU for a task in the background, unless it blocks or ignores that. */
+  /**
+   * tcsetpgrp(3): sets the process group in the foreground. A task in the background gets SIGTTOU, unless it
+   * blocks or ignores that.
+   */
   setForeground(group: near.Pid): Effect.Effect<void, IoFailure> {
     return this.use((fd) => this.#give(fd, TIOC.SPGRP, "group", Int32, group));
   }
 }
 
 /**
- * The end of a pseudo-terminal at which its user would be: pty(7). What is written here, programs read
- * as typed; what they write is read here. When nobody has the other end any more, this one is at its
- * end, until somebody opens the other end again.
+ * The end of a pseudo-terminal at which its user would be: pty(7). Programs at the other end read what is written
+ * here as typed input, and what they write is read here. When no process has the other end open any more, reads
+ * give the end of the file until a process opens it again.
  */
 export class PtyMaster extends Terminal {
   /** posix_openpt(3), close-on-exec: a new pseudo-terminal, locked. `flags` may have O.NONBLOCK. */
@@ -84,7 +87,7 @@ export class PtyMaster extends Terminal {
     );
   }
 
-  /** unlockpt(3): the other end can be opened. */
+  /** unlockpt(3): allows the other end to be opened. */
   unlock(): Effect.Effect<void, IoFailure> {
     return this.use((fd) =>
       Effect.asVoid(
@@ -104,8 +107,8 @@ export class PtyMaster extends Terminal {
   }
 
   /**
-   * TIOCGPTPEER(2const): the other end, whatever is mounted in the task, close-on-exec. It does not
-   * become anybody's controlling terminal. EIO while it is locked.
+   * TIOCGPTPEER(2const): opens the other end, close-on-exec, independently of what is mounted in the task. It
+   * does not become the controlling terminal of any process. EIO while it is locked.
    */
   openPeer(flags: number = O.RDWR): Effect.Effect<Terminal, FdFailure, Scope.Scope> {
     const { sysif, abi } = this.task;
@@ -135,7 +138,7 @@ export class PtyMaster extends Terminal {
   }
 }
 
-/** openpty(3): both ends of a new pseudo-terminal, close-on-exec. */
+/** openpty(3): makes both ends of a new pseudo-terminal, close-on-exec. */
 export const openpty: (
   task: TaskLike,
   winsize?: Winsize,
@@ -149,8 +152,9 @@ export const openpty: (
   });
 
 /**
- * login_tty(3): the terminal's task leads a new session, of which it is the terminal, and these of its
- * descriptors become the terminal, usually 0, 1 and 2. EPERM for a task that leads a process group already.
+ * login_tty(3): makes the terminal's task the leader of a new session, of which this is the controlling terminal,
+ * and makes these descriptors of the task, usually 0, 1 and 2, duplicates of the terminal. EPERM for a task that
+ * leads a process group already.
  */
 export const loginTty = (
   terminal: Terminal,

@@ -8,23 +8,24 @@ import type { Task } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
 /**
- * Removes a file, or a directory with all that lies below it, even where its modes forbid that to
- * its owner. Symbolic links are not followed, and what is mounted in it is not touched: EBUSY. What
- * may not be removed at all loses nothing of what is in it. ENOENT if there is nothing, ENOTEMPTY if
- * others are faster to fill it. A task that lies can make it go on for ever, as can others that fill what is being
- * read: Effect.timeout ends it. It keeps no more than one batch of entries for each level of the tree.
+ * Removes a file, or a directory with all that lies below it, even if the modes forbid that to the owner.
+ * Symbolic links are not followed, and a mount in the directory is not touched: EBUSY. If the kernel refuses to
+ * remove the directory for any other reason than its content, the content stays. ENOENT if there is nothing,
+ * ENOTEMPTY if other processes fill it faster. A task that lies, or another process that fills a directory while
+ * it is read, can make the call go on for ever: Effect.timeout ends it. The call keeps no more than one batch of
+ * entries for each level of the tree.
  */
 export const removeTree = (
   { task }: TaskLike,
   path: near.PathLike,
 ): Effect.Effect<void, MallocFailure> => removeTreeAt(task, AT.FDCWD, path);
 
-/** How often a directory is emptied again because somebody has put something in. */
+/** How often a directory is emptied again because another process has put something in. */
 const ATTEMPTS = 16;
 
 const NOT_EMPTY = ["ENOTEMPTY", "EEXIST"] as const;
 
-/** There is no directory of that name, or no longer. */
+/** The errors if there is no directory of that name, or no longer. */
 const NO_DIRECTORY = ["ENOENT", "ENOTDIR", "ELOOP"] as const;
 
 /** As `removeTree`, relative to a directory. */
@@ -39,7 +40,7 @@ export const removeTreeAt = (
       task.withPath("unlinkat", path, (address) =>
         near.unlinkat(task.sysif, directory, address, flags),
       );
-    // With a slash behind it, a link would be followed.
+    // If a slash followed it, the kernel would follow a link.
     const name = subject.replace(/\/+$/, "");
     const isParent = /(^|\/)\.\.$/.test(name);
     const attempt = (left: number): Effect.Effect<void, MallocFailure> =>
@@ -54,29 +55,29 @@ export const removeTreeAt = (
     return attempt(ATTEMPTS);
   });
 
-/** Others may remove it too. */
+/** Passes over ENOENT: another process may remove it too. */
 const vanishing = near.catchErrno("ENOENT", () => Effect.void);
 
 /** A directory that is to be emptied. */
 interface Level {
-  /** In the level above. */
+  /** Its name in the level above. */
   readonly name: string;
-  /** What there is in it to be emptied first. */
+  /** The directories in it that must be emptied first. */
   readonly full: Array<Level>;
-  /** How often it may turn out not to be empty after all. */
+  /** How many more times it may turn out not to be empty. */
   left: number;
-  /** How to know it again. */
+  /** The device and inode by which it is recognised on the way back. */
   identity?: Stat;
 }
 
 const newLevel = (name: string): Level => ({ name, full: [], left: ATTEMPTS });
 
 /**
- * Removes all that is in a directory. Only the directory that is being emptied is open, so that no
- * depth is too deep; the way back is its "..", which must be where we came from.
+ * Removes all that is in a directory. Only the directory that is being emptied is open, so that no depth is too
+ * deep. The way back is its "..", which must be the directory that it was entered from.
  *
- * A directory is entered only after rmdir(2) has said that it is not empty: of a mount point it says
- * EBUSY first.
+ * A directory is entered only after rmdir(2) has failed because it is not empty. For a mount point rmdir(2) fails
+ * with EBUSY instead.
  */
 const empty = (
   task: Task,
@@ -95,7 +96,7 @@ const empty = (
     ),
   );
 
-/** Opens a directory for reading, and if its mode forbids that changes the mode. */
+/** Opens a directory for reading. If its mode forbids that, changes the mode first. */
 const openLocked = (
   task: Task,
   directory: near.DirectoryFd,
@@ -106,7 +107,7 @@ const openLocked = (
     task.withPath("openat", path, (address) =>
       openDirectoryAt(task, directory, address, O.NOFOLLOW | flags).about(subject),
     );
-  // By its path, chmod(2) could come upon a link that has taken its place.
+  // chmod(2) of the path could follow a link that has replaced the directory.
   const unlock = Effect.acquireUseRelease(
     open(O.PATH),
     (fd) => chmodByFd(task, fd, 0o700),
@@ -115,11 +116,11 @@ const openLocked = (
   return near.catchErrno("EACCES", () => Effect.andThen(Effect.ignore(unlock), open(0)))(open(0));
 };
 
-/** The way through a tree: where it is, and what is left to do on the way back. */
+/** A walk through a tree, which removes what it finds. */
 class Emptying {
   readonly #task: Task;
   readonly #subject: string;
-  /** For one batch of entries, and behind it for their names. */
+  /** Memory for one batch of entries, and behind it for their names. */
   readonly #buffer: near.Address;
   /** The directory that is being emptied. */
   #fd: near.Fd;
@@ -135,7 +136,7 @@ class Emptying {
     return Effect.suspend(() => Effect.ignore(near.close(this.#task.sysif, this.#fd)));
   }
 
-  /** Once; for all that is there by then. */
+  /** Removes all entries that are there by then. May be called once. */
   run(): Effect.Effect<void, MallocFailure> {
     const self = this;
     return Effect.gen(function* () {
@@ -166,7 +167,7 @@ class Emptying {
     return this.#task.withResult(abi.stat, (status) => near.fstat(sysif, this.#fd, status));
   }
 
-  /** The next entries; of a directory that others have removed there are none. */
+  /** The next entries; none if another process has removed the directory. */
   get #read(): Effect.Effect<ReadonlyArray<Dirent>, near.SyscallFailure> {
     return near.catchErrno("ENOENT", () => Effect.succeed([]))(
       readEntries(this.#task, this.#fd, this.#buffer),
@@ -177,7 +178,7 @@ class Emptying {
     return `${this.#subject}: ${name}`;
   }
 
-  /** Whether there still is such a directory. */
+  /** Enters a directory, and returns whether it still exists. */
   #enter(name: string): Effect.Effect<boolean, MallocFailure> {
     return near.catchErrno(NO_DIRECTORY, () => Effect.succeed(false))(
       Effect.as(this.#moveTo(openLocked(this.#task, this.#fd, name, this.#of(name))), true),
@@ -225,8 +226,8 @@ class Emptying {
   }
 
   /**
-   * Removes entries in one round trip; if the directory's mode forbids it, changes that. Gives the
-   * directories that are not empty.
+   * Removes entries in one round trip; if the directory's mode forbids it, changes the mode and tries again.
+   * Returns the directories that are not empty.
    */
   #removeAll(
     entries: ReadonlyArray<Dirent>,
@@ -256,7 +257,7 @@ class Emptying {
         if (errno === "ENOTEMPTY" || errno === "EEXIST" || errno === "EISDIR")
           full.push(newLevel(entry.name));
         else if (errno === "EACCES" && !isUnlocked) locked.push(entry);
-        // Others have removed it, or put something else there: that is for the next reading.
+        // Another process has removed it, or put something else there: the next read shows that.
         else if (errno !== "ENOENT" && errno !== "ENOTDIR") return Effect.fail(error);
       }
       if (locked.length === 0) return Effect.succeed(full);

@@ -5,10 +5,7 @@ import type { MallocFailure } from "./errors.ts";
 import { argument, checked, encoded, int } from "./internal/checked.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
-/**
- * sched_getaffinity(2): the CPUs that a task may run on, and its cpuset allows. 0 stands for the task
- * itself.
- */
+/** sched_getaffinity(2): the CPUs that a task may run on and its cpuset allows. `pid` 0 stands for the task itself. */
 export const schedGetaffinity = (
   { task }: TaskLike,
   pid: near.Pid | number = 0,
@@ -30,9 +27,9 @@ export const schedGetaffinity = (
 };
 
 /**
- * sched_setaffinity(2): the CPUs that one task, by its pid, may run on; 0 stands for the task itself.
- * CPUs that the machine does not have, or that its cpuset does not allow, are passed over: EINVAL if
- * none is left. Numbers from 8192 on are EINVAL.
+ * sched_setaffinity(2): sets the CPUs that one task, named by its pid, may run on; 0 stands for the task itself.
+ * The kernel ignores CPUs that the machine does not have or that the cpuset does not allow: EINVAL if none is
+ * left. Numbers from 8192 on are EINVAL.
  */
 export const schedSetaffinity = (
   { task }: TaskLike,

@@ -9,8 +9,8 @@ import type { TaskLike } from "./TaskLike.ts";
 const SIGSET_SIZE = Sigset.size;
 
 /**
- * sigprocmask(2): changes which signals are blocked, and gives those that were before. The task's
- * `sigmask` follows.
+ * sigprocmask(2): changes which signals are blocked, and returns those that were blocked before. Updates the
+ * task's `sigmask`.
  */
 export const sigprocmask = (
   { task }: TaskLike,
@@ -39,7 +39,7 @@ const applied = (
 ): ReadonlySet<number> => {
   if (how === SigHow.UNBLOCK) return new Set([...before].filter((signal) => !signals.has(signal)));
   const blocked = new Set(how === SigHow.BLOCK ? [...before, ...signals] : signals);
-  // The kernel passes over these two without a word.
+  // The kernel silently ignores these two.
   blocked.delete(SIG.KILL);
   blocked.delete(SIG.STOP);
   return blocked;
@@ -47,9 +47,12 @@ const applied = (
 
 /** The blocks of one task. */
 interface Blocks {
-  /** One change at a time: what a signal's first block finds decides what its last one does. */
+  /**
+   * Allows one change at a time: whether a signal was blocked before its first block decides whether its last
+   * block unblocks it.
+   */
   readonly lock: Semaphore.Semaphore;
-  /** How many blocks have a signal. */
+  /** The number of blocks that hold each signal. */
   readonly holders: Map<number, number>;
   /** The signals that were not blocked before their first block. */
   readonly added: Set<number>;
@@ -58,12 +61,12 @@ interface Blocks {
 const blocksOf = new WeakMap<Task, Blocks>();
 
 /**
- * Signals that are blocked in a task until the scope closes. Blocks may overlap in any order: a signal
- * is unblocked with the last block that has it, and one that was blocked before the first stays so.
+ * Signals that are blocked in a task until the scope closes. Blocks may overlap in any order: a signal is
+ * unblocked when the last block that has it ends, unless it was blocked before the first one.
  *
- * It is for one task: a child starts with the mask as it is, and keeps it. In a process with other
- * threads, such as Node, a signal for the process is not held back: it goes to a thread that does not
- * block it.
+ * A block holds for one task. A child starts with the task's current mask, and keeps it. In a process with other
+ * threads, such as Node, a signal for the process is not held back: the kernel delivers it to a thread that does
+ * not block it.
  */
 export class SignalBlock {
   readonly task: Task;
@@ -77,7 +80,7 @@ export class SignalBlock {
     this.#blocks = blocks;
   }
 
-  /** Blocks the signals, as sigprocmask(2) does it: SIGKILL and SIGSTOP cannot be. */
+  /** Blocks the signals by sigprocmask(2). SIGKILL and SIGSTOP cannot be blocked. */
   static make(
     { task }: TaskLike,
     signals: ReadonlySet<number>,
@@ -106,7 +109,7 @@ export class SignalBlock {
     );
   }
 
-  /** Ends the block, before its scope does. Doing it again does nothing. */
+  /** Ends the block before its scope does. A second call does nothing. */
   unblock(): Effect.Effect<void, MallocFailure> {
     const { lock, holders, added } = this.#blocks;
     return lock
@@ -134,20 +137,20 @@ export class SignalBlock {
 
 near.oneLine(SignalBlock, ({ task, signals }) => `${signals.size} signals of process ${task.pid}`);
 
-/** sigpending(2): the signals that wait because they are blocked, for the task or for its process. */
+/** sigpending(2): the signals that are pending for the task or for its process, because they are blocked. */
 export const sigpending = ({ task }: TaskLike): Effect.Effect<ReadonlySet<number>, MallocFailure> =>
   task.withResult(Sigset, (set) => near.sigpending(task.sysif, set));
 
-/** What a signal is to do; `flags` of `SA`, and without `mask` nothing more is blocked. */
+/** The action for a signal. `flags` are of `SA`; without `mask`, the handler blocks no further signals. */
 export type NewSigaction = Pick<Sigaction, "handler"> & Partial<Sigaction>;
 
 /**
- * sigaction(2): what the task's process does with a signal, which may be changed; gives what it did
- * before, which can be set again.
+ * sigaction(2): sets the action of the task's process for a signal, if one is given. Returns the previous action,
+ * which can be set again.
  *
- * A handler other than SIG_DFL and SIG_IGN is the address of code in the task. On x86_64 it needs
- * SA.RESTORER and the address of code that makes the system call rt_sigreturn: without it, the signal
- * ends the process with SIGSEGV.
+ * A handler other than SIG_DFL and SIG_IGN is the address of code in the task. On x86_64 it needs SA.RESTORER and
+ * the address of code that makes the system call rt_sigreturn: without it, the signal ends the process with
+ * SIGSEGV.
  */
 export const sigaction = (
   { task }: TaskLike,
@@ -187,7 +190,7 @@ export const sigaction = (
   );
 };
 
-/** sigaction(2), back to what the kernel does by itself (SIG_DFL). */
+/** sigaction(2): resets a signal to its default action (SIG_DFL). */
 export const resetSignal = (
   { task }: TaskLike,
   signal: number,
@@ -195,9 +198,10 @@ export const resetSignal = (
   Effect.asVoid(sigaction(task, signal, { handler: SIG_DFL }));
 
 /**
- * kill(2) of a plain pid, which may have become another process: `Pidfd.sendSignal` cannot hit the
- * wrong one. 0 stands for the task's own process group, -1 for every process that it may signal, and
- * less for a group. Signal 0 only asks.
+ * kill(2) of a plain pid, which may belong to another process by now; `Pidfd.sendSignal` cannot hit the wrong
+ * process. `pid` 0 stands for the task's own process group, -1 for every process that the task may signal, and a
+ * number below -1 for a group. Signal 0 sends nothing, and only checks that the process exists and may be
+ * signalled.
  */
 export const kill = (
   { task }: TaskLike,
@@ -210,7 +214,7 @@ export const kill = (
     near.kill(task.sysif, pid, signal),
   );
 
-/** A process group that kill(2) can name: -1 is every process there. */
+/** A process group that kill(2) can name. Group 1 would be -1, which means every process. */
 const group: Rule<number> = {
   expected: "0 for the task's own process group, or the number of another one from 2 on",
   has: (pgid) => pgid !== 1 && groupNumber.has(pgid),
@@ -219,8 +223,8 @@ const group: Rule<number> = {
 const groupNumber = between("a process group", 0, 2 ** 31 - 1);
 
 /**
- * killpg(3): every process of a group; 0 stands for the task's own. EINVAL for group 1, which kill(2)
- * cannot name: it would be every process.
+ * killpg(3): sends a signal to every process of a group; 0 stands for the task's own group. EINVAL for group 1,
+ * which kill(2) cannot name: -1 means every process.
  */
 export const killpg = (
   { task }: TaskLike,
@@ -233,7 +237,7 @@ export const killpg = (
     near.kill(task.sysif, -pgid, signal),
   );
 
-/** tgkill(2): one thread of a process. */
+/** tgkill(2): sends a signal to one thread of a process. */
 export const tgkill = (
   { task }: TaskLike,
   tgid: near.Pid | number,

@@ -11,19 +11,22 @@ import type { TaskLike } from "./TaskLike.ts";
 
 export interface SpawnOptions extends ExecOptions {
   readonly path: near.PathLike;
-  /** What the program's descriptors become, by their numbers; others that it has are close-on-exec. */
+  /**
+   * The descriptors that the program gets, by their numbers. It also gets inherited ones that are not
+   * close-on-exec.
+   */
   readonly fds: ReadonlyMap<number, FileDescriptor>;
   /** The program's working directory, if not this process's. */
   readonly cwd?: near.PathLike | undefined;
   /** A descriptor that the child keeps open until it executes the program. */
   readonly untilExec?: FileDescriptor | undefined;
-  /** What the program gets when this process dies; undefined for nothing. */
+  /** The signal that the program gets when this process dies; undefined for none. */
   readonly deathSignal: number | undefined;
 }
 
 /**
- * posix_spawn(3): a child that becomes a program, all by itself, in one operation. Whether the kernel
- * has refused something is in `failure`, once the child has executed the program or has ended.
+ * posix_spawn(3): starts a child that executes a program by itself, in one operation. `failure` tells whether the
+ * kernel has refused a step, once the child has executed the program or has ended.
  */
 export const spawn: (
   task: TaskLike,
@@ -91,10 +94,10 @@ export const spawn: (
   },
 );
 
-/** Where descriptors wait for their place: beyond what a caller of ours passes on by number. */
+/** Descriptors that are in the way are moved beyond this number, which is above those that callers usually give. */
 const ASIDE = 200;
 
-/** Puts descriptors in their places. None may be overwritten before it was used. */
+/** The steps that give descriptors their numbers. No descriptor is overwritten before it is used. */
 const redirections = (
   wanted: ReadonlyArray<[to: number, from: near.Fd]>,
   kept: ReadonlyArray<number>,

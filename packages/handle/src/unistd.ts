@@ -9,7 +9,7 @@ import { renameAt } from "./internal/renameAt.ts";
 import type { Task } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
-/** F_GETPIPE_SZ is refused for all but pipes and FIFOs: EBADF. */
+/** Whether a descriptor is a pipe or FIFO: for all others F_GETPIPE_SZ is EBADF. */
 const confirmPipe = (task: Task, fd: near.Fd): Effect.Effect<boolean, near.SyscallFailure> =>
   near.fcntl(task.sysif, fd, F.GETPIPE_SZ, 0).pipe(
     Effect.as(true),
@@ -21,7 +21,7 @@ export class PipeReader extends FileDescriptor {
   static readonly kind = "pipe";
   static readonly confirm = confirmPipe;
 
-  /** Nothing else is a read end. */
+  /** Makes this type differ from all others. */
   readonly pipeEnd = "read";
 }
 
@@ -30,7 +30,7 @@ export class PipeWriter extends FileDescriptor {
   static readonly kind = "pipe";
   static readonly confirm = confirmPipe;
 
-  /** Nothing else is a write end. */
+  /** Makes this type differ from all others. */
   readonly pipeEnd = "write";
 }
 
@@ -87,7 +87,7 @@ export const symlink = (
     ),
   );
 
-/** link(2): a file gets another name. A symbolic link is not followed. */
+/** link(2): gives a file another name. A symbolic link is not followed. */
 export const link = (
   { task }: TaskLike,
   from: near.PathLike,
@@ -100,8 +100,8 @@ export const link = (
   );
 
 /**
- * rename(2), with renameat2's flags. Where a kernel or file system refuses RENAME_NOREPLACE, a file has both names
- * for a moment, and a directory cannot be renamed so.
+ * rename(2), with the flags of renameat2(2). If the kernel or file system refuses RENAME_NOREPLACE, a file has
+ * both names for a moment, and a directory cannot be renamed with it.
  */
 export const rename = (
   { task }: TaskLike,
@@ -117,7 +117,7 @@ export const rename = (
   );
 };
 
-/** readlink(2): what the link says, which need not exist. */
+/** readlink(2): the target of a link, which need not exist. */
 export const readlink = (
   { task }: TaskLike,
   path: near.PathLike,
@@ -163,7 +163,7 @@ export const chown = (
     ),
   );
 
-/** truncate(2): the size in bytes. What is added reads as zeros. */
+/** truncate(2): sets the size in bytes. Added bytes read as zeros. */
 export const truncate = (
   { task }: TaskLike,
   path: near.PathLike,
@@ -185,7 +185,7 @@ export const getcwd = ({ task }: TaskLike): Effect.Effect<near.Path, MallocFailu
     ),
   );
 
-/** A path as it is from the root: one that is relative begins at the task's working directory. */
+/** The absolute form of a path: a relative one begins at the task's working directory. */
 export const absolutePath = (
   { task }: TaskLike,
   path: near.PathLike,

@@ -5,8 +5,8 @@ import { Effect } from "effect";
  * Repeats a call that writes until all is written.
  *
  * @param size bytes in all
- * @param write writes what is left, once so many bytes are done, and gives how many were written
- * @param nothing the error of a call that writes no byte: repeated, it would hold the caller for ever
+ * @param write writes the rest after `done` bytes, and returns how many bytes were written
+ * @param nothing the error of a call that writes no byte: to repeat it would never end
  */
 export const writeAll = <E, E2>(
   size: number,

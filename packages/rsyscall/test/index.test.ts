@@ -7,7 +7,7 @@ import { assert, describe } from "vitest";
 import * as rsyscall from "../src/index.ts";
 
 describe("rsyscall", () => {
-  it("has the names of handle and abi, whatever else has one of them, and near's in a namespace", function* () {
+  it("exports handle's and abi's names before those of other packages, and near as a namespace", function* () {
     const all: Record<string, unknown> = rsyscall;
     for (const [name, value] of Object.entries(handle)) assert.equal(all[name], value, name);
     for (const [name, value] of Object.entries(abi)) assert.equal(all[name], value, name);

@@ -29,43 +29,43 @@ import { once } from "./once.ts";
 import type { Starter } from "./Starter.ts";
 import { signalChild } from "./signalChild.ts";
 
-/** How often a child is asked whether it was stopped or continued, while somebody waits for that. */
+/** How often a child is asked whether it was stopped or continued, while a fiber waits for that. */
 const POLL_INTERVAL = "10 millis";
 
-/** What is known of a parent, for its children. */
+/** The parts of a parent that its children need. */
 type Parent = Pick<Starter, "task" | "connection" | "epoller" | "scope" | "ancestor" | "outside">;
 
-/** A child that was made, with what is open for it. */
+/** A child that was made, and the scope of its resources. */
 export interface Watched extends Pick<Cloned, "pid" | "pidfd"> {
-  /** Closes as soon as the child was waited for: its pidfd, its stack. */
+  /** Holds the child's pidfd and stack, and closes as soon as the child was waited for. */
   readonly life: Scope.Closeable;
 }
 
-/** A number of a process, and where it is one. */
+/** The number of a process in a pid namespace. */
 interface Named {
   readonly pid: Pid;
   readonly namespace: Namespace;
 }
 
 /**
- * A child of a process under our control. It is known by its pidfd, which never means another
- * process; its end is learned from that, without SIGCHLD.
+ * A child of a process under the program's control. It is known by its pidfd, which never means another process
+ * and also reports its end, without SIGCHLD.
  */
 export class ChildProcess {
   /** The parent. */
   readonly task: Task;
   /**
-   * Its number in the pid namespace of the Thread that has started it, and no other process's there until the
-   * child was waited for. A child in a new pid namespace has another number inside: `task.pid` of its
+   * Its number in the pid namespace of the Thread that has started it. No other process has that number there
+   * until the child was waited for. A child in a new pid namespace has another number inside: `task.pid` of its
    * Thread. See `pidIn`.
    */
   readonly pid: Pid;
-  /** The parent's descriptor, by which it is waited for. Closed as soon as it was. */
+  /** The parent's descriptor, by which the child is waited for. It is closed right after that. */
   readonly pidfd: Pidfd;
   /** Its number in the parent's pid namespace, for calls of the parent. */
   readonly #number: Pid;
   readonly #namespace: Namespace;
-  /** The same in the controller, if it can be passed there: its end is seen here. */
+  /** The same descriptor in the controller, which sees the end by it; the parent's own if it cannot be passed. */
   readonly #ours: Pidfd;
   readonly #parent: Parent;
   readonly #epoller: Epoller;
@@ -73,7 +73,10 @@ export class ChildProcess {
   readonly #ended = Deferred.makeUnsafe<ChildState, HandleFailure>();
   readonly #isOurs: Effect.Effect<boolean>;
   #reaping = false;
-  /** It has ended, and the parent was asked how: its descriptors are closed, and another process may have its number. */
+  /**
+   * The child has ended, and the parent was asked how: its descriptors are closed, and another process may have
+   * its number.
+   */
   #isOver = false;
   #state: ChildState | undefined;
   #command: Command | undefined;
@@ -101,7 +104,7 @@ export class ChildProcess {
    * Watches a child until it has ended or its life closes.
    *
    * @param parent the connection to it, and its own epoller
-   * @param atEnd runs when the child has ended, before anybody hears of it
+   * @param atEnd runs when the child has ended, before any waiting fiber resumes
    */
   static watch(
     parent: Parent,
@@ -120,17 +123,17 @@ export class ChildProcess {
     return Scope.provide(watching, child.life);
   }
 
-  /** A zombie is waited for as soon as there is one, whether or not anybody asks. */
+  /** Waits for the child as soon as it is a zombie, even if no caller asks for its end. */
   #onReadable(epollerHasEnded: boolean, atEnd: Effect.Effect<void>): void {
     if (this.#reaping) return;
     this.#reaping = true;
-    // Readable means ended, unless it is the epoller that has ended: then nobody will be told.
+    // Readable means ended, unless the epoller itself has ended: then no end is reported any more.
     const reap = epollerHasEnded
       ? Deferred.fail(this.#ended, new SyscallSendError({ syscall: "waitid" }))
       : Effect.flatMap(Effect.exit(Effect.andThen(atEnd, this.pidfd.waitid(W.EXITED))), (exit) => {
           this.#isOver = true;
           if (exit._tag === "Success") this.#state = exit.value;
-          // There is nothing left to watch. What waits for the end finds it all closed.
+          // There is nothing left to watch. Fibers that wait for the end find everything closed.
           return Effect.andThen(
             Scope.close(this.#life, Exit.void),
             Deferred.done(this.#ended, exit as Exit.Exit<ChildState, HandleFailure>),
@@ -139,7 +142,7 @@ export class ChildProcess {
     Effect.runFork(reap);
   }
 
-  /** How the child ended; undefined as long as it has not, or nobody knows. */
+  /** How the child ended; undefined if it has not ended, or if that is unknown. */
   get state(): ChildState | undefined {
     return this.#state;
   }
@@ -149,7 +152,7 @@ export class ChildProcess {
     return this.#command;
   }
 
-  /** It is another program from now on. */
+  /** Records that the child is another program from now on. */
   executes(command: Command): void {
     this.#command = command;
   }
@@ -160,9 +163,9 @@ export class ChildProcess {
   }
 
   /**
-   * The child's number as a task numbers processes: for kill(2), or for a path in the task's /proc if that
-   * was mounted in its pid namespace. Fails for a task in a pid namespace that is not certainly the one in
-   * which `pid` is a number.
+   * The child's number in the pid namespace of a task: for kill(2), or for a path in the task's /proc if that was
+   * mounted in its pid namespace. Fails for a task in a pid namespace that is not certainly the one in which
+   * `pid` is a number.
    */
   pidIn(task: Task): Effect.Effect<Pid, NamespaceMismatchError> {
     return Effect.suspend(() =>
@@ -174,7 +177,10 @@ export class ChildProcess {
     );
   }
 
-  /** For a Thread to which the child leads, by what it executes or starts: see `ThreadFields`. */
+  /**
+   * The ancestor for a Thread that the child provides, by the programs that it executes or starts: see
+   * `ThreadFields`.
+   */
   get ancestor(): Ancestor | undefined {
     const { task, connection, ancestor } = this.#parent;
     const { accessTask } = connection;
@@ -184,7 +190,7 @@ export class ChildProcess {
       : undefined;
   }
 
-  /** Waits for the child's end. Any number may wait, and each can be interrupted at once. */
+  /** Waits for the child's end. Any number of fibers may wait, and each can be interrupted at once. */
   wait(): Effect.Effect<ChildState, HandleFailure> {
     return Effect.suspend(() =>
       this.#state === undefined
@@ -193,12 +199,12 @@ export class ChildProcess {
     );
   }
 
-  /** As `wait`, without keeping the event loop going. */
+  /** As `wait`, but does not keep the event loop going. */
   ended(): Effect.Effect<ChildState, HandleFailure> {
     return Deferred.await(this.#ended);
   }
 
-  /** As `wait`, and anything but exit status 0 is an error. */
+  /** As `wait`, but fails unless the exit status is 0. */
   check(): Effect.Effect<ChildState, HandleFailure | ChildProcessError> {
     return Effect.flatMap(this.wait(), (state) =>
       state.clean
@@ -208,11 +214,11 @@ export class ChildProcess {
   }
 
   /**
-   * Waits for the next change of the kinds that are asked for: `W.STOPPED`, `W.CONTINUED`, `W.EXITED`.
-   * ECHILD once the child has ended, if its end was not asked for.
+   * Waits for the next change of the kinds that are asked for: `W.STOPPED`, `W.CONTINUED`, `W.EXITED`. ECHILD
+   * once the child has ended, if its end was not asked for.
    *
-   * The kernel tells of stops by SIGCHLD alone, which is not ours to take: so it is asked a hundred
-   * times a second. A change that nobody waits for is kept until somebody does.
+   * The kernel reports stops by SIGCHLD alone, which rsyscall leaves to the program: so the kernel is asked a
+   * hundred times a second. A change for which no fiber waits is kept until one does.
    */
   waitFor(options: number): Effect.Effect<ChildState, HandleFailure> {
     const changes = options & (W.STOPPED | W.CONTINUED);
@@ -244,7 +250,8 @@ export class ChildProcess {
       Effect.flatMap(this.#isOurs, (isOurs) =>
         isOurs
           ? this.#ours.sendSignal(signal).pipe(
-              // The parent may have rights, and see processes, that the controller has or sees not.
+              // The parent may have rights that the controller lacks, and see processes that the controller does
+              // not see.
               catchErrno(["EPERM", "EINVAL", "ENOSYS"], () => this.#killByParent(signal)),
             )
           : this.#killByParent(signal),
@@ -258,7 +265,7 @@ export class ChildProcess {
   }
 
   /**
-   * A descriptor of the child by which signals are sent, as `kill` sends them, also when the child has
+   * A descriptor of the child for signals, which are sent as `kill` sends them. It is usable after the child has
    * ended: then it still stands for a process group that the child has led.
    */
   signalling(): Effect.Effect<Pidfd, SyscallSendError | BorrowFailure, Scope.Scope> {
@@ -268,9 +275,9 @@ export class ChildProcess {
     });
   }
 
-  /** Makes sure that the child has ended: what its scope does. */
+  /** Kills the child and waits for its end, as its scope does. */
   killAndWait(): Effect.Effect<void> {
-    // Where nobody is told any more, the end of a child that was killed is soon enough to wait for.
+    // If no end is reported any more, the parent waits in the kernel: a child that was killed ends soon enough.
     const waitHere = Effect.map(this.pidfd.waitid(W.EXITED), (state) => {
       this.#state = state;
     });
@@ -278,14 +285,14 @@ export class ChildProcess {
     const end = Effect.andThen(
       this.kill(SIG.KILL),
       Effect.flatMap(this.#isOurs, (isOurs) =>
-        // What is not certainly a child need not end when its parent does.
+        // A process that is not certainly a child need not end when the parent does.
         isOurs ? Effect.asVoid(told) : Effect.raceFirst(Effect.asVoid(told), this.#parentGone),
       ),
     );
     return Effect.suspend(() => (this.#state === undefined ? Effect.ignore(end) : Effect.void));
   }
 
-  /** Completes when the parent is no more, or out of reach. */
+  /** Completes when the parent is gone, or out of reach. */
   get #parentGone(): Effect.Effect<void> {
     return Effect.flatMap(Scope.fork(this.#parent.scope), (scope) =>
       Effect.callback<void>((resume) => {
@@ -296,7 +303,7 @@ export class ChildProcess {
     );
   }
 
-  /** killpg(3): to the process group that the child leads. */
+  /** killpg(3): sends a signal to the process group that the child leads. */
   killpg(signal: number = SIG.TERM): Effect.Effect<void, HandleFailure> {
     return this.#byNumber("kill", (pid) => kill(this.task.sysif, -pid, signal));
   }
@@ -316,7 +323,10 @@ export class ChildProcess {
     );
   }
 
-  /** The number is the child's until it was waited for; then it may be anybody's. */
+  /**
+   * Makes a call with the child's number, unless the child was waited for: then another process may have the
+   * number.
+   */
   #byNumber<A>(
     syscall: string,
     use: (pid: Pid) => Effect.Effect<A, HandleFailure>,
@@ -328,7 +338,7 @@ export class ChildProcess {
     );
   }
 
-  /** An error once the child was waited for. */
+  /** Makes a call, or fails once the child was waited for. */
   #living<A>(
     syscall: string,
     errno: "ESRCH" | "ECHILD",
@@ -340,7 +350,10 @@ export class ChildProcess {
   }
 }
 
-/** How a child is named to others: as the task does for which it was started, if that can see it. */
+/**
+ * The number by which callers know a child: that in the pid namespace of the task for which it was started, if
+ * that task can see it.
+ */
 const nameOf = ({ task, outside }: Parent, { pid, pidfd }: Watched): Effect.Effect<Named> => {
   const inside = { pid, namespace: task.namespaces.pid };
   return outside === undefined
@@ -351,8 +364,8 @@ const nameOf = ({ task, outside }: Parent, { pid, pidfd }: Watched): Effect.Effe
 };
 
 /**
- * Whether the controller's descriptor of a child may be signalled through: the parent is ours, our memory
- * and our code, or the kernel shows whose child it is. Asked once: a pidfd is never another process.
+ * Whether signals may be sent by the controller's descriptor of a child: the parent runs the controller's own
+ * code in its memory, or the kernel shows whose child it is. Asked once: a pidfd never means another process.
  */
 const isOurs = ({ task, connection, ancestor }: Parent, ours: Pidfd): Effect.Effect<boolean> => {
   const { accessTask } = connection;

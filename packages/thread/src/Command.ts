@@ -4,15 +4,15 @@ import { oneLine, Path, type PathLike, printable } from "@rsyscall/near";
 /** Characters of a command in a message. */
 const SHOWN = 1000;
 
-/** What stands for the value of a variable. */
+/** Stands for the value of a variable in a message. */
 const HIDDEN = "...";
 
 /** Variables to set, or to remove where they are undefined. */
 export type EnvironmentUpdates = ReadonlyMap<string, string | Uint8Array | undefined>;
 
 /**
- * A program with its arguments, and what changes for it in the environment. Immutable: every method
- * gives a new command. Nothing is checked before it is executed; a NUL in it is EINVAL then.
+ * A program with its arguments, and its changes to the environment. Immutable: every method returns a new
+ * command. Nothing is checked before the command is executed; a NUL in it is EINVAL then.
  *
  * @example
  * ```ts
@@ -38,38 +38,38 @@ export class Command {
     this.envUpdates = envUpdates;
   }
 
-  /** A program by its path, called by its path. */
+  /** Makes a command of the program at a path, which is also its argv[0]. */
   static make(path: PathLike, ...args: ReadonlyArray<string | Uint8Array>): Command {
     const executable = Path.make(path);
     return new Command(executable, [executable.text, ...args], new Map());
   }
 
-  /** With more arguments. */
+  /** Adds arguments. */
   args(...args: ReadonlyArray<string | Uint8Array>): Command {
     return new Command(this.executable, [...this.argv, ...args], this.envUpdates);
   }
 
-  /** Called by another name. */
+  /** Sets argv[0], the name by which the program is called. */
   argv0(name: string | Uint8Array): Command {
     return new Command(this.executable, [name, ...this.argv.slice(1)], this.envUpdates);
   }
 
-  /** With other variables; those that are undefined are removed. */
+  /** Sets variables; removes those that are undefined. */
   env(variables: Readonly<Record<string, string | Uint8Array | undefined>>): Command {
     const updates = new Map([...this.envUpdates, ...Object.entries(variables)]);
     return new Command(this.executable, this.argv, updates);
   }
 
-  /** The same by the shell, which reads the file as a script. The name in argv[0] is lost. */
+  /** The same command run by the shell, which reads the file as a script. argv[0] is lost. */
   byShell(): Command {
     const argv = [SH, pathWord(this.executable), ...this.argv.slice(1)];
     return new Command(Path.make(SH), argv, this.envUpdates);
   }
 
   /**
-   * As a POSIX shell would take it. The name by which the program is called has no place there: the
-   * shell gives the path. Text that is not UTF-8 is decoded as by `fsDecode`. What execve(2) would
-   * refuse, such as a NUL, has no meaning to a shell either.
+   * The command in the syntax of a POSIX shell. argv[0] is lost: the shell passes the path instead. Text that is
+   * not UTF-8 is decoded as by `fsDecode`. An argument that execve(2) would refuse, such as one with a NUL, has
+   * no meaning to a shell either.
    */
   toShell(): string {
     const path = pathWord(this.executable);
@@ -81,15 +81,15 @@ export class Command {
       value === undefined ? [] : [`${name}=${typeof value === "string" ? value : fsDecode(value)}`],
     );
     const env = ["env", ...removed.flatMap((name) => ["-u", name])];
-    // What begins like an option is none, and a path that looks like an assignment is the program.
+    // An assignment that begins with "-" is not an option, and a path with "=" in it is the program.
     if (set.some((assignment) => assignment.startsWith("-"))) env.push("--");
     env.push(...set, ...(path.includes("=") ? ["nice", "-n", "0"] : []));
     return `${env.map(quote).join(" ")} ${words}`;
   }
 
   /**
-   * As `toShell`, for messages: escaped, cut where it is long, and without the values of the environment,
-   * which others may not read.
+   * As `toShell`, for messages: escaped, cut if it is long, and without the values of the environment, which may
+   * be secret.
    */
   toString(): string {
     const hidden = [...this.envUpdates].map(
@@ -103,11 +103,11 @@ export class Command {
 oneLine(Command);
 const SH = "/bin/sh";
 
-/** A path as a shell takes it. Without a slash, it would look in PATH, or take it for an option. */
+/** A path in the syntax of the shell, which would look for one without a slash in PATH, or take it for an option. */
 const pathWord = ({ text }: Path): string =>
   text === "" || text.includes("/") ? text : `./${text}`;
 
-/** A word of the shell. In single quotes everything is as it is, but for the quote itself. */
+/** Quotes a word for the shell. In single quotes every character but the quote stands for itself. */
 const quote = (word: string | Uint8Array): string => {
   const text = typeof word === "string" ? word : fsDecode(word);
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

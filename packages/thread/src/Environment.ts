@@ -4,20 +4,20 @@ import { Effect } from "effect";
 import { Command, type EnvironmentUpdates } from "./Command.ts";
 
 /**
- * The environment of a process: as we got it, and as it was changed since. What is changed here is
- * what programs get that are executed later. Linux knows only bytes: names and values are decoded as
- * `fsDecode` does, so that what is not UTF-8 survives.
+ * The environment of a process: its initial strings, and the changes since. Programs that are executed later get
+ * the changes. Linux knows only bytes: names and values are decoded as `fsDecode` does, so that text that is not
+ * UTF-8 survives.
  */
 export class Environment {
   #strings: ReadonlyArray<Uint8Array> | (() => ReadonlyArray<Uint8Array>);
   #values: Map<string, string> | undefined;
 
-  /** @param strings or what gives them, when they are first asked for */
+  /** @param strings or a function that returns them, which is called at the first use */
   constructor(strings: ReadonlyArray<Uint8Array> | (() => ReadonlyArray<Uint8Array>)) {
     this.#strings = strings;
   }
 
-  /** From names and values, as `process.env` has them. */
+  /** Makes an environment of names and values, as `process.env` has them. */
   static fromRecord(variables: Readonly<Record<string, string | undefined>>): Environment {
     return new Environment(
       Object.entries(variables).flatMap(([name, value]) =>
@@ -26,13 +26,13 @@ export class Environment {
     );
   }
 
-  /** Every string of the environment, in its order, whatever it looks like. */
+  /** All strings of the environment in their order, including malformed ones. */
   get strings(): ReadonlyArray<Uint8Array> {
     if (typeof this.#strings === "function") this.#strings = this.#strings();
     return this.#strings;
   }
 
-  /** The same, for another process: what changes in one does not change in the other. */
+  /** A copy for another process: a change to one does not change the other. */
   copy(): Environment {
     return new Environment(this.#strings);
   }
@@ -62,7 +62,8 @@ export class Environment {
   }
 
   /**
-   * setenv(3): InvalidArgumentError for a name that is empty or has "=" in it, and for what no string of C can be.
+   * setenv(3): InvalidArgumentError for a name that is empty or has "=" in it, and for text that cannot be a C
+   * string.
    */
   set(name: string, value: string | Uint8Array): Effect.Effect<void, InvalidArgumentError> {
     return this.#update(new Map([[name, value]]));
@@ -102,12 +103,12 @@ export class Environment {
     });
   }
 
-  /** Where temporary files go: TMPDIR, or /tmp. */
+  /** The directory for temporary files: TMPDIR, or /tmp. */
   get tmpdir(): Path {
     return Path.make(this.get("TMPDIR") || "/tmp");
   }
 
-  /** The shell, as every POSIX system has it. */
+  /** The shell, at the path that every POSIX system has. */
   get sh(): Command {
     return Command.make("/bin/sh").argv0("sh");
   }
@@ -134,5 +135,5 @@ const nameOf = (string: string): string | undefined => {
   return equals > 0 ? string.slice(0, equals) : undefined;
 };
 
-/** Whether the kernel can be given this text: it has no NUL, and no half characters but bytes. */
+/** Whether text can be a C string: it has no NUL, and no half of a character unless it stands for a byte. */
 export const isCString = (text: string): boolean => cStringBytes(text) !== undefined;

@@ -22,17 +22,20 @@ import { checkKernel, type KernelTooOldError, UnsupportedMachineError } from "./
 import { NativeLoader } from "./NativeLoader.ts";
 import { Thread } from "./Thread.ts";
 
-/** Why there is no Thread of this process. */
+/** Errors of making the Thread of this process. */
 export type LocalThreadFailure = HandleFailure | KernelTooOldError | UnsupportedMachineError;
 
 /**
- * The Thread of this process. Its system calls run on Node's main thread, and one that blocks stops
- * everything. So what handles of descriptors do (read, write, accept, send, receive, the waits for a count,
- * a timer, an event or the end of a child) waits in the event loop instead, as long as the descriptor is not
+ * The Thread of this process. Its system calls run on Node's main thread, and a call that blocks stops
+ * everything. So the operations of descriptor handles (read, write, accept, send, receive, the waits for a count,
+ * a timer, an event or the end of a child) wait in the event loop instead, as long as the descriptor is not
  * ready, and can be interrupted. A write to a pipe, a terminal or a stream socket takes 4 KiB at a time.
  *
- * What has no descriptor to wait for still blocks: `open` of a FIFO without its other end, `connect`, `futexWait`,
- * `splice` and `sendfile` (see `makeAfd`), locks, disks and network file systems; and so do the functions of
+ * Calls without a descriptor to wait for still block: `open` of a FIFO without its other end, `connect`,
+ * `futexWait`, `splice` and `sendfile` (see `makeAfd`), locks, disks and network file systems. The functions of
+ * @rsyscall/near block as well: they are the bare system calls.
+ *
+ * In a worker thread, its children die with the worker, and its descriptors are closed.
  * @rsyscall/near, which are the bare system calls.
  *
  * In a worker thread, its children die with the worker, and its descriptors are closed.
@@ -78,7 +81,7 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
       allocator,
       pageSize,
       sigmask: new Set(),
-      // Node's own doing, as child_process knows.
+      // Node ignores these, and its child_process resets them for programs.
       programSignals: new ProgramSignals({ defaulted: [SIG.PIPE, SIG.XFSZ] }),
     });
     const { release } = yield* task.withResult(Utsname, (buffer) => uname(task.sysif, buffer));
@@ -99,13 +102,13 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
             : Number.POSITIVE_INFINITY;
       },
       wait: (fd, direction) =>
-        // It is the task's own epoller.
+        // The epoller is the task's own, so there is no such error.
         Effect.catchTag(epoller.waitFor(fd, direction), "NamespaceMismatchError", Effect.die),
     };
     const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
     const [stdin, stdout, stderr] = [stdio(0), stdio(1), stdio(2)];
-    // libuv makes everything that Node was started with close-on-exec, and clears the flag in children
-    // of its own. Ours have the same stdio, if it is open.
+    // libuv makes all descriptors that Node was started with close-on-exec, and clears the flag in its own
+    // children. Children of rsyscall have the same stdio, if it is open.
     for (const fd of [stdin, stdout, stderr]) yield* Effect.ignore(fd.setCloexec(false));
     return new Thread({
       task,
@@ -125,7 +128,7 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
   },
 );
 
-/** Hangs an epoll instance in Node's event loop, which goes on only while somebody waits. */
+/** Adds an epoll instance to Node's event loop, and keeps the loop going only while a fiber waits. */
 const inEventLoop = (epoll: Epoll): Wakeup => {
   let waits = 0;
   let watching: ReturnType<typeof watch> | undefined;
@@ -146,7 +149,7 @@ const inEventLoop = (epoll: Epoll): Wakeup => {
   };
 };
 
-/** Bytes that a pipe, or what else is ready to be written, takes without waiting: pipe(7). */
+/** Bytes that a pipe, or another descriptor that is ready, takes without waiting: pipe(7). */
 const PIPE_BUF = 4096;
 
 const AT_PAGESZ = 6;
@@ -158,7 +161,7 @@ const auxv = (type: number): number | undefined => {
     for (let i = 0; i + 1 < words.length; i += 2)
       if (words[i] === BigInt(type)) return Number(words[i + 1]);
   } catch {
-    // Without /proc: the caller knows what is usual.
+    // There is no /proc: the caller has a default.
   }
   return undefined;
 };

@@ -15,7 +15,7 @@ export class NativeFunction {
 
 oneLine(NativeFunction, ({ task, address }) => `0x${address.toString(16)} in process ${task.pid}`);
 
-/** The native functions that a task brings along: what its children can be started with. */
+/** The native functions in a task's memory with which its children can be started. */
 export class NativeLoader {
   /** `long rsyscall_server(int infd, int outfd)`: serves system calls until the other side hangs up. */
   readonly server: NativeFunction;
@@ -24,7 +24,7 @@ export class NativeLoader {
     this.server = server;
   }
 
-  /** From the addresses that the task's program gave. */
+  /** Makes a loader of the addresses that the task's program gave. */
   static makeFromSymbols(task: Task, symbols: { readonly server: Address }): NativeLoader {
     return new NativeLoader(new NativeFunction(task, symbols.server));
   }

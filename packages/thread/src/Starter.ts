@@ -1,8 +1,8 @@
 import type { Task } from "@rsyscall/handle";
 import type { ThreadFields } from "./ThreadFields.ts";
 
-/** What starts children: a Thread, or a process of ours that does it for one. */
+/** Starts children: a Thread, or a process that does so for a Thread. */
 export interface Starter extends ThreadFields {
-  /** The task for which it is done, if that is another one, and whose numbers name the children. */
+  /** The task for which children are started, if that is another one. Its pid namespace numbers them. */
   readonly outside?: Task | undefined;
 }

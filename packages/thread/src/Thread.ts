@@ -58,7 +58,7 @@ import { type ExecutableNotFoundError, which } from "./which.ts";
 /** Bytes that `readToEof` asks for at a time. */
 const READ_SIZE = 256 * 1024;
 
-/** How much is read to the end of something. */
+/** How much may be read until the end. */
 export interface ReadAllOptions {
   /** The most bytes that there may be: TooLongError if there are more. Default: no limit. */
   readonly limit?: number;
@@ -67,33 +67,31 @@ export interface ReadAllOptions {
 /** Bytes that a stream reads at a time: what a pipe holds. */
 const STREAM_SIZE = 64 * 1024;
 
-/** A pipe that is ready takes as many bytes without blocking: pipe(7). */
+/** Bytes that a pipe takes without blocking if it is ready: pipe(7). */
 const PIPE_BUF = 4096;
 
 export interface CloneThreadOptions extends CloneChildOptions, ContainOptions {}
 
 let read: (thread: Thread) => ThreadFields;
 
-/**
- * What a Thread is made of, for transports and for what is built on Threads. Programs need none of it.
- */
+/** The parts of a Thread, for transports and for packages that build on Threads. Programs do not need them. */
 export const fieldsOf = (thread: Thread): ThreadFields => read(thread);
 
 /**
- * A process under our control, with all that makes it comfortable: every system call that is made
- * through it happens in that process.
+ * A process under the program's control: every system call that is made through a Thread happens in that process.
  *
- * Its methods are what needs more than its task: memory, the epoller, the environment, children. What needs the
- * task alone is a function of @rsyscall/handle that takes a Thread as well as a Task: `mount(thread, ...)`.
+ * Operations that need more than the process's task are methods: those on memory, the epoller, the environment,
+ * children. Operations that need the task alone are functions of @rsyscall/handle that take a Thread as well as a
+ * Task: `mount(thread, ...)`.
  */
 export class Thread implements TaskLike {
-  /** Through which handles of the process are used. */
+  /** The task through which handles of the process are used. */
   readonly task: Task;
   /** Opens channels to the process and passes descriptors. */
   readonly connection: Connection;
   /** The environment of programs that the process executes or starts. */
   readonly environ: Environment;
-  /** Descriptors 0, 1 and 2. Nothing is known of them; they may even be closed. */
+  /** Descriptors 0, 1 and 2. Their kinds are unknown; they may even be closed. */
   readonly stdin: FileDescriptor;
   readonly stdout: FileDescriptor;
   readonly stderr: FileDescriptor;
@@ -113,20 +111,20 @@ export class Thread implements TaskLike {
     this.#fields = fields;
   }
 
-  /** A Thread of the same process that differs in some of what it is made of: see `ThreadFields`. */
+  /** Makes a Thread of the same process with some parts changed: see `ThreadFields`. */
   with(changes: Partial<ThreadFields>): Thread {
     return new Thread({ ...this.#fields, ...changes });
   }
 
-  /** Waits for the process's descriptors. Made when it is first asked for. */
+  /** The epoller that waits for the process's descriptors. It is made at the first use. */
   epoller(): Effect.Effect<Epoller, HandleFailure> {
     return this.#fields.epoller();
   }
 
   /**
-   * Tells a sink of the process's system calls until the scope closes: of all that are made through handles of the
-   * process, also those that are there already. Its children are traced too, those that are made meanwhile and theirs,
-   * as long as they live. See docs/tracing.md.
+   * Reports the process's system calls to a sink until the scope closes, including those of handles that exist
+   * already. Children that are made meanwhile, and their children, are traced too, as long as they live. See
+   * docs/tracing.md.
    *
    * @example
    * ```ts
@@ -196,9 +194,9 @@ export class Thread implements TaskLike {
   }
 
   /**
-   * Reads a descriptor to its end. While nothing is there to read, other calls of the process go on,
-   * and the fiber can be interrupted; the flags of the descriptor stay as they are. All of it is kept in memory:
-   * of a process that may write without end, give a limit.
+   * Reads a descriptor to its end. While there is nothing to read, other calls of the process go on, and the
+   * fiber can be interrupted; the flags of the descriptor stay as they are. All bytes are kept in memory: give a
+   * limit if the writer may write without end.
    */
   readToEof(fd: FileDescriptor): Effect.Effect<Uint8Array, HandleFailure>;
   readToEof(
@@ -213,8 +211,9 @@ export class Thread implements TaskLike {
   }
 
   /**
-   * What can be read of a descriptor, until its end, in parts of at most `size` bytes. Nothing is read
-   * before it is asked for. As `readToEof`, it leaves the descriptor and the process's other calls alone.
+   * Streams a descriptor to its end, in parts of at most `size` bytes. Reads only when the consumer asks for
+   * more. As with `readToEof`, the flags of the descriptor stay as they are, and other calls of the process go
+   * on.
    */
   stream(fd: FileDescriptor, size = STREAM_SIZE): Stream.Stream<Uint8Array, HandleFailure> {
     return Stream.fromPull(
@@ -229,9 +228,9 @@ export class Thread implements TaskLike {
   }
 
   /**
-   * Writes all of the bytes, as fast as the other side takes them. While it takes none, other calls of
-   * the process go on, and the fiber can be interrupted; the flags of the descriptor stay as they are. A
-   * pipe that nobody reads any more is SIGPIPE in the process, as for any program.
+   * Writes all of the bytes, as fast as the other side takes them. While it takes none, other calls of the
+   * process go on, and the fiber can be interrupted; the flags of the descriptor stay as they are. To write to a
+   * pipe without readers raises SIGPIPE in the process, as for any program.
    */
   writeAll(fd: FileDescriptor, bytes: Uint8Array): Effect.Effect<void, HandleFailure> {
     const writeFrom = (offset: number): Effect.Effect<void, HandleFailure> =>
@@ -244,17 +243,17 @@ export class Thread implements TaskLike {
             ),
             (count) =>
               count === 0
-                ? // It would hold us for ever.
+                ? // To repeat it would never end.
                   Effect.fail(impossible("write", `fd ${fd.near}`, "nothing is written"))
                 : writeFrom(offset + count),
           );
     return Effect.suspend(() =>
-      // What is no bytes is refused there.
+      // `writeAllBytes` refuses a value that is not bytes.
       bytes instanceof Uint8Array ? writeFrom(0) : fd.writeAllBytes(bytes),
     );
   }
 
-  /** Writes what it is given: see `writeAll`. The descriptor stays open. */
+  /** A sink that writes to a descriptor: see `writeAll`. The descriptor stays open. */
   sink(fd: FileDescriptor): Sink.Sink<void, Uint8Array, never, HandleFailure> {
     const write = (bytes: Uint8Array) => this.writeAll(fd, bytes);
     return Sink.forEach(write);
@@ -264,7 +263,7 @@ export class Thread implements TaskLike {
     return Effect.andThen(this.#ready(fd, EPOLL.IN), fd.readBytes(size));
   }
 
-  /** Waits until a descriptor that we may not make non-blocking can be used without blocking. */
+  /** Waits until a descriptor, whose flags must not be changed, can be used without blocking. */
   #ready(
     fd: FileDescriptor,
     event: typeof EPOLL.IN | typeof EPOLL.OUT,
@@ -290,13 +289,14 @@ export class Thread implements TaskLike {
   }
 
   /**
-   * Writes a whole file, created if need be; `mode` is cut by the process's umask. A program that this process has
-   * just written may be ETXTBSY when it is executed, if another thread of it starts programs meanwhile: they have the
-   * descriptor until they are executed. A `fork` that writes it has a table of its own.
+   * Writes a whole file, and creates it if need be; the process's umask clears bits of `mode`. To execute a
+   * program that this process has just written may be ETXTBSY, if another thread of the process starts programs
+   * meanwhile: their children have the descriptor until they execute the program. A `fork` that writes the file
+   * has a table of its own.
    */
   spit(path: PathLike, content: string | Uint8Array, mode = 0o644): Effect.Effect<void, IoFailure> {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-    // Before the file is emptied.
+    // This is checked before the file is emptied.
     if (!(bytes instanceof Uint8Array))
       return Effect.fail(
         new InvalidArgumentError({
@@ -313,7 +313,7 @@ export class Thread implements TaskLike {
     );
   }
 
-  /** Reads a whole file. A device, or a file of another user, may have no end: then give a limit. */
+  /** Reads a whole file. Give a limit for a device or a file of another user, which may have no end. */
   slurp(path: PathLike): Effect.Effect<Uint8Array, IoFailure>;
   slurp(
     path: PathLike,
@@ -338,9 +338,9 @@ export class Thread implements TaskLike {
   }
 
   /**
-   * Ends the process by a signal, as if it had never been blocked, ignored or caught: its parent
-   * sees that the signal killed it. Signals that do not kill (SIGCHLD, SIGSTOP...) do what they do,
-   * and the process lives. The kernel spares the init of a pid namespace.
+   * Ends the process by a signal, even if it is blocked, ignored or caught: the parent sees that the signal
+   * killed the process. Signals that do not kill (SIGCHLD, SIGSTOP...) have their usual effect, and the process
+   * lives. The kernel spares the init of a pid namespace.
    */
   raise(signal: number): Effect.Effect<void, MallocFailure> {
     const { task } = this;
@@ -357,17 +357,7 @@ export class Thread implements TaskLike {
   }
 
   /**
-   * clone(2): a child that serves system calls as this process does, in the same memory, on a stack of
-   * its own. It has a copy of the descriptor table, without what is close-on-fork, or shares it with
-   * CLONE.FILES; with CLONE.NEWNS, NEWPID and so on it has namespaces of its own. The scope kills it,
-   * and so does the kernel when its parent dies: this process, or the thread of it that made the child.
-   *
-   * A child that changes its ids makes this process undumpable, because they share their memory: see
-   * `setresuid` of @rsyscall/handle. It is killed all the same when its parent dies. That does not hold
-   * for some of the programs that it executes; with `contain` it holds for all.
-   *
-   * EAGAIN at a limit of processes, EPERM without the right to the namespaces, EINVAL for flags with
-   * which no child could serve; the message says what has denied them.
+   * The parent's descriptors are in the child's table as well.
    *
    * @param flags of `CLONE`
    * @example
@@ -402,7 +392,7 @@ export class Thread implements TaskLike {
     );
   }
 
-  /** fork(2): `clone` with nothing special. Memory is shared all the same. */
+  /** fork(2): `clone` without flags. The child shares the memory all the same. */
   fork(options?: CloneThreadOptions): Effect.Effect<ChildThread, HandleFailure, Scope.Scope> {
     return this.clone(0, options);
   }
@@ -412,12 +402,12 @@ export class Thread implements TaskLike {
     return which(this.task, this.environ, name);
   }
 
-  /** mkdtemp(3): a new directory of the process's, which the scope removes with all that is in it. */
+  /** mkdtemp(3): makes a new directory of the process's, which the scope removes with all that is in it. */
   mkdtemp(options?: TemporaryOptions): Effect.Effect<Path, HandleFailure, Scope.Scope> {
     return mkdtemp(this.task, this.environ, options);
   }
 
-  /** mkstemp(3): a new file of the process's, open for reading and writing, which the scope removes. */
+  /** mkstemp(3): makes a new file of the process's, open for reading and writing, which the scope removes. */
   mkstemp(
     options?: TemporaryOptions,
   ): Effect.Effect<
@@ -429,8 +419,8 @@ export class Thread implements TaskLike {
   }
 
   /**
-   * posix_spawn(3): starts a program in a child, and waits until it runs. The scope kills it, unless it
-   * is detached. What it has started itself may stay, unless it is contained: see `ContainOptions`.
+   * posix_spawn(3): starts a program in a child, and waits until it runs. The scope kills it, unless it is
+   * detached. Its own children may stay, unless it is contained: see `ContainOptions`.
    */
   spawn(
     command: Command,
@@ -442,8 +432,8 @@ export class Thread implements TaskLike {
   }
 
   /**
-   * Runs a program to its end, and tells how it ended. An interruption kills it. With `contain`, all that it
-   * has left behind ends with it.
+   * Runs a program to its end, and returns how it ended. An interruption kills it. With `contain`, all its
+   * descendants end with it.
    */
   run(command: Command, options: RunOptions = {}): Effect.Effect<ChildState, HandleFailure> {
     return options.contain
@@ -455,7 +445,7 @@ export class Thread implements TaskLike {
       : runProcess(this.#fields, command, options);
   }
 
-  /** What makes a child with these options: this process, or one in the child's own pid namespace. */
+  /** The process that makes a child with these options: this process, or one in the child's own pid namespace. */
   #starter(
     syscall: string,
     { contain = false, detached = false }: ContainOptions & { readonly detached?: boolean },
@@ -472,10 +462,10 @@ export class Thread implements TaskLike {
   }
 
   /**
-   * execve(2): the process becomes a program, with this Thread's environment and the command's changes
-   * to it. Descriptors that are not close-on-exec stay open in it, and signals that are blocked or ignored stay
-   * so. The Thread is gone then; if the kernel refuses, it goes on. Text without "#!" is run by the shell, as
-   * execvp(3) does it, and so do `spawn` and `run`.
+   * execve(2): the process becomes a program, with this Thread's environment and the command's changes to it.
+   * Descriptors that are not close-on-exec stay open in it, and signals that are blocked or ignored stay so. The
+   * Thread is gone then; if the kernel refuses, the Thread goes on. The shell runs a file of text without "#!",
+   * as with execvp(3); that also holds for `spawn` and `run`.
    */
   exec(command: Command): Effect.Effect<void, HandleFailure> {
     return orByShell(this.task, command, undefined, ({ executable, argv, envUpdates }) =>
@@ -507,9 +497,9 @@ export class Thread implements TaskLike {
   }
 
   /**
-   * unshare(2): new namespaces for the process, for its children with CLONE.NEWPID and NEWTIME, a
-   * descriptor table of its own with CLONE.FILES. With CLONE.NEWUSER its ids are mapped to themselves;
-   * see `unshareUser` of @rsyscall/handle for others.
+   * unshare(2): gives the process new namespaces; with CLONE.NEWPID and NEWTIME gives them to its children, and
+   * with CLONE.FILES gives the process a descriptor table of its own. With CLONE.NEWUSER its ids are mapped to
+   * themselves; see `unshareUser` of @rsyscall/handle for other ids.
    *
    * @param flags of `CLONE`
    */
@@ -524,14 +514,14 @@ export class Thread implements TaskLike {
     );
   }
 
-  /** chroot(2), and into it: the working directory is the new root. */
+  /** chroot(2), and chdir(2) to the new root. */
   chroot(path: PathLike): Effect.Effect<void, MallocFailure> {
     return Effect.andThen(chroot(this.task, path), chdir(this.task, "/"));
   }
 
   /**
-   * unshare(2) with CLONE_FILES: the process has a descriptor table of its own from now on, with the
-   * descriptors for which this Thread has handles, and no others.
+   * unshare(2) with CLONE_FILES: gives the process a descriptor table of its own, with the descriptors for which
+   * this Thread has handles, and no others.
    */
   unshareFiles(): Effect.Effect<void, HandleFailure> {
     return this.connection instanceof SharedTableConnection
@@ -542,7 +532,7 @@ export class Thread implements TaskLike {
 
 oneLine(Thread, ({ task }) => String(task));
 
-/** A process that we made: a Thread, and a child that is waited for. */
+/** A child process under the program's control: a Thread, with the `ChildProcess` by which its end is waited for. */
 export class ChildThread extends Thread {
   readonly process: ChildProcess;
 
@@ -564,7 +554,7 @@ const invalid = (
 ): Effect.Effect<never, InvalidArgumentError> =>
   Effect.fail(new InvalidArgumentError({ syscall, argument, value, expected }));
 
-/** Repeats a read until it gives nothing, or more than may come. */
+/** Repeats a read until the end; TooLongError beyond the limit. */
 const readAll = <E, R>(
   read: (size: number) => Effect.Effect<Uint8Array, E, R>,
   reading: string,
@@ -576,7 +566,7 @@ const readAll = <E, R>(
     const parts: Array<Uint8Array> = [];
     let length = 0;
     const loop: Effect.Effect<Uint8Array, E | TooLongError, R> = Effect.suspend(() =>
-      // One byte more tells what is too long from what ends at the limit.
+      // One byte more distinguishes what is too long from what ends at the limit.
       Effect.flatMap(
         read(Math.min(READ_SIZE, limit - length + 1)),
         (bytes): Effect.Effect<Uint8Array, E | TooLongError, R> => {

@@ -42,20 +42,20 @@ import type { ThreadFields } from "./ThreadFields.ts";
 
 export interface CloneChildOptions {
   /**
-   * Whether the child outlives its scope, its parent and the controller. As long as it has not become
-   * a program it still ends with them: nobody could tell it what to do.
+   * Whether the child outlives its scope, its parent and the controller. Until it has become a program it still
+   * ends with them: no process could tell it what to do.
    */
   readonly detached?: boolean;
   /**
-   * With CLONE.NEWUSER: the ids that the child has inside. Default: those with which its parent acts;
-   * `false` maps none.
+   * With CLONE.NEWUSER: the ids that the child has inside. Default: the effective ids of its parent; `false` maps
+   * none.
    */
   readonly user?: UserMapping["inside"] | false;
 }
 
 /**
- * A child of a thread, which serves system calls in the same memory. The scope kills it, unless it is
- * detached; and whatever the parent dies of, so does the child.
+ * Makes a child of a thread, which serves system calls in the same memory. Unless it is detached, the scope kills
+ * it, and the kernel kills it when the parent dies for any reason.
  */
 export const cloneThread = (
   parent: Starter,
@@ -70,12 +70,12 @@ export const cloneThread = (
           syscall: "clone",
           argument: "user",
           value: user,
-          expected: "left out without CLONE.NEWUSER, which is what gives ids a mapping",
+          expected: "left out without CLONE.NEWUSER, because only a new user namespace maps ids",
         });
       const outer = yield* Effect.scope;
       // The channels close with the caller's scope, or as soon as the child serves no longer.
       const scope = yield* Scope.fork(outer);
-      // What is open for the child, for as long as there is one.
+      // Holds what is open for the child, for as long as the child exists.
       const life = yield* Scope.fork(detached ? parent.scope : outer);
       return yield* Effect.gen(function* () {
         const ids =
@@ -95,7 +95,7 @@ export const cloneThread = (
           }),
           life,
         );
-        // While the child starts.
+        // This runs while the child starts.
         return yield* Effect.gen(function* () {
           const sysif = yield* connect(parent, channels, cloned.ring);
           sysif.describe = () => `pid ${cloned.pid}`;
@@ -124,8 +124,8 @@ export const cloneThread = (
   );
 
 /**
- * Ends the connection to a child that has ended, with what it said before: the end of its socket tells of an exec. In
- * a table that others share, the child's end of it is still open.
+ * Ends the connection to a child that has ended, after the answers that it has sent: the end of its socket tells
+ * of an exec. In a table that other tasks share, the child's end of the socket is still open.
  */
 const lastWords = (task: Task, connection: SyscallConnection): Effect.Effect<void> =>
   Effect.suspend(() =>
@@ -135,8 +135,8 @@ const lastWords = (task: Task, connection: SyscallConnection): Effect.Effect<voi
   );
 
 /**
- * A child that cannot be used goes, and nobody has seen it. Its stack is given back when it has ended, and not
- * before: a stack that others get under a child that runs is worse than one that is lost. To wait does not stop Node,
+ * Kills a child that cannot be used, and that no caller has seen. Its stack is freed only when it has ended: a
+ * stack that is used again under a running child is worse than one that is lost. The wait does not stop Node,
  * however long the child takes: the local task has its `Patience`.
  */
 const abandon = (cloned: Cloned): Effect.Effect<void> =>
@@ -209,7 +209,7 @@ const makeThread = Effect.fnUntraced(function* (
   };
 });
 
-/** A child is where its parent's children are, but for what it has anew. */
+/** Learns the namespaces of a child: those of its parent's children, except for the ones that it has anew. */
 const learnChildNamespaces = (
   parent: Task,
   child: Task,
@@ -222,12 +222,12 @@ const learnChildNamespaces = (
   });
 };
 
-/** The channels of a child: our end, and the one that it will have. */
+/** The channels of a child: the controller's end, and the end that the child will have. */
 interface Channels {
-  /** In the order of the others. */
+  /** All channels, in the order of the fields below. */
   readonly all: ReadonlyArray<[Socket, Socket]>;
   readonly syscalls: [Socket, Socket];
-  /** For its memory, if that is not ours as well. */
+  /** For its memory, unless the controller shares it. */
   readonly data: [Socket, Socket] | undefined;
   /** To pass descriptors, unless it shares its parent's table. */
   readonly passing: [Socket, Socket] | undefined;

@@ -8,20 +8,20 @@ import type { ThreadFields } from "./ThreadFields.ts";
 
 export interface ContainOptions {
   /**
-   * Whether all descendants of the child end with it: no later than its scope, its parent and the controller,
-   * whatever they execute, with whatever ids, and also when their own parents have ended. Default false.
+   * Whether all descendants of the child end with it, no later than its scope, its parent and the controller.
+   * That holds for all programs that they execute and all ids that they have, and also if their own parents have
+   * ended. Default false.
    *
-   * The child is in a new pid namespace then, with a process of ours as the first one. When that ends,
-   * the kernel kills all others with SIGKILL; and it does end with its parent, because it never executes
-   * anything and keeps its ids. It reaps orphans.
+   * The child is in a new pid namespace then, whose first process belongs to rsyscall. When that process ends,
+   * the kernel kills all others with SIGKILL; and it does end with its parent, because it never executes a
+   * program and keeps its ids. It reaps orphans.
    *
-   * Without CAP_SYS_ADMIN it is in a new user namespace as well, in which the effective ids mean
-   * themselves and there are no others: supplementary groups show as "nogroup", and set-user-ID programs
-   * give no other user. The child sees small pids, but in a /proc that is not mounted anew those from
-   * outside. It is no sandbox: files, network and memory are what they were.
+   * Without CAP_SYS_ADMIN the child is in a new user namespace as well, which maps the effective ids to
+   * themselves and no others: supplementary groups show as "nogroup", and set-user-ID programs do not change the
+   * user. The child sees small pids, but a /proc that is not mounted anew shows those from outside. Containment
+   * is not a sandbox: files, network and memory are as before.
    *
-   * Fails as clone(2) does where the kernel gives no such namespaces, and with EINVAL together with
-   * `detached`.
+   * Fails as clone(2) does if the kernel refuses such namespaces, and with EINVAL together with `detached`.
    */
   readonly contain?: boolean;
 }
@@ -29,11 +29,11 @@ export interface ContainOptions {
 const FLAGS = CLONE.FILES | CLONE.NEWPID;
 
 /**
- * What starts children in place of a Thread, so that they and all that comes of them end with the scope:
- * the child of the first process of a new pid namespace. That one ignores SIGCHLD, so that the kernel
- * forgets the orphans that it gets; which is why it cannot be asked for the end of a child of its own.
+ * Makes the process that starts children in place of a Thread, so that they and all their descendants end with
+ * the scope. It is the child of the first process of a new pid namespace. The first process ignores SIGCHLD, so
+ * that the kernel discards the orphans that it gets; therefore it cannot wait for children of its own.
  *
- * Both share the Thread's descriptors: copies in them would keep pipes open.
+ * Both processes share the Thread's descriptors: copies would keep pipes open.
  */
 export const containment = Effect.fnUntraced(function* (
   parent: ThreadFields,

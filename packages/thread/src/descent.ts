@@ -4,45 +4,45 @@ import { Pid } from "@rsyscall/near";
 import { Effect } from "effect";
 
 /*
- * Whose child a process is, by the kernel's word. That a process is a child of a task's is a claim of the
- * task's: the descriptor may be of any process, and the controller may have rights that the task has not.
+ * Whose child a process is, as the kernel shows it. A task only claims that a process is its child: the
+ * descriptor may be of any process, and the controller may have rights that the task lacks.
  */
 
-/** A process, by which its descendants are known. */
+/** A process by which its descendants are recognised. */
 export interface Ancestor {
   /**
-   * Its number in the controller's pid namespace, by the kernel's word. If it ends unnoticed and the number
-   * becomes another process's, that one's descendants are still only those that `uid` may signal.
+   * Its number in the controller's pid namespace, as the kernel shows it. If the process ends unnoticed and
+   * another process gets the number, only those descendants of the other process count that `uid` may signal.
    */
   readonly pid: number;
   /**
-   * The user whose rights it has: it may signal what kill(2) lets that user signal. Undefined if it is a
-   * child that the controller has started itself: the controller may signal all its descendants.
+   * The user whose rights it has: it may signal the processes that kill(2) lets that user signal. Undefined if it
+   * is a child that the controller has started itself: the controller may signal all its descendants.
    */
   readonly uid: number | undefined;
-  /** Whether the number may be another process's by now. */
+  /** Whether another process may have the number by now. */
   readonly isGone: () => boolean;
 }
 
-/** The longest chain of parents that is followed. A longer one may be an attempt to keep us busy. */
+/** The longest chain of parents that is followed. A longer one may be an attempt to keep the controller busy. */
 const GENERATIONS = 64;
 
 /** The number of a process in a task's pid namespace; undefined if it cannot be seen in the task's /proc. */
 export const numberIn = (task: Task, pidfd: Pidfd): Effect.Effect<Pid | undefined> =>
   Effect.gen(function* () {
     const own = yield* getpid(task);
-    // Or it is the /proc of another pid namespace, with the numbers of that one.
+    // Otherwise this is the /proc of another pid namespace, with the numbers of that one.
     if ((yield* readlink(task, "/proc/self")).text !== String(own)) return undefined;
     const fd = yield* pidfd.borrow(task);
     const pid = field(yield* text(task, `/proc/self/fdinfo/${fd}`), "Pid")[0] ?? -1;
-    // 0 is one that cannot be seen from there, and -1 one that was waited for.
+    // 0 means that the process cannot be seen from there, and -1 that it was waited for.
     return pid > 0 ? Pid(pid) : undefined;
   }).pipe(Effect.orElseSucceed(() => undefined));
 
 /**
- * Whether a process may be signalled with the controller's own rights: it is not the controller, it
- * descends from this ancestor, and kill(2) would let the ancestor's user signal it. Nothing that cannot be
- * seen is believed: without /proc, or with that of another pid namespace, it is false.
+ * Whether a process may be signalled with the controller's own rights: it is not the controller, it descends from
+ * this ancestor, and kill(2) would let the ancestor's user signal it. False if that cannot be seen: without
+ * /proc, or with that of another pid namespace.
  *
  * @param task in the controller's own process
  * @param pidfd of the task's
@@ -63,7 +63,7 @@ export const descends = (
     return parent === ancestor && !isGone();
   }).pipe(Effect.orElseSucceed(() => false));
 
-/** A small file of /proc, which one read(2) gives. */
+/** Reads a small file of /proc, which takes one read(2). */
 const text = (task: Task, path: string) =>
   Effect.scoped(
     Effect.flatMap(open(task, path, O.RDONLY), (file) =>

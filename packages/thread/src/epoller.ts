@@ -5,7 +5,10 @@ import { Epoll, FileDescriptor, type HandleFailure, type Task } from "@rsyscall/
 import { close, epollCreate1, Fd, fcntl, type SyscallFailure } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 
-/** epoll_create1(2), and not where stdio belongs: of a caller that closed it, it would pass for it. */
+/**
+ * epoll_create1(2), with a number above those of stdio: if the program has closed stdio, the descriptor would
+ * pass for it.
+ */
 const createEpoll = (task: Task): Effect.Effect<Fd, SyscallFailure> =>
   Effect.flatMap(epollCreate1(task.sysif, EPOLL_CLOEXEC), (fd) =>
     fd > 2
@@ -17,8 +20,8 @@ const createEpoll = (task: Task): Effect.Effect<Fd, SyscallFailure> =>
   );
 
 /**
- * An epoll instance in the task. Its events are taken here, so that no call waits in the task; unless it
- * cannot be passed to us, and the task has to wait itself.
+ * Makes an epoll instance in the task. The controller takes its events, so that no call waits in the task. If the
+ * instance cannot be passed to the controller, the task has to wait itself.
  */
 export const makeEpoller = Effect.fnUntraced(function* (
   task: Task,

@@ -6,7 +6,7 @@ import type { Command } from "./Command.ts";
 export class ChildProcessError extends TaggedError("ChildProcessError")<{
   /** How it ended. */
   readonly state: ChildState;
-  /** What it executed, if we know. */
+  /** What it executed, if that is known. */
   readonly command: Command | undefined;
 }> {
   override get message(): string {

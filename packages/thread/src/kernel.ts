@@ -1,12 +1,12 @@
 import { printable, TaggedError } from "@rsyscall/near";
 import { Effect } from "effect";
 
-/** The oldest kernel that has all that is used here: close_range, pidfds, faccessat2. */
+/** The oldest kernel that has all system calls that are used here: close_range, pidfds, faccessat2. */
 export const requiredKernel = "5.10";
 
 /** The kernel lacks system calls that are needed. */
 export class KernelTooOldError extends TaggedError("KernelTooOldError")<{
-  /** As `uname -r` says it. */
+  /** As `uname -r` prints it. */
   readonly release: string;
   readonly required: string;
 }> {
@@ -15,9 +15,9 @@ export class KernelTooOldError extends TaggedError("KernelTooOldError")<{
   }
 }
 
-/** The machine has no ABI here. */
+/** rsyscall has no ABI for the machine. */
 export class UnsupportedMachineError extends TaggedError("UnsupportedMachineError")<{
-  /** As `uname -m` says it, or a number of elf(5). */
+  /** As `uname -m` prints it, or a number of elf(5). */
   readonly machine: string;
 }> {
   override get message(): string {
@@ -25,7 +25,7 @@ export class UnsupportedMachineError extends TaggedError("UnsupportedMachineErro
   }
 }
 
-/** Refuses releases (as `uname -r` says them) that are older than required. */
+/** Refuses releases (as `uname -r` prints them) that are older than required. */
 export const checkKernel = (release: string): Effect.Effect<void, KernelTooOldError> => {
   const [major = 0, minor = 0] = release.split(/[.-]/).map(Number);
   const [requiredMajor = 0, requiredMinor = 0] = requiredKernel.split(".").map(Number);

@@ -22,7 +22,7 @@ import { type Environment, isCString } from "./Environment.ts";
 export interface TemporaryOptions {
   /** What the name begins with. Default "rsyscall-". */
   readonly prefix?: string;
-  /** Where. Default: the environment's TMPDIR, or /tmp. */
+  /** The directory to make it in. Default: the environment's TMPDIR, or /tmp. */
   readonly directory?: PathLike;
 }
 
@@ -30,8 +30,8 @@ export interface TemporaryOptions {
 const ATTEMPTS = 16;
 
 /**
- * Makes something at a new path. Its scope removes it, wherever the process's root has got to since;
- * if the process is gone, or something is mounted there, it is left.
+ * Makes a file or directory at a new path. The scope removes it, even if the process has changed its root since.
+ * It is left if the process is gone, or something is mounted there.
  */
 const makeTemporary = <A>(
   task: Task,
@@ -66,7 +66,10 @@ const makeTemporary = <A>(
     return yield* attempt(ATTEMPTS);
   });
 
-/** mkdtemp(3): a new directory that only the process's user may enter, removed with all that is in it. */
+/**
+ * mkdtemp(3): makes a new directory that only the process's user may enter; the scope removes it with all that is
+ * in it.
+ */
 export const mkdtemp = (
   task: Task,
   environ: Environment,
@@ -74,7 +77,7 @@ export const mkdtemp = (
 ): Effect.Effect<Path, HandleFailure, Scope.Scope> =>
   makeTemporary(task, environ, options, (path) => Effect.as(mkdir(task, path, 0o700), path));
 
-/** mkstemp(3): a new file that only the process's user may open, removed with the scope. */
+/** mkstemp(3): makes a new file that only the process's user may open; the scope removes it. */
 export const mkstemp = (
   task: Task,
   environ: Environment,

@@ -4,16 +4,17 @@ import { Path, type PathLike, SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { Command } from "./Command.ts";
 
-/** Bytes of a file that tell what it is. */
+/** Bytes at the beginning of a file that show whether it is text. */
 const SAMPLE_SIZE = 256;
 
 /**
- * Executes a command as execvp(3) does: text without "#!", which is ENOEXEC for the kernel, is given to the shell,
- * which reads it as a script. What is no text, such as a program for another machine, stays ENOEXEC.
+ * Executes a command as execvp(3) does. Text without "#!", which the kernel refuses with ENOEXEC, is given to the
+ * shell, which reads it as a script. A file that is not text, such as a program for another machine, stays
+ * ENOEXEC.
  *
  * @param task sees the file
- * @param cwd from where its path leads, if not from the task's working directory
- * @param execute fails with what the kernel says of execve(2)
+ * @param cwd the directory to which its path is relative, if not the task's working directory
+ * @param execute fails with the kernel's error of execve(2)
  */
 export const orByShell = <A, R>(
   task: Task,
@@ -25,7 +26,7 @@ export const orByShell = <A, R>(
     const { executable } = command;
     const path = cwd === undefined ? executable : Path.make(cwd).join(executable);
     return Effect.flatMap(
-      // What cannot be read is nothing to the shell either.
+      // The shell could not read it either.
       Effect.orElseSucceed(isText(task, path), () => false),
       (isScript) => (isScript ? execute(command.byShell()) : Effect.fail(error)),
     );
@@ -34,7 +35,7 @@ export const orByShell = <A, R>(
 const isNoProgram = (error: HandleFailure): boolean =>
   error instanceof SyscallError && error.syscall === "execve" && error.errno === "ENOEXEC";
 
-/** Whether there is no NUL in the first line, as shells tell. */
+/** Whether there is no NUL in the first line, as shells check it. */
 const isText = (task: Task, path: Path): Effect.Effect<boolean, IoFailure> =>
   Effect.scoped(
     Effect.map(

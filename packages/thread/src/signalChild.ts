@@ -3,8 +3,8 @@ import { kill, orOlder, type SyscallFailure } from "@rsyscall/near";
 import { Effect } from "effect";
 
 /**
- * pidfd_send_signal(2) of a parent, or kill(2) where that is refused: the number is the child's alone as long as the
- * parent has not been told to wait for it.
+ * pidfd_send_signal(2) by a parent, or kill(2) if that is refused: no other process has the child's number until
+ * the parent waits for the child.
  */
 export const signalChild = (
   { pid, pidfd }: Pick<Cloned, "pid" | "pidfd">,
@@ -17,7 +17,7 @@ export const signalChild = (
       sysif,
       "pidfd_send_signal",
       (): Effect.Effect<void, SyscallFailure> =>
-        // A signal to what has ended does nothing.
+        // A signal to a process that has ended does nothing.
         hasEnded() ? Effect.void : kill(sysif, pid, signal),
     ),
   );

@@ -17,7 +17,7 @@ import type { Starter } from "./Starter.ts";
 import { signalChild } from "./signalChild.ts";
 
 export interface RunOptions extends ContainOptions {
-  /** What the program has as its descriptors 0, 1 and 2. Default: those of the process that starts it. */
+  /** The program's descriptors 0, 1 and 2. Default: those of the process that starts it. */
   readonly stdin?: FileDescriptor;
   readonly stdout?: FileDescriptor;
   readonly stderr?: FileDescriptor;
@@ -32,12 +32,12 @@ export interface SpawnOptions extends RunOptions {
   readonly detached?: boolean;
 }
 
-/** A program that was started, or will turn out not to have been. */
+/** A child that executes a program, or turns out to have failed. */
 interface Started {
   readonly process: ChildProcess;
-  /** What the kernel has refused so far. */
+  /** The error of the step that the kernel has refused, if it has refused one so far. */
   readonly failure: () => Effect.Effect<SyscallError | undefined, SyscallFailure>;
-  /** The child no longer needs memory of ours. */
+  /** Frees the child's stack. Only for a child that no longer needs it. */
   readonly freeStack: () => Effect.Effect<void>;
 }
 
@@ -55,7 +55,7 @@ const start = (
       const given = new Map(fds);
       for (const [number, fd] of [stdin, stdout, stderr].entries())
         if (fd !== undefined) given.set(number, fd);
-      // What is open for the program, for as long as it runs.
+      // Holds what is open for the program, for as long as it runs.
       const life = yield* Scope.fork(detached ? parent.scope : scope);
       const cloned = yield* spawn(parent.task, {
         path: command.executable,
@@ -70,7 +70,7 @@ const start = (
         Effect.onError((cause) => Scope.close(life, Exit.failCause(cause))),
       );
       yield* Scope.addFinalizer(life, cloned.freeStack());
-      // It lies on the stack, which goes with the child.
+      // The error is read from the stack, which is freed with the child.
       const failure = once(cloned.failure());
       const process = yield* ChildProcess.watch(
         parent,
@@ -107,7 +107,7 @@ const spawnOnce = Effect.fnUntraced(function* (
   command: Command,
   options: SpawnOptions,
 ): Effect.fn.Return<ChildProcess, HandleFailure, Scope.Scope> {
-  // Its last writer goes when the child executes the program.
+  // The last writer of the pipe is closed when the child executes the program.
   const scope = yield* Scope.make();
   const { process, failure, freeStack } = yield* Effect.gen(function* () {
     const [reader, writer] = yield* Scope.provide(pipe(parent.task), scope);

@@ -14,7 +14,7 @@ export class ExecutableNotFoundError extends near.TaggedError("ExecutableNotFoun
   /** A file of that name that is there, but may not be executed. */
   readonly notExecutable: string | undefined;
 }> {
-  /** As execvp(3) has it, and the errors of Node: ENOENT, or EACCES for a file that may not be executed. */
+  /** The code that execvp(3) and errors of Node have: ENOENT, or EACCES for a file that may not be executed. */
   get code(): "ENOENT" | "EACCES" {
     return this.notExecutable === undefined ? "ENOENT" : "EACCES";
   }
@@ -25,7 +25,7 @@ export class ExecutableNotFoundError extends near.TaggedError("ExecutableNotFoun
       const file = near.printable(this.notExecutable);
       return `${program}: ${file} may not be executed: give it execute permission (chmod +x), or another file`;
     }
-    // With a slash it is a path, and PATH has no say.
+    // A name with a slash is a path, and PATH is not used.
     if (this.program.includes("/"))
       return `${program}: there is no such file: give a path that exists, or a name to look for in PATH`;
     const tried = near.printable([...new Set(this.tried)].join(", ")) || "nothing";
@@ -33,12 +33,12 @@ export class ExecutableNotFoundError extends near.TaggedError("ExecutableNotFoun
   }
 }
 
-/** Where execvp(3) looks without PATH. */
+/** The directories in which execvp(3) looks without PATH. */
 const DEFAULT_PATH = "/bin:/usr/bin";
 
 /**
- * Finds a program as execvp(3) does, by the PATH of an environment, in the file system as the task
- * sees it now. Nothing is remembered; all places are asked in one round trip.
+ * Finds a program as execvp(3) does, by the PATH of an environment, in the file system as the task sees it now.
+ * Nothing is cached; one round trip asks about all candidates.
  */
 export const which = (
   task: Task,
@@ -55,7 +55,7 @@ export const which = (
         : Effect.succeed(first),
   );
 
-/** As `which`, and gives all programs of that name, in the order of PATH. */
+/** As `which`, but returns all programs of that name, in the order of PATH. */
 export const whichAll = (
   task: Task,
   environ: Environment,
@@ -72,7 +72,7 @@ interface Found {
   readonly notExecutable: string | undefined;
 }
 
-/** What there is of a name. PATH is that of the moment in which this is called. */
+/** Finds the programs of a name. PATH is read when this is called. */
 const search = (
   task: Task,
   environ: Environment,
@@ -85,9 +85,9 @@ const search = (
     ? [file]
     : (environ.get("PATH") ?? DEFAULT_PATH)
         .split(":")
-        // An empty place is the working directory.
+        // An empty element is the working directory.
         .map((directory) => near.Path.make(directory || ".", file).text);
-  // What cannot be the name of a file is not there.
+  // Text that cannot be a path names no file.
   const candidates = file === "" ? [] : places.filter(isCString);
   if (candidates.length === 0)
     return Effect.succeed({ found: [], tried: [], notExecutable: undefined });
@@ -104,7 +104,7 @@ const search = (
   );
 };
 
-/** Asks whether a file may be executed, whose path is at an address. */
+/** Asks whether the file whose path is at an address may be executed. */
 type Access = (at: near.Address, path: string) => near.Syscall<void>;
 
 /** Which of some paths are programs. All are asked for in one round trip. */
@@ -148,7 +148,7 @@ const ask = (
             stat.decode(read.subarray(stat.size * i, stat.size * (i + 1))),
           );
           if (Exit.isFailure(status)) return Effect.failCause(status.cause);
-          // Of a directory X means something else.
+          // For a directory X means something else.
           if ((status.value.mode & S_IFMT) === S_IF.REG && Exit.isSuccess(permission))
             found.push(Command.make(path).argv0(file));
           else notExecutable ??= path;
@@ -159,7 +159,7 @@ const ask = (
   });
 };
 
-/** Of the call, not of the file: execvp(3) ends with these as well. */
+/** Whether the kernel refuses the call, and not the file: execvp(3) stops at these errors as well. */
 const isRefusal = ({ cause }: Exit.Failure<void, near.SyscallFailure>): boolean => {
   const error = Cause.squash(cause);
   return (

@@ -5,8 +5,8 @@ import { actsWithRealIds } from "../credentials.ts";
 import type { Task } from "../Task.ts";
 
 /**
- * faccessat2(2); or faccessat(2) where that is refused and means the same: that asks for the real ids, which are
- * nearly always those that the process acts with.
+ * faccessat2(2), or faccessat(2) if the former is refused and the latter means the same. faccessat(2) checks the
+ * real ids, which are nearly always the effective ones.
  */
 export const accessAt = (
   task: Task,

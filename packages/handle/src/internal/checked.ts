@@ -4,8 +4,8 @@ import { Effect } from "effect";
 import { encode } from "../encode.ts";
 
 /*
- * Most integers reach the kernel as 32 bits, and what does not fit is cut: without a check, 2^32
- * would be root's id, and 2^32 - 1 the pid -1, which is every process.
+ * Most integers reach the kernel as 32 bits, and larger ones are cut: without a check, 2^32 would be root's id,
+ * and 2^32 - 1 the pid -1, which is every process.
  */
 
 /** What an argument must be. */
@@ -25,7 +25,7 @@ const INT_MIN = -(2 ** 31);
 const INT_MAX = 2 ** 31 - 1;
 const UINT_MAX = 2 ** 32 - 1;
 
-/** What the kernel takes for what it is, as an int. */
+/** A number that fits into an int of the kernel. */
 export const int = between("a whole number", INT_MIN, INT_MAX);
 
 /** A set of flags of 32 bits, which JavaScript's operators may have made a negative number. */
@@ -40,7 +40,7 @@ export const id = between("a user or group id", 0, UINT_MAX - 1);
 /** A number of bytes, or of things. */
 export const size = between("a size", 0, Number.MAX_SAFE_INTEGER);
 
-/** What may be left out. */
+/** A rule for an argument that may be left out. */
 export const optional = <A>({ expected, has }: Rule<A>): Rule<A | undefined> => ({
   expected: `${expected}, or undefined`,
   has: (value) => value === undefined || has(value),
@@ -53,7 +53,7 @@ export type Misread = Pick<InvalidArgumentError, "argument" | "value" | "expecte
 export const argument = <A>(name: string, value: A, rule: Rule<A>): Misread | undefined =>
   rule.has(value) ? undefined : { argument: name, value, expected: rule.expected };
 
-/** The call; an InvalidArgumentError for the first argument that the kernel would misread. */
+/** Makes the call; an InvalidArgumentError for the first argument that the kernel would misread. */
 export const checked = <A, E, R>(
   syscall: string,
   problems: ReadonlyArray<Misread | undefined>,
@@ -65,7 +65,7 @@ export const checked = <A, E, R>(
     : Effect.fail(new InvalidArgumentError({ syscall, ...problem }));
 };
 
-/** An argument as bytes; an InvalidArgumentError for a value that its type in C cannot have. */
+/** Encodes an argument; an InvalidArgumentError for a value that its type in C cannot have. */
 export const encoded = <A>(
   syscall: string,
   argument: string,
@@ -76,7 +76,7 @@ export const encoded = <A>(
     encode(type, value),
   );
 
-/** As `encoded`, where the value is not encoded as it was given. */
+/** As `encoded`, for an argument that is encoded in another way. */
 export const encodedBy = (
   fields: Misread & Pick<InvalidArgumentError, "syscall">,
   bytes: () => Uint8Array,
@@ -86,7 +86,10 @@ export const encodedBy = (
     catch: (cause) => new InvalidArgumentError({ ...fields, cause }),
   });
 
-/** How many bytes a call says it has filled in: EPROTO for what no kernel says, but a task that lies might. */
+/**
+ * The number of bytes that a call says it has filled in: EPROTO for a number that no kernel returns, but a task
+ * that lies might.
+ */
 export const checkedCount = <E, R>(
   syscall: string,
   call: Effect.Effect<number, E, R>,

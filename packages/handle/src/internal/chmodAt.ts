@@ -4,7 +4,7 @@ import { Effect } from "effect";
 import type { MallocFailure } from "../errors.ts";
 import type { Task } from "../Task.ts";
 
-/** chmod(2) of what a descriptor is of, which may be an O_PATH one: fchmodat2(2), or by its path in /proc. */
+/** chmod(2) of the file of a descriptor, which may be an O_PATH one: fchmodat2(2), or chmod(2) of the path in /proc. */
 export const chmodByFd = (
   task: Task,
   fd: near.Fd,
@@ -22,8 +22,8 @@ const chmodByProc = (task: Task, fd: near.Fd, mode: number): Effect.Effect<void,
   );
 
 /**
- * fchmodat2(2), or what does the same where that is refused: by a descriptor for AT.SYMLINK_NOFOLLOW, and in /proc
- * for AT.EMPTY_PATH. A link has no mode of its own: EOPNOTSUPP, which not all kernels say of the path in /proc.
+ * fchmodat2(2), or an equivalent if that is refused: by a descriptor for AT.SYMLINK_NOFOLLOW, and by /proc for
+ * AT.EMPTY_PATH. A link has no mode of its own: EOPNOTSUPP, which not all kernels return for the path in /proc.
  */
 export const chmodAt = (
   task: Task,

@@ -4,7 +4,7 @@ import { Fd } from "@rsyscall/near";
 const numbers = listOf(Int32);
 
 /**
- * New descriptors, as the kernel writes them.
+ * Decodes new descriptors, as the kernel writes them.
  *
  * @throws RangeError for a number that no descriptor has.
  */

@@ -6,7 +6,7 @@ import type { Task } from "../Task.ts";
 /** Bytes of entries that are read at a time. */
 export const BATCH = 32 * 1024;
 
-/** Neither "." nor "..". */
+/** Whether an entry is neither "." nor "..". */
 export const isReal = ({ name }: Dirent): boolean => name !== "." && name !== "..";
 
 export const openDirectoryAt = (
@@ -17,7 +17,7 @@ export const openDirectoryAt = (
 ): near.Syscall<near.Fd> =>
   near.openat(task.sysif, directory, path, near.withFlags(flags, O.DIRECTORY | O.CLOEXEC), 0);
 
-/** One batch of entries, in a buffer of `size` bytes; none at the end. */
+/** Reads one batch of entries, by a buffer of `size` bytes; none at the end. */
 export const readEntries = (
   task: Task,
   fd: near.Fd,

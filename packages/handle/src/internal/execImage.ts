@@ -1,7 +1,7 @@
 import { cStringBytes, Sigaction, Sigset } from "@rsyscall/abi";
 import { InvalidArgumentError, invalidPath, type PathLike, pathArgument } from "@rsyscall/near";
 
-/** The memory that execve(2) reads, and what sets a program's signals, by offsets from its start. */
+/** The memory that execve(2) reads and that sets a program's signals, by offsets from its start. */
 export interface ExecImage {
   readonly size: number;
   readonly argv: number;
@@ -9,7 +9,7 @@ export interface ExecImage {
   /** The program's signal mask, and room for the one before. */
   readonly sigmask: number;
   readonly oldSigmask: number;
-  /** What the program does with signals, and room for what was done before. */
+  /** The program's signal actions, and room for the previous ones. */
   readonly actions: ReadonlyArray<{
     readonly signal: number;
     readonly action: number;
@@ -49,7 +49,7 @@ export const execStrings = (
 };
 
 /**
- * Two vectors of pointers, the signals, the strings.
+ * Lays out two vectors of pointers, the signals and the strings.
  *
  * @param strings the path, `argc` arguments, and the environment, without NULs
  * @param handlers of signals: SIG_DFL or SIG_IGN

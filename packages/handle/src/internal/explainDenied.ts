@@ -4,12 +4,12 @@ import { Effect } from "effect";
 import type { Task } from "../Task.ts";
 
 /*
- * Why a kernel refuses namespaces. Its errnos mislead: ENOSPC is a limit and no full disk, and EPERM may
- * be a sysctl, a seccomp profile or a chroot. So the files that tell are read in the task, once it has
- * been refused.
+ * Why a kernel refuses namespaces. Its errnos mislead: ENOSPC means a limit and not a full disk, and EPERM may
+ * come from a sysctl, a seccomp profile or a chroot. So the task reads the files that show the cause, once the
+ * kernel has refused.
  */
 
-/** What a sysctl or another small file of /proc says; undefined if there is none. */
+/** Reads a sysctl or another small file of /proc; undefined if there is none. */
 const said = (task: Task, path: string): Effect.Effect<string | undefined> =>
   task
     .withPath("openat", path, (at) =>
@@ -32,7 +32,7 @@ const SIZE = 4096;
 
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes).trim();
 
-/** A sysctl that says no, if it is there and does. */
+/** An explanation, if a sysctl exists and forbids the call. */
 const denies = (
   task: Task,
   name: string,
@@ -82,7 +82,7 @@ const limitReached = (task: Task, flags: number): Effect.Effect<string> =>
 const isFiltered = (task: Task): Effect.Effect<boolean> =>
   Effect.map(said(task, "/proc/self/status"), (text) => /^Seccomp:\s*2$/m.test(text ?? ""));
 
-/** Whether "/" is no mount point, as far as that can be seen: then the task was put there by chroot(2). */
+/** Whether "/" is not a mount point, as far as that can be seen: then chroot(2) has put the task there. */
 const isInChroot = (task: Task): Effect.Effect<boolean> =>
   Effect.map(
     said(task, "/proc/self/mountinfo"),
@@ -112,7 +112,7 @@ const notPermitted = Effect.fnUntraced(function* (
     : "such namespaces need CAP_SYS_ADMIN: add CLONE.NEWUSER, in which it is given, or run as root";
 });
 
-/** Says of a refusal of new namespaces what has caused it and what helps; other failures pass. */
+/** Adds to a refusal of new namespaces what has caused it and what helps; other failures pass. */
 export const explainDenied =
   (task: Task, flags: number) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -137,7 +137,7 @@ export const explainDenied =
         })
       : self;
 
-/** As `explainDenied`, of a file by which the ids in a user namespace are mapped. */
+/** As `explainDenied`, for a file that maps the ids of a user namespace. */
 export const explainMapping =
   (task: Task) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -145,14 +145,14 @@ export const explainMapping =
       switch (errno) {
         case "EACCES":
           return Effect.succeed(
-            "the process is not dumpable, as after a change of ids, so that its files in /proc are root's: prctl.setDumpable(task, 1) first",
+            "the process is not dumpable, as after a change of ids, so root owns its files in /proc: call prctl.setDumpable(task, 1) first",
           );
         case "EPERM":
           return Effect.map(
             denies(task, RESTRICTED, "1", "0"),
             (sysctl) =>
               sysctl ??
-              "without privileges only the own effective ids can be mapped, and once: user_namespaces(7)",
+              "without privileges, a process can map only its own effective ids, and only once: user_namespaces(7)",
           );
         case "ENOENT":
           return Effect.succeed("mount proc on /proc: the ids are mapped there");

@@ -5,11 +5,11 @@ import type { MallocFailure } from "../errors.ts";
 import type { Task } from "../Task.ts";
 
 /**
- * A change of credentials that leaves the task its parent-death signal. The kernel clears that, without
- * a word, whenever the effective or file system ids change or permitted capabilities are added
- * (commit_creds): a child would then outlive its parent. So it is set again right behind the change.
+ * Changes credentials, and keeps the task's parent-death signal. The kernel silently clears the signal whenever
+ * the effective or file system ids change or permitted capabilities are added (commit_creds): a child would then
+ * outlive its parent. So it is set again right behind the change.
  *
- * If the parent has ended meanwhile, the kernel has not told: the task sends itself the signal.
+ * If the parent has ended meanwhile, the kernel has sent nothing: the task sends itself the signal.
  */
 export const keepDeathSignal = (
   task: Task,

@@ -3,9 +3,9 @@ import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 
 /**
- * renameat2(2), or what does the same where that is refused: without flags renameat(2); for a name that must be
- * free linkat(2), which never replaces anything either, and unlinkat(2) of the old name. That is for file systems
- * that do not know the flag (NFS), too.
+ * renameat2(2), or an equivalent if that is refused or the file system does not know the flag (NFS): without
+ * flags renameat(2); with RENAME_NOREPLACE linkat(2), which never replaces a file either, and unlinkat(2) of the
+ * old name.
  */
 export const renameAt = (
   sysif: near.SyscallInterface,
@@ -25,7 +25,7 @@ export const renameAt = (
       .pipe(Effect.tapError(() => Effect.ignore(near.unlinkat(sysif, toDirectory, to, 0)))),
   );
   const moved = (refusal: near.SyscallError) =>
-    // A directory has one name. linkat(2) says EPERM of it.
+    // linkat(2) is EPERM for a directory, which can have only one name.
     near.catchErrno("EPERM", () => Effect.fail(refusal))(move);
   return newer.pipe(near.orOlder(sysif, "renameat2", moved), near.catchErrno("EINVAL", moved));
 };

@@ -32,9 +32,9 @@ export const capget = (
 };
 
 /**
- * capset(2): all three sets of this one task; other threads of its process keep theirs. EPERM for
- * what is not permitted: what was given up does not come back. Capabilities that the kernel does not
- * know are passed over.
+ * capset(2): sets all three sets of this one task; other threads of its process keep theirs. EPERM for
+ * capabilities that are not permitted: one that was given up does not come back. The kernel ignores capabilities
+ * that it does not know.
  */
 export const capset = (
   { task }: TaskLike,

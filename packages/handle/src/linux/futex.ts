@@ -6,7 +6,7 @@ import type { MallocFailure, UseAfterFreeError } from "../errors.ts";
 import type { Pointer } from "../Pointer.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
-/** futex(2), FUTEX_WAKE: how many of at most `count` waiters were woken. */
+/** futex(2), FUTEX_WAKE: wakes at most `count` waiters, and returns how many it has woken. */
 export const futexWake = (
   { task }: TaskLike,
   word: near.Address,
@@ -15,8 +15,8 @@ export const futexWake = (
   near.futex(task.sysif, word, FUTEX.WAKE, count, near.NULL);
 
 /**
- * futex(2), FUTEX_WAIT: blocks the task while the word has the value. EAGAIN when it has another one
- * already, ETIMEDOUT after the timeout. Not private, so that the kernel's own wakes are heard.
+ * futex(2), FUTEX_WAIT: blocks the task until it is woken, if the word has the value. EAGAIN if it has another
+ * value, ETIMEDOUT after the timeout. The futex is not private, so that wakes by the kernel itself arrive.
  *
  * @param timeout in seconds and nanoseconds; undefined waits for ever
  */
@@ -32,9 +32,9 @@ export const futexWait = (
 };
 
 /**
- * set_robust_list(2) with one futex: when the task leaves its memory, by exec or exit, however it
- * ends, the kernel marks the word with FUTEX.OWNER_DIED and wakes a waiter, if the word has the task's
- * tid. Children and parents that share the memory see it. Gives the address of the word.
+ * set_robust_list(2) with one futex. When the task leaves its memory, by exec or by exit for any reason, the
+ * kernel marks the word with FUTEX.OWNER_DIED and wakes a waiter, if the word has the task's tid. Children and
+ * parents that share the memory see it. Returns the address of the word.
  *
  * @param memory that stays as long as the task
  */

@@ -5,9 +5,9 @@ import type { FdFailure, MallocFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
-/** Memory that is a file: linux/memfd.h. */
+/** A file in memory: linux/memfd.h. */
 export class Memfd extends FileDescriptor {
-  /** memfd_create(2), close-on-exec. The name is what /proc shows. */
+  /** memfd_create(2), close-on-exec. /proc shows the name. */
   static make(
     { task }: TaskLike,
     name: string,
@@ -25,12 +25,12 @@ export class Memfd extends FileDescriptor {
     );
   }
 
-  /** ftruncate(2): the size in bytes, as a bigint beyond 2^53. */
+  /** ftruncate(2): sets the size in bytes, as a bigint beyond 2^53. */
   truncate(size: number | bigint): Effect.Effect<void, FdFailure> {
     return this.use((fd) => near.ftruncate(this.task.sysif, fd, size));
   }
 
-  /** lseek(2): the new offset. */
+  /** lseek(2). Returns the new offset. */
   lseek(offset: number, whence: number): Effect.Effect<number, FdFailure> {
     return this.use((fd) => near.lseek(this.task.sysif, fd, offset, whence));
   }

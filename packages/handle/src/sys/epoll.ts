@@ -16,8 +16,8 @@ export class Epoll extends FileDescriptor {
   static readonly kind = "epoll instance";
 
   /**
-   * By epoll_ctl(2), which is to take out what is not there: ENOENT, and EINVAL of anything else than an epoll
-   * instance. None of the descriptors in it is polled.
+   * Asks epoll_ctl(2) to remove a descriptor that is not there: ENOENT for an epoll instance, and EINVAL for any
+   * other descriptor. None of the descriptors in the instance is polled.
    */
   static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, near.SyscallFailure> {
     const { sysif } = task;

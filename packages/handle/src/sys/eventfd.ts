@@ -27,7 +27,7 @@ export class Eventfd extends FileDescriptor {
   }
 
   /**
-   * read(2): takes the whole count, or 1 of it with EFD.SEMAPHORE. At 0 it waits, or is EAGAIN if the
+   * read(2): takes the whole count, or 1 of it with EFD.SEMAPHORE. At 0 it waits, or fails with EAGAIN if the
    * descriptor is non-blocking. A task that waits makes no other calls.
    */
   readCount(): Effect.Effect<bigint, IoFailure> {
@@ -37,8 +37,9 @@ export class Eventfd extends FileDescriptor {
   }
 
   /**
-   * write(2): adds to the count, of which the largest is 2^64 - 2. Where that is exceeded it waits, or is
-   * EAGAIN if the descriptor is non-blocking. EINVAL for 2^64 - 1, an InvalidArgumentError for what is no count.
+   * write(2): adds to the count, which is at most 2^64 - 2. A write that would exceed that waits, or fails with
+   * EAGAIN if the descriptor is non-blocking. EINVAL for 2^64 - 1, an InvalidArgumentError for a value that is
+   * not a count.
    */
   add(count: bigint | number): Effect.Effect<void, IoFailure> {
     return Effect.flatMap(Eventfd.encodeCount(count), (bytes) =>
@@ -46,7 +47,7 @@ export class Eventfd extends FileDescriptor {
     );
   }
 
-  /** A count as it is written. */
+  /** Encodes a count for write(2). */
   static encodeCount(count: bigint | number): Effect.Effect<Uint8Array, near.InvalidArgumentError> {
     const expected = "a whole number from 0 to 2^64 - 2, as a bigint from 2^53 on";
     return encodedBy({ syscall: "write", argument: "count", value: count, expected }, () => {

@@ -6,7 +6,7 @@ import { FileDescriptor } from "../FileDescriptor.ts";
 import { argument, checked, int } from "../internal/checked.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
-/** Tells what happens to files: sys/inotify.h, inotify(7). */
+/** Reports what happens to files: sys/inotify.h, inotify(7). */
 export class Inotify extends FileDescriptor {
   /** inotify_init1(2), close-on-exec. `flags` may have IN.NONBLOCK. */
   static make(
@@ -21,8 +21,8 @@ export class Inotify extends FileDescriptor {
   }
 
   /**
-   * inotify_add_watch(2): the watch descriptor, which is that of the file: the same for all paths to
-   * it. A file that is watched already is watched for `mask` instead, or as well with IN.MASK_ADD.
+   * inotify_add_watch(2). Returns the watch descriptor of the file, which is the same for all paths to it. If the
+   * file is watched already, `mask` replaces its mask, or is added to it with IN.MASK_ADD.
    */
   addWatch(path: near.PathLike, mask: number): Effect.Effect<number, IoFailure> {
     return this.use((fd) =>
@@ -32,7 +32,7 @@ export class Inotify extends FileDescriptor {
     );
   }
 
-  /** inotify_rm_watch(2): IN.IGNORED is the last event. EINVAL for a watch that is no more. */
+  /** inotify_rm_watch(2): removes a watch, whose last event is IN.IGNORED. EINVAL for a watch that no longer exists. */
   rmWatch(wd: number): Effect.Effect<void, FdFailure> {
     return this.use((fd) =>
       checked(
@@ -44,9 +44,8 @@ export class Inotify extends FileDescriptor {
   }
 
   /**
-   * read(2) of as many events as `size` bytes have room for; EINVAL if that is none. With nothing to
-   * tell it waits, or is EAGAIN if the descriptor is non-blocking. A task that waits makes no other
-   * calls.
+   * read(2) of as many events as fit into `size` bytes; EINVAL if none fits. If there are none, it waits, or
+   * fails with EAGAIN if the descriptor is non-blocking. A task that waits makes no other calls.
    */
   readEvents(size = 16 * 1024): Effect.Effect<ReadonlyArray<InotifyEvent>, IoFailure> {
     return Effect.flatMap(this.readBytes(size), (bytes) =>

@@ -6,7 +6,7 @@ import type { TaskLike } from "../TaskLike.ts";
 /**
  * mount(2) in the task's mount namespace.
  *
- * @param type of the file system; undefined for what needs none, as MS.BIND
+ * @param type of the file system; undefined if the mount needs none, as with MS.BIND
  * @param data options of the file system, separated by commas
  */
 export const mount = (

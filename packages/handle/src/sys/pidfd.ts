@@ -7,7 +7,10 @@ import type { Task } from "../Task.ts";
 import type { TaskLike } from "../TaskLike.ts";
 import { ChildState } from "./wait.ts";
 
-/** A process as a descriptor, which is never another process: sys/pidfd.h. Readable once it has ended. */
+/**
+ * A descriptor of a process, which never means another process: sys/pidfd.h. It is readable once the process has
+ * ended.
+ */
 export class Pidfd extends FileDescriptor {
   /** pidfd_open(2), close-on-exec. */
   static make(
@@ -21,20 +24,20 @@ export class Pidfd extends FileDescriptor {
   static readonly kind = "pidfd";
 
   /**
-   * By waitid(2), which takes nothing: ECHILD of a process that is no child of the task's. That
-   * pidfd_send_signal(2) says so much would not do: it takes directories of /proc, too.
+   * Calls waitid(2) with W.NOWAIT, which changes nothing; it is ECHILD for a process that is no child of the
+   * task's. pidfd_send_signal(2) would not tell, because it takes directories of /proc, too.
    */
   static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, near.SyscallFailure> {
     const options = W.EXITED | W.NOHANG | W.NOWAIT;
     return near.waitid(task.sysif, P.PIDFD, fd, near.NULL, options).pipe(
       Effect.as(true),
-      // EAGAIN: of a pidfd that does not block.
+      // EAGAIN: the pidfd is non-blocking.
       near.catchErrno(["ECHILD", "EAGAIN"], () => Effect.succeed(true)),
       near.catchErrno(["EBADF", "EINVAL"], () => Effect.succeed(false)),
     );
   }
 
-  /** pidfd_send_signal(2): ESRCH once the process was waited for. Signal 0 only asks. */
+  /** pidfd_send_signal(2): ESRCH once the process was waited for. Signal 0 sends nothing, and only checks. */
   sendSignal(signal: number): Effect.Effect<void, FdFailure> {
     return this.use((fd) =>
       near.pidfdSendSignal(this.task.sysif, fd, signal).about(() => `signal ${signal}`),
@@ -47,7 +50,7 @@ export class Pidfd extends FileDescriptor {
    */
   waitid(options: number): Effect.Effect<ChildState | undefined, IoFailure> {
     const { patience } = this.task;
-    // The descriptor tells of an end, and of no other change.
+    // The descriptor becomes readable at the end of the process, and at no other change.
     if (patience === undefined || options & W.NOHANG || !(options & W.EXITED))
       return this.#waitid(options);
     const wait: Effect.Effect<ChildState | undefined, IoFailure> = Effect.flatMap(
@@ -73,13 +76,13 @@ export class Pidfd extends FileDescriptor {
             ([, bytes]) => ChildSiginfo.decode(bytes),
           ),
         ),
-        // With W.NOHANG and nothing to tell, the kernel writes zeros.
+        // With W.NOHANG and no change, the kernel writes zeros.
         (info) => (info.signo === 0 ? undefined : ChildState.from(info)),
       ),
     );
   }
 
-  /** pidfd_getfd(2): a duplicate of a descriptor of that process, which this one must be allowed to trace. */
+  /** pidfd_getfd(2): duplicates a descriptor of that process, which the task must be allowed to trace. */
   getfd(fd: near.Fd): Effect.Effect<FileDescriptor, FdFailure, Scope.Scope> {
     return this.use((pidfd) =>
       Effect.map(

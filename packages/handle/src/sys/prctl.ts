@@ -7,11 +7,11 @@ import type { Task } from "../Task.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
 /*
- * Operations of prctl(2) by their names: PR_SET_NAME is setName. They are for one task, that is for one
- * thread of the process, unless they say that it is for all.
+ * Operations of prctl(2) by their names: PR_SET_NAME is setName. They act on one task, that is on one thread of
+ * the process, unless their comments say that they act on the process.
  */
 
-/** As longs these would not be cut, but what is no number would be 0. */
+/** The kernel takes these as longs, which are not cut; but a value that is not a number would be 0. */
 const long = between("a whole number", Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
 
 const prctl = (
@@ -57,13 +57,12 @@ export const getPdeathsig = ({ task }: TaskLike): Effect.Effect<number, MallocFa
   get(task, "GET_PDEATHSIG");
 
 /**
- * PR_SET_PDEATHSIG: the signal that the task's process gets when its parent ends; 0 for none. The
- * parent is the *thread* that made the process, and one that has ended before is not noticed: look
- * at `getppid` afterwards.
+ * PR_SET_PDEATHSIG: sets the signal that the task's process gets when its parent ends; 0 for none. The parent is
+ * the *thread* that made the process. If it has ended before, there is no signal: check `getppid` afterwards.
  *
- * The kernel clears it at a change of the effective ids, behind which the functions here put it back; and
- * at an exec that gives privileges or is in secure mode: a set-user-ID program, or any program when the
- * effective ids are not the real ones. Nothing can put it back there.
+ * The kernel clears it at a change of the effective ids; the functions of this package that change ids set it
+ * again. The kernel also clears it at an exec that gives privileges or is in secure mode: a set-user-ID program,
+ * or any program if the effective ids are not the real ones. Nothing can set it again there.
  */
 export const setPdeathsig = (
   { task }: TaskLike,
@@ -79,15 +78,16 @@ export const setNoNewPrivs = ({ task }: TaskLike): Effect.Effect<void, near.Sysc
   set(task, "SET_NO_NEW_PRIVS", 1);
 
 /**
- * PR_GET_DUMPABLE: 1 if the process dumps core, may be traced by its user, and has its files in /proc
- * owned by its user; 0 if not; 2 if it dumps core for root alone. Of all who share its memory.
+ * PR_GET_DUMPABLE: 1 if the process dumps core, may be traced by its user, and has its files in /proc owned by
+ * its user; 0 if not; 2 if it dumps core for root alone. All processes that share the memory have the same value.
  */
 export const getDumpable = ({ task }: TaskLike): Effect.Effect<number, near.SyscallFailure> =>
   prctl(task, "GET_DUMPABLE");
 
 /**
- * PR_SET_DUMPABLE: 0 or 1; 2 is EINVAL. A change of the effective ids sets it to what
- * /proc/sys/fs/suid_dumpable says, for all who share the memory: of a child of Node's, for Node.
+ * PR_SET_DUMPABLE: 0 or 1; 2 is EINVAL. A change of the effective ids sets it to the value of
+ * /proc/sys/fs/suid_dumpable, for all processes that share the memory: such a change in a child of Node's sets it
+ * for Node.
  */
 export const setDumpable = (
   { task }: TaskLike,
@@ -99,15 +99,15 @@ export const getKeepcaps = ({ task }: TaskLike): Effect.Effect<boolean, near.Sys
   Effect.map(prctl(task, "GET_KEEPCAPS"), isTrue);
 
 /**
- * PR_SET_KEEPCAPS: whether the permitted capabilities stay when the last user id that was 0 changes.
- * The effective ones go even so. An exec clears it.
+ * PR_SET_KEEPCAPS: whether the permitted capabilities stay when the last user id that was 0 changes. The
+ * effective ones are cleared all the same. An exec clears the setting.
  */
 export const setKeepcaps = (
   { task }: TaskLike,
   keep: boolean,
 ): Effect.Effect<void, near.SyscallFailure> => set(task, "SET_KEEPCAPS", keep ? 1 : 0);
 
-/** PR_GET_CHILD_SUBREAPER: of the process. */
+/** PR_GET_CHILD_SUBREAPER, which belongs to the process. */
 export const getChildSubreaper = ({ task }: TaskLike): Effect.Effect<boolean, MallocFailure> =>
   Effect.map(get(task, "GET_CHILD_SUBREAPER"), isTrue);
 
@@ -120,7 +120,7 @@ export const setChildSubreaper = (
   subreaper: boolean,
 ): Effect.Effect<void, near.SyscallFailure> => set(task, "SET_CHILD_SUBREAPER", subreaper ? 1 : 0);
 
-/** PR_CAPBSET_READ: whether an exec may give this capability (`CAP`). EINVAL if the kernel has no such. */
+/** PR_CAPBSET_READ: whether an exec may give this capability (`CAP`). EINVAL if the kernel does not know it. */
 export const capbsetRead = (
   { task }: TaskLike,
   capability: number,

@@ -6,17 +6,17 @@ import type { MallocFailure } from "../errors.ts";
 import { argument, checked, encodedBy, id, int } from "../internal/checked.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
-/** Limits to set: whole numbers, of which RLIM_INFINITY stands for none. */
+/** Limits to set: whole numbers; RLIM_INFINITY stands for no limit. */
 export interface NewRlimit {
   /** The soft limit, at most the hard one. */
   readonly cur: number | bigint;
-  /** The hard limit: to raise it takes CAP_SYS_RESOURCE, to lower it is for good. */
+  /** The hard limit. To raise it takes CAP_SYS_RESOURCE, so without that, lowering it is permanent. */
   readonly max: number | bigint;
 }
 
 /**
- * prlimit(2): the limits of a process for one resource (`RLIMIT`), which may be set; gives those
- * before. As `pid`, 0 stands for the task's own process. Limits belong to whole processes.
+ * prlimit(2): sets the limits of a process for one resource (`RLIMIT`), if they are given, and returns the
+ * previous ones. `pid` 0 stands for the task's own process. Limits belong to whole processes.
  *
  * @example
  * ```ts
@@ -64,7 +64,7 @@ export const getrlimit = (
   resource: number,
 ): Effect.Effect<Rlimit, MallocFailure> => prlimit(task, 0, resource);
 
-/** setrlimit(2): sets the limits of the task's process, and gives those before. */
+/** setrlimit(2): sets the limits of the task's process, and returns the previous ones. */
 export const setrlimit = (
   { task }: TaskLike,
   resource: number,
@@ -72,10 +72,10 @@ export const setrlimit = (
 ): Effect.Effect<Rlimit, MallocFailure> => prlimit(task, 0, resource, limit);
 
 /**
- * getpriority(2): the nice value, -20 (first) to 19 (last); the least of them when there are several
- * tasks. ESRCH if there is none.
+ * getpriority(2): the nice value, from -20 (first) to 19 (last); the least one if there are several tasks. ESRCH
+ * if there is none.
  *
- * @param which of `PRIO`: what `who` is the id of
+ * @param which of `PRIO`: the kind of the id
  * @param who a pid (PRIO.PROCESS is about that one task), a process group or a user id; 0 for the
  * task's own
  */
@@ -87,8 +87,8 @@ export const getpriority = (
   checked("getpriority", ids(which, who), near.getpriority(task.sysif, which, who));
 
 /**
- * setpriority(2): the nice value of all tasks that `getpriority` looks at. What is beyond -20 and 19
- * is taken as these. EACCES without the right to lower it.
+ * setpriority(2): sets the nice value of all tasks that `getpriority` looks at. The kernel takes values beyond
+ * -20 and 19 as these. EACCES without the right to lower it.
  */
 export const setpriority = (
   { task }: TaskLike,
@@ -102,7 +102,7 @@ export const setpriority = (
     near.setpriority(task.sysif, which, who, nice),
   );
 
-/** What prlimit(2) takes for a limit. */
+/** The limits that prlimit(2) takes, in words. */
 const LIMIT = "two limits, cur and max, each from 0 to RLIM_INFINITY";
 
 const ids = (which: number, who: number) => [

@@ -10,12 +10,12 @@ import type { TaskLike } from "../TaskLike.ts";
 const Signals = listOf(SignalfdSiginfo);
 
 /**
- * A descriptor to read signals from: sys/signalfd.h. They have to be blocked in every thread of the
- * process, or they do what they always do: `SignalBlock` does it where there is one.
+ * A descriptor to read signals from: sys/signalfd.h. Every thread of the process must block the signals, or they
+ * act as usual; in a process with one thread, `SignalBlock` blocks them.
  *
- * It has no signals of its own. What is ready and what is read are the pending signals of the process
- * that polls or reads, whoever made the descriptor: in another process it tells of other signals. An
- * epoll instance that has it must be waited on in the task whose signals are meant.
+ * It has no signals of its own. A process that polls or reads it gets its own pending signals, even if another
+ * process made the descriptor. So an epoll instance that has it must be waited on in the task whose signals are
+ * meant.
  */
 export class Signalfd extends FileDescriptor {
   /** signalfd(2), close-on-exec. `flags` may have SFD.NONBLOCK. */
@@ -31,14 +31,14 @@ export class Signalfd extends FileDescriptor {
     );
   }
 
-  /** signalfd(2): other signals from now on, for whoever shares the open file. */
+  /** signalfd(2): changes the signals from now on, for all processes that share the open file. */
   setMask(mask: ReadonlySet<number>): Effect.Effect<void, IoFailure> {
     return this.use((fd) => Effect.asVoid(signalfd(this.task, fd, mask, 0)));
   }
 
   /**
-   * read(2) of at most `most` signals that are pending; they are not any more then. With none, it
-   * waits, or is EAGAIN if the descriptor is non-blocking. A task that waits makes no other calls.
+   * read(2): takes at most `most` pending signals. If there are none, it waits, or fails with EAGAIN if the
+   * descriptor is non-blocking. A task that waits makes no other calls.
    */
   readSignals(most = 16): Effect.Effect<ReadonlyArray<SignalfdSiginfo>, IoFailure> {
     return Effect.flatMap(this.readBytes(SignalfdSiginfo.size * most), (bytes) =>

@@ -46,7 +46,7 @@ import type { Pointer, ReadablePointer } from "../Pointer.ts";
 import type { Task } from "../Task.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
-/** What recvmsg(2) gives: bytes, and the descriptors that came with them. */
+/** The result of recvmsg(2): bytes, and the descriptors that came with them. */
 export interface Received {
   readonly bytes: Uint8Array;
   /** In the receiving task's table, close-on-exec. */
@@ -56,23 +56,23 @@ export interface Received {
    * control messages than there was room for, or than RLIMIT_NOFILE allows.
    */
   readonly flags: number;
-  /** What the call has returned: with MSG.TRUNC among its flags the bytes that a datagram had, else those here. */
+  /** The result of the call: the size of the whole datagram if MSG.TRUNC is among its flags, else that of `bytes`. */
   readonly length: number;
 }
 
-/** What one message can carry: SCM_MAX_FD of the kernel. */
+/** Descriptors that one message can carry: SCM_MAX_FD of the kernel. */
 const FDS_AT_MOST = 253;
 
-/** Room for what comes beside descriptors: SCM_CREDENTIALS with SO_PASSCRED, SCM_PIDFD with SO_PASSPIDFD. */
+/** Room for control messages beside descriptors: SCM_CREDENTIALS with SO_PASSCRED, SCM_PIDFD with SO_PASSPIDFD. */
 const OTHER_CONTROL_SIZE = cmsgSpace(Ucred.size) + cmsgSpace(Int32.size);
 
-/** The descriptors of control messages of a type. Throws RangeError for what no kernel writes. */
+/** The descriptors of control messages of a type. Throws RangeError for data that no kernel writes. */
 const fdsOf = (messages: ReadonlyArray<ControlMessage>, type: number): ReadonlyArray<near.Fd> =>
   messages
     .filter((message) => message.level === SOL.SOCKET && message.type === type)
     .flatMap(({ data }) => decodeFds(data));
 
-/** What bind(2) and connect(2) take. */
+/** The addresses that bind(2) and connect(2) take, in words. */
 const ADDRESS = "the address of a socket, of one of the families of Sockaddr, or bytes";
 
 const addressText = (address: Sockaddr): string =>
@@ -119,7 +119,7 @@ const getIntOption = (
   });
 };
 
-/** What a kernel says that does not know an option. */
+/** The errors of a kernel that does not know an option. */
 const UNKNOWN_OPTION = new Set(["ENOPROTOOPT", "EOPNOTSUPP"]);
 
 /** {@link Socket.refuseFds} of several sockets of a task, in one batch. */
@@ -153,7 +153,7 @@ const isRefusal = (
   return !(error instanceof near.SyscallError && UNKNOWN_OPTION.has(error.errno));
 };
 
-/** A socket: sys/socket.h. Close-on-exec, as all that we make. */
+/** A socket: sys/socket.h. Close-on-exec, as all descriptors that rsyscall opens. */
 export class Socket extends FileDescriptor {
   /** socket(2). `type` may have SOCK.NONBLOCK. */
   static make(
@@ -196,7 +196,7 @@ export class Socket extends FileDescriptor {
     );
   }
 
-  /** A descriptor of unknown kind as a socket, if the kernel says so. */
+  /** Makes a socket of a descriptor of unknown kind, if the kernel confirms that it is one. */
   static from(fd: FileDescriptor): Effect.Effect<Socket, IoFailure | WrongKindError, Scope.Scope> {
     return fd.narrow(Socket);
   }
@@ -249,7 +249,7 @@ export class Socket extends FileDescriptor {
     );
   }
 
-  /** getsockname(2): undefined for a family that is not known here. */
+  /** getsockname(2): undefined for a family that `Sockaddr` does not have. */
   address(): Effect.Effect<Sockaddr | undefined, IoFailure> {
     return this.#getAddress(near.getsockname);
   }
@@ -272,7 +272,7 @@ export class Socket extends FileDescriptor {
         return Effect.map(
           Effect.andThen(sysif.write(length, encode(Uint32, size)), ask),
           ([, bytes]) => {
-            // Of an address that is longer there is only the beginning.
+            // A longer address is cut.
             const known = Math.min(Uint32.decode(bytes.subarray(size)), size);
             return decodeSockaddr(bytes.subarray(0, known));
           },
@@ -286,7 +286,7 @@ export class Socket extends FileDescriptor {
     return this.use((fd) => getIntOption(this.task, fd, level, option));
   }
 
-  /** setsockopt(2), of an option that is an int; EINVAL for what is none. */
+  /** setsockopt(2), of an option that is an int; EINVAL for a value that is not. */
   setOption(level: number, option: number, value: number): Effect.Effect<void, IoFailure> {
     return this.use((fd) =>
       Effect.flatMap(encoded("setsockopt", "value", Int32, value), (bytes) =>
@@ -321,7 +321,7 @@ export class Socket extends FileDescriptor {
     );
   }
 
-  /** `useWhenReady`, but for calls that are told not to wait. */
+  /** As `useWhenReady`, except for calls with MSG.DONTWAIT, which do not wait. */
   #useWhenReady<A, E, R>(
     direction: Direction,
     flags: number,
@@ -337,7 +337,7 @@ export class Socket extends FileDescriptor {
     return this.use((fd) => near.shutdown(this.task.sysif, fd, how));
   }
 
-  /** send(2) of a buffer: what was sent, and the rest. Never raises SIGPIPE. */
+  /** send(2) of a buffer, which is consumed. Returns the part that was sent, and the rest. Never raises SIGPIPE. */
   send(
     buffer: Pointer<Uint8Array>,
     flags = 0,
@@ -361,7 +361,10 @@ export class Socket extends FileDescriptor {
     );
   }
 
-  /** recv(2) into a buffer: what was received, and the rest. Empty at the end of a stream. */
+  /**
+   * recv(2) into a buffer, which is consumed. Returns the part that was received, which is empty at the end of a
+   * stream, and the rest.
+   */
   recv(
     buffer: Pointer<Uint8Array>,
     flags = 0,
@@ -372,7 +375,7 @@ export class Socket extends FileDescriptor {
     return this.#useWhenReady(EPOLL.IN, flags, (fd) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
         Effect.flatMap(near.recv(this.task.sysif, fd, address, buffer.size, flags), (count) =>
-          // With MSG.TRUNC the kernel tells how long a datagram was, of which only so much is here.
+          // With MSG.TRUNC the kernel returns the size of the datagram, which may exceed the buffer.
           buffer.readableSplit(flags & MSG.TRUNC ? Math.min(count, buffer.size) : count),
         ),
       ),
@@ -380,8 +383,8 @@ export class Socket extends FileDescriptor {
   }
 
   /**
-   * sendmsg(2) of bytes with descriptors (SCM_RIGHTS), which stay open here. Gives the number of
-   * bytes sent; the descriptors go with the first.
+   * sendmsg(2) of bytes with descriptors (SCM_RIGHTS), which stay open here. Returns the number of bytes sent;
+   * the descriptors go with the first one.
    */
   sendFds(
     bytes: Uint8Array,
@@ -417,16 +420,16 @@ export class Socket extends FileDescriptor {
   }
 
   /**
-   * Refuses descriptors that are passed to this socket: sendmsg(2) is EPERM. Without
-   * this, read(2) of bytes with a descriptor closes that descriptor within our call, which may block if it is a
-   * socket with SO_LINGER. Kernels before 6.16 do not know SO_PASSRIGHTS, and go on as they did.
+   * Refuses descriptors that are passed to this socket: the peer's sendmsg(2) fails with EPERM. Otherwise,
+   * read(2) of bytes that come with a descriptor closes the descriptor within the call, which may block if it is
+   * a socket with SO_LINGER. Kernels before 6.16 do not know SO_PASSRIGHTS; nothing changes there.
    */
   refuseFds(): Effect.Effect<void, MallocFailure | BorrowFailure> {
     return refuseFds(this.task, [this]);
   }
 
   /**
-   * recvmsg(2): at most `size` bytes and `mostFds` descriptors. Further ones are closed, and MSG.CTRUNC is
+   * recvmsg(2): at most `size` bytes and `mostFds` descriptors. Further descriptors are closed, and MSG.CTRUNC is
    * among the flags then.
    */
   receiveFds(
@@ -467,7 +470,7 @@ export class Socket extends FileDescriptor {
           const control = block.subarray(CONTROL_AT, CONTROL_AT + controlLength);
           const messages = decodeControl(control.subarray(0, controlSize));
           const rights = fdsOf(messages, SCM.RIGHTS);
-          // The room beside them may have taken some that were not asked for.
+          // The kernel may have used the room for other messages for descriptors that were not asked for.
           const others = [...rights.slice(mostFds), ...fdsOf(messages, SCM.PIDFD)];
           return { flags, rights: rights.slice(0, mostFds), others };
         });
@@ -488,7 +491,10 @@ export class Socket extends FileDescriptor {
     );
   }
 
-  /** SO_PEERCRED: who connected or listened at the other end of a Unix socket, when it did. */
+  /**
+   * SO_PEERCRED: the credentials of the process that connected or listened at the other end of a Unix socket, at
+   * that time.
+   */
   peerCredentials(): Effect.Effect<Ucred, IoFailure> {
     const size = Ucred.size;
     return this.use((fd) =>

@@ -44,8 +44,8 @@ export const stat = (
   );
 
 /**
- * statx(2): as stat(2), with the time when the file was made; as lstat(2) with AT.SYMLINK_NOFOLLOW. Where a seccomp
- * profile refuses it, it tells what stat(2) does: `mask` says so.
+ * statx(2): as stat(2), with the time when the file was made; as lstat(2) with AT.SYMLINK_NOFOLLOW. If a seccomp
+ * profile refuses it, the result has only what stat(2) gives: its `mask` says so.
  *
  * @param mask of `STATX`
  */
@@ -70,7 +70,10 @@ export const fstatx = (
   );
 };
 
-/** fstatat(2) tells less than statx(2), and takes no `AT.STATX_FORCE_SYNC` and the like. */
+/**
+ * statx(2), or fstatat(2) if that is refused. fstatat(2) gives less, and takes no `AT.STATX_FORCE_SYNC` and the
+ * like.
+ */
 const statxOrStat = (
   task: Task,
   directory: DirectoryFd,
@@ -98,7 +101,7 @@ const timestamp = ({ seconds, nanoseconds }: Timespec): StatxTimestamp => ({
   nanoseconds,
 });
 
-/** What stat(2) tells, as statx(2) would: the mask says what that is. */
+/** Converts a result of stat(2) to one of statx(2), whose mask says which fields are known. */
 const toStatx = (status: Stat): Statx => ({
   mask: STATX.BASIC_STATS,
   blksize: status.blksize,
@@ -124,7 +127,7 @@ const toStatx = (status: Stat): Statx => ({
 
 const times = listOf(Timespec);
 
-/** What the kernel takes for a time, or for one of `UTIME`. */
+/** A time, or one of `UTIME`, as the kernel takes it. */
 const timeOrUtime: Rule<Timespec> = {
   expected: "whole seconds, with whole nanoseconds from 0 to 999999999 or one of UTIME",
   has: ({ seconds, nanoseconds }) =>
@@ -132,8 +135,8 @@ const timeOrUtime: Rule<Timespec> = {
 };
 
 /**
- * utimensat(2): when the file was last read, and last written; of a link itself with
- * AT.SYMLINK_NOFOLLOW. Nanoseconds may be of `UTIME`. Without times both are now.
+ * utimensat(2): sets when the file was last read, and last written; with AT.SYMLINK_NOFOLLOW, of a link itself.
+ * Nanoseconds may be of `UTIME`. Without times, sets both to the current time.
  */
 export const utimens = (
   { task }: TaskLike,
@@ -154,7 +157,7 @@ export const utimens = (
       );
 };
 
-/** mkdir(2). The mode is cut by the process's umask. */
+/** mkdir(2). The process's umask clears bits of the mode. */
 export const mkdir = (
   { task }: TaskLike,
   path: PathLike,
@@ -162,7 +165,7 @@ export const mkdir = (
 ): Effect.Effect<void, MallocFailure> =>
   task.withPath("mkdirat", path, (address) => mkdirat(task.sysif, AT.FDCWD, address, mode));
 
-/** chmod(2): the mode as it is given, whatever the umask. */
+/** chmod(2): sets exactly this mode; the umask does not apply. */
 export const chmod = (
   { task }: TaskLike,
   path: PathLike,
@@ -171,8 +174,8 @@ export const chmod = (
   task.withPath("fchmodat", path, (address) => fchmodat(task.sysif, AT.FDCWD, address, mode));
 
 /**
- * umask(2): the permissions that new files do not get, for the task and who shares its directory with
- * it (CLONE.FS: all threads of a process). Gives those before.
+ * umask(2): sets the permissions that new files do not get, for the task and all tasks that share its directory
+ * with it (CLONE.FS: all threads of a process). Returns the previous ones.
  */
 export const umask = ({ task }: TaskLike, mask: number): Effect.Effect<number, SyscallFailure> =>
   setUmask(task.sysif, mask);

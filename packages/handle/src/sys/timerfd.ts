@@ -6,11 +6,11 @@ import { FileDescriptor } from "../FileDescriptor.ts";
 import { argument, checked, encoded, int } from "../internal/checked.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
-/** What a timer is set to. */
+/** The setting of a timer. */
 export interface NewItimerspec {
-  /** When it expires first; zero for a timer that does not run. */
+  /** The time of the first expiration; zero for a timer that does not run. */
   readonly value: Timespec;
-  /** From one expiration to the next; without it, the timer expires once. */
+  /** The time from one expiration to the next; without it, the timer expires once. */
   readonly interval?: Timespec | undefined;
 }
 
@@ -39,8 +39,9 @@ export class Timerfd extends FileDescriptor {
   }
 
   /**
-   * timerfd_settime(2): what the timer was set to, `value` being the time that was left. Expirations
-   * that nobody has read are forgotten. `flags` of `TFD_TIMER`. EINVAL for what is no time.
+   * timerfd_settime(2): sets the timer. Returns its previous setting, whose `value` is the time that was left.
+   * Expirations that no read has taken are forgotten. `flags` of `TFD_TIMER`. EINVAL for a value that is not a
+   * time.
    */
   settime(time: NewItimerspec, flags = 0): Effect.Effect<Itimerspec, IoFailure> {
     const { value, interval = zero } = time;
@@ -51,7 +52,7 @@ export class Timerfd extends FileDescriptor {
         this.task.withBytes(
           bytes,
           (at) =>
-            // The old setting goes where the new one was, which the kernel has copied by then.
+            // The kernel writes the old setting over the new one, which it has copied by then.
             Effect.flatMap(
               near.batchThen([near.timerfdSettime(sysif, fd, flags, at, at)], sysif.read(at, size)),
               ([, old]) =>
@@ -63,7 +64,7 @@ export class Timerfd extends FileDescriptor {
     );
   }
 
-  /** As `settime` with zeros: the timer does not run any more. */
+  /** Stops the timer, by `settime` with zeros. */
   disarm(): Effect.Effect<Itimerspec, IoFailure> {
     return this.settime({ value: zero });
   }
@@ -76,9 +77,9 @@ export class Timerfd extends FileDescriptor {
   }
 
   /**
-   * read(2): how often the timer has expired since it was set or read. If it has not, it waits, or is
-   * EAGAIN if the descriptor is non-blocking; a task that waits makes no other calls. ECANCELED when
-   * the clock was set, with TFD_TIMER.CANCEL_ON_SET.
+   * read(2): how often the timer has expired since it was set or read. If it has not expired, the call waits, or
+   * fails with EAGAIN if the descriptor is non-blocking; a task that waits makes no other calls. ECANCELED if the
+   * clock was set, with TFD_TIMER.CANCEL_ON_SET.
    */
   readExpirations(): Effect.Effect<bigint, IoFailure> {
     return this.useWhenReady(EPOLL.IN, (fd) =>

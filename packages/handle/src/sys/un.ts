@@ -15,11 +15,14 @@ import { rename, unlink } from "../unistd.ts";
 import type { Socket } from "./socket.ts";
 
 /*
- * An address holds 107 bytes of path and a NUL. A path that is longer is reached through a
- * descriptor, as /proc/self/fd/N: of the socket itself to connect, of its directory to bind.
+ * An address holds 107 bytes of path and a NUL. A longer path is reached through a descriptor, as
+ * /proc/self/fd/N: connect(2) uses a descriptor of the socket itself, and bind(2) one of its directory.
  */
 
-/** The kernel would stop at a NUL, and take another path; an address that begins with one is abstract. */
+/**
+ * Refuses a path with a NUL: the kernel would stop there, and take another path. An address that begins with a
+ * NUL is abstract.
+ */
 const check = (syscall: string, path: PathLike): Effect.Effect<void, InvalidArgumentError> =>
   Effect.suspend(() =>
     pathArgument(path) === undefined ? Effect.fail(invalidPath(syscall, path)) : Effect.void,
