@@ -171,7 +171,7 @@ const makeThread = Effect.fnUntraced(function* (
     pid: flags & CLONE.NEWPID || parent.task.isOutsideOfChildren ? yield* getpid(sysif) : pid,
     fdTable,
     addressSpace,
-    // Who shares memory shares its clock: only an exec moves it to the other time namespace.
+    // A task that shares memory shares its clock: only an exec moves it to the other time namespace.
     namespaces: { ...childNamespaces, time: namespaces.time },
     allocator: isOurs(parent) ? allocator.lend(sysif) : allocator.share(sysif),
     pageSize,
