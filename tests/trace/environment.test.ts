@@ -64,7 +64,7 @@ describe("RSYSCALL_TRACE", () => {
     );
   });
 
-  it("does not wait for a pipe that nobody reads, but for a second at the end", function* () {
+  it("does not wait for a pipe that is not read, but for a second at the end", function* () {
     const started = performance.now();
     const child = spawn(process.execPath, [path], {
       env: { ...process.env, RSYSCALL_TRACE: "1" },

@@ -130,7 +130,7 @@ describeUnless(noStrace, "beside strace", () => {
       const isPlumbing = (line: string, i: number) =>
         fds.some((fd) => new RegExp(String.raw`^[a-z]+\((\[\{fd=)?${fd}\b`).test(line)) ||
         /^(---|clock_gettime|sched_getaffinity|process_vm_readv)/.test(line) ||
-        // To copy its own memory, the server asks who it is.
+        // To copy its own memory, the server asks for its own id.
         theirs[i + 1]?.startsWith("process_vm_readv");
       assert.deepEqual(
         ours,
