@@ -151,7 +151,7 @@ static int accept_client(struct control_fds *fds)
 	return fd;
 }
 
-/* The client must be of the user as whom this process acts, or root, who may do anything with this process anyway. */
+/* The client's user must be this process's effective user, or root, which may control this process anyway. */
 static int may_control(int fd)
 {
 	u32 peer = peer_uid(fd);

@@ -4,44 +4,44 @@ import { Cause, Duration, Effect, Exit, Fiber, Option, type Scope } from "effect
 import { NotHere } from "./internal/expect.ts";
 import { type Lacks, Subject, type TransportUnderTest } from "./Transport.ts";
 
-/** What a transport needs for a behaviour to be looked at. */
+/** A requirement of a behaviour, without which it is skipped. */
 export type Need = keyof Lacks | "cut" | "controller";
 
 type Services = Scope.Scope | LocalThread | Subject;
 
-/** Something that a right transport does. */
+/** A behaviour of a correct transport. */
 export interface Behaviour {
-  /** What it is about. */
+  /** Its topic. */
   readonly topic: string;
-  /** What a right transport does, as the end of the sentence "a right transport ...". */
+  /** The behaviour, as the end of the sentence "a right transport ...". */
   readonly name: string;
-  /** What it takes. */
+  /** Its requirements. */
   readonly needs: ReadonlyArray<Need>;
-  /** Fails, or dies, if the transport does something else. See `check`. */
+  /** Checks the behaviour: fails, or dies, if the transport behaves differently. See `check`. */
   readonly run: () => Effect.Effect<void, unknown, Services>;
 }
 
 type Run = () => Generator<Effect.Effect<unknown, unknown, Services>, void, never>;
 
-/** A behaviour, written as for Effect.gen, and its topic still missing. */
+/** Makes a behaviour, without its topic, from a generator as for Effect.gen. */
 export const behaviour = (
   name: string,
   needs: ReadonlyArray<Need>,
   run: Run,
 ): Omit<Behaviour, "topic"> => ({ name, needs, run: () => Effect.gen(run as never) });
 
-/** The behaviours of one topic. */
+/** Adds a topic to behaviours. */
 export const topic = (
   name: string,
   behaviours: ReadonlyArray<Omit<Behaviour, "topic">>,
 ): ReadonlyArray<Behaviour> => behaviours.map((of) => ({ topic: name, ...of }));
 
-/** A transport is not right. */
+/** A transport does not behave as it should. */
 export class NonconformanceError extends TaggedError("NonconformanceError")<{
-  /** What a right one does: the behaviour's name, and its topic. */
+  /** The expected behaviour: its name and topic. */
   readonly behaviour: string;
   readonly topic: string;
-  /** What it does instead. */
+  /** What the transport does instead. */
   readonly problem: string;
   readonly cause?: unknown;
 }> {
@@ -50,7 +50,7 @@ export class NonconformanceError extends TaggedError("NonconformanceError")<{
   }
 }
 
-/** Why a behaviour cannot be looked at; undefined if it can. */
+/** Returns the reason why a behaviour must be skipped; undefined if it can be checked. */
 export const reasonToSkip = (
   { needs }: Behaviour,
   transport: TransportUnderTest,
@@ -66,8 +66,8 @@ export const reasonToSkip = (
 };
 
 /**
- * Checks whether a transport behaves as it should. Gives the reason if that could not be checked, because the
- * place where the Thread is lacks what it takes.
+ * Checks a behaviour of a transport. Gives a reason if it could not be checked, because the environment of the Thread
+ * lacks a requirement.
  */
 export const check = (
   behaviour: Behaviour,
@@ -91,7 +91,7 @@ export const check = (
         Effect.provide(LocalThread.layer),
       ),
     );
-    // What does not end may not be interruptible either, so its interruption is not waited for.
+    // A fiber that does not end may not be interruptible either, so its interruption is not waited for.
     const stop = Effect.sync(() => fiber.interruptUnsafe());
     const timeout = transport.timeout ?? "10 seconds";
     const exit = yield* Fiber.await(fiber).pipe(

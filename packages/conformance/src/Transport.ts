@@ -1,55 +1,54 @@
 import type { LocalThread, Thread } from "@rsyscall/thread";
 import { Context, type Duration, type Effect, type Scope } from "effect";
 
-/** What a transport may honestly be unable to do. Each is a reason, which the skipped tests show. */
+/** Features that a transport may lack. Each is a reason, which the skipped tests show. */
 export interface Lacks {
   /**
-   * The Thread is not a process of its own, as that of the controller is not: it must not block, end or
-   * become another program.
+   * The Thread is not a process of its own, for example because it is in the controller: it must not block, end or
+   * execute another program.
    */
   readonly ownProcess?: string | undefined;
-  /** Its table has descriptors of others: of the program that it runs in, or of a task that shares it. */
+  /** Its table has foreign descriptors: of the program in which it runs, or of a task that shares the table. */
   readonly ownDescriptors?: string | undefined;
-  /** It cannot make children that serve. */
+  /** It cannot make children that serve calls. */
   readonly children?: string | undefined;
-  /** Descriptors cannot be passed, as to another host. */
+  /** Descriptors cannot be passed, for example because it is on another host. */
   readonly fdPassing?: string | undefined;
-  /** Its memory is not the controller's as well. */
+  /** It does not share memory with the controller. */
   readonly sharedMemory?: string | undefined;
-  /** No namespaces can be had there. */
+  /** It cannot make namespaces. */
   readonly namespaces?: string | undefined;
   /** There is no /bin/sh. */
   readonly programs?: string | undefined;
-  /** There is no /proc, or that of another pid namespace. */
+  /** There is no /proc, or /proc is that of another pid namespace. */
   readonly proc?: string | undefined;
 }
 
-/** A way to get a Thread. */
+/** A transport: a way to make Threads. */
 export interface TransportUnderTest {
-  /** A new Thread; the scope ends it. */
+  /** Makes a new Thread; the scope ends it. */
   readonly makeThread: () => Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>;
   /**
-   * Cuts the connection or kills what serves, abruptly. Without it the behaviours at a hang-up are
-   * skipped.
+   * Cuts the connection or kills the serving process, abruptly. Without it, the behaviours at a hang-up are skipped.
    */
   readonly cut?: ((thread: Thread) => Effect.Effect<void, unknown>) | undefined;
   /**
-   * A program, and its arguments, that gets Threads in the same way and holds them: `holdThreads` of
-   * `@rsyscall/conformance/controller`. Without it, it is not checked what becomes of them when their controller dies.
+   * A program, and its arguments, that makes Threads in the same way and holds them: `holdThreads` of
+   * `@rsyscall/conformance/controller`. Without it, the behaviours at the death of the controller are skipped.
    */
   readonly controller?: readonly [program: string, ...args: ReadonlyArray<string>] | undefined;
-  /** What it cannot do. */
+  /** The features that it lacks. */
   readonly lacks?: Lacks | undefined;
   /** How long one behaviour may take. Default 10 seconds. */
   readonly timeout?: Duration.Input | undefined;
 }
 
-/** The transport whose behaviour is looked at now. */
+/** The transport whose behaviour is being checked. */
 export class Subject extends Context.Service<
   Subject,
   {
     readonly transport: TransportUnderTest;
-    /** What the behaviour waits for: of one that does not end, nothing else is known. */
+    /** The event for which the behaviour waits, for the message if it does not end. */
     waitsFor: string | undefined;
   }
 >()("@rsyscall/conformance/Subject") {}

@@ -53,7 +53,7 @@ export const asyncIo: ReadonlyArray<Behaviour> = topic("asynchronous I/O", [
     }
   }),
 
-  behaviour("tells a reader that waits of the end, when the last writer closes", [], function* () {
+  behaviour("wakes a reader at the end, when the last writer closes", [], function* () {
     const thread = yield* newThread;
     const [reader, writer] = yield* thread.pipe();
     const afd = yield* thread.makeAfd(reader);
@@ -142,7 +142,7 @@ export const asyncIo: ReadonlyArray<Behaviour> = topic("asynchronous I/O", [
   }),
 
   behaviour(
-    "wakes those who wait for a descriptor, with an error, when it is closed",
+    "wakes fibers that wait for a descriptor, with an error, when it is closed",
     [],
     function* () {
       const thread = yield* newThread;
@@ -181,12 +181,12 @@ export const asyncIo: ReadonlyArray<Behaviour> = topic("asynchronous I/O", [
       for (let at = 0; at < sent.length; at += 200) {
         for (let i = 0; i < 3; i++) {
           const reading = yield* beside(afd.readBytes());
-          // Behind this nothing of the read is on its way any more: it waits.
+          // After this, no call of the read is in flight: it waits.
           yield* thread.task.sysif.barrier();
           yield* waiting("the end of a fiber that was interrupted", Fiber.interrupt(reading));
         }
         yield* writer.writeAllBytes(sent.subarray(at, at + 200));
-        // Half of it: the rest stays, and there is no new event for it.
+        // Half of the bytes: the rest stays, and there is no new event for it.
         for (let i = 0; i < 2; i++)
           parts.push(yield* waiting("bytes after interrupted reads", afd.readBytes(100)));
       }

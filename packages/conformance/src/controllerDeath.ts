@@ -11,13 +11,13 @@ import { procFile } from "./internal/inside.ts";
 import { newThread, until, waiting } from "./internal/subject.ts";
 import { Subject } from "./Transport.ts";
 
-/** A directory for what a process that is killed cannot remove. */
+/** Makes a directory for files that a killed process cannot remove. */
 const temporary = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "rsyscall-controller-"))),
   (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true })),
 );
 
-/** A controller in a process of its own. */
+/** Starts a controller in a process of its own. */
 const startController = Effect.gen(function* () {
   const { transport } = yield* Subject;
   const env = { ...process.env, TMPDIR: yield* temporary };
@@ -31,7 +31,7 @@ const startController = Effect.gen(function* () {
           said[stream] += text;
         });
       const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
-      // What cannot be started says so here, and then closes.
+      // If the program cannot be started, this event comes before "close".
       child.once("error", (error) => {
         said.stderr += error.message;
       });
@@ -45,7 +45,7 @@ const startController = Effect.gen(function* () {
   );
 });
 
-/** Whether a process has ended, or waits only for its parent to notice. */
+/** Whether a process has ended, or is a zombie. */
 const hasEnded = (thread: Thread, pid: number) =>
   procFile(thread, `${pid}/stat`).pipe(
     Effect.map((stat) => /\) [ZX]/.test(stat)),
@@ -87,7 +87,7 @@ const endsBy = (signal: "SIGKILL" | "SIGTERM") =>
     },
   );
 
-/** What a controller cannot see of itself: another one dies. */
+/** The behaviours at the death of a controller: another process, because this one must observe them. */
 export const controllerDeath: ReadonlyArray<Behaviour> = topic("when the controller dies", [
   endsBy("SIGKILL"),
   endsBy("SIGTERM"),

@@ -4,12 +4,12 @@ import { check, reasonToSkip } from "./Behaviour.ts";
 import { behaviours } from "./behaviours.ts";
 import type { TransportUnderTest } from "./Transport.ts";
 
-/** What vitest waits longer than `check` does, which knows better what has not ended. */
+/** The additional time of vitest's timeout, because the message of `check` says what has not ended. */
 const GRACE = 5000;
 
 /**
- * Tests a way to get a Thread: every behaviour is a test, with a Thread of its own. What the transport
- * lacks is skipped, and the names of the tests say why.
+ * Tests a transport: every behaviour is a test with a Thread of its own. Tests of features that the transport
+ * lacks are skipped, and their names say why.
  */
 export const describeTransport = (name: string, transport: TransportUnderTest): void => {
   const limit = Duration.toMillis(Duration.fromInputUnsafe(transport.timeout ?? "10 seconds"));

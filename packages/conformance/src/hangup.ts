@@ -10,13 +10,13 @@ import { beside, cut, newThread, waiting } from "./internal/subject.ts";
 
 const MiB = 1024 * 1024;
 
-/** What was sent has hung up; what was not could not be sent. */
+/** The errors of a call that may or may not have been sent. */
 const GONE = ["SyscallHangup", "SyscallSendError"];
 
-/** Once the end was seen, nothing is sent. */
+/** The error of a call after the end was seen: nothing is sent. */
 const UNSENT = ["SyscallSendError"];
 
-/** Cuts a Thread, and goes on when its end is seen: from then on nothing is sent. */
+/** Cuts a Thread, and continues when its end is seen: from then on nothing is sent. */
 const cutAndSee = Effect.fnUntraced(function* (thread: Thread) {
   yield* cut(thread);
   yield* untilSeen(thread);
@@ -79,7 +79,7 @@ export const hangup: ReadonlyArray<Behaviour> = topic("at a hang-up", [
       );
       yield* failing(afd.readBytes(), UNSENT, "a read of what was registered, after the end");
       yield* failing(thread.makeAfd(reader), UNSENT, "`makeAfd` after the end");
-      // What shares the descriptors of another task gets its channels from that one.
+      // A task that shares the descriptors of another task gets its channels from that one.
       const opened = yield* Effect.exit(connection.openChannels(2));
       failed(opened, UNSENT, "`openChannels` after the end");
       const openedAsync = yield* Effect.exit(connection.openAsyncChannels(2));
@@ -124,7 +124,7 @@ export const hangup: ReadonlyArray<Behaviour> = topic("at a hang-up", [
       const [reader, writer] = yield* thread.pipe();
       const helper = yield* thread.fork();
       const theirs = yield* helper.makeAfd(yield* reader.inherit(helper.task));
-      // More than a pipe holds: the call is under way as soon as some of it is there, and does not end.
+      // More than a pipe holds: the call is under way once some of the bytes arrive, and does not end.
       const buffer = yield* thread.malloc(Bytes, MiB);
       const writing = yield* beside(write(sysif, writer.near, yield* buffer.address(), MiB));
       const behind = yield* Effect.forEach(Array.from({ length: 100 }), () =>
@@ -170,7 +170,7 @@ export const hangup: ReadonlyArray<Behaviour> = topic("at a hang-up", [
           equal(first, undefined, `what failed before call ${i}, which succeeded`);
           equal(exit._tag === "Success" && exit.value, i + 1, `the result of call ${i}`);
         } else {
-          // Once one was not sent, none behind it was.
+          // Once a call was not sent, no later call was.
           if (first === "SyscallSendError") equal(error._tag, first, `the error of call ${i}`);
           first = error._tag;
         }

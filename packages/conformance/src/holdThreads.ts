@@ -3,14 +3,14 @@ import { write } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 
-/** Processes that shall not outlive their controller. */
+/** Starts processes that must not outlive their controller. */
 const held = Effect.fnUntraced(function* (thread: Thread) {
   const child = yield* thread.fork();
   const program = yield* thread.spawn(thread.environ.sh.args("-c", "exec sleep 1000"));
   return [thread.task.pid, child.task.pid, program.pid];
 });
 
-/** Has a Thread make a call that does not end. Goes on when it is under way. */
+/** Makes a Thread perform a call that does not end. Continues when the call is under way. */
 const block = Effect.fnUntraced(function* (thread: Thread) {
   const size = 1024 * 1024;
   const [reader, writer] = yield* thread.pipe();
@@ -24,9 +24,9 @@ const block = Effect.fnUntraced(function* (thread: Thread) {
 });
 
 /**
- * The controller of a program by which `describeTransport` tests what becomes of processes whose controller
- * dies: see `TransportUnderTest.controller`. Gets two Threads, says so on stdout, and holds them until this
- * process is killed.
+ * Runs the controller with which `describeTransport` tests the end of processes whose controller dies: see
+ * `TransportUnderTest.controller`. Makes two Threads, reports that on stdout, and holds them until this process is
+ * killed.
  *
  * @example
  * ```ts no-run

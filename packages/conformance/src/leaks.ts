@@ -9,8 +9,8 @@ import { openBesideStdio, procFile } from "./internal/inside.ts";
 import { beside, cut, newThread, until } from "./internal/subject.ts";
 
 /*
- * What is left behind. The first use may open what stays, for all that come later; so everything is done
- * once before they are counted.
+ * Leaks. The first use may open descriptors that later uses share, so everything is done once before the
+ * descriptors are counted.
  */
 
 const orUndefined = <A>(look: () => A): A | undefined => {
@@ -21,15 +21,15 @@ const orUndefined = <A>(look: () => A): A | undefined => {
   }
 };
 
-/** The open descriptors of this process, as "number -> what". */
+/** Lists the open descriptors of this process, as "number -> target". */
 const ourFds = (): ReadonlyArray<string> =>
   readdirSync("/proc/self/fd").flatMap((fd) => {
     const target = orUndefined(() => readlinkSync(`/proc/self/fd/${fd}`));
-    // Not the directory that is just being read, nor modules that are being loaded.
+    // Without the directory that is being read, and modules that are being loaded.
     return target === undefined || /\.[cm]?[jt]sx?$/.test(target) ? [] : [`${fd} -> ${target}`];
   });
 
-/** The children of this process, zombies too. */
+/** Lists the children of this process, including zombies. */
 const ourChildren = (): ReadonlyArray<string> =>
   readdirSync("/proc/self/task").flatMap((thread) =>
     (orUndefined(() => readFileSync(`/proc/self/task/${thread}/children`, "latin1")) ?? "")
@@ -37,11 +37,11 @@ const ourChildren = (): ReadonlyArray<string> =>
       .filter((pid) => pid.trim() !== ""),
   );
 
-/** Does something twice, and compares what this process has after the two. */
+/** Runs an effect twice, and compares the descriptors and children of this process after the two runs. */
 const leavesNothing = <E, R>(effect: Effect.Effect<unknown, E, R>) =>
   Effect.gen(function* () {
     yield* effect;
-    // What is closed by the event loop takes a moment.
+    // The event loop closes some descriptors later.
     yield* settled;
     const [fds, children] = [ourFds(), ourChildren()];
     yield* effect;
@@ -62,12 +62,12 @@ const leavesNothing = <E, R>(effect: Effect.Effect<unknown, E, R>) =>
     });
   });
 
-/** The event loop has turned some times. */
+/** Waits for some turns of the event loop. */
 const settled = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow, {
   discard: true,
 });
 
-/** Something of everything that can be done with a Thread. */
+/** Uses every kind of operation of a Thread. */
 const use = (thread: Thread) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -132,7 +132,7 @@ const nothingInside = Effect.fnUntraced(function* (
   );
 });
 
-/** When a process was started, in ticks after the boot, by /proc/PID/stat. */
+/** Returns the start time of a process, in ticks after the boot, from /proc/PID/stat. */
 const startOf = (thread: Thread, pid: number | "self") =>
   Effect.map(procFile(thread, `${pid}/stat`), (stat) => {
     const [number] = stat.split(" ", 1);

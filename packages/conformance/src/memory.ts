@@ -11,7 +11,7 @@ import { newThread } from "./internal/subject.ts";
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** One piece of memory, written and read as a whole. */
+/** Makes the behaviour of one piece of memory that is written and read as a whole. */
 const whole = (name: string, sizeOf: (pageSize: number) => number) =>
   behaviour(`moves ${name} into its memory and out of it, unchanged`, [], function* () {
     const { task } = yield* newThread;
@@ -25,7 +25,7 @@ const whole = (name: string, sizeOf: (pageSize: number) => number) =>
     );
   });
 
-/** How often something is written over that calls in flight still look at. */
+/** How often memory is overwritten that calls in flight still read. */
 const ROUNDS = 200;
 
 export const memory: ReadonlyArray<Behaviour> = topic("memory", [
@@ -48,7 +48,7 @@ export const memory: ReadonlyArray<Behaviour> = topic("memory", [
         yield* task.sysif.write(address, all);
         for (let offset = 0; offset < 17; offset++)
           for (const length of [0, 1, 3, 8, 15]) {
-            // Over the edge between two pages as well.
+            // Also across the boundary of two pages.
             for (const at of [64 * (offset + 1) + offset, task.pageSize - offset]) {
               const part = pattern(length, at);
               yield* task.sysif.write(Address(address + at), part);
@@ -215,7 +215,7 @@ export const memory: ReadonlyArray<Behaviour> = topic("memory", [
         task.sysif.write(address, pattern(Math.min(size, 100))),
       ),
     );
-    // What is given back behind a write that is on its way is back when that is done.
+    // Memory that is freed after a write in flight is only reusable when the write is done.
     yield* use;
     yield* task.sysif.barrier();
     const before = task.allocator.mapped;

@@ -13,7 +13,7 @@ const nodename = (task: Task) =>
     ({ nodename }) => nodename,
   );
 
-/** Always in a child: what is changed there ends with it. */
+/** They always use a child, so that the changes end with it. */
 export const namespaces: ReadonlyArray<Behaviour> = topic("namespaces", [
   behaviour("makes children in namespaces of their own", ["children", "namespaces"], function* () {
     const thread = yield* newThread;

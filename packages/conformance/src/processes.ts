@@ -11,7 +11,7 @@ import { beside, newThread, waiting } from "./internal/subject.ts";
 const script = (thread: Thread, code: string, ...args: ReadonlyArray<string | Uint8Array>) =>
   thread.environ.sh.args("-c", code, "sh", ...args);
 
-/** That a child does all that a Thread does. */
+/** Checks that a child supports the operations of a Thread. */
 const works = Effect.fnUntraced(function* (child: ChildThread, name: string) {
   equal(yield* getpid(child.task.sysif), child.task.pid, `what getpid gives in ${name}`);
   const bytes = pattern(10_000, child.task.pid);

@@ -10,14 +10,14 @@ import { newThread, waiting } from "./internal/subject.ts";
 
 const AT_PAGESZ = 6n;
 
-/** A program that waits, whose process can be looked at. */
+/** Starts a program that waits, so that its process can be examined. */
 const waitingProgram = Effect.gen(function* () {
   const thread = yield* newThread;
   const [input] = yield* thread.pipe();
   const [output, stdout] = yield* thread.pipe();
   const command = thread.environ.sh.args("-c", "echo ready; read never");
   const { pid } = yield* thread.spawn(command, { stdin: input, stdout });
-  // Before that the loader has libraries open.
+  // Before that, the loader has libraries open.
   const afd = yield* thread.makeAfd(output);
   yield* waiting("what a program says first", afd.readBytes(1));
   return { thread, pid };
@@ -78,7 +78,7 @@ export const state: ReadonlyArray<Behaviour> = topic("state of the process", [
       equal(yield* flagsOf(fd.near), FD.CLOEXEC, `the flags of ${what}`);
     const afd = yield* thread.makeAfd(reader);
     ok(afd.handle === reader, "an asynchronous descriptor is the same descriptor");
-    // What the transport itself has opened there as well.
+    // Descriptors that the transport itself has opened there.
     const others = yield* strangers(thread);
     for (const fd of yield* openBesideStdio(thread))
       if (!others.includes(fd))
@@ -92,7 +92,7 @@ export const state: ReadonlyArray<Behaviour> = topic("state of the process", [
   }),
 
   behaviour(
-    "starts programs with the signal mask of who started it, and no handlers",
+    "starts programs with the signal mask of its own caller, and no handlers",
     ["programs", "proc"],
     function* () {
       const { thread, pid } = yield* waitingProgram;

@@ -20,8 +20,8 @@ import { equal, equalBytes, ok, refused } from "./internal/expect.ts";
 import { beside, newThread, waiting } from "./internal/subject.ts";
 
 /*
- * The offset of a file moves with every lseek(2) by SEEK_CUR, and each gives where it is then: calls that
- * are left out, doubled or out of order show.
+ * Every lseek(2) with SEEK_CUR moves the offset of a file and gives the new one, so lost, repeated and reordered
+ * calls show.
  */
 
 const inOrder = (count: number) =>
@@ -119,7 +119,7 @@ export const syscalls: ReadonlyArray<Behaviour> = topic("system calls", [
     const { task } = yield* newThread;
     const { sysif, pageSize } = task;
     const file = yield* Memfd.make(task, "arguments");
-    // Every argument of mmap(2) matters, and an offset beyond 32 bits shows if half of it is lost.
+    // Every argument of mmap(2) matters, and an offset of more than 32 bits shows if half of it is lost.
     const offset = 2 ** 32 + pageSize;
     const marker = pattern(64, 6);
     yield* file.truncate(offset + pageSize);

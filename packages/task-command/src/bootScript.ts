@@ -82,7 +82,7 @@ const perl = [
  * not be able to replace files in it. The file is new when it is made (O_EXCL), accessible to this user only, and
  * removed before the program begins.
  *
- * Its name comes through the stream, because all users see the words of a command: a user who knew the name could put
+ * Its name comes through the stream, because all users see the words of a command: a user with the name could put
  * a FIFO there, for example, which `set -C` does not refuse.
  */
 const inFile = [

@@ -2,7 +2,7 @@ import { SockaddrIn, SockaddrIn6 } from "../netinet/in.ts";
 import { AF } from "./socket.ts";
 import { SockaddrUn } from "./un.ts";
 
-/** An address of a socket, of whatever family. See socket(7). */
+/** An address of a socket, of any family. See socket(7). */
 export type Sockaddr =
   | { readonly family: "unix"; readonly path: string | Uint8Array }
   | ({ readonly family: "inet" } & SockaddrIn)

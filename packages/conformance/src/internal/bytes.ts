@@ -1,4 +1,4 @@
-/** Bytes that look like chance, and are the same for the same seed (xorshift). */
+/** Makes pseudo-random bytes, the same for the same seed (xorshift). */
 export const pattern = (length: number, seed = 1): Uint8Array => {
   const words = new Uint32Array(Math.ceil(length / 4));
   let word = (Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995) | 1;
@@ -11,7 +11,7 @@ export const pattern = (length: number, seed = 1): Uint8Array => {
   return new Uint8Array(words.buffer, 0, length);
 };
 
-/** A number as eight bytes, as the machines that we know have it. */
+/** Encodes a number as eight bytes, little endian. */
 export const word = (value: number): Uint8Array =>
   new Uint8Array(new BigUint64Array([BigInt(value)]).buffer);
 

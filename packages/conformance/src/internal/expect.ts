@@ -8,7 +8,7 @@ export class NotHere extends TaggedError("NotHere")<{ readonly reason: string }>
   }
 }
 
-/** Something is not as it should be. Thrown: it ends the behaviour, and `check` gives the text. */
+/** An expectation failed. It is thrown to end the behaviour, and `check` reports the text. */
 export class Mismatch extends Error {}
 
 const show = (value: unknown): string =>
@@ -22,7 +22,7 @@ const show = (value: unknown): string =>
           ? String(value)
           : (JSON.stringify(value) ?? String(value));
 
-/** Says what should be the case. */
+/** Asserts a condition; `expected` describes it. */
 export const ok: (condition: boolean, expected: string) => asserts condition = (
   condition,
   expected,
@@ -30,13 +30,13 @@ export const ok: (condition: boolean, expected: string) => asserts condition = (
   if (!condition) throw new Mismatch(expected);
 };
 
-/** Compares two values, of which one is as it should be. */
+/** Asserts that a value equals the expected one. */
 export const equal = <A>(actual: A, expected: NoInfer<A>, what: string): void => {
   if (actual !== expected && show(actual) !== show(expected))
     throw new Mismatch(`${what}: it is ${show(actual)}, and should be ${show(expected)}`);
 };
 
-/** Compares bytes, and says where they differ first. */
+/** Asserts that bytes equal the expected ones, and reports the first difference. */
 export const equalBytes = (actual: Uint8Array, expected: Uint8Array, what: string): void => {
   if (actual.length !== expected.length)
     throw new Mismatch(
@@ -52,7 +52,7 @@ export const equalBytes = (actual: Uint8Array, expected: Uint8Array, what: strin
 const tagOf = (error: unknown): string =>
   (error as { readonly _tag?: string } | undefined)?._tag ?? "an error without a tag";
 
-/** Gives the error of an effect that should fail with one of these tags. */
+/** Returns the error of an effect that should fail with one of these tags. */
 export const failing = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   tags: ReadonlyArray<string>,
@@ -65,7 +65,7 @@ export const failing = <A, E, R>(
     return error;
   });
 
-/** The error of an exit that may only be a success, or fail with one of these tags. */
+/** Returns the error of an exit, which must be a success or have one of these tags. */
 export const failed = <A, E>(
   exit: Exit.Exit<A, E>,
   tags: ReadonlyArray<string>,
@@ -82,7 +82,7 @@ export const failed = <A, E>(
   return error;
 };
 
-/** Gives the errno with which the kernel has refused something. */
+/** Asserts that the kernel refuses a call with an errno. */
 export const refused = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   errno: string,

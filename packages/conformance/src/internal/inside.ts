@@ -6,10 +6,10 @@ import { Effect } from "effect";
 import { utf8 } from "./bytes.ts";
 
 /*
- * What can be seen of a process from within it, or from another one at its place, by /proc.
+ * The state of a process in /proc, as the process itself sees it, or another process in the same place.
  */
 
-/** The open descriptors of a process, as the Thread sees them, and what they are. */
+/** Lists the open descriptors of a process and their targets, as the Thread sees them. */
 const openFds = (
   { task }: Thread,
   pid: number | "self",
@@ -26,8 +26,8 @@ const openFds = (
   );
 
 /**
- * What every program has that this process starts, because it was left open in this process: "number -> what".
- * No transport can be blamed for it.
+ * Lists the descriptors of this process without close-on-exec, as "number -> target". Every program that this process
+ * starts inherits them, so they are not a fault of the transport.
  */
 const leftOpen = (): ReadonlySet<string> =>
   new Set(
@@ -38,13 +38,13 @@ const leftOpen = (): ReadonlySet<string> =>
         const isCloexec = (Number.parseInt(flags, 8) & O.CLOEXEC) !== 0;
         return isCloexec ? [] : [`${fd} -> ${readlinkSync(`/proc/self/fd/${fd}`)}`];
       } catch {
-        // The directory itself.
+        // The descriptor of the directory itself.
         return [];
       }
     }),
   );
 
-/** The open descriptors of a process but stdin, stdout and stderr; "self" is the Thread's own. */
+/** Lists the open descriptors of a process except stdin, stdout and stderr; "self" is the Thread's own process. */
 export const openBesideStdio = (
   thread: Thread,
   pid: number | "self" = "self",
@@ -57,18 +57,18 @@ export const openBesideStdio = (
       .sort((a, b) => a - b);
   });
 
-/** Those of them for which the Thread has no handle. */
+/** Lists the open descriptors for which the Thread has no handle. */
 export const strangers = (thread: Thread): Effect.Effect<ReadonlyArray<number>, HandleFailure> =>
   Effect.map(openBesideStdio(thread), (fds) => {
     const ranges = thread.task.fdTable.notOf(thread.task);
     return fds.filter((fd) => ranges.some(({ first, last }) => first <= fd && fd <= last));
   });
 
-/** A file of /proc, as text. */
+/** Reads a file of /proc as text. */
 export const procFile = (thread: Thread, path: string): Effect.Effect<string, HandleFailure> =>
   Effect.map(thread.slurp(`/proc/${path}`), utf8);
 
-/** A set of signals in /proc/PID/status: SigBlk, SigIgn... */
+/** Reads a set of signals in /proc/PID/status: SigBlk, SigIgn... */
 export const signalSet = (
   thread: Thread,
   pid: number | "self",

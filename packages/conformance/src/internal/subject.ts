@@ -4,7 +4,7 @@ import { Effect, type Scope } from "effect";
 import { Subject } from "../Transport.ts";
 import { NotHere } from "./expect.ts";
 
-/** A new Thread of the transport. */
+/** Makes a new Thread of the transport. */
 export const newThread: Effect.Effect<Thread, unknown, Subject | Scope.Scope | LocalThread> =
   Effect.flatMap(Subject, ({ transport }) => transport.makeThread());
 
@@ -12,7 +12,7 @@ export const newThread: Effect.Effect<Thread, unknown, Subject | Scope.Scope | L
 export const cut = (thread: Thread): Effect.Effect<void, unknown, Subject> =>
   Effect.flatMap(Subject, ({ transport }) => transport.cut?.(thread) ?? Effect.void);
 
-/** Says what an effect waits for, should it not come. */
+/** Names the event for which an effect waits, for the message if it does not come. */
 export const waiting = <A, E, R>(
   what: string,
   effect: Effect.Effect<A, E, R>,
@@ -25,7 +25,7 @@ export const waiting = <A, E, R>(
     }),
   );
 
-/** Waits until something is so. */
+/** Waits until a condition is true. */
 export const until = <E, R>(
   what: string,
   condition: Effect.Effect<boolean, E, R>,
@@ -36,7 +36,7 @@ export const until = <E, R>(
   return waiting(what, loop);
 };
 
-/** What the kernel does not permit here is nothing that the transport could do. */
+/** Skips the behaviour if the kernel does not permit the effect here: the transport cannot change that. */
 export const ifPermitted = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   effect.pipe(
     catchErrno(["EPERM", "EACCES", "ENOSPC", "EUSERS"], (error) =>
@@ -44,6 +44,6 @@ export const ifPermitted = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     ),
   );
 
-/** Runs an effect beside, at once. */
+/** Runs an effect in a fiber that starts immediately. */
 export const beside = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.forkChild(effect, { startImmediately: true });
