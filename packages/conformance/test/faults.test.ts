@@ -103,7 +103,8 @@ const seen: ReadonlyArray<Fault> = [
     faults.hangsUpWithErrno,
     {
       "fails calls with SyscallSendError": /failed with SyscallError: getpid: EIO/,
-      "wakes fibers that wait": /it failed with SyscallError, and should with/,
+      "wakes fibers that wait for a descriptor of the process":
+        /it failed with SyscallError, and should with/,
     },
     "performs 64 calls",
   ],
@@ -192,7 +193,8 @@ describe("a transport that", () => {
     const problems = {
       "fails calls with SyscallSendError": /has not come to this: a call that fails after/,
       "fails the call that is under way": /has not come to this: the end of a call/,
-      "wakes fibers that wait": /has not come to this: the end of a fiber/,
+      "wakes fibers that wait for a descriptor of the process":
+        /has not come to this: the end of a fiber/,
       "ends memory that is on its way": /has not come to this/,
     };
     yield* Effect.forEach(
