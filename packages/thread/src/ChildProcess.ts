@@ -22,6 +22,7 @@ import {
   setpgid,
 } from "@rsyscall/near";
 import { Deferred, Effect, Exit, Scope } from "effect";
+import { reapKilled } from "./abandon.ts";
 import type { Command } from "./Command.ts";
 import { type Ancestor, descends, numberIn } from "./descent.ts";
 import { ChildProcessError } from "./errors.ts";
@@ -277,8 +278,8 @@ export class ChildProcess {
 
   /** Kills the child and waits for its end, as its scope does. */
   killAndWait(): Effect.Effect<void> {
-    // If no end is reported any more, the parent waits in the kernel: a child that was killed ends soon enough.
-    const waitHere = Effect.map(this.pidfd.waitid(W.EXITED), (state) => {
+    // If no end is reported any more, the kernel is asked: a child that was killed ends soon enough.
+    const waitHere = Effect.map(reapKilled(this.pidfd), (state) => {
       this.#state = state;
     });
     const told = Effect.catchTag(this.wait(), "SyscallSendError", () => waitHere);

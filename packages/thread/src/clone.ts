@@ -1,4 +1,4 @@
-import { CLONE, SIG, W } from "@rsyscall/abi";
+import { CLONE, SIG } from "@rsyscall/abi";
 import {
   type Connection,
   SharedMemoryTransport,
@@ -32,12 +32,12 @@ import {
 } from "@rsyscall/near";
 import { RING_SIZE } from "@rsyscall/wire";
 import { Effect, Exit, Scope } from "effect";
+import { abandon } from "./abandon.ts";
 import { ChildProcess } from "./ChildProcess.ts";
 import { makeEpoller } from "./epoller.ts";
 import { NativeLoader } from "./NativeLoader.ts";
 import { once } from "./once.ts";
 import type { Starter } from "./Starter.ts";
-import { signalChild } from "./signalChild.ts";
 import type { ThreadFields } from "./ThreadFields.ts";
 
 export interface CloneChildOptions {
@@ -132,18 +132,6 @@ const lastWords = (task: Task, connection: SyscallConnection): Effect.Effect<voi
     task.fdTable.isOnlyOf(task)
       ? connection.closeSoon()
       : Effect.sync(() => connection.failAtEnd()),
-  );
-
-/**
- * Kills a child that cannot be used, and that no caller has seen. Its stack is freed only when it has ended: a
- * stack that is used again under a running child is worse than one that is lost. The wait does not stop Node,
- * however long the child takes: the local task has its `Patience`.
- */
-const abandon = (cloned: Cloned): Effect.Effect<void> =>
-  signalChild(cloned, SIG.KILL).pipe(
-    Effect.andThen(cloned.pidfd.waitid(W.EXITED)),
-    Effect.andThen(cloned.freeStack()),
-    Effect.ignore,
   );
 
 const makeThread = Effect.fnUntraced(function* (

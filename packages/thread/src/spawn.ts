@@ -8,13 +8,13 @@ import {
 } from "@rsyscall/handle";
 import type { PathLike, SyscallError, SyscallFailure } from "@rsyscall/near";
 import { Deferred, Effect, Exit, Scope } from "effect";
+import { abandon } from "./abandon.ts";
 import { ChildProcess } from "./ChildProcess.ts";
 import type { Command } from "./Command.ts";
 import type { ContainOptions } from "./contain.ts";
 import { once } from "./once.ts";
 import { orByShell } from "./orByShell.ts";
 import type { Starter } from "./Starter.ts";
-import { signalChild } from "./signalChild.ts";
 
 export interface RunOptions extends ContainOptions {
   /** The program's descriptors 0, 1 and 2. Default: those of the process that starts it. */
@@ -76,7 +76,7 @@ const start = (
         parent,
         { ...cloned, life },
         Effect.ignore(failure),
-      ).pipe(Effect.onError(() => Effect.ignore(signalChild(cloned, SIG.KILL))));
+      ).pipe(Effect.onError(() => abandon(cloned)));
       if (!detached) yield* Effect.addFinalizer(() => process.killAndWait());
       process.executes(command);
       return { process, failure: () => failure, freeStack: () => cloned.freeStack() };
