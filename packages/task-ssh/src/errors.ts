@@ -39,13 +39,17 @@ const patterns: ReadonlyArray<readonly [SshProblem, RegExp]> = [
   ],
 ];
 
+/** The lines by which ssh(1) reports that a connection was cut: then it had reached the host. */
+const CUT = /^(Read from remote host|client_loop:|packet_write_wait:).*$/gm;
+
 /** The exit status of ssh(1) for its own failures; any other status is that of the command. */
 const FAILED = /exited with status 255$/;
 
 /** Returns the error of ssh(1) that made a launch fail, if there is one. */
 export const sshError = (destination: string, error: LaunchError): SshError | LaunchError => {
   if (!FAILED.test(error.problem)) return error;
-  const found = patterns.find(([, pattern]) => pattern.test(error.stderr));
+  const said = error.stderr.replace(CUT, "");
+  const found = patterns.find(([, pattern]) => pattern.test(said));
   return found === undefined
     ? error
     : new SshError({ destination, reason: found[0], stderr: error.stderr, cause: error });

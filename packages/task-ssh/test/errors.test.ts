@@ -281,3 +281,11 @@ describeUnless(noOtherUser, "the login shell of a host", () => {
     assert.equal(error.reason, "Authentication");
   });
 });
+
+describe("an ssh whose connection was cut", () => {
+  it("has reached the host, whatever the kernel says of the end", function* () {
+    const text = "Read from remote host 127.0.0.1: Connection reset by peer";
+    const ssh = Command.make("/bin/sh", "-c", `echo '${text}' >&2; exit 255`);
+    assert.include((yield* launchFailure("host", { ssh })).stderr, text);
+  });
+});
