@@ -33,7 +33,7 @@ interface Incoming {
  * Memory of a task over a data socket beside its syscall connection. For every transfer a request
  * tells the server to receive so many bytes, or to send them; the server always moves exactly that
  * many, so both ends agree where the next transfer begins. Fibers in the background move the bytes of both
- * directions, whatever the task is doing: neither end can wait for the other in a circle.
+ * directions, also while the task is in a call: neither end can wait for the other in a circle.
  */
 export class SocketMemoryTransport implements MemoryTransport {
   readonly #connection: SyscallConnection;

@@ -96,7 +96,7 @@ describe("every system call", () => {
 
   const [major = 0, minor = 0] = release().split(".").map(Number);
 
-  // Of a call that there is not, the kernel says ENOSYS whatever its arguments are.
+  // The kernel answers a call that it does not have with ENOSYS, for any arguments.
   it.skipIf(major < 6 || (major === 6 && minor < 17) ? "the kernel is older than 6.17" : "")(
     "has the number of the running kernel, where that is newer than its headers",
     function* () {

@@ -91,7 +91,7 @@ export const scripted = (extra: TraceSink = () => {}, abi: Abi = x86_64) => {
   };
 };
 
-/** Until what nobody reads was told. */
+/** Waits until the calls whose memory is not read were told. */
 export const turn = Effect.promise(
   () => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve))),
 );

@@ -103,7 +103,7 @@ describe("where text goes", () => {
     assert.equal(text.split(line).length - 1 + Number(lost), 20_000);
   });
 
-  it("is given up when nobody reads any more", function* () {
+  it("is given up when its reader has gone", function* () {
     const path = `${yield* tempDirectory}/fifo`;
     execFileSync("mkfifo", [path]);
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);

@@ -106,7 +106,7 @@ describe("a traced interface", () => {
     yield* Effect.void;
   });
 
-  it("shows the address of what nobody reads, and never what was there before", function* () {
+  it("shows the address of memory that the program does not read, and never its earlier content", function* () {
     const task = scripted();
     task.write(A, text("old"));
     task.call(3, "read", 5, A, 3);
@@ -149,7 +149,7 @@ describe("a traced interface", () => {
     yield* Effect.void;
   });
 
-  it("holds a bounded number of calls whose memory nobody reads", function* () {
+  it("holds a bounded number of calls whose memory the program does not read", function* () {
     const task = scripted();
     for (let i = 0; i < 1000; i++) task.call(1, "read", 5, A + 16 * i, 16);
     assert.isAbove(task.lines.length, 900);
