@@ -16,7 +16,7 @@ export interface Running {
   readonly stdin: NodeJS.WritableStream | null;
   readonly stdout: NodeJS.ReadableStream | null;
   readonly ended: Effect.Effect<Ended>;
-  /** Waits until a line of stdout, now or later, is as wanted. */
+  /** Waits until a line of stdout, now or later, is as wanted. The test fails if the program ends before that. */
   readonly line: (wanted: (line: string) => boolean) => Effect.Effect<void>;
 }
 
@@ -81,6 +81,16 @@ export const start = (
           };
           child.stdout?.on("data", look);
           look();
+          // A program that has ended writes no more.
+          void ended.then(
+            ({ status, signal, stderr }) =>
+              resume(
+                Effect.die(
+                  new Error(`${command} ended (${signal ?? status}) without that line: ${stderr}`),
+                ),
+              ),
+            (error: unknown) => resume(Effect.die(error)),
+          );
           return Effect.sync(() => void child.stdout?.off("data", look));
         }),
     })),

@@ -50,7 +50,7 @@ const program = Effect.gen(function* () {
   yield* server.serve(handle);
 });
 
-Effect.runFork(
+await Effect.runPromise(
   program.pipe(
     Effect.scoped,
     Effect.provide(LocalThread.layer),

@@ -45,8 +45,6 @@ import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
 import { PersistentTask, PersistentTaskError, type StartOptions } from "../src/index.ts";
 
-const ppoll = String(localAbi()?.syscallNumber("ppoll"));
-
 const wires = [true, false] as const;
 const wireName = (sharedMemory: boolean) =>
   sharedMemory ? "through shared memory" : "over sockets";
@@ -92,11 +90,9 @@ const connect = (path: string, options?: Parameters<typeof PersistentTask.connec
 const arenasOf = (pid: number) =>
   new Set(readFileSync(`/proc/${pid}/maps`, "latin1").match(/\d+ +(?=\/memfd:rsyscall)/g)).size;
 
-/** Whether a process is inside a call that waits, other than for a request: that is a poll of one descriptor. */
-const isInCall = (pid: number) => {
-  const [number, , second] = readFileSync(`/proc/${pid}/syscall`, "latin1").split(" ");
-  return number !== "running" && !(number === ppoll && second === "0x1");
-};
+/** Whether a process waits inside a system call. */
+const isInCall = (pid: number, name: SyscallName) =>
+  readFileSync(`/proc/${pid}/syscall`, "latin1").startsWith(`${localAbi()?.syscallNumber(name)} `);
 
 const numbersOf = (pid: number) => readdirSync(`/proc/${pid}/fd`).map(Number);
 
@@ -423,18 +419,20 @@ describe("a new controller", () => {
 
   it("is served, whatever call the one before it was killed in", function* () {
     const { path, pid } = yield* local();
-    const calls = ["nanosleep", "SEND_ALL", "wait4"];
+    const calls = { nanosleep: "nanosleep", SEND_ALL: "sendto", wait4: "wait4" } as const;
     // They begin together, and have their turns one after the other.
-    const controllers = yield* Effect.forEach(calls, (what, i) =>
-      start(process.execPath, [visitor, path, i % 2 === 0 ? "memory" : "sockets", what]),
+    const controllers = yield* Effect.forEach(Object.entries(calls), ([what, name], i) =>
+      Effect.map(
+        start(process.execPath, [visitor, path, i % 2 === 0 ? "memory" : "sockets", what]),
+        (controller) => ({ controller, name }),
+      ),
     );
     yield* Effect.forEach(
       controllers,
-      (controller) =>
+      ({ controller, name }) =>
         Effect.gen(function* () {
           yield* controller.line((line) => line === "connected");
-          // In a call, and not waiting for one: neither for a request, nor for the next client.
-          yield* eventually(() => isInCall(pid));
+          yield* eventually(() => isInCall(pid, name));
           yield* controller.kill("SIGKILL");
           yield* controller.ended;
         }),

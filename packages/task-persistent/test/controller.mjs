@@ -34,4 +34,4 @@ const program = Effect.gen(function* () {
   yield* blocking.readBytes(1);
 });
 
-Effect.runFork(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));

@@ -17,7 +17,7 @@ const calls = {
   wait4: (thread) =>
     Effect.andThen(
       thread.spawn(Command.make("/bin/sleep", "1000")),
-      call(thread.task.sysif, "wait4", undefined, -1, 0, 0, 0),
+      call(thread.task.sysif, "wait4", -1, 0, 0, 0),
     ),
   // More than a socket takes: docs/protocol.md.
   SEND_ALL: (thread) =>
@@ -32,9 +32,9 @@ const program = Effect.gen(function* () {
   const { thread } = yield* PersistentTask.connect(yield* LocalThread, path, {
     sharedMemory: wire === "memory",
   });
-  yield* call(thread.task.sysif, "getpid", undefined);
+  yield* call(thread.task.sysif, "getpid");
   console.log("connected");
   yield* calls[what](thread);
 });
 
-Effect.runFork(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
