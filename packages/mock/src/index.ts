@@ -7,3 +7,12 @@ export type { Rule, WhereOptions } from "./Rule.ts";
 export type { CallRecord, Outcome } from "./record.ts";
 export { type Pass, pass, type ReplyOptions, type Spy, spy } from "./reply.ts";
 export type { Reply } from "./replyData.ts";
+export {
+  addRule,
+  type CallPattern,
+  matches,
+  nearestName,
+  parsePattern,
+  parseRule,
+  type RuleWords,
+} from "./words.ts";
