@@ -25,9 +25,16 @@ export interface RuleOwner {
 
 export interface MockOptions {
   /**
-   * The PATH of programs under test. `prepend`: the mocks come first, and all else is as it was. Default.
+   * The PATH of programs under test.
+   *
+   * - `prepend`: the mocks come first, and all else is as it was. Default.
+   * - `everything`: the same, and each name that PATH has leads to the mock: what no rule is for is an error, or what
+   *   `otherwise` of the mock says.
+   * - `hermetic`: the same, and PATH has nothing but the mock.
    */
-  readonly path?: "prepend";
+  readonly path?: "prepend" | "everything" | "hermetic";
+  /** With `everything` and `hermetic`: names that are the real programs. */
+  readonly allow?: ReadonlyArray<string>;
   /** The environment of programs under test. Default: this process's. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Whether PATH of this process is changed too, until the mock closes. Default false. */
@@ -62,6 +69,7 @@ export class MockCore implements RuleOwner {
   readonly directory: string;
 
   constructor(options: MockOptions) {
+    checkOptions(options);
     this.#engine = engineThread();
     this.#options = options;
     this.directory = mkdtempSync(join(tmpdir(), `rsyscall-mock-${process.pid}-`));
@@ -74,14 +82,34 @@ export class MockCore implements RuleOwner {
     this.#engine.post({
       type: "open",
       mock: this.#mock,
-      options: { directory: this.directory, blockedLimit: options.blockedLimit ?? 5000 },
+      options: {
+        directory: this.directory,
+        everything: this.#mode !== "prepend",
+        allow: options.allow ?? [],
+        searchPath: this.#searchPath,
+        blockedLimit: options.blockedLimit ?? 5000,
+      },
     });
     openMocks.add(this);
   }
 
+  get #mode(): "prepend" | "everything" | "hermetic" {
+    return this.#options.path ?? "prepend";
+  }
+
+  /** PATH without the mock. */
+  get #searchPath(): string {
+    return this.#formerPath ?? (this.#options.env ?? process.env)["PATH"] ?? "";
+  }
+
   /** Until programs can call. */
   async open(): Promise<void> {
-    await this.#engine.during(this.#opened.promise);
+    try {
+      await this.#engine.during(this.#opened.promise);
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
     if (this.#options.changePath === true) {
       this.#formerPath = process.env.PATH;
       process.env.PATH = this.path;
@@ -106,7 +134,10 @@ export class MockCore implements RuleOwner {
       throw new MockError([
         `${name}: a path cannot be mocked yet: give a name that is found in PATH`,
       ]);
-    symlinkSync("../stub", join(this.directory, "bin", name));
+    const link = join(this.directory, "bin", name);
+    // It may be there as one of all names, or as the real program.
+    rmSync(link, { force: true });
+    symlinkSync("../stub", link);
   }
 
   rule(
@@ -159,8 +190,8 @@ export class MockCore implements RuleOwner {
 
   /** PATH for programs under test. */
   get path(): string {
-    const before = this.#formerPath ?? (this.#options.env ?? process.env).PATH;
-    return [join(this.directory, "bin"), ...(before ? [before] : [])].join(":");
+    const before = this.#mode === "hermetic" ? "" : this.#searchPath;
+    return [join(this.directory, "bin"), ...(before === "" ? [] : [before])].join(":");
   }
 
   /** The environment for programs under test. */
@@ -231,7 +262,6 @@ export class MockCore implements RuleOwner {
   async close(): Promise<void> {
     if (this.#state === "open") {
       this.#state = "closing";
-      openMocks.delete(this);
       if (this.#options.changePath === true && process.env.PATH === this.path) {
         if (this.#formerPath === undefined) delete process.env.PATH;
         else process.env.PATH = this.#formerPath;
@@ -241,11 +271,16 @@ export class MockCore implements RuleOwner {
     try {
       await this.#engine.during(this.#closed.promise);
     } finally {
-      this.#state = "closed";
-      this.#engine.forget(this.#mock);
-      this.remove();
-      for (const look of this.#watchers) look();
+      this.#end();
     }
+  }
+
+  #end(): void {
+    this.#state = "closed";
+    openMocks.delete(this);
+    this.#engine.forget(this.#mock);
+    this.remove();
+    for (const look of this.#watchers) look();
   }
 
   /** Removes the directory. */
@@ -292,6 +327,19 @@ export class MockCore implements RuleOwner {
     this.#closed.reject(error);
   }
 }
+
+const checkOptions = ({ path, allow, blockedLimit }: MockOptions): void => {
+  if (path !== undefined && !["prepend", "everything", "hermetic"].includes(path))
+    throw new MockError([
+      `mock: path is ${JSON.stringify(path)}, and must be "prepend", "everything" or "hermetic"`,
+    ]);
+  if (allow !== undefined && (path === undefined || path === "prepend"))
+    throw new MockError([
+      'mock: allow is for path: "everything" and "hermetic"; with "prepend" all programs are allowed that are not mocked',
+    ]);
+  if (blockedLimit !== undefined && !(blockedLimit >= 0))
+    throw new MockError([`mock: blockedLimit is ${blockedLimit}, and must be milliseconds`]);
+};
 
 const openMocks = new Set<MockCore>();
 

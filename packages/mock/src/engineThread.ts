@@ -9,6 +9,12 @@ export interface Listener {
   readonly fail: (error: Error) => void;
 }
 
+/** How long an engine without a mock stays, in milliseconds: the next test makes another one. */
+const IDLE_LIMIT = 1000;
+
+// Those of the test may be fake.
+const { setTimeout, clearTimeout } = globalThis;
+
 /** The worker thread of this thread's mocks. It does not keep the process alive, unless something waits for it. */
 class EngineThread {
   readonly #worker: Worker;
@@ -16,7 +22,7 @@ class EngineThread {
   readonly #listeners = new Map<number, Listener>();
   #waiting = 0;
   #lastMock = 0;
-  failure: Error | undefined;
+  #idle: NodeJS.Timeout | undefined;
 
   constructor() {
     const { port1, port2 } = new MessageChannel();
@@ -36,17 +42,27 @@ class EngineThread {
     );
     this.#port.unref();
     this.#worker.unref();
+    this.#endWhenIdle();
   }
 
   /** A number for a new mock. */
   register(listener: Listener): number {
+    clearTimeout(this.#idle);
     const mock = ++this.#lastMock;
     this.#listeners.set(mock, listener);
     return mock;
   }
 
   forget(mock: number): void {
-    this.#listeners.delete(mock);
+    if (this.#listeners.delete(mock) && this.#listeners.size === 0) this.#endWhenIdle();
+  }
+
+  #endWhenIdle(): void {
+    this.#idle = setTimeout(() => {
+      if (current === this) current = undefined;
+      this.post({ type: "end" });
+    }, IDLE_LIMIT);
+    this.#idle.unref();
   }
 
   post(message: ToEngine): void {
@@ -78,12 +94,13 @@ class EngineThread {
   }
 
   #end(error: Error): void {
-    this.failure ??= new Error(`The engine of the mocks has ended: ${error.message}`, {
+    if (current === this) current = undefined;
+    clearTimeout(this.#idle);
+    const failure = new Error(`The engine of the mocks has ended: ${error.message}`, {
       cause: error,
     });
-    for (const listener of [...this.#listeners.values()]) listener.fail(this.failure);
+    for (const listener of [...this.#listeners.values()]) listener.fail(failure);
     this.#listeners.clear();
-    if (current === this) current = undefined;
   }
 }
 

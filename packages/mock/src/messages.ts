@@ -8,8 +8,14 @@ import type { RuleData } from "./reply.ts";
 
 /** Of a mock, as the engine needs it. */
 export interface OpenOptions {
-  /** Where its names are: the engine makes it. */
+  /** Where its names are, as links in `bin`. */
   readonly directory: string;
+  /** Names beside those of rules that are to be there: those of all programs in `searchPath`, except for `allow`. */
+  readonly everything: boolean;
+  /** Names that are links to the real programs. */
+  readonly allow: ReadonlyArray<string>;
+  /** PATH without us. */
+  readonly searchPath: string;
   /** How long a thread may be blocked that must answer, in milliseconds. */
   readonly blockedLimit: number;
 }
@@ -18,6 +24,8 @@ export interface OpenOptions {
 export type ToEngine =
   | { readonly type: "open"; readonly mock: number; readonly options: OpenOptions }
   | { readonly type: "close"; readonly mock: number }
+  /** The engine is not needed any more. */
+  | { readonly type: "end" }
   /** A rule, or a rule that has changed. */
   | { readonly type: "rule"; readonly mock: number; readonly rule: RuleData }
   /** What a predicate says; text if it has thrown. */

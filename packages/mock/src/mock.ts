@@ -1,5 +1,6 @@
 import { type CallHandler, MockCore, type MockOptions } from "./MockCore.ts";
 import type { Program } from "./Program.ts";
+import type { ProgramNames } from "./ProgramNames.ts";
 import type { ArgumentPattern } from "./pattern.ts";
 import type { Rule } from "./Rule.ts";
 import type { CallRecord } from "./record.ts";
@@ -45,7 +46,7 @@ interface MockMembers extends AsyncDisposable {
 }
 
 /** A directory of mocked programs. Each property that is no member is the program of that name. */
-export type Mock = MockMembers & { readonly [program: string]: MockedProgram };
+export type Mock = MockMembers & ProgramNames & { readonly [program: string]: MockedProgram };
 
 const programOf = (program: Program): MockedProgram => {
   const make = (...args: ReadonlyArray<ArgumentPattern>) => program.rule(...args);

@@ -11,6 +11,7 @@ import type { CallRecord } from "../record.ts";
 import type { RuleData } from "../reply.ts";
 import { answer } from "./answer.ts";
 import type { Engine } from "./Engine.ts";
+import { placeEverything } from "./names.ts";
 
 /** Exit status for a call that nothing is said about: as a shell's for a program that is not there. */
 const NOT_FOUND = 127;
@@ -40,10 +41,11 @@ export class MockServer {
    * all names find the one socket beside `stub`.
    */
   listen(thread: Thread): Effect.Effect<void, HandleFailure | StubServerError, Scope.Scope> {
-    const { directory } = this.options;
+    const { directory, everything, searchPath, allow } = this.options;
     return Effect.gen({ self: this }, function* () {
-      mkdirSync(`${directory}/bin`, { recursive: true });
       symlinkSync(stubPath, `${directory}/stub`);
+      mkdirSync(`${directory}/bin`);
+      if (everything) placeEverything(directory, searchPath, allow);
       const server = yield* StubServer.listenOn(thread, `${directory}/stub.sock`);
       yield* Effect.forkScoped(server.serve((call) => this.#handle(call)));
     });

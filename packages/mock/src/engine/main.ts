@@ -1,7 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import { receiveMessageOnPort, workerData } from "node:worker_threads";
 import { LocalThread } from "@rsyscall/thread";
-import { Effect, Exit, Scope } from "effect";
+import { Deferred, Effect, Exit, Scope } from "effect";
 import type { FromEngine, ToEngine } from "../messages.ts";
 import { Engine } from "./Engine.ts";
 import { MockServer } from "./MockServer.ts";
@@ -44,8 +44,13 @@ const program = Effect.gen(function* () {
       Effect.asVoid,
     );
 
+  const ended = Deferred.makeUnsafe<void>();
+
   const hear = (message: ToEngine): void => {
     switch (message.type) {
+      case "end":
+        Deferred.doneUnsafe(ended, Effect.void);
+        return;
       case "open": {
         const server = new MockServer(engine, message.mock, message.options);
         const serverScope = Scope.makeUnsafe();
@@ -85,7 +90,8 @@ const program = Effect.gen(function* () {
   );
   port.on("message", hear);
   engine.post({ type: "ready" });
-  yield* Effect.never;
+  yield* Deferred.await(ended);
+  port.close();
 });
 
-Effect.runFork(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
