@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { deferred } from "./deferred.ts";
 import { type EngineThread, engineThread } from "./engineThread.ts";
 import { MockError } from "./errors.ts";
@@ -11,7 +11,7 @@ import { Rule } from "./Rule.ts";
 import type { CallRecord } from "./record.ts";
 import type { ReplyData, RuleData } from "./reply.ts";
 import { type Reply, replyDataOf } from "./replyData.ts";
-import { problemsOf, shownCalls } from "./report.ts";
+import { problemsOf, type RuleReport, ruleReports, shownCalls } from "./report.ts";
 
 /** A function that answers calls, in the thread of the test. */
 export type CallHandler = (call: never) => unknown;
@@ -41,6 +41,11 @@ export interface MockOptions {
   readonly changePath?: boolean;
   /** How long the thread of the test may be blocked while a function of the test must answer, in milliseconds. Default 5000. */
   readonly blockedLimit?: number;
+  /**
+   * A file that gets a line of JSON for each call, before it is answered, and one when it has ended: so that other
+   * processes see the calls while they come. What was in it is removed. docs/command-line.md has the fields.
+   */
+  readonly log?: string;
 }
 
 /** How long to wait for a call, by default. Shorter than the limits of test runners, so that its message is seen. */
@@ -70,6 +75,7 @@ export class MockCore implements RuleOwner {
 
   constructor(options: MockOptions) {
     checkOptions(options);
+    if (options.log !== undefined) beginLog(options.log);
     this.#engine = engineThread();
     this.#options = options;
     this.directory = mkdtempSync(join(tmpdir(), `rsyscall-mock-${process.pid}-`));
@@ -88,6 +94,7 @@ export class MockCore implements RuleOwner {
         allow: options.allow ?? [],
         searchPath: this.#searchPath,
         blockedLimit: options.blockedLimit ?? 5000,
+        log: options.log === undefined ? undefined : resolve(options.log),
       },
     });
     openMocks.add(this);
@@ -253,6 +260,14 @@ export class MockCore implements RuleOwner {
     );
   }
 
+  /** The rules, and how often they were called until now. */
+  get rules(): ReadonlyArray<RuleReport> {
+    return ruleReports(
+      [...this.#rules.values()].map(({ data }) => data),
+      this.records,
+    );
+  }
+
   verify(): void {
     const { problems } = this;
     if (problems.length > 0) throw new MockError(problems, shownCalls(this.#records));
@@ -339,6 +354,15 @@ const checkOptions = ({ path, allow, blockedLimit }: MockOptions): void => {
     ]);
   if (blockedLimit !== undefined && !(blockedLimit >= 0))
     throw new MockError([`mock: blockedLimit is ${blockedLimit}, and must be milliseconds`]);
+};
+
+/** A log begins empty: calls of a former test would be counted too. The engine appends to it. */
+const beginLog = (log: string): void => {
+  try {
+    writeFileSync(log, "");
+  } catch (error) {
+    throw new MockError([`mock: the log cannot be written: ${(error as Error).message}`]);
+  }
 };
 
 const openMocks = new Set<MockCore>();

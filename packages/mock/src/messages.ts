@@ -18,6 +18,8 @@ export interface OpenOptions {
   readonly searchPath: string;
   /** How long a thread may be blocked that must answer, in milliseconds. */
   readonly blockedLimit: number;
+  /** The path of a file for lines about its calls. */
+  readonly log: string | undefined;
 }
 
 /** From the thread of the test to the engine. */

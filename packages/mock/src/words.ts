@@ -62,6 +62,22 @@ export const parsePattern = (text: string): CallPattern => {
   return pattern;
 };
 
+/** Whose calls a program answers, and the program: a command of the shell. */
+export interface HandlerWords {
+  readonly pattern: CallPattern;
+  readonly handler: string;
+}
+
+/** Reads PATTERN=COMMAND. */
+export const parseHandler = (text: string): HandlerWords => {
+  // To the first = that is not quoted.
+  const [, pattern, handler] =
+    /^((?:[^\\'"=]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")*)=(.*)$/s.exec(text) ?? [];
+  if (pattern === undefined || handler === undefined || handler.trim() === "")
+    throw wrong(text, "it must be PATTERN=COMMAND, as 'git push=python3 fake_git.py'");
+  return { pattern: parsePattern(pattern), handler };
+};
+
 /** Adds a rule to a mock, as the same rule in TypeScript would. */
 export const addRule = (mock: Mock, { pattern, reply, times }: RuleWords): Rule => {
   const { program, args } = pattern;
