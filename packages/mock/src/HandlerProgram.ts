@@ -37,7 +37,7 @@ export interface HandledCall {
   readonly ppid: number;
   readonly parent: string | undefined;
   /** All that its stdin gives, to its end. */
-  readonly stdin: () => Promise<Uint8Array>;
+  readonly stdin: { readonly bytes: () => Promise<Uint8Array> };
 }
 
 export interface HandlerProgramOptions {
@@ -107,7 +107,10 @@ export class HandlerProgram {
     const fields = { program, path, argv, env, cwd, pid, ppid, parent };
     let answer = await this.#ask(fields);
     if (answer["want"] === "stdin") {
-      const stdin = await this.#inTime(call.stdin(), "wants the caller's stdin, which did not end");
+      const stdin = await this.#inTime(
+        call.stdin.bytes(),
+        "wants the caller's stdin, which did not end",
+      );
       answer = await this.#ask({ ...fields, ...bytesField("stdin", stdin) });
     }
     return replyOf(program, answer, (problem) => this.#error(problem));

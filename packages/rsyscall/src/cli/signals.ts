@@ -5,24 +5,47 @@ import { constants } from "node:os";
 const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
 
 /**
- * Sends a command the signals that we get, so that we live on and clean up when it has ended. What the terminal sends
- * (Ctrl-C) it sends to all processes in the foreground: the command has it already.
+ * The signals that we get, from now on: they do not end us, so that we clean up. A command gets them in our place. What
+ * the terminal sends (Ctrl-C) it sends to all processes in the foreground: the command has it already.
  */
-export const forwardSignals = (child: ChildProcess): Disposable => {
-  const handlers = FORWARDED.map((signal) => {
-    const handler = () => {
-      if ((signal === "SIGINT" || signal === "SIGQUIT") && isInForeground()) return;
-      child.kill(signal);
-    };
-    process.on(signal, handler);
-    return () => process.off(signal, handler);
-  });
-  return {
-    [Symbol.dispose]: () => {
-      for (const remove of handlers) remove();
-    },
-  };
-};
+export class Signals implements Disposable {
+  readonly #remove: ReadonlyArray<() => void>;
+  #child: ChildProcess | undefined;
+  #first: NodeJS.Signals | undefined;
+
+  constructor() {
+    this.#remove = FORWARDED.map((signal) => {
+      const handler = () => this.#hear(signal);
+      process.on(signal, handler);
+      return () => process.off(signal, handler);
+    });
+  }
+
+  #hear(signal: NodeJS.Signals): void {
+    this.#first ??= signal;
+    if ((signal === "SIGINT" || signal === "SIGQUIT") && isInForeground()) return;
+    this.#child?.kill(signal);
+  }
+
+  /**
+   * Runs a command to its end, and gives its exit status as a shell has it. It does not begin if there was a signal
+   * before.
+   */
+  async run(start: () => ChildProcess): Promise<number> {
+    // The handlers are called when this function waits: by then there is a command that gets the signal.
+    if (this.#first !== undefined) return statusOf(null, this.#first);
+    const child = start();
+    this.#child = child;
+    return await new Promise((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (status, signal) => resolve(statusOf(status, signal)));
+    });
+  }
+
+  [Symbol.dispose](): void {
+    for (const remove of this.#remove) remove();
+  }
+}
 
 /** Whether our process group is that which the terminal sends signals to: proc_pid_stat(5), pgrp and tpgid. */
 const isInForeground = (): boolean => {
@@ -32,6 +55,5 @@ const isInForeground = (): boolean => {
   return fields[2] === fields[5];
 };
 
-/** The exit status of a command as a shell has it. */
-export const statusOf = (status: number | null, signal: NodeJS.Signals | null): number =>
+const statusOf = (status: number | null, signal: NodeJS.Signals | null): number =>
   signal === null ? (status ?? 1) : 128 + constants.signals[signal];

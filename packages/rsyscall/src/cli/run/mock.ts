@@ -14,7 +14,7 @@ import {
 } from "@rsyscall/mock";
 import { coloured } from "../colours.ts";
 import { reportWriter } from "../report.ts";
-import { forwardSignals, statusOf } from "../signals.ts";
+import { Signals } from "../signals.ts";
 import { loadSpec } from "../spec.ts";
 import { UsageError } from "../UsageError.ts";
 
@@ -46,6 +46,7 @@ export const run = async (options: MockCommandOptions): Promise<number> => {
   const time = new Date();
   const start = performance.now();
 
+  using signals = new Signals();
   const m = await mock({ ...pathOptions(options), ...(log === undefined ? {} : { log }) });
   try {
     for (const rule of rules) {
@@ -60,7 +61,7 @@ export const run = async (options: MockCommandOptions): Promise<number> => {
     }
     for (const spec of specs) await spec(m);
 
-    const status = await runCommand(m, command);
+    const status = await runCommand(m, signals, command);
     await m.close({ verify: false });
     const { problems, calls } = m;
     for (const write of reports)
@@ -130,23 +131,23 @@ const addHandler = (m: Mock, { program, args }: CallPattern, handler: HandlerPro
 /** Runs the command with the mocks, and gives its exit status. */
 const runCommand = async (
   m: Mock,
+  signals: Signals,
   [name = "", ...args]: ReadonlyArray<string>,
 ): Promise<number> => {
-  const child = spawn(pathOf(m, name), args, { stdio: "inherit", env: m.env, argv0: name });
-  using _ = forwardSignals(child);
-  return new Promise((resolve, reject) => {
-    child.on("close", (status, signal) => resolve(statusOf(status, signal)));
-    child.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT" || error.code === "EACCES") {
-        const [status, problem] =
-          error.code === "ENOENT"
-            ? [NOT_FOUND, "was not found"]
-            : [NOT_EXECUTABLE, "cannot be executed"];
-        process.stderr.write(`rsyscall mock: ${name} ${problem}\n`);
-        resolve(status);
-      } else reject(error);
-    });
-  });
+  try {
+    return await signals.run(() =>
+      spawn(pathOf(m, name), args, { stdio: "inherit", env: m.env, argv0: name }),
+    );
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT" && code !== "EACCES") throw error;
+    const [status, problem] =
+      code === "ENOENT"
+        ? [NOT_FOUND, "was not found"]
+        : [NOT_EXECUTABLE, "cannot be executed"];
+    process.stderr.write(`rsyscall mock: ${name} ${problem}\n`);
+    return status;
+  }
 };
 
 /** Where the command is. It is the real program, unless a rule is for it: that it runs at all is what was asked for. */
