@@ -12,7 +12,7 @@ const floors = [
   ["transport"],
   ["stub-server", "task-stdin", "task-command", "task-persistent", "nix"],
   ["task-ssh"],
-  ["platform", "conformance"],
+  ["platform", "conformance", "mock"],
   ["rsyscall"],
 ];
 
