@@ -3,8 +3,8 @@ import { accessSync, constants, statSync } from "node:fs";
 import { join } from "node:path";
 import {
   addRule,
+  type Call,
   type CallPattern,
-  type HandledCall,
   HandlerProgram,
   type Mock,
   mock,
@@ -37,7 +37,7 @@ const NOT_FOUND = 127;
 const NOT_EXECUTABLE = 126;
 
 export const run = async (options: MockCommandOptions): Promise<number> => {
-  const { command, strict, log } = options;
+  const { command, strict, log, handlerLimit } = options;
   const rules = inGivenOrder(options);
   const reports = options.report.map(reportWriter);
   const specs = await Promise.all(options.spec.map(loadSpec));
@@ -47,13 +47,17 @@ export const run = async (options: MockCommandOptions): Promise<number> => {
   const start = performance.now();
 
   using signals = new Signals();
-  const m = await mock({ ...pathOptions(options), ...(log === undefined ? {} : { log }) });
+  const m = await mock({
+    ...pathOptions(options),
+    ...(log === undefined ? {} : { log }),
+    // A handler has this limit for its answer, for the caller's stdin, and again for its answer.
+    deadline: handlerLimit * (options.handler.length === 0 ? 1 : 4),
+  });
   try {
     for (const rule of rules) {
       if ("handler" in rule) {
         const handler =
-          handlers.get(rule.handler) ??
-          new HandlerProgram(rule.handler, { limit: options.handlerLimit });
+          handlers.get(rule.handler) ?? new HandlerProgram(rule.handler, { limit: handlerLimit });
         handlers.set(rule.handler, handler);
         addHandler(m, rule.pattern, handler);
       } else
@@ -123,7 +127,7 @@ const usage = <A>(option: string, text: string, read: (text: string) => A): A =>
 
 /** Has a program answer the calls that a pattern means. */
 const addHandler = (m: Mock, { program, args }: CallPattern, handler: HandlerProgram): void => {
-  const answer = (call: HandledCall) => handler.handle(call);
+  const answer = (call: Call) => handler.handle(call);
   if (program === undefined) m.otherwise(answer);
   else m.program(program)(...args).reply(answer);
 };
@@ -142,9 +146,7 @@ const runCommand = async (
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "ENOENT" && code !== "EACCES") throw error;
     const [status, problem] =
-      code === "ENOENT"
-        ? [NOT_FOUND, "was not found"]
-        : [NOT_EXECUTABLE, "cannot be executed"];
+      code === "ENOENT" ? [NOT_FOUND, "was not found"] : [NOT_EXECUTABLE, "cannot be executed"];
     process.stderr.write(`rsyscall mock: ${name} ${problem}\n`);
     return status;
   }
