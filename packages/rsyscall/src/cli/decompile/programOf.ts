@@ -22,7 +22,7 @@ export const programOf = (script: SeenScript): string => {
 };
 
 const PIPE = /^pipe:\[\d+\]$/;
-const isPipe = (fd: SeenFd | undefined): fd is SeenFd => fd !== undefined && PIPE.test(fd.link);
+const isPipe = (fd: SeenFd | undefined): boolean => PIPE.test(fd?.link ?? "");
 
 /** Calls that are connected by pipes, the writer first. Each call is in one. */
 const pipelinesOf = (calls: ReadonlyArray<SeenCall>): ReadonlyArray<ReadonlyArray<SeenCall>> => {
@@ -33,7 +33,7 @@ const pipelinesOf = (calls: ReadonlyArray<SeenCall>): ReadonlyArray<ReadonlyArra
     const reader =
       isPipe(stdout) &&
       calls.find(
-        (other) => other !== call && other.fds[0]?.link === stdout.link && !hasFormer.has(other),
+        (other) => other !== call && other.fds[0]?.link === stdout?.link && !hasFormer.has(other),
       );
     if (!reader) continue;
     next.set(call, reader);
