@@ -4,7 +4,7 @@ import { MockError } from "./errors.ts";
 import { bytesField } from "./log.ts";
 import { quoted } from "./pattern.ts";
 import { pass } from "./reply.ts";
-import type { Reply } from "./replyData.ts";
+import { type Reply, replyDataOf } from "./replyData.ts";
 import { DENIED, nearestName } from "./words.ts";
 
 /*
@@ -74,6 +74,7 @@ export class HandlerProgram {
   #input: Array<Buffer> = [];
   #inputLength = 0;
   #failure: string | undefined;
+  #hasExited = false;
 
   /** Starts it by the shell. It is a process group of its own, so that Ctrl-C does not end it before the callers. */
   constructor(command: string, { limit = 30_000, env = process.env }: HandlerProgramOptions = {}) {
@@ -93,6 +94,7 @@ export class HandlerProgram {
     });
     // All that it has written is read by then.
     this.#child.on("close", (status, signal) => {
+      this.#hasExited = true;
       this.#fail(
         signal === null ? `has ended with status ${status}` : `was ended by the signal ${signal}`,
       );
@@ -113,7 +115,13 @@ export class HandlerProgram {
       );
       answer = await this.#ask({ ...fields, ...bytesField("stdin", stdin) });
     }
-    return replyOf(program, answer, (problem) => this.#error(problem));
+    const reply = replyOf(program, answer, (problem) => this.#error(problem));
+    try {
+      replyDataOf(reply);
+    } catch (error) {
+      throw this.#error(`has given a wrong answer: ${(error as Error).message}`);
+    }
+    return reply;
   }
 
   /** Ends it: first by the end of its stdin. */
@@ -124,17 +132,20 @@ export class HandlerProgram {
       if (await this.#exitsSoon()) break;
       this.#kill(signal);
     }
+    // What it has started may have left its group, and hold its stdout.
+    if (!(await this.#exitsSoon())) this.#child.stdout?.destroy();
     await this.#exited.promise;
     process.off("exit", this.#kill);
   }
 
   readonly #kill = (signal: unknown): void => {
-    const { pid, exitCode, signalCode } = this.#child;
-    if (pid === undefined || exitCode !== null || signalCode !== null) return;
+    const { pid } = this.#child;
+    if (pid === undefined || this.#hasExited) return;
     try {
+      // The shell may have ended, and left the program.
       process.kill(-pid, signal === "SIGTERM" ? signal : "SIGKILL");
     } catch {
-      // It has just ended.
+      // All of it has just ended.
     }
   };
 
