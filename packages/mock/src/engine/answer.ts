@@ -6,12 +6,16 @@ import type { MockServer } from "./MockServer.ts";
 import { findProgram } from "./names.ts";
 
 /** The next program of that name in the caller's PATH. Where the mock is all of PATH, the one that PATH had without it. */
-const realProgram = (server: MockServer, call: StubCall) =>
-  Effect.catchTag(call.real(), "ExecutableNotFoundError", (error) => {
+const realProgram = (server: MockServer, call: StubCall) => {
+  const place = server.paths.placeOf(call);
+  if (place !== undefined) return server.paths.real(call, place);
+  const next = Effect.flatMap(call.real(), (command) => server.paths.uncovered(call, command));
+  return Effect.catchTag(next, "ExecutableNotFoundError", (error) => {
     const { searchPath } = server.options;
     const found = findProgram(searchPath, (call.execfn ?? Path.make(call.argv[0] ?? "")).name);
     return found === undefined ? Effect.fail(error) : Effect.succeed(call.command(found));
   });
+};
 
 /** Answers a call as was decided. Gives its exit status. */
 export const answer = (server: MockServer, call: StubCall, index: number, reply: ReplyData) =>

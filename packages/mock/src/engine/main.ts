@@ -61,6 +61,17 @@ const program = Effect.gen(function* () {
       case "rule":
         servers.get(message.mock)?.server.set(message.rule);
         return;
+      case "run": {
+        const running = servers.get(message.mock);
+        if (running !== undefined)
+          run(
+            Scope.provide(running.server.run(thread, message.run, message.request), running.scope),
+          );
+        return;
+      }
+      case "endRun":
+        run(servers.get(message.mock)?.server.runs.end(message.run) ?? Effect.void);
+        return;
       case "predicate":
         engine.answered(message.request, message.answer);
         return;

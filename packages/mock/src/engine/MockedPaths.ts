@@ -1,0 +1,110 @@
+import { mkdirSync } from "node:fs";
+import { basename } from "node:path";
+import type { HandleFailure } from "@rsyscall/handle";
+import { SyscallError } from "@rsyscall/near";
+import { type StubCall, StubServer, type StubServerError } from "@rsyscall/stub-server";
+import {
+  type ChildThread,
+  Command,
+  ExecutableNotFoundError,
+  type Thread,
+  which,
+} from "@rsyscall/thread";
+import { Effect, type Scope, Semaphore } from "effect";
+import { placeOf } from "../places.ts";
+import { cloneWithStubs, realRoot } from "./mountNamespace.ts";
+import { RunError } from "./runProgram.ts";
+
+/**
+ * The mocked paths of a mock. Each has a server, and a stub that names its socket: so a call is known by it, whatever
+ * path, descriptor or script has led to the stub.
+ */
+export class MockedPaths {
+  readonly #directory: string;
+  readonly #stubs = new Map<string, string>();
+  readonly #placeOfCall = new WeakMap<StubCall, string>();
+  readonly #placing = Semaphore.makeUnsafe(1);
+
+  /** @param directory of the mock */
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Makes servers of places that have none yet. They live as long as the scope. */
+  serve<R>(
+    thread: Thread,
+    places: ReadonlyArray<string>,
+    handle: (call: StubCall) => Effect.Effect<number | void, unknown, R>,
+  ): Effect.Effect<void, HandleFailure | StubServerError, Scope.Scope | R> {
+    const serveOne = Effect.fnUntraced(
+      { self: this },
+      function* (this: MockedPaths, place: string) {
+        if (this.#stubs.has(place)) return;
+        const directory = `${this.#directory}/paths/${this.#stubs.size}`;
+        mkdirSync(directory, { recursive: true });
+        const server = yield* StubServer.make(thread, directory, basename(place), {
+          link: "script",
+        });
+        yield* Effect.forkScoped(
+          server.serve((call) => {
+            this.#placeOfCall.set(call, place);
+            return handle(call);
+          }),
+        );
+        this.#stubs.set(place, `${directory}/${basename(place)}`);
+      },
+    );
+    return this.#placing.withPermit(Effect.forEach(places, serveOne, { discard: true }));
+  }
+
+  /** Makes a child that sees stubs at these places, which have servers; an ordinary child if there are none. */
+  clone(
+    thread: Thread,
+    places: ReadonlyArray<string>,
+  ): Effect.Effect<ChildThread, HandleFailure | RunError, Scope.Scope> {
+    if (places.length === 0) return thread.fork();
+    const stubs = new Map(places.map((place) => [place, this.#stubs.get(place) as string]));
+    return Effect.mapError(cloneWithStubs(thread, this.#directory, stubs), (error) =>
+      error instanceof SyscallError ? new RunError({ problem: denied(places, error) }) : error,
+    );
+  }
+
+  /** The place by which a call has come; undefined if it has come by its name. */
+  placeOf(call: StubCall): string | undefined {
+    return this.#placeOfCall.get(call);
+  }
+
+  /** The program that a mocked place has without us, called as the stub was. */
+  real(
+    call: StubCall,
+    place: string,
+  ): Effect.Effect<Command, ExecutableNotFoundError | HandleFailure> {
+    const { task, environ } = call.thread;
+    const [argv0 = place, ...args] = call.argvBytes;
+    return which(task, environ, realRoot(this.#directory) + place).pipe(
+      Effect.map(({ executable }) => Command.make(executable, ...args).argv0(argv0)),
+      Effect.catchTag("ExecutableNotFoundError", ({ notExecutable }) =>
+        Effect.fail(
+          new ExecutableNotFoundError({
+            program: place,
+            tried: [place],
+            notExecutable: notExecutable === undefined ? undefined : place,
+          }),
+        ),
+      ),
+    );
+  }
+
+  /** A command whose program is the real one, also where a stub is at its path. */
+  uncovered(call: StubCall, command: Command): Effect.Effect<Command, HandleFailure> {
+    const { text } = command.executable;
+    const place = this.#stubs.size === 0 || !text.startsWith("/") ? undefined : placeOf(text);
+    return place === undefined || !this.#stubs.has(place)
+      ? Effect.succeed(command)
+      : Effect.orElseSucceed(this.real(call, place), () => command);
+  }
+}
+
+const denied = (places: ReadonlyArray<string>, error: SyscallError): string =>
+  `${places.join(", ")}: a path is mocked in a mount namespace of the program, and the system refuses to make one: ` +
+  `${error.message}. Allow that, or mock the program by its name, without a slash, and have it found in PATH`;
