@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Deferred, deferred } from "./deferred.ts";
 import { type EngineThread, engineThread } from "./engineThread.ts";
 import { MockError } from "./errors.ts";
+import { warningsOf } from "./hints.ts";
 import { CLAIM, claims, type FromEngine } from "./messages.ts";
 import { Program } from "./Program.ts";
 import type { ArgumentPattern, ArgumentTest, TextPattern, TextTest } from "./pattern.ts";
@@ -286,6 +287,14 @@ export class MockCore implements RuleOwner {
     return problemsOf(
       [...this.#rules.values()].map(({ data }) => data),
       this.records,
+    );
+  }
+
+  /** What is no failure, but may be why a mock was never called. */
+  get warnings(): ReadonlyArray<string> {
+    return warningsOf(
+      [...this.#rules.values()].map(({ data }) => data),
+      (program) => this.#programs.get(program)?.calls.length !== 0,
     );
   }
 

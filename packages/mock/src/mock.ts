@@ -50,6 +50,11 @@ interface MockMembers extends AsyncDisposable {
   readonly calls: ReadonlyArray<CallRecord>;
   /** What is wrong until now: unexpected calls, and rules that were not called as they must be. */
   readonly problems: ReadonlyArray<string>;
+  /**
+   * Mocks that have not been called, and may never be: builtins of shells, such as `test` and `echo`, and paths, which
+   * are mocked for `run` and `shell` alone. No failure: others may call them.
+   */
+  readonly warnings: ReadonlyArray<string>;
   /** Fails if something is wrong until now. */
   readonly verify: () => void;
   /** Ends the mock, and fails if something was wrong. */
@@ -122,6 +127,7 @@ export const mock = async (options: MockOptions = {}): Promise<Mock> => {
     directory: { value: core.directory },
     calls: { get: () => core.records },
     problems: { get: () => core.problems },
+    warnings: { get: () => core.warnings },
     verify: { value: () => core.verify() },
     close: { value: close },
     [Symbol.asyncDispose]: { value: () => close() },

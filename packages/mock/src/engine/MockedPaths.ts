@@ -63,10 +63,12 @@ export class MockedPaths {
     places: ReadonlyArray<string>,
   ): Effect.Effect<ChildThread, HandleFailure | RunError, Scope.Scope> {
     if (places.length === 0) return thread.fork();
-    const stubs = new Map(places.map((place) => [place, this.#stubs.get(place) as string]));
-    return Effect.mapError(cloneWithStubs(thread, this.#directory, stubs), (error) =>
-      error instanceof SyscallError ? new RunError({ problem: denied(places, error) }) : error,
-    );
+    return Effect.suspend(() => {
+      const stubs = new Map(places.map((place) => [place, this.#stubs.get(place) as string]));
+      return Effect.mapError(cloneWithStubs(thread, this.#directory, stubs), (error) =>
+        error instanceof SyscallError ? new RunError({ problem: denied(places, error) }) : error,
+      );
+    });
   }
 
   /** The place by which a call has come; undefined if it has come by its name. */
