@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { HandleFailure } from "@rsyscall/handle";
 import { SyscallError } from "@rsyscall/near";
@@ -35,16 +35,19 @@ export class MockedPaths {
     thread: Thread,
     places: ReadonlyArray<string>,
     handle: (call: StubCall) => Effect.Effect<number | void, unknown, R>,
-  ): Effect.Effect<void, HandleFailure | StubServerError, Scope.Scope | R> {
-    const serveOne = Effect.fnUntraced(
-      { self: this },
-      function* (this: MockedPaths, place: string) {
+  ): Effect.Effect<void, HandleFailure | RunError, Scope.Scope | R> {
+    const serveOne = (place: string) =>
+      Effect.gen({ self: this }, function* () {
         if (this.#stubs.has(place)) return;
         const directory = `${this.#directory}/paths/${this.#stubs.size}`;
         mkdirSync(directory, { recursive: true });
         const server = yield* StubServer.make(thread, directory, basename(place), {
           link: "script",
-        });
+        }).pipe(
+          Effect.mapError((error) =>
+            error._tag === "StubServerError" ? unplaced(this.#directory, error) : error,
+          ),
+        );
         yield* Effect.forkScoped(
           server.serve((call) => {
             this.#placeOfCall.set(call, place);
@@ -52,8 +55,7 @@ export class MockedPaths {
           }),
         );
         this.#stubs.set(place, `${directory}/${basename(place)}`);
-      },
-    );
+      });
     return this.#placing.withPermit(Effect.forEach(places, serveOne, { discard: true }));
   }
 
@@ -107,6 +109,29 @@ export class MockedPaths {
   }
 }
 
+/** Says why the system refuses a mount namespace, and what helps. */
 const denied = (places: ReadonlyArray<string>, error: SyscallError): string =>
-  `${places.join(", ")}: a path is mocked in a mount namespace of the program, and the system refuses to make one: ` +
-  `${error.message}. Allow that, or mock the program by its name, without a slash, and have it found in PATH`;
+  `${places.join(", ")}: a path is mocked in a mount namespace of the program, and the system refuses ` +
+  `${error.syscall === "mount" ? "to mount there" : "to make one"}: ${error.message}` +
+  `${error.syscall === "mount" && isRestricted() ? `; ${RESTRICTED} is 1: as root, sysctl -w ${RESTRICTED}=0, or run as root` : ""}. ` +
+  "Allow that, or mock the program by its name, without a slash, and have it found in PATH";
+
+/** AppArmor gives an ordinary user a namespace then, and no rights in it. */
+const RESTRICTED = "kernel.apparmor_restrict_unprivileged_userns";
+
+const isRestricted = (): boolean => {
+  try {
+    return readFileSync(`/proc/sys/${RESTRICTED.replaceAll(".", "/")}`, "utf8").trim() === "1";
+  } catch {
+    return false;
+  }
+};
+
+/** Why there can be no stub in the directory of the mock. */
+const unplaced = (directory: string, error: StubServerError): RunError =>
+  new RunError({
+    problem:
+      error.reason === "StubNotExecutable"
+        ? `${directory} is on a file system that is mounted noexec: set TMPDIR to a directory on another one`
+        : error.message,
+  });

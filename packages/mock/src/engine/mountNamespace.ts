@@ -15,6 +15,7 @@ import {
 import { catchErrno, mknodat } from "@rsyscall/near";
 import type { ChildThread, Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
+import { RunError } from "./runProgram.ts";
 
 /*
  * Programs at mocked paths, in a mount namespace of the program under test: nothing else sees them. Where a file is, a
@@ -38,23 +39,25 @@ export const cloneWithStubs = Effect.fnUntraced(function* (
   thread: Thread,
   directory: string,
   stubs: Stubs,
-): Effect.fn.Return<ChildThread, HandleFailure, Scope.Scope> {
+): Effect.fn.Return<ChildThread, HandleFailure | RunError, Scope.Scope> {
   const child = yield* catchErrno("EPERM", () => thread.clone(CLONE.NEWNS | CLONE.NEWUSER))(
     thread.clone(CLONE.NEWNS),
   );
   yield* mount(child, "none", "/", undefined, MS.REC | MS.PRIVATE);
   const real = realRoot(directory);
-  mkdirSync(real, { recursive: true });
+  yield* attempt(() => mkdirSync(real, { recursive: true }));
   yield* mount(child, "/", real, undefined, MS.REC | MS.BIND);
   const layers = `${directory}/layers-${child.process.pid}`;
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => rmSync(layers, { recursive: true, force: true })),
   );
   // Outer directories first: a mount over one covers those that were made in it before.
-  const additions = [...additionsIn(stubs)].sort(([a], [b]) => (a < b ? -1 : 1));
+  const additions = yield* attempt(() =>
+    [...additionsIn(stubs)].sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
   for (const [i, [covered, names]] of additions.entries()) {
     const layer = `${layers}/${i}`;
-    makeLayer(layer, covered, names);
+    yield* attempt(() => makeLayer(layer, covered, names));
     yield* cover(child, layer, covered, `${layers}/root`);
   }
   const added = new Set(additions.flatMap(([, names]) => [...names.keys()]));
@@ -62,6 +65,13 @@ export const cloneWithStubs = Effect.fnUntraced(function* (
     if (!added.has(place)) yield* mount(child, stub, place, undefined, MS.BIND);
   return child;
 });
+
+/** What this process itself does with files. */
+const attempt = <A>(use: () => A): Effect.Effect<A, RunError> =>
+  Effect.try({
+    try: use,
+    catch: (error) => new RunError({ problem: (error as Error).message }),
+  });
 
 /** Places that nothing can be mounted on, by the directory, of those above them, that is there. */
 const additionsIn = (stubs: Stubs): ReadonlyMap<string, Map<string, string>> => {
@@ -100,9 +110,9 @@ const cover = Effect.fnUntraced(function* (
   layer: string,
   covered: string,
   root: string,
-): Effect.fn.Return<void, HandleFailure, Scope.Scope> {
+): Effect.fn.Return<void, HandleFailure | RunError, Scope.Scope> {
   const target = covered === "/" ? root : covered;
-  if (covered === "/") mkdirSync(root);
+  if (covered === "/") yield* attempt(() => mkdirSync(root));
   // By relative paths, what is covered can still be reached.
   yield* chdir(child, covered);
   const entries = yield* entriesOf(child, ".");
