@@ -14,7 +14,7 @@ export interface RunOptions {
   /** What it reads from stdin, text or bytes. Default: nothing. */
   readonly input?: string | Uint8Array;
   /** Its stdin, in place of `input`. */
-  readonly stdin?: Exclude<Stdio, "ignore">;
+  readonly stdin?: Stdio;
   /** Where its output goes. Default "pipe": into the result. */
   readonly stdout?: Stdio | "pipe";
   readonly stderr?: Stdio | "pipe";
@@ -72,7 +72,10 @@ const OPTIONS: Record<keyof RunOptions, [isRight: (value: unknown) => boolean, w
   cwd: [(value) => isText(value) || value instanceof URL, "a path"],
   env: [(value) => typeof value === "object", "names with their values"],
   input: [(value) => isText(value) || value instanceof Uint8Array, "text or bytes"],
-  stdin: [isStdio("inherit"), '"inherit" or a descriptor; text and bytes are the input'],
+  stdin: [
+    isStdio("inherit", "ignore"),
+    '"inherit", "ignore" or a descriptor; text and bytes are the input',
+  ],
   stdout: [isStdio("pipe", "inherit", "ignore"), '"pipe", "inherit", "ignore" or a descriptor'],
   stderr: [isStdio("pipe", "inherit", "ignore"), '"pipe", "inherit", "ignore" or a descriptor'],
   timeout: [(value) => typeof value === "number" && value >= 0, "milliseconds from 0 on"],
@@ -143,13 +146,16 @@ export const requestOf = (
     args,
     cwd: resolve(cwd instanceof URL ? fileURLToPath(cwd) : cwd),
     env: Object.fromEntries(variables),
-    stdin: stdin ?? (typeof input === "string" ? new TextEncoder().encode(input) : input),
+    stdin: stdin ?? (input.length === 0 ? "ignore" : bytesOf(input)),
     stdout,
     stderr,
     timeout,
     places,
   };
 };
+
+const bytesOf = (text: string | Uint8Array): Uint8Array =>
+  typeof text === "string" ? new TextEncoder().encode(text) : text;
 
 const isOpen = (fd: number): boolean => {
   try {

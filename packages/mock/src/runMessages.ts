@@ -14,7 +14,7 @@ export interface RunRequest {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   /** Bytes are what it reads. */
-  readonly stdin: Exclude<Stdio, "ignore"> | Uint8Array;
+  readonly stdin: Stdio | Uint8Array;
   readonly stdout: Stdio | "pipe";
   readonly stderr: Stdio | "pipe";
   /** In milliseconds. */

@@ -202,11 +202,10 @@ describeHere("a mocked path", () => {
     assert.equal(await stdout("/usr/bin/git --version"), "mocked\n");
   });
 
-  it("passes a name that is not there to nothing, in words", async () => {
+  it("does not pass what the host has no program for", async () => {
     m("/usr/sbin/no-such-program").reply(pass);
-    const { status, stderr } = await m.shell("/usr/sbin/no-such-program");
+    const { status } = await m.shell("/usr/sbin/no-such-program");
     assert.notEqual(status, 0);
-    assert.match(stderr, /no-such-program/);
   });
 
   it("is mocked in a run that begins later, and in many at once", async () => {

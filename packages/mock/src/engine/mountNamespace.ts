@@ -147,7 +147,8 @@ const cover = Effect.fnUntraced(function* (
     });
   for (const entry of entries)
     if (!names.has(entry.name) && (!isOverlay || entry.type === DT.DIR || mounted.has(entry.name)))
-      yield* show(`./${entry.name}`, entry);
+      // It may have been removed meanwhile.
+      yield* catchErrno("ENOENT", () => Effect.void)(show(`./${entry.name}`, entry));
   if (!isOverlay) {
     for (const entry of own) yield* show(join(layer, entry.name), entry);
     yield* mount(child, "none", target, undefined, MS.REMOUNT | MS.BIND | MS.RDONLY);

@@ -59,6 +59,11 @@ export const runProgram = Effect.fnUntraced(function* (
     stdout?.theirs ?? sourceOf(thread, request.stdout as Stdio),
     stderr?.theirs ?? sourceOf(thread, request.stderr as Stdio),
   ];
+  // The caller's descriptors may be closed as soon as the program has them, and their numbers be used again.
+  const letGo = Effect.sync(() => {
+    for (const wire of wires) if (wire instanceof FileDescriptor && wire.isShared) wire.disown();
+  });
+  yield* Effect.addFinalizer(() => letGo);
   const child = yield* clone;
   const { process } = child;
   const pidfd = yield* process.signalling();
@@ -68,11 +73,9 @@ export const runProgram = Effect.fnUntraced(function* (
   yield* Effect.mapError(chdir(child, request.cwd), failed("cwd"));
   yield* wire(child, wires);
   yield* execute(child, request);
-  // What the program has must not stay open here: we would never see the end of its output, nor it that of its input.
-  for (const source of wires)
-    if (source instanceof FileDescriptor)
-      if (source.isShared) source.disown();
-      else yield* source.close();
+  yield* letGo;
+  // Else we would never see the end of its output, nor the program that of its input.
+  for (const pipe of [stdin, stdout, stderr]) yield* pipe?.theirs.close() ?? Effect.void;
 
   if (input !== undefined && stdin !== undefined)
     yield* Effect.forkScoped(Effect.ignore(write(thread, stdin.ours, input)));
