@@ -81,13 +81,12 @@ describeHere("a mocked path", () => {
     m("/opt/no-such/bin/tool").reply("tool\n");
     m("/no-such-entry").reply("entry\n");
     m(join(directory, "a/b/c")).reply("c\n");
+    // The directory of the mock is in the one that is covered.
+    m(join(tmpdir(), "no-such/tool")).reply("in tmp\n");
     const found = await stdout(
-      `/opt/no-such/bin/tool; /no-such-entry; ${directory}/a/b/c; echo x > /tmp/${TEMP_PREFIX}${process.pid}-x; pwd`,
+      `/opt/no-such/bin/tool; /no-such-entry; ${directory}/a/b/c; ${tmpdir()}/no-such/tool; pwd`,
     );
-    assert.equal(found, `tool\nentry\nc\n${process.cwd()}\n`);
-    const written = `/tmp/${TEMP_PREFIX}${process.pid}-x`;
-    assert.equal(readFileSync(written, "utf8"), "x\n");
-    rmSync(written);
+    assert.equal(found, `tool\nentry\nc\nin tmp\n${process.cwd()}\n`);
     assert.deepEqual(
       ["/opt/no-such", "/no-such-entry", join(directory, "a")].filter((path) => existsSync(path)),
       [],
@@ -218,14 +217,29 @@ describeHere("a mocked path", () => {
     assert.isFalse(readdirSync(m.directory).some((name) => name.startsWith("layers-")));
   });
 
+  it("puts no files of the host where the program under test may empty a directory", async () => {
+    m("/no-such-entry").reply("");
+    m("/usr/bin/env").reply("");
+    const points = (await stdout("cat /proc/self/mountinfo"))
+      .split("\n")
+      .map((line) => line.split(" ")[4] ?? "");
+    assert.deepEqual(
+      points.filter((point) => point.startsWith(m.directory)),
+      [],
+    );
+    assert.include(points, "/usr/bin/env");
+    // A program that makes a namespace of its own can go on from there.
+    if (missing("unshare") === undefined && notRoot === undefined)
+      assert.equal(await stdout("unshare -m /no-such-entry && echo yes"), "yes\n");
+  });
+
   it("leaves the mounts of the host as they are", async () => {
     const mounts = () => readFileSync("/proc/self/mountinfo", "utf8");
     const before = mounts();
     m("/usr/sbin/no-such-program").reply("");
     m("/usr/bin/env").reply("");
-    await m.shell("/usr/sbin/no-such-program; touch during");
+    await m.shell("/usr/sbin/no-such-program");
     assert.equal(mounts(), before);
-    rmSync("during", { force: true });
   });
 
   it("is refused if it is a directory, below a file, or no path", () => {
@@ -289,6 +303,18 @@ describe.skipIf(notRoot ?? missing("setpriv", "unshare"))("rights", () => {
     const root = found(["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]);
     assert.equal(root.error, undefined);
     assert.equal(root.stdout, `${EXPECTED}0\n`);
+  });
+
+  it("do not help where TMPDIR is mounted noexec, which is said", () => {
+    const denied = found([
+      "unshare",
+      "-m",
+      "sh",
+      "-c",
+      'mount -t tmpfs -o noexec none "$TMPDIR" && exec "$@"',
+      "sh",
+    ]);
+    assert.match(denied.error, /is mounted noexec: set TMPDIR to a directory on another one$/);
   });
 
   it.skipIf(noNamespaces)("that are denied are told of, with what helps", () => {

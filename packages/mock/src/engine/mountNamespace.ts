@@ -26,9 +26,6 @@ import { RunError } from "./runProgram.ts";
 /** The stub of each mocked place. */
 export type Stubs = ReadonlyMap<string, string>;
 
-/** Where a mock has all files of the host, below its own directory, in such a namespace: also those that it covers. */
-export const realRoot = (directory: string): string => `${directory}/real`;
-
 /**
  * Makes a child in a mount namespace of its own, in which stubs are at their places. Without CAP_SYS_ADMIN it is in a
  * user namespace as well, in which it has its own ids and no others.
@@ -44,9 +41,6 @@ export const cloneWithStubs = Effect.fnUntraced(function* (
     thread.clone(CLONE.NEWNS),
   );
   yield* mount(child, "none", "/", undefined, MS.REC | MS.PRIVATE);
-  const real = realRoot(directory);
-  yield* attempt(() => mkdirSync(real, { recursive: true }));
-  yield* mount(child, "/", real, undefined, MS.REC | MS.BIND);
   const layers = `${directory}/layers-${child.process.pid}`;
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => rmSync(layers, { recursive: true, force: true })),
@@ -131,6 +125,8 @@ const cover = Effect.fnUntraced(function* (
       Effect.as(mount(child, "rsyscall-mock", target, "tmpfs", 0, "mode=755"), false),
     ),
   );
+  // Else it would be in itself, with all files of the host in a temporary directory that others may empty.
+  yield* mount(child, "none", target, undefined, MS.UNBINDABLE);
   const names = new Set(own.map(({ name }) => name));
   const mounted = yield* mountedIn(child, covered);
   const show = (from: string, { name, type }: Dirent) =>
@@ -159,6 +155,7 @@ const cover = Effect.fnUntraced(function* (
     yield* pivotRoot(child, ".", ".");
     yield* umount(child, ".", MNT.DETACH);
   }
+  yield* mount(child, "none", covered, undefined, MS.PRIVATE);
   yield* chdir(child, "/");
 });
 
