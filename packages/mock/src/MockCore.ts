@@ -1,6 +1,9 @@
 import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { HandedOver } from "@rsyscall/stub-server";
+import type { CallHandler } from "./Call.ts";
+import type { Closures } from "./closures.ts";
 import { type Deferred, deferred } from "./deferred.ts";
 import { type EngineThread, engineThread } from "./engineThread.ts";
 import { MockError } from "./errors.ts";
@@ -13,12 +16,9 @@ import { Rule } from "./Rule.ts";
 import type { CallRecord } from "./record.ts";
 import type { ReplyData, RuleData } from "./reply.ts";
 import { type Reply, replyDataOf } from "./replyData.ts";
-import { problemsOf, shownCalls } from "./report.ts";
+import { problemsOf, shownCall, shownCalls } from "./report.ts";
 import { type RunResult, requestOf, resultOf, runOptionsOf } from "./run.ts";
 import type { Ran } from "./runMessages.ts";
-
-/** A function that answers calls, in the thread of the test. */
-export type CallHandler = (call: never) => unknown;
 
 /** What rules need of their mock. @internal */
 export interface RuleOwner {
@@ -43,6 +43,8 @@ export interface MockOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Whether PATH of this process is changed too, until the mock closes. Default false. */
   readonly changePath?: boolean;
+  /** How long a function or module may take for its reply, in milliseconds. Default 20000. */
+  readonly deadline?: number;
   /** How long the thread of the test may be blocked while a function of the test must answer, in milliseconds. Default 5000. */
   readonly blockedLimit?: number;
 }
@@ -61,6 +63,8 @@ export class MockCore implements RuleOwner {
   readonly #programs = new Map<string, Program>();
   readonly #rules = new Map<number, Rule>();
   readonly #records: Array<CallRecord> = [];
+  readonly #handlers: Array<CallHandler> = [];
+  #closures: Promise<Closures> | undefined;
   readonly #predicates: Array<(text: string) => boolean> = [];
   readonly #watchers = new Set<() => void>();
   readonly #places = new Set<string>();
@@ -94,6 +98,7 @@ export class MockCore implements RuleOwner {
         everything: this.#mode !== "prepend",
         allow: options.allow ?? [],
         searchPath: this.#searchPath,
+        deadline: this.#deadline,
         blockedLimit: options.blockedLimit ?? 5000,
       },
     });
@@ -102,6 +107,10 @@ export class MockCore implements RuleOwner {
 
   get #mode(): "prepend" | "everything" | "hermetic" {
     return this.#options.path ?? "prepend";
+  }
+
+  get #deadline(): number {
+    return this.#options.deadline ?? 20_000;
   }
 
   /** PATH without the mock. */
@@ -189,9 +198,11 @@ export class MockCore implements RuleOwner {
   }
 
   replyData(reply: Reply | CallHandler): ReplyData {
-    if (typeof reply === "function" && !("reply" in reply))
-      throw new MockError(["reply: functions are not there yet"]);
-    return replyDataOf(reply as Reply);
+    if (typeof reply !== "function" || "reply" in reply) return replyDataOf(reply as Reply);
+    // It is there when the first call comes.
+    this.#closures ??= loadClosures();
+    this.#handlers.push(reply as CallHandler);
+    return { reply: "closure", id: this.#handlers.length - 1 };
   }
 
   /** PATH for programs under test. */
@@ -314,6 +325,7 @@ export class MockCore implements RuleOwner {
       this.#engine.post({ type: "close", mock: this.#mock });
     }
     try {
+      await (await this.#closures)?.close();
       await this.#engine.during(this.#closed.promise);
     } finally {
       this.#end();
@@ -357,6 +369,9 @@ export class MockCore implements RuleOwner {
         if (record !== undefined) Object.assign(record, message.changes);
         return;
       }
+      case "closure":
+        void this.#answer(message.index, message.id, message.handed);
+        return;
       case "predicate": {
         if (!claims(message.claim, CLAIM.TEST)) return;
         let answer: boolean | string;
@@ -370,6 +385,28 @@ export class MockCore implements RuleOwner {
     }
   }
 
+  /** Has a function of the test answer a call. */
+  async #answer(index: number, id: number, handed: HandedOver): Promise<void> {
+    const record = this.#records[index] as CallRecord;
+    const tell = (changes: Partial<CallRecord>) => void Object.assign(record, changes);
+    try {
+      const closures = await this.#closures;
+      await closures?.run(handed, record, {
+        handler: () => this.#handlers[id] as CallHandler,
+        behind: {
+          searchPath: this.#searchPath,
+          place: this.#places.has(record.path) ? record.path : undefined,
+          places: this.#places,
+        },
+        deadline: this.#deadline,
+        tell,
+        onTaken: () => this.#engine.post({ type: "taken", mock: this.#mock, index }),
+      });
+    } catch (error) {
+      tell({ outcome: "failed", problem: `${shownCall(record)}: ${String(error)}` });
+    }
+  }
+
   #fail(error: Error): void {
     this.#opened.reject(error);
     this.#closed.reject(error);
@@ -377,7 +414,16 @@ export class MockCore implements RuleOwner {
   }
 }
 
-const checkOptions = ({ path, allow, blockedLimit }: MockOptions): void => {
+/** From the sources too: the classes of these packages must be those that a loader of Node gives. */
+const loadClosures = async (): Promise<Closures> => {
+  const url = new URL("../dist/closures.js", import.meta.url);
+  const { makeClosures } = (await import(
+    /* @vite-ignore */ url.href
+  )) as typeof import("./closures.ts");
+  return makeClosures();
+};
+
+const checkOptions = ({ path, allow, blockedLimit, deadline }: MockOptions): void => {
   if (path !== undefined && !["prepend", "everything", "hermetic"].includes(path))
     throw new MockError([
       `mock: path is ${JSON.stringify(path)}, and must be "prepend", "everything" or "hermetic"`,
@@ -386,8 +432,9 @@ const checkOptions = ({ path, allow, blockedLimit }: MockOptions): void => {
     throw new MockError([
       'mock: allow is for path: "everything" and "hermetic"; with "prepend" all programs are allowed that are not mocked',
     ]);
-  if (blockedLimit !== undefined && !(blockedLimit >= 0))
-    throw new MockError([`mock: blockedLimit is ${blockedLimit}, and must be milliseconds`]);
+  for (const [name, limit] of Object.entries({ blockedLimit, deadline }))
+    if (limit !== undefined && !(limit >= 0))
+      throw new MockError([`mock: ${name} is ${limit}, and must be milliseconds`]);
 };
 
 const openMocks = new Set<MockCore>();

@@ -1,18 +1,10 @@
-import { closeSync, mkdirSync, openSync, readFileSync, readSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { O } from "@rsyscall/abi";
-import { type FileDescriptor, type HandleFailure, open } from "@rsyscall/handle";
+import type { HandleFailure } from "@rsyscall/handle";
 import { SyscallError } from "@rsyscall/near";
 import { type StubCall, StubServer, type StubServerError } from "@rsyscall/stub-server";
-import {
-  type ChildThread,
-  Command,
-  ExecutableNotFoundError,
-  type Thread,
-  which,
-} from "@rsyscall/thread";
+import type { ChildThread, Thread } from "@rsyscall/thread";
 import { Effect, type Scope, Semaphore } from "effect";
-import { placeOf } from "../places.ts";
 import { cloneWithStubs } from "./mountNamespace.ts";
 import { RunError } from "./runProgram.ts";
 
@@ -22,6 +14,7 @@ import { RunError } from "./runProgram.ts";
  */
 export class MockedPaths {
   readonly #directory: string;
+  readonly #places = new Set<string>();
   readonly #stubs = new Map<string, string>();
   readonly #placeOfCall = new WeakMap<StubCall, string>();
   readonly #placing = Semaphore.makeUnsafe(1);
@@ -56,6 +49,7 @@ export class MockedPaths {
           }),
         );
         this.#stubs.set(place, `${directory}/${basename(place)}`);
+        this.#places.add(place);
       });
     return this.#placing.withPermit(Effect.forEach(places, serveOne, { discard: true }));
   }
@@ -74,75 +68,16 @@ export class MockedPaths {
     });
   }
 
+  /** The places that have servers. */
+  get places(): ReadonlySet<string> {
+    return this.#places;
+  }
+
   /** The place by which a call has come; undefined if it has come by its name. */
   placeOf(call: StubCall): string | undefined {
     return this.#placeOfCall.get(call);
   }
-
-  /**
-   * The program that a mocked place has without us, called as the stub was. It is found from the root of this process,
-   * in whose mount namespace it is not covered: so /proc/self/exe of the program is what it would be without us.
-   */
-  real(
-    call: StubCall,
-    place: string,
-  ): Effect.Effect<Command, ExecutableNotFoundError | HandleFailure, Scope.Scope> {
-    return Effect.gen({ self: this }, function* () {
-      const { task, environ, connection } = call.thread;
-      const root = yield* open(connection.accessTask, "/", O.PATH | O.DIRECTORY);
-      const [passed] = yield* connection.passTo([root]);
-      // Low numbers are what scripts use for themselves.
-      const here = yield* (passed as FileDescriptor).dup(HIGH);
-      yield* (passed as FileDescriptor).close();
-      // The interpreter of a script opens it by this path too.
-      if (!isElf(place)) yield* here.setCloexec(false);
-      const path = `/proc/self/fd/${here.near}${place}`;
-      const { executable } = yield* which(task, environ, path).pipe(
-        Effect.catchTag("ExecutableNotFoundError", ({ notExecutable }) =>
-          Effect.fail(
-            new ExecutableNotFoundError({
-              program: place,
-              tried: [place],
-              notExecutable: notExecutable === undefined ? undefined : place,
-            }),
-          ),
-        ),
-      );
-      const [argv0 = place, ...args] = call.argvBytes;
-      return Command.make(executable, ...args).argv0(argv0);
-    });
-  }
-
-  /** A command whose program is the real one, also where a stub is at its path. */
-  uncovered(call: StubCall, command: Command): Effect.Effect<Command, HandleFailure, Scope.Scope> {
-    const { text } = command.executable;
-    const place = this.#stubs.size === 0 || !text.startsWith("/") ? undefined : placeOf(text);
-    return place === undefined || !this.#stubs.has(place)
-      ? Effect.succeed(command)
-      : Effect.orElseSucceed(this.real(call, place), () => command);
-  }
 }
-
-/** The least number of the descriptor by which a real program is found. */
-const HIGH = 100;
-
-/** Whether a file is a program that is no script. One that cannot be read is no script. */
-const isElf = (path: string): boolean => {
-  try {
-    const fd = openSync(path, "r");
-    try {
-      const magic = Buffer.alloc(4);
-      readSync(fd, magic, 0, 4, 0);
-      return magic.equals(ELF);
-    } finally {
-      closeSync(fd);
-    }
-  } catch {
-    return true;
-  }
-};
-
-const ELF = Buffer.from("\x7fELF", "latin1");
 
 /** Says why the system refuses a mount namespace, and what helps. */
 const denied = (places: ReadonlyArray<string>, error: SyscallError): string =>
