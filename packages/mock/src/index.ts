@@ -9,3 +9,5 @@ export type { Rule, WhereOptions } from "./Rule.ts";
 export type { CallRecord, Outcome } from "./record.ts";
 export { type Pass, pass, type ReplyOptions, type Spy, spy } from "./reply.ts";
 export type { Reply } from "./replyData.ts";
+export type { Run, RunBytesOptions, RunOptions, RunResult, RunShell } from "./run.ts";
+export type { Stdio } from "./runMessages.ts";

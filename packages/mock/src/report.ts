@@ -1,4 +1,5 @@
 import { expectation, shownRule, times } from "./decide.ts";
+import { hintFor } from "./hints.ts";
 import { commandLine } from "./pattern.ts";
 import type { CallRecord } from "./record.ts";
 import type { RuleData } from "./reply.ts";
@@ -31,11 +32,12 @@ export const problemsOf = (
   const problems = records.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
   for (const rule of rules) {
     const count = counts.get(rule.id) ?? 0;
-    if (count < rule.min)
-      problems.push(
-        `${shownRule(rule)} was ${count === 0 ? "not called" : `called ${times(count)}`}, ` +
-          `and must be called ${expectation(rule)}`,
-      );
+    if (count >= rule.min) continue;
+    const hint = count === 0 && rule.program !== undefined ? hintFor(rule.program) : undefined;
+    problems.push(
+      `${shownRule(rule)} was ${count === 0 ? "not called" : `called ${times(count)}`}, ` +
+        `and must be called ${expectation(rule)}${hint === undefined ? "" : ` (${hint})`}`,
+    );
   }
   return problems;
 };
