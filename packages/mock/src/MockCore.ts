@@ -4,17 +4,21 @@ import { join, resolve } from "node:path";
 import type { HandedOver } from "@rsyscall/stub-server";
 import type { CallHandler } from "./Call.ts";
 import type { Closures } from "./closures.ts";
-import { deferred } from "./deferred.ts";
+import { type Deferred, deferred } from "./deferred.ts";
 import { type EngineThread, engineThread } from "./engineThread.ts";
 import { MockError } from "./errors.ts";
+import { warningsOf } from "./hints.ts";
 import { CLAIM, claims, type FromEngine } from "./messages.ts";
 import { Program } from "./Program.ts";
 import type { ArgumentPattern, ArgumentTest, TextPattern, TextTest } from "./pattern.ts";
+import { placeOf } from "./places.ts";
 import { Rule } from "./Rule.ts";
 import type { CallRecord } from "./record.ts";
 import type { ReplyData, RuleData } from "./reply.ts";
 import { type Reply, replyDataOf } from "./replyData.ts";
 import { problemsOf, type RuleReport, ruleReports, shownCall, shownCalls } from "./report.ts";
+import { type RunResult, requestOf, resultOf, runOptionsOf } from "./run.ts";
+import type { Ran } from "./runMessages.ts";
 
 /** What rules need of their mock. @internal */
 export interface RuleOwner {
@@ -68,11 +72,14 @@ export class MockCore implements RuleOwner {
   #closures: Promise<Closures> | undefined;
   readonly #predicates: Array<(text: string) => boolean> = [];
   readonly #watchers = new Set<() => void>();
+  readonly #places = new Set<string>();
+  readonly #runs = new Map<number, Deferred<Ran | { readonly problem: string }>>();
   readonly #opened = deferred<void>();
   readonly #closed = deferred<void>();
   #state: "open" | "closing" | "closed" = "open";
   #lastRule = 0;
   #lastGroup = 0;
+  #lastRun = 0;
   #formerPath: string | undefined;
   /** Where the names are. */
   readonly directory: string;
@@ -133,10 +140,13 @@ export class MockCore implements RuleOwner {
   }
 
   /** A program by its name, or by its path. */
-  program(name: string): Program {
+  program(nameOrPath: string): Program {
+    const isPath = nameOrPath.includes("/");
+    const name = isPath ? placeOf(nameOrPath) : nameOrPath;
     let program = this.#programs.get(name);
     if (program === undefined) {
-      this.#place(name);
+      if (isPath) this.#places.add(name);
+      else this.#place(name);
       program = new Program(this, name);
       this.#programs.set(name, program);
     }
@@ -146,10 +156,6 @@ export class MockCore implements RuleOwner {
   #place(name: string): void {
     if (name === "" || name === "." || name === ".." || name.includes("\0"))
       throw new MockError([`${JSON.stringify(name)} is no name of a program`]);
-    if (name.includes("/"))
-      throw new MockError([
-        `${name}: a path cannot be mocked yet: give a name that is found in PATH`,
-      ]);
     const link = join(this.directory, "bin", name);
     // It may be there as one of all names, or as the real program.
     rmSync(link, { force: true });
@@ -263,6 +269,37 @@ export class MockCore implements RuleOwner {
     }
   }
 
+  /** Runs a program under test. */
+  async run(
+    what: "m.run" | "m.shell",
+    command: string,
+    args: ReadonlyArray<string>,
+    given: unknown,
+  ): Promise<RunResult<string | Uint8Array>> {
+    if (this.#state !== "open") throw new MockError(["The mock was closed: make another one."]);
+    const options = runOptionsOf(what, given);
+    const request = requestOf(what, command, args, options, this.env, [...this.#places]);
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const run = ++this.#lastRun;
+    const ended = deferred<Ran | { readonly problem: string }>();
+    this.#runs.set(run, ended);
+    const end = () => this.#engine.post({ type: "endRun", mock: this.#mock, run });
+    signal?.addEventListener("abort", end);
+    try {
+      this.#engine.post({ type: "run", mock: this.#mock, run, request });
+      const ran = await this.#engine.during(ended.promise);
+      if ("problem" in ran) {
+        signal?.throwIfAborted();
+        throw new MockError([`${what}: ${ran.problem}`]);
+      }
+      return resultOf(what, request, options, ran);
+    } finally {
+      signal?.removeEventListener("abort", end);
+      this.#runs.delete(run);
+    }
+  }
+
   /** What is wrong until now. */
   get problems(): ReadonlyArray<string> {
     return problemsOf(
@@ -276,6 +313,14 @@ export class MockCore implements RuleOwner {
     return ruleReports(
       [...this.#rules.values()].map(({ data }) => data),
       this.records,
+    );
+  }
+
+  /** What is no failure, but may be why a mock was never called. */
+  get warnings(): ReadonlyArray<string> {
+    return warningsOf(
+      [...this.#rules.values()].map(({ data }) => data),
+      (program) => this.#programs.get(program)?.calls.length !== 0,
     );
   }
 
@@ -331,6 +376,9 @@ export class MockCore implements RuleOwner {
         this.#records[message.record.index] = message.record;
         for (const look of this.#watchers) look();
         return;
+      case "ran":
+        this.#runs.get(message.run)?.resolve(message.ran);
+        return;
       case "outcome": {
         const record = this.#records[message.index];
         if (record !== undefined) Object.assign(record, message.changes);
@@ -360,7 +408,11 @@ export class MockCore implements RuleOwner {
       const closures = await this.#closures;
       await closures?.run(handed, record, {
         handler: () => this.#handlers[id] as CallHandler,
-        searchPath: this.#searchPath,
+        behind: {
+          searchPath: this.#searchPath,
+          place: this.#places.has(record.path) ? record.path : undefined,
+          places: this.#places,
+        },
         deadline: this.#deadline,
         tell,
         onTaken: () => this.#engine.post({ type: "taken", mock: this.#mock, index }),
@@ -373,6 +425,7 @@ export class MockCore implements RuleOwner {
   #fail(error: Error): void {
     this.#opened.reject(error);
     this.#closed.reject(error);
+    for (const run of this.#runs.values()) run.reject(error);
   }
 }
 

@@ -12,6 +12,8 @@ export type { CallRecord, Outcome } from "./record.ts";
 export { type Pass, pass, type ReplyOptions, type Spy, spy } from "./reply.ts";
 export type { Reply } from "./replyData.ts";
 export { type RuleReport, shownCalls } from "./report.ts";
+export type { Run, RunBytesOptions, RunOptions, RunResult, RunShell } from "./run.ts";
+export type { Stdio } from "./runMessages.ts";
 export {
   addRule,
   type CallPattern,

@@ -1,4 +1,5 @@
 import { expectation, shownRule, times } from "./decide.ts";
+import { hintFor } from "./hints.ts";
 import { commandLine } from "./pattern.ts";
 import type { CallRecord } from "./record.ts";
 import type { RuleData } from "./reply.ts";
@@ -48,10 +49,11 @@ export const ruleReports = (
     const calls = counts.get(rule.id) ?? 0;
     const shown = shownRule(rule);
     const expected = expectation(rule);
+    const hint = calls === 0 && program !== undefined ? hintFor(program) : undefined;
     const problem =
       calls < min
         ? `${shown} was ${calls === 0 ? "not called" : `called ${times(calls)}`}, ` +
-          `and must be called ${expected}`
+          `and must be called ${expected}${hint === undefined ? "" : ` (${hint})`}`
         : undefined;
     return { rule: shown, program, expected, min, max, calls, problem };
   });

@@ -72,6 +72,15 @@ const program = Effect.gen(function* () {
       case "rule":
         servers.get(message.mock)?.server.set(message.rule);
         return;
+      case "run": {
+        const running = servers.get(message.mock);
+        if (running !== undefined)
+          run(Scope.provide(running.server.run(message.run, message.request), running.scope));
+        return;
+      }
+      case "endRun":
+        run(servers.get(message.mock)?.server.runs.end(message.run) ?? Effect.void);
+        return;
       case "taken":
         servers.get(message.mock)?.server.taken(message.index);
         return;
