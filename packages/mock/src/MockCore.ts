@@ -308,19 +308,19 @@ export class MockCore implements RuleOwner {
     );
   }
 
-  /** The rules, and how often they were called until now. */
-  get rules(): ReadonlyArray<RuleReport> {
-    return ruleReports(
-      [...this.#rules.values()].map(({ data }) => data),
-      this.records,
-    );
-  }
-
   /** What is no failure, but may be why a mock was never called. */
   get warnings(): ReadonlyArray<string> {
     return warningsOf(
       [...this.#rules.values()].map(({ data }) => data),
       (program) => this.#programs.get(program)?.calls.length !== 0,
+    );
+  }
+
+  /** The rules, and how often they were called until now. */
+  get rules(): ReadonlyArray<RuleReport> {
+    return ruleReports(
+      [...this.#rules.values()].map(({ data }) => data),
+      this.records,
     );
   }
 
