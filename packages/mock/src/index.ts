@@ -4,6 +4,7 @@ export { type HandledCall, HandlerProgram, type HandlerProgramOptions } from "./
 export { type LoggedCall, readLog } from "./log.ts";
 export type { MockOptions } from "./MockCore.ts";
 export { type Mock, type MockedProgram, mock } from "./mock.ts";
+export { findProgram } from "./names.ts";
 export type { NextOptions, Program } from "./Program.ts";
 export type { ProgramNames } from "./ProgramNames.ts";
 export { type ArgumentPattern, any, commandLine, end, rest, type TextPattern } from "./pattern.ts";

@@ -59,7 +59,7 @@ export const ruleReports = (
   });
 };
 
-/** What is wrong with the calls that have come: those that nobody expects, and rules that were not followed. */
+/** What is wrong with the calls that have come: those that no rule expects, and rules that were not followed. */
 export const problemsOf = (
   rules: Iterable<RuleData>,
   records: ReadonlyArray<CallRecord>,
