@@ -12,6 +12,7 @@ export class Signals implements Disposable {
   readonly #remove: ReadonlyArray<() => void>;
   readonly #abort = new AbortController();
   #child: ChildProcess | undefined;
+  #hasCommand = false;
   #first: NodeJS.Signals | undefined;
 
   constructor() {
@@ -24,24 +25,27 @@ export class Signals implements Disposable {
 
   #hear(signal: NodeJS.Signals): void {
     this.#first ??= signal;
-    if (this.#child === undefined) this.#abort.abort();
-    if ((signal === "SIGINT" || signal === "SIGQUIT") && isInForeground()) return;
-    this.#child?.kill(signal);
+    if (this.#child !== undefined) {
+      if ((signal === "SIGINT" || signal === "SIGQUIT") && isInForeground()) return;
+      this.#child.kill(signal);
+    } else if (this.#hasCommand && !this.#abort.signal.aborted) this.#abort.abort();
+    // Before or after the command, or when it cannot be ended: what exit handlers remove is all that there is.
+    else process.exit(statusOf(null, signal));
   }
 
-  /**
-   * Runs a command to its end, and gives its exit status as a shell has it. It does not begin if there was a signal
-   * before.
-   */
+  /** Runs a command to its end, and gives its exit status as a shell has it. */
   async run(start: () => ChildProcess): Promise<number> {
     // The handlers are called when this function waits: by then there is a command that gets the signal.
-    if (this.#first !== undefined) return statusOf(null, this.#first);
     const child = start();
     this.#child = child;
-    return await new Promise((resolve, reject) => {
-      child.on("error", reject);
-      child.on("close", (status, signal) => resolve(statusOf(status, signal)));
-    });
+    try {
+      return await new Promise((resolve, reject) => {
+        child.on("error", reject);
+        child.on("close", (status, signal) => resolve(statusOf(status, signal)));
+      });
+    } finally {
+      this.#child = undefined;
+    }
   }
 
   /** As `run`, for a command that can only be killed: the signal that we get kills it. */
@@ -51,7 +55,7 @@ export class Signals implements Disposable {
       readonly signal: string | undefined;
     }>,
   ): Promise<number> {
-    if (this.#first !== undefined) return statusOf(null, this.#first);
+    this.#hasCommand = true;
     try {
       const { status, signal } = await start(this.#abort.signal);
       return statusOf(status ?? null, (signal ?? null) as NodeJS.Signals | null);
