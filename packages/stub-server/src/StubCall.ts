@@ -107,6 +107,8 @@ export class StubCall {
    * PATH of the call's environment, behind the stub that was called. It is never a stub of this server, nor a stub
    * without a server; a stub of another server counts as a program like any other.
    *
+   * @param name of another program, which is looked for in the same way
+   *
    * @example
    * ```ts
    * import type { StubCall } from "@rsyscall/stub-server";
@@ -119,9 +121,10 @@ export class StubCall {
    *   });
    * ```
    */
-  real(): Effect.Effect<Command, ExecutableNotFoundError | HandleFailure> {
+  real(
+    name = this.#place.name ?? (this.execfn ?? Path.make(this.argv[0] ?? "")).name,
+  ): Effect.Effect<Command, ExecutableNotFoundError | HandleFailure> {
     const { thread, execfn, cwd } = this;
-    const name = this.#place.name ?? (execfn ?? Path.make(this.argv[0] ?? "")).name;
     return Effect.map(realProgram(thread, this.#place, execfn, name), ({ executable }) =>
       this.command(cwd === undefined ? executable : cwd.join(executable)),
     );

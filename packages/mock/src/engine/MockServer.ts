@@ -21,10 +21,13 @@ export class MockServer {
   readonly engine: Engine;
   readonly mock: number;
   readonly options: OpenOptions;
+  /** Closes with the mock. */
+  readonly scope: Scope.Scope;
   readonly #rules = new Map<number, Counted>();
   #calls = 0;
 
-  constructor(engine: Engine, mock: number, options: OpenOptions) {
+  constructor(engine: Engine, mock: number, options: OpenOptions, scope: Scope.Scope) {
+    this.scope = scope;
     this.engine = engine;
     this.mock = mock;
     this.options = options;

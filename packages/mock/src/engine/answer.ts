@@ -1,17 +1,9 @@
-import { Path } from "@rsyscall/near";
 import type { StubCall } from "@rsyscall/stub-server";
 import { Effect } from "effect";
-import type { ReplyData } from "../reply.ts";
+import type { Pass, ReplyData, Spy } from "../reply.ts";
 import type { MockServer } from "./MockServer.ts";
-import { findProgram } from "./names.ts";
-
-/** The next program of that name in the caller's PATH. Where the mock is all of PATH, the one that PATH had without it. */
-const realProgram = (server: MockServer, call: StubCall) =>
-  Effect.catchTag(call.real(), "ExecutableNotFoundError", (error) => {
-    const { searchPath } = server.options;
-    const found = findProgram(searchPath, (call.execfn ?? Path.make(call.argv[0] ?? "")).name);
-    return found === undefined ? Effect.fail(error) : Effect.succeed(call.command(found));
-  });
+import { cannotRun, passedCommand, refusal } from "./passing.ts";
+import { spy } from "./spying.ts";
 
 /** Answers a call as was decided. Gives its exit status. */
 export const answer = (server: MockServer, call: StubCall, index: number, reply: ReplyData) =>
@@ -27,9 +19,25 @@ export const answer = (server: MockServer, call: StubCall, index: number, reply:
         yield* call.thread.stderr.writeAllText(reply.message);
         return reply.status;
       case "pass":
-        server.tell(index, { outcome: "passed" });
-        return yield* call.thread.exec(yield* realProgram(server, call));
+      case "spy":
+        return yield* real(server, call, index, reply);
       default:
         return yield* Effect.die(new Error(`no answer of kind ${reply.reply}`));
     }
   });
+
+/** Lets the real program run: in place of the call, or watched. */
+const real = (server: MockServer, call: StubCall, index: number, reply: Pass | Spy) =>
+  Effect.gen(function* () {
+    const command = yield* passedCommand(server, call, reply.reply === "pass" ? reply : {});
+    server.tell(index, { outcome: "passed" });
+    return reply.reply === "pass"
+      ? yield* call.thread.exec(command)
+      : yield* spy(server, call, index, command, reply.limit);
+  }).pipe(
+    Effect.catchIf(cannotRun, (error) => {
+      const { problem, status } = refusal(call, error);
+      server.tell(index, { outcome: "failed", problem, status });
+      return Effect.as(call.thread.stderr.writeAllText(`${problem}\n`), status);
+    }),
+  );

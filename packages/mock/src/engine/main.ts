@@ -52,8 +52,8 @@ const program = Effect.gen(function* () {
         Deferred.doneUnsafe(ended, Effect.void);
         return;
       case "open": {
-        const server = new MockServer(engine, message.mock, message.options);
         const serverScope = Scope.makeUnsafe();
+        const server = new MockServer(engine, message.mock, message.options, serverScope);
         servers.set(message.mock, { server, scope: serverScope });
         run(open(message.mock, server, serverScope));
         return;
