@@ -22,10 +22,10 @@ import { lseek, pread } from "@rsyscall/near";
 import type { StubCall } from "@rsyscall/stub-server";
 import type { Command, Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Option, Scope } from "effect";
+import { heldSignals } from "./heldSignals.ts";
 import { InputTap } from "./InputTap.ts";
 import type { MockServer } from "./MockServer.ts";
 import { OutputTap } from "./OutputTap.ts";
-import { passSignals } from "./passSignals.ts";
 import { Recording } from "./Recording.ts";
 
 /** Bytes of each stream that are recorded, if nothing else is said. */
@@ -98,9 +98,11 @@ export const spy = (
       } else if (isRegular(mode)) finishes.push(yield* writtenPart(thread, fd, recording));
     }
 
-    const child = yield* thread.spawn(command, spawned);
+    // Before the program runs: a caller may send a signal as soon as it has seen something of the program.
+    const signals = yield* heldSignals(thread);
+    const child = yield* thread.spawn(command, { ...spawned, sigmask: signals.sigmask });
     yield* Effect.forEach(ours, (fd) => fd.close(), { discard: true });
-    yield* passSignals(thread, child);
+    yield* signals.to(child);
     const state = yield* child.wait();
     yield* Effect.forEach(finishes, (finish) => finish, { discard: true });
     return state;
