@@ -6,6 +6,7 @@ import base from "../../tsup.config.ts";
  */
 export default [
   { ...base, entry: ["src/index.ts"], format: ["esm", "cjs"] as const, shims: true },
+  { ...base, entry: ["src/closures.ts"], dts: false, clean: false },
   {
     ...base,
     entry: { engine: "src/engine/main.ts" },

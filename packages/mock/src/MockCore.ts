@@ -1,20 +1,21 @@
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import type { HandedOver } from "@rsyscall/stub-server";
+import type { CallHandler } from "./Call.ts";
+import type { Closures } from "./closures.ts";
 import { deferred } from "./deferred.ts";
 import { type EngineThread, engineThread } from "./engineThread.ts";
 import { MockError } from "./errors.ts";
 import { CLAIM, claims, type FromEngine } from "./messages.ts";
+import { makeMockDirectory } from "./mockDirectory.ts";
 import { Program } from "./Program.ts";
 import type { ArgumentPattern, ArgumentTest, TextPattern, TextTest } from "./pattern.ts";
 import { Rule } from "./Rule.ts";
 import type { CallRecord } from "./record.ts";
 import type { ReplyData, RuleData } from "./reply.ts";
 import { type Reply, replyDataOf } from "./replyData.ts";
-import { problemsOf, shownCalls } from "./report.ts";
-
-/** A function that answers calls, in the thread of the test. */
-export type CallHandler = (call: never) => unknown;
+import { comparison, problemsOf, shownCall, shownCalls } from "./report.ts";
+import { type CassetteOptions, Tape } from "./Tape.ts";
 
 /** What rules need of their mock. @internal */
 export interface RuleOwner {
@@ -35,10 +36,14 @@ export interface MockOptions {
   readonly path?: "prepend" | "everything" | "hermetic";
   /** With `everything` and `hermetic`: names that are the real programs. */
   readonly allow?: ReadonlyArray<string>;
+  /** Records calls for which no rule is, or answers them by what was recorded. See {@link CassetteOptions}. */
+  readonly cassette?: CassetteOptions;
   /** The environment of programs under test. Default: this process's. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Whether PATH of this process is changed too, until the mock closes. Default false. */
   readonly changePath?: boolean;
+  /** How long a function or module may take for its reply, in milliseconds. Default 20000. */
+  readonly deadline?: number;
   /** How long the thread of the test may be blocked while a function of the test must answer, in milliseconds. Default 5000. */
   readonly blockedLimit?: number;
 }
@@ -57,8 +62,11 @@ export class MockCore implements RuleOwner {
   readonly #programs = new Map<string, Program>();
   readonly #rules = new Map<number, Rule>();
   readonly #records: Array<CallRecord> = [];
+  readonly #handlers: Array<CallHandler> = [];
+  #closures: Promise<Closures> | undefined;
   readonly #predicates: Array<(text: string) => boolean> = [];
   readonly #watchers = new Set<() => void>();
+  readonly #tape: Tape | undefined;
   readonly #opened = deferred<void>();
   readonly #closed = deferred<void>();
   #state: "open" | "closing" | "closed" = "open";
@@ -70,9 +78,10 @@ export class MockCore implements RuleOwner {
 
   constructor(options: MockOptions) {
     checkOptions(options);
+    this.#tape = options.cassette && new Tape(options.cassette);
     this.#engine = engineThread();
     this.#options = options;
-    this.directory = mkdtempSync(join(tmpdir(), `rsyscall-mock-${process.pid}-`));
+    this.directory = makeMockDirectory();
     this.#opened.promise.catch(() => {});
     this.#closed.promise.catch(() => {});
     this.#mock = this.#engine.register({
@@ -87,7 +96,9 @@ export class MockCore implements RuleOwner {
         everything: this.#mode !== "prepend",
         allow: options.allow ?? [],
         searchPath: this.#searchPath,
+        deadline: this.#deadline,
         blockedLimit: options.blockedLimit ?? 5000,
+        cassette: this.#tape?.data((compare) => this.#predicate(compare)),
       },
     });
     openMocks.add(this);
@@ -95,6 +106,10 @@ export class MockCore implements RuleOwner {
 
   get #mode(): "prepend" | "everything" | "hermetic" {
     return this.#options.path ?? "prepend";
+  }
+
+  get #deadline(): number {
+    return this.#options.deadline ?? 20_000;
   }
 
   /** PATH without the mock. */
@@ -110,6 +125,7 @@ export class MockCore implements RuleOwner {
       this.#end();
       throw error;
     }
+    for (const name of this.#tape?.programs ?? []) this.program(name);
     if (this.#options.changePath === true) {
       this.#formerPath = process.env.PATH;
       process.env.PATH = this.path;
@@ -172,8 +188,12 @@ export class MockCore implements RuleOwner {
       throw new MockError([
         `${String(pattern)} is no pattern: give text, a regular expression or a function`,
       ]);
-    this.#predicates.push(pattern);
-    return { pattern: "predicate", id: this.#predicates.length - 1 };
+    return { pattern: "predicate", id: this.#predicate(pattern) };
+  }
+
+  #predicate(test: (text: string) => boolean): number {
+    this.#predicates.push(test);
+    return this.#predicates.length - 1;
   }
 
   #argument(pattern: ArgumentPattern): ArgumentTest {
@@ -183,9 +203,11 @@ export class MockCore implements RuleOwner {
   }
 
   replyData(reply: Reply | CallHandler): ReplyData {
-    if (typeof reply === "function" && !("reply" in reply))
-      throw new MockError(["reply: functions are not there yet"]);
-    return replyDataOf(reply as Reply);
+    if (typeof reply !== "function" || "reply" in reply) return replyDataOf(reply as Reply);
+    // It is there when the first call comes.
+    this.#closures ??= loadClosures();
+    this.#handlers.push(reply as CallHandler);
+    return { reply: "closure", id: this.#handlers.length - 1 };
   }
 
   /** PATH for programs under test. */
@@ -247,15 +269,18 @@ export class MockCore implements RuleOwner {
 
   /** What is wrong until now. */
   get problems(): ReadonlyArray<string> {
-    return problemsOf(
-      [...this.#rules.values()].map(({ data }) => data),
-      this.records,
-    );
+    const { records } = this;
+    return [...problemsOf(this.#ruleData, records), ...(this.#tape?.problems(records) ?? [])];
+  }
+
+  get #ruleData(): ReadonlyArray<RuleData> {
+    return [...this.#rules.values()].map(({ data }) => data);
   }
 
   verify(): void {
     const { problems } = this;
-    if (problems.length > 0) throw new MockError(problems, shownCalls(this.#records));
+    if (problems.length > 0)
+      throw new MockError(problems, comparison(this.#ruleData, this.#records));
   }
 
   /** Removes all that was made. */
@@ -269,7 +294,9 @@ export class MockCore implements RuleOwner {
       this.#engine.post({ type: "close", mock: this.#mock });
     }
     try {
+      await (await this.#closures)?.close();
       await this.#engine.during(this.#closed.promise);
+      if (this.#state === "closing") this.#tape?.write(this.records);
     } finally {
       this.#end();
     }
@@ -309,6 +336,9 @@ export class MockCore implements RuleOwner {
         if (record !== undefined) Object.assign(record, message.changes);
         return;
       }
+      case "closure":
+        void this.#answer(message.index, message.id, message.handed);
+        return;
       case "predicate": {
         if (!claims(message.claim, CLAIM.TEST)) return;
         let answer: boolean | string;
@@ -322,13 +352,41 @@ export class MockCore implements RuleOwner {
     }
   }
 
+  /** Has a function of the test answer a call. */
+  async #answer(index: number, id: number, handed: HandedOver): Promise<void> {
+    const record = this.#records[index] as CallRecord;
+    const tell = (changes: Partial<CallRecord>) => void Object.assign(record, changes);
+    try {
+      const closures = await this.#closures;
+      await closures?.run(handed, record, {
+        handler: () => this.#handlers[id] as CallHandler,
+        searchPath: this.#searchPath,
+        directory: this.directory,
+        deadline: this.#deadline,
+        tell,
+        onTaken: () => this.#engine.post({ type: "taken", mock: this.#mock, index }),
+      });
+    } catch (error) {
+      tell({ outcome: "failed", problem: `${shownCall(record)}: ${String(error)}` });
+    }
+  }
+
   #fail(error: Error): void {
     this.#opened.reject(error);
     this.#closed.reject(error);
   }
 }
 
-const checkOptions = ({ path, allow, blockedLimit }: MockOptions): void => {
+/** From the sources too: the classes of these packages must be those that a loader of Node gives. */
+const loadClosures = async (): Promise<Closures> => {
+  const url = new URL("../dist/closures.js", import.meta.url);
+  const { makeClosures } = (await import(
+    /* @vite-ignore */ url.href
+  )) as typeof import("./closures.ts");
+  return makeClosures();
+};
+
+const checkOptions = ({ path, allow, blockedLimit, deadline }: MockOptions): void => {
   if (path !== undefined && !["prepend", "everything", "hermetic"].includes(path))
     throw new MockError([
       `mock: path is ${JSON.stringify(path)}, and must be "prepend", "everything" or "hermetic"`,
@@ -337,8 +395,9 @@ const checkOptions = ({ path, allow, blockedLimit }: MockOptions): void => {
     throw new MockError([
       'mock: allow is for path: "everything" and "hermetic"; with "prepend" all programs are allowed that are not mocked',
     ]);
-  if (blockedLimit !== undefined && !(blockedLimit >= 0))
-    throw new MockError([`mock: blockedLimit is ${blockedLimit}, and must be milliseconds`]);
+  for (const [name, limit] of Object.entries({ blockedLimit, deadline }))
+    if (limit !== undefined && !(limit >= 0))
+      throw new MockError([`mock: ${name} is ${limit}, and must be milliseconds`]);
 };
 
 const openMocks = new Set<MockCore>();

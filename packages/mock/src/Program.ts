@@ -1,4 +1,5 @@
-import type { CallHandler, MockCore } from "./MockCore.ts";
+import type { CallHandler } from "./Call.ts";
+import type { MockCore } from "./MockCore.ts";
 import type { ArgumentPattern } from "./pattern.ts";
 import { commandLine } from "./pattern.ts";
 import type { Rule } from "./Rule.ts";

@@ -1,4 +1,10 @@
-import { type Cassette, type CassetteCall, checkReplaceable, readCassette, writeCassette } from "./cassette.ts";
+import {
+  type Cassette,
+  type CassetteCall,
+  checkReplaceable,
+  readCassette,
+  writeCassette,
+} from "./cassette.ts";
 import { diffLines } from "./diff.ts";
 import { MockError } from "./errors.ts";
 import { commandLine } from "./pattern.ts";

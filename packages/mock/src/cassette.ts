@@ -116,7 +116,9 @@ export const readCassette = (file: string): Cassette | undefined => {
       `it is of version ${JSON.stringify(content.version)}, and this is for version ${VERSION}: record it again with mode "all", or use the version of @rsyscall/mock that has written it`,
     );
   const at = new Reader(file);
-  return { calls: at.list(content.calls, "calls").map((call, i) => at.call(call, `call ${i + 1}`)) };
+  return {
+    calls: at.list(content.calls, "calls").map((call, i) => at.call(call, `call ${i + 1}`)),
+  };
 };
 
 /** Refuses to replace a file that is there and is no cassette. */
@@ -141,7 +143,10 @@ const contentOf = (file: string): Content | undefined => {
   try {
     content = JSON.parse(text);
   } catch (error) {
-    throw refused(file, `it is no JSON (${(error as Error).message}): remove it to record it again`);
+    throw refused(
+      file,
+      `it is no JSON (${(error as Error).message}): remove it to record it again`,
+    );
   }
   if (!isObject(content) || content["format"] !== FORMAT)
     throw refused(file, `it has no "format": ${JSON.stringify(FORMAT)}: give another file name`);

@@ -1,10 +1,12 @@
-import { type CallHandler, MockCore, type MockOptions } from "./MockCore.ts";
+import type { CallHandler } from "./Call.ts";
+import { MockCore, type MockOptions } from "./MockCore.ts";
 import type { Program } from "./Program.ts";
 import type { ProgramNames } from "./ProgramNames.ts";
 import type { ArgumentPattern } from "./pattern.ts";
 import type { Rule } from "./Rule.ts";
 import type { CallRecord } from "./record.ts";
 import type { Reply } from "./replyData.ts";
+import { transcript } from "./transcript.ts";
 
 /**
  * A program of a mock: called with patterns of arguments, it makes a rule. As vitest and Jest see it, it is a mock
@@ -37,6 +39,8 @@ interface MockMembers extends AsyncDisposable {
   readonly directory: string;
   /** All calls until now. */
   readonly calls: ReadonlyArray<CallRecord>;
+  /** All calls until now as text, for snapshots: see the function `transcript`, which has options. */
+  readonly transcript: string;
   /** What is wrong until now: unexpected calls, and rules that were not called as they must be. */
   readonly problems: ReadonlyArray<string>;
   /** Fails if something is wrong until now. */
@@ -100,6 +104,7 @@ export const mock = async (options: MockOptions = {}): Promise<Mock> => {
     env: { get: () => core.env },
     directory: { value: core.directory },
     calls: { get: () => core.records },
+    transcript: { get: () => transcript(core.records) },
     problems: { get: () => core.problems },
     verify: { value: () => core.verify() },
     close: { value: close },

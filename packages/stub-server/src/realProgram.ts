@@ -3,6 +3,7 @@ import { type HandleFailure, readlink, stat } from "@rsyscall/handle";
 import { Path } from "@rsyscall/near";
 import { type Command, ExecutableNotFoundError, type Thread, whichAll } from "@rsyscall/thread";
 import { Effect, Option } from "effect";
+import type { FileView } from "./FileView.ts";
 import { isStub, namedSocket } from "./stubFile.ts";
 
 /** Where stubs find their server, and the name of the stub that it has put in place, if it has put one. */
@@ -22,16 +23,16 @@ const LINKS_AT_MOST = 40;
  * turn, and its stubs behind are passed over too. So two servers whose stubs are in PATH more than once do not hand a
  * call to each other for ever.
  *
- * @param thread the stub's process
+ * @param view how the caller sees its files
  * @param execfn the path by which it was executed
  */
 export const realProgram: (
-  thread: Thread,
+  view: FileView,
   place: Place,
   execfn: Path | undefined,
   name: string,
 ) => Effect.Effect<Command, ExecutableNotFoundError | HandleFailure> = Effect.fnUntraced(function* (
-  thread,
+  { thread, environ, exe },
   { thread: serverThread, socket },
   execfn,
   name,
@@ -39,9 +40,9 @@ export const realProgram: (
   const { task } = thread;
   const statOf = (path: Path) => Effect.option(stat(task, path));
   const server = yield* Effect.option(stat(serverThread.task, socket));
-  const proc = yield* statOf(Path.make("/proc/self/exe"));
+  const proc = yield* statOf(exe);
   const own = Option.isSome(proc) || execfn === undefined ? proc : yield* statOf(execfn);
-  const candidates = yield* whichAll(task, thread.environ, name);
+  const candidates = yield* whichAll(task, environ, name);
   const behind: Array<Command> = [];
   const inFront: Array<Stat> = [];
   let isPast = false;

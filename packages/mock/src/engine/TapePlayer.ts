@@ -1,11 +1,12 @@
 import type { Decision, Question } from "../decide.ts";
 import type { Ask } from "../pattern.ts";
 import { commandLine } from "../pattern.ts";
+import type { CallRecord } from "../record.ts";
 import { redacted, redactedBytes } from "../redact.ts";
 import type { Compared, TapeData } from "../Tape.ts";
 
 /** What a cassette says to a call: its answer, and the number of the recorded call. */
-export type Played = Decision & { readonly cassette?: number | "new" };
+export type Played = Decision & { readonly cassette?: CallRecord["cassette"] };
 
 /** Answers calls by what was recorded: each recorded call once, equal ones in their order. */
 export class TapePlayer {

@@ -1,43 +1,72 @@
-import type { StubCall } from "@rsyscall/stub-server";
-import { Effect } from "effect";
-import type { Pass, ReplyData, Spy } from "../reply.ts";
-import type { MockServer } from "./MockServer.ts";
-import { cannotRun, passedCommand, refusal } from "./passing.ts";
+import { type StubCall, StubServer } from "@rsyscall/stub-server";
+import { Deferred, Effect } from "effect";
+import { handleBy } from "../handleBy.ts";
+import { orRefused, passedCommand } from "../passing.ts";
+import { perform } from "../perform.ts";
+import type { CallRecord } from "../record.ts";
+import type { ReplyData } from "../reply.ts";
+import { blocked, type MockServer } from "./MockServer.ts";
 import { spy } from "./spying.ts";
 
-/** Answers a call as was decided. Gives its exit status. */
-export const answer = (server: MockServer, call: StubCall, index: number, reply: ReplyData) =>
+/** Exit status of a call whose handler has failed: EX_SOFTWARE of sysexits.h. */
+const FAILED = 70;
+
+/** Answers a call as was decided. */
+export const answer = (server: MockServer, call: StubCall, record: CallRecord, reply: ReplyData) =>
   Effect.gen(function* () {
+    const { searchPath, directory, deadline } = server.options;
+    const tell = (changes: Partial<CallRecord>) => server.tell(record.index, changes);
+    const options = { searchPath, directory, tell };
     switch (reply.reply) {
       case "fixed":
-        if (reply.delay !== undefined) yield* Effect.sleep(reply.delay);
-        server.tell(index, { outcome: "replied", status: reply.status });
-        for (const [fd, bytes] of reply.chunks)
-          yield* (fd === 1 ? call.thread.stdout : call.thread.stderr).writeAllBytes(bytes);
-        return reply.status;
+        tell({
+          outcome: "replied",
+          ...(reply.signal === undefined ? { status: reply.status } : { signal: reply.signal }),
+        });
+        return yield* perform(call, reply, options);
       case "deny":
-        yield* call.thread.stderr.writeAllText(reply.message);
-        return reply.status;
+        return yield* perform(call, reply, options);
       case "pass":
+        tell({ outcome: "passed" });
+        return yield* perform(call, reply, options);
+      case "closure":
+        return yield* leaveToTest(server, call, record, reply.id);
+      case "module":
+        return yield* handleBy(call, record, {
+          handler: () => server.engine.load(reply.url),
+          deadline,
+          ...options,
+        });
       case "spy":
-        return yield* real(server, call, index, reply);
-      default:
-        return yield* Effect.die(new Error(`no answer of kind ${reply.reply}`));
+        tell({ outcome: "passed" });
+        return yield* passedCommand(call, {}, options).pipe(
+          Effect.flatMap((command) => spy(server, call, record.index, command, reply.limit)),
+          orRefused(call, options),
+        );
     }
   });
 
-/** Lets the real program run: in place of the call, or watched. */
-const real = (server: MockServer, call: StubCall, index: number, reply: Pass | Spy) =>
+/** Leaves a call to a function of the test. If the thread of the test is blocked, the caller hears of it here. */
+const leaveToTest = (server: MockServer, call: StubCall, record: CallRecord, id: number) =>
   Effect.gen(function* () {
-    const command = yield* passedCommand(server, call, reply.reply === "pass" ? reply : {});
-    server.tell(index, { outcome: "passed" });
-    return reply.reply === "pass"
-      ? yield* call.thread.exec(command)
-      : yield* spy(server, call, index, command, reply.limit);
-  }).pipe(
-    Effect.catchIf(cannotRun, (error) => {
-      const { problem, status } = refusal(call, error);
-      server.tell(index, { outcome: "failed", problem, status });
-      return Effect.as(call.thread.stderr.writeAllText(`${problem}\n`), status);
-    }),
-  );
+    const { blockedLimit } = server.options;
+    const { index, program } = record;
+    const taken = Deferred.makeUnsafe<void>();
+    server.taking.set(index, taken);
+    const handed = yield* call.handOver();
+    server.engine.post({ type: "closure", mock: server.mock, index, id, handed });
+    const isTaken = yield* Deferred.await(taken).pipe(
+      Effect.timeoutOption(blockedLimit),
+      Effect.ensuring(Effect.sync(() => server.taking.delete(index))),
+    );
+    if (isTaken._tag === "Some") return;
+    const problem = `${record.program} was not answered: ${blocked(blockedLimit)}`;
+    const refusal = { stderr: `${program}: rsyscall: ${problem}\n`, status: FAILED };
+    yield* StubServer.handle(server.thread, handed, (own) => {
+      server.tell(index, { outcome: "failed", status: FAILED, problem });
+      return own.reply(refusal);
+    }).pipe(
+      // The thread of the test has taken it at the last moment.
+      Effect.catchTag("InvalidStateError", () => Effect.void),
+    );
+  });

@@ -29,7 +29,7 @@ const program = Effect.gen(function* () {
   );
 
   const open = (mock: number, server: MockServer, serverScope: Scope.Closeable) =>
-    server.listen(thread).pipe(
+    server.listen().pipe(
       Scope.provide(serverScope),
       Effect.exit,
       Effect.tap((exit) =>
@@ -53,13 +53,16 @@ const program = Effect.gen(function* () {
         return;
       case "open": {
         const serverScope = Scope.makeUnsafe();
-        const server = new MockServer(engine, message.mock, message.options, serverScope);
+        const server = new MockServer(engine, thread, message.mock, message.options, serverScope);
         servers.set(message.mock, { server, scope: serverScope });
         run(open(message.mock, server, serverScope));
         return;
       }
       case "rule":
         servers.get(message.mock)?.server.set(message.rule);
+        return;
+      case "taken":
+        servers.get(message.mock)?.server.taken(message.index);
         return;
       case "predicate":
         engine.answered(message.request, message.answer);

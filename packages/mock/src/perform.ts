@@ -1,0 +1,31 @@
+import type { StubCall } from "@rsyscall/stub-server";
+import { Effect } from "effect";
+import { orRefused, type PassOptions, passedCommand } from "./passing.ts";
+import type { ReplyData } from "./reply.ts";
+
+/** A reply that needs nothing but the call. */
+export type PlainReply = Extract<ReplyData, { reply: "fixed" | "deny" | "pass" }>;
+
+/** Gives a call what it gets. */
+export const perform = (call: StubCall, reply: PlainReply, options: PassOptions) =>
+  Effect.gen(function* () {
+    switch (reply.reply) {
+      case "fixed": {
+        const { chunks, status, signal, delay } = reply;
+        if (delay !== undefined) yield* Effect.sleep(delay);
+        yield* call.reply({
+          chunks: chunks.map(([fd, bytes]) => (fd === 1 ? { stdout: bytes } : { stderr: bytes })),
+          ...(signal === undefined ? { status } : { signal }),
+        });
+        return;
+      }
+      case "deny":
+        yield* call.reply({ stderr: reply.message, status: reply.status });
+        return;
+      case "pass":
+        yield* passedCommand(call, reply, options).pipe(
+          Effect.flatMap((command) => call.exec(command)),
+          orRefused(call, options),
+        );
+    }
+  });
