@@ -31,7 +31,7 @@ const examplesIn = (path: string): Array<DocExample> => {
   );
 };
 
-const pages = [".", "docs", "examples", ...packages].flatMap((folder) =>
+const pages = [".", "docs", "docs/mock", "examples", ...packages].flatMap((folder) =>
   readdirSync(join(root, folder))
     .filter((name) => name.endsWith(".md"))
     .map((name) => join(folder, name)),

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert, describe, it } from "vitest";
 import { type CassetteOptions, MockError, mock, readCassette } from "../src/index.ts";
-import { directory, make, programs, sh } from "./mocks.ts";
+import { directory, make, programs, run, sh } from "./mocks.ts";
 
 /** A program whose answers differ each time. */
 const COUNTER = (file: string) => `
@@ -128,7 +128,6 @@ describe("a cassette", () => {
       await first.close();
       assert.notMatch(readFileSync(file, "utf8"), /hush|secret-/);
       const second = await make({ redact });
-      const { run } = await import("./mocks.ts");
       const { stdout } = await run("/bin/sh", ["-c", "tool --token=hush x; printf 'hu'; true"], {
         env: second.env,
       });

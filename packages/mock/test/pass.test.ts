@@ -66,7 +66,10 @@ describe("pass", () => {
     // Its own name becomes its path, for programs that look for themselves in PATH; any other one stays.
     m.dash.reply(pass);
     const script = "exec -a '-odd name' dash -c 'echo \"$0\"; readlink /proc/$$/exe'";
-    assert.match((await run("bash", ["-c", script], { env: m.env })).stdout, /^-odd name\n.*\/dash\n$/);
+    assert.match(
+      (await run("bash", ["-c", script], { env: m.env })).stdout,
+      /^-odd name\n.*\/dash\n$/,
+    );
   });
 
   it("changes program, arguments and environment", async () => {

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -50,7 +50,6 @@ describe("a spy", () => {
   it("records binary data, and more than a pipe holds", async () => {
     const m = await spied("exec cat");
     const input = Buffer.alloc(300_000, Uint8Array.of(0, 255, 10, 128, 7));
-    const { spawnSync } = await import("node:child_process");
     const { stdout } = spawnSync("tool", [], { env: m.env, input, maxBuffer: 1e6 });
     assert.isTrue(stdout.equals(input));
     assert.isTrue(input.equals(m.tool.calls[0]?.stdin as Uint8Array));
