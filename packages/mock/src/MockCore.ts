@@ -1,20 +1,31 @@
-import { rmSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import type { HandedOver } from "@rsyscall/stub-server";
 import type { CallHandler } from "./Call.ts";
 import type { Closures } from "./closures.ts";
-import { deferred } from "./deferred.ts";
+import { type Deferred, deferred } from "./deferred.ts";
 import { type EngineThread, engineThread } from "./engineThread.ts";
 import { MockError } from "./errors.ts";
+import { warningsOf } from "./hints.ts";
 import { CLAIM, claims, type FromEngine } from "./messages.ts";
 import { makeMockDirectory } from "./mockDirectory.ts";
 import { Program } from "./Program.ts";
 import type { ArgumentPattern, ArgumentTest, TextPattern, TextTest } from "./pattern.ts";
+import { placeOf } from "./places.ts";
 import { Rule } from "./Rule.ts";
 import type { CallRecord } from "./record.ts";
 import type { ReplyData, RuleData } from "./reply.ts";
 import { type Reply, replyDataOf } from "./replyData.ts";
-import { comparison, problemsOf, shownCall, shownCalls } from "./report.ts";
+import {
+  comparison,
+  problemsOf,
+  type RuleReport,
+  ruleReports,
+  shownCall,
+  shownCalls,
+} from "./report.ts";
+import { type RunResult, requestOf, resultOf, runOptionsOf } from "./run.ts";
+import type { Ran } from "./runMessages.ts";
 import { type CassetteOptions, Tape } from "./Tape.ts";
 
 /** What rules need of their mock. @internal */
@@ -46,6 +57,11 @@ export interface MockOptions {
   readonly deadline?: number;
   /** How long the thread of the test may be blocked while a function of the test must answer, in milliseconds. Default 5000. */
   readonly blockedLimit?: number;
+  /**
+   * A file that gets a line of JSON for each call, before it is answered, and one when it has ended: so that other
+   * processes see the calls while they come. What was in it is removed. docs/command-line.md has the fields.
+   */
+  readonly log?: string;
 }
 
 /** How long to wait for a call, by default. Shorter than the limits of test runners, so that its message is seen. */
@@ -67,11 +83,14 @@ export class MockCore implements RuleOwner {
   readonly #predicates: Array<(text: string) => boolean> = [];
   readonly #watchers = new Set<() => void>();
   readonly #tape: Tape | undefined;
+  readonly #places = new Set<string>();
+  readonly #runs = new Map<number, Deferred<Ran | { readonly problem: string }>>();
   readonly #opened = deferred<void>();
   readonly #closed = deferred<void>();
   #state: "open" | "closing" | "closed" = "open";
   #lastRule = 0;
   #lastGroup = 0;
+  #lastRun = 0;
   #formerPath: string | undefined;
   /** Where the names are. */
   readonly directory: string;
@@ -79,6 +98,7 @@ export class MockCore implements RuleOwner {
   constructor(options: MockOptions) {
     checkOptions(options);
     this.#tape = options.cassette && new Tape(options.cassette);
+    if (options.log !== undefined) beginLog(options.log);
     this.#engine = engineThread();
     this.#options = options;
     this.directory = makeMockDirectory();
@@ -99,6 +119,7 @@ export class MockCore implements RuleOwner {
         deadline: this.#deadline,
         blockedLimit: options.blockedLimit ?? 5000,
         cassette: this.#tape?.data((compare) => this.#predicate(compare)),
+        log: options.log === undefined ? undefined : resolve(options.log),
       },
     });
     openMocks.add(this);
@@ -133,10 +154,13 @@ export class MockCore implements RuleOwner {
   }
 
   /** A program by its name, or by its path. */
-  program(name: string): Program {
+  program(nameOrPath: string): Program {
+    const isPath = nameOrPath.includes("/");
+    const name = isPath ? placeOf(nameOrPath) : nameOrPath;
     let program = this.#programs.get(name);
     if (program === undefined) {
-      this.#place(name);
+      if (isPath) this.#places.add(name);
+      else this.#place(name);
       program = new Program(this, name);
       this.#programs.set(name, program);
     }
@@ -146,10 +170,6 @@ export class MockCore implements RuleOwner {
   #place(name: string): void {
     if (name === "" || name === "." || name === ".." || name.includes("\0"))
       throw new MockError([`${JSON.stringify(name)} is no name of a program`]);
-    if (name.includes("/"))
-      throw new MockError([
-        `${name}: a path cannot be mocked yet: give a name that is found in PATH`,
-      ]);
     const link = join(this.directory, "bin", name);
     // It may be there as one of all names, or as the real program.
     rmSync(link, { force: true });
@@ -267,6 +287,37 @@ export class MockCore implements RuleOwner {
     }
   }
 
+  /** Runs a program under test. */
+  async run(
+    what: "m.run" | "m.shell",
+    command: string,
+    args: ReadonlyArray<string>,
+    given: unknown,
+  ): Promise<RunResult<string | Uint8Array>> {
+    if (this.#state !== "open") throw new MockError(["The mock was closed: make another one."]);
+    const options = runOptionsOf(what, given);
+    const request = requestOf(what, command, args, options, this.env, [...this.#places]);
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const run = ++this.#lastRun;
+    const ended = deferred<Ran | { readonly problem: string }>();
+    this.#runs.set(run, ended);
+    const end = () => this.#engine.post({ type: "endRun", mock: this.#mock, run });
+    signal?.addEventListener("abort", end);
+    try {
+      this.#engine.post({ type: "run", mock: this.#mock, run, request });
+      const ran = await this.#engine.during(ended.promise);
+      if ("problem" in ran) {
+        signal?.throwIfAborted();
+        throw new MockError([`${what}: ${ran.problem}`]);
+      }
+      return resultOf(what, request, options, ran);
+    } finally {
+      signal?.removeEventListener("abort", end);
+      this.#runs.delete(run);
+    }
+  }
+
   /** What is wrong until now. */
   get problems(): ReadonlyArray<string> {
     const { records } = this;
@@ -275,6 +326,16 @@ export class MockCore implements RuleOwner {
 
   get #ruleData(): ReadonlyArray<RuleData> {
     return [...this.#rules.values()].map(({ data }) => data);
+  }
+
+  /** What is no failure, but may be why a mock was never called. */
+  get warnings(): ReadonlyArray<string> {
+    return warningsOf(this.#ruleData, (program) => this.#programs.get(program)?.calls.length !== 0);
+  }
+
+  /** The rules, and how often they were called until now. */
+  get rules(): ReadonlyArray<RuleReport> {
+    return ruleReports(this.#ruleData, this.records);
   }
 
   verify(): void {
@@ -331,6 +392,9 @@ export class MockCore implements RuleOwner {
         this.#records[message.record.index] = message.record;
         for (const look of this.#watchers) look();
         return;
+      case "ran":
+        this.#runs.get(message.run)?.resolve(message.ran);
+        return;
       case "outcome": {
         const record = this.#records[message.index];
         if (record !== undefined) Object.assign(record, message.changes);
@@ -361,6 +425,8 @@ export class MockCore implements RuleOwner {
       await closures?.run(handed, record, {
         handler: () => this.#handlers[id] as CallHandler,
         searchPath: this.#searchPath,
+        place: this.#places.has(record.path) ? record.path : undefined,
+        places: this.#places,
         directory: this.directory,
         deadline: this.#deadline,
         tell,
@@ -374,6 +440,7 @@ export class MockCore implements RuleOwner {
   #fail(error: Error): void {
     this.#opened.reject(error);
     this.#closed.reject(error);
+    for (const run of this.#runs.values()) run.reject(error);
   }
 }
 
@@ -398,6 +465,15 @@ const checkOptions = ({ path, allow, blockedLimit, deadline }: MockOptions): voi
   for (const [name, limit] of Object.entries({ blockedLimit, deadline }))
     if (limit !== undefined && !(limit >= 0))
       throw new MockError([`mock: ${name} is ${limit}, and must be milliseconds`]);
+};
+
+/** A log begins empty: calls of a former test would be counted too. The engine appends to it. */
+const beginLog = (log: string): void => {
+  try {
+    writeFileSync(log, "");
+  } catch (error) {
+    throw new MockError([`mock: the log cannot be written: ${(error as Error).message}`]);
+  }
 };
 
 const openMocks = new Set<MockCore>();

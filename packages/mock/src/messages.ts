@@ -1,6 +1,7 @@
 import type { HandedOver } from "@rsyscall/stub-server";
 import type { CallRecord } from "./record.ts";
 import type { RuleData } from "./reply.ts";
+import type { Ran, RunRequest } from "./runMessages.ts";
 import type { TapeData } from "./Tape.ts";
 
 /*
@@ -24,6 +25,8 @@ export interface OpenOptions {
   readonly blockedLimit: number;
   /** What is recorded, and whether more is. */
   readonly cassette: TapeData | undefined;
+  /** The path of a file for lines about its calls. */
+  readonly log: string | undefined;
 }
 
 /** From the thread of the test to the engine. */
@@ -34,6 +37,15 @@ export type ToEngine =
   | { readonly type: "end" }
   /** A rule, or a rule that has changed. */
   | { readonly type: "rule"; readonly mock: number; readonly rule: RuleData }
+  /** A program under test. */
+  | {
+      readonly type: "run";
+      readonly mock: number;
+      readonly run: number;
+      readonly request: RunRequest;
+    }
+  /** It is to be killed. */
+  | { readonly type: "endRun"; readonly mock: number; readonly run: number }
   /** The thread of the test answers a call that was left to it. */
   | { readonly type: "taken"; readonly mock: number; readonly index: number }
   /** What a predicate says; text if it has thrown. */
@@ -45,6 +57,13 @@ export type FromEngine =
   | { readonly type: "opened"; readonly mock: number }
   | { readonly type: "closed"; readonly mock: number; readonly problem: string | undefined }
   | { readonly type: "call"; readonly mock: number; readonly record: CallRecord }
+  /** A program under test has ended, or could not run. */
+  | {
+      readonly type: "ran";
+      readonly mock: number;
+      readonly run: number;
+      readonly ran: Ran | { readonly problem: string };
+    }
   /** What has become known of a call. */
   | {
       readonly type: "outcome";

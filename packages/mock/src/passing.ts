@@ -1,8 +1,8 @@
-import { Path, printable, SyscallError } from "@rsyscall/near";
+import { printable, SyscallError } from "@rsyscall/near";
 import type { StubCall } from "@rsyscall/stub-server";
 import { Command, ExecutableNotFoundError } from "@rsyscall/thread";
 import { Effect } from "effect";
-import { findProgram } from "./names.ts";
+import { type Behind, nameOf, realProgram } from "./realProgram.ts";
 import type { CallRecord } from "./record.ts";
 import type { Pass } from "./reply.ts";
 
@@ -11,25 +11,12 @@ const NOT_FOUND = 127;
 const NOT_EXECUTABLE = 126;
 
 /** A mock, as its calls are passed on. */
-export interface PassOptions {
-  /** PATH without the mock. */
-  readonly searchPath: string;
+export interface PassOptions extends Behind {
   /** Where its names are, as links in `bin`. */
   readonly directory: string;
   /** Gets what becomes known of the call. */
   readonly tell: (changes: Partial<CallRecord>) => void;
 }
-
-/** The name by which a call has come. */
-export const nameOf = (call: StubCall): string =>
-  (call.execfn ?? Path.make(call.argv[0] ?? "")).name;
-
-/** The next program of that name in the caller's PATH. Where the mock is all of PATH, the one that PATH had without it. */
-const realProgram = (call: StubCall, name: string, searchPath: string) =>
-  Effect.catchTag(call.real(name), "ExecutableNotFoundError", (error) => {
-    const found = findProgram(searchPath, name);
-    return found === undefined ? Effect.fail(error) : Effect.succeed(call.command(found));
-  });
 
 /** What takes the place of a call that is passed. */
 export const passedCommand = (
@@ -40,7 +27,7 @@ export const passedCommand = (
   Effect.gen(function* () {
     const found: Command = program?.includes("/")
       ? Command.make(program, ...call.argvBytes.slice(1))
-      : yield* realProgram(call, program ?? nameOf(call), options.searchPath);
+      : yield* realProgram(call, options, program);
     // Another program does not go by this one's name.
     const named = program === undefined ? found : found.argv0(found.executable.text);
     const [argv0 = named.executable.text] = named.argv;

@@ -8,6 +8,7 @@ import {
   shownRule,
   times,
 } from "./decide.ts";
+import { hintFor } from "./hints.ts";
 import { commandLine, shownPattern } from "./pattern.ts";
 import type { CallRecord } from "./record.ts";
 import type { RuleData } from "./reply.ts";
@@ -45,30 +46,52 @@ export const unexpected = (
   );
 };
 
-const countsOf = (records: ReadonlyArray<CallRecord>): ReadonlyMap<number, number> => {
+/** A rule, and how often it was called. */
+export interface RuleReport {
+  /** The rule as messages show it. */
+  readonly rule: string;
+  /** The program; undefined: every program. */
+  readonly program: string | undefined;
+  /** How often it must be called, in words. */
+  readonly expected: string;
+  readonly min: number;
+  /** Infinity: any number. */
+  readonly max: number;
+  readonly calls: number;
+  /** What is wrong, if it was called less often than it must be. */
+  readonly problem: string | undefined;
+}
+
+export const ruleReports = (
+  rules: Iterable<RuleData>,
+  records: ReadonlyArray<CallRecord>,
+): ReadonlyArray<RuleReport> => {
   const counts = new Map<number, number>();
   for (const { rule } of records)
     if (rule !== undefined) counts.set(rule, (counts.get(rule) ?? 0) + 1);
-  return counts;
+  return [...rules].map((rule) => {
+    const { program, min, max } = rule;
+    const calls = counts.get(rule.id) ?? 0;
+    const shown = shownRule(rule);
+    const expected = expectation(rule);
+    const hint = calls === 0 && program !== undefined ? hintFor(program) : undefined;
+    const problem =
+      calls < min
+        ? `${shown} was ${calls === 0 ? "not called" : `called ${times(calls)}`}, ` +
+          `and must be called ${expected}${hint === undefined ? "" : ` (${hint})`}`
+        : undefined;
+    return { rule: shown, program, expected, min, max, calls, problem };
+  });
 };
 
 /** What is wrong with the calls that have come: those that nobody expects, and rules that were not followed. */
 export const problemsOf = (
   rules: Iterable<RuleData>,
   records: ReadonlyArray<CallRecord>,
-): ReadonlyArray<string> => {
-  const counts = countsOf(records);
-  const problems = records.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
-  for (const rule of rules) {
-    const count = counts.get(rule.id) ?? 0;
-    if (count < rule.min)
-      problems.push(
-        `${shownRule(rule)} was ${count === 0 ? "not called" : `called ${times(count)}`}, ` +
-          `and must be called ${expectation(rule)}`,
-      );
-  }
-  return problems;
-};
+): ReadonlyArray<string> =>
+  [...records, ...ruleReports(rules, records)].flatMap(({ problem }) =>
+    problem === undefined ? [] : [problem],
+  );
 
 /**
  * What was expected, and what came, as a diff: `-` in front of rules that were called too seldom, `+` in front of calls
@@ -78,11 +101,10 @@ export const comparison = (
   rules: ReadonlyArray<RuleData>,
   records: ReadonlyArray<CallRecord>,
 ): string => {
-  const counts = countsOf(records);
-  const expected = rules.map((rule) => {
-    const count = counts.get(rule.id) ?? 0;
-    return `${count < rule.min ? "-" : " "} ${shownRule(rule)} (${expectation(rule)}): ${count === 0 ? "not called" : `called ${times(count)}`}`;
-  });
+  const expected = ruleReports(rules, records).map(
+    ({ rule, expected, min, calls }) =>
+      `${calls < min ? "-" : " "} ${rule} (${expected}): ${calls === 0 ? "not called" : `called ${times(calls)}`}`,
+  );
   const came = records.slice(0, SHOWN).flatMap((record) => {
     const line = `${record.outcome === "unexpected" ? "+" : " "} ${shownCall(record)}`;
     return record.outcome === "unexpected" && record.rule === undefined

@@ -152,18 +152,18 @@ print(r.returncode, repr(r.stdout), repr(r.stderr), subprocess.getstatusoutput("
 
   needs("busybox", "busybox's shell, where it has no applet of its own", async () => {
     const m = await make({ env: HERMETIC });
-    m.deploy.reply("deployed\n");
+    m("deploy").reply("deployed\n");
     assert.equal(sh(m, "busybox sh -c 'deploy now | busybox cat'").stdout, "deployed\n");
   });
 
   needs("tmux", "tmux's run-shell", async () => {
     const m = await make({ env: { ...HERMETIC, TMUX_TMPDIR: directory() } });
-    m.notify("done").reply("told\n");
+    m("notify", "done").reply("told\n");
     const { stdout, stderr } = sh(
       m,
       "tmux -L t -f /dev/null new-session -d 'sleep 60' \\; run-shell 'notify done' ; tmux -L t kill-server",
     );
-    assert.lengthOf(m.notify.calls, 1, stdout + stderr);
+    assert.lengthOf(m.calls, 1, stdout + stderr);
   });
 
   needs("sudo", "sudo, with the PATH that it keeps", async () => {

@@ -39,7 +39,7 @@ describe("what a killed test has left", () => {
       for (const kept of [living.directory, m.directory, ...others])
         assert.isTrue(existsSync(kept));
       assert.equal(sh(m, "git").status, 2);
-      assert.equal(sh({ env: { ...m.env, PATH: `${living.directory}/bin` } }, "git").status, 1);
+      assert.equal(sh(m, "git", { env: { PATH: `${living.directory}/bin` } }).status, 1);
     } finally {
       living.child.kill("SIGTERM");
       await once(living.child, "exit");

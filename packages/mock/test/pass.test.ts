@@ -64,7 +64,7 @@ describe("pass", () => {
     const { stdout } = await run("plain", ["an argument"], { env: m.env });
     assert.equal(stdout, `${m.calls[0]?.pid} an argument\n`);
     // Its own name becomes its path, for programs that look for themselves in PATH; any other one stays.
-    m.dash.reply(pass);
+    m("dash").reply(pass);
     const script = "exec -a '-odd name' dash -c 'echo \"$0\"; readlink /proc/$$/exe'";
     assert.match(
       (await run("bash", ["-c", script], { env: m.env })).stdout,

@@ -14,9 +14,9 @@ const FAILED = 70;
 /** Answers a call as was decided. */
 export const answer = (server: MockServer, call: StubCall, record: CallRecord, reply: ReplyData) =>
   Effect.gen(function* () {
-    const { searchPath, directory, deadline } = server.options;
+    const { deadline, directory } = server.options;
     const tell = (changes: Partial<CallRecord>) => server.tell(record.index, changes);
-    const options = { searchPath, directory, tell };
+    const options = { ...server.behind(record), directory, tell };
     switch (reply.reply) {
       case "fixed":
         tell({
