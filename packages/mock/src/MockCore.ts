@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { HandedOver } from "@rsyscall/stub-server";
 import type { CallHandler } from "./Call.ts";
 import type { Closures } from "./closures.ts";
@@ -16,7 +16,7 @@ import { Rule } from "./Rule.ts";
 import type { CallRecord } from "./record.ts";
 import type { ReplyData, RuleData } from "./reply.ts";
 import { type Reply, replyDataOf } from "./replyData.ts";
-import { problemsOf, shownCall, shownCalls } from "./report.ts";
+import { problemsOf, type RuleReport, ruleReports, shownCall, shownCalls } from "./report.ts";
 import { type RunResult, requestOf, resultOf, runOptionsOf } from "./run.ts";
 import type { Ran } from "./runMessages.ts";
 
@@ -47,6 +47,11 @@ export interface MockOptions {
   readonly deadline?: number;
   /** How long the thread of the test may be blocked while a function of the test must answer, in milliseconds. Default 5000. */
   readonly blockedLimit?: number;
+  /**
+   * A file that gets a line of JSON for each call, before it is answered, and one when it has ended: so that other
+   * processes see the calls while they come. What was in it is removed. docs/command-line.md has the fields.
+   */
+  readonly log?: string;
 }
 
 /** How long to wait for a call, by default. Shorter than the limits of test runners, so that its message is seen. */
@@ -81,6 +86,7 @@ export class MockCore implements RuleOwner {
 
   constructor(options: MockOptions) {
     checkOptions(options);
+    if (options.log !== undefined) beginLog(options.log);
     this.#engine = engineThread();
     this.#options = options;
     this.directory = mkdtempSync(join(tmpdir(), `rsyscall-mock-${process.pid}-`));
@@ -100,6 +106,7 @@ export class MockCore implements RuleOwner {
         searchPath: this.#searchPath,
         deadline: this.#deadline,
         blockedLimit: options.blockedLimit ?? 5000,
+        log: options.log === undefined ? undefined : resolve(options.log),
       },
     });
     openMocks.add(this);
@@ -309,6 +316,14 @@ export class MockCore implements RuleOwner {
     );
   }
 
+  /** The rules, and how often they were called until now. */
+  get rules(): ReadonlyArray<RuleReport> {
+    return ruleReports(
+      [...this.#rules.values()].map(({ data }) => data),
+      this.records,
+    );
+  }
+
   verify(): void {
     const { problems } = this;
     if (problems.length > 0) throw new MockError(problems, shownCalls(this.#records));
@@ -435,6 +450,15 @@ const checkOptions = ({ path, allow, blockedLimit, deadline }: MockOptions): voi
   for (const [name, limit] of Object.entries({ blockedLimit, deadline }))
     if (limit !== undefined && !(limit >= 0))
       throw new MockError([`mock: ${name} is ${limit}, and must be milliseconds`]);
+};
+
+/** A log begins empty: calls of a former test would be counted too. The engine appends to it. */
+const beginLog = (log: string): void => {
+  try {
+    writeFileSync(log, "");
+  } catch (error) {
+    throw new MockError([`mock: the log cannot be written: ${(error as Error).message}`]);
+  }
 };
 
 const openMocks = new Set<MockCore>();

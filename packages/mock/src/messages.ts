@@ -22,6 +22,8 @@ export interface OpenOptions {
   readonly deadline: number;
   /** How long a thread may be blocked that must answer, in milliseconds. */
   readonly blockedLimit: number;
+  /** The path of a file for lines about its calls. */
+  readonly log: string | undefined;
 }
 
 /** From the thread of the test to the engine. */

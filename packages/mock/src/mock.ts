@@ -6,6 +6,7 @@ import type { ArgumentPattern } from "./pattern.ts";
 import type { Rule } from "./Rule.ts";
 import type { CallRecord } from "./record.ts";
 import type { Reply } from "./replyData.ts";
+import type { RuleReport } from "./report.ts";
 import type { Run, RunShell } from "./run.ts";
 
 /**
@@ -49,6 +50,8 @@ interface MockMembers extends AsyncDisposable {
   readonly directory: string;
   /** All calls until now. */
   readonly calls: ReadonlyArray<CallRecord>;
+  /** The rules, and how often they were called until now. */
+  readonly rules: ReadonlyArray<RuleReport>;
   /** What is wrong until now: unexpected calls, and rules that were not called as they must be. */
   readonly problems: ReadonlyArray<string>;
   /**
@@ -127,6 +130,7 @@ export const mock = async (options: MockOptions = {}): Promise<Mock> => {
     env: { get: () => core.env },
     directory: { value: core.directory },
     calls: { get: () => core.records },
+    rules: { get: () => core.rules },
     problems: { get: () => core.problems },
     warnings: { get: () => core.warnings },
     verify: { value: () => core.verify() },

@@ -21,23 +21,49 @@ export const shownCalls = (records: ReadonlyArray<CallRecord>): string =>
         .concat(records.length > SHOWN ? [`  and ${records.length - SHOWN} more`] : [])
         .join("\n");
 
+/** A rule, and how often it was called. */
+export interface RuleReport {
+  /** The rule as messages show it. */
+  readonly rule: string;
+  /** The program; undefined: every program. */
+  readonly program: string | undefined;
+  /** How often it must be called, in words. */
+  readonly expected: string;
+  readonly min: number;
+  /** Infinity: any number. */
+  readonly max: number;
+  readonly calls: number;
+  /** What is wrong, if it was called less often than it must be. */
+  readonly problem: string | undefined;
+}
+
+export const ruleReports = (
+  rules: Iterable<RuleData>,
+  records: ReadonlyArray<CallRecord>,
+): ReadonlyArray<RuleReport> => {
+  const counts = new Map<number, number>();
+  for (const { rule } of records)
+    if (rule !== undefined) counts.set(rule, (counts.get(rule) ?? 0) + 1);
+  return [...rules].map((rule) => {
+    const { program, min, max } = rule;
+    const calls = counts.get(rule.id) ?? 0;
+    const shown = shownRule(rule);
+    const expected = expectation(rule);
+    const hint = calls === 0 && program !== undefined ? hintFor(program) : undefined;
+    const problem =
+      calls < min
+        ? `${shown} was ${calls === 0 ? "not called" : `called ${times(calls)}`}, ` +
+          `and must be called ${expected}${hint === undefined ? "" : ` (${hint})`}`
+        : undefined;
+    return { rule: shown, program, expected, min, max, calls, problem };
+  });
+};
+
 /** What is wrong with the calls that have come: those that nobody expects, and rules that were not followed. */
 export const problemsOf = (
   rules: Iterable<RuleData>,
   records: ReadonlyArray<CallRecord>,
-): ReadonlyArray<string> => {
-  const counts = new Map<number, number>();
-  for (const { rule } of records)
-    if (rule !== undefined) counts.set(rule, (counts.get(rule) ?? 0) + 1);
-  const problems = records.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
-  for (const rule of rules) {
-    const count = counts.get(rule.id) ?? 0;
-    if (count >= rule.min) continue;
-    const hint = count === 0 && rule.program !== undefined ? hintFor(rule.program) : undefined;
-    problems.push(
-      `${shownRule(rule)} was ${count === 0 ? "not called" : `called ${times(count)}`}, ` +
-        `and must be called ${expectation(rule)}${hint === undefined ? "" : ` (${hint})`}`,
-    );
-  }
-  return problems;
-};
+): ReadonlyArray<string> =>
+  [...records, ...ruleReports(rules, records)].flatMap(({ problem }) =>
+    problem === undefined ? [] : [problem],
+  );
