@@ -1,17 +1,20 @@
 import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isRegExp } from "node:util/types";
 import { deferred } from "./deferred.ts";
 import { type EngineThread, engineThread } from "./engineThread.ts";
 import { MockError } from "./errors.ts";
 import { CLAIM, claims, type FromEngine } from "./messages.ts";
+import { nodeProcess } from "./nodeProcess.ts";
 import { Program } from "./Program.ts";
 import type { ArgumentPattern, ArgumentTest, TextPattern, TextTest } from "./pattern.ts";
+import { type Place, placeHere, showAt } from "./place.ts";
 import { Rule } from "./Rule.ts";
 import type { CallRecord } from "./record.ts";
 import type { ReplyData, RuleData } from "./reply.ts";
 import { type Reply, replyDataOf } from "./replyData.ts";
-import { problemsOf, shownCalls } from "./report.ts";
+import { type Problem, problemsOf, shownCalls, shownDiff } from "./report.ts";
 
 /** A function that answers calls, in the thread of the test. */
 export type CallHandler = (call: never) => unknown;
@@ -65,6 +68,9 @@ export class MockCore implements RuleOwner {
   #lastRule = 0;
   #lastGroup = 0;
   #formerPath: string | undefined;
+  readonly #makingPlace: Place = placeHere();
+  /** What an error was thrown for. */
+  readonly #told = new Set<Problem["of"]>();
   /** Where the names are. */
   readonly directory: string;
 
@@ -90,6 +96,7 @@ export class MockCore implements RuleOwner {
         blockedLimit: options.blockedLimit ?? 5000,
       },
     });
+    if (openMocks.size === 0) nodeProcess.on("exit", removeAll);
     openMocks.add(this);
   }
 
@@ -112,7 +119,7 @@ export class MockCore implements RuleOwner {
     }
     if (this.#options.changePath === true) {
       this.#formerPath = process.env.PATH;
-      process.env.PATH = this.path;
+      setPath(this.path);
     }
   }
 
@@ -167,7 +174,7 @@ export class MockCore implements RuleOwner {
   }
 
   test(pattern: TextPattern): TextTest {
-    if (typeof pattern === "string" || pattern instanceof RegExp) return pattern;
+    if (typeof pattern === "string" || isRegExp(pattern)) return pattern;
     if (typeof pattern !== "function")
       throw new MockError([
         `${String(pattern)} is no pattern: give text, a regular expression or a function`,
@@ -245,27 +252,59 @@ export class MockCore implements RuleOwner {
     }
   }
 
-  /** What is wrong until now. */
-  get problems(): ReadonlyArray<string> {
+  get #problems(): ReadonlyArray<Problem> {
     return problemsOf(
       [...this.#rules.values()].map(({ data }) => data),
       this.records,
     );
   }
 
+  /** What is wrong until now. */
+  get problems(): ReadonlyArray<string> {
+    return this.#problems.map(({ text }) => text);
+  }
+
   verify(): void {
-    const { problems } = this;
-    if (problems.length > 0) throw new MockError(problems, shownCalls(this.#records));
+    this.#throw(this.#problems);
+  }
+
+  /** Fails for what no error was thrown for: of the calls alone, or of the rules too. */
+  verifyRest(what: "calls" | "all"): void {
+    this.#throw(
+      this.#problems.filter(
+        ({ of }) => !this.#told.has(of) && (what === "all" || typeof of === "object"),
+      ),
+    );
+  }
+
+  #throw(problems: ReadonlyArray<Problem>): void {
+    if (problems.length === 0) return;
+    for (const { of } of problems) this.#told.add(of);
+    const error = new MockError(
+      problems.map(({ text }) => text),
+      shownDiff(
+        problems.flatMap(({ of }) =>
+          typeof of === "number" ? (this.#rules.get(of)?.data ?? []) : [],
+        ),
+        this.#records,
+      ),
+    );
+    const rule = problems
+      .map(({ of }) => (typeof of === "number" ? of : of.rule))
+      .find(Number.isInteger);
+    showAt(
+      error,
+      (rule === undefined ? undefined : this.#rules.get(rule)?.place) ?? this.#makingPlace,
+    );
+    throw error;
   }
 
   /** Removes all that was made. */
   async close(): Promise<void> {
     if (this.#state === "open") {
       this.#state = "closing";
-      if (this.#options.changePath === true && process.env.PATH === this.path) {
-        if (this.#formerPath === undefined) delete process.env.PATH;
-        else process.env.PATH = this.#formerPath;
-      }
+      if (this.#options.changePath === true && process.env.PATH === this.path)
+        setPath(this.#formerPath);
       this.#engine.post({ type: "close", mock: this.#mock });
     }
     try {
@@ -277,7 +316,7 @@ export class MockCore implements RuleOwner {
 
   #end(): void {
     this.#state = "closed";
-    openMocks.delete(this);
+    if (openMocks.delete(this) && openMocks.size === 0) nodeProcess.off("exit", removeAll);
     this.#engine.forget(this.#mock);
     this.remove();
     for (const look of this.#watchers) look();
@@ -301,7 +340,7 @@ export class MockCore implements RuleOwner {
         return;
       }
       case "call":
-        this.#records[message.record.index] = message.record;
+        this.#records[message.record.index] = ofThisRealm(message.record);
         for (const look of this.#watchers) look();
         return;
       case "outcome": {
@@ -343,7 +382,21 @@ const checkOptions = ({ path, allow, blockedLimit }: MockOptions): void => {
 
 const openMocks = new Set<MockCore>();
 
-// Nothing stays behind of a test that forgets to close, or that ends in the middle.
-process.on("exit", () => {
+/** Nothing stays behind of a test that forgets to close, or that ends in the middle. */
+const removeAll = (): void => {
   for (const mock of openMocks) mock.remove();
+};
+
+/** Sets PATH of this process, and of what a test of Jest takes for it. */
+const setPath = (path: string | undefined): void => {
+  for (const { env } of [process, nodeProcess])
+    if (path === undefined) delete env["PATH"];
+    else env["PATH"] = path;
+};
+
+/** What comes from another thread has classes of Node's own realm; those of a test in a realm of its own are others. */
+const ofThisRealm = (record: CallRecord): CallRecord => ({
+  ...record,
+  argv: [...record.argv],
+  env: { ...record.env },
 });

@@ -2,6 +2,7 @@ import { expectation } from "./decide.ts";
 import { MockError } from "./errors.ts";
 import type { CallHandler, RuleOwner } from "./MockCore.ts";
 import type { ArgumentTest, TextPattern } from "./pattern.ts";
+import { type Place, placeHere } from "./place.ts";
 import type { Conditions, RuleData } from "./reply.ts";
 import type { Reply } from "./replyData.ts";
 
@@ -22,6 +23,8 @@ export class Rule {
   readonly #owner: RuleOwner;
   #data: RuleData;
   #hasReply = false;
+  /** @internal */
+  readonly place: Place = placeHere();
 
   /** @internal */
   constructor(

@@ -1,5 +1,6 @@
 export { MockError } from "./errors.ts";
 export type { CallHandler, MockOptions } from "./MockCore.ts";
+export { type Expected, matchers, type ProgramMatchers } from "./matchers.ts";
 export { type Mock, type MockedProgram, mock } from "./mock.ts";
 export type { NextOptions, Program } from "./Program.ts";
 export type { ProgramNames } from "./ProgramNames.ts";

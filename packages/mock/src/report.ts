@@ -20,22 +20,62 @@ export const shownCalls = (records: ReadonlyArray<CallRecord>): string =>
         .concat(records.length > SHOWN ? [`  and ${records.length - SHOWN} more`] : [])
         .join("\n");
 
-/** What is wrong with the calls that have come: those that nobody expects, and rules that were not followed. */
+/** Something that is wrong. */
+export interface Problem {
+  readonly text: string;
+  /** The call, or the rule, that it is about. */
+  readonly of: CallRecord | RuleData["id"];
+}
+
+/**
+ * The calls of a mock beside the rules that were not called as often as they must be: as a diff of what was expected
+ * (`-`) and what came (`+`). An expected call is shown where one of its program came that no rule is for.
+ */
+export const shownDiff = (
+  missing: ReadonlyArray<RuleData>,
+  records: ReadonlyArray<CallRecord>,
+): string => {
+  if (records.length === 0) return "there were no calls";
+  const left = new Set(missing);
+  const expectedOf = (program: string | undefined) =>
+    [...left]
+      .filter((rule) => program === undefined || rule.program === program)
+      .map((rule) => {
+        left.delete(rule);
+        return `- ${shownRule(rule)} (${expectation(rule)})`;
+      });
+  const lines = records
+    .slice(0, SHOWN)
+    .flatMap((record) =>
+      record.problem === undefined
+        ? [`  ${shownCall(record)}`]
+        : [...expectedOf(record.program), `+ ${shownCall(record)}`],
+    );
+  if (records.length > SHOWN) lines.push(`  and ${records.length - SHOWN} more`);
+  return ["calls (- expected, + wrong):", ...lines, ...expectedOf(undefined)].join("\n");
+};
+
+/** What is wrong with the calls that have come: those that no rule is for, and rules that were not followed. */
 export const problemsOf = (
   rules: Iterable<RuleData>,
   records: ReadonlyArray<CallRecord>,
-): ReadonlyArray<string> => {
+): ReadonlyArray<Problem> => {
   const counts = new Map<number, number>();
   for (const { rule } of records)
     if (rule !== undefined) counts.set(rule, (counts.get(rule) ?? 0) + 1);
-  const problems = records.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
+  const problems = records.flatMap(
+    (record): Array<Problem> =>
+      record.problem === undefined ? [] : [{ text: record.problem, of: record }],
+  );
   for (const rule of rules) {
     const count = counts.get(rule.id) ?? 0;
     if (count < rule.min)
-      problems.push(
-        `${shownRule(rule)} was ${count === 0 ? "not called" : `called ${times(count)}`}, ` +
+      problems.push({
+        of: rule.id,
+        text:
+          `${shownRule(rule)} was ${count === 0 ? "not called" : `called ${times(count)}`}, ` +
           `and must be called ${expectation(rule)}`,
-      );
+      });
   }
   return problems;
 };
