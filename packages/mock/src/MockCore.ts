@@ -15,6 +15,7 @@ import type { CallRecord } from "./record.ts";
 import type { ReplyData, RuleData } from "./reply.ts";
 import { type Reply, replyDataOf } from "./replyData.ts";
 import { type Problem, problemsOf, shownCalls, shownDiff } from "./report.ts";
+import { clearTimeout, setTimeout } from "./timers.ts";
 
 /** A function that answers calls, in the thread of the test. */
 export type CallHandler = (call: never) => unknown;
@@ -48,9 +49,6 @@ export interface MockOptions {
 
 /** How long to wait for a call, by default. Shorter than the limits of test runners, so that its message is seen. */
 const NEXT_LIMIT = 4000;
-
-// Those of the test may be fake.
-const { setTimeout, clearTimeout } = globalThis;
 
 /** A directory of mocked programs, and what they say. See {@link mock}. */
 export class MockCore implements RuleOwner {

@@ -1,3 +1,4 @@
+import { TextDecoder } from "node:util";
 import type { MockedProgram } from "./mock.ts";
 import { commandLine } from "./pattern.ts";
 import type { CallRecord } from "./record.ts";

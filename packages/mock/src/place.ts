@@ -1,7 +1,9 @@
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, URL } from "node:url";
 
-/** The folder of this package's own files, as stack traces show it. */
-const own = fileURLToPath(new URL(".", import.meta.url));
+/** Where this package's own files are, as stack traces show them: as they were built, or by their source maps. */
+const own = ["dist/", "src/"].map((folder) =>
+  fileURLToPath(new URL(`../${folder}`, import.meta.url)),
+);
 
 /** A line of a program that uses the mock. */
 export interface Place {
@@ -19,8 +21,9 @@ export const placeHere = (): Place => {
 export const showAt = (error: Error, { stack = "" }: Place): void => {
   const frames = stack
     .split("\n")
+    .filter((line) => /^\s+at /.test(line))
     .filter(
-      (line) => /^\s+at /.test(line) && !line.includes(own) && !line.includes(encodeURI(own)),
+      (line) => !own.some((folder) => line.includes(folder) || line.includes(encodeURI(folder))),
     );
   if (frames.length > 0) error.stack = [`${error.name}: ${error.message}`, ...frames].join("\n");
 };

@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { TextEncoder } from "node:util";
 import { isUint8Array } from "node:util/types";
 import { MockError } from "./errors.ts";
 import type { Chunk, Pass, ReplyData, ReplyOptions, Spy } from "./reply.ts";

@@ -1,12 +1,12 @@
 import { fileURLToPath } from "node:url";
+import { runVitest, type VitestRun } from "@rsyscall/harness/vitest";
 import { assert, beforeAll, describe, it } from "vitest";
-import { runVitest, type VitestRun } from "./runVitest.ts";
 
 const config = fileURLToPath(new URL("cases/vitest.config.ts", import.meta.url));
 
 describe("@rsyscall/mock/vitest", () => {
-  it("works in every pool, in workers beside each other, and without isolation", () => {
-    const { status, tests, output } = runVitest(config);
+  it("works in every pool, in workers beside each other, and without isolation", async () => {
+    const { status, tests, output } = await runVitest(["--config", config]);
     assert.equal(status, 0, output);
     assert.equal(tests.length, 6 * 15);
     assert.notInclude(output, "Warning");
@@ -16,8 +16,8 @@ describe("@rsyscall/mock/vitest", () => {
 describe("a test that fails", () => {
   let run: VitestRun;
 
-  beforeAll(() => {
-    run = runVitest(config, { CASES: "fails" });
+  beforeAll(async () => {
+    run = await runVitest(["--config", config], { CASES: "fails" });
   });
 
   const failuresOf = (name: string) => {
