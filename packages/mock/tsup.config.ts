@@ -21,6 +21,7 @@ export default [
     define: { "import.meta.url": "importMetaUrl" },
     banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
   },
+  { ...base, entry: ["src/closures.ts"], dts: false, clean: false },
   {
     ...base,
     entry: { engine: "src/engine/main.ts" },

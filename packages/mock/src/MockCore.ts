@@ -2,11 +2,14 @@ import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isRegExp } from "node:util/types";
+import type { HandedOver } from "@rsyscall/stub-server";
+import type { CallHandler } from "./Call.ts";
+import type { Closures } from "./closures.ts";
 import { deferred } from "./deferred.ts";
 import { type EngineThread, engineThread } from "./engineThread.ts";
 import { MockError } from "./errors.ts";
 import { CLAIM, claims, type FromEngine } from "./messages.ts";
-import { nodeProcess } from "./nodeProcess.ts";
+import { nodeImport, nodeProcess } from "./nodeRealm.ts";
 import { Program } from "./Program.ts";
 import type { ArgumentPattern, ArgumentTest, TextPattern, TextTest } from "./pattern.ts";
 import { type Place, placeHere, showAt } from "./place.ts";
@@ -14,11 +17,8 @@ import { Rule } from "./Rule.ts";
 import type { CallRecord } from "./record.ts";
 import type { ReplyData, RuleData } from "./reply.ts";
 import { type Reply, replyDataOf } from "./replyData.ts";
-import { type Problem, problemsOf, shownCalls, shownDiff } from "./report.ts";
+import { type Problem, problemsOf, shownCall, shownCalls, shownDiff } from "./report.ts";
 import { clearTimeout, setTimeout } from "./timers.ts";
-
-/** A function that answers calls, in the thread of the test. */
-export type CallHandler = (call: never) => unknown;
 
 /** What rules need of their mock. @internal */
 export interface RuleOwner {
@@ -43,6 +43,8 @@ export interface MockOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Whether PATH of this process is changed too, until the mock closes. Default false. */
   readonly changePath?: boolean;
+  /** How long a function or module may take for its reply, in milliseconds. Default 20000. */
+  readonly deadline?: number;
   /** How long the thread of the test may be blocked while a function of the test must answer, in milliseconds. Default 5000. */
   readonly blockedLimit?: number;
 }
@@ -58,6 +60,8 @@ export class MockCore implements RuleOwner {
   readonly #programs = new Map<string, Program>();
   readonly #rules = new Map<number, Rule>();
   readonly #records: Array<CallRecord> = [];
+  readonly #handlers: Array<CallHandler> = [];
+  #closures: Promise<Closures> | undefined;
   readonly #predicates: Array<(text: string) => boolean> = [];
   readonly #watchers = new Set<() => void>();
   readonly #opened = deferred<void>();
@@ -67,6 +71,8 @@ export class MockCore implements RuleOwner {
   #lastGroup = 0;
   #formerPath: string | undefined;
   readonly #makingPlace: Place = placeHere();
+  /** What handlers have thrown. */
+  readonly #failures = new Map<CallRecord, unknown>();
   /** What an error was thrown for. */
   readonly #told = new Set<Problem["of"]>();
   /** Where the names are. */
@@ -91,6 +97,7 @@ export class MockCore implements RuleOwner {
         everything: this.#mode !== "prepend",
         allow: options.allow ?? [],
         searchPath: this.#searchPath,
+        deadline: this.#deadline,
         blockedLimit: options.blockedLimit ?? 5000,
       },
     });
@@ -100,6 +107,10 @@ export class MockCore implements RuleOwner {
 
   get #mode(): "prepend" | "everything" | "hermetic" {
     return this.#options.path ?? "prepend";
+  }
+
+  get #deadline(): number {
+    return this.#options.deadline ?? 20_000;
   }
 
   /** PATH without the mock. */
@@ -188,9 +199,11 @@ export class MockCore implements RuleOwner {
   }
 
   replyData(reply: Reply | CallHandler): ReplyData {
-    if (typeof reply === "function" && !("reply" in reply))
-      throw new MockError(["reply: functions are not there yet"]);
-    return replyDataOf(reply as Reply);
+    if (typeof reply !== "function" || "reply" in reply) return replyDataOf(reply as Reply);
+    // It is there when the first call comes.
+    this.#closures ??= loadClosures();
+    this.#handlers.push(reply as CallHandler);
+    return { reply: "closure", id: this.#handlers.length - 1 };
   }
 
   /** PATH for programs under test. */
@@ -221,6 +234,7 @@ export class MockCore implements RuleOwner {
     isWanted: (record: CallRecord) => boolean,
     what: string,
     timeout: number = NEXT_LIMIT,
+    signal?: AbortSignal,
   ): Promise<CallRecord> {
     let from = this.records.length;
     const { promise, resolve, reject } = deferred<CallRecord>();
@@ -241,10 +255,13 @@ export class MockCore implements RuleOwner {
         ),
       timeout,
     );
+    const abort = () => reject(new MockError([`the wait for ${what} was aborted`]));
+    signal?.addEventListener("abort", abort);
     this.#watchers.add(look);
     try {
       return await this.#engine.during(promise);
     } finally {
+      signal?.removeEventListener("abort", abort);
       clearTimeout(timer);
       this.#watchers.delete(look);
     }
@@ -287,6 +304,11 @@ export class MockCore implements RuleOwner {
         this.#records,
       ),
     );
+    const failed = problems
+      .map(({ of }) => of)
+      .find((of) => typeof of === "object" && this.#failures.has(of));
+    // Runners show it too, with its own line and diff.
+    if (typeof failed === "object") error.cause = this.#failures.get(failed);
     const rule = problems
       .map(({ of }) => (typeof of === "number" ? of : of.rule))
       .find(Number.isInteger);
@@ -306,6 +328,7 @@ export class MockCore implements RuleOwner {
       this.#engine.post({ type: "close", mock: this.#mock });
     }
     try {
+      await (await this.#closures)?.close();
       await this.#engine.during(this.#closed.promise);
     } finally {
       this.#end();
@@ -346,6 +369,9 @@ export class MockCore implements RuleOwner {
         if (record !== undefined) Object.assign(record, message.changes);
         return;
       }
+      case "closure":
+        void this.#answer(message.index, message.id, message.handed);
+        return;
       case "predicate": {
         if (!claims(message.claim, CLAIM.TEST)) return;
         let answer: boolean | string;
@@ -359,13 +385,39 @@ export class MockCore implements RuleOwner {
     }
   }
 
+  /** Has a function of the test answer a call. */
+  async #answer(index: number, id: number, handed: HandedOver): Promise<void> {
+    const record = this.#records[index] as CallRecord;
+    const tell = (changes: Partial<CallRecord>) => void Object.assign(record, changes);
+    try {
+      const closures = await this.#closures;
+      await closures?.run(handed, record, {
+        handler: () => this.#handlers[id] as CallHandler,
+        searchPath: this.#searchPath,
+        deadline: this.#deadline,
+        tell,
+        onFailure: (error) => this.#failures.set(record, error),
+        onTaken: () => this.#engine.post({ type: "taken", mock: this.#mock, index }),
+      });
+    } catch (error) {
+      tell({ outcome: "failed", problem: `${shownCall(record)}: ${String(error)}` });
+    }
+  }
+
   #fail(error: Error): void {
     this.#opened.reject(error);
     this.#closed.reject(error);
   }
 }
 
-const checkOptions = ({ path, allow, blockedLimit }: MockOptions): void => {
+/** Built, also where the client is not: the classes of these packages must be those that a loader of Node gives. */
+const loadClosures = async (): Promise<Closures> => {
+  const { href } = new URL("../dist/closures.js", import.meta.url);
+  const { makeClosures } = (await nodeImport(href)) as typeof import("./closures.ts");
+  return makeClosures();
+};
+
+const checkOptions = ({ path, allow, blockedLimit, deadline }: MockOptions): void => {
   if (path !== undefined && !["prepend", "everything", "hermetic"].includes(path))
     throw new MockError([
       `mock: path is ${JSON.stringify(path)}, and must be "prepend", "everything" or "hermetic"`,
@@ -374,8 +426,9 @@ const checkOptions = ({ path, allow, blockedLimit }: MockOptions): void => {
     throw new MockError([
       'mock: allow is for path: "everything" and "hermetic"; with "prepend" all programs are allowed that are not mocked',
     ]);
-  if (blockedLimit !== undefined && !(blockedLimit >= 0))
-    throw new MockError([`mock: blockedLimit is ${blockedLimit}, and must be milliseconds`]);
+  for (const [name, limit] of Object.entries({ blockedLimit, deadline }))
+    if (limit !== undefined && !(limit >= 0))
+      throw new MockError([`mock: ${name} is ${limit}, and must be milliseconds`]);
 };
 
 const openMocks = new Set<MockCore>();

@@ -1,6 +1,7 @@
+import type { CallHandler } from "./Call.ts";
 import { expectation } from "./decide.ts";
 import { MockError } from "./errors.ts";
-import type { CallHandler, RuleOwner } from "./MockCore.ts";
+import type { RuleOwner } from "./MockCore.ts";
 import type { ArgumentTest, TextPattern } from "./pattern.ts";
 import { type Place, placeHere } from "./place.ts";
 import type { Conditions, RuleData } from "./reply.ts";

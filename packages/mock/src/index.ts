@@ -1,5 +1,6 @@
+export type { Call, CallHandler, CallInput, CallOutput } from "./Call.ts";
 export { MockError } from "./errors.ts";
-export type { CallHandler, MockOptions } from "./MockCore.ts";
+export type { MockOptions } from "./MockCore.ts";
 export { type Expected, matchers, type ProgramMatchers } from "./matchers.ts";
 export { type Mock, type MockedProgram, mock } from "./mock.ts";
 export type { NextOptions, Program } from "./Program.ts";

@@ -1,3 +1,4 @@
+import type { HandedOver } from "@rsyscall/stub-server";
 import type { CallRecord } from "./record.ts";
 import type { RuleData } from "./reply.ts";
 
@@ -16,6 +17,8 @@ export interface OpenOptions {
   readonly allow: ReadonlyArray<string>;
   /** PATH without us. */
   readonly searchPath: string;
+  /** How long a handler may take, in milliseconds. */
+  readonly deadline: number;
   /** How long a thread may be blocked that must answer, in milliseconds. */
   readonly blockedLimit: number;
 }
@@ -28,6 +31,8 @@ export type ToEngine =
   | { readonly type: "end" }
   /** A rule, or a rule that has changed. */
   | { readonly type: "rule"; readonly mock: number; readonly rule: RuleData }
+  /** The thread of the test answers a call that was left to it. */
+  | { readonly type: "taken"; readonly mock: number; readonly index: number }
   /** What a predicate says; text if it has thrown. */
   | { readonly type: "predicate"; readonly request: number; readonly answer: boolean | string };
 
@@ -43,6 +48,14 @@ export type FromEngine =
       readonly mock: number;
       readonly index: number;
       readonly changes: Partial<CallRecord>;
+    }
+  /** A call for a function of the test. */
+  | {
+      readonly type: "closure";
+      readonly mock: number;
+      readonly index: number;
+      readonly id: number;
+      readonly handed: HandedOver;
     }
   | {
       readonly type: "predicate";

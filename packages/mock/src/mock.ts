@@ -1,4 +1,5 @@
-import { type CallHandler, MockCore, type MockOptions } from "./MockCore.ts";
+import type { CallHandler } from "./Call.ts";
+import { MockCore, type MockOptions } from "./MockCore.ts";
 import type { Program } from "./Program.ts";
 import type { ProgramNames } from "./ProgramNames.ts";
 import type { ArgumentPattern } from "./pattern.ts";

@@ -1,5 +1,6 @@
 import { printableLines } from "@rsyscall/near";
 import { Cause, Deferred, Effect } from "effect";
+import type { CallHandler } from "../Call.ts";
 import { CLAIM, claims, type FromEngine } from "../messages.ts";
 
 /** What the servers of all mocks share: the way to the thread of the test. */
@@ -45,6 +46,18 @@ export class Engine {
   answered(request: number, answer: boolean | string): void {
     const question = this.#questions.get(request);
     if (question !== undefined) Deferred.doneUnsafe(question, Effect.succeed(answer));
+  }
+
+  /** The handler that a module exports. */
+  async load(url: string): Promise<CallHandler> {
+    const { default: handler } = (await import(url.startsWith("/") ? `file://${url}` : url)) as {
+      readonly default?: unknown;
+    };
+    if (typeof handler !== "function")
+      throw new Error(
+        `${url} has no default export that is a function: export default (call) => ...`,
+      );
+    return handler as CallHandler;
   }
 
   /** A failure as the thread of the test shows it. */

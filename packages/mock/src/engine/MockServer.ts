@@ -3,15 +3,15 @@ import type { HandleFailure } from "@rsyscall/handle";
 import { stubPath } from "@rsyscall/native";
 import { type StubCall, StubServer, type StubServerError } from "@rsyscall/stub-server";
 import type { Thread } from "@rsyscall/thread";
-import { Effect, type Scope } from "effect";
+import { Deferred, Effect, type Scope } from "effect";
 import { type Counted, type Decision, decide, Needed, nearest, type Question } from "../decide.ts";
 import type { OpenOptions } from "../messages.ts";
+import { placeEverything } from "../names.ts";
 import { commandLine } from "../pattern.ts";
 import type { CallRecord } from "../record.ts";
 import type { RuleData } from "../reply.ts";
 import { answer } from "./answer.ts";
 import type { Engine } from "./Engine.ts";
-import { placeEverything } from "./names.ts";
 
 /** Exit status for a call that nothing is said about: as a shell's for a program that is not there. */
 const NOT_FOUND = 127;
@@ -19,13 +19,18 @@ const NOT_FOUND = 127;
 /** The server of one mock: its rules, and the calls of its names. */
 export class MockServer {
   readonly engine: Engine;
+  /** Of the engine. */
+  readonly thread: Thread;
   readonly mock: number;
   readonly options: OpenOptions;
+  /** Calls that wait until the thread of the test takes them. */
+  readonly taking = new Map<number, Deferred.Deferred<void>>();
   readonly #rules = new Map<number, Counted>();
   #calls = 0;
 
-  constructor(engine: Engine, mock: number, options: OpenOptions) {
+  constructor(engine: Engine, thread: Thread, mock: number, options: OpenOptions) {
     this.engine = engine;
+    this.thread = thread;
     this.mock = mock;
     this.options = options;
   }
@@ -40,15 +45,21 @@ export class MockServer {
    * Listens, for as long as the scope. A name in `bin` is a link to `stub`, which is a link to the stub executable: so
    * all names find the one socket beside `stub`.
    */
-  listen(thread: Thread): Effect.Effect<void, HandleFailure | StubServerError, Scope.Scope> {
+  listen(): Effect.Effect<void, HandleFailure | StubServerError, Scope.Scope> {
     const { directory, everything, searchPath, allow } = this.options;
     return Effect.gen({ self: this }, function* () {
       symlinkSync(stubPath, `${directory}/stub`);
       mkdirSync(`${directory}/bin`);
       if (everything) placeEverything(directory, searchPath, allow);
-      const server = yield* StubServer.listenOn(thread, `${directory}/stub.sock`);
+      const server = yield* StubServer.listenOn(this.thread, `${directory}/stub.sock`);
       yield* Effect.forkScoped(server.serve((call) => this.#handle(call)));
     });
+  }
+
+  /** The thread of the test answers a call. */
+  taken(index: number): void {
+    const taking = this.taking.get(index);
+    if (taking !== undefined) Deferred.doneUnsafe(taking, Effect.void);
   }
 
   /** Tells what has become known of a call. */
@@ -63,37 +74,34 @@ export class MockServer {
       const decision = yield* this.#decide(call, seen);
       const index = this.#calls++;
       const problem = "problem" in decision ? unexpected(seen, decision, this.#counted) : undefined;
-      this.engine.post({
-        type: "call",
-        mock: this.mock,
-        record: {
-          index,
-          program: seen.program,
-          path: seen.path,
-          argv: seen.argv,
-          env: seen.env,
-          cwd: seen.cwd,
-          pid: call.peer.pid,
-          ppid: call.ppid,
-          parent: seen.parent,
-          time: Date.now(),
-          rule: decision.rule?.id,
-          outcome: problem === undefined ? "pending" : "unexpected",
-          problem,
-          status: problem === undefined ? undefined : NOT_FOUND,
-          signal: undefined,
-          stdin: seen.stdinBytes,
-          stdout: undefined,
-          stderr: undefined,
-        },
-      });
+      const record: CallRecord = {
+        index,
+        program: seen.program,
+        path: seen.path,
+        argv: seen.argv,
+        env: seen.env,
+        cwd: seen.cwd,
+        pid: call.peer.pid,
+        ppid: call.ppid,
+        parent: seen.parent,
+        time: Date.now(),
+        rule: decision.rule?.id,
+        outcome: problem === undefined ? "pending" : "unexpected",
+        problem,
+        status: problem === undefined ? undefined : NOT_FOUND,
+        signal: undefined,
+        stdin: seen.stdinBytes,
+        stdout: undefined,
+        stderr: undefined,
+      };
+      this.engine.post({ type: "call", mock: this.mock, record });
       return yield* "problem" in decision
-        ? answer(this, call, index, {
+        ? answer(this, call, record, {
             reply: "deny",
             message: `${seen.program}: rsyscall: ${problem}\n`,
             status: NOT_FOUND,
           })
-        : answer(this, call, index, decision.reply);
+        : answer(this, call, record, decision.reply);
     });
   }
 
@@ -162,7 +170,7 @@ class Seen implements Question {
   }
 
   get env(): Readonly<Record<string, string>> {
-    this.#env ??= this.#call.thread.environ.toRecord();
+    this.#env ??= this.#call.environ.toRecord();
     return this.#env;
   }
 

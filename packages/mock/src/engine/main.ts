@@ -29,7 +29,7 @@ const program = Effect.gen(function* () {
   );
 
   const open = (mock: number, server: MockServer, serverScope: Scope.Closeable) =>
-    server.listen(thread).pipe(
+    server.listen().pipe(
       Scope.provide(serverScope),
       Effect.exit,
       Effect.tap((exit) =>
@@ -52,7 +52,7 @@ const program = Effect.gen(function* () {
         Deferred.doneUnsafe(ended, Effect.void);
         return;
       case "open": {
-        const server = new MockServer(engine, message.mock, message.options);
+        const server = new MockServer(engine, thread, message.mock, message.options);
         const serverScope = Scope.makeUnsafe();
         servers.set(message.mock, { server, scope: serverScope });
         run(open(message.mock, server, serverScope));
@@ -60,6 +60,9 @@ const program = Effect.gen(function* () {
       }
       case "rule":
         servers.get(message.mock)?.server.set(message.rule);
+        return;
+      case "taken":
+        servers.get(message.mock)?.server.taken(message.index);
         return;
       case "predicate":
         engine.answered(message.request, message.answer);
