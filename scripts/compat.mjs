@@ -117,7 +117,7 @@ const vitest = (version, node) => () => {
     status: 1,
     shows: [
       "MockError: git push was not called, and must be called once",
-      "10 failed | 1 passed",
+      "11 failed | 1 passed",
       "fails.case.ts:11:",
     ],
   });

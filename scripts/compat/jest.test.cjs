@@ -41,6 +41,13 @@ test("classes of other realms", async () => {
   expect((await promisify(execFile)("b", ["x"], { env: m.env })).stdout).toBe("b");
 });
 
+test("a function as a reply", async () => {
+  const m = await mock();
+  m.cat().reply(async ({ args, stdin }) => `${args} ${await stdin.text()}`);
+  const run = promisify(execFile)("sh", ["-c", "echo x | cat y"], { env: m.env });
+  expect((await run).stdout).toBe("y x\n");
+});
+
 test("PATH of this process, of which Jest shows a copy", async () => {
   const before = process.env.PATH;
   const m = await mock({ changePath: true });

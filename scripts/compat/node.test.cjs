@@ -1,7 +1,8 @@
 /* Tests of a user of node:test, as CommonJS. */
 const assert = require("node:assert/strict");
-const { execFileSync } = require("node:child_process");
+const { execFile, execFileSync } = require("node:child_process");
 const { test } = require("node:test");
+const { promisify } = require("node:util");
 const { mock } = require("@rsyscall/mock");
 
 test("a mock that the end of the test closes", async (t) => {
@@ -19,6 +20,14 @@ for (const name of ["one", "two", "three"])
     m.who().once().reply(name);
     assert.equal(execFileSync("who", { env: m.env, encoding: "utf8" }), name);
   });
+
+test("a function as a reply", async (t) => {
+  const m = await mock();
+  t.after(() => m.close());
+  m.cat().reply(async ({ args, stdin }) => `${args} ${await stdin.text()}`);
+  const { stdout } = await promisify(execFile)("sh", ["-c", "echo x | cat y"], { env: m.env });
+  assert.equal(stdout, "y x\n");
+});
 
 test("timers of the test", async (t) => {
   const m = await mock();

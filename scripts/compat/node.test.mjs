@@ -1,7 +1,8 @@
 /* Tests of a user of node:test, as an ES module. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { mock } from "@rsyscall/mock";
 
 test("a mock that the end of the test closes", async (t) => {
@@ -19,6 +20,14 @@ for (const name of ["one", "two", "three"])
     m.who().once().reply(name);
     assert.equal(execFileSync("who", { env: m.env, encoding: "utf8" }), name);
   });
+
+test("a function as a reply", async (t) => {
+  const m = await mock();
+  t.after(() => m.close());
+  m.cat().reply(async ({ args, stdin }) => `${args} ${await stdin.text()}`);
+  const { stdout } = await promisify(execFile)("sh", ["-c", "echo x | cat y"], { env: m.env });
+  assert.equal(stdout, "y x\n");
+});
 
 test("timers of the test", async (t) => {
   const m = await mock();

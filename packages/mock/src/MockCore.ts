@@ -413,7 +413,9 @@ export class MockCore implements RuleOwner {
 /** Built, also where the client is not: the classes of these packages must be those that a loader of Node gives. */
 const loadClosures = async (): Promise<Closures> => {
   const { href } = new URL("../dist/closures.js", import.meta.url);
-  const { makeClosures } = (await nodeImport(href)) as typeof import("./closures.ts");
+  const { makeClosures } = (await (import.meta.url.endsWith(".cjs")
+    ? nodeImport(href)
+    : import(/* @vite-ignore */ href))) as typeof import("./closures.ts");
   return makeClosures();
 };
 

@@ -8,7 +8,7 @@ import { constants, runInThisContext } from "node:vm";
 /** In a test of Jest `process` is a copy: its environment is not what programs get, and its events never come. */
 export const nodeProcess = runInThisContext("process") as NodeJS.Process;
 
-/** Jest cannot import ES modules, and others import what they have transformed: classes would be there twice. */
+/** Imports an ES module where Jest has loaded CommonJS, and refuses `import()`. */
 export const nodeImport = runInThisContext("(url) => import(url)", {
   importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
 }) as (url: string) => Promise<unknown>;

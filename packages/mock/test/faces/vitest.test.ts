@@ -8,7 +8,7 @@ describe("@rsyscall/mock/vitest", () => {
   it("works in every pool, in workers beside each other, and without isolation", async () => {
     const { status, tests, output } = await runVitest(["--config", config]);
     assert.equal(status, 0, output);
-    assert.equal(tests.length, 6 * 15);
+    assert.equal(tests.length, 6 * 16);
     assert.notInclude(output, "Warning");
   });
 });
@@ -84,6 +84,15 @@ describe("a test that fails", () => {
         'Error: expected ssh to have been called in "/"; it was not called',
       ],
     );
+  });
+
+  it("shows what a function has thrown, with its own line", () => {
+    const [failure, ...more] = failuresOf("an expectation in a function");
+    assert.match(
+      failure ?? "",
+      /^MockError: git pull: its handler has failed: expected \[ 'pull' \] to deeply equal \[ 'push' \]/,
+    );
+    assert.deepEqual(more, []);
   });
 
   it("cannot be told from those beside it, and says what to do", () => {

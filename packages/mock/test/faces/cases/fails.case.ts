@@ -1,5 +1,5 @@
 /* A test file of a user. Every test in it fails, and says why. */
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { type Mock, mock } from "@rsyscall/mock/vitest";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
@@ -61,6 +61,14 @@ test("matchers", async () => {
   expect.soft(m.git).not.toHaveBeenCalledIn("/");
   expect.soft(m.git).toHaveReceivedStdin("x");
   expect.soft(m.ssh).toHaveBeenCalledIn("/");
+});
+
+test("an expectation in a function", async () => {
+  const m = await mock();
+  m.git().reply(({ args }) => {
+    expect(args).toEqual(["push"]);
+  });
+  await new Promise((resolve) => execFile("git", ["pull"], { env: m.env }, resolve));
 });
 
 test.concurrent("beside others", async () => {

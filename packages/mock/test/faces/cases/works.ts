@@ -41,6 +41,13 @@ export const works = () => {
     expect((await run("b", ["x"], { env: m.env })).stdout).toBe("b");
   });
 
+  test("a function as a reply", async () => {
+    const m = await mock();
+    m.cat().reply(async ({ args, stdin }) => `${args} ${await stdin.text()}`);
+    const finished = run("sh", ["-c", "echo x | cat y"], { env: m.env });
+    expect((await finished).stdout).toBe("y x\n");
+  });
+
   test("fake timers", async () => {
     const m = await mock();
     vi.useFakeTimers();
