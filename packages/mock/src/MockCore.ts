@@ -400,7 +400,11 @@ export class MockCore implements RuleOwner {
         onTaken: () => this.#engine.post({ type: "taken", mock: this.#mock, index }),
       });
     } catch (error) {
-      tell({ outcome: "failed", problem: `${shownCall(record)}: ${String(error)}` });
+      const cause =
+        this.#state === "open"
+          ? String(error)
+          : "the mock was closed before its handler had answered: wait for the program under test first";
+      tell({ outcome: "failed", problem: `${shownCall(record)}: ${cause}` });
     }
   }
 

@@ -10,7 +10,7 @@ describe("@rsyscall/mock/vitest", () => {
     assert.equal(status, 0, output);
     assert.equal(tests.length, 6 * 16);
     assert.notInclude(output, "Warning");
-  });
+  }, 120_000);
 });
 
 describe("a test that fails", () => {
@@ -18,7 +18,7 @@ describe("a test that fails", () => {
 
   beforeAll(async () => {
     run = await runVitest(["--config", config], { CASES: "fails" });
-  });
+  }, 60_000);
 
   const failuresOf = (name: string) => {
     const test = run.tests.find((test) => test.name === name);

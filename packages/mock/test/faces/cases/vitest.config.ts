@@ -8,6 +8,9 @@ import { defineConfig } from "vitest/config";
 
 const pools = ["threads", "forks", "vmThreads", "vmForks"] as const;
 
+/** A busy machine has more time than a user. */
+const testTimeout = 30_000;
+
 const server = { deps: { external: [/packages\/mock\/dist\//] } };
 
 const only = process.env["CASES"] ?? "works";
@@ -19,7 +22,7 @@ export default defineConfig({
       only === "works"
         ? [
             ...pools.map((pool) => ({
-              test: { name: pool, pool, server, include: ["works.case.ts"] },
+              test: { name: pool, pool, server, testTimeout, include: ["works.case.ts"] },
             })),
             {
               test: {
@@ -27,10 +30,11 @@ export default defineConfig({
                 isolate: false,
                 maxWorkers: 1,
                 server,
+                testTimeout,
                 include: ["works.case.ts", "again.case.ts"],
               },
             },
           ]
-        : [{ test: { name: only, server, include: [`${only}.case.ts`] } }],
+        : [{ test: { name: only, server, testTimeout, include: [`${only}.case.ts`] } }],
   },
 });
