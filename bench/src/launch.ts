@@ -1,46 +1,15 @@
-import { execFile, execFileSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { stubPath } from "@rsyscall/native";
 import { StubServer } from "@rsyscall/stub-server";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
-import { program } from "./cPrograms.ts";
 import { interleaved } from "./interleaved.ts";
+import { launch, times } from "./launches.ts";
 import type { Row } from "./Row.ts";
-
-interface Launch {
-  readonly pid: number;
-  readonly start: bigint;
-  readonly end: bigint;
-}
-
-const parse = (output: string): Array<Launch> =>
-  output
-    .trim()
-    .split("\n")
-    .map((line) => {
-      const [pid = "", start = "", end = ""] = line.split(" ");
-      return { pid: Number(pid), start: BigInt(start), end: BigInt(end) };
-    });
 
 /** The exit status of the stub when it finds no server. */
 const UNAVAILABLE = 69;
-
-const launch = (count: number, path: string): Effect.Effect<Array<Launch>> =>
-  Effect.callback((resume) => {
-    execFile(program("launch"), [String(count), "0", path], (error, stdout) =>
-      resume(error === null ? Effect.succeed(parse(stdout)) : Effect.die(error)),
-    );
-  });
-
-/** The stub alone: it finds no server, and exits. */
-const launchBare = (count: number): Array<number> =>
-  parse(
-    execFileSync(program("launch"), [String(count), String(UNAVAILABLE), stubPath], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    }),
-  ).map(({ start, end }) => Number(end - start));
 
 /** A mock that is a Node script: from its launch to its first line. */
 const launchScript = (count: number, script: string): Array<number> =>
@@ -65,7 +34,7 @@ export const stubLaunch = (thread: Thread, directory: string, scale: number) =>
     );
     const count = 20 * scale;
     const toExit: Array<number> = [];
-    const launched = Effect.map(launch(count, `${directory}/launched`), (launches) =>
+    const launched = Effect.map(launch(`${directory}/launched`, count), (launches) =>
       launches.map(({ pid, start, end }) => {
         const handler = handlerStart.get(pid);
         if (handler === undefined) throw new Error(`the launch of ${pid} reached no handler`);
@@ -76,7 +45,7 @@ export const stubLaunch = (thread: Thread, directory: string, scale: number) =>
     );
     const all = yield* interleaved({
       launched,
-      bare: () => launchBare(count),
+      bare: Effect.map(launch(stubPath, count, { status: UNAVAILABLE }), times),
     });
     // Not in turn with the others: Node empties the caches, and they would measure nothing else.
     const scripts = launchScript(4 * scale, script);

@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
+import { answers } from "./answers.ts";
 import { page } from "./benchmarksPage.ts";
 import { files } from "./files.ts";
 import { stubLaunch } from "./launch.ts";
@@ -26,6 +27,7 @@ const groups = [
   "remote",
   "memory",
   "launch",
+  "answers",
   "many",
   "processes",
   "streams",
@@ -104,6 +106,7 @@ const measureAll = Effect.gen(function* () {
     remote: remoteCalls(remotes, scale),
     memory: remoteMemory(remotes, scale),
     launch: Effect.scoped(stubLaunch(local, directory, scale)),
+    answers: Effect.scoped(answers(local, directory, scale)),
     many: Effect.scoped(manyStubs(local, directory)),
     processes: processes(local, scale),
     streams: streams(remotes, directory, scale),

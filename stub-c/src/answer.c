@@ -18,6 +18,12 @@ static struct {
 	u8 bytes[64 * 1024]; /* as much as a pipe holds */
 } input;
 
+static void begin_input(int fd)
+{
+	input.fd = fd;
+	input.from = input.to = 0;
+}
+
 /* Waits for more bytes. There is no limit of time: the server's end closes its socket. */
 static void receive_more(void)
 {
@@ -102,7 +108,7 @@ __attribute__((noreturn)) static void die_by(int signal, struct arena *arena)
 void reply(int socket, struct arena *arena)
 {
 	int is_open[] = {0, 1, 1};
-	input.fd = socket;
+	begin_input(socket);
 	for (;;) {
 		struct rsyscall_part part;
 		take(&part, sizeof part);
@@ -189,7 +195,7 @@ static int status_of(int error)
 void become_program(int socket, u64 size, const struct launch *launch)
 {
 	struct rsyscall_exec exec;
-	input.fd = socket;
+	begin_input(socket);
 	if (size < sizeof exec || size > RSYSCALL_EXEC_SIZE_AT_MOST)
 		fail(NOT_UNDERSTOOD, 0, 0);
 	take(&exec, sizeof exec);

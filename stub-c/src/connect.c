@@ -129,12 +129,11 @@ static int connect_beside(int fd, const char *executed)
 	return -ENOENT;
 }
 
-static int connect_named(int fd, const char *path)
+static void connect_named(int fd, const char *path)
 {
 	int result = connect_path(fd, path);
 	if (result < 0)
 		fail("cannot connect to", path, -result);
-	return fd;
 }
 
 static int has_slash(const char *path)
@@ -144,13 +143,11 @@ static int has_slash(const char *path)
 	return *path == '/';
 }
 
-/* Returns the connection to a server at a path that others may have chosen, if the server may have the rights of
- * this process. */
-static int check_server(int fd, const char *path, const struct launch *launch)
+/* Fails if a server at a path that others may have chosen must not have the rights of this process. */
+static void check_server(int fd, const char *path, const struct launch *launch)
 {
 	if (!may_trust_server(fd, launch))
 		fail("refuses a server of another user, which would get the rights of this process:", path, 0);
-	return fd;
 }
 
 __attribute__((noreturn, noinline)) static void fail_without_server(const struct launch *launch)
@@ -167,15 +164,20 @@ __attribute__((noreturn, noinline)) static void fail_without_server(const struct
 	fail("found no server: there is no socket beside", subject, 0);
 }
 
-int connect_to_server(const struct launch *launch)
+int make_server_socket(void)
 {
-	const char *execfn = launch->execfn;
-	const char *name = launch->argv[0];
 	int first = sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (first < 0)
 		fail("cannot make a socket", 0, -first);
 	int fd = dup_high(first);
 	sys_close(first);
+	return fd;
+}
+
+void connect_to_server(int fd, const struct launch *launch)
+{
+	const char *execfn = launch->execfn;
+	const char *name = launch->argv[0];
 
 	/* A path in this file, and a socket beside it, can be trusted as much as the file, which the caller has executed.
 	 * But a caller that acts for another user may have been led to the file. */
@@ -185,19 +187,25 @@ int connect_to_server(const struct launch *launch)
 	/* After fexecve(3) of a close-on-exec descriptor, only the kernel knows which file was executed. */
 	else if (!(execfn && connect_beside(fd, execfn) >= 0) && connect_beside(fd, "/proc/self/exe") < 0)
 		is_beside = 0;
-	if (is_beside)
-		return launch->is_secure ? check_server(fd, execfn ? execfn : "this program", launch) : fd;
+	if (is_beside) {
+		if (launch->is_secure)
+			check_server(fd, execfn ? execfn : "this program", launch);
+		return;
+	}
 
 	if (launch->is_secure)
 		fail_without_server(launch);
 	/* The interpreter of a script finds its own path only in argv[0]: execve(2). A name without a directory would mean
 	 * the working directory. */
-	if (name && has_slash(name) && connect_beside(fd, name) >= 0)
-		return check_server(fd, name, launch);
+	if (name && has_slash(name) && connect_beside(fd, name) >= 0) {
+		check_server(fd, name, launch);
+		return;
+	}
 	const char *named = environment_value(launch->environment, "RSYSCALL_UNIX_STUB_SOCK_PATH=");
 	if (!named)
 		named = environment_value(launch->environment, "RSYSCALL_UNIX_STUB_SOCK=");
 	if (!named)
 		fail_without_server(launch);
-	return check_server(connect_named(fd, named), named, launch);
+	connect_named(fd, named);
+	check_server(fd, named, launch);
 }

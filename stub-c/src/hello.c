@@ -6,9 +6,6 @@
 #include "sys.h"
 #include "text.h"
 
-/* More open descriptors than this are not listed. */
-#define LISTED_FDS_AT_MOST 1024
-
 /* Descriptors that come with a welcome, without and with RSYSCALL_RING. */
 #define WELCOME_FDS 4
 #define WELCOME_FDS_WITH_RING 3
@@ -33,29 +30,22 @@ static int is_control(const struct control_fds *fds, int fd)
 	       fd == fds->lifeline || fd == fds->listening;
 }
 
-struct fd_list {
-	const struct control_fds *control;
-	int arena_fd;
-	u32 count;
-	i32 fds[LISTED_FDS_AT_MOST];
-};
-
 static int add_fd(void *context, int fd)
 {
-	struct fd_list *list = context;
-	if (fd == list->arena_fd || is_control(list->control, fd))
+	struct hello *hello = context;
+	if (fd == hello->arena_fd || is_control(hello->control, fd))
 		return 0;
-	if (list->count == LISTED_FDS_AT_MOST)
+	if (hello->fd_count == LISTED_FDS_AT_MOST)
 		return 1;
-	list->fds[list->count++] = fd;
+	hello->fds[hello->fd_count++] = fd;
 	return 0;
 }
 
 /* Lists the descriptors that the caller left open. Returns their number. It is unknown without /proc, and if there are
  * too many. */
-static u32 list_fds(struct fd_list *list)
+static u32 list_fds(struct hello *hello)
 {
-	return rsyscall_each_fd(add_fd, list) == 0 ? list->count : RSYSCALL_FDS_UNKNOWN;
+	return rsyscall_each_fd(add_fd, hello) == 0 ? hello->fd_count : RSYSCALL_FDS_UNKNOWN;
 }
 
 static u64 namespace_id(const char *name)
@@ -113,21 +103,23 @@ static long send_parts(int fd, struct iovec *parts, u64 count, int passed)
 	return 0;
 }
 
-int send_hello(const struct control_fds *control, const struct launch *launch, struct arena *arena, u64 answers,
-	       struct problem *problem)
+void make_hello(struct hello *to, const struct control_fds *control, const struct launch *launch,
+		const struct arena *arena, u64 answers)
 {
-	struct fd_list list = {.control = control, .arena_fd = arena->fd};
-	char cwd[PATH_MAX];
-	long cwd_size = sys_getcwd(cwd, sizeof cwd); /* with its NUL */
+	to->control = control;
+	to->launch = launch;
+	to->arena_fd = arena->fd;
+	to->fd_count = 0;
+	long cwd_size = sys_getcwd(to->cwd, sizeof to->cwd); /* with its NUL */
 	/* Outside of the root directory the kernel writes "(unreachable)" and a path that names nothing here. */
-	if (cwd_size > 0 && cwd[0] != '/')
+	if (cwd_size > 0 && to->cwd[0] != '/')
 		cwd_size = 0;
 	struct rsyscall_hello hello = {
 		.magic = {'r', 's', 'y', 's', 'c', 'a', 'l', 'l'},
 		.version = RSYSCALL_VERSION,
 		.machine = RSYSCALL_MACHINE,
 		.size = sizeof hello,
-		.fd_count = list_fds(&list),
+		.fd_count = list_fds(to),
 		.cwd_size = cwd_size > 0 ? (u32)cwd_size - 1 : 0,
 		.execfn_size = launch->execfn ? (u32)length_of(launch->execfn) : 0,
 		.page_size = launch->page_size,
@@ -160,16 +152,21 @@ int send_hello(const struct control_fds *control, const struct launch *launch, s
 	if (is_ignored(LIFELINE_SIGNAL))
 		hello.ignored = sigmask_of(LIFELINE_SIGNAL);
 	sys_sigprocmask(SIG_BLOCK, 0, &hello.sigmask);
+	to->fixed = hello;
+}
 
+int send_hello(const struct hello *hello, struct arena *arena, struct problem *problem)
+{
+	const struct rsyscall_hello *fixed = &hello->fixed;
 	struct iovec parts[] = {
-		{&hello, sizeof hello},
-		{launch->argv[0], hello.argv_size},
-		{launch->environment[0], hello.envp_size},
-		{cwd, hello.cwd_size},
-		{launch->execfn, hello.execfn_size},
-		{list.fds, hello.fd_count == RSYSCALL_FDS_UNKNOWN ? 0 : hello.fd_count * sizeof list.fds[0]},
+		{fixed, sizeof *fixed},
+		{hello->launch->argv[0], fixed->argv_size},
+		{hello->launch->environment[0], fixed->envp_size},
+		{hello->cwd, fixed->cwd_size},
+		{hello->launch->execfn, fixed->execfn_size},
+		{hello->fds, fixed->fd_count == RSYSCALL_FDS_UNKNOWN ? 0 : fixed->fd_count * sizeof hello->fds[0]},
 	};
-	long error = send_parts(control->handshake, parts, sizeof parts / sizeof parts[0], arena->fd);
+	long error = send_parts(hello->control->handshake, parts, sizeof parts / sizeof parts[0], arena->fd);
 	if (arena->fd >= 0)
 		sys_close(arena->fd);
 	arena->fd = -1;

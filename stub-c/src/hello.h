@@ -3,6 +3,7 @@
 #define RSYSCALL_HELLO_H
 
 #include "arena.h"
+#include "kernel.h"
 
 /* What the kernel gave this program at its start. */
 struct launch {
@@ -30,10 +31,26 @@ struct problem {
 #define NO_ANSWERS 0
 #define ALL_ANSWERS (1u << RSYSCALL_REPLY | 1u << RSYSCALL_EXEC)
 
-/* Sends the description of this process on fds->handshake, with the descriptor of the arena, which is then closed.
- * Returns 0, or -1 and a problem. */
-int send_hello(const struct control_fds *fds, const struct launch *launch, struct arena *arena, u64 answers,
-	       struct problem *problem);
+/* More open descriptors than this are not listed. */
+#define LISTED_FDS_AT_MOST 1024
+
+/* The description of this process. */
+struct hello {
+	struct rsyscall_hello fixed;
+	const struct control_fds *control;
+	const struct launch *launch;
+	int arena_fd;
+	char cwd[PATH_MAX];
+	u32 fd_count;
+	i32 fds[LISTED_FDS_AT_MOST];
+};
+
+void make_hello(struct hello *hello, const struct control_fds *fds, const struct launch *launch,
+		const struct arena *arena, u64 answers);
+
+/* Sends a description on the socket of the handshake, with the descriptor of the arena, which is then closed. Returns 0,
+ * or -1 and a problem. */
+int send_hello(const struct hello *hello, struct arena *arena, struct problem *problem);
 
 /* Waits for the server's welcome, and places the descriptors that come with it. Returns 0, or -1 and a problem. In the
  * latter case the descriptors that came are closed, except those that were placed already. */

@@ -181,8 +181,9 @@ static int shake_hands(struct client *client)
 	sys_setsockopt(fd, SO_RCVTIMEO, &limit, sizeof limit);
 	client->arena = make_arena();
 	struct rsyscall_welcome welcome;
-	if (send_hello(&client->fds, client->launch, &client->arena, NO_ANSWERS, &problem) < 0 ||
-	    !has_input_within(fd, limit) || receive_welcome(&client->fds, NO_ANSWERS, &welcome, &problem) < 0)
+	struct hello hello;
+	make_hello(&hello, &client->fds, client->launch, &client->arena, NO_ANSWERS);
+	if (send_hello(&hello, &client->arena, &problem) < 0 || !has_input_within(fd, limit) || receive_welcome(&client->fds, NO_ANSWERS, &welcome, &problem) < 0)
 		return 0;
 	client->has_ring = (welcome.flags & RSYSCALL_RING) != 0;
 	return !client->has_ring || client->arena.size;

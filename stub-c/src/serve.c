@@ -15,7 +15,7 @@ int dup_high(int fd)
 	return high;
 }
 
-void serve_on(int handshake, const struct launch *launch, int offers_memory, u64 answers)
+void serve_on(int handshake, connector *connect, const struct launch *launch, int offers_memory, u64 answers)
 {
 	/* These numbers are reserved before the hello announces them, so that the server may use them at once. */
 	struct control_fds fds = {.handshake = handshake, .listening = -1};
@@ -28,7 +28,11 @@ void serve_on(int handshake, const struct launch *launch, int offers_memory, u64
 		arena = make_arena();
 	struct problem problem;
 	struct rsyscall_welcome welcome;
-	if (send_hello(&fds, launch, &arena, answers, &problem) < 0 ||
+	struct hello hello;
+	make_hello(&hello, &fds, launch, &arena, answers);
+	if (connect)
+		connect(handshake, launch);
+	if (send_hello(&hello, &arena, &problem) < 0 ||
 	    receive_welcome(&fds, answers, &welcome, &problem) < 0)
 		fail(problem.what, problem.subject[0] ? problem.subject : 0, problem.error);
 	if (welcome.status == RSYSCALL_REPLY)

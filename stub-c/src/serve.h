@@ -13,8 +13,13 @@
 /* Duplicates a descriptor to such a number, or fails. */
 int dup_high(int fd);
 
+/* Connects a socket to the server, or fails. */
+typedef void connector(int fd, const struct launch *launch);
+
 /* Sends the hello on a Unix stream socket, takes the welcome, and performs requests until the controller is gone.
- * offers_memory: whether the peer can map the memory of an arena. answers: as those of the hello. */
-__attribute__((noreturn)) void serve_on(int handshake, const struct launch *launch, int offers_memory, u64 answers);
+ * connect: 0 if the socket is connected already. Otherwise it is called when the hello is ready, so that the server is
+ * woken once. offers_memory: whether the peer can map the memory of an arena. answers: as those of the hello. */
+__attribute__((noreturn)) void serve_on(int handshake, connector *connect, const struct launch *launch,
+					int offers_memory, u64 answers);
 
 #endif

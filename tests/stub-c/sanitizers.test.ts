@@ -12,7 +12,7 @@ const withoutSanitizers = (): string | undefined => {
   return status === 0 ? undefined : "needs cc with -fsanitize=address,undefined";
 };
 
-/** The multiplexer, the socket server and the ring of stub-c, on a kernel that the tests play. */
+/** The multiplexer, the socket server, the ring and the answers of stub-c, on a kernel that the tests play. */
 describe("stub-c on a fake kernel, with sanitizers", () => {
   it.skipIf(withoutSanitizers())(
     "passes its tests, and its fuzz targets on their corpora",
@@ -20,6 +20,6 @@ describe("stub-c on a fake kernel, with sanitizers", () => {
       const { status, stderr } = yield* execute("make", ["-s", "-j2", "-C", tests, "test"]);
       assert.equal(status, 0, stderr.toString());
     },
-    120_000, // it compiles three programs the first time
+    120_000, // it compiles four programs the first time
   );
 });

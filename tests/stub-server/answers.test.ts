@@ -1,8 +1,16 @@
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
 import { SIG } from "@rsyscall/abi";
 import { execute, it, mock, shell, start, tempDirectory } from "@rsyscall/harness";
+import { stubPath } from "@rsyscall/native";
 import { SyscallSendError } from "@rsyscall/near";
-import { type Reply, type StubCall, StubServer } from "@rsyscall/stub-server";
+import {
+  type Reply,
+  type ServeOptions,
+  type StubCall,
+  StubServer,
+  type StubServerOptions,
+} from "@rsyscall/stub-server";
 import { Command, LocalThread } from "@rsyscall/thread";
 import { Deferred, Effect } from "effect";
 import { assert, describe } from "vitest";
@@ -365,6 +373,39 @@ describe("a caller without a Thread", () => {
     assert.deepEqual(failures, []);
   });
 
+  it("that is gone holds no place when another waits for one", function* () {
+    const begun = yield* Deferred.make<void>();
+    const failures: Array<unknown> = [];
+    const outcome = yield* Deferred.make<string>();
+    const release = yield* Deferred.make<void>();
+    const directory = yield* tempDirectory;
+    const server = yield* StubServer.make(yield* LocalThread, directory, "stub", { callLimit: 1 });
+    yield* Effect.forkScoped(
+      server.serve(
+        (call) =>
+          call.argv[1] === "second"
+            ? Effect.succeed(3)
+            : Effect.gen(function* () {
+                yield* Deferred.succeed(begun, undefined);
+                yield* Deferred.await(release);
+                const error = yield* Effect.flip(call.reply({}));
+                yield* Deferred.succeed(outcome, error._tag);
+                return yield* Effect.fail(error);
+              }),
+        { onFailure: (cause) => Effect.sync(() => failures.push(cause)) },
+      ),
+    );
+    const caller = yield* start(`${directory}/stub`);
+    yield* Deferred.await(begun);
+    yield* caller.kill("SIGKILL");
+    yield* caller.ended;
+    assert.equal((yield* execute(`${directory}/stub`, ["second"])).status, 3);
+    yield* Deferred.succeed(release, undefined);
+    assert.equal(yield* Deferred.await(outcome), "SyscallHangup");
+    assert.equal((yield* execute(`${directory}/stub`, ["second"])).status, 3);
+    assert.deepEqual(failures, []);
+  });
+
   it("gets 75 at the deadline, and 70 for a failure", function* () {
     const directory = yield* tempDirectory;
     const server = yield* StubServer.make(yield* LocalThread, directory, "stub");
@@ -377,4 +418,98 @@ describe("a caller without a Thread", () => {
     assert.match(late.stderr.toString(), /^stub: rsyscall: the handler gave no status within/);
     assert.equal((yield* execute(`${directory}/stub`, ["x"])).status, 70);
   });
+});
+
+describe("a caller that does not read its answer", () => {
+  it("holds up no other, and ends with stallLimit, with its deadline, or when it is gone", function* () {
+    const directory = yield* tempDirectory;
+    const outcomes: Array<string> = [];
+    const serving = (
+      name: string,
+      options: StubServerOptions,
+      serveOptions: ServeOptions<unknown>,
+    ) =>
+      Effect.gen(function* () {
+        const server = yield* StubServer.make(yield* LocalThread, directory, name, options);
+        const big = new Uint8Array(4 * 1024 * 1024);
+        yield* Effect.forkScoped(
+          server.serve(
+            (call) =>
+              call.argv[1] === "small"
+                ? call.reply({ status: 2 })
+                : Effect.onExit(call.reply({ stdout: big }), (exit) =>
+                    Effect.sync(() => void outcomes.push(`${name} ${exit._tag}`)),
+                  ),
+            { onFailure: () => Effect.void, ...serveOptions },
+          ),
+        );
+        return `${directory}/${name}`;
+      });
+    const stalled = yield* serving("stalled", { stallLimit: "50 millis" }, {});
+    const late = yield* serving("late", {}, { deadline: "50 millis" });
+    const gone = yield* serving("gone", {}, {});
+    // Its stdout is a pipe that is not read.
+    const pipeline = (path: string) =>
+      start("sh", ["-c", '"$1" | sleep 5', "sh", path], { detached: true });
+    const [first, second, third] = [
+      yield* pipeline(stalled),
+      yield* pipeline(late),
+      yield* pipeline(gone),
+    ];
+    while (outcomes.length < 2) {
+      assert.equal((yield* execute(gone, ["small"])).status, 2);
+    }
+    assert.sameMembers(outcomes, ["stalled Failure", "late Failure"]);
+    for (const { pid } of [first, second, third]) process.kill(-pid, "SIGKILL");
+    while (outcomes.length < 3) yield* Effect.sleep(5);
+    assert.equal(outcomes[2], "gone Failure");
+  });
+});
+
+describe("what the stub does with an answer that is wrong", () => {
+  /** A server that sends these bytes to each client. */
+  const lying = (bytes: Uint8Array) =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory;
+      symlinkSync(stubPath, `${directory}/stub`);
+      yield* Effect.acquireRelease(
+        Effect.callback<Server>((resume) => {
+          const server = createServer((socket) => {
+            socket.on("error", () => {});
+            socket.once("data", () => socket.end(bytes));
+          });
+          server.listen(`${directory}/stub.sock`, () => resume(Effect.succeed(server)));
+        }),
+        (server) => Effect.promise(() => new Promise((closed) => server.close(closed))),
+      );
+      return yield* execute(`${directory}/stub`, ["x"]);
+    });
+  const u32s = (...values: ReadonlyArray<number>) => Buffer.from(Uint32Array.from(values).buffer);
+  const welcome = (status: number, size = 0, flags = 0) =>
+    Buffer.concat([Buffer.from("rsyscall"), u32s(1, status, size, flags)]);
+  const exit = u32s(3, 0);
+  const wrong: Record<string, Uint8Array> = {
+    "another status": Buffer.concat([welcome(4), exit]),
+    "a reply with a size": Buffer.concat([welcome(2, 8), exit]),
+    "a reply with a flag": Buffer.concat([welcome(2, 0, 1), exit]),
+    "a reply without an end": Buffer.concat([welcome(2), u32s(1, 2), Buffer.from("hi")]),
+    "a reply that is cut in output": Buffer.concat([welcome(2), u32s(1, 3), Buffer.from("hi")]),
+    "bytes behind the end": Buffer.concat([welcome(2), exit, Buffer.from("x")]),
+    "a status of 256": Buffer.concat([welcome(2), u32s(3, 256)]),
+    "a part of 2 MiB": Buffer.concat([welcome(2), u32s(1, 0x200000), Buffer.alloc(0x200000), exit]),
+    "an exec of 16 bytes": Buffer.concat([welcome(3, 16), Buffer.alloc(16)]),
+    "an exec of 4 GiB": Buffer.concat([welcome(3, 0xffffffff), Buffer.alloc(64)]),
+    "an exec without its end": Buffer.concat([welcome(3, 40), u32s(4, 1, 0, 1, 4, 0, 0, 0)]),
+    "an exec whose sizes differ": Buffer.concat([
+      welcome(3, 40),
+      u32s(4, 1, 0, 1, 5, 0, 0, 0),
+      Buffer.from("/x\0\0a\0\0\0"),
+    ]),
+  };
+  for (const [what, bytes] of Object.entries(wrong))
+    it(`says so and exits with 69: ${what}`, function* () {
+      const { status, stderr } = yield* lying(bytes);
+      assert.equal(status, 69);
+      assert.match(stderr.toString(), /^stub: rsyscall: .*(server|controller)/);
+    });
 });

@@ -135,7 +135,7 @@ describe("a fault of one client", () => {
     assert.deepEqual(warnings, ["A client was dropped: as\\n\\x1b[31mexpected"]);
   });
 
-  for (const way of ["accept", "calls", "serve"])
+  for (const way of ["accept", "calls", "threads"])
     it(`does not end ${way}: no descriptor for a while, and a memfd of 2^60 bytes`, function* () {
       const { running, path, socket } = yield* controller(way);
       const { task } = yield* LocalThread;

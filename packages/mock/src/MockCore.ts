@@ -1,23 +1,35 @@
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { isRegExp } from "node:util/types";
 import type { HandedOver } from "@rsyscall/stub-server";
 import type { CallHandler } from "./Call.ts";
 import type { Closures } from "./closures.ts";
-import { deferred } from "./deferred.ts";
+import { type Deferred, deferred } from "./deferred.ts";
 import { type EngineThread, engineThread } from "./engineThread.ts";
 import { MockError } from "./errors.ts";
+import { warningsOf } from "./hints.ts";
 import { CLAIM, claims, type FromEngine } from "./messages.ts";
 import { nodeImport, nodeProcess } from "./nodeRealm.ts";
 import { Program } from "./Program.ts";
 import type { ArgumentPattern, ArgumentTest, TextPattern, TextTest } from "./pattern.ts";
 import { type Place, placeHere, showAt } from "./place.ts";
+import { placeOf } from "./places.ts";
 import { Rule } from "./Rule.ts";
 import type { CallRecord } from "./record.ts";
 import type { ReplyData, RuleData } from "./reply.ts";
 import { type Reply, replyDataOf } from "./replyData.ts";
-import { type Problem, problemsOf, shownCall, shownCalls, shownDiff } from "./report.ts";
+import {
+  type Problem,
+  problemsOf,
+  type RuleReport,
+  ruleReports,
+  shownCall,
+  shownCalls,
+  shownDiff,
+} from "./report.ts";
+import { type RunResult, requestOf, resultOf, runOptionsOf } from "./run.ts";
+import type { Ran } from "./runMessages.ts";
 import { clearTimeout, setTimeout } from "./timers.ts";
 
 /** What rules need of their mock. @internal */
@@ -47,6 +59,11 @@ export interface MockOptions {
   readonly deadline?: number;
   /** How long the thread of the test may be blocked while a function of the test must answer, in milliseconds. Default 5000. */
   readonly blockedLimit?: number;
+  /**
+   * A file that gets a line of JSON for each call, before it is answered, and one when it has ended: so that other
+   * processes see the calls while they come. What was in it is removed. docs/command-line.md has the fields.
+   */
+  readonly log?: string;
 }
 
 /** How long to wait for a call, by default. Shorter than the limits of test runners, so that its message is seen. */
@@ -64,11 +81,14 @@ export class MockCore implements RuleOwner {
   #closures: Promise<Closures> | undefined;
   readonly #predicates: Array<(text: string) => boolean> = [];
   readonly #watchers = new Set<() => void>();
+  readonly #places = new Set<string>();
+  readonly #runs = new Map<number, Deferred<Ran | { readonly problem: string }>>();
   readonly #opened = deferred<void>();
   readonly #closed = deferred<void>();
   #state: "open" | "closing" | "closed" = "open";
   #lastRule = 0;
   #lastGroup = 0;
+  #lastRun = 0;
   #formerPath: string | undefined;
   readonly #makingPlace: Place = placeHere();
   /** What handlers have thrown. */
@@ -80,6 +100,7 @@ export class MockCore implements RuleOwner {
 
   constructor(options: MockOptions) {
     checkOptions(options);
+    if (options.log !== undefined) beginLog(options.log);
     this.#engine = engineThread();
     this.#options = options;
     this.directory = mkdtempSync(join(tmpdir(), `rsyscall-mock-${process.pid}-`));
@@ -99,6 +120,7 @@ export class MockCore implements RuleOwner {
         searchPath: this.#searchPath,
         deadline: this.#deadline,
         blockedLimit: options.blockedLimit ?? 5000,
+        log: options.log === undefined ? undefined : resolve(options.log),
       },
     });
     if (openMocks.size === 0) nodeProcess.on("exit", removeAll);
@@ -133,10 +155,13 @@ export class MockCore implements RuleOwner {
   }
 
   /** A program by its name, or by its path. */
-  program(name: string): Program {
+  program(nameOrPath: string): Program {
+    const isPath = nameOrPath.includes("/");
+    const name = isPath ? placeOf(nameOrPath) : nameOrPath;
     let program = this.#programs.get(name);
     if (program === undefined) {
-      this.#place(name);
+      if (isPath) this.#places.add(name);
+      else this.#place(name);
       program = new Program(this, name);
       this.#programs.set(name, program);
     }
@@ -146,10 +171,6 @@ export class MockCore implements RuleOwner {
   #place(name: string): void {
     if (name === "" || name === "." || name === ".." || name.includes("\0"))
       throw new MockError([`${JSON.stringify(name)} is no name of a program`]);
-    if (name.includes("/"))
-      throw new MockError([
-        `${name}: a path cannot be mocked yet: give a name that is found in PATH`,
-      ]);
     const link = join(this.directory, "bin", name);
     // It may be there as one of all names, or as the real program.
     rmSync(link, { force: true });
@@ -267,6 +288,37 @@ export class MockCore implements RuleOwner {
     }
   }
 
+  /** Runs a program under test. */
+  async run(
+    what: "m.run" | "m.shell",
+    command: string,
+    args: ReadonlyArray<string>,
+    given: unknown,
+  ): Promise<RunResult<string | Uint8Array>> {
+    if (this.#state !== "open") throw new MockError(["The mock was closed: make another one."]);
+    const options = runOptionsOf(what, given);
+    const request = requestOf(what, command, args, options, this.env, [...this.#places]);
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const run = ++this.#lastRun;
+    const ended = deferred<Ran | { readonly problem: string }>();
+    this.#runs.set(run, ended);
+    const end = () => this.#engine.post({ type: "endRun", mock: this.#mock, run });
+    signal?.addEventListener("abort", end);
+    try {
+      this.#engine.post({ type: "run", mock: this.#mock, run, request });
+      const ran = await this.#engine.during(ended.promise);
+      if ("problem" in ran) {
+        signal?.throwIfAborted();
+        throw new MockError([`${what}: ${ran.problem}`]);
+      }
+      return resultOf(what, request, options, ran);
+    } finally {
+      signal?.removeEventListener("abort", end);
+      this.#runs.delete(run);
+    }
+  }
+
   get #problems(): ReadonlyArray<Problem> {
     return problemsOf(
       [...this.#rules.values()].map(({ data }) => data),
@@ -277,6 +329,22 @@ export class MockCore implements RuleOwner {
   /** What is wrong until now. */
   get problems(): ReadonlyArray<string> {
     return this.#problems.map(({ text }) => text);
+  }
+
+  /** What is no failure, but may be why a mock was never called. */
+  get warnings(): ReadonlyArray<string> {
+    return warningsOf(
+      [...this.#rules.values()].map(({ data }) => data),
+      (program) => this.#programs.get(program)?.calls.length !== 0,
+    );
+  }
+
+  /** The rules, and how often they were called until now. */
+  get rules(): ReadonlyArray<RuleReport> {
+    return ruleReports(
+      [...this.#rules.values()].map(({ data }) => data),
+      this.records,
+    );
   }
 
   verify(): void {
@@ -364,6 +432,9 @@ export class MockCore implements RuleOwner {
         this.#records[message.record.index] = ofThisRealm(message.record);
         for (const look of this.#watchers) look();
         return;
+      case "ran":
+        this.#runs.get(message.run)?.resolve(message.ran);
+        return;
       case "outcome": {
         const record = this.#records[message.index];
         if (record !== undefined) Object.assign(record, message.changes);
@@ -393,7 +464,11 @@ export class MockCore implements RuleOwner {
       const closures = await this.#closures;
       await closures?.run(handed, record, {
         handler: () => this.#handlers[id] as CallHandler,
-        searchPath: this.#searchPath,
+        behind: {
+          searchPath: this.#searchPath,
+          place: this.#places.has(record.path) ? record.path : undefined,
+          places: this.#places,
+        },
         deadline: this.#deadline,
         tell,
         onFailure: (error) => this.#failures.set(record, error),
@@ -411,6 +486,7 @@ export class MockCore implements RuleOwner {
   #fail(error: Error): void {
     this.#opened.reject(error);
     this.#closed.reject(error);
+    for (const run of this.#runs.values()) run.reject(error);
   }
 }
 
@@ -435,6 +511,15 @@ const checkOptions = ({ path, allow, blockedLimit, deadline }: MockOptions): voi
   for (const [name, limit] of Object.entries({ blockedLimit, deadline }))
     if (limit !== undefined && !(limit >= 0))
       throw new MockError([`mock: ${name} is ${limit}, and must be milliseconds`]);
+};
+
+/** A log begins empty: calls of a former test would be counted too. The engine appends to it. */
+const beginLog = (log: string): void => {
+  try {
+    writeFileSync(log, "");
+  } catch (error) {
+    throw new MockError([`mock: the log cannot be written: ${(error as Error).message}`]);
+  }
 };
 
 const openMocks = new Set<MockCore>();

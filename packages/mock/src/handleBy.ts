@@ -5,6 +5,7 @@ import { Effect, Stream } from "effect";
 import type { Call, CallHandler, CallInput, CallOutput } from "./Call.ts";
 import { commandLine } from "./pattern.ts";
 import { type PlainReply, perform } from "./perform.ts";
+import type { Behind } from "./realProgram.ts";
 import type { CallRecord } from "./record.ts";
 import { replyDataOf } from "./replyData.ts";
 
@@ -14,8 +15,7 @@ const LATE = 75;
 
 export interface HandleOptions {
   readonly handler: () => CallHandler | Promise<CallHandler>;
-  /** PATH without the mock. */
-  readonly searchPath: string;
+  readonly behind: Behind;
   /** Milliseconds. */
   readonly deadline: number;
   /** Gets what becomes known of the call. */
@@ -28,7 +28,7 @@ export interface HandleOptions {
 export const handleBy = (
   stubCall: StubCall,
   record: CallRecord,
-  { handler, searchPath, deadline, tell, onFailure }: HandleOptions,
+  { handler, behind, deadline, tell, onFailure }: HandleOptions,
 ) => {
   const abort = new AbortController();
   const call = callOf(stubCall, record, abort.signal);
@@ -63,7 +63,7 @@ export const handleBy = (
             outcome: "replied",
             ...(reply.signal === undefined ? { status: reply.status } : { signal: reply.signal }),
           });
-        return perform(stubCall, reply, searchPath);
+        return perform(stubCall, reply, behind);
       },
       onFailure: (problem) =>
         typeof problem === "string"

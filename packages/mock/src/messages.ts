@@ -1,6 +1,7 @@
 import type { HandedOver } from "@rsyscall/stub-server";
 import type { CallRecord } from "./record.ts";
 import type { RuleData } from "./reply.ts";
+import type { Ran, RunRequest } from "./runMessages.ts";
 
 /*
  * What the thread of the test and the engine say to each other. Both read their port to its end before they decide
@@ -21,6 +22,8 @@ export interface OpenOptions {
   readonly deadline: number;
   /** How long a thread may be blocked that must answer, in milliseconds. */
   readonly blockedLimit: number;
+  /** The path of a file for lines about its calls. */
+  readonly log: string | undefined;
 }
 
 /** From the thread of the test to the engine. */
@@ -31,6 +34,15 @@ export type ToEngine =
   | { readonly type: "end" }
   /** A rule, or a rule that has changed. */
   | { readonly type: "rule"; readonly mock: number; readonly rule: RuleData }
+  /** A program under test. */
+  | {
+      readonly type: "run";
+      readonly mock: number;
+      readonly run: number;
+      readonly request: RunRequest;
+    }
+  /** It is to be killed. */
+  | { readonly type: "endRun"; readonly mock: number; readonly run: number }
   /** The thread of the test answers a call that was left to it. */
   | { readonly type: "taken"; readonly mock: number; readonly index: number }
   /** What a predicate says; text if it has thrown. */
@@ -42,6 +54,13 @@ export type FromEngine =
   | { readonly type: "opened"; readonly mock: number }
   | { readonly type: "closed"; readonly mock: number; readonly problem: string | undefined }
   | { readonly type: "call"; readonly mock: number; readonly record: CallRecord }
+  /** A program under test has ended, or could not run. */
+  | {
+      readonly type: "ran";
+      readonly mock: number;
+      readonly run: number;
+      readonly ran: Ran | { readonly problem: string };
+    }
   /** What has become known of a call. */
   | {
       readonly type: "outcome";

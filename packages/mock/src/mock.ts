@@ -6,6 +6,8 @@ import type { ArgumentPattern } from "./pattern.ts";
 import type { Rule } from "./Rule.ts";
 import type { CallRecord } from "./record.ts";
 import type { Reply } from "./replyData.ts";
+import type { RuleReport } from "./report.ts";
+import type { Run, RunShell } from "./run.ts";
 
 /**
  * A program of a mock: called with patterns of arguments, it makes a rule. As vitest and Jest see it, it is a mock
@@ -30,6 +32,16 @@ interface MockMembers extends AsyncDisposable {
   readonly otherwise: (reply: Reply | CallHandler) => Rule;
   /** These rules must be called in this order. */
   readonly inOrder: (...rules: ReadonlyArray<Rule>) => void;
+  /**
+   * Runs a program under test to its end: with the environment of the mock, in a session and process group of its own.
+   * Mocked paths are seen by programs that run so, and by no others. A status other than 0 is no failure, unless
+   * `check` asks for that. What it leaves behind in its process group is killed.
+   *
+   * @param command a name, which is looked for in PATH, or a path
+   */
+  readonly run: Run;
+  /** Runs a command line by `/bin/sh -c`, as `run` runs a program. */
+  readonly shell: RunShell;
   /** PATH for programs under test. */
   readonly path: string;
   /** The environment for programs under test. */
@@ -38,8 +50,15 @@ interface MockMembers extends AsyncDisposable {
   readonly directory: string;
   /** All calls until now. */
   readonly calls: ReadonlyArray<CallRecord>;
+  /** The rules, and how often they were called until now. */
+  readonly rules: ReadonlyArray<RuleReport>;
   /** What is wrong until now: unexpected calls, and rules that were not called as they must be. */
   readonly problems: ReadonlyArray<string>;
+  /**
+   * Mocks that have not been called, and may never be: builtins of shells, such as `test` and `echo`, and paths, which
+   * are mocked for `run` and `shell` alone. No failure: others may call them.
+   */
+  readonly warnings: ReadonlyArray<string>;
   /** Fails if something is wrong until now. */
   readonly verify: () => void;
   /** Ends the mock, and fails if something was wrong. */
@@ -122,11 +141,23 @@ export const openMock = async (options: MockOptions, hasRunner: boolean): Promis
       value: (reply: Reply | CallHandler) => core.rule(undefined, [], true).reply(reply),
     },
     inOrder: { value: (...rules: ReadonlyArray<Rule>) => core.inOrder(rules) },
+    run: {
+      value: async (command: string, ...more: ReadonlyArray<unknown>) => {
+        const [args, options] = Array.isArray(more[0]) ? more : [[], ...more];
+        return core.run("m.run", command, args as Array<string>, options);
+      },
+    },
+    shell: {
+      value: async (script: string, options?: unknown) =>
+        core.run("m.shell", "/bin/sh", ["-c", script], options),
+    },
     path: { get: () => core.path },
     env: { get: () => core.env },
     directory: { value: core.directory },
     calls: { get: () => core.records },
+    rules: { get: () => core.rules },
     problems: { get: () => core.problems },
+    warnings: { get: () => core.warnings },
     verify: { value: () => core.verify() },
     close: { value: close },
     [asyncDispose]: { value: () => (hasRunner ? core.close() : close()) },

@@ -17,7 +17,7 @@ export interface CallRecord {
   readonly index: number;
   /** The name that was called, without its directory. */
   readonly program: string;
-  /** The path by which the caller executed it. */
+  /** The path by which the caller executed it; of a mocked path, that path, with the links of its directory resolved. */
   readonly path: string;
   /** The arguments, argv[0] first. */
   readonly argv: ReadonlyArray<string>;

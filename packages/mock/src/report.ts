@@ -1,4 +1,5 @@
 import { expectation, shownRule, times } from "./decide.ts";
+import { hintFor } from "./hints.ts";
 import { commandLine } from "./pattern.ts";
 import type { CallRecord } from "./record.ts";
 import type { RuleData } from "./reply.ts";
@@ -55,27 +56,55 @@ export const shownDiff = (
   return ["calls (- expected, + wrong):", ...lines, ...expectedOf(undefined)].join("\n");
 };
 
-/** What is wrong with the calls that have come: those that no rule is for, and rules that were not followed. */
-export const problemsOf = (
+/** A rule, and how often it was called. */
+export interface RuleReport {
+  /** The rule as messages show it. */
+  readonly rule: string;
+  /** The program; undefined: every program. */
+  readonly program: string | undefined;
+  /** How often it must be called, in words. */
+  readonly expected: string;
+  readonly min: number;
+  /** Infinity: any number. */
+  readonly max: number;
+  readonly calls: number;
+  /** What is wrong, if it was called less often than it must be. */
+  readonly problem: string | undefined;
+}
+
+export const ruleReports = (
   rules: Iterable<RuleData>,
   records: ReadonlyArray<CallRecord>,
-): ReadonlyArray<Problem> => {
+): ReadonlyArray<RuleReport> => {
   const counts = new Map<number, number>();
   for (const { rule } of records)
     if (rule !== undefined) counts.set(rule, (counts.get(rule) ?? 0) + 1);
-  const problems = records.flatMap(
-    (record): Array<Problem> =>
-      record.problem === undefined ? [] : [{ text: record.problem, of: record }],
-  );
-  for (const rule of rules) {
-    const count = counts.get(rule.id) ?? 0;
-    if (count < rule.min)
-      problems.push({
-        of: rule.id,
-        text:
-          `${shownRule(rule)} was ${count === 0 ? "not called" : `called ${times(count)}`}, ` +
-          `and must be called ${expectation(rule)}`,
-      });
-  }
-  return problems;
+  return [...rules].map((rule) => {
+    const { program, min, max } = rule;
+    const calls = counts.get(rule.id) ?? 0;
+    const shown = shownRule(rule);
+    const expected = expectation(rule);
+    const hint = calls === 0 && program !== undefined ? hintFor(program) : undefined;
+    const problem =
+      calls < min
+        ? `${shown} was ${calls === 0 ? "not called" : `called ${times(calls)}`}, ` +
+          `and must be called ${expected}${hint === undefined ? "" : ` (${hint})`}`
+        : undefined;
+    return { rule: shown, program, expected, min, max, calls, problem };
+  });
 };
+
+/** What is wrong with the calls that have come: those that no rule is for, and rules that were not followed. */
+export const problemsOf = (
+  rules: ReadonlyArray<RuleData>,
+  records: ReadonlyArray<CallRecord>,
+): ReadonlyArray<Problem> => [
+  ...records.flatMap(
+    (record): ReadonlyArray<Problem> =>
+      record.problem === undefined ? [] : [{ of: record, text: record.problem }],
+  ),
+  ...ruleReports(rules, records).flatMap(
+    ({ problem }, i): ReadonlyArray<Problem> =>
+      problem === undefined ? [] : [{ of: (rules[i] as RuleData).id, text: problem }],
+  ),
+];

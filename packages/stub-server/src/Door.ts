@@ -1,7 +1,7 @@
-import { MSG } from "@rsyscall/abi";
+import { MSG, POLL } from "@rsyscall/abi";
 import type { SyscallConnection } from "@rsyscall/connection";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
-import { type HandleFailure, type IoFailure, Socket } from "@rsyscall/handle";
+import { type HandleFailure, type IoFailure, pollNow, Socket } from "@rsyscall/handle";
 import {
   catchErrno,
   InvalidStateError,
@@ -19,7 +19,7 @@ import {
   passingTransport,
   turnAway,
 } from "@rsyscall/transport";
-import { Cause, Effect, Exit, Scope } from "effect";
+import { Cause, Effect, Exit, Option, Scope } from "effect";
 import { type HandedOver, offer, withdraw } from "./handOver.ts";
 import { problemOf } from "./logs.ts";
 import type { Place } from "./realProgram.ts";
@@ -148,7 +148,7 @@ export class Door {
     return Effect.suspend((): Effect.Effect<Thread, HandleFailure | HandshakeError> => {
       if (this.#bootstrapped !== undefined) return Effect.succeed(this.#bootstrapped.thread);
       if (this.#failure !== undefined) return Effect.failCause(this.#failure);
-      if (this.#state !== "Waiting") return Effect.fail(this.#answeredError("thread"));
+      if (this.#state !== "Waiting") return Effect.fail(this.#refusal("thread"));
       this.#state = "Opening";
       const { close, onSettled, socket } = this.#fields;
       return Effect.uninterruptibleMask((restore) =>
@@ -201,7 +201,7 @@ export class Door {
    */
   answer(syscall: string, pieces: ReadonlyArray<Uint8Array>): Effect.Effect<void, HandleFailure> {
     return Effect.suspend(() => {
-      if (this.#state !== "Waiting") return Effect.fail(this.#answeredError(syscall));
+      if (this.#state !== "Waiting") return Effect.fail(this.#refusal(syscall));
       this.#isAnswered = true;
       this.#enter("Answered");
       return this.#send(pieces).pipe(
@@ -264,6 +264,16 @@ export class Door {
     );
   }
 
+  /** Ends the call if the kernel says that the caller is gone: see `WaitingCaller`. */
+  look(): Effect.Effect<void> {
+    return Effect.flatMap(Effect.option(pollNow(this.#fields.socket, POLL.RDHUP)), (events) => {
+      if (Option.isNone(events) || events.value === 0 || this.#state !== "Waiting")
+        return Effect.void;
+      this.#hasHungUp = true;
+      return this.leave();
+    });
+  }
+
   /** Hangs up, if the caller waits for an answer: it exits with 69. Otherwise does nothing. */
   leave(): Effect.Effect<void> {
     return Effect.suspend(() => {
@@ -310,7 +320,7 @@ export class Door {
   handOver(): Effect.Effect<HandedOver, HandleFailure> {
     return Effect.suspend(() => {
       if (this.#state !== "Waiting" || !this.opensAtOnce)
-        return Effect.fail(this.#answeredError("handOver"));
+        return Effect.fail(this.#refusal("handOver"));
       this.#isAnswered = true;
       this.#enter("HandedOver");
       const { greeted, socket, place, sharedMemory, stallLimit } = this.#fields;
@@ -328,7 +338,7 @@ export class Door {
     answer: (thread: Thread) => Effect.Effect<void, HandleFailure>,
   ): Effect.Effect<void, HandleFailure | HandshakeError> {
     return Effect.suspend(() => {
-      if (this.#isAnswered) return Effect.fail(this.#answeredError(syscall));
+      if (this.#isAnswered) return Effect.fail(this.#refusal(syscall));
       return Effect.flatMap(this.open(), (thread) => {
         this.#isAnswered = true;
         // A program that the kernel refuses is no answer.
@@ -353,7 +363,9 @@ export class Door {
       : problems[this.#state];
   }
 
-  #answeredError(syscall: string): InvalidStateError {
+  /** The error of an answer that comes too late. */
+  #refusal(syscall: string): InvalidStateError | SyscallHangup {
+    if (this.#hasHungUp && !this.#isAnswered) return new SyscallHangup({ syscall, byTask: true });
     const { pid } = this.greeted.description;
     return new InvalidStateError({
       syscall,

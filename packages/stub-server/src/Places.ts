@@ -14,6 +14,11 @@ export class Places {
     this.#free = limit;
   }
 
+  /** Whether a place can be taken. */
+  get isFree(): boolean {
+    return this.#free > 0;
+  }
+
   /** Takes places, if there are as many. */
   take(count = 1): boolean {
     if (count > this.#free) return false;

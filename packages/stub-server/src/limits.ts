@@ -46,6 +46,12 @@ export interface WaitingClient {
   readonly dismiss: () => Effect.Effect<void>;
 }
 
+/** A caller in its handler that has no answer and no Thread yet. */
+export interface WaitingCaller {
+  /** Ends its call if the kernel says that it is gone. */
+  readonly look: () => Effect.Effect<void>;
+}
+
 /** Places, and the clients that hold them. A process's servers share them, unless an option says otherwise. */
 export interface Limits {
   readonly pending: Places;
@@ -54,6 +60,7 @@ export interface Limits {
   readonly waiting: Set<WaitingClient>;
   readonly calls: Places;
   readonly served: Set<SyscallConnection>;
+  readonly atDoor: Set<WaitingCaller>;
   readonly bytes: Places;
   /** A descriptor of this number or more shows that the table is nearly full. */
   readonly ceiling: number;
@@ -75,6 +82,7 @@ const defaultLimits = (descriptors: number): Limits => ({
   waiting: new Set(),
   calls: new Places(part(descriptors, 16, CALLS_AT_MOST)),
   served: new Set(),
+  atDoor: new Set(),
   bytes: new Places(DESCRIPTION_BUDGET),
   // The kernel gives the lowest number that is free.
   ceiling: descriptors - part(descriptors, 16, 256),
@@ -105,6 +113,7 @@ export const limitsOf = (
       ...(callLimit !== undefined && {
         calls: new Places(callLimit),
         served: new Set<SyscallConnection>(),
+        atDoor: new Set<WaitingCaller>(),
       }),
       ...(hasBudget && { bytes: new Places(budget) }),
     };
@@ -158,19 +167,23 @@ const releasedSoon = ({ pending }: Limits): Effect.Effect<void> =>
 const STALL = 1000;
 
 /**
- * Waits until there is a place for one more call, and does not take it. Hangs up on processes that have stalled
- * meanwhile.
+ * Waits until there is a place for one more call, and does not take it. Ends the calls of processes that are gone, and
+ * hangs up on those that have stalled meanwhile.
  */
-export const roomForCall = ({ calls, served }: Limits): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const before = new Map([...served].map((call) => [call, call.overdue] as const));
-    const hangUp = Effect.sync(() => {
-      for (const [call, overdue] of before)
-        if (overdue !== undefined && call.overdue === overdue)
-          call.fail(new Error(`no answer within ${STALL} ms, while other callers wait`));
-    });
-    return Effect.raceFirst(calls.released(), Effect.andThen(Effect.sleep(STALL), hangUp));
-  });
+export const roomForCall = ({ calls, served, atDoor }: Limits): Effect.Effect<void> =>
+  Effect.flatMap(
+    Effect.forEach([...atDoor], (caller) => caller.look(), { discard: true }),
+    () => {
+      if (calls.isFree) return Effect.void;
+      const before = new Map([...served].map((call) => [call, call.overdue] as const));
+      const hangUp = Effect.sync(() => {
+        for (const [call, overdue] of before)
+          if (overdue !== undefined && call.overdue === overdue)
+            call.fail(new Error(`no answer within ${STALL} ms, while other callers wait`));
+      });
+      return Effect.raceFirst(calls.released(), Effect.andThen(Effect.sleep(STALL), hangUp));
+    },
+  );
 
 /** Hangs up on a process that leaves any one system call without an answer for a time. */
 export const limitStalls = (connection: SyscallConnection, milliseconds: number): void => {

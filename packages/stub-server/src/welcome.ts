@@ -43,24 +43,25 @@ export const callOf = (
     limits.calls.release();
     limits.bytes.release(size);
   };
-  return callAt(
-    new Door({
-      greeted,
-      socket,
-      afd,
-      place,
-      thread,
-      environ: new Environment(() => callerEnvironment(greeted.description)),
-      sharedMemory,
-      stallLimit,
-      scope,
-      close: client.close,
-      onSettled: (connection) => {
-        if (connection === undefined) giveBack();
-        else begin(host, connection, giveBack);
-      },
-    }),
-  );
+  const door = new Door({
+    greeted,
+    socket,
+    afd,
+    place,
+    thread,
+    environ: new Environment(() => callerEnvironment(greeted.description)),
+    sharedMemory,
+    stallLimit,
+    scope,
+    close: client.close,
+    onSettled: (connection) => {
+      limits.atDoor.delete(door);
+      if (connection === undefined) giveBack();
+      else begin(host, connection, giveBack);
+    },
+  });
+  limits.atDoor.add(door);
+  return callAt(door);
 };
 
 /** The place and the budget are the call's until its connection ends. */

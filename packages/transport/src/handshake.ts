@@ -127,7 +127,7 @@ const asHandshakeError = (error: Error): HandshakeError =>
 export const turnAway = (socket: Socket, problem: string): Effect.Effect<void> =>
   Effect.ignore(socket.sendFds(refused(problem), [], MSG.DONTWAIT));
 
-/** Asks the kernel who the client is. */
+/** Asks the kernel for the user of the client. */
 const admitted = (
   socket: Socket,
   { allow }: HandshakePolicy,

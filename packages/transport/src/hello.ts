@@ -240,11 +240,20 @@ export const decodeDescription = (header: Header, rest: Uint8Array): Description
     uid: fields.uid,
     gid: fields.gid,
     pageSize,
-    sigmask: signals(fields.sigmask),
-    ignored: signals(fields.ignored),
-    namespaces: Object.fromEntries(
-      namespaceKinds.map((kind) => [kind, namespace(kind)] as const).filter(([, id]) => id !== 0n),
-    ),
+    // Only a Thread needs these.
+    get sigmask() {
+      return signals(fields.sigmask);
+    },
+    get ignored() {
+      return signals(fields.ignored);
+    },
+    get namespaces() {
+      return Object.fromEntries(
+        namespaceKinds
+          .map((kind) => [kind, namespace(kind)] as const)
+          .filter(([, id]) => id !== 0n),
+      );
+    },
     syscallFd: fdNumber(fields.syscallFd),
     dataFd: fdNumber(fields.dataFd),
     connectionFd: fdNumber(fields.connectionFd),

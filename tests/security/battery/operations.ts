@@ -612,6 +612,7 @@ export const operations: Readonly<Record<string, Readonly<Record<string, Operati
 /** Public names that ask no process for anything, or that other operations are made of. */
 const passive: ReadonlySet<string> = new Set([
   "encode",
+  "execStrings",
   "fieldsOf",
   "namespaceKindsOf",
   "checkKernel",

@@ -3,15 +3,20 @@ import type { HandleFailure } from "@rsyscall/handle";
 import { stubPath } from "@rsyscall/native";
 import { type StubCall, StubServer, type StubServerError } from "@rsyscall/stub-server";
 import type { Thread } from "@rsyscall/thread";
-import { Deferred, Effect, type Scope } from "effect";
+import { Deferred, Effect, Scope } from "effect";
 import { type Counted, type Decision, decide, Needed, nearest, type Question } from "../decide.ts";
 import type { OpenOptions } from "../messages.ts";
 import { placeEverything } from "../names.ts";
 import { commandLine } from "../pattern.ts";
+import type { Behind } from "../realProgram.ts";
 import type { CallRecord } from "../record.ts";
 import type { RuleData } from "../reply.ts";
+import type { RunRequest } from "../runMessages.ts";
 import { answer } from "./answer.ts";
 import type { Engine } from "./Engine.ts";
+import { MockedPaths } from "./MockedPaths.ts";
+import { Runs } from "./Runs.ts";
+import { runProgram } from "./runProgram.ts";
 
 /** Exit status for a call that nothing is said about: as a shell's for a program that is not there. */
 const NOT_FOUND = 127;
@@ -26,6 +31,8 @@ export class MockServer {
   /** Calls that wait until the thread of the test takes them. */
   readonly taking = new Map<number, Deferred.Deferred<void>>();
   readonly #rules = new Map<number, Counted>();
+  readonly paths: MockedPaths;
+  readonly runs: Runs;
   #calls = 0;
 
   constructor(engine: Engine, thread: Thread, mock: number, options: OpenOptions) {
@@ -33,6 +40,8 @@ export class MockServer {
     this.thread = thread;
     this.mock = mock;
     this.options = options;
+    this.paths = new MockedPaths(options.directory);
+    this.runs = new Runs(engine, mock);
   }
 
   /** Adds a rule, or changes one. */
@@ -56,10 +65,38 @@ export class MockServer {
     });
   }
 
+  /** Runs a program under test, for as long as the scope, and tells how it has ended. */
+  run(run: number, request: RunRequest): Effect.Effect<void, never, Scope.Scope> {
+    const { paths, thread } = this;
+    return Effect.flatMap(Effect.scope, (scope) =>
+      this.runs.begin(
+        run,
+        Effect.andThen(
+          // The next program needs the servers too.
+          Scope.provide(
+            paths.serve(thread, request.places, (call) => this.#handle(call)),
+            scope,
+          ),
+          runProgram(thread, request, paths.clone(thread, request.places)),
+        ),
+      ),
+    );
+  }
+
   /** The thread of the test answers a call. */
   taken(index: number): void {
     const taking = this.taking.get(index);
     if (taking !== undefined) Deferred.doneUnsafe(taking, Effect.void);
+  }
+
+  /** Where the program behind a call is. */
+  behind({ path }: Pick<CallRecord, "path">): Behind {
+    const { places } = this.paths;
+    return {
+      searchPath: this.options.searchPath,
+      place: places.has(path) ? path : undefined,
+      places,
+    };
   }
 
   /** Tells what has become known of a call. */
@@ -70,7 +107,7 @@ export class MockServer {
   #handle(call: StubCall) {
     return Effect.gen({ self: this }, function* () {
       this.engine.drain();
-      const seen = new Seen(call);
+      const seen = new Seen(call, this.paths.placeOf(call));
       const decision = yield* this.#decide(call, seen);
       const index = this.#calls++;
       const problem = "problem" in decision ? unexpected(seen, decision, this.#counted) : undefined;
@@ -155,9 +192,10 @@ class Seen implements Question {
   readonly path: string;
   readonly program: string;
 
-  constructor(call: StubCall) {
+  /** @param place by which the call has come, if its path is mocked */
+  constructor(call: StubCall, place: string | undefined) {
     this.#call = call;
-    this.path = call.execfn?.text ?? call.argv[0] ?? "";
+    this.path = place ?? call.execfn?.text ?? call.argv[0] ?? "";
     this.program = this.path.slice(this.path.lastIndexOf("/") + 1);
   }
 

@@ -12,25 +12,26 @@ const FAILED = 70;
 /** Answers a call as was decided. */
 export const answer = (server: MockServer, call: StubCall, record: CallRecord, reply: ReplyData) =>
   Effect.gen(function* () {
-    const { searchPath, deadline } = server.options;
+    const { deadline } = server.options;
+    const behind = server.behind(record);
     switch (reply.reply) {
       case "fixed":
         server.tell(record.index, {
           outcome: "replied",
           ...(reply.signal === undefined ? { status: reply.status } : { signal: reply.signal }),
         });
-        return yield* perform(call, reply, searchPath);
+        return yield* perform(call, reply, behind);
       case "deny":
-        return yield* perform(call, reply, searchPath);
+        return yield* perform(call, reply, behind);
       case "pass":
         server.tell(record.index, { outcome: "passed" });
-        return yield* perform(call, reply, searchPath);
+        return yield* perform(call, reply, behind);
       case "closure":
         return yield* leaveToTest(server, call, record, reply.id);
       case "module":
         return yield* handleBy(call, record, {
           handler: () => server.engine.load(reply.url),
-          searchPath,
+          behind,
           deadline,
           tell: (changes) => server.tell(record.index, changes),
         });

@@ -3,6 +3,7 @@ import { receiveMessageOnPort, workerData } from "node:worker_threads";
 import { LocalThread } from "@rsyscall/thread";
 import { Deferred, Effect, Exit, Scope } from "effect";
 import type { FromEngine, ToEngine } from "../messages.ts";
+import { CallLog } from "./CallLog.ts";
 import { Engine } from "./Engine.ts";
 import { MockServer } from "./MockServer.ts";
 
@@ -20,8 +21,16 @@ const program = Effect.gen(function* () {
     { readonly server: MockServer; readonly scope: Scope.Closeable }
   >();
 
+  const logs = new Map<number, CallLog>();
+
   const engine = new Engine(
-    (message: FromEngine) => port.postMessage(message),
+    (message: FromEngine) => {
+      port.postMessage(
+        message.type === "call" || message.type === "outcome"
+          ? (logs.get(message.mock)?.logged(message) ?? message)
+          : message,
+      );
+    },
     () => {
       for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))
         hear(next.message as ToEngine);
@@ -54,12 +63,23 @@ const program = Effect.gen(function* () {
       case "open": {
         const server = new MockServer(engine, thread, message.mock, message.options);
         const serverScope = Scope.makeUnsafe();
+        const { log } = message.options;
+        if (log !== undefined) logs.set(message.mock, new CallLog(log));
         servers.set(message.mock, { server, scope: serverScope });
         run(open(message.mock, server, serverScope));
         return;
       }
       case "rule":
         servers.get(message.mock)?.server.set(message.rule);
+        return;
+      case "run": {
+        const running = servers.get(message.mock);
+        if (running !== undefined)
+          run(Scope.provide(running.server.run(message.run, message.request), running.scope));
+        return;
+      }
+      case "endRun":
+        run(servers.get(message.mock)?.server.runs.end(message.run) ?? Effect.void);
         return;
       case "taken":
         servers.get(message.mock)?.server.taken(message.index);
@@ -72,13 +92,14 @@ const program = Effect.gen(function* () {
         servers.delete(message.mock);
         if (closing === undefined) return;
         run(
-          Effect.map(Effect.exit(Scope.close(closing.scope, Exit.void)), (exit) =>
+          Effect.map(Effect.exit(Scope.close(closing.scope, Exit.void)), (exit) => {
+            logs.delete(message.mock);
             engine.post({
               type: "closed",
               mock: message.mock,
               problem: Exit.isFailure(exit) ? engine.shown(exit.cause) : undefined,
-            }),
-          ),
+            });
+          }),
         );
       }
     }

@@ -1,0 +1,30 @@
+import { appendFileSync } from "node:fs";
+import { endLine, startLine } from "../log.ts";
+import type { FromEngine } from "../messages.ts";
+
+type Logged = FromEngine & { readonly type: "call" | "outcome" };
+
+/** A file with a line of JSON for each call of a mock. It is written before the call is answered. */
+export class CallLog {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Logs a message. If that fails, it is a problem of the call, so that the test fails. */
+  logged(message: Logged): Logged {
+    const line =
+      message.type === "call" ? startLine(message.record) : endLine(message.index, message.changes);
+    try {
+      // At once, so that no other line comes between its parts.
+      appendFileSync(this.#path, line);
+      return message;
+    } catch (error) {
+      if (message.type !== "call") return message;
+      const { record } = message;
+      const problem = record.problem ?? `the log cannot be written: ${(error as Error).message}`;
+      return { ...message, record: { ...record, problem } };
+    }
+  }
+}

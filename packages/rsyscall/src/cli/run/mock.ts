@@ -1,0 +1,180 @@
+import { spawn } from "node:child_process";
+import { accessSync, constants, statSync } from "node:fs";
+import { join } from "node:path";
+import {
+  addRule,
+  type Call,
+  type CallPattern,
+  HandlerProgram,
+  type Mock,
+  mock,
+  parseHandler,
+  parseRule,
+  shownCalls,
+} from "@rsyscall/mock";
+import { coloured } from "../colours.ts";
+import { reportWriter } from "../report.ts";
+import { Signals } from "../signals.ts";
+import { loadSpec } from "../spec.ts";
+import { UsageError } from "../UsageError.ts";
+
+export interface MockCommandOptions {
+  readonly on: ReadonlyArray<string>;
+  readonly handler: ReadonlyArray<string>;
+  readonly handlerLimit: number;
+  readonly spec: ReadonlyArray<string>;
+  readonly hermetic: boolean;
+  readonly everything: boolean;
+  readonly allow: ReadonlyArray<string>;
+  readonly strict: boolean;
+  readonly log: string | undefined;
+  readonly report: ReadonlyArray<string>;
+  readonly command: ReadonlyArray<string>;
+}
+
+/** Exit statuses of a command that cannot be executed, as a shell has them. */
+const NOT_FOUND = 127;
+const NOT_EXECUTABLE = 126;
+
+export const run = async (options: MockCommandOptions): Promise<number> => {
+  const { command, strict, log, handlerLimit } = options;
+  const rules = inGivenOrder(options);
+  const reports = options.report.map(reportWriter);
+  const specs = await Promise.all(options.spec.map(loadSpec));
+  /** Each command is started once, also for several patterns. */
+  const handlers = new Map<string, HandlerProgram>();
+  const time = new Date();
+  const start = performance.now();
+
+  using signals = new Signals();
+  const m = await mock({
+    ...pathOptions(options),
+    ...(log === undefined ? {} : { log }),
+    // A handler has this limit for its answer, for the caller's stdin, and again for its answer.
+    deadline: handlerLimit * (options.handler.length === 0 ? 1 : 4),
+  });
+  try {
+    for (const rule of rules) {
+      if ("handler" in rule) {
+        const handler =
+          handlers.get(rule.handler) ?? new HandlerProgram(rule.handler, { limit: handlerLimit });
+        handlers.set(rule.handler, handler);
+        addHandler(m, rule.pattern, handler);
+      } else
+        addRule(m, strict && rule.times === undefined ? { ...rule, times: [1, Infinity] } : rule);
+    }
+    for (const spec of specs) await spec(m);
+
+    const status = await runCommand(m, signals, command);
+    await m.close({ verify: false });
+    const { problems, calls } = m;
+    for (const write of reports)
+      write({
+        command,
+        status,
+        time,
+        duration: performance.now() - start,
+        rules: m.rules,
+        calls,
+        problems,
+      });
+    if (problems.length === 0) return status;
+    tell(m);
+    return status === 0 ? 1 : status;
+  } finally {
+    await m.close({ verify: false });
+    await Promise.all([...handlers.values()].map((handler) => handler.close()));
+  }
+};
+
+const pathOptions = ({ hermetic, everything, allow }: MockCommandOptions) => {
+  if (hermetic && everything)
+    throw new UsageError("--hermetic and --everything exclude each other: give one of them");
+  if (!hermetic && !everything) {
+    if (allow.length > 0)
+      throw new UsageError(
+        "--allow is for --hermetic and --everything: without them all programs are allowed that are not mocked",
+      );
+    return {};
+  }
+  return {
+    path: hermetic ? ("hermetic" as const) : ("everything" as const),
+    allow: allow.flatMap((names) => names.split(",")).filter((name) => name !== ""),
+  };
+};
+
+/** Rules of --on and --handler, in the order in which they were given: the first that fits decides. */
+const inGivenOrder = ({ on, handler }: MockCommandOptions) => {
+  const given = { on: [...on], handler: [...handler] };
+  return process.argv.flatMap((word) => {
+    const [, option] = /^--(on|handler)(?:=|$)/.exec(word) ?? [];
+    const text = given[option as keyof typeof given]?.shift();
+    if (text === undefined) return [];
+    return [
+      option === "on" ? usage(option, text, parseRule) : usage("handler", text, parseHandler),
+    ];
+  });
+};
+
+/** What a text means. That it means nothing is wrong usage. */
+const usage = <A>(option: string, text: string, read: (text: string) => A): A => {
+  try {
+    return read(text);
+  } catch (error) {
+    throw new UsageError(`--${option} ${(error as Error).message}`);
+  }
+};
+
+/** Has a program answer the calls that a pattern means. */
+const addHandler = (m: Mock, { program, args }: CallPattern, handler: HandlerProgram): void => {
+  const answer = (call: Call) => handler.handle(call);
+  if (program === undefined) m.otherwise(answer);
+  else m.program(program)(...args).reply(answer);
+};
+
+/** Runs the command with the mocks, and gives its exit status. */
+const runCommand = async (
+  m: Mock,
+  signals: Signals,
+  [name = "", ...args]: ReadonlyArray<string>,
+): Promise<number> => {
+  try {
+    return await signals.run(() =>
+      spawn(pathOf(m, name), args, { stdio: "inherit", env: m.env, argv0: name }),
+    );
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT" && code !== "EACCES") throw error;
+    const [status, problem] =
+      code === "ENOENT" ? [NOT_FOUND, "was not found"] : [NOT_EXECUTABLE, "cannot be executed"];
+    process.stderr.write(`rsyscall mock: ${name} ${problem}\n`);
+    return status;
+  }
+};
+
+/** Where the command is. It is the real program, unless a rule is for it: that it runs at all is what was asked for. */
+const pathOf = (m: Mock, name: string): string =>
+  name.includes("/") || m.rules.some(({ program }) => program === name)
+    ? name
+    : ((process.env["PATH"] ?? "")
+        .split(":")
+        .map((directory) => join(directory, name))
+        .find((path) => {
+          try {
+            accessSync(path, constants.X_OK);
+            return statSync(path).isFile();
+          } catch {
+            return false;
+          }
+        }) ?? name);
+
+/** Says what is wrong. */
+const tell = (m: Mock): void => {
+  const { problems, calls } = m;
+  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  const lines = [coloured(process.stderr, "bold", `rsyscall mock: ${count}`)];
+  for (const problem of problems)
+    lines.push(`${coloured(process.stderr, "red", "✗")} ${problem.replaceAll("\n", "\n  ")}`);
+  lines.push(shownCalls(calls));
+  process.stderr.write(`${lines.join("\n")}\n`);
+};
