@@ -1,0 +1,257 @@
+import {
+  AT,
+  Errno,
+  type ErrnoName,
+  type ExecConvention,
+  POLL,
+  SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+} from "@rsyscall/abi";
+import { Pid } from "@rsyscall/near";
+import type { Decision } from "../Decision.ts";
+import type { ExecCall } from "../ExecCall.ts";
+import type { End } from "../ExecEvent.ts";
+import type { Desk } from "./Desk.ts";
+import { type Bounds, ProcessMemory } from "./ProcessMemory.ts";
+import { now, type Process, Processes } from "./Processes.ts";
+
+/** Calls and events that are taken before other work of the program gets a turn. */
+const TURN = 64;
+
+/** The longest path that the kernel takes, with its NUL. */
+const PATH_MAX = 4096;
+
+/** Milliseconds that the last zombies may take to be waited for. */
+const LAST_ENDS = 100;
+
+/** The number of the listener in the epoll instance. */
+export const LISTENER = 0;
+
+/** A call that waits for an answer. */
+export interface Waiting {
+  readonly id: bigint;
+  readonly call: ExecCall;
+  readonly process: Process | undefined;
+}
+
+/** What a loop tells. */
+export interface LoopEvents {
+  /** A call waits for `answer`, perhaps made at once. */
+  readonly onCall: (waiting: Waiting) => void;
+  readonly onEnd: (end: End) => void;
+  /** No process of the tree is left. Some may still be zombies. */
+  readonly onNoneLeft: () => void;
+  /** And all ends were told. */
+  readonly onOver: () => void;
+}
+
+export interface LoopOptions {
+  /** Descriptors of this process: an epoll instance in which the listener is `LISTENER`, and the listener. */
+  readonly epoll: number;
+  readonly listener: number;
+  readonly execs: ReadonlyArray<ExecConvention>;
+  readonly env: "all" | ReadonlyArray<string>;
+  readonly bounds: Bounds;
+  readonly opened: (fd: number) => void;
+}
+
+/** Takes the calls of a tree from its listener, reads their arguments, and answers them. */
+export class ExecLoop {
+  readonly #desk: Desk;
+  readonly #memory: ProcessMemory;
+  readonly #options: LoopOptions;
+  readonly #events: LoopEvents;
+  readonly processes: Processes;
+  readonly #wantsEnv: (name: string) => boolean;
+  #isClosed = false;
+  #isPaused = false;
+  #noneIsLeft = false;
+  #isOver = false;
+  #lastEnds: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+
+  constructor(desk: Desk, options: LoopOptions, events: LoopEvents) {
+    this.#desk = desk;
+    this.#memory = new ProcessMemory(desk);
+    this.#options = options;
+    this.#events = events;
+    this.processes = new Processes(desk, options.epoll, LISTENER + 1, options.opened);
+    const { env } = options;
+    const names = new Set(env);
+    this.#wantsEnv = env === "all" ? () => true : (name) => names.has(name);
+  }
+
+  /** Takes what there is. Called whenever the epoll instance is readable. */
+  readonly take = (): void => {
+    if (this.#isClosed || this.#isPaused || this.#immediate !== undefined) return;
+    const desk = this.#desk;
+    const { epoll, listener } = this.#options;
+    let hasMore = desk.events(epoll, (_, number) => {
+      if (number !== LISTENER) this.processes.ended(number, this.#events.onEnd);
+    });
+    for (let i = 0; !this.#isClosed && !this.#isPaused; i++) {
+      const events = desk.poll(listener);
+      if (events & POLL.IN) {
+        if (i === TURN) {
+          hasMore = true;
+          break;
+        }
+        this.#takeCall(listener);
+        continue;
+      }
+      if (events & POLL.HUP) this.#end();
+      break;
+    }
+    // The kernel reports an edge only once.
+    if (hasMore && !this.#isClosed && !this.#isPaused) this.#later();
+  };
+
+  /** No process is left. The ends of zombies are known once their parents, or init, have waited for them. */
+  #end(): void {
+    if (!this.#noneIsLeft) {
+      this.#noneIsLeft = true;
+      this.#lastEnds = setTimeout(() => {
+        this.processes.endAll(this.#events.onEnd);
+        this.#end();
+      }, LAST_ENDS);
+      this.#events.onNoneLeft();
+    }
+    if (this.#isOver || this.processes.size > 0) return;
+    this.#isOver = true;
+    clearTimeout(this.#lastEnds);
+    this.#events.onOver();
+  }
+
+  #later(): void {
+    this.#immediate = setImmediate(() => {
+      this.#immediate = undefined;
+      this.take();
+    });
+  }
+
+  /** Takes nothing until `resume`: processes that call wait. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.take();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearImmediate(this.#immediate);
+    clearTimeout(this.#lastEnds);
+    this.processes.close();
+  }
+
+  #takeCall(listener: number): void {
+    // The process may have been killed since: ENOENT.
+    if (this.#desk.receive(listener) < 0) return;
+    const waiting = this.#read();
+    if (waiting !== undefined) this.#events.onCall(waiting);
+  }
+
+  /** Whether a call still waits: what was read is of its process then. */
+  isWaiting({ id }: Waiting): boolean {
+    return this.#desk.idValid(this.#options.listener, id);
+  }
+
+  /** Answers a call. Gives whether its process still waited for it. */
+  answer({ id, call, process }: Waiting, decision: Decision): boolean {
+    if (this.#isClosed) return false;
+    const { listener } = this.#options;
+    const isAllowed = decision._tag === "Allow";
+    // Before the answer: the process may have children as soon as it has the answer.
+    if (isAllowed && process !== undefined) this.processes.executes(process, call);
+    const error = isAllowed ? 0 : -Errno[decision.errno];
+    const flags = isAllowed ? SECCOMP_USER_NOTIF_FLAG_CONTINUE : 0;
+    return this.#desk.respond(listener, id, error, flags) === 0;
+  }
+
+  /** Reads the arguments of the call that was received. */
+  #read(): Waiting | undefined {
+    const desk = this.#desk;
+    const time = now();
+    const id = desk.notifId;
+    const tid = desk.notifPid;
+    const arch = desk.notifArch;
+    const number = desk.notifNumber;
+    const convention = this.#options.execs.find(
+      ({ auditArch, execve, execveat }) =>
+        auditArch === arch && (number === execve || number === execveat),
+    );
+    if (convention === undefined) {
+      // The filter does not notify of other calls.
+      desk.respond(this.#options.listener, id, -Errno.ENOSYS, 0);
+      return undefined;
+    }
+    const first = number === convention.execve ? 0 : 1;
+    const dirfd = first === 0 ? AT.FDCWD : desk.notifArg(0) | 0;
+    const flags = first === 0 ? 0 : desk.notifArg(4);
+    const { pointerSize } = convention;
+    const [at, argvAt, envAt] = [first, first + 1, first + 2].map((i) =>
+      pointerSize === 8 ? desk.notifArg(i) : desk.notifArg(i) % 2 ** 32,
+    ) as [number, number, number];
+    const site = `${tid} ${desk.notifInstruction} ${argvAt}`;
+    const { pid, ppid, parent, process } = this.processes.find(tid, this.#events.onEnd);
+    const memory = this.#memory;
+    const { bounds } = this.#options;
+    const path = memory.string(tid, at, PATH_MAX);
+    const argv = memory.strings(tid, argvAt, pointerSize, bounds);
+    const env = this.#options.env.length === 0 ? nothing : memory.strings(tid, envAt, pointerSize, bounds);
+    const cwd = desk.readlink(`/proc/${tid}/cwd`);
+    const pathname = "text" in path ? path.text : "";
+    const isRetry = process !== undefined && process.site === site;
+    if (process !== undefined) process.site = site;
+    return {
+      id,
+      process,
+      call: {
+        pid,
+        tid: Pid(tid),
+        ppid,
+        parent,
+        path: this.#absolute(tid, pathname, dirfd, flags, cwd),
+        pathname,
+        argv: argv.strings,
+        env: this.#variables(env.strings),
+        cwd,
+        time,
+        isRetry,
+        problem: ("problem" in path ? path.problem : undefined) ?? argv.problem ?? env.problem,
+      },
+    };
+  }
+
+  #absolute(
+    tid: number,
+    pathname: string,
+    dirfd: number,
+    flags: number,
+    cwd: string | undefined,
+  ): string {
+    if (pathname.startsWith("/")) return pathname;
+    const base = dirfd === AT.FDCWD ? cwd : this.#desk.readlink(`/proc/${tid}/fd/${dirfd}`);
+    if (base === undefined) return pathname;
+    if (pathname === "") return flags & AT.EMPTY_PATH ? base : pathname;
+    return base.endsWith("/") ? base + pathname : `${base}/${pathname}`;
+  }
+
+  #variables(strings: ReadonlyArray<string>): Readonly<Record<string, string>> {
+    const variables: Record<string, string> = Object.create(null);
+    for (const string of strings) {
+      const at = string.indexOf("=", 1);
+      if (at < 0) continue;
+      const name = string.slice(0, at);
+      if (!(name in variables) && this.#wantsEnv(name)) variables[name] = string.slice(at + 1);
+    }
+    return variables;
+  }
+}
+
+const nothing: { strings: ReadonlyArray<string>; problem: ErrnoName | undefined } = {
+  strings: [],
+  problem: undefined,
+};
