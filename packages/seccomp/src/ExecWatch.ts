@@ -1,5 +1,4 @@
 import { EPOLL, EPOLL_CTL, SIG } from "@rsyscall/abi";
-import type { Epoller } from "@rsyscall/epoller";
 import {
   type ChildState,
   chdir,
@@ -40,8 +39,6 @@ export interface ExecWatchOptions<E = never, R = never> {
   readonly deadline?: Duration.Input;
   /** Gets the events as they come. The tree waits meanwhile, so it should be short. What it throws is a defect. */
   readonly onEvent?: (event: ExecEvent) => void;
-  /** Which variables of the environment calls have: names, or "all". Default: none. */
-  readonly env?: "all" | ReadonlyArray<string>;
   /** The command's descriptors 0, 1 and 2. Default: those of the Thread. */
   readonly stdin?: FileDescriptor;
   readonly stdout?: FileDescriptor;
@@ -97,18 +94,11 @@ export class ExecWatch {
   readonly process: ChildProcess;
   readonly #loop: ExecLoop;
   readonly #over: Deferred.Deferred<void>;
-  readonly #epoller: Epoller;
 
-  private constructor(
-    process: ChildProcess,
-    loop: ExecLoop,
-    over: Deferred.Deferred<void>,
-    epoller: Epoller,
-  ) {
+  private constructor(process: ChildProcess, loop: ExecLoop, over: Deferred.Deferred<void>) {
     this.process = process;
     this.#loop = loop;
     this.#over = over;
-    this.#epoller = epoller;
   }
 
   /**
@@ -122,7 +112,7 @@ export class ExecWatch {
   ): Effect.Effect<ExecWatch, HandleFailure, R | Scope.Scope> {
     return Effect.gen(function* () {
       const { connection } = thread;
-      const { accessTask, accessEpoller } = connection;
+      const { accessTask } = connection;
       if (!connection.canPass)
         return yield* new InvalidStateError({
           syscall: "ExecWatch.make",
@@ -140,7 +130,13 @@ export class ExecWatch {
       const decide = yield* decisions(options.decide, options.deadline ?? "10 seconds");
       const noneLeft = yield* Deferred.make<void>();
       const over = yield* Deferred.make<void>();
-      const onEvent = options.onEvent ?? (() => {});
+      const onEvent = (event: ExecEvent) => {
+        try {
+          options.onEvent?.(event);
+        } catch (defect) {
+          Deferred.doneUnsafe(over, Effect.die(defect));
+        }
+      };
       /** The last denial, until the command runs: its error says why. */
       let denial: Decided | undefined;
       const loop = new ExecLoop(
@@ -149,7 +145,6 @@ export class ExecWatch {
           epoll: yield* epoll.number(),
           listener: yield* listener.number(),
           execs: child.task.abi.execs,
-          env: options.env ?? [],
           bounds: BOUNDS,
           opened: (fd) => accessTask.fdTable.opened(Fd(fd)),
         },
@@ -168,8 +163,10 @@ export class ExecWatch {
           onOver: () => Deferred.doneUnsafe(over, Effect.void),
         },
       );
-      yield* Effect.addFinalizer(() => Effect.sync(() => loop.close()));
-      yield* accessEpoller.watch(epoll, loop.take);
+      yield* Effect.acquireRelease(
+        Effect.sync(() => loop.resume()),
+        () => Effect.sync(() => loop.close()),
+      );
       yield* Effect.addFinalizer(() => killAll(thread, child, loop, noneLeft));
       yield* child.exec(command).pipe(
         Effect.mapError((error) =>
@@ -178,7 +175,7 @@ export class ExecWatch {
             : error,
         ),
       );
-      return new ExecWatch(child.process, loop, over, accessEpoller);
+      return new ExecWatch(child.process, loop, over);
     });
   }
 
@@ -193,7 +190,11 @@ export class ExecWatch {
   ): Effect.Effect<ChildState, HandleFailure, Exclude<R, Scope.Scope>> {
     return Effect.scoped(
       Effect.flatMap(ExecWatch.make(thread, command, options), (watch) =>
-        Effect.tap(watch.wait(), () => (options.rest === "kill" ? Effect.void : watch.over())),
+        Effect.tap(watch.wait(), () =>
+          options.rest === "kill" && !Deferred.isDoneUnsafe(watch.#over)
+            ? Effect.void
+            : watch.over(),
+        ),
       ),
     );
   }
@@ -244,7 +245,7 @@ export class ExecWatch {
 
   /** Waits until the command and all its descendants have ended, and `onEvent` has got all events. */
   over(): Effect.Effect<void> {
-    return this.#epoller.holding(Deferred.await(this.#over));
+    return Deferred.await(this.#over);
   }
 
   /** The processes that have executed programs, or tried to, and have not ended. */

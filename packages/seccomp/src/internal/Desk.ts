@@ -6,7 +6,6 @@ import {
   PIDFD_GET_INFO,
   PIDFD_INFO,
   PidfdInfo,
-  POLL,
   SECCOMP_IOCTL_NOTIF,
   SeccompNotif,
   SeccompNotifResp,
@@ -33,12 +32,10 @@ const EVENTS = 64;
 /** Where each thing lies in the memory. */
 const NOTIF = 0;
 const RESPONSE = 128;
-const POLLFD = 160;
-const HERE = 168;
-const NO_TIME = 184;
-const INFO = 200;
-const EVENT = 264;
-const COOKIE = 280;
+const HERE = 160;
+const INFO = 192;
+const EVENT = 256;
+const COOKIE = 272;
 const PATH = 288;
 const THERE = 512;
 const EVENTS_AT = THERE + 16 * RANGES;
@@ -94,6 +91,7 @@ export class Desk {
           (buffer) => {
             const desk = new Desk(sysif, base, buffer);
             desk.#bytes.fill(0, 0, DATA);
+            desk.#view.setBigUint64(HERE, BigInt(base + DATA), true);
             return desk;
           },
         ),
@@ -103,16 +101,6 @@ export class Desk {
 
   #call(name: (typeof calls)[number], a: number, b = 0, c = 0, d = 0, e = 0, f = 0): number {
     return Number(this.#sysif.submit(this.#number[name] as number, a, b, c, d, e, f));
-  }
-
-  /** poll(2): the events of a descriptor now, of POLL. */
-  poll(fd: number): number {
-    const view = this.#view;
-    view.setInt32(POLLFD, fd, true);
-    view.setInt32(POLLFD + 4, POLL.IN, true);
-    const base = this.#base;
-    const count = this.#call("ppoll", base + POLLFD, 1, base + NO_TIME, 0, 8);
-    return count > 0 ? view.getInt16(POLLFD + 6, true) : 0;
   }
 
   /** SECCOMP_IOCTL_NOTIF_RECV: the call is in `notif*` then. */
@@ -183,7 +171,6 @@ export class Desk {
   read(pid: number, ranges: number, total: number): number {
     const base = this.#base;
     const view = this.#view;
-    view.setBigUint64(HERE, BigInt(base + DATA), true);
     view.setUint32(HERE + 8, total, true);
     return this.#call("process_vm_readv", pid, base + HERE, 1, base + THERE, ranges, 0);
   }
@@ -230,8 +217,12 @@ export class Desk {
 
   /** PIDFD_GET_INFO: the facts are in `info*` then. */
   getInfo(pidfd: number): number {
-    this.#view.setBigUint64(INFO, BigInt(PIDFD_INFO.PID | PIDFD_INFO.EXIT), true);
-    return this.#call("ioctl", pidfd, PIDFD_GET_INFO, this.#base + INFO);
+    // The high half of the mask stays 0.
+    this.#view.setUint32(INFO, PIDFD_INFO.PID | PIDFD_INFO.EXIT, true);
+    const result = this.#call("ioctl", pidfd, PIDFD_GET_INFO, this.#base + INFO);
+    // Else it would be that of another process.
+    if (result < 0) this.#view.setUint32(INFO, 0, true);
+    return result;
   }
 
   /** Of PIDFD_INFO. */
@@ -254,6 +245,11 @@ export class Desk {
     return this.#call("epoll_ctl", epoll, EPOLL_CTL.ADD, fd, this.#base + EVENT);
   }
 
+  /** epoll_ctl(2) with EPOLL_CTL.DEL. */
+  remove(epoll: number, fd: number): void {
+    this.#call("epoll_ctl", epoll, EPOLL_CTL.DEL, fd);
+  }
+
   /** epoll_wait(2) without waiting: calls back for each event. Gives whether there may be more. */
   events(epoll: number, onEvent: (events: number, data: number) => void): boolean {
     const count = this.#call("epoll_pwait", epoll, this.#base + EVENTS_AT, EVENTS, 0, 0, 8);
@@ -272,7 +268,6 @@ export class Desk {
 }
 
 const calls = [
-  "ppoll",
   "ioctl",
   "process_vm_readv",
   "readlinkat",

@@ -1,14 +1,14 @@
 import {
   AT,
+  EPOLL,
   Errno,
-  type ErrnoName,
   type ExecConvention,
-  POLL,
   SECCOMP_USER_NOTIF_FLAG_CONTINUE,
 } from "@rsyscall/abi";
+import { type Watch, watch } from "@rsyscall/native";
 import { Pid } from "@rsyscall/near";
 import type { Decision } from "../Decision.ts";
-import type { ExecCall } from "../ExecCall.ts";
+import { answered, ExecCall } from "../ExecCall.ts";
 import type { End } from "../ExecEvent.ts";
 import type { Desk } from "./Desk.ts";
 import { type Bounds, ProcessMemory } from "./ProcessMemory.ts";
@@ -16,9 +16,6 @@ import { now, type Process, Processes } from "./Processes.ts";
 
 /** Calls and events that are taken before other work of the program gets a turn. */
 const TURN = 64;
-
-/** The longest path that the kernel takes, with its NUL. */
-const PATH_MAX = 4096;
 
 /** Milliseconds that the last zombies may take to be waited for. */
 const LAST_ENDS = 100;
@@ -49,7 +46,6 @@ export interface LoopOptions {
   readonly epoll: number;
   readonly listener: number;
   readonly execs: ReadonlyArray<ExecConvention>;
-  readonly env: "all" | ReadonlyArray<string>;
   readonly bounds: Bounds;
   readonly opened: (fd: number) => void;
 }
@@ -61,9 +57,9 @@ export class ExecLoop {
   readonly #options: LoopOptions;
   readonly #events: LoopEvents;
   readonly processes: Processes;
-  readonly #wantsEnv: (name: string) => boolean;
   #isClosed = false;
-  #isPaused = false;
+  /** In the event loop, unless the loop is paused. */
+  #watch: Watch | undefined;
   #noneIsLeft = false;
   #isOver = false;
   #lastEnds: NodeJS.Timeout | undefined;
@@ -75,80 +71,76 @@ export class ExecLoop {
     this.#options = options;
     this.#events = events;
     this.processes = new Processes(desk, options.epoll, LISTENER + 1, options.opened);
-    const { env } = options;
-    const names = new Set(env);
-    this.#wantsEnv = env === "all" ? () => true : (name) => names.has(name);
   }
 
-  /** Takes what there is. Called whenever the epoll instance is readable. */
+  /** Takes what there is. Called whenever the epoll instance becomes readable. */
   readonly take = (): void => {
-    if (this.#isClosed || this.#isPaused || this.#immediate !== undefined) return;
-    const desk = this.#desk;
-    const { epoll, listener } = this.#options;
-    let hasMore = desk.events(epoll, (_, number) => {
-      if (number !== LISTENER) this.processes.ended(number, this.#events.onEnd);
-    });
-    for (let i = 0; !this.#isClosed && !this.#isPaused; i++) {
-      const events = desk.poll(listener);
-      if (events & POLL.IN) {
-        if (i === TURN) {
-          hasMore = true;
-          break;
-        }
-        this.#takeCall(listener);
-        continue;
+    for (let i = 0; i < TURN; i++) {
+      if (this.#watch === undefined) return;
+      let events = 0;
+      const hasMore = this.#desk.events(this.#options.epoll, (these, number) => {
+        if (number === LISTENER) events = these;
+        else this.processes.ended(number, this.#events.onEnd);
+      });
+      // The listener is level-triggered, so these are its events now: the call does not block.
+      if (events & EPOLL.IN) this.#takeCall();
+      else {
+        if (events & EPOLL.HUP) this.#noneLeft();
+        if (this.#noneIsLeft) this.#checkOver();
+        if (!hasMore) return;
       }
-      if (events & POLL.HUP) this.#end();
-      break;
     }
-    // The kernel reports an edge only once.
-    if (hasMore && !this.#isClosed && !this.#isPaused) this.#later();
+    this.#immediate ??= setImmediate(() => {
+      this.#immediate = undefined;
+      this.take();
+    });
   };
 
   /** No process is left. The ends of zombies are known once their parents, or init, have waited for them. */
-  #end(): void {
-    if (!this.#noneIsLeft) {
-      this.#noneIsLeft = true;
-      this.#lastEnds = setTimeout(() => {
-        this.processes.endAll(this.#events.onEnd);
-        this.#end();
-      }, LAST_ENDS);
-      this.#events.onNoneLeft();
-    }
+  #noneLeft(): void {
+    if (this.#noneIsLeft) return;
+    this.#noneIsLeft = true;
+    // The hang-up would be reported again and again.
+    this.#desk.remove(this.#options.epoll, this.#options.listener);
+    this.#lastEnds = setTimeout(() => {
+      this.processes.endAll(this.#events.onEnd);
+      this.#checkOver();
+    }, LAST_ENDS);
+    this.#events.onNoneLeft();
+  }
+
+  #checkOver(): void {
     if (this.#isOver || this.processes.size > 0) return;
     this.#isOver = true;
+    this.pause();
     clearTimeout(this.#lastEnds);
     this.#events.onOver();
   }
 
-  #later(): void {
-    this.#immediate = setImmediate(() => {
-      this.#immediate = undefined;
-      this.take();
-    });
-  }
-
   /** Takes nothing until `resume`: processes that call wait. */
   pause(): void {
-    this.#isPaused = true;
+    this.#watch?.close();
+    this.#watch = undefined;
   }
 
+  /** Takes what comes. The event loop goes on until the tree is over. */
   resume(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
-    this.take();
+    if (this.#watch !== undefined || this.#isClosed || this.#isOver) return;
+    this.#watch = watch(this.#options.epoll, this.take);
+    this.#watch.ref();
   }
 
   close(): void {
     this.#isClosed = true;
+    this.pause();
     clearImmediate(this.#immediate);
     clearTimeout(this.#lastEnds);
     this.processes.close();
   }
 
-  #takeCall(listener: number): void {
+  #takeCall(): void {
     // The process may have been killed since: ENOENT.
-    if (this.#desk.receive(listener) < 0) return;
+    if (this.#desk.receive(this.#options.listener) < 0) return;
     const waiting = this.#read();
     if (waiting !== undefined) this.#events.onCall(waiting);
   }
@@ -160,6 +152,7 @@ export class ExecLoop {
 
   /** Answers a call. Gives whether its process still waited for it. */
   answer({ id, call, process }: Waiting, decision: Decision): boolean {
+    answered(call);
     if (this.#isClosed) return false;
     const { listener } = this.#options;
     const isAllowed = decision._tag === "Allow";
@@ -196,19 +189,13 @@ export class ExecLoop {
     ) as [number, number, number];
     const site = `${tid} ${desk.notifInstruction} ${argvAt}`;
     const { pid, ppid, parent, process } = this.processes.find(tid, this.#events.onEnd);
-    const memory = this.#memory;
     const { bounds } = this.#options;
-    const path = memory.string(tid, at, PATH_MAX);
-    const argv = memory.strings(tid, argvAt, pointerSize, bounds);
-    const env = this.#options.env.length === 0 ? nothing : memory.strings(tid, envAt, pointerSize, bounds);
-    const cwd = desk.readlink(`/proc/${tid}/cwd`);
-    const pathname = "text" in path ? path.text : "";
+    const { pathname, argv } = this.#memory.call(tid, at, argvAt, pointerSize, bounds);
     const isRetry = process !== undefined && process.site === site;
     if (process !== undefined) process.site = site;
-    return {
-      id,
-      process,
-      call: {
+    const cwd = () => desk.readlink(`/proc/${tid}/cwd`);
+    const call = new ExecCall(
+      {
         pid,
         tid: Pid(tid),
         ppid,
@@ -216,13 +203,13 @@ export class ExecLoop {
         path: this.#absolute(tid, pathname, dirfd, flags, cwd),
         pathname,
         argv: argv.strings,
-        env: this.#variables(env.strings),
-        cwd,
         time,
         isRetry,
-        problem: ("problem" in path ? path.problem : undefined) ?? argv.problem ?? env.problem,
+        problem: argv.problem,
       },
-    };
+      { cwd, env: () => this.#memory.strings(tid, envAt, pointerSize, bounds).strings },
+    );
+    return { id, process, call };
   }
 
   #absolute(
@@ -230,28 +217,12 @@ export class ExecLoop {
     pathname: string,
     dirfd: number,
     flags: number,
-    cwd: string | undefined,
+    cwd: () => string | undefined,
   ): string {
     if (pathname.startsWith("/")) return pathname;
-    const base = dirfd === AT.FDCWD ? cwd : this.#desk.readlink(`/proc/${tid}/fd/${dirfd}`);
+    const base = dirfd === AT.FDCWD ? cwd() : this.#desk.readlink(`/proc/${tid}/fd/${dirfd}`);
     if (base === undefined) return pathname;
     if (pathname === "") return flags & AT.EMPTY_PATH ? base : pathname;
     return base.endsWith("/") ? base + pathname : `${base}/${pathname}`;
   }
-
-  #variables(strings: ReadonlyArray<string>): Readonly<Record<string, string>> {
-    const variables: Record<string, string> = Object.create(null);
-    for (const string of strings) {
-      const at = string.indexOf("=", 1);
-      if (at < 0) continue;
-      const name = string.slice(0, at);
-      if (!(name in variables) && this.#wantsEnv(name)) variables[name] = string.slice(at + 1);
-    }
-    return variables;
-  }
 }
-
-const nothing: { strings: ReadonlyArray<string>; problem: ErrnoName | undefined } = {
-  strings: [],
-  problem: undefined,
-};

@@ -19,6 +19,16 @@ export interface Strings {
   readonly problem: ErrnoName | undefined;
 }
 
+/** Bytes of argv or envp that are read at first. */
+const FIRST_POINTERS = 512;
+
+/** The longest path that the kernel takes, with its NUL. */
+const PATH_MAX = 4096;
+
+/** Why less was read than there should be. */
+const problemOf = (result: number): ErrnoName =>
+  result < 0 ? (errnoName(-result) as ErrnoName) : "EFAULT";
+
 const pageEnd = (address: number): number => address - (address % PAGE) + PAGE;
 
 /**
@@ -32,14 +42,39 @@ export class ProcessMemory {
     this.#desk = desk;
   }
 
-  /** Reads a string of at most `most` bytes without its NUL. */
-  string(
+  /** Reads the path and argv of an exec: most of them by two calls. */
+  call(
     pid: number,
-    address: number,
-    most: number,
-  ): { readonly text: string } | { readonly problem: ErrnoName } {
-    const { strings, problem } = this.#strings(pid, [address], most);
-    return problem === undefined ? { text: strings[0] as string } : { problem };
+    path: number,
+    argv: number,
+    pointerSize: 4 | 8,
+    bounds: Bounds,
+  ): { readonly pathname: string; readonly argv: Strings } {
+    const desk = this.#desk;
+    const ofArgv = argv === 0 ? 0 : Math.min(FIRST_POINTERS, pageEnd(argv) - argv);
+    const ofPath = Math.min(GUESS, pageEnd(path) - path);
+    if (ofArgv > 0) desk.range(0, argv, ofArgv);
+    const ranges = ofArgv > 0 ? 2 : 1;
+    desk.range(ranges - 1, path, ofPath);
+    const got = desk.read(pid, ranges, ofArgv + ofPath);
+    if (got <= ofArgv) return { pathname: "", argv: { strings: [], problem: problemOf(got) } };
+    const nul = desk.dataNul(ofArgv, got);
+    const begun = nul < 0 ? desk.data(ofArgv, got) : undefined;
+    const short = nul < 0 ? "" : desk.dataText(ofArgv, nul);
+    const pointers: Array<number> = [];
+    let problem: ErrnoName | undefined;
+    if (ofArgv > 0 && !this.#takePointers(ofArgv, pointerSize, bounds.strings, pointers))
+      problem = this.#pointers(pid, argv + ofArgv, pointerSize, bounds.strings, pointers);
+    const rest =
+      begun === undefined ? undefined : this.#rest(pid, path + begun.length, begun, PATH_MAX);
+    const read = this.#strings(pid, pointers, bounds.bytes);
+    return {
+      pathname: rest === undefined ? short : typeof rest === "string" ? "" : fsDecode(rest),
+      argv: {
+        strings: read.strings,
+        problem: (typeof rest === "string" ? rest : undefined) ?? read.problem ?? problem,
+      },
+    };
   }
 
   /** Reads an array of addresses of strings, which ends with NULL: argv, envp. NULL itself is an empty one. */
@@ -62,23 +97,27 @@ export class ProcessMemory {
     const desk = this.#desk;
     let at = address;
     // Most arrays end within the first few.
-    let length = Math.min(GUESS * 4, pageEnd(at) - at);
+    let length = Math.min(FIRST_POINTERS, pageEnd(at) - at);
     for (;;) {
       desk.range(0, at, length);
       const count = desk.read(pid, 1, length);
-      if (count < 0) return errnoName(-count) as ErrnoName;
-      for (let i = 0; i + size <= count; i += size) {
-        const pointer = desk.dataPointer(i, size);
-        if (pointer === 0) return undefined;
-        if (into.length === most) return "E2BIG";
-        into.push(pointer);
-      }
-      const whole = count - (count % size);
       // An array that is not aligned may have an address on two pages; no compiler makes one.
-      if (whole === 0) return "EFAULT";
-      at += whole;
+      if (count < size) return problemOf(count);
+      if (this.#takePointers(count, size, most, into))
+        return into.length > most ? "E2BIG" : undefined;
+      at += count - (count % size);
       length = pageEnd(at) - at;
     }
+  }
+
+  /** Takes addresses from the first bytes of the data. Gives whether there was a NULL, or one too many. */
+  #takePointers(bytes: number, size: 4 | 8, most: number, into: Array<number>): boolean {
+    for (let i = 0; i + size <= bytes; i += size) {
+      const pointer = this.#desk.dataPointer(i, size);
+      if (pointer === 0) return true;
+      if (into.push(pointer) > most) return true;
+    }
+    return false;
   }
 
   /** Reads strings at these addresses, mostly all by one call. */
@@ -93,7 +132,7 @@ export class ProcessMemory {
       const first = strings.length;
       const used = this.#plan(pointers, first, starts, ends);
       const got = desk.read(pid, used.ranges, used.bytes);
-      if (got < 0) return { strings, problem: errnoName(-got) as ErrnoName };
+      if (got < 0) return { strings, problem: problemOf(got) };
       for (let i = 0; i < starts.length; i++) {
         const start = starts[i] as number;
         const end = Math.min(ends[i] as number, got);
@@ -184,7 +223,7 @@ export class ProcessMemory {
         next += size;
       }
       const got = desk.read(pid, ranges, total);
-      if (got <= 0) return got === 0 ? "EFAULT" : (errnoName(-got) as ErrnoName);
+      if (got <= 0) return problemOf(got);
       const nul = desk.dataNul(0, got);
       const part = desk.data(0, nul < 0 ? got : nul);
       parts.push(part);

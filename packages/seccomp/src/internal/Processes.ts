@@ -19,6 +19,8 @@ const KEPT_LENGTH = 256;
 export interface Process {
   readonly pid: Pid;
   readonly pidfd: number;
+  /** What the epoll instance reports for it. */
+  readonly number: number;
   /** What is kept of its last call. */
   parent: ExecParent | undefined;
   /** Where its last call came from: the thread, the instruction and the address of argv. */
@@ -38,7 +40,9 @@ export interface Found {
 }
 
 /** Milliseconds since the epoch, with a fraction. */
-export const now = (): number => performance.timeOrigin + performance.now();
+export const now = (): number => origin + performance.now();
+
+const origin = performance.timeOrigin;
 
 /**
  * The processes of a tree that have asked for an exec, until they have ended: each by a pidfd, which never means
@@ -47,7 +51,7 @@ export const now = (): number => performance.timeOrigin + performance.now();
 export class Processes {
   readonly #desk: Desk;
   readonly #epoll: number;
-  readonly #opened: (pidfd: number) => void;
+  readonly #onOpened: (pidfd: number) => void;
   readonly #byPid = new Map<number, Process>();
   /** By the number that the epoll instance reports. */
   readonly #byNumber = new Map<number, Process>();
@@ -62,7 +66,7 @@ export class Processes {
     this.#desk = desk;
     this.#epoll = epoll;
     this.#lastNumber = firstNumber - 1;
-    this.#opened = opened;
+    this.#onOpened = opened;
   }
 
   get size(): number {
@@ -76,34 +80,35 @@ export class Processes {
 
   /** Returns the process of a thread that makes a call, and its parent. `onEnd` gets an end that was not told yet. */
   find(tid: number, onEnd: (end: End) => void): Found {
-    const known = this.#living(tid, onEnd);
-    if (known !== undefined) return this.#found(known.pid, known);
-    const pidfd = this.#desk.pidfdOpen(tid);
-    if (pidfd >= 0) return this.#found(tid, this.#add(tid, pidfd));
-    // It is not the first thread of its process.
-    const pid = groupOf(tid);
-    if (pid === undefined || pid === tid) return this.#found(tid, undefined);
-    const leader = this.#living(pid, onEnd);
-    if (leader !== undefined) return this.#found(pid, leader);
-    const ofLeader = this.#desk.pidfdOpen(pid);
-    return this.#found(pid, ofLeader < 0 ? undefined : this.#add(pid, ofLeader));
+    const found = this.#known(tid, onEnd) ?? this.#opened(tid);
+    if (found !== undefined) return found;
+    // It is not the first thread of its process, or there are too many.
+    const pid = groupOf(tid) ?? tid;
+    return this.#known(pid, onEnd) ?? this.#opened(pid) ?? this.#found(pid, undefined, parentOf(pid));
   }
 
   /** The process that has a number now, if it is known. */
-  #living(pid: number, onEnd: (end: End) => void): Process | undefined {
+  #known(pid: number, onEnd: (end: End) => void): Found | undefined {
     const process = this.#byPid.get(pid);
-    if (process === undefined || !this.#hasEnded(process)) return process;
+    if (process === undefined) return undefined;
+    const result = this.#desk.getInfo(process.pidfd);
+    if (!this.#isOver(process, result))
+      return this.#found(pid, process, result === 0 ? this.#desk.infoParent : parentOf(pid));
     // Another process has got the number.
     this.#end(process, onEnd);
     return undefined;
   }
 
-  #found(pid: number, process: Process | undefined): Found {
-    const hasInfo =
-      process !== undefined &&
-      this.#desk.getInfo(process.pidfd) === 0 &&
-      this.#desk.infoMask & PIDFD_INFO.PID;
-    const ppid = hasInfo ? this.#desk.infoParent : (parentOf(pid) ?? 0);
+  #opened(pid: number): Found | undefined {
+    const pidfd = this.#desk.pidfdOpen(pid);
+    if (pidfd < 0) return undefined;
+    const process = this.#add(pid, pidfd);
+    if (process === undefined) return undefined;
+    const result = this.#desk.getInfo(pidfd);
+    return this.#found(pid, process, result === 0 ? this.#desk.infoParent : parentOf(pid));
+  }
+
+  #found(pid: number, process: Process | undefined, ppid = 0): Found {
     return { pid: Pid(pid), ppid, parent: this.#ancestor(ppid), process };
   }
 
@@ -118,10 +123,11 @@ export class Processes {
       desk.close(pidfd);
       return undefined;
     }
-    this.#opened(pidfd);
+    this.#onOpened(pidfd);
     const process: Process = {
       pid: Pid(pid),
       pidfd,
+      number,
       parent: undefined,
       site: "",
       endedAt: undefined,
@@ -156,38 +162,34 @@ export class Processes {
     const process = this.#byNumber.get(number);
     if (process === undefined) return;
     process.endedAt ??= now();
-    if (this.#hasEnded(process)) this.#end(process, onEnd, number);
+    if (this.#isOver(process, this.#desk.getInfo(process.pidfd))) this.#end(process, onEnd);
   }
 
-  /** Whether there is nothing more to learn about a process: it was waited for, or the kernel tells no status. */
-  #hasEnded({ pidfd, endedAt }: Process): boolean {
-    const desk = this.#desk;
-    const result = desk.getInfo(pidfd);
-    if (result < 0) return endedAt !== undefined || desk.poll(pidfd) !== 0;
-    return (desk.infoMask & PIDFD_INFO.EXIT) !== 0;
+  /**
+   * Whether there is nothing more to learn about a process, from the result of `getInfo`: it was waited for, or the
+   * kernel tells no status.
+   */
+  #isOver({ endedAt }: Process, result: number): boolean {
+    return result < 0 ? endedAt !== undefined : (this.#desk.infoMask & PIDFD_INFO.EXIT) !== 0;
   }
 
   /** Tells of the ends of all that is left, when the tree is over. */
   endAll(onEnd: (end: End) => void): void {
-    for (const [number, process] of [...this.#byNumber]) {
-      process.endedAt ??= now();
-      this.#end(process, onEnd, number);
+    for (const process of [...this.#byNumber.values()]) {
+      this.#desk.getInfo(process.pidfd);
+      this.#end(process, onEnd);
     }
   }
 
-  #end(process: Process, onEnd: (end: End) => void, number = this.#numberOf(process)): void {
+  /** Tells of an end, by what the last `getInfo` has said. */
+  #end(process: Process, onEnd: (end: End) => void): void {
     const desk = this.#desk;
-    const isTold = desk.getInfo(process.pidfd) === 0 && desk.infoMask & PIDFD_INFO.EXIT;
+    const isTold = desk.infoMask & PIDFD_INFO.EXIT;
     const status = isTold ? endStatus(desk.infoExitCode) : undefined;
     desk.close(process.pidfd);
-    this.#byNumber.delete(number);
+    this.#byNumber.delete(process.number);
     if (this.#byPid.get(process.pid) === process) this.#byPid.delete(process.pid);
     onEnd({ _tag: "End", pid: process.pid, time: process.endedAt ?? now(), status });
-  }
-
-  #numberOf(process: Process): number {
-    for (const [number, other] of this.#byNumber) if (other === process) return number;
-    return -1;
   }
 
   /** Closes all descriptors. */
