@@ -1,4 +1,4 @@
-import { type Pid } from "@rsyscall/near";
+import type { Pid } from "@rsyscall/near";
 import type { Decision } from "./Decision.ts";
 import type { ExecCall } from "./ExecCall.ts";
 

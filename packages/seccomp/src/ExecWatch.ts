@@ -5,7 +5,6 @@ import {
   Epoll,
   type FileDescriptor,
   type HandleFailure,
-  Pidfd,
 } from "@rsyscall/handle";
 import { Fd, InvalidStateError, oneLine, type PathLike, SyscallError } from "@rsyscall/near";
 import type { ChildProcess, ChildThread, Command, Thread } from "@rsyscall/thread";
@@ -15,16 +14,15 @@ import type { ExecCall } from "./ExecCall.ts";
 import type { ExecEvent } from "./ExecEvent.ts";
 import { type Decided, decisions } from "./internal/Decisions.ts";
 import { Desk } from "./internal/Desk.ts";
-import { descendants } from "./internal/descendants.ts";
 import { ExecLoop, LISTENER, type Waiting } from "./internal/ExecLoop.ts";
+import { endCaller, endTree } from "./internal/endTree.ts";
 import { startListening } from "./internal/startListening.ts";
 
 /** What is read of each exec: strings of argv and of the environment, and bytes of all strings of each. */
 const BOUNDS = { strings: 32_768, bytes: 1024 * 1024 };
 
-/** How often the rest of a tree is killed until none is left, and the pause between. */
-const KILL_ROUNDS = 100;
-const KILL_PAUSE = "10 millis";
+/** How long processes that were killed may take to end. */
+const END = "2 seconds";
 
 /** Events that a stream keeps before the tree has to wait for its consumer. */
 const KEPT_EVENTS = 4096;
@@ -137,6 +135,7 @@ export class ExecWatch {
           Deferred.doneUnsafe(over, Effect.die(defect));
         }
       };
+      let isEnding = false;
       /** The last denial, until the command runs: its error says why. */
       let denial: Decided | undefined;
       const loop = new ExecLoop(
@@ -150,6 +149,10 @@ export class ExecWatch {
         },
         {
           onCall: (waiting: Waiting) => {
+            if (isEnding) {
+              endCaller(loop.processes, waiting.call.pid, waiting.call.ppid);
+              return;
+            }
             // What a decision is based on must be of the process that waits.
             if (options.decide !== undefined && !loop.isWaiting(waiting)) return;
             decide(waiting.call, (decided) => {
@@ -167,14 +170,27 @@ export class ExecWatch {
         Effect.sync(() => loop.resume()),
         () => Effect.sync(() => loop.close()),
       );
-      yield* Effect.addFinalizer(() => killAll(thread, child, loop, noneLeft));
-      yield* child.exec(command).pipe(
-        Effect.mapError((error) =>
-          error instanceof SyscallError && denial?.decision._tag === "Deny"
-            ? error.because(denial.decision.message ?? "the decision was to deny it")
-            : error,
-        ),
+      yield* Effect.addFinalizer(() =>
+        Effect.suspend(() => {
+          if (Deferred.isDoneUnsafe(noneLeft)) return Effect.void;
+          isEnding = true;
+          loop.resume();
+          endTree(loop.processes);
+          return Effect.andThen(
+            Effect.ignore(child.process.kill(SIG.KILL)),
+            Effect.raceFirst(Deferred.await(noneLeft), Effect.sleep(END)),
+          );
+        }),
       );
+      yield* child
+        .exec(command)
+        .pipe(
+          Effect.mapError((error) =>
+            error instanceof SyscallError && denial?.decision._tag === "Deny"
+              ? error.because(denial.decision.message ?? "the decision was to deny it")
+              : error,
+          ),
+        );
       return new ExecWatch(child.process, loop, over);
     });
   }
@@ -283,32 +299,3 @@ const prepare = (
       if (cwd !== undefined) yield* chdir(child, cwd);
     }),
   );
-
-/**
- * Kills the processes of a tree until none is left that has the filter. Those that have executed no program are known
- * by their parents alone; one whose parent has ended cannot be found, and goes on without the right to execute.
- */
-const killAll = (
-  { connection: { accessTask } }: Thread,
-  { process }: ChildThread,
-  loop: ExecLoop,
-  noneLeft: Deferred.Deferred<void>,
-): Effect.Effect<void> => {
-  const kill = (pid: number): Effect.Effect<void> =>
-    Effect.ignore(
-      Effect.scoped(
-        Effect.flatMap(Pidfd.make(accessTask, pid), (pidfd) => pidfd.sendSignal(SIG.KILL)),
-      ),
-    );
-  const killThose = Effect.suspend(() => {
-    const known = loop.processes.pids();
-    return Effect.forEach([...descendants(known), ...known], kill, { discard: true });
-  });
-  const rounds = Effect.andThen(killThose, Effect.sleep(KILL_PAUSE)).pipe(
-    Effect.repeat({ times: KILL_ROUNDS }),
-    Effect.raceFirst(Deferred.await(noneLeft)),
-  );
-  return Effect.flatMap(Deferred.isDone(noneLeft), (isDone) =>
-    isDone ? Effect.void : Effect.andThen(Effect.ignore(process.kill(SIG.KILL)), rounds),
-  ).pipe(Effect.asVoid);
-};

@@ -29,7 +29,9 @@ export const decisions = <E, R>(
   deadline: Duration.Input,
 ): Effect.Effect<Decide, never, R | Scope.Scope> => {
   if (decide === undefined) return Effect.succeed((_, tell) => tell(allowed));
-  const late = failed(`there was no decision within ${Duration.format(Duration.fromInputUnsafe(deadline))}`);
+  const late = failed(
+    `there was no decision within ${Duration.format(Duration.fromInputUnsafe(deadline))}`,
+  );
   return Effect.map(FiberSet.makeRuntime<R, void, never>(), (fork) => (call, tell) => {
     let decision: Decision | Effect.Effect<Decision, E, R>;
     try {

@@ -152,9 +152,7 @@ export class Desk {
   /** SECCOMP_IOCTL_NOTIF_ID_VALID: whether the call still waits. */
   idValid(listener: number, id: bigint): boolean {
     this.#view.setBigUint64(COOKIE, id, true);
-    return (
-      this.#call("ioctl", listener, SECCOMP_IOCTL_NOTIF.ID_VALID, this.#base + COOKIE) === 0
-    );
+    return this.#call("ioctl", listener, SECCOMP_IOCTL_NOTIF.ID_VALID, this.#base + COOKIE) === 0;
   }
 
   /** Sets a range of the next `read`. */
@@ -215,6 +213,11 @@ export class Desk {
     return this.#call("pidfd_open", pid);
   }
 
+  /** pidfd_send_signal(2) */
+  sendSignal(pidfd: number, signal: number): void {
+    this.#call("pidfd_send_signal", pidfd, signal);
+  }
+
   /** PIDFD_GET_INFO: the facts are in `info*` then. */
   getInfo(pidfd: number): number {
     // The high half of the mask stays 0.
@@ -272,6 +275,7 @@ const calls = [
   "process_vm_readv",
   "readlinkat",
   "pidfd_open",
+  "pidfd_send_signal",
   "epoll_ctl",
   "epoll_pwait",
   "close",

@@ -11,8 +11,8 @@ import type { Decision } from "../Decision.ts";
 import { answered, ExecCall } from "../ExecCall.ts";
 import type { End } from "../ExecEvent.ts";
 import type { Desk } from "./Desk.ts";
-import { type Bounds, ProcessMemory } from "./ProcessMemory.ts";
 import { now, type Process, Processes } from "./Processes.ts";
+import { type Bounds, ProcessMemory } from "./ProcessMemory.ts";
 
 /** Calls and events that are taken before other work of the program gets a turn. */
 const TURN = 64;

@@ -203,12 +203,7 @@ export class ProcessMemory {
   }
 
   /** Reads the rest of a long string, page by page. */
-  #rest(
-    pid: number,
-    address: number,
-    begun: Uint8Array,
-    most: number,
-  ): Uint8Array | ErrnoName {
+  #rest(pid: number, address: number, begun: Uint8Array, most: number): Uint8Array | ErrnoName {
     const desk = this.#desk;
     const parts = [begun];
     let length = 0;

@@ -84,7 +84,9 @@ export class Processes {
     if (found !== undefined) return found;
     // It is not the first thread of its process, or there are too many.
     const pid = groupOf(tid) ?? tid;
-    return this.#known(pid, onEnd) ?? this.#opened(pid) ?? this.#found(pid, undefined, parentOf(pid));
+    return (
+      this.#known(pid, onEnd) ?? this.#opened(pid) ?? this.#found(pid, undefined, parentOf(pid))
+    );
   }
 
   /** The process that has a number now, if it is known. */
@@ -190,6 +192,18 @@ export class Processes {
     this.#byNumber.delete(process.number);
     if (this.#byPid.get(process.pid) === process) this.#byPid.delete(process.pid);
     onEnd({ _tag: "End", pid: process.pid, time: process.endedAt ?? now(), status });
+  }
+
+  /** Sends a signal to a process of the tree: by its descriptor, or by its number if it is not known. */
+  signal(pid: number, signal: number): void {
+    const known = this.#byPid.get(pid);
+    if (known !== undefined) this.#desk.sendSignal(known.pidfd, signal);
+    else {
+      const pidfd = this.#desk.pidfdOpen(pid);
+      if (pidfd < 0) return;
+      this.#desk.sendSignal(pidfd, signal);
+      this.#desk.close(pidfd);
+    }
   }
 
   /** Closes all descriptors. */
