@@ -8,6 +8,7 @@ import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { page } from "./benchmarksPage.ts";
+import { execs } from "./execs.ts";
 import { files } from "./files.ts";
 import { stubLaunch } from "./launch.ts";
 import { localCall } from "./local.ts";
@@ -28,6 +29,7 @@ const groups = [
   "launch",
   "many",
   "processes",
+  "execs",
   "streams",
   "files",
   "transports",
@@ -106,6 +108,7 @@ const measureAll = Effect.gen(function* () {
     launch: Effect.scoped(stubLaunch(local, directory, scale)),
     many: Effect.scoped(manyStubs(local, directory)),
     processes: processes(local, scale),
+    execs: execs(local, directory, scale),
     streams: streams(remotes, directory, scale),
     files: files(remotes, scale),
     transports: Effect.scoped(transports(local, scale)),

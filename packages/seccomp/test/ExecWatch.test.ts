@@ -1,5 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { O, SIG } from "@rsyscall/abi";
@@ -7,9 +15,11 @@ import {
   childrenOf,
   describeUnless,
   eventually,
+  hasEnded,
   it,
   missing,
   notRoot,
+  start,
   tempDirectory,
   textOf,
 } from "@rsyscall/harness";
@@ -246,7 +256,7 @@ describe("ExecWatch", () => {
     const { execs } = yield* watched(sh("setsid sleep 60 & /bin/true; exit 0"), { rest: "kill" });
     assert.isBelow(performance.now() - start, 10_000);
     const sleep = execs.find(({ call }) => call.argv.includes("60"))?.call.pid ?? 0;
-    assert.isFalse(isRunning(sleep));
+    assert.isTrue(hasEnded(sleep));
   });
 
   it("finds a subshell whose parent has ended, when it starts a program", function* () {
@@ -271,7 +281,7 @@ describe("ExecWatch", () => {
     const group = treeOf(shell as number);
     assert.isAtLeast(group.length, 3);
     yield* Fiber.interrupt(fiber);
-    for (const pid of group) assert.isFalse(isRunning(pid), `process ${pid}`);
+    for (const pid of group) assert.isTrue(hasEnded(pid), `process ${pid}`);
   });
 
   it("ends descendants in a pid namespace of its own", function* () {
@@ -282,7 +292,7 @@ describe("ExecWatch", () => {
     assert.equal(state.exitStatus, 0);
     // The numbers are those that this process sees.
     for (const { call } of execs) assert.isAbove(call.pid, 2);
-    for (const { call } of execs) assert.isFalse(isRunning(call.pid));
+    for (const { call } of execs) assert.isTrue(hasEnded(call.pid));
   });
 
   it("says why it cannot be used in a tree that is watched already", function* () {
@@ -302,6 +312,43 @@ describe("ExecWatch", () => {
     const said = yield* thread.readTextToEof(reader);
     assert.include(said, "seccomp(new listener): EBUSY");
     assert.include(said, "supervised already");
+  });
+
+  it("leaves nothing that executes programs when the controller is killed", function* () {
+    for (const contain of [false, true]) {
+      const directory = yield* tempDirectory;
+      // The second process is not a child of the controller. It learns that it cannot execute anything.
+      const script =
+        'cd "$1"; (trap "" HUP; echo $$ > pids; until [ -e go ]; do :; done; /bin/true; echo $? > status) > /dev/null 2>&1 & exec sleep 60';
+      const code = `
+        import { ExecWatch } from "@rsyscall/seccomp";
+        import { Command, LocalThread } from "@rsyscall/thread";
+        import { Effect } from "effect";
+        const command = Command.make("/bin/sh", "-c", ${JSON.stringify(script)}, "sh", ${JSON.stringify(directory)});
+        const run = Effect.flatMap(LocalThread, (thread) =>
+          ExecWatch.run(thread, command, {
+            contain: ${contain},
+            onEvent: ({ call }) => call?.argv[0] === "sleep" && console.log("pid", call.pid),
+          }));
+        await Effect.runPromise(run.pipe(Effect.provide(LocalThread.layer)));`;
+      const controller = yield* start(process.execPath, ["--input-type=module", "-e", code], {
+        cwd: process.cwd(),
+      });
+      yield* controller.line((line) => line.startsWith("pid"));
+      yield* eventually(() => textOf(join(directory, "pids")) !== "");
+      yield* controller.kill("SIGKILL");
+      const { stdout } = yield* controller.ended;
+      const pid = Number(stdout.toString().split(" ")[1]);
+      yield* eventually(() => hasEnded(pid));
+      writeFileSync(join(directory, "go"), "");
+      if (contain) {
+        yield* Effect.sleep("50 millis");
+        assert.equal(textOf(join(directory, "status")), "");
+      } else {
+        yield* eventually(() => textOf(join(directory, "status")) !== "");
+        assert.equal(textOf(join(directory, "status")), "126\n");
+      }
+    }
   });
 
   it("goes on without rights of set-user-ID programs", function* () {
@@ -418,14 +465,5 @@ describeUnless(missing("gcc"), "ExecWatch with unusual callers", () => {
     assert.deepEqual(paths, ["/usr/sbin/chroot", "/bin/caller", "/bin/other"]);
   });
 });
-
-const isRunning = (pid: number): boolean => {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return !/\) [ZX]/.test(stat);
-  } catch {
-    return false;
-  }
-};
 
 const treeOf = (pid: number): ReadonlyArray<number> => [pid, ...childrenOf(pid).flatMap(treeOf)];

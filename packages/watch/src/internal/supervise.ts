@@ -4,6 +4,9 @@ import { type ExecRunOptions, ExecWatch } from "@rsyscall/seccomp";
 import type { ExecutableNotFoundError, Thread } from "@rsyscall/thread";
 import { Deferred, Effect } from "effect";
 
+/** How long what a command leaves behind may take before the user is told. */
+const PATIENCE = "1 second";
+
 /** A command line: a program, which is looked for in PATH unless it has a slash, and its arguments. */
 export type CommandLine = readonly [program: string, ...args: ReadonlyArray<string>];
 
@@ -18,7 +21,7 @@ export const shellStatus = (state: ChildState): number =>
  * passed on. A terminal sends SIGINT to both; it is passed on if there is no terminal. The third of them kills the
  * whole tree.
  *
- * @param onBackground gets the processes that are left when the command has ended
+ * @param onBackground gets the processes that are left a second after the command has ended
  */
 export const supervise = (
   thread: Thread,
@@ -46,8 +49,14 @@ export const supervise = (
         ),
       );
       if (options.rest !== "kill") {
-        if (watch.pids.length > 0) onBackground(watch.pids);
-        yield* Effect.raceFirst(watch.over(), Deferred.await(enough));
+        const told = Effect.andThen(
+          Effect.sleep(PATIENCE),
+          Effect.suspend(() => {
+            if (watch.pids.length > 0) onBackground(watch.pids);
+            return Effect.never;
+          }),
+        );
+        yield* Effect.raceAllFirst([watch.over(), Deferred.await(enough), told]);
       }
       return state;
     }),
