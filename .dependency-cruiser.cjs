@@ -12,7 +12,7 @@ const floors = [
   ["transport"],
   ["stub-server", "task-stdin", "task-command", "task-persistent", "nix", "seccomp"],
   ["task-ssh", "watch"],
-  ["platform", "conformance"],
+  ["platform", "conformance", "mock"],
   ["rsyscall"],
 ];
 

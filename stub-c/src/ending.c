@@ -34,6 +34,10 @@ static const char *error_text(long error)
 		return "no such file or directory";
 	case EACCES:
 		return "permission denied";
+	case E2BIG:
+		return "argument list too long";
+	case ENOEXEC:
+		return "not a program for this machine, and not a script";
 	case ENOTDIR:
 		return "not a directory";
 	case EMFILE:

@@ -10,6 +10,7 @@
 /* Exit statuses of a task, besides RSYSCALL_STATUS_UNAVAILABLE */
 #define STATUS_FAILED 1
 #define STATUS_USAGE 2
+#define STATUS_IO_ERROR 74 /* EX_IOERR of <sysexits.h> */
 
 /* The signal that the kernel sends when the lifeline closes. It is the last real-time signal, because programs are
  * least likely to use that one. */

@@ -113,7 +113,7 @@ static long send_parts(int fd, struct iovec *parts, u64 count, int passed)
 	return 0;
 }
 
-int send_hello(const struct control_fds *control, const struct launch *launch, struct arena *arena,
+int send_hello(const struct control_fds *control, const struct launch *launch, struct arena *arena, u64 answers,
 	       struct problem *problem)
 {
 	struct fd_list list = {.control = control, .arena_fd = arena->fd};
@@ -153,6 +153,7 @@ int send_hello(const struct control_fds *control, const struct launch *launch, s
 		.server_symbol = (u64)rsyscall_server,
 		.arena_address = (u64)arena->start,
 		.arena_size = arena->size,
+		.answers = answers,
 	};
 	hello.argv_size = strings_size(launch->argv, &hello.argc);
 	hello.envp_size = strings_size(launch->environment, &hello.envc);
@@ -214,17 +215,18 @@ static void receive_answer(int fd, struct answer *answer)
 }
 
 /* Accepts an answer only if it is a complete welcome, and places its descriptors. Returns as receive_welcome. */
-static int check_welcome(const struct answer *answer, const struct control_fds *control, struct problem *problem)
+static int check_welcome(const struct answer *answer, const struct control_fds *control, u64 answers,
+			 struct problem *problem)
 {
 	const struct rsyscall_welcome *welcome = &answer->welcome;
 	if (answer->got < 0)
 		return set_problem(problem, "cannot read the answer of the server", -answer->got);
 	if (answer->got != sizeof *welcome)
-		return set_problem(problem, "the server hung up before it answered", 0);
+		return set_problem(problem, CONTROLLER_GONE, 0);
 	for (u32 i = 0; i < sizeof welcome->magic; i++)
 		if (welcome->magic[i] != (u8)RSYSCALL_MAGIC[i])
 			return set_problem(problem, "the peer on the socket is not an rsyscall server", 0);
-	if (welcome->status != RSYSCALL_ACCEPTED) {
+	if (welcome->status == RSYSCALL_REFUSED) {
 		u64 size = sizeof problem->subject - 1;
 		set_problem(problem, "the server refused this call:", 0);
 		long got = sys_recv(control->handshake, problem->subject,
@@ -235,19 +237,29 @@ static int check_welcome(const struct answer *answer, const struct control_fds *
 	/* The kernel drops descriptors for which a low RLIMIT_NOFILE leaves no number. */
 	if (answer->flags & MSG_CTRUNC)
 		return set_problem(problem, "cannot take the descriptors of the server", EMFILE);
-	int has_ring = (welcome->flags & RSYSCALL_RING) != 0;
-	if (welcome->version != RSYSCALL_VERSION || answer->fd_count != (has_ring ? WELCOME_FDS_WITH_RING : WELCOME_FDS))
+	u32 fd_count = welcome->flags & RSYSCALL_RING ? WELCOME_FDS_WITH_RING : WELCOME_FDS;
+	int is_known = welcome->status == RSYSCALL_ACCEPTED;
+	if (!is_known) {
+		is_known = welcome->status < 64 && answers >> welcome->status & 1 && !welcome->flags;
+		fd_count = 0;
+	}
+	/* The size is that of the program: a reply goes on up to the part that ends it. */
+	if (welcome->status != RSYSCALL_EXEC && welcome->message_size)
+		is_known = 0;
+	if (!is_known || welcome->version != RSYSCALL_VERSION || answer->fd_count != fd_count)
 		return set_problem(problem, "cannot understand the welcome of the server", 0);
 	int error = place_fds(answer->rights.fds, answer->fd_count, control);
-	return error ? set_problem(problem, "cannot place a descriptor from the server", -error) : has_ring;
+	return error ? set_problem(problem, "cannot place a descriptor from the server", -error) : 0;
 }
 
-int receive_welcome(const struct control_fds *control, struct problem *problem)
+int receive_welcome(const struct control_fds *control, u64 answers, struct rsyscall_welcome *welcome,
+		    struct problem *problem)
 {
 	struct answer answer;
 	receive_answer(control->handshake, &answer);
-	int has_ring = check_welcome(&answer, control, problem);
+	int result = check_welcome(&answer, control, answers, problem);
 	for (u32 i = 0; i < answer.fd_count; i++)
 		sys_close(answer.rights.fds[i]);
-	return has_ring;
+	*welcome = answer.welcome;
+	return result;
 }

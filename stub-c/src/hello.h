@@ -26,14 +26,18 @@ struct problem {
 	long error;
 };
 
+/* Welcomes that a process takes besides RSYSCALL_ACCEPTED, as bits of `answers` of the hello. */
+#define NO_ANSWERS 0
+#define ALL_ANSWERS (1u << RSYSCALL_REPLY | 1u << RSYSCALL_EXEC)
+
 /* Sends the description of this process on fds->handshake, with the descriptor of the arena, which is then closed.
  * Returns 0, or -1 and a problem. */
-int send_hello(const struct control_fds *fds, const struct launch *launch, struct arena *arena,
+int send_hello(const struct control_fds *fds, const struct launch *launch, struct arena *arena, u64 answers,
 	       struct problem *problem);
 
-/* Waits for the server's answer, and places the descriptors that come with it. Returns whether requests will arrive
- * in the ring, or -1 and a problem. In the latter case the descriptors that came are closed, except those that were
- * placed already. */
-int receive_welcome(const struct control_fds *fds, struct problem *problem);
+/* Waits for the server's welcome, and places the descriptors that come with it. Returns 0, or -1 and a problem. In the
+ * latter case the descriptors that came are closed, except those that were placed already. */
+int receive_welcome(const struct control_fds *fds, u64 answers, struct rsyscall_welcome *welcome,
+		    struct problem *problem);
 
 #endif

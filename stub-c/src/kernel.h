@@ -11,6 +11,9 @@
 #define EPERM 1
 #define ENOENT 2
 #define EINTR 4
+#define E2BIG 7
+#define ENOEXEC 8
+#define EBADF 9
 #define ECHILD 10
 #define EAGAIN 11
 #define ENOMEM 12
@@ -22,6 +25,7 @@
 #define EPIPE 32
 #define ENAMETOOLONG 36
 #define ENOSYS 38
+#define ELOOP 40
 #define ENOTSOCK 88
 #define EOPNOTSUPP 95
 #define ECONNRESET 104

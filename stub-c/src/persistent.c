@@ -180,10 +180,12 @@ static int shake_hands(struct client *client)
 	sys_setsockopt(fd, SO_SNDTIMEO, &limit, sizeof limit);
 	sys_setsockopt(fd, SO_RCVTIMEO, &limit, sizeof limit);
 	client->arena = make_arena();
-	if (send_hello(&client->fds, client->launch, &client->arena, &problem) < 0 || !has_input_within(fd, limit))
+	struct rsyscall_welcome welcome;
+	if (send_hello(&client->fds, client->launch, &client->arena, NO_ANSWERS, &problem) < 0 ||
+	    !has_input_within(fd, limit) || receive_welcome(&client->fds, NO_ANSWERS, &welcome, &problem) < 0)
 		return 0;
-	client->has_ring = receive_welcome(&client->fds, &problem);
-	return client->has_ring == 0 || (client->has_ring == 1 && client->arena.size);
+	client->has_ring = (welcome.flags & RSYSCALL_RING) != 0;
+	return !client->has_ring || client->arena.size;
 }
 
 /* Abandons the call that this process is in, because its controller is gone. To return, and let the call end with

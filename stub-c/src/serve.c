@@ -1,4 +1,5 @@
 #include "serve.h"
+#include "answer.h"
 #include "arena.h"
 #include "ending.h"
 #include "rsyscall/operation.h"
@@ -14,7 +15,7 @@ int dup_high(int fd)
 	return high;
 }
 
-void serve_on(int handshake, const struct launch *launch, int offers_memory)
+void serve_on(int handshake, const struct launch *launch, int offers_memory, u64 answers)
 {
 	/* These numbers are reserved before the hello announces them, so that the server may use them at once. */
 	struct control_fds fds = {.handshake = handshake, .listening = -1};
@@ -26,12 +27,16 @@ void serve_on(int handshake, const struct launch *launch, int offers_memory)
 	if (offers_memory)
 		arena = make_arena();
 	struct problem problem;
-	int has_ring = send_hello(&fds, launch, &arena, &problem);
-	if (has_ring == 0)
-		has_ring = receive_welcome(&fds, &problem);
-	if (has_ring < 0)
+	struct rsyscall_welcome welcome;
+	if (send_hello(&fds, launch, &arena, answers, &problem) < 0 ||
+	    receive_welcome(&fds, answers, &welcome, &problem) < 0)
 		fail(problem.what, problem.subject[0] ? problem.subject : 0, problem.error);
+	if (welcome.status == RSYSCALL_REPLY)
+		reply(fds.handshake, &arena);
+	if (welcome.status == RSYSCALL_EXEC)
+		become_program(fds.handshake, welcome.message_size, launch);
 	sys_close(fds.handshake);
+	int has_ring = (welcome.flags & RSYSCALL_RING) != 0;
 	if (has_ring && !arena.size)
 		fail("the server asked for shared memory, which this process did not offer", 0, 0);
 	if (has_ring)

@@ -14,7 +14,7 @@
 int dup_high(int fd);
 
 /* Sends the hello on a Unix stream socket, takes the welcome, and performs requests until the controller is gone.
- * offers_memory: whether the peer can map the memory of an arena. */
-__attribute__((noreturn)) void serve_on(int handshake, const struct launch *launch, int offers_memory);
+ * offers_memory: whether the peer can map the memory of an arena. answers: as those of the hello. */
+__attribute__((noreturn)) void serve_on(int handshake, const struct launch *launch, int offers_memory, u64 answers);
 
 #endif

@@ -13,5 +13,5 @@ void run(const struct launch *launch)
 	if (name || launch->argv[0])
 		set_program_name(name ? name : launch->argv[0]);
 	start_deadline(environment_value(launch->environment, "RSYSCALL_UNIX_STUB_TIMEOUT="));
-	serve_on(connect_to_server(launch), launch, 1);
+	serve_on(connect_to_server(launch), launch, 1, ALL_ANSWERS);
 }

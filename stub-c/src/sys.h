@@ -326,6 +326,11 @@ static inline int sys_fork(void)
 	return (int)syscall5(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 }
 
+static inline int sys_execve(const char *path, char **argv, char **environment)
+{
+	return (int)syscall3(SYS_execve, (long)path, (long)argv, (long)environment);
+}
+
 static inline int sys_unshare(long flags)
 {
 	return (int)syscall1(SYS_unshare, flags);

@@ -99,7 +99,7 @@ __attribute__((noreturn)) static void serve_stdin(const struct launch *launch)
 		fail_with(STATUS_USAGE, "stdin is not a Unix stream socket", 0, 0);
 	int handshake = dup_high(STDIN);
 	replace_by_null(STDIN, O_RDONLY);
-	serve_on(handshake, launch, 1);
+	serve_on(handshake, launch, 1, NO_ANSWERS);
 }
 
 __attribute__((noreturn)) static void serve_persistently(const struct launch *launch)
@@ -124,7 +124,7 @@ __attribute__((noreturn)) static void serve_stream(int fd, int parent, const str
 	if (sys_dup3(STDERR, STDOUT, 0) < 0)
 		sys_close(STDOUT);
 	/* The controller is at the other end of a stream of bytes, and cannot map memory. */
-	serve_on(handshake, launch, 0);
+	serve_on(handshake, launch, 0, NO_ANSWERS);
 }
 
 __attribute__((noreturn)) static void serve_command(const struct launch *launch)

@@ -51,6 +51,7 @@ export {
   unshareUser,
   writeUserMapping,
 } from "./idmaps.ts";
+export { execStrings } from "./internal/execImage.ts";
 export { capget, capset } from "./linux/capability.ts";
 export { futexWait, futexWake, setRobustFutex } from "./linux/futex.ts";
 export { Memfd } from "./linux/memfd.ts";

@@ -1,48 +1,53 @@
 import { fsDecode, type Ucred } from "@rsyscall/abi";
-import type { SyscallConnection } from "@rsyscall/connection";
-import type { HandleFailure } from "@rsyscall/handle";
-import { type Fd, oneLine, Path, type PathLike, type Pid, printable } from "@rsyscall/near";
-import { Command, Environment, type ExecutableNotFoundError, type Thread } from "@rsyscall/thread";
+import { execStrings, type HandleFailure } from "@rsyscall/handle";
 import {
-  bootstrapThread,
+  type Fd,
+  InvalidArgumentError,
+  oneLine,
+  Path,
+  type PathLike,
+  type Pid,
+  printable,
+} from "@rsyscall/near";
+import {
+  Command,
+  type Environment,
+  type ExecutableNotFoundError,
+  type Thread,
+} from "@rsyscall/thread";
+import {
   type Description,
-  type Greeted,
+  encodeExec,
+  encodeReply,
   type HandshakeError,
-  type Transport,
 } from "@rsyscall/transport";
+import { EXEC, REPLY } from "@rsyscall/wire";
 import { Effect, type Scope } from "effect";
-import { type Place, realProgram } from "./realProgram.ts";
+import { argv0FromScript } from "./callerEnvironment.ts";
+import type { Door } from "./Door.ts";
+import { ownView, serverView } from "./FileView.ts";
+import type { HandedOver } from "./handOver.ts";
+import { realProgram } from "./realProgram.ts";
+import { checkReply, type Reply, replyThrough } from "./reply.ts";
+import { takeOver } from "./takeOver.ts";
 
 /** Characters of a call in a message. */
 const SHOWN = 200;
 
-/** Environment variables that are for the stub: handlers and programs do not see them. */
-const ARGV0 = "RSYSCALL_UNIX_STUB_ARGV0";
-const SOCKET_PATH = "RSYSCALL_UNIX_STUB_SOCK_PATH";
-const OURS = [ARGV0, SOCKET_PATH, "RSYSCALL_UNIX_STUB_SOCK", "RSYSCALL_UNIX_STUB_TIMEOUT"].map(
-  (name) => `${name}=`,
-);
+let make: (door: Door) => StubCall;
+let read: (call: StubCall) => Door;
 
-const isOurs = (text: Uint8Array): boolean => OURS.some((prefix) => startsWith(text, prefix));
+/** Makes the call of a caller that waits at a door. */
+export const callAt = (door: Door): StubCall => make(door);
 
-const startsWith = (text: Uint8Array, prefix: string): boolean =>
-  text.length >= prefix.length && [...prefix].every((c, i) => text[i] === c.charCodeAt(0));
-
-/** The caller's environment, without what led the stub to us. */
-const callerEnvironment = (description: Description): ReadonlyArray<Uint8Array> =>
-  description.environment().filter((text) => !isOurs(text));
-
-/** A wrapper script passes argv[0] on in a variable, beside the socket's. */
-const argv0FromScript = ({ variable }: Description): Uint8Array | undefined =>
-  variable(SOCKET_PATH) === undefined ? undefined : variable(ARGV0);
+/** Where a call waits for its answer. */
+export const doorOf = (call: StubCall): Door => read(call);
 
 /** A program called us: what it said, and the process that it started, which is now ours. */
 export class StubCall {
   readonly #description: Description;
   #argv: ReadonlyArray<string> | undefined;
   #argvBytes: ReadonlyArray<Uint8Array> | undefined;
-  /** The process: it is the caller's child, with its stdin, stdout, directory and ids. */
-  readonly thread: Thread;
   /** The working directory; undefined when it was removed. */
   readonly cwd: Path | undefined;
   /** The path by which the caller executed us. */
@@ -59,8 +64,24 @@ export class StubCall {
   /** Descriptors that the caller left open; undefined when the process cannot see its /proc. */
   readonly fds: ReadonlyArray<Fd> | undefined;
 
-  readonly #ended: Effect.Effect<void>;
-  readonly #place: Place;
+  /** The caller's environment, without what led the stub to us. `exec` passes its changes on. */
+  readonly environ: Environment;
+
+  readonly #door: Door;
+
+  static {
+    make = (door) => new StubCall(door);
+    read = (call) => call.#door;
+  }
+
+  /**
+   * The process: it is the caller's child, with its stdin, stdout, directory and ids. Inside `serve` it is put together
+   * when this is first read: a call that needs no system call in its process is answered much faster without. If that
+   * does not work, or if the call was answered before, all its calls fail with SyscallSendError.
+   */
+  get thread(): Thread {
+    return this.#door.thread;
+  }
 
   /**
    * The arguments as the caller gave them; argv[0] is the name. What is not UTF-8 is decoded as
@@ -103,9 +124,32 @@ export class StubCall {
   }
 
   /**
-   * The program that the caller would have got without us, called as the stub was: the next one of that name in the
-   * PATH of the call's environment, behind the stub that was called. It is never a stub of this server, nor a stub
-   * without a server; a stub of another server counts as a program like any other.
+   * Answers the call: the process writes, and ends. This is the last that a handler does: it gives no status of its own,
+   * and `thread` can no longer be made. Fast: the process does it by itself, if `thread` was not used before. Completes
+   * when the process has, or is certain to get, all of the reply; SyscallHangup if it is gone.
+   *
+   * @example
+   * ```ts
+   * import type { StubCall } from "@rsyscall/stub-server";
+   *
+   * const git = (call: StubCall) => call.reply({ stderr: "fatal: not a git repository\n", status: 128 });
+   * ```
+   */
+  reply(reply: Reply): Effect.Effect<void, HandleFailure | HandshakeError> {
+    return Effect.flatMap(checkReply(reply), ([output, end]) =>
+      this.#door.takes(REPLY)
+        ? this.#door.answer("reply", encodeReply(output, end))
+        : this.#door.through("reply", (thread) => replyThrough(thread, output, end)),
+    );
+  }
+
+  /**
+   * Answers the call: the process becomes a program, with `environ` and the command's changes to it. This is the last
+   * that a handler does, as with `reply`.
+   *
+   * If `thread` was not used before, the process does it by itself, much faster, with everything as the caller has left
+   * it. A program that the kernel refuses is then an error of the caller's: a line on its stderr and, as in a shell, the
+   * status 127 for one that does not exist, or else 126. Otherwise it is a SyscallError, as of `thread.exec`.
    *
    * @example
    * ```ts
@@ -115,15 +159,59 @@ export class StubCall {
    * const spy = (call: StubCall) =>
    *   Effect.gen(function* () {
    *     console.log(call.argv);
-   *     yield* call.thread.exec(yield* call.real());
+   *     yield* call.exec(yield* call.real());
    *   });
    * ```
    */
-  real(): Effect.Effect<Command, ExecutableNotFoundError | HandleFailure> {
-    const { thread, execfn, cwd } = this;
-    const name = this.#place.name ?? (execfn ?? Path.make(this.argv[0] ?? "")).name;
-    return Effect.map(realProgram(thread, this.#place, execfn, name), ({ executable }) =>
-      this.command(cwd === undefined ? executable : cwd.join(executable)),
+  exec(command: Command): Effect.Effect<void, HandleFailure | HandshakeError> {
+    return Effect.suspend(() => {
+      const through = this.#door.through("exec", (thread) => thread.exec(command));
+      if (!this.#door.takes(EXEC)) return through;
+      const { executable, argv, envUpdates } = command;
+      const { environ } = this;
+      const isOwn = envUpdates.size === 0 && !environ.hasChanged;
+      return Effect.flatMap(
+        isOwn ? Effect.succeed([]) : environ.withUpdates(envUpdates),
+        (envp): Effect.Effect<void, HandleFailure | HandshakeError> => {
+          const strings = execStrings("exec", executable, argv, envp);
+          if (strings instanceof InvalidArgumentError) return Effect.fail(strings);
+          const [path = new Uint8Array(0), ...rest] = strings;
+          const encoded = encodeExec({
+            path,
+            argv: rest.slice(0, argv.length),
+            envp: isOwn ? undefined : rest.slice(argv.length),
+          });
+          return encoded === undefined ? through : this.#door.answer("exec", [encoded]);
+        },
+      );
+    });
+  }
+
+  /**
+   * The program that the caller would have got without us, called as the stub was: the next one of that name in the
+   * PATH of the call's environment, behind the stub that was called. It is never a stub of this server, nor a stub
+   * without a server; a stub of another server counts as a program like any other.
+   *
+   * Needs no Thread if the server sees the same files as the caller does: they have the same root directory in the same
+   * mount namespace, and the same effective user. Otherwise the caller's process looks for it.
+   */
+  real(): Effect.Effect<Command, ExecutableNotFoundError | HandleFailure | HandshakeError> {
+    const { execfn, cwd } = this;
+    const { place } = this.#door;
+    const name = place.name ?? (execfn ?? Path.make(this.argv[0] ?? "")).name;
+    const door = this.#door;
+    const seen =
+      door.isWaiting && door.opensAtOnce
+        ? serverView(door.driver, this.peer, cwd, this.environ)
+        : Effect.succeed(undefined);
+    return seen.pipe(
+      Effect.flatMap((view) =>
+        view !== undefined ? Effect.succeed(view) : Effect.map(door.open(), ownView),
+      ),
+      Effect.flatMap((view) => realProgram(view, place, execfn, name)),
+      Effect.map(({ executable }) =>
+        this.command(cwd === undefined ? executable : cwd.join(executable)),
+      ),
     );
   }
 
@@ -132,39 +220,36 @@ export class StubCall {
    * than its process can race them with it.
    */
   ended(): Effect.Effect<void> {
-    return this.#ended;
+    return this.#door.ended();
   }
 
-  /** Takes over the process of a stub that has passed its checks. */
-  static bootstrap(
-    transport: Transport,
-    greeted: Greeted,
-    place: Place,
-  ): Effect.Effect<
-    { readonly call: StubCall; readonly connection: SyscallConnection },
-    HandleFailure | HandshakeError,
-    Scope.Scope
-  > {
-    const { description, peer } = greeted;
-    const environ = new Environment(() => callerEnvironment(description));
-    return Effect.map(
-      bootstrapThread(transport, greeted, environ),
-      ({ thread, connection, ended }) => ({
-        call: new StubCall(description, peer, thread, ended(), place),
-        connection,
-      }),
-    );
+  /**
+   * Leaves the call, which has no Thread and no answer yet, to another thread of JavaScript of this process: post the
+   * result there, for `StubCall.takeOver` or `StubServer.handle`. Until it is taken, or this server ends, the call keeps
+   * its place here. The handler gives no status, and ends when it likes.
+   */
+  handOver(): Effect.Effect<HandedOver, HandleFailure> {
+    return this.#door.handOver();
   }
 
-  private constructor(
-    description: Description,
-    peer: Ucred,
+  /**
+   * Takes a call over that another thread of JavaScript of this process has handed over. Each can be taken once:
+   * InvalidStateError otherwise, or if the other thread has ended. The process belongs to the scope, as that of `accept`.
+   *
+   * @param thread the LocalThread of this thread of JavaScript
+   */
+  static takeOver(
     thread: Thread,
-    ended: Effect.Effect<void>,
-    place: Place,
-  ) {
+    handed: HandedOver,
+  ): Effect.Effect<StubCall, HandleFailure | HandshakeError, Scope.Scope> {
+    return Effect.map(takeOver(thread, handed), (door) => new StubCall(door));
+  }
+
+  private constructor(door: Door) {
+    const { description, peer } = door.greeted;
+    this.#door = door;
     this.#description = description;
-    this.thread = thread;
+    this.environ = door.environ;
     this.cwd = description.cwd;
     this.execfn = description.execfn;
     this.pid = description.pid;
@@ -173,8 +258,6 @@ export class StubCall {
     this.gid = description.gid;
     this.peer = peer;
     this.fds = description.fds;
-    this.#ended = ended;
-    this.#place = place;
   }
 }
 

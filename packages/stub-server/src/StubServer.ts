@@ -3,19 +3,20 @@ import { absolutePath, type HandleFailure } from "@rsyscall/handle";
 import { stubPath } from "@rsyscall/native";
 import { geteuid, oneLine, Path, type PathLike, printable } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
-import { type HandshakePolicy, listenAt } from "@rsyscall/transport";
+import { type HandshakeError, type HandshakePolicy, listenAt } from "@rsyscall/transport";
 import { Deferred, Duration, Effect, Exit, Scope, Stream } from "effect";
 import { acceptClients } from "./acceptClients.ts";
 import { creationError, type ServerFailure, type StubServerError } from "./errors.ts";
 import { executablePath, placeExecutable } from "./executable.ts";
 import { type Handler, handleCall, type ServeOptions } from "./handlers.ts";
+import type { HandedOver } from "./handOver.ts";
 import { DESCRIPTION_LIMIT, limitsOf } from "./limits.ts";
 import { DropLog } from "./logs.ts";
 import type { ListenOptions, StubServerOptions } from "./options.ts";
-import type { StubCall } from "./StubCall.ts";
+import { doorOf, StubCall } from "./StubCall.ts";
 import { placeTimeout } from "./timeoutLink.ts";
-import { type Restore, WaitingClients } from "./WaitingClients.ts";
-import { type Host, type Served, welcome } from "./welcome.ts";
+import { type Client, type Restore, WaitingClients } from "./WaitingClients.ts";
+import { callOf, drop, type Host } from "./welcome.ts";
 
 /** As many as the kernel lets wait (net.core.somaxconn cuts it). */
 const LISTEN_BACKLOG = 4096;
@@ -157,8 +158,17 @@ export class StubServer {
    */
   accept(thread: Thread = this.thread): Effect.Effect<StubCall, ServerFailure, Scope.Scope> {
     const next: Effect.Effect<StubCall, ServerFailure, Scope.Scope> = Effect.flatMap(
-      this.#welcomeNext(thread, (welcomed, restore) => restore(welcomed)),
-      (served) => (served === undefined ? next : Effect.succeed(served.call)),
+      this.#next((client, restore) =>
+        Effect.flatMap(Effect.scope, (scope) => {
+          const call = callOf(this.#host, client, thread, scope);
+          const door = doorOf(call);
+          return Effect.as(restore(door.open()), call).pipe(
+            Effect.catchCause((cause) => drop(this.#host, thread, cause)),
+            Effect.ensuring(door.leave()),
+          );
+        }),
+      ),
+      (call) => (call === undefined ? next : Effect.succeed(call)),
     );
     return next;
   }
@@ -189,17 +199,30 @@ export class StubServer {
   ): Effect.Effect<never, ServerFailure | E2, Exclude<R, Scope.Scope> | R2> {
     return Effect.suspend(() => {
       const failed = Deferred.makeUnsafe<never, E2>();
-      const handleNext = this.#welcomeNext(this.thread, (welcomed) =>
-        Effect.forkChild(
-          Effect.scoped(
-            Effect.flatMap(welcomed, (served) =>
-              served === undefined
-                ? Effect.void
-                : handleCall(served.call, served.connection, handler, options, failed),
+      const handle = (client: Client) =>
+        Effect.flatMap(Effect.scope, (scope) => {
+          const call = callOf(this.#host, client, this.thread, scope);
+          const door = doorOf(call);
+          // Where a Thread takes calls of another process, it is made before the handler reads it.
+          const ready = door.opensAtOnce ? Effect.void : Effect.ignore(door.open());
+          return Effect.andThen(
+            ready,
+            Effect.suspend(() =>
+              door.failure === undefined ? handleCall(call, handler, options, failed) : Effect.void,
             ),
-          ),
-          { startImmediately: true },
-        ),
+          ).pipe(
+            Effect.ensuring(door.leave()),
+            Effect.andThen(
+              Effect.suspend(() =>
+                door.failure === undefined
+                  ? Effect.void
+                  : drop(this.#host, this.thread, door.failure),
+              ),
+            ),
+          );
+        });
+      const handleNext = this.#next((client) =>
+        Effect.forkChild(Effect.scoped(handle(client)), { startImmediately: true }),
       );
       const loop = Effect.forever(handleNext);
       return options.onFailure === undefined
@@ -209,21 +232,43 @@ export class StubServer {
   }
 
   /**
-   * Waits for the next client, and makes a call of it.
+   * Runs a handler for a call that another thread of JavaScript (worker_threads) of this process has handed over, as
+   * `serve` does: with a deadline, and with a status for the caller if the handler fails. InvalidStateError if the call
+   * was taken already, or its server has ended.
    *
-   * @param run runs the welcome, which must begin: the client and its place are taken
+   * @param thread the LocalThread of this thread of JavaScript
    */
-  #welcomeNext<A, E, R>(
+  static handle<E = never, R = never, E2 = never, R2 = never>(
     thread: Thread,
-    run: (
-      welcomed: Effect.Effect<Served | undefined, ServerFailure, Scope.Scope>,
-      restore: Restore,
-    ) => Effect.Effect<A, E, R>,
+    handed: HandedOver,
+    handler: Handler<E, R>,
+    options: ServeOptions<E, E2, R2> = {},
+  ): Effect.Effect<void, HandleFailure | HandshakeError | E2, Exclude<R, Scope.Scope> | R2> {
+    return Effect.scoped(
+      Effect.flatMap(StubCall.takeOver(thread, handed), (call) => {
+        const failed = Deferred.makeUnsafe<never, E2>();
+        return Effect.andThen(
+          handleCall(call, handler, options, failed),
+          Effect.suspend((): Effect.Effect<void, HandleFailure | HandshakeError | E2> => {
+            const { failure } = doorOf(call);
+            if (failure !== undefined) return Effect.failCause(failure);
+            return Deferred.isDoneUnsafe(failed) ? Deferred.await(failed) : Effect.void;
+          }),
+        );
+      }),
+    ) as Effect.Effect<void, HandleFailure | HandshakeError | E2, Exclude<R, Scope.Scope> | R2>;
+  }
+
+  /**
+   * Waits for the next client, in a place for its call.
+   *
+   * @param use must begin: the client and its place are taken
+   */
+  #next<A, E, R>(
+    use: (client: Client, restore: Restore) => Effect.Effect<A, E, R>,
   ): Effect.Effect<A, ServerFailure | E, R> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(this.#clients.next(restore), (client) =>
-        run(welcome(this.#host, client, thread), restore),
-      ),
+      Effect.flatMap(this.#clients.next(restore), (client) => use(client, restore)),
     );
   }
 }

@@ -1,4 +1,5 @@
-import type { Socket } from "@rsyscall/handle";
+import type { AsyncFileDescriptor } from "@rsyscall/epoller";
+import type { HandleFailure, Socket } from "@rsyscall/handle";
 import type { Greeted } from "@rsyscall/transport";
 import { Effect, Exit, Queue, type Scope } from "effect";
 import type { ServerFailure } from "./errors.ts";
@@ -8,8 +9,12 @@ import { type Limits, roomForCall, type WaitingClient } from "./limits.ts";
 export interface Client extends WaitingClient {
   readonly socket: Socket;
   readonly greeted: Greeted;
-  /** Of the connection of the handshake. */
-  readonly scope: Scope.Closeable;
+  /** The same, for waiting. It is registered at the first use. */
+  readonly afd: Effect.Effect<AsyncFileDescriptor<Socket>, HandleFailure>;
+  /** Closes the connection of the handshake, and gives back all that the client has of the limits. */
+  readonly close: Effect.Effect<void>;
+  /** Gives back its place among those that wait. */
+  readonly leave: () => void;
   /** What its description takes of the budget. */
   readonly charge: Charge;
   /** Whether the client was dropped, and is not served. */
@@ -63,6 +68,7 @@ export class WaitingClients {
         if (taken !== undefined && Exit.isSuccess(taken)) {
           const client = taken.value;
           waiting.delete(client);
+          client.leave();
           if (!client.hasLeft) return taken;
         }
         calls.release();

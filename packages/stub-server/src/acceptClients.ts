@@ -2,8 +2,8 @@ import { POLL, SOCK } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { type HandleFailure, pollNow, type Socket } from "@rsyscall/handle";
 import { InvalidStateError, SyscallError } from "@rsyscall/near";
-import type { Thread } from "@rsyscall/thread";
-import { type HandshakePolicy, handshake, turnAway } from "@rsyscall/transport";
+import { once, type Thread } from "@rsyscall/thread";
+import { beginHandshake, type HandshakePolicy, handshake, turnAway } from "@rsyscall/transport";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { type Greeting, type Limits, roomForClient } from "./limits.ts";
 import { type DropLog, toStderr } from "./logs.ts";
@@ -21,8 +21,8 @@ export interface Reception {
 }
 
 /**
- * Accepts for ever. Each client has its handshake in a fiber of its own, so none waits for another; they end with
- * the scope.
+ * Accepts for ever. A client that does not say hello at once has its handshake in a fiber of its own, so none waits for
+ * another; they end with the scope.
  */
 export const acceptClients = Effect.fnUntraced(function* (
   reception: Reception,
@@ -44,8 +44,8 @@ export const acceptClients = Effect.fnUntraced(function* (
           remedy: "answer fewer calls at a time, or raise RLIMIT_NOFILE",
         });
       }
-      yield* takePlace(limits, scope);
-      yield* greet(reception, socket, scope, serverScope);
+      const leave = yield* takePlace(limits, scope);
+      yield* greet(reception, { socket, scope, leave }, serverScope);
     }).pipe(Effect.onError(() => Scope.close(scope, Exit.void)));
   });
   const acceptForever: Effect.Effect<never, HandleFailure> = Effect.forever(
@@ -67,33 +67,53 @@ const isTemporary = (error: HandleFailure): boolean =>
   (error instanceof SyscallError &&
     ["ECONNABORTED", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"].includes(error.errno));
 
-/** Waits for a place among the clients that are in their handshake or wait, and takes it for a scope. */
-const takePlace = (limits: Limits, scope: Scope.Scope): Effect.Effect<void> =>
+/** A client that was accepted. */
+interface Accepted {
+  readonly socket: Socket;
+  /** Whatever happens to the client, this is closed. */
+  readonly scope: Scope.Closeable;
+  /** Gives back its place among those that are in their handshake or wait. */
+  readonly leave: () => void;
+}
+
+/**
+ * Waits for a place among the clients that are in their handshake or wait, and takes it. The scope gives it back, if it
+ * was not given back before.
+ */
+const takePlace = ({ pending, ...limits }: Limits, scope: Scope.Scope): Effect.Effect<() => void> =>
   Effect.uninterruptibleMask((restore) => {
-    const take: Effect.Effect<void> = Effect.suspend(() =>
-      limits.pending.take()
-        ? Scope.addFinalizer(
-            scope,
-            Effect.sync(() => limits.pending.release()),
-          )
-        : Effect.andThen(restore(roomForClient(limits)), take),
-    );
+    const take: Effect.Effect<() => void> = Effect.suspend(() => {
+      if (!pending.take())
+        return Effect.andThen(restore(roomForClient({ pending, ...limits })), take);
+      let isTaken = true;
+      const leave = () => {
+        if (isTaken) pending.release();
+        isTaken = false;
+      };
+      return Effect.as(Scope.addFinalizer(scope, Effect.sync(leave)), leave);
+    });
     return take;
   });
 
 /**
- * Begins the handshake with a client.
- *
- * @param scope of the client: whatever happens to it, this is closed
+ * Hears a client. One whose hello has come already, as that of most stubs, gets no fiber, and its socket is not
+ * registered for waiting.
  */
 const greet = Effect.fnUntraced(function* (
   reception: Reception,
-  socket: Socket,
-  scope: Scope.Closeable,
+  accepted: Accepted,
   serverScope: Scope.Scope,
 ): Effect.fn.Return<void> {
-  const { limits, log } = reception;
+  const { thread, policy, limits, log } = reception;
+  const { socket, scope } = accepted;
+  const close = Scope.close(scope, Exit.void);
+  const afd = once(Scope.provide(thread.makeAfd(socket), scope));
+  const begun = yield* Effect.exit(Scope.provide(beginHandshake(socket, policy), scope));
+  if (Exit.isFailure(begun)) return yield* Effect.andThen(close, log.dropped(begun.cause));
   const charge: Charge = { bytes: 0 };
+  if ("description" in begun.value)
+    return yield* wait(reception, accepted, { greeted: begun.value, afd, charge, close });
+  const first = begun.value;
   const greeting: Greeting = {
     since: performance.now(),
     dismiss: () =>
@@ -103,7 +123,7 @@ const greet = Effect.fnUntraced(function* (
             Fiber.interrupt(fiber),
             turnAway(socket, "too many clients wait, and this one has not said hello"),
           ),
-          Scope.close(scope, Exit.void),
+          close,
         ),
       ),
   };
@@ -115,33 +135,31 @@ const greet = Effect.fnUntraced(function* (
     }),
   );
   limits.greetings.add(greeting);
+  const hear = Effect.gen(function* () {
+    const admit = admission(limits, charge);
+    const greeted = yield* handshake(yield* afd, { ...policy, admit }, first);
+    // Unless it is about to be dismissed.
+    if (limits.greetings.delete(greeting))
+      yield* wait(reception, accepted, { greeted, afd, charge, close });
+  });
   const fiber = yield* Effect.forkIn(
-    Scope.provide(hear(reception, socket, scope, charge, greeting), scope).pipe(
-      Effect.catchCause((cause) =>
-        Effect.andThen(Scope.close(scope, Exit.void), log.dropped(cause)),
-      ),
+    Scope.provide(hear, scope).pipe(
+      Effect.catchCause((cause) => Effect.andThen(close, log.dropped(cause))),
     ),
     serverScope,
   );
 });
 
-/** The handshake with a client, which then waits for its welcome. */
-const hear = Effect.fnUntraced(function* (
-  { thread, policy, limits, clients }: Reception,
-  socket: Socket,
-  scope: Scope.Closeable,
-  charge: Charge,
-  greeting: Greeting,
-) {
-  const afd = yield* thread.makeAfd(socket);
-  const greeted = yield* handshake(afd, { ...policy, admit: admission(limits, charge) });
-  // Unless it is about to be dismissed.
-  if (!limits.greetings.delete(greeting)) return;
+/** Has a client wait for its welcome. */
+const wait = (
+  { limits, clients }: Reception,
+  { socket, scope, leave }: Accepted,
+  heard: Pick<Client, "greeted" | "afd" | "charge" | "close">,
+): Effect.Effect<void> => {
   const client: Client = {
+    ...heard,
     socket,
-    greeted,
-    scope,
-    charge,
+    leave,
     hasLeft: false,
     hasHungUp: () =>
       Effect.match(pollNow(socket, POLL.RDHUP), {
@@ -151,15 +169,17 @@ const hear = Effect.fnUntraced(function* (
     dismiss: () =>
       Effect.suspend(() => {
         client.hasLeft = true;
-        return Scope.close(scope, Exit.void);
+        return client.close;
       }),
   };
-  yield* Scope.addFinalizer(
-    scope,
-    Effect.sync(() => limits.waiting.delete(client)),
+  return Effect.andThen(
+    Scope.addFinalizer(
+      scope,
+      Effect.sync(() => limits.waiting.delete(client)),
+    ),
+    clients.add(client),
   );
-  yield* clients.add(client);
-});
+};
 
 /** Bytes of a description that is read at once, without a place in the budget. */
 const SMALL_DESCRIPTION = 16 * 1024;

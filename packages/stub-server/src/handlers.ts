@@ -1,11 +1,13 @@
 import { EX } from "@rsyscall/abi";
-import type { SyscallConnection } from "@rsyscall/connection";
 import { UseAfterFreeError } from "@rsyscall/handle";
 import { isGone, Path, printable, printableLines } from "@rsyscall/near";
 import { Cause, Deferred, Duration, Effect, Exit, Fiber } from "effect";
+import type { Door } from "./Door.ts";
 import { HandlerError } from "./errors.ts";
+import { settled } from "./handOver.ts";
 import { toStderr } from "./logs.ts";
 import type { StubCall } from "./StubCall.ts";
+import { doorOf } from "./StubCall.ts";
 
 /**
  * What answers a call. The number is the caller's exit status, from 0 to 255; nothing is 0. An async function
@@ -36,13 +38,9 @@ export interface ServeOptions<E = never, E2 = never, R2 = never> {
 const GRACE = "1 second";
 
 /** Runs an effect that may wait for a process's answer. Hangs up if the answer does not come in time. */
-const withGrace = <A, E, R>(
-  call: StubCall,
-  effect: Effect.Effect<A, E, R>,
-): Effect.Effect<A, E, R> =>
-  Effect.flatMap(
-    Effect.forkDetach(Effect.andThen(Effect.sleep(GRACE), call.thread.task.sysif.close())),
-    (timer) => Effect.ensuring(effect, Fiber.interrupt(timer)),
+const withGrace = <A, E, R>(door: Door, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Effect.forkDetach(Effect.andThen(Effect.sleep(GRACE), door.hangUp())), (timer) =>
+    Effect.ensuring(effect, Fiber.interrupt(timer)),
   );
 
 /**
@@ -50,12 +48,12 @@ const withGrace = <A, E, R>(
  * answer, because its call blocks or because it lies, only hanging up ends the wait.
  */
 const interruptibly = <A, E, R>(
-  call: StubCall,
+  door: Door,
   handler: Effect.Effect<A, E, R>,
 ): Effect.Effect<A, E, R> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(Effect.forkChild(restore(handler), { startImmediately: true }), (fiber) =>
-      Effect.onInterrupt(restore(Fiber.join(fiber)), () => withGrace(call, Fiber.interrupt(fiber))),
+      Effect.onInterrupt(restore(Fiber.join(fiber)), () => withGrace(door, Fiber.interrupt(fiber))),
     ),
   );
 
@@ -68,11 +66,12 @@ const handlerError = (reason: HandlerError["reason"], problem: string) =>
 const shown = (value: unknown): string =>
   typeof value === "string" ? JSON.stringify(value) : String(value);
 
-/** Runs a handler of either form, and checks its status. */
+/** Runs a handler of either form, and checks its status. Undefined if it has answered the call itself. */
 const statusOf = <E, R>(
   call: StubCall,
+  door: Door,
   handler: Handler<E, R>,
-): Effect.Effect<number, E | HandlerError, R> =>
+): Effect.Effect<number | undefined, E | HandlerError, R> =>
   Effect.suspend((): Effect.Effect<number | void, E | HandlerError, R> => {
     const answer = handler(call);
     if (Effect.isEffect(answer)) return answer;
@@ -82,9 +81,14 @@ const statusOf = <E, R>(
       `the handler returned ${shown(answer)}, which is neither an Effect nor a Promise: return Effect.succeed(STATUS), or make it an async function`,
     );
   }).pipe(
-    Effect.flatMap((answer): Effect.Effect<number, HandlerError> => {
+    Effect.flatMap((answer): Effect.Effect<number | undefined, HandlerError> => {
       const status = answer as number | undefined;
-      if (status === undefined) return Effect.succeed(EX.OK);
+      if (door.isAnswered && status !== undefined)
+        return handlerError(
+          "StatusInvalid",
+          `the handler gave the status ${shown(status)} to a call that it has answered already: give the status to reply({ status }), and nothing to exec and handOver`,
+        );
+      if (status === undefined) return Effect.succeed(door.isAnswered ? undefined : EX.OK);
       if (Number.isInteger(status) && status >= 0 && status <= 255) return Effect.succeed(status);
       return handlerError(
         "StatusInvalid",
@@ -97,8 +101,8 @@ const statusOf = <E, R>(
  * Whether the process was killed, as by ^C, SIGPIPE or SIGKILL, and the handler failed because of that: an
  * ordinary end of a call.
  */
-const wasKilled = (connection: SyscallConnection, cause: Cause.Cause<unknown>): boolean =>
-  connection.hasEnded &&
+const wasKilled = (door: Door, cause: Cause.Cause<unknown>): boolean =>
+  door.hasEnded &&
   cause.reasons.every((reason) =>
     reason._tag === "Fail"
       ? saysGone(reason.error)
@@ -111,15 +115,22 @@ const saysGone = (error: unknown): boolean => error instanceof UseAfterFreeError
 /** Handles one call to its end. What `onFailure` fails with goes into `failed`. */
 export const handleCall = <E, R, E2, R2>(
   call: StubCall,
-  connection: SyscallConnection,
   handler: Handler<E, R>,
   { deadline, onFailure }: ServeOptions<E, E2, R2>,
   failed: Deferred.Deferred<never, E2>,
 ): Effect.Effect<void, never, R | R2> => {
-  // A process that has ended already needs no status.
-  const exit = (status: number) => Effect.ignore(call.thread.exit(status));
+  const door = doorOf(call);
+  // A process that has ended already, or was answered, needs no status.
+  const exit = (status: number, stderr = "") =>
+    Effect.suspend(() => {
+      const { opened } = door;
+      if (opened === undefined)
+        return door.isWaiting ? Effect.ignore(call.reply({ stderr, status })) : Effect.void;
+      const told = stderr === "" ? Effect.void : Effect.ignore(opened.stderr.writeAllText(stderr));
+      return Effect.ignore(Effect.andThen(told, opened.exit(status)));
+    });
 
-  const handled = interruptibly(call, statusOf(call, handler));
+  const handled = interruptibly(door, statusOf(call, door, handler));
   const limited =
     deadline === undefined
       ? handled
@@ -139,17 +150,11 @@ export const handleCall = <E, R, E2, R2>(
     );
 
   const tellOfDeadline = (problem: string) =>
-    withGrace(
-      call,
-      Effect.andThen(
-        Effect.ignore(call.thread.stderr.writeAllText(`${nameOf(call)}: rsyscall: ${problem}\n`)),
-        exit(EX.TEMPFAIL),
-      ),
-    );
+    withGrace(door, exit(EX.TEMPFAIL, `${nameOf(call)}: rsyscall: ${problem}\n`));
 
   const fail = (cause: Cause.Cause<E | HandlerError>): Effect.Effect<void, never, R2> =>
     Effect.gen(function* () {
-      if (wasKilled(connection, cause))
+      if (wasKilled(door, cause))
         return yield* Effect.logDebug(`${nameOf(call)} (pid ${call.pid}) was killed`);
       const reported = yield* Effect.exit(
         onFailure === undefined ? log(cause) : onFailure(cause, call),
@@ -158,13 +163,17 @@ export const handleCall = <E, R, E2, R2>(
       const isLate = error instanceof HandlerError && error.reason === "DeadlineExceeded";
       const end = isLate ? tellOfDeadline(error.problem) : exit(EX.SOFTWARE);
       if (Exit.isSuccess(reported)) return yield* end;
-      yield* withGrace(call, end);
+      yield* withGrace(door, end);
       yield* Deferred.failCause(failed, reported.cause);
     });
 
   return limited.pipe(
-    Effect.flatMap(exit),
-    Effect.catchCauseIf((cause) => !Cause.hasInterrupts(cause), fail),
+    Effect.flatMap((status) => (status === undefined ? Effect.void : exit(status))),
+    Effect.catchCauseIf((cause) => !Cause.hasInterrupts(cause) && door.failure === undefined, fail),
+    Effect.andThen(
+      Effect.suspend(() => (door.handed === undefined ? Effect.void : settled(door.handed))),
+    ),
     Effect.ignore,
+    Effect.ensuring(door.leave()),
   );
 };

@@ -3,6 +3,7 @@ import { type HandleFailure, readlink, stat } from "@rsyscall/handle";
 import { Path } from "@rsyscall/near";
 import { type Command, ExecutableNotFoundError, type Thread, whichAll } from "@rsyscall/thread";
 import { Effect, Option } from "effect";
+import type { FileView } from "./FileView.ts";
 import { isStub, namedSocket } from "./stubFile.ts";
 
 /** Where stubs find their server, and the name of the stub that it has put in place, if it has put one. */
@@ -20,16 +21,16 @@ const LINKS_AT_MOST = 40;
  * there. All that leads to the server is passed over, be it a link, a copy, or a stub that finds no server by
  * itself. A stub of another server counts as a program like any other.
  *
- * @param thread the stub's process
+ * @param view how the caller sees its files
  * @param execfn the path by which it was executed
  */
 export const realProgram: (
-  thread: Thread,
+  view: FileView,
   place: Place,
   execfn: Path | undefined,
   name: string,
 ) => Effect.Effect<Command, ExecutableNotFoundError | HandleFailure> = Effect.fnUntraced(function* (
-  thread,
+  { thread, environ, exe },
   { thread: serverThread, socket },
   execfn,
   name,
@@ -37,9 +38,9 @@ export const realProgram: (
   const { task } = thread;
   const statOf = (path: Path) => Effect.option(stat(task, path));
   const server = yield* Effect.option(stat(serverThread.task, socket));
-  const proc = yield* statOf(Path.make("/proc/self/exe"));
+  const proc = yield* statOf(exe);
   const own = Option.isSome(proc) || execfn === undefined ? proc : yield* statOf(execfn);
-  const candidates = yield* whichAll(task, thread.environ, name);
+  const candidates = yield* whichAll(task, environ, name);
   const behind: Array<Command> = [];
   let isPast = false;
   for (const command of candidates) {

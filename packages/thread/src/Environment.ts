@@ -11,6 +11,7 @@ import { Command, type EnvironmentUpdates } from "./Command.ts";
 export class Environment {
   #strings: ReadonlyArray<Uint8Array> | (() => ReadonlyArray<Uint8Array>);
   #values: Map<string, string> | undefined;
+  #hasChanged = false;
 
   /** @param strings or a function that returns them, which is called at the first use */
   constructor(strings: ReadonlyArray<Uint8Array> | (() => ReadonlyArray<Uint8Array>)) {
@@ -30,6 +31,11 @@ export class Environment {
   get strings(): ReadonlyArray<Uint8Array> {
     if (typeof this.#strings === "function") this.#strings = this.#strings();
     return this.#strings;
+  }
+
+  /** Whether `set` or `delete` was used since the environment was made. */
+  get hasChanged(): boolean {
+    return this.#hasChanged;
   }
 
   /** A copy for another process: a change to one does not change the other. */
@@ -78,6 +84,7 @@ export class Environment {
     return Effect.map(this.withUpdates(updates), (strings) => {
       this.#strings = strings;
       this.#values = undefined;
+      this.#hasChanged = true;
     });
   }
 

@@ -12,7 +12,8 @@ import {
   sigaction,
   Task,
 } from "@rsyscall/handle";
-import { Fd } from "@rsyscall/near";
+import type { Allocator } from "@rsyscall/memory";
+import { Fd, type SyscallInterface } from "@rsyscall/near";
 import {
   type Ancestor,
   Environment,
@@ -25,6 +26,7 @@ import { Effect, Exit, Fiber, Scope } from "effect";
 import { connectByRing, connectBySockets, takeArena } from "./connect.ts";
 import type { HandshakeError } from "./errors.ts";
 import type { Greeted } from "./handshake.ts";
+import type { Description } from "./hello.ts";
 import { accepted, acceptedWithRing } from "./welcome.ts";
 
 /** The signal by which the kernel tells the process that its lifeline has closed. */
@@ -99,19 +101,7 @@ export const bootstrapThread: (
       sysif.describe = () => `pid ${description.pid}`;
       if (description.listeningFd !== undefined) yield* Effect.addFinalizer(() => arrival(sysif));
 
-      const { sigmask, ignored } = description;
-      const own = (signals: Sigset) => [...signals].filter((signal) => signal === LIFELINE_SIGNAL);
-      const task = new Task({
-        sysif,
-        pid: description.pid,
-        fdTable: new FdTable(description.pid),
-        addressSpace: new AddressSpace(description.pid),
-        namespaces: makeNamespaces(description.namespaces),
-        allocator,
-        pageSize: description.pageSize,
-        sigmask: new Set([...sigmask].filter((signal) => signal !== LIFELINE_SIGNAL)),
-        programSignals: new ProgramSignals({ blocked: own(sigmask), ignored: own(ignored) }),
-      });
+      const task = taskOf(description, sysif, allocator);
       // Handles of what we use ourselves, so that the numbers are known to be taken.
       const { syscallFd, dataFd, lifelineFd } = description;
       for (const fd of [syscallFd, lifelineFd, ...(memory === undefined ? [dataFd] : [])])
@@ -119,19 +109,15 @@ export const bootstrapThread: (
       const passingEnd = new Socket(task, description.connectionFd);
       passingEnd.closeOnFork = true;
       const connection = transport.connect(passing, passingEnd);
-      const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
       const epoller = once(Scope.provide(makeEpoller(task, connection), scope));
       const beforeChildren = once(keepChildStatus(task));
       const thread = new Thread({
         task,
         connection,
         memory,
-        loader: NativeLoader.makeFromSymbols(task, { server: description.serverSymbol }),
         epoller: () => epoller,
         environ,
-        stdin: stdio(0),
-        stdout: stdio(1),
-        stderr: stdio(2),
+        ...ownParts(task, description),
         scope,
         beforeChildren: () => beforeChildren,
         ancestor: transport.ancestor,
@@ -148,6 +134,37 @@ export const bootstrapThread: (
     );
   },
 );
+
+/** The task of a process that has said hello. */
+export const taskOf = (
+  { pid, namespaces, pageSize, sigmask, ignored }: Description,
+  sysif: SyscallInterface,
+  allocator: Allocator,
+): Task => {
+  const own = (signals: Sigset) => [...signals].filter((signal) => signal === LIFELINE_SIGNAL);
+  return new Task({
+    sysif,
+    pid,
+    fdTable: new FdTable(pid),
+    addressSpace: new AddressSpace(pid),
+    namespaces: makeNamespaces(namespaces),
+    allocator,
+    pageSize,
+    sigmask: new Set([...sigmask].filter((signal) => signal !== LIFELINE_SIGNAL)),
+    programSignals: new ProgramSignals({ blocked: own(sigmask), ignored: own(ignored) }),
+  });
+};
+
+/** The parts of a Thread that a process has by itself. */
+export const ownParts = (task: Task, { serverSymbol }: Description) => {
+  const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
+  return {
+    loader: NativeLoader.makeFromSymbols(task, { server: serverSymbol }),
+    stdin: stdio(0),
+    stdout: stdio(1),
+    stderr: stdio(2),
+  };
+};
 
 /** Nothing is ever sent over the lifeline: what counts is that it is open. */
 type Channels = ReadonlyArray<Socket> &

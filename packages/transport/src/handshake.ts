@@ -1,7 +1,8 @@
-import { type Abi, abiOf, abis, MSG, type Ucred } from "@rsyscall/abi";
+import { type Abi, MSG, type Ucred } from "@rsyscall/abi";
 import { type AsyncFileDescriptor, AsyncReadBuffer, type ReadFailure } from "@rsyscall/epoller";
-import type { FileDescriptor, Socket } from "@rsyscall/handle";
-import { HelloPrefix, MAGIC, VERSION } from "@rsyscall/wire";
+import type { FileDescriptor, HandleFailure, Received, Socket } from "@rsyscall/handle";
+import { catchErrno } from "@rsyscall/near";
+import { HelloPrefix } from "@rsyscall/wire";
 import { Duration, Effect, type Scope } from "effect";
 import { HandshakeError } from "./errors.ts";
 import {
@@ -9,8 +10,8 @@ import {
   type Description,
   decodeDescription,
   decodeHeader,
-  HELLO_SIZE,
-  HELLO_SIZE_AT_MOST,
+  decodePrefix,
+  type Header,
 } from "./hello.ts";
 import { refused } from "./welcome.ts";
 
@@ -21,6 +22,20 @@ export interface Greeted {
   readonly description: Description;
   /** The memfd of its arena, if it sent one. It is not checked yet. */
   readonly arenaFd: FileDescriptor | undefined;
+  /** The hello as it came, for `decodeHello`. */
+  readonly hello: HelloBytes;
+}
+
+/** The fixed part of a hello, and what followed it. */
+export interface HelloBytes {
+  readonly fixed: Uint8Array;
+  readonly rest: Uint8Array;
+}
+
+/** A client whose user is allowed, and what it has said so far. */
+export interface Begun {
+  readonly peer: Ucred;
+  readonly first: Received | undefined;
 }
 
 /** Bytes of a hello that one call takes; most have no more. */
@@ -43,26 +58,68 @@ export interface HandshakePolicy {
 /**
  * Checks the credentials of a client, as the kernel reports them, and takes its hello, within bounds of size and time.
  * Until then the client gets nothing from us. If it fails, it is told why.
+ *
+ * @param begun what `beginHandshake` gave
  */
 export const handshake = (
   socket: AsyncFileDescriptor<Socket>,
   policy: HandshakePolicy,
+  begun?: Begun,
 ): Effect.Effect<Greeted, HandshakeError, Scope.Scope> =>
-  hear(socket, policy).pipe(
+  Effect.flatMap(
+    begun === undefined ? admitted(socket.handle, policy) : Effect.succeed(begun),
+    (admitted) => hear(socket, policy, admitted),
+  ).pipe(
     Effect.timeout(policy.handshakeTimeout),
     Effect.mapError((error) => {
-      if (error instanceof HandshakeError) return error;
+      if (error._tag !== "TimeoutError") return asHandshakeError(error);
       const limit = Duration.format(Duration.fromInputUnsafe(policy.handshakeTimeout));
-      return error._tag === "TimeoutError"
-        ? new HandshakeError({
-            kind: "TimedOut",
-            problem: `no complete hello within ${limit}`,
-            cause: error,
-          })
-        : new HandshakeError({ kind: "HungUp", problem: error.message, cause: error });
+      return new HandshakeError({
+        kind: "TimedOut",
+        problem: `no complete hello within ${limit}`,
+        cause: error,
+      });
     }),
     Effect.tapError(({ problem }) => turnAway(socket.handle, problem)),
   );
+
+/**
+ * The same as far as it does not wait: gives a client whose hello has come, and is short; or what has come, for
+ * `handshake` to go on with.
+ */
+export const beginHandshake = (
+  socket: Socket,
+  policy: HandshakePolicy,
+): Effect.Effect<Greeted | Begun, HandshakeError, Scope.Scope> =>
+  admitted(socket, policy).pipe(
+    Effect.flatMap(({ peer }) =>
+      Effect.flatMap(
+        catchErrno(socket.receiveFds(HELLO_READ_SIZE, FDS_AT_MOST, MSG.DONTWAIT), "EAGAIN", () =>
+          Effect.succeed(undefined),
+        ),
+        (first): Effect.Effect<Greeted | Begun, HandshakeError | HandleFailure> => {
+          if (first === undefined) return Effect.succeed({ peer, first });
+          return Effect.flatMap(
+            Effect.andThen(
+              closeFurther(first),
+              checked(() => wholeOf(first.bytes, policy.descriptionLimit)),
+            ),
+            (whole): Effect.Effect<Greeted | Begun, HandshakeError> =>
+              whole === undefined
+                ? Effect.succeed({ peer, first: { ...first, fds: first.fds.slice(0, 1) } })
+                : complete(whole, whole.hello, peer, first.fds[0]),
+          );
+        },
+      ),
+    ),
+    Effect.mapError(asHandshakeError),
+    Effect.tapError(({ problem }) => turnAway(socket, problem)),
+  );
+
+const asHandshakeError = (error: Error): HandshakeError =>
+  error instanceof HandshakeError
+    ? error
+    : new HandshakeError({ kind: "HungUp", problem: error.message, cause: error });
 
 /**
  * Tells a client why it does not become a Thread. Not if its socket is full: a client that stalls does not read.
@@ -70,45 +127,91 @@ export const handshake = (
 export const turnAway = (socket: Socket, problem: string): Effect.Effect<void> =>
   Effect.ignore(socket.sendFds(refused(problem), [], MSG.DONTWAIT));
 
+/** Asks the kernel who the client is. */
+const admitted = (
+  socket: Socket,
+  { allow }: HandshakePolicy,
+): Effect.Effect<Begun, HandshakeError | HandleFailure> =>
+  Effect.flatMap(socket.peerCredentials(), (peer) =>
+    allow(peer)
+      ? Effect.succeed({ peer, first: undefined })
+      : Effect.fail(
+          new HandshakeError({
+            kind: "NotAllowed",
+            problem: `user ${peer.uid} may not call this server`,
+          }),
+        ),
+  );
+
+/** A hello has one descriptor at most. */
+const closeFurther = ({ fds }: Received): Effect.Effect<void, HandleFailure> =>
+  Effect.forEach(fds.slice(1), (further) => further.close(), { discard: true });
+
 const hear = Effect.fnUntraced(function* (
   socket: AsyncFileDescriptor<Socket>,
   policy: HandshakePolicy,
+  begun: Begun,
 ) {
-  const peer = yield* socket.handle.peerCredentials();
-  if (!policy.allow(peer))
-    return yield* new HandshakeError({
-      kind: "NotAllowed",
-      problem: `user ${peer.uid} may not call this server`,
-    });
-
-  const first = yield* socket.receiveFds(HELLO_READ_SIZE, FDS_AT_MOST);
-  for (const further of first.fds.slice(1)) yield* further.close();
+  const first = begun.first ?? (yield* socket.receiveFds(HELLO_READ_SIZE, FDS_AT_MOST));
+  yield* closeFurther(first);
   const buffer = new AsyncReadBuffer(closingFds(socket), first.bytes);
   const prefix = yield* buffer.readLength(HelloPrefix.size, "the hello");
-  if ([...MAGIC].some((char, i) => prefix[i] !== char.charCodeAt(0)))
-    return yield* new HandshakeError({ problem: "this is no rsyscall stub" });
-  const { version, machine, size } = HelloPrefix.decode(prefix);
-  if (version !== VERSION)
-    return yield* new HandshakeError({
-      kind: "WrongVersion",
-      problem: `the stub speaks version ${version} of the protocol, and the server ${VERSION}: use the stub that comes with the server`,
-    });
-  const abi = abiOf(machine);
-  if (abi === undefined)
-    return yield* new HandshakeError({
-      problem: `the stub runs on a machine that this server does not know (ELF machine ${machine}; it knows ${abis.map((known) => known.machine).join(", ")})`,
-    });
-  if (size < HELLO_SIZE || size > HELLO_SIZE_AT_MOST)
-    return yield* new HandshakeError({ problem: `a hello of ${size} bytes` });
-
-  const fixed = yield* buffer.readLength(size - HelloPrefix.size, "the hello");
-  const header = yield* checked(() => decodeHeader(concat(prefix, fixed), policy.descriptionLimit));
+  const { abi, size } = yield* checked(() => decodePrefix(prefix));
+  const fixed = concat(prefix, yield* buffer.readLength(size - HelloPrefix.size, "the hello"));
+  const header = yield* checked(() => decodeHeader(fixed, policy.descriptionLimit));
   if (policy.admit !== undefined) yield* policy.admit(header.rest);
   const rest = yield* readDescription(buffer, header.rest);
-  yield* checkDescription(header, rest);
-  const description = yield* checked(() => decodeDescription(header, rest));
-  return { abi, peer, description, arenaFd: first.fds[0] };
+  return yield* complete({ abi, header }, { fixed, rest }, begun.peer, first.fds[0]);
 });
+
+/** The parts of a hello that was sent, decoded: the machine and the fixed part. */
+interface Decoded {
+  readonly abi: Abi;
+  readonly header: Header;
+}
+
+/** Checks all of a hello. */
+const complete = (
+  { abi, header }: Decoded,
+  hello: HelloBytes,
+  peer: Ucred,
+  arenaFd: FileDescriptor | undefined,
+): Effect.Effect<Greeted, HandshakeError> =>
+  Effect.andThen(
+    checkDescription(header, hello.rest),
+    checked(() => {
+      const description = decodeDescription(header, hello.rest);
+      return { abi, peer, description, arenaFd, hello };
+    }),
+  );
+
+/** Decodes a hello that has passed the checks before, perhaps in another thread. */
+export const decodeHello = (
+  hello: HelloBytes,
+  peer: Ucred,
+  arenaFd: FileDescriptor | undefined,
+): Effect.Effect<Greeted, HandshakeError> =>
+  Effect.flatMap(
+    checked(() => ({
+      abi: decodePrefix(hello.fixed).abi,
+      header: decodeHeader(hello.fixed, Number.POSITIVE_INFINITY),
+    })),
+    (decoded) => complete(decoded, hello, peer, arenaFd),
+  );
+
+/** The hello in bytes that have come, if all of it is there. Throws HandshakeError. */
+const wholeOf = (
+  bytes: Uint8Array,
+  descriptionLimit: number,
+): (Decoded & { readonly hello: HelloBytes }) | undefined => {
+  if (bytes.length < HelloPrefix.size) return undefined;
+  const { abi, size } = decodePrefix(bytes);
+  if (bytes.length < size) return undefined;
+  const fixed = bytes.subarray(0, size);
+  const header = decodeHeader(fixed, descriptionLimit);
+  const rest = bytes.subarray(size, size + header.rest);
+  return rest.length < header.rest ? undefined : { abi, header, hello: { fixed, rest } };
+};
 
 /**
  * Reads bytes, and closes descriptors that come with them. Without room for these the kernel would close them in the

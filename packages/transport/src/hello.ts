@@ -1,7 +1,7 @@
-import { fsDecode, Int32, listOf, Sigset } from "@rsyscall/abi";
+import { type Abi, abiOf, abis, fsDecode, Int32, listOf, Sigset } from "@rsyscall/abi";
 import { type NamespaceKind, namespaceKinds } from "@rsyscall/far";
 import { Address, Fd, Path, Pid } from "@rsyscall/near";
-import { FDS_UNKNOWN, Hello, NS } from "@rsyscall/wire";
+import { FDS_UNKNOWN, Hello, HelloPrefix, MAGIC, NS, VERSION } from "@rsyscall/wire";
 import { Effect } from "effect";
 import { HandshakeError } from "./errors.ts";
 
@@ -9,11 +9,11 @@ import { HandshakeError } from "./errors.ts";
  * Checks what a process says of itself. Nothing in a hello can be believed before that.
  */
 
-/** Bytes of the structure at least. More may be appended to it, as `ignored` was: what is not there is 0. */
+/** Bytes of the structure at least. More may be appended to it, as `ignored` and `answers` were: what is not there is 0. */
 export const HELLO_SIZE = Hello.offsets.ignored;
 
 /** Bytes of the structure at most: more than any version will need. */
-export const HELLO_SIZE_AT_MOST = 4096;
+const HELLO_SIZE_AT_MOST = 4096;
 
 /** A process with more open descriptors says that they are unknown. */
 const FDS_AT_MOST = 1024;
@@ -57,6 +57,8 @@ export interface Description {
   /** Where a process that stays awaits its next controller; undefined if it does not stay. */
   readonly listeningFd: Fd | undefined;
   readonly serverSymbol: Address;
+  /** Which welcomes besides ACCEPTED the process takes: bit N is the status N. */
+  readonly answers: bigint;
   /** Where the process has mapped its arena, whose memfd comes with the hello; of size 0 if there is none. */
   readonly arena: { readonly address: Address; readonly size: number };
 }
@@ -67,6 +69,27 @@ export interface Header {
   /** Bytes that follow. */
   readonly rest: number;
 }
+
+/** Decodes what every version has: the machine, and the size of the fixed part. Throws HandshakeError. */
+export const decodePrefix = (bytes: Uint8Array): { readonly abi: Abi; readonly size: number } => {
+  const prefix = bytes.subarray(0, HelloPrefix.size);
+  if ([...MAGIC].some((char, i) => prefix[i] !== char.charCodeAt(0)))
+    throw new HandshakeError({ problem: "this is no rsyscall stub" });
+  const { version, machine, size } = HelloPrefix.decode(prefix);
+  if (version !== VERSION)
+    throw new HandshakeError({
+      kind: "WrongVersion",
+      problem: `the stub speaks version ${version} of the protocol, and the server ${VERSION}: use the stub that comes with the server`,
+    });
+  const abi = abiOf(machine);
+  if (abi === undefined)
+    throw new HandshakeError({
+      problem: `the stub runs on a machine that this server does not know (ELF machine ${machine}; it knows ${abis.map((known) => known.machine).join(", ")})`,
+    });
+  if (size < HELLO_SIZE || size > HELLO_SIZE_AT_MOST)
+    throw new HandshakeError({ problem: `a hello of ${size} bytes` });
+  return { abi, size };
+};
 
 /** Decodes the fixed part. Throws HandshakeError: see `checked`. */
 export const decodeHeader = (bytes: Uint8Array, limit: number): Header => {
@@ -228,6 +251,7 @@ export const decodeDescription = (header: Header, rest: Uint8Array): Description
     lifelineFd: fdNumber(fields.lifelineFd),
     listeningFd: fields.listeningFd === 0 ? undefined : fdNumber(fields.listeningFd),
     serverSymbol: Address(Number(fields.serverSymbol)),
+    answers: fields.answers,
     arena: { address: Address(Number(fields.arenaAddress)), size: Number(fields.arenaSize) },
   };
 };

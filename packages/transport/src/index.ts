@@ -1,6 +1,17 @@
+export { type End, encodeExec, encodeReply, type Output, type Program } from "./answer.ts";
 export { type Bootstrapped, bootstrapThread, type Transport } from "./bootstrapThread.ts";
 export { HandshakeError, type HandshakeProblem, LaunchError, PathTakenError } from "./errors.ts";
-export { type Greeted, type HandshakePolicy, handshake, turnAway } from "./handshake.ts";
+export { goneThread } from "./goneThread.ts";
+export {
+  type Begun,
+  beginHandshake,
+  decodeHello,
+  type Greeted,
+  type HandshakePolicy,
+  type HelloBytes,
+  handshake,
+  turnAway,
+} from "./handshake.ts";
 export type { Description } from "./hello.ts";
 export { LaunchedTask } from "./LaunchedTask.ts";
 export { Launched, type LaunchOptions, launch } from "./launch.ts";

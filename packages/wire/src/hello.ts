@@ -68,6 +68,8 @@ export const Hello = struct("struct rsyscall_hello", {
   arenaAddress: Uint64,
   arenaSize: Uint64,
   ignored: Uint64,
+  /** Bit N: it takes a welcome of status N. */
+  answers: Uint64,
 });
 
 /** The fields that every version has: `Hello` up to `argc`. */

@@ -91,6 +91,7 @@ enum {
 	SYS_recvmsg = 212,
 	SYS_munmap = 215,
 	SYS_clone = 220,
+	SYS_execve = 221,
 	SYS_mmap = 222,
 	SYS_accept4 = 242,
 	SYS_wait4 = 260,

@@ -82,6 +82,7 @@ enum {
 	SYS_statx,
 	SYS_clone3,
 	SYS_close_range,
+	SYS_execve,
 };
 
 /* open(2) */

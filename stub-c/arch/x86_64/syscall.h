@@ -52,6 +52,7 @@ enum {
 	SYS_setsockopt = 54,
 	SYS_getsockopt = 55,
 	SYS_clone = 56,
+	SYS_execve = 59,
 	SYS_wait4 = 61,
 	SYS_kill = 62,
 	SYS_fcntl = 72,

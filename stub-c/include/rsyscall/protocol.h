@@ -108,10 +108,13 @@ struct rsyscall_hello {
 	u64 arena_address;
 	u64 arena_size;
 	u64 ignored; /* as sigmask: those signals that the caller ignored and that the stub handles */
+	u64 answers; /* bit N: it takes a welcome of status N, RSYSCALL_REPLY or RSYSCALL_EXEC */
 };
 
-/* Followed by message_size bytes of text. With RSYSCALL_ACCEPTED four descriptors come with it, in this order:
- * syscall, connection, lifeline, data. With RSYSCALL_RING there is no data socket. */
+/* With RSYSCALL_ACCEPTED four descriptors come with it, in this order: syscall, connection, lifeline, data. With
+ * RSYSCALL_RING there is no data socket. With RSYSCALL_REFUSED it is followed by message_size bytes of text, with
+ * RSYSCALL_EXEC by as many of a struct rsyscall_exec and its strings, and with RSYSCALL_REPLY by parts up to the one that
+ * ends the process; message_size is 0 then. */
 struct rsyscall_welcome {
 	u8 magic[8];
 	u32 version;
@@ -122,10 +125,45 @@ struct rsyscall_welcome {
 
 #define RSYSCALL_ACCEPTED 0u
 #define RSYSCALL_REFUSED 1u
+#define RSYSCALL_REPLY 2u
+#define RSYSCALL_EXEC 3u
 #define RSYSCALL_RING 1u
 
+/* A part of a reply. STDOUT and STDERR, which are descriptors, are followed by value bytes of output. EXIT and SIGNAL end
+ * the process: by a status from 0 to 255, by a signal from 1 to 64. */
+struct rsyscall_part {
+	u32 kind;
+	u32 value;
+};
+
+#define RSYSCALL_PART_STDOUT 1u
+#define RSYSCALL_PART_STDERR 2u
+#define RSYSCALL_PART_EXIT 3u
+#define RSYSCALL_PART_SIGNAL 4u
+
+/* Bytes of output in one part, from 1 on. */
+#define RSYSCALL_PART_SIZE_AT_MOST 0x100000u
+
+/* A program for execve(2). Followed by its path, path_size bytes with the NUL; by argv, argv_size bytes, and by the
+ * environment, envp_size bytes, each string with its NUL. */
+struct rsyscall_exec {
+	u32 path_size;
+	u32 argc;
+	u32 envc;
+	u32 flags; /* RSYSCALL_OWN_ENVIRONMENT: the caller's, without the variables that are for the stub */
+	u64 argv_size;
+	u64 envp_size;
+};
+
+#define RSYSCALL_OWN_ENVIRONMENT 1u
+
+/* Bytes of an rsyscall_exec with its strings: more than execve(2) takes. */
+#define RSYSCALL_EXEC_SIZE_AT_MOST 0x1000000u
+
 _Static_assert(sizeof(struct rsyscall_request) == 56, "request");
-_Static_assert(sizeof(struct rsyscall_hello) == 200, "hello");
+_Static_assert(sizeof(struct rsyscall_hello) == 208, "hello");
 _Static_assert(sizeof(struct rsyscall_welcome) == 24, "welcome");
+_Static_assert(sizeof(struct rsyscall_part) == 8, "part");
+_Static_assert(sizeof(struct rsyscall_exec) == 32, "exec");
 
 #endif

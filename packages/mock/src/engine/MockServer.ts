@@ -1,0 +1,206 @@
+import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import type { HandleFailure } from "@rsyscall/handle";
+import { stubPath } from "@rsyscall/native";
+import { type StubCall, StubServer, type StubServerError } from "@rsyscall/stub-server";
+import type { Thread } from "@rsyscall/thread";
+import { Deferred, Effect, type Scope } from "effect";
+import { type Counted, type Decision, decide, Needed, nearest, type Question } from "../decide.ts";
+import type { OpenOptions } from "../messages.ts";
+import { placeEverything } from "../names.ts";
+import { commandLine } from "../pattern.ts";
+import type { CallRecord } from "../record.ts";
+import type { RuleData } from "../reply.ts";
+import { answer } from "./answer.ts";
+import type { Engine } from "./Engine.ts";
+
+/** Exit status for a call that nothing is said about: as a shell's for a program that is not there. */
+const NOT_FOUND = 127;
+
+/** The server of one mock: its rules, and the calls of its names. */
+export class MockServer {
+  readonly engine: Engine;
+  /** Of the engine. */
+  readonly thread: Thread;
+  readonly mock: number;
+  readonly options: OpenOptions;
+  /** Calls that wait until the thread of the test takes them. */
+  readonly taking = new Map<number, Deferred.Deferred<void>>();
+  readonly #rules = new Map<number, Counted>();
+  #calls = 0;
+
+  constructor(engine: Engine, thread: Thread, mock: number, options: OpenOptions) {
+    this.engine = engine;
+    this.thread = thread;
+    this.mock = mock;
+    this.options = options;
+  }
+
+  /** Adds a rule, or changes one. */
+  set(rule: RuleData): void {
+    const counted = this.#rules.get(rule.id);
+    this.#rules.set(rule.id, { rule, count: counted?.count ?? 0 });
+  }
+
+  /**
+   * Listens, for as long as the scope. A name in `bin` is a link to `stub`, which is a link to the stub executable: so
+   * all names find the one socket beside `stub`.
+   */
+  listen(): Effect.Effect<void, HandleFailure | StubServerError, Scope.Scope> {
+    const { directory, everything, searchPath, allow } = this.options;
+    return Effect.gen({ self: this }, function* () {
+      symlinkSync(stubPath, `${directory}/stub`);
+      mkdirSync(`${directory}/bin`);
+      if (everything) placeEverything(directory, searchPath, allow);
+      const server = yield* StubServer.listenOn(this.thread, `${directory}/stub.sock`);
+      yield* Effect.forkScoped(server.serve((call) => this.#handle(call)));
+    });
+  }
+
+  /** The thread of the test answers a call. */
+  taken(index: number): void {
+    const taking = this.taking.get(index);
+    if (taking !== undefined) Deferred.doneUnsafe(taking, Effect.void);
+  }
+
+  /** Tells what has become known of a call. */
+  tell(index: number, changes: Partial<CallRecord>): void {
+    this.engine.post({ type: "outcome", mock: this.mock, index, changes });
+  }
+
+  #handle(call: StubCall) {
+    return Effect.gen({ self: this }, function* () {
+      this.engine.drain();
+      const seen = new Seen(call);
+      const decision = yield* this.#decide(call, seen);
+      const index = this.#calls++;
+      const problem = "problem" in decision ? unexpected(seen, decision, this.#counted) : undefined;
+      const record: CallRecord = {
+        index,
+        program: seen.program,
+        path: seen.path,
+        argv: seen.argv,
+        env: seen.env,
+        cwd: seen.cwd,
+        pid: call.peer.pid,
+        ppid: call.ppid,
+        parent: seen.parent,
+        time: Date.now(),
+        rule: decision.rule?.id,
+        outcome: problem === undefined ? "pending" : "unexpected",
+        problem,
+        status: problem === undefined ? undefined : NOT_FOUND,
+        signal: undefined,
+        stdin: seen.stdinBytes,
+        stdout: undefined,
+        stderr: undefined,
+      };
+      this.engine.post({ type: "call", mock: this.mock, record });
+      return yield* "problem" in decision
+        ? answer(this, call, record, {
+            reply: "deny",
+            message: `${seen.program}: rsyscall: ${problem}\n`,
+            status: NOT_FOUND,
+          })
+        : answer(this, call, record, decision.reply);
+    });
+  }
+
+  get #counted(): ReadonlyArray<Counted> {
+    return [...this.#rules.values()];
+  }
+
+  /** Decides a call, and finds out first what the decision needs. */
+  #decide(call: StubCall, seen: Seen): Effect.Effect<Decision, HandleFailure> {
+    const answers = new Map<string, boolean>();
+    const ask = (id: number, text: string): boolean => {
+      const known = answers.get(`${id}:${text}`);
+      if (known === undefined) throw new Needed({ id, text });
+      return known;
+    };
+    return Effect.gen({ self: this }, function* () {
+      for (;;) {
+        let needed: Needed["what"];
+        try {
+          return decide(this.#counted, seen, ask);
+        } catch (error) {
+          if (!(error instanceof Needed)) throw error;
+          needed = error.what;
+        }
+        if (needed === "stdin") {
+          seen.stdinBytes = yield* call.thread.readToEof(call.thread.stdin);
+          continue;
+        }
+        const { id, text } = needed;
+        const { blockedLimit } = this.options;
+        const answered = yield* this.engine.ask(this.mock, id, text, blockedLimit);
+        if (answered === undefined) return { rule: undefined, problem: blocked(blockedLimit) };
+        if (typeof answered === "string")
+          return { rule: undefined, problem: `a predicate has failed: ${answered}` };
+        answers.set(`${id}:${text}`, answered);
+      }
+    });
+  }
+}
+
+/** Why a call could not be answered by the thread of the test. */
+export const blocked = (limit: number): string =>
+  `the thread of the test did not answer within ${limit} ms: it is blocked, as by execFileSync. ` +
+  "Run the program without blocking (execFile, m.run), or reply without a function, or by a handler in a module";
+
+/** What is known of a call, as rules see it. */
+class Seen implements Question {
+  readonly #call: StubCall;
+  stdinBytes: Uint8Array | undefined;
+  #env: Readonly<Record<string, string>> | undefined;
+  readonly path: string;
+  readonly program: string;
+
+  constructor(call: StubCall) {
+    this.#call = call;
+    this.path = call.execfn?.text ?? call.argv[0] ?? "";
+    this.program = this.path.slice(this.path.lastIndexOf("/") + 1);
+  }
+
+  get argv(): ReadonlyArray<string> {
+    return this.#call.argv;
+  }
+
+  get cwd(): string | undefined {
+    return this.#call.cwd?.text;
+  }
+
+  get env(): Readonly<Record<string, string>> {
+    this.#env ??= this.#call.environ.toRecord();
+    return this.#env;
+  }
+
+  readonly variable = (name: string): string | undefined => this.env[name];
+
+  readonly stdin = (): string => {
+    if (this.stdinBytes === undefined) throw new Needed("stdin");
+    return new TextDecoder().decode(this.stdinBytes);
+  };
+
+  /** The command line of the parent. It is this process's word, and may be anything. */
+  get parent(): string | undefined {
+    try {
+      const words = readFileSync(`/proc/${this.#call.ppid}/cmdline`, "utf8").split("\0");
+      return commandLine(words.slice(0, -1));
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+const unexpected = (
+  seen: Seen,
+  { problem }: { readonly problem: string },
+  rules: ReadonlyArray<Counted>,
+): string => {
+  const near = nearest(rules, seen);
+  return (
+    `unexpected command: ${commandLine([seen.program, ...seen.argv.slice(1)])} ` +
+    `(started by ${seen.parent ?? "an unknown process"}, in ${seen.cwd ?? "a directory that was removed"}): ${problem}` +
+    (near === undefined ? "" : `; nearest: ${near}`)
+  );
+};

@@ -1,0 +1,100 @@
+import type { MessagePort } from "node:worker_threads";
+import { receiveMessageOnPort, workerData } from "node:worker_threads";
+import { LocalThread } from "@rsyscall/thread";
+import { Deferred, Effect, Exit, Scope } from "effect";
+import type { FromEngine, ToEngine } from "../messages.ts";
+import { Engine } from "./Engine.ts";
+import { MockServer } from "./MockServer.ts";
+
+/*
+ * The worker thread in which the servers of all mocks are: it answers while the thread of the test is blocked.
+ */
+
+const port = (workerData as { readonly port: MessagePort }).port;
+
+const program = Effect.gen(function* () {
+  const thread = yield* LocalThread;
+  const scope = yield* Effect.scope;
+  const servers = new Map<
+    number,
+    { readonly server: MockServer; readonly scope: Scope.Closeable }
+  >();
+
+  const engine = new Engine(
+    (message: FromEngine) => port.postMessage(message),
+    () => {
+      for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))
+        hear(next.message as ToEngine);
+    },
+  );
+
+  const open = (mock: number, server: MockServer, serverScope: Scope.Closeable) =>
+    server.listen().pipe(
+      Scope.provide(serverScope),
+      Effect.exit,
+      Effect.tap((exit) =>
+        Effect.sync(() => {
+          if (Exit.isSuccess(exit)) engine.post({ type: "opened", mock });
+          else {
+            servers.delete(mock);
+            engine.post({ type: "closed", mock, problem: engine.shown(exit.cause) });
+          }
+        }),
+      ),
+      Effect.asVoid,
+    );
+
+  const ended = Deferred.makeUnsafe<void>();
+
+  const hear = (message: ToEngine): void => {
+    switch (message.type) {
+      case "end":
+        Deferred.doneUnsafe(ended, Effect.void);
+        return;
+      case "open": {
+        const server = new MockServer(engine, thread, message.mock, message.options);
+        const serverScope = Scope.makeUnsafe();
+        servers.set(message.mock, { server, scope: serverScope });
+        run(open(message.mock, server, serverScope));
+        return;
+      }
+      case "rule":
+        servers.get(message.mock)?.server.set(message.rule);
+        return;
+      case "taken":
+        servers.get(message.mock)?.server.taken(message.index);
+        return;
+      case "predicate":
+        engine.answered(message.request, message.answer);
+        return;
+      case "close": {
+        const closing = servers.get(message.mock);
+        servers.delete(message.mock);
+        if (closing === undefined) return;
+        run(
+          Effect.map(Effect.exit(Scope.close(closing.scope, Exit.void)), (exit) =>
+            engine.post({
+              type: "closed",
+              mock: message.mock,
+              problem: Exit.isFailure(exit) ? engine.shown(exit.cause) : undefined,
+            }),
+          ),
+        );
+      }
+    }
+  };
+
+  const services = yield* Effect.context<LocalThread>();
+  const run = (effect: Effect.Effect<void>) => Effect.runForkWith(services)(Effect.asVoid(effect));
+
+  yield* Scope.addFinalizer(
+    scope,
+    Effect.forEach(servers.values(), (it) => Scope.close(it.scope, Exit.void), { discard: true }),
+  );
+  port.on("message", hear);
+  engine.post({ type: "ready" });
+  yield* Deferred.await(ended);
+  port.close();
+});
+
+await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));

@@ -1,0 +1,138 @@
+import type { FileDescriptor } from "@rsyscall/handle";
+
+import type { StubCall } from "@rsyscall/stub-server";
+import { Effect, Stream } from "effect";
+import type { Call, CallHandler, CallInput, CallOutput } from "./Call.ts";
+import { commandLine } from "./pattern.ts";
+import { type PlainReply, perform } from "./perform.ts";
+import type { CallRecord } from "./record.ts";
+import { replyDataOf } from "./replyData.ts";
+
+/** Exit status of a call whose handler has failed, and of one that never answers: EX_SOFTWARE and EX_TEMPFAIL. */
+const FAILED = 70;
+const LATE = 75;
+
+export interface HandleOptions {
+  readonly handler: () => CallHandler | Promise<CallHandler>;
+  /** PATH without the mock. */
+  readonly searchPath: string;
+  /** Milliseconds. */
+  readonly deadline: number;
+  /** Gets what becomes known of the call. */
+  readonly tell: (changes: Partial<CallRecord>) => void;
+}
+
+/** Answers a call by a function that gives a reply or a promise of one. Its failure is the test's, and ends the call. */
+export const handleBy = (
+  stubCall: StubCall,
+  record: CallRecord,
+  { handler, searchPath, deadline, tell }: HandleOptions,
+) => {
+  const abort = new AbortController();
+  const call = callOf(stubCall, record, abort.signal);
+  const refuse = (problem: string, status: number) =>
+    Effect.suspend(() => {
+      const line = commandLine([record.program, ...record.argv.slice(1)]);
+      tell({ outcome: "failed", status, problem: `${line}: ${problem}` });
+      return stubCall.reply({ stderr: `${record.program}: rsyscall: ${problem}\n`, status });
+    });
+  const answered = Effect.tryPromise({
+    try: async () => {
+      const reply = replyDataOf((await (await handler())(call)) ?? 0);
+      if (reply.reply === "spy") throw new Error("a function cannot reply with spy");
+      return reply as PlainReply;
+    },
+    catch: (error) =>
+      `its handler has failed: ${error instanceof Error ? error.message : String(error)}`,
+  });
+  const hasEnded = Effect.andThen(stubCall.ended(), Effect.fail(undefined));
+  return Effect.raceFirst(answered, hasEnded).pipe(
+    Effect.timeoutOrElse({
+      duration: deadline,
+      orElse: () => Effect.fail(null),
+    }),
+    Effect.matchEffect({
+      onSuccess: (reply) => {
+        if (reply.reply === "pass") tell({ outcome: "passed" });
+        else if (reply.reply === "fixed")
+          tell({
+            outcome: "replied",
+            ...(reply.signal === undefined ? { status: reply.status } : { signal: reply.signal }),
+          });
+        return perform(stubCall, reply, searchPath);
+      },
+      onFailure: (problem) =>
+        typeof problem === "string"
+          ? refuse(problem, FAILED)
+          : problem === null
+            ? refuse(`its handler did not answer within ${deadline} ms`, LATE)
+            : // The caller was killed: nobody waits for an answer.
+              Effect.sync(() => tell({ outcome: "replied" })),
+    }),
+    Effect.ensuring(Effect.sync(() => abort.abort())),
+  );
+};
+const promiseOf = <A, E>(effect: Effect.Effect<A, E>): Promise<A> => Effect.runPromise(effect);
+
+const inputOf = (call: StubCall): CallInput => {
+  let all: Promise<Uint8Array> | undefined;
+  const bytes = () => {
+    all ??= promiseOf(Effect.suspend(() => call.thread.readToEof(call.thread.stdin)));
+    return all;
+  };
+  const text = async () => new TextDecoder().decode(await bytes());
+  const stream = async function* () {
+    if (all !== undefined) yield await all;
+    else yield* Stream.toAsyncIterable(Stream.suspend(() => call.thread.stream(call.thread.stdin)));
+  };
+  return {
+    bytes,
+    text,
+    json: async () => JSON.parse(await text()) as unknown,
+    stream,
+    lines: async function* () {
+      const decoder = new TextDecoder();
+      let last = "";
+      for await (const part of stream()) {
+        const lines = (last + decoder.decode(part, { stream: true })).split("\n");
+        last = lines.pop() as string;
+        yield* lines;
+      }
+      if (last !== "") yield last;
+    },
+  };
+};
+
+const outputOf = (call: StubCall, fd: (call: StubCall) => FileDescriptor): CallOutput => ({
+  write: (text) =>
+    promiseOf(
+      Effect.suspend(() =>
+        call.thread.writeAll(
+          fd(call),
+          typeof text === "string" ? new TextEncoder().encode(text) : text,
+        ),
+      ),
+    ),
+});
+
+/** A call as a handler has it. */
+const callOf = (stubCall: StubCall, record: CallRecord, signal: AbortSignal): Call => ({
+  index: record.index,
+  program: record.program,
+  path: record.path,
+  argv: record.argv,
+  args: record.argv.slice(1),
+  env: record.env,
+  cwd: record.cwd,
+  pid: record.pid,
+  ppid: record.ppid,
+  parent: record.parent,
+  stdin: inputOf(stubCall),
+  stdout: outputOf(stubCall, (call) => call.thread.stdout),
+  stderr: outputOf(stubCall, (call) => call.thread.stderr),
+  signal,
+  get thread() {
+    return stubCall.thread;
+  },
+  stubCall,
+});

@@ -1,0 +1,11 @@
+export type { Call, CallHandler, CallInput, CallOutput } from "./Call.ts";
+export { MockError } from "./errors.ts";
+export type { MockOptions } from "./MockCore.ts";
+export { type Mock, type MockedProgram, mock } from "./mock.ts";
+export type { NextOptions, Program } from "./Program.ts";
+export type { ProgramNames } from "./ProgramNames.ts";
+export { type ArgumentPattern, any, end, rest, type TextPattern } from "./pattern.ts";
+export type { Rule, WhereOptions } from "./Rule.ts";
+export type { CallRecord, Outcome } from "./record.ts";
+export { type Pass, pass, type ReplyOptions, type Spy, spy } from "./reply.ts";
+export type { Reply } from "./replyData.ts";

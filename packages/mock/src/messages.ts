@@ -1,0 +1,76 @@
+import type { HandedOver } from "@rsyscall/stub-server";
+import type { CallRecord } from "./record.ts";
+import type { RuleData } from "./reply.ts";
+
+/*
+ * What the thread of the test and the engine say to each other. Both read their port to its end before they decide
+ * anything, so what one has said before it let a program run, the other knows when that program calls.
+ */
+
+/** Of a mock, as the engine needs it. */
+export interface OpenOptions {
+  /** Where its names are, as links in `bin`. */
+  readonly directory: string;
+  /** Names beside those of rules that are to be there: those of all programs in `searchPath`, except for `allow`. */
+  readonly everything: boolean;
+  /** Names that are links to the real programs. */
+  readonly allow: ReadonlyArray<string>;
+  /** PATH without us. */
+  readonly searchPath: string;
+  /** How long a handler may take, in milliseconds. */
+  readonly deadline: number;
+  /** How long a thread may be blocked that must answer, in milliseconds. */
+  readonly blockedLimit: number;
+}
+
+/** From the thread of the test to the engine. */
+export type ToEngine =
+  | { readonly type: "open"; readonly mock: number; readonly options: OpenOptions }
+  | { readonly type: "close"; readonly mock: number }
+  /** The engine is not needed any more. */
+  | { readonly type: "end" }
+  /** A rule, or a rule that has changed. */
+  | { readonly type: "rule"; readonly mock: number; readonly rule: RuleData }
+  /** The thread of the test answers a call that was left to it. */
+  | { readonly type: "taken"; readonly mock: number; readonly index: number }
+  /** What a predicate says; text if it has thrown. */
+  | { readonly type: "predicate"; readonly request: number; readonly answer: boolean | string };
+
+/** From the engine to the thread of the test. */
+export type FromEngine =
+  | { readonly type: "ready" }
+  | { readonly type: "opened"; readonly mock: number }
+  | { readonly type: "closed"; readonly mock: number; readonly problem: string | undefined }
+  | { readonly type: "call"; readonly mock: number; readonly record: CallRecord }
+  /** What has become known of a call. */
+  | {
+      readonly type: "outcome";
+      readonly mock: number;
+      readonly index: number;
+      readonly changes: Partial<CallRecord>;
+    }
+  /** A call for a function of the test. */
+  | {
+      readonly type: "closure";
+      readonly mock: number;
+      readonly index: number;
+      readonly id: number;
+      readonly handed: HandedOver;
+    }
+  | {
+      readonly type: "predicate";
+      readonly mock: number;
+      readonly request: number;
+      readonly id: number;
+      readonly text: string;
+      readonly claim: SharedArrayBuffer;
+    };
+
+/**
+ * Who answers a call: the thread of the test, or the engine, if that thread is blocked. One of them, and not both.
+ */
+export const CLAIM = { OPEN: 0, TEST: 1, ENGINE: 2 } as const;
+
+/** Takes a claim for one side, if the other has not got it. */
+export const claims = (claim: SharedArrayBuffer, side: 1 | 2): boolean =>
+  Atomics.compareExchange(new Int32Array(claim), 0, CLAIM.OPEN, side) === CLAIM.OPEN;

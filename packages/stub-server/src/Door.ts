@@ -1,0 +1,403 @@
+import { MSG } from "@rsyscall/abi";
+import type { SyscallConnection } from "@rsyscall/connection";
+import type { AsyncFileDescriptor } from "@rsyscall/epoller";
+import { type HandleFailure, type IoFailure, Socket } from "@rsyscall/handle";
+import {
+  catchErrno,
+  InvalidStateError,
+  LocalSyscallInterface,
+  SyscallError,
+  SyscallHangup,
+} from "@rsyscall/near";
+import type { Ancestor, Environment, Thread } from "@rsyscall/thread";
+import {
+  type Bootstrapped,
+  bootstrapThread,
+  type Greeted,
+  goneThread,
+  type HandshakeError,
+  passingTransport,
+  turnAway,
+} from "@rsyscall/transport";
+import { Cause, Effect, Exit, Scope } from "effect";
+import { type HandedOver, offer, withdraw } from "./handOver.ts";
+import { problemOf } from "./logs.ts";
+import type { Place } from "./realProgram.ts";
+
+/** What a door needs of its server, or of the thread that has taken the call over. */
+export interface DoorFields {
+  readonly greeted: Greeted;
+  /** The connection of the handshake. */
+  readonly socket: Socket;
+  /** The same, for waiting. It is registered at the first use. */
+  readonly afd: Effect.Effect<AsyncFileDescriptor<Socket>, HandleFailure>;
+  readonly place: Place;
+  /** Does the bootstrap. */
+  readonly thread: Thread;
+  readonly environ: Environment;
+  readonly sharedMemory: boolean;
+  /** In milliseconds: see `ListenOptions`. */
+  readonly stallLimit: number | undefined;
+  /** Of the call: its Thread lives in it. */
+  readonly scope: Scope.Scope;
+  /** Closes the connection of the handshake, and the memfd that came with the hello. */
+  readonly close: Effect.Effect<void>;
+  /** Called once: with the connection of the Thread, or without one when the call has ended. */
+  readonly onSettled: (connection: SyscallConnection | undefined) => void;
+}
+
+type State = "Waiting" | "Opening" | "Open" | "Answered" | "HandedOver" | "Left";
+
+/** Bytes that are sent at a time: less than a socket takes at once. */
+const PIECE_SIZE = 64 * 1024;
+
+/**
+ * Where a caller waits that has said hello. It gets one answer: it becomes a Thread, or ends alone by a reply or as
+ * another program (docs/protocol.md, "Answers"), or it is handed over, or it is left without an answer, and hears that
+ * the server has hung up.
+ */
+export class Door {
+  readonly #fields: DoorFields;
+  #state: State = "Waiting";
+  #bootstrapped: Bootstrapped | undefined;
+  #failure: Cause.Cause<HandleFailure | HandshakeError> | undefined;
+  /** Whether the caller has ended, or is out of reach, as far as this door has noticed. */
+  #hasHungUp = false;
+  #isAnswered = false;
+  #handed: HandedOver | undefined;
+  #gone: Thread | undefined;
+  readonly #watchers = new Set<() => void>();
+
+  constructor(fields: DoorFields) {
+    this.#fields = fields;
+  }
+
+  get greeted(): Greeted {
+    return this.#fields.greeted;
+  }
+
+  get place(): Place {
+    return this.#fields.place;
+  }
+
+  get environ(): Environment {
+    return this.#fields.environ;
+  }
+
+  /** Does the bootstrap. */
+  get driver(): Thread {
+    return this.#fields.thread;
+  }
+
+  get isWaiting(): boolean {
+    return this.#state === "Waiting";
+  }
+
+  /** Whether the handler has given an answer, so that it gives no status. */
+  get isAnswered(): boolean {
+    return this.#isAnswered;
+  }
+
+  /** What `handOver` gave. */
+  get handed(): HandedOver | undefined {
+    return this.#handed;
+  }
+
+  /** Whether a Thread can be made without waiting: all its calls are made in this process. */
+  get opensAtOnce(): boolean {
+    const { thread, socket } = this.#fields;
+    return thread.task === socket.task && LocalSyscallInterface.of(thread.task.sysif) !== undefined;
+  }
+
+  /** The Thread, if it was made. */
+  get opened(): Thread | undefined {
+    return this.#bootstrapped?.thread;
+  }
+
+  /** Why no Thread could be made, if that was tried. */
+  get failure(): Cause.Cause<HandleFailure | HandshakeError> | undefined {
+    return this.#failure;
+  }
+
+  /** Whether the process has ended, or is out of reach, as far as that is known. */
+  get hasEnded(): boolean {
+    return this.#bootstrapped?.hasEnded() ?? this.#hasHungUp;
+  }
+
+  /** The Thread, which is made now if there is none yet. One that is gone if there can be none. */
+  get thread(): Thread {
+    if (this.#bootstrapped !== undefined) return this.#bootstrapped.thread;
+    if (this.#state === "Waiting") {
+      const exit = Effect.runSyncExit(this.open());
+      if (Exit.isSuccess(exit)) return exit.value;
+    }
+    const { greeted, thread, environ } = this.#fields;
+    const { pid } = greeted.description;
+    this.#gone ??= goneThread(
+      greeted,
+      thread.connection,
+      environ,
+      () => `process ${pid}, which ${this.#problem},`,
+      this.#failure && Cause.squash(this.#failure),
+    );
+    return this.#gone;
+  }
+
+  /** Makes the Thread, or gives the one that there is. */
+  open(): Effect.Effect<Thread, HandleFailure | HandshakeError> {
+    return Effect.suspend((): Effect.Effect<Thread, HandleFailure | HandshakeError> => {
+      if (this.#bootstrapped !== undefined) return Effect.succeed(this.#bootstrapped.thread);
+      if (this.#failure !== undefined) return Effect.failCause(this.#failure);
+      if (this.#state !== "Waiting") return Effect.fail(this.#answeredError("thread"));
+      this.#state = "Opening";
+      const { close, onSettled, socket } = this.#fields;
+      return Effect.uninterruptibleMask((restore) =>
+        restore(this.#bootstrap()).pipe(
+          Effect.tap((bootstrapped) =>
+            Effect.sync(() => {
+              this.#bootstrapped = bootstrapped;
+              this.#enter("Open");
+              onSettled(bootstrapped.connection);
+            }),
+          ),
+          Effect.onError((cause) =>
+            Effect.suspend(() => {
+              this.#failure = cause;
+              this.#enter("Left");
+              onSettled(undefined);
+              return Cause.hasInterrupts(cause) ? Effect.void : turnAway(socket, problemOf(cause));
+            }),
+          ),
+          Effect.ensuring(close),
+          Effect.map(({ thread }) => thread),
+        ),
+      );
+    });
+  }
+
+  #bootstrap(): Effect.Effect<Bootstrapped, HandleFailure | HandshakeError> {
+    const { thread, place, socket, greeted, environ, sharedMemory, scope } = this.#fields;
+    return Effect.scoped(
+      Effect.flatMap(socketIn(thread, place.thread, socket), (inThread) => {
+        const passing = passingTransport(thread.connection, inThread, sharedMemory);
+        const transport = { ...passing, ancestor: ancestorOf(place.thread, greeted) };
+        return Scope.provide(bootstrapThread(transport, greeted, environ), scope);
+      }),
+    );
+  }
+
+  /** Whether a welcome of this status can be sent: the caller waits for one, and takes it. */
+  takes(status: number): boolean {
+    return (
+      this.#state === "Waiting" && (this.greeted.description.answers >> BigInt(status)) % 2n === 1n
+    );
+  }
+
+  /**
+   * Sends the only answer, and hangs up. Completes when the socket has taken all of it. SyscallHangup if the caller is
+   * gone.
+   *
+   * @param pieces are sent one after the other
+   */
+  answer(syscall: string, pieces: ReadonlyArray<Uint8Array>): Effect.Effect<void, HandleFailure> {
+    return Effect.suspend(() => {
+      if (this.#state !== "Waiting") return Effect.fail(this.#answeredError(syscall));
+      this.#isAnswered = true;
+      this.#enter("Answered");
+      return this.#send(pieces).pipe(
+        catchErrno(["EPIPE", "ECONNRESET"], (cause) => {
+          this.#hasHungUp = true;
+          return Effect.fail(new SyscallHangup({ syscall, cause, byTask: true }));
+        }),
+        Effect.ensuring(this.leave()),
+      );
+    });
+  }
+
+  #send(pieces: ReadonlyArray<Uint8Array>): Effect.Effect<void, HandleFailure> {
+    const { socket } = this.#fields;
+    const [first = new Uint8Array(0)] = pieces;
+    const size = Math.min(first.length, PIECE_SIZE);
+    const sent = catchErrno(
+      socket.sendFds(first.subarray(0, size), [], MSG.DONTWAIT),
+      "EAGAIN",
+      () => Effect.succeed(0),
+    );
+    return Effect.flatMap(sent, (count) =>
+      count === first.length && pieces.length === 1
+        ? Effect.void
+        : this.#sendSlowly([first.subarray(count), ...pieces.slice(1)]),
+    );
+  }
+
+  /** Sends as fast as the caller reads. */
+  #sendSlowly(pieces: ReadonlyArray<Uint8Array>): Effect.Effect<void, HandleFailure> {
+    const { afd, stallLimit } = this.#fields;
+    return Effect.flatMap(afd, (socket) =>
+      Effect.forEach(
+        pieces,
+        (piece) => {
+          const parts: Array<Uint8Array> = [];
+          for (let at = 0; at < piece.length; at += PIECE_SIZE)
+            parts.push(piece.subarray(at, at + PIECE_SIZE));
+          return Effect.forEach(
+            parts,
+            (part) =>
+              stallLimit === undefined
+                ? socket.sendAllBytes(part)
+                : Effect.timeoutOrElse(socket.sendAllBytes(part), {
+                    duration: stallLimit,
+                    orElse: (): Effect.Effect<void, IoFailure> =>
+                      Effect.fail(
+                        SyscallError.of(
+                          "sendto",
+                          "EPIPE",
+                          `a caller that has read nothing for ${stallLimit} ms`,
+                        ),
+                      ),
+                  }),
+            { discard: true },
+          );
+        },
+        { discard: true },
+      ),
+    );
+  }
+
+  /** Hangs up, if the caller waits for an answer: it exits with 69. Otherwise does nothing. */
+  leave(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { close, onSettled } = this.#fields;
+      if (this.#state === "Open" || this.#state === "Opening" || this.#state === "Left")
+        return Effect.void;
+      if (this.#handed !== undefined) withdraw(this.#handed);
+      this.#enter("Left");
+      onSettled(undefined);
+      return close;
+    });
+  }
+
+  /** Ends the call at once, whatever its process does. */
+  hangUp(): Effect.Effect<void> {
+    return Effect.suspend(() => this.#bootstrapped?.thread.task.sysif.close() ?? this.leave());
+  }
+
+  /** Completes when the process has ended, or is out of reach. */
+  ended(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#bootstrapped !== undefined) return this.#bootstrapped.ended();
+      if (this.#state === "Left" || this.#state === "HandedOver" || this.#hasHungUp)
+        return Effect.void;
+      const changed = Effect.callback<void>((resume) => {
+        const tell = () => resume(Effect.void);
+        this.#watchers.add(tell);
+        return Effect.sync(() => this.#watchers.delete(tell));
+      });
+      const hungUp = Effect.flatMap(this.#fields.afd, (socket) => socket.waitForRdhup()).pipe(
+        Effect.andThen(
+          Effect.sync(() => {
+            this.#hasHungUp = true;
+          }),
+        ),
+        // It was closed, because the state has changed.
+        Effect.catch(() => Effect.never),
+      );
+      return Effect.andThen(Effect.raceFirst(changed, hungUp), this.ended());
+    });
+  }
+
+  /** Offers the caller to another thread of JavaScript. */
+  handOver(): Effect.Effect<HandedOver, HandleFailure> {
+    return Effect.suspend(() => {
+      if (this.#state !== "Waiting" || !this.opensAtOnce)
+        return Effect.fail(this.#answeredError("handOver"));
+      this.#isAnswered = true;
+      this.#enter("HandedOver");
+      const { greeted, socket, place, sharedMemory, stallLimit } = this.#fields;
+      return Effect.tap(offer(greeted, socket, place, { sharedMemory, stallLimit }), (handed) =>
+        Effect.sync(() => {
+          this.#handed = handed;
+        }),
+      );
+    });
+  }
+
+  /** Answers through the Thread, where the caller does not take the answer at the door. */
+  through(
+    syscall: string,
+    answer: (thread: Thread) => Effect.Effect<void, HandleFailure>,
+  ): Effect.Effect<void, HandleFailure | HandshakeError> {
+    return Effect.suspend(() => {
+      if (this.#isAnswered) return Effect.fail(this.#answeredError(syscall));
+      return Effect.flatMap(this.open(), (thread) => {
+        this.#isAnswered = true;
+        // A program that the kernel refuses is no answer.
+        return Effect.tapError(answer(thread), () =>
+          Effect.sync(() => {
+            this.#isAnswered = false;
+          }),
+        );
+      });
+    });
+  }
+
+  #enter(state: State): void {
+    this.#state = state;
+    for (const tell of [...this.#watchers]) tell();
+  }
+
+  /** Why it takes no answer. */
+  get #problem(): string {
+    return this.#isAnswered && this.#state !== "HandedOver"
+      ? problems.Answered
+      : problems[this.#state];
+  }
+
+  #answeredError(syscall: string): InvalidStateError {
+    const { pid } = this.greeted.description;
+    return new InvalidStateError({
+      syscall,
+      subject: `the call of process ${pid}`,
+      problem: this.#problem,
+      remedy: "use the Thread before the call is answered, and answer it once",
+    });
+  }
+}
+
+const problems = {
+  Waiting: "waits for an answer of another kind",
+  Opening: "is becoming a Thread",
+  Open: "has become a Thread",
+  Answered: "was answered",
+  HandedOver: "was handed over",
+  Left: "has ended, or was dropped",
+} as const;
+
+/**
+ * The process that has connected, if the kernel has named it to this process: another process may listen for
+ * the server.
+ */
+const ancestorOf = (
+  { task, connection }: Thread,
+  { peer: { pid, uid } }: Greeted,
+): Ancestor | undefined => {
+  const { addressSpace, namespaces } = connection.accessTask;
+  return pid > 0 && task.addressSpace === addressSpace && task.namespaces.pid.is(namespaces.pid)
+    ? { pid, uid, isGone: () => false }
+    : undefined;
+};
+
+/** The accepted connection where a thread can use it. */
+const socketIn = (
+  thread: Thread,
+  listening: Thread,
+  socket: Socket,
+): Effect.Effect<Socket, HandleFailure, Scope.Scope> => {
+  if (thread.task === socket.task) return Effect.succeed(socket);
+  if (thread.task.fdTable === socket.task.fdTable) return socket.forTask(thread.task);
+  return Effect.gen(function* () {
+    const [access] = yield* listening.connection.passFrom([socket]);
+    const [passed] = yield* thread.connection.passTo([access as Socket]);
+    return yield* (passed as Socket).reclassify(Socket);
+  });
+};
