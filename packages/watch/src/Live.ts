@@ -1,3 +1,4 @@
+import { oneLine } from "@rsyscall/near";
 import type { RecordedProcess, Recorder } from "./Recorder.ts";
 import { duration, programs } from "./text.ts";
 
@@ -86,6 +87,8 @@ export class Live {
     else this.#erase();
   }
 }
+
+oneLine(Live, () => "of a recorder");
 
 /** The generations above a process; a chain may be long. */
 const depth = (process: RecordedProcess): number => {

@@ -1,4 +1,5 @@
 import { signalName } from "@rsyscall/abi";
+import { oneLine } from "@rsyscall/near";
 import type { Exec, ExecEvent } from "@rsyscall/seccomp";
 import { type ExecReport, REPORT_VERSION, type Report } from "./Report.ts";
 
@@ -150,6 +151,8 @@ export class Recorder {
     };
   }
 }
+
+oneLine(Recorder, ({ processes }) => `${processes.length} processes`);
 
 /** In microseconds: more digits would only be noise. */
 const rounded = (milliseconds: number): number => Math.round(milliseconds * 1000) / 1000;

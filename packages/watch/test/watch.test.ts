@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runInNewContext } from "node:vm";
-import { execute, it, missing, tempDirectory } from "@rsyscall/harness";
+import { execute, it, missing, start, tempDirectory } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
-import { pageOf, Recorder, type Report, treeText, watch } from "@rsyscall/watch";
+import { Live, pageOf, Recorder, type Report, treeText, watch } from "@rsyscall/watch";
 import { Effect } from "effect";
 import { assert, describe } from "vitest";
 
@@ -95,6 +95,67 @@ describe("watch", () => {
     assert.equal(error._tag, "OutputError");
     const absent = yield* Effect.flip(watch(thread, { command: ["no-such-program"] }));
     assert.equal(absent._tag, "ExecutableNotFoundError");
+  });
+
+  it("passes signals on, and reports all the same", function* () {
+    const directory = yield* tempDirectory;
+    const file = join(directory, "json");
+    const code = `
+      import { LocalThread } from "@rsyscall/thread";
+      import { watch } from "@rsyscall/watch";
+      import { Effect } from "effect";
+      const command = ["sh", "-c", "trap 'echo got; exit 9' TERM; echo ready; while :; do sleep 0.01; done"];
+      const run = Effect.flatMap(LocalThread, (thread) => watch(thread, { command, json: ${JSON.stringify(file)} }));
+      const { status } = await Effect.runPromise(run.pipe(Effect.provide(LocalThread.layer)));
+      process.exit(status);`;
+    const watcher = yield* start(process.execPath, ["--input-type=module", "-e", code]);
+    yield* watcher.line((line) => line === "ready");
+    yield* watcher.kill("SIGTERM");
+    const { status, stdout } = yield* watcher.ended;
+    assert.equal(stdout.toString(), "ready\ngot\n");
+    assert.equal(status, 9);
+    assert.equal(JSON.parse(readFileSync(file, "utf8")).processes[0].exitStatus, 9);
+  });
+
+  it("shows a tree while it grows", function* () {
+    const recorder = new Recorder(["make"]);
+    const exec = (pid: number, parent: number, text: string) =>
+      recorder.add({
+        _tag: "Exec",
+        failure: undefined,
+        decision: { _tag: "Allow" },
+        call: {
+          pid,
+          time: Date.now(),
+          path: "/p",
+          argv: [text],
+          isRetry: false,
+          parent: { pid: parent },
+        },
+      } as never);
+    const written: Array<string> = [];
+    const screen = { columns: 30, rows: 6, write: (text: string) => written.push(text) };
+    const lines = new Live(recorder, screen, "lines");
+    exec(10, 0, "make");
+    exec(11, 10, "cc \x1b[31m");
+    lines.draw();
+    for (let i = 0; i < 30; i++) exec(20 + i, 11, `as ${"x".repeat(50)}`);
+    lines.close();
+    const text = written.join("");
+    assert.match(text, /^make\n {2}'cc .*\n {4}'as x+\n/);
+    assert.include(text, "... 10 more");
+    assert.notInclude(text, "\x1b");
+    for (const line of text.split("\n")) assert.isAtMost(line.length, 29);
+    written.length = 0;
+    const picture = new Live(recorder, screen, "picture");
+    picture.draw();
+    picture.draw();
+    picture.close();
+    assert.match(written[0] as string, /^make +\d/);
+    assert.include(written[0], "... 28 more");
+    assert.deepEqual(written.slice(1, 2), ["\x1b[5A\x1b[J"]);
+    assert.equal(written.at(-1), "\x1b[5A\x1b[J");
+    yield* Effect.void;
   });
 
   it("has bounded memory", function* () {

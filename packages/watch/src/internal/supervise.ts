@@ -1,3 +1,4 @@
+import { isatty } from "node:tty";
 import { SIG } from "@rsyscall/abi";
 import type { ChildState, HandleFailure } from "@rsyscall/handle";
 import { type ExecRunOptions, ExecWatch } from "@rsyscall/seccomp";
@@ -35,7 +36,8 @@ export const supervise = (
       const enough = yield* Deferred.make<void>();
       let pass = (_: number): void => {};
       yield* signals((signal, count) => {
-        const isFromTerminal = signal === SIG.INT && process.stdin.isTTY;
+        // `process.stdin` would open a stream on a descriptor that is the command's.
+        const isFromTerminal = signal === SIG.INT && isatty(0);
         if (count >= 3) Deferred.doneUnsafe(enough, Effect.void);
         else if (!isFromTerminal || count > 1) pass(isFromTerminal ? SIG.TERM : signal);
       });
