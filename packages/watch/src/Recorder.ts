@@ -3,7 +3,7 @@ import { oneLine } from "@rsyscall/near";
 import type { Exec, ExecEvent } from "@rsyscall/seccomp";
 import { type ExecReport, REPORT_VERSION, type Report } from "./Report.ts";
 
-/** Processes that are kept; further ones are counted. */
+/** Processes that are kept by default. */
 const MOST_PROCESSES = 100_000;
 
 /** Programs that are kept of one process: the last ones. */
@@ -33,6 +33,7 @@ export class Recorder {
   readonly #command: ReadonlyArray<string>;
   /** Milliseconds since the epoch. */
   readonly start: number;
+  readonly #most: number;
   #last: number;
   #dropped = 0;
   #characters = 0;
@@ -42,8 +43,13 @@ export class Recorder {
   /** Further ones that have not ended. */
   readonly #others = new Set<number>();
 
-  constructor(command: ReadonlyArray<string>, start = Date.now()) {
+  /**
+   * @param start milliseconds since the epoch
+   * @param most processes that are kept; further ones are counted
+   */
+  constructor(command: ReadonlyArray<string>, start = Date.now(), most = MOST_PROCESSES) {
     this.#command = command;
+    this.#most = most;
     this.start = start;
     this.#last = start;
   }
@@ -84,9 +90,9 @@ export class Recorder {
   }
 
   #begin({ call }: Exec): RecordedProcess | undefined {
-    if (this.#processes.length >= MOST_PROCESSES) {
+    if (this.#processes.length >= this.#most) {
       if (!this.#others.has(call.pid)) this.#dropped++;
-      if (this.#others.size < MOST_PROCESSES) this.#others.add(call.pid);
+      if (this.#others.size < this.#most) this.#others.add(call.pid);
       return undefined;
     }
     const parent = call.parent === undefined ? undefined : this.#living.get(call.parent.pid);

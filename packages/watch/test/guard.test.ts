@@ -175,7 +175,7 @@ describe("guard", () => {
 
   it("denies what cannot be read", function* () {
     const { decisions, out } = yield* guardedScript(
-      "x=$(head -c 1200000 /dev/zero | tr \"\\0\" x); /bin/echo one; python3 -c \"import os; os.execv('/bin/echo', ['echo'] + ['y' * 100000] * 12)\" || echo denied",
+      "/bin/echo one; python3 -c \"import os; os.execv('/bin/echo', ['echo'] + ['y' * 100000] * 12)\" || echo denied",
       () => "allow",
     );
     assert.include(out, "one\n");
