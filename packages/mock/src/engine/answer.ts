@@ -4,7 +4,8 @@ import { handleBy } from "../handleBy.ts";
 import { perform } from "../perform.ts";
 import type { CallRecord } from "../record.ts";
 import type { ReplyData } from "../reply.ts";
-import { blocked, type MockServer } from "./MockServer.ts";
+import { blocked } from "./Engine.ts";
+import type { MockServer } from "./MockServer.ts";
 
 /** Exit status of a call whose handler has failed: EX_SOFTWARE of sysexits.h. */
 const FAILED = 70;
