@@ -5,6 +5,8 @@ import type { MockedProgram } from "./mock.ts";
  * Others are as good: `m.frobnicate`, or `m("frob-nicate", ...)`. A project adds its own by declaration merging:
  *
  * ```ts
+ * import type { MockedProgram } from "@rsyscall/mock";
+ *
  * declare module "@rsyscall/mock" {
  *   interface ProgramNames {
  *     readonly frobnicate: MockedProgram;
