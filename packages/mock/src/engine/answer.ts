@@ -17,7 +17,7 @@ export const answer = (server: MockServer, call: StubCall, record: CallRecord, r
   Effect.gen(function* () {
     const { deadline, directory } = server.options;
     const tell = (changes: Partial<CallRecord>) => server.tell(record.index, changes);
-    const options = { ...server.behind(record), directory, tell };
+    const options = { ...server.behind(record), directory, thread: server.thread, tell };
     switch (reply.reply) {
       case "fixed":
         tell({
