@@ -5,7 +5,8 @@ import { orRefused, passedCommand } from "../passing.ts";
 import { perform } from "../perform.ts";
 import type { CallRecord } from "../record.ts";
 import type { ReplyData } from "../reply.ts";
-import { blocked, type MockServer } from "./MockServer.ts";
+import { blocked } from "./blocked.ts";
+import type { MockServer } from "./MockServer.ts";
 import { spy } from "./spying.ts";
 
 /** Exit status of a call whose handler has failed: EX_SOFTWARE of sysexits.h. */
