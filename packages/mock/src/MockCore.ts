@@ -1,5 +1,6 @@
 import { rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { isRegExp } from "node:util/types";
 import type { HandedOver } from "@rsyscall/stub-server";
 import type { CallHandler } from "./Call.ts";
 import type { Closures } from "./closures.ts";
@@ -9,8 +10,10 @@ import { MockError } from "./errors.ts";
 import { warningsOf } from "./hints.ts";
 import { CLAIM, claims, type FromEngine } from "./messages.ts";
 import { makeMockDirectory } from "./mockDirectory.ts";
+import { nodeImport, nodeProcess } from "./nodeRealm.ts";
 import { Program } from "./Program.ts";
 import type { ArgumentPattern, ArgumentTest, TextPattern, TextTest } from "./pattern.ts";
+import { type Place, placeHere, showAt } from "./place.ts";
 import { placeOf } from "./places.ts";
 import { Rule } from "./Rule.ts";
 import type { CallRecord } from "./record.ts";
@@ -18,6 +21,7 @@ import type { ReplyData, RuleData } from "./reply.ts";
 import { type Reply, replyDataOf } from "./replyData.ts";
 import {
   comparison,
+  type Problem,
   problemsOf,
   type RuleReport,
   ruleReports,
@@ -27,6 +31,7 @@ import {
 import { type RunResult, requestOf, resultOf, runOptionsOf } from "./run.ts";
 import type { Ran } from "./runMessages.ts";
 import { type CassetteOptions, Tape } from "./Tape.ts";
+import { clearTimeout, setTimeout } from "./timers.ts";
 
 /** What rules need of their mock. @internal */
 export interface RuleOwner {
@@ -67,9 +72,6 @@ export interface MockOptions {
 /** How long to wait for a call, by default. Shorter than the limits of test runners, so that its message is seen. */
 const NEXT_LIMIT = 4000;
 
-// Those of the test may be fake.
-const { setTimeout, clearTimeout } = globalThis;
-
 /** A directory of mocked programs, and what they say. See {@link mock}. */
 export class MockCore implements RuleOwner {
   readonly #engine: EngineThread;
@@ -92,6 +94,11 @@ export class MockCore implements RuleOwner {
   #lastGroup = 0;
   #lastRun = 0;
   #formerPath: string | undefined;
+  readonly #makingPlace: Place = placeHere();
+  /** What handlers have thrown. */
+  readonly #failures = new Map<CallRecord, unknown>();
+  /** What an error was thrown for. */
+  readonly #told = new Set<Problem["of"]>();
   /** Where the names are. */
   readonly directory: string;
 
@@ -122,6 +129,7 @@ export class MockCore implements RuleOwner {
         log: options.log === undefined ? undefined : resolve(options.log),
       },
     });
+    if (openMocks.size === 0) nodeProcess.on("exit", removeAll);
     openMocks.add(this);
   }
 
@@ -149,7 +157,7 @@ export class MockCore implements RuleOwner {
     for (const name of this.#tape?.programs ?? []) this.program(name);
     if (this.#options.changePath === true) {
       this.#formerPath = process.env.PATH;
-      process.env.PATH = this.path;
+      setPath(this.path);
     }
   }
 
@@ -203,7 +211,7 @@ export class MockCore implements RuleOwner {
   }
 
   test(pattern: TextPattern): TextTest {
-    if (typeof pattern === "string" || pattern instanceof RegExp) return pattern;
+    if (typeof pattern === "string" || isRegExp(pattern)) return pattern;
     if (typeof pattern !== "function")
       throw new MockError([
         `${String(pattern)} is no pattern: give text, a regular expression or a function`,
@@ -258,6 +266,7 @@ export class MockCore implements RuleOwner {
     isWanted: (record: CallRecord) => boolean,
     what: string,
     timeout: number = NEXT_LIMIT,
+    signal?: AbortSignal,
   ): Promise<CallRecord> {
     let from = this.records.length;
     const { promise, resolve, reject } = deferred<CallRecord>();
@@ -278,10 +287,13 @@ export class MockCore implements RuleOwner {
         ),
       timeout,
     );
+    const abort = () => reject(new MockError([`the wait for ${what} was aborted`]));
+    signal?.addEventListener("abort", abort);
     this.#watchers.add(look);
     try {
       return await this.#engine.during(promise);
     } finally {
+      signal?.removeEventListener("abort", abort);
       clearTimeout(timer);
       this.#watchers.delete(look);
     }
@@ -318,14 +330,22 @@ export class MockCore implements RuleOwner {
     }
   }
 
-  /** What is wrong until now. */
-  get problems(): ReadonlyArray<string> {
+  get #problems(): ReadonlyArray<Problem> {
     const { records } = this;
-    return [...problemsOf(this.#ruleData, records), ...(this.#tape?.problems(records) ?? [])];
+    const ofTape = this.#tape?.problems(records) ?? [];
+    return [
+      ...problemsOf(this.#ruleData, records),
+      ...ofTape.map((text): Problem => ({ text, of: "cassette" })),
+    ];
   }
 
   get #ruleData(): ReadonlyArray<RuleData> {
     return [...this.#rules.values()].map(({ data }) => data);
+  }
+
+  /** What is wrong until now. */
+  get problems(): ReadonlyArray<string> {
+    return this.#problems.map(({ text }) => text);
   }
 
   /** What is no failure, but may be why a mock was never called. */
@@ -339,19 +359,46 @@ export class MockCore implements RuleOwner {
   }
 
   verify(): void {
-    const { problems } = this;
-    if (problems.length > 0)
-      throw new MockError(problems, comparison(this.#ruleData, this.#records));
+    this.#throw(this.#problems);
+  }
+
+  /** Fails for what no error was thrown for: of the calls alone, or of the rules too. */
+  verifyRest(what: "calls" | "all"): void {
+    this.#throw(
+      this.#problems.filter(
+        ({ of }) => !this.#told.has(of) && (what === "all" || typeof of === "object"),
+      ),
+    );
+  }
+
+  #throw(problems: ReadonlyArray<Problem>): void {
+    if (problems.length === 0) return;
+    for (const { of } of problems) this.#told.add(of);
+    const error = new MockError(
+      problems.map(({ text }) => text),
+      comparison(this.#ruleData, this.#records),
+    );
+    const failed = problems
+      .map(({ of }) => of)
+      .find((of) => typeof of === "object" && this.#failures.has(of));
+    // Runners show it too, with its own line and diff.
+    if (typeof failed === "object") error.cause = this.#failures.get(failed);
+    const rule = problems
+      .map(({ of }) => (typeof of === "object" ? of.rule : of))
+      .find((of) => typeof of === "number");
+    showAt(
+      error,
+      (rule === undefined ? undefined : this.#rules.get(rule)?.place) ?? this.#makingPlace,
+    );
+    throw error;
   }
 
   /** Removes all that was made. */
   async close(): Promise<void> {
     if (this.#state === "open") {
       this.#state = "closing";
-      if (this.#options.changePath === true && process.env.PATH === this.path) {
-        if (this.#formerPath === undefined) delete process.env.PATH;
-        else process.env.PATH = this.#formerPath;
-      }
+      if (this.#options.changePath === true && process.env.PATH === this.path)
+        setPath(this.#formerPath);
       this.#engine.post({ type: "close", mock: this.#mock });
     }
     try {
@@ -365,7 +412,7 @@ export class MockCore implements RuleOwner {
 
   #end(): void {
     this.#state = "closed";
-    openMocks.delete(this);
+    if (openMocks.delete(this) && openMocks.size === 0) nodeProcess.off("exit", removeAll);
     this.#engine.forget(this.#mock);
     this.remove();
     for (const look of this.#watchers) look();
@@ -389,7 +436,7 @@ export class MockCore implements RuleOwner {
         return;
       }
       case "call":
-        this.#records[message.record.index] = message.record;
+        this.#records[message.record.index] = ofThisRealm(message.record);
         for (const look of this.#watchers) look();
         return;
       case "ran":
@@ -430,10 +477,15 @@ export class MockCore implements RuleOwner {
         directory: this.directory,
         deadline: this.#deadline,
         tell,
+        onFailure: (error) => this.#failures.set(record, error),
         onTaken: () => this.#engine.post({ type: "taken", mock: this.#mock, index }),
       });
     } catch (error) {
-      tell({ outcome: "failed", problem: `${shownCall(record)}: ${String(error)}` });
+      const cause =
+        this.#state === "open"
+          ? String(error)
+          : "the mock was closed before its handler had answered: wait for the program under test first";
+      tell({ outcome: "failed", problem: `${shownCall(record)}: ${cause}` });
     }
   }
 
@@ -444,12 +496,12 @@ export class MockCore implements RuleOwner {
   }
 }
 
-/** From the sources too: the classes of these packages must be those that a loader of Node gives. */
+/** Built, also where the client is not: the classes of these packages must be those that a loader of Node gives. */
 const loadClosures = async (): Promise<Closures> => {
-  const url = new URL("../dist/closures.js", import.meta.url);
-  const { makeClosures } = (await import(
-    /* @vite-ignore */ url.href
-  )) as typeof import("./closures.ts");
+  const { href } = new URL("../dist/closures.js", import.meta.url);
+  const { makeClosures } = (await (import.meta.url.endsWith(".cjs")
+    ? nodeImport(href)
+    : import(/* @vite-ignore */ href))) as typeof import("./closures.ts");
   return makeClosures();
 };
 
@@ -478,7 +530,21 @@ const beginLog = (log: string): void => {
 
 const openMocks = new Set<MockCore>();
 
-// Nothing stays behind of a test that forgets to close, or that ends in the middle.
-process.on("exit", () => {
+/** Nothing stays behind of a test that forgets to close, or that ends in the middle. */
+const removeAll = (): void => {
   for (const mock of openMocks) mock.remove();
+};
+
+/** Sets PATH of this process, and of what a test of Jest takes for it. */
+const setPath = (path: string | undefined): void => {
+  for (const { env } of [process, nodeProcess])
+    if (path === undefined) delete env["PATH"];
+    else env["PATH"] = path;
+};
+
+/** What comes from another thread has classes of Node's own realm; those of a test in a realm of its own are others. */
+const ofThisRealm = (record: CallRecord): CallRecord => ({
+  ...record,
+  argv: [...record.argv],
+  env: { ...record.env },
 });

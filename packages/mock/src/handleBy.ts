@@ -1,5 +1,5 @@
+import { isNativeError } from "node:util/types";
 import type { FileDescriptor } from "@rsyscall/handle";
-
 import type { StubCall } from "@rsyscall/stub-server";
 import { Effect, Stream } from "effect";
 import type { Call, CallHandler, CallInput, CallOutput } from "./Call.ts";
@@ -17,13 +17,15 @@ export interface HandleOptions extends PassOptions {
   readonly handler: () => CallHandler | Promise<CallHandler>;
   /** Milliseconds. */
   readonly deadline: number;
+  /** Gets what the handler has thrown. */
+  readonly onFailure?: (error: unknown) => void;
 }
 
 /** Answers a call by a function that gives a reply or a promise of one. Its failure is the test's, and ends the call. */
 export const handleBy = (
   stubCall: StubCall,
   record: CallRecord,
-  { handler, deadline, ...options }: HandleOptions,
+  { handler, deadline, onFailure, ...options }: HandleOptions,
 ) => {
   const { tell } = options;
   const abort = new AbortController();
@@ -40,8 +42,10 @@ export const handleBy = (
       if (reply.reply === "spy") throw new Error("a function cannot reply with spy");
       return reply as PlainReply;
     },
-    catch: (error) =>
-      `its handler has failed: ${error instanceof Error ? error.message : String(error)}`,
+    catch: (error) => {
+      onFailure?.(error);
+      return `its handler has failed: ${isNativeError(error) ? error.message : String(error)}`;
+    },
   });
   const hasEnded = Effect.andThen(stubCall.ended(), Effect.fail(undefined));
   return Effect.raceFirst(answered, hasEnded).pipe(

@@ -10,6 +10,7 @@ export { MockError } from "./errors.ts";
 export { type HandledCall, HandlerProgram, type HandlerProgramOptions } from "./HandlerProgram.ts";
 export { type LoggedCall, readLog } from "./log.ts";
 export type { MockOptions } from "./MockCore.ts";
+export { type Expected, matchers, type ProgramMatchers } from "./matchers.ts";
 export { type Mock, type MockedProgram, mock } from "./mock.ts";
 export type { NextOptions, Program } from "./Program.ts";
 export type { ProgramNames } from "./ProgramNames.ts";

@@ -94,12 +94,36 @@ const programOf = (program: Program): MockedProgram => {
   }) as unknown as MockedProgram;
 };
 
+/** Whether a property of a mock is a program: those that JavaScript itself or a test runner may ask for are none. */
+const isProgram = (key: PropertyKey): key is string =>
+  typeof key === "string" &&
+  /^[A-Za-z0-9]/.test(key) &&
+  !(key in Object.prototype) &&
+  !asked.has(key);
+
+/** `await`, JSON.stringify, and the matchers and printers of test runners ask for these. */
+const asked = new Set(["then", "toJSON", "asymmetricMatch", "nodeType", "tagName"]);
+
+/** Where Node 20 has another realm (a vm context of a test runner) it has no such symbol, and compilers take this one. */
+const asyncDispose: symbol = Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose");
+
+/** A mock, and what ends it in place of the test. @internal */
+export interface OpenMock {
+  readonly mock: Mock;
+  /** Fails for the calls that were wrong since the last time. */
+  readonly check: () => void;
+  /** Closes the mock, and fails for what is wrong, unless the test itself has closed it. */
+  readonly finish: () => Promise<void>;
+}
+
 /**
- * Makes a directory of mocked programs. Programs that run with its `env` find them in PATH.
+ * Makes a mock for a test runner, which finishes it: the end of a scope (`await using`) does not fail then, because its
+ * error would hide that of the test. @internal
  */
-export const mock = async (options: MockOptions = {}): Promise<Mock> => {
+export const openMock = async (options: MockOptions, hasRunner: boolean): Promise<OpenMock> => {
   const core = new MockCore(options);
   await core.open();
+  let isFinished = false;
   const programs = new Map<string, MockedProgram>();
   const program = (name: string): MockedProgram => {
     let made = programs.get(name);
@@ -110,6 +134,7 @@ export const mock = async (options: MockOptions = {}): Promise<Mock> => {
     return made;
   };
   const close = async ({ verify = true }: { readonly verify?: boolean } = {}) => {
+    isFinished = true;
     await core.close();
     if (verify) core.verify();
   };
@@ -139,17 +164,31 @@ export const mock = async (options: MockOptions = {}): Promise<Mock> => {
     warnings: { get: () => core.warnings },
     verify: { value: () => core.verify() },
     close: { value: close },
-    [Symbol.asyncDispose]: { value: () => close() },
+    [asyncDispose]: { value: () => (hasRunner ? core.close() : close()) },
   };
-  // `await` and JSON.stringify ask for these: a mock has neither, and they are no programs.
-  for (const name of ["then", "toJSON"]) members[name] = { value: undefined };
   const make = (name: string, ...args: ReadonlyArray<ArgumentPattern>) => program(name)(...args);
-  return new Proxy(make as unknown as Mock, {
+  const mock = new Proxy(make as unknown as Mock, {
     get: (_, key) => {
       const member = Object.hasOwn(members, key) ? members[key as string] : undefined;
       if (member !== undefined) return member.get === undefined ? member.value : member.get();
-      return typeof key === "string" ? program(key) : Reflect.get(make, key);
+      if (isProgram(key)) return program(key);
+      return key in Object.prototype ? Reflect.get(make, key) : undefined;
     },
-    has: (_, key) => Object.hasOwn(members, key) || typeof key === "string",
+    has: (_, key) => Object.hasOwn(members, key) || isProgram(key),
   });
+  return {
+    mock,
+    check: () => core.verifyRest("calls"),
+    finish: async () => {
+      if (isFinished) return;
+      await core.close();
+      core.verifyRest("all");
+    },
+  };
 };
+
+/**
+ * Makes a directory of mocked programs. Programs that run with its `env` find them in PATH.
+ */
+export const mock = async (options: MockOptions = {}): Promise<Mock> =>
+  (await openMock(options, false)).mock;

@@ -46,6 +46,13 @@ export const unexpected = (
   );
 };
 
+/** Something that is wrong. */
+export interface Problem {
+  readonly text: string;
+  /** The call, the rule, or the cassette, that it is about. */
+  readonly of: CallRecord | RuleData["id"] | "cassette";
+}
+
 /** A rule, and how often it was called. */
 export interface RuleReport {
   /** The rule as messages show it. */
@@ -84,14 +91,20 @@ export const ruleReports = (
   });
 };
 
-/** What is wrong with the calls that have come: those that nobody expects, and rules that were not followed. */
+/** What is wrong with the calls that have come: those that no rule is for, and rules that were not followed. */
 export const problemsOf = (
-  rules: Iterable<RuleData>,
+  rules: ReadonlyArray<RuleData>,
   records: ReadonlyArray<CallRecord>,
-): ReadonlyArray<string> =>
-  [...records, ...ruleReports(rules, records)].flatMap(({ problem }) =>
-    problem === undefined ? [] : [problem],
-  );
+): ReadonlyArray<Problem> => [
+  ...records.flatMap(
+    (record): ReadonlyArray<Problem> =>
+      record.problem === undefined ? [] : [{ of: record, text: record.problem }],
+  ),
+  ...ruleReports(rules, records).flatMap(
+    ({ problem }, i): ReadonlyArray<Problem> =>
+      problem === undefined ? [] : [{ of: (rules[i] as RuleData).id, text: problem }],
+  ),
+];
 
 /**
  * What was expected, and what came, as a diff: `-` in front of rules that were called too seldom, `+` in front of calls
