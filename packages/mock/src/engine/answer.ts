@@ -5,7 +5,9 @@ import { orRefused, passedCommand } from "../passing.ts";
 import { perform } from "../perform.ts";
 import type { CallRecord } from "../record.ts";
 import type { ReplyData } from "../reply.ts";
-import { blocked } from "./Engine.ts";
+
+import { blocked } from "./blocked.ts";
+
 import type { MockServer } from "./MockServer.ts";
 import { spy } from "./spying.ts";
 
