@@ -91,7 +91,7 @@ export const ruleReports = (
   });
 };
 
-/** What is wrong with the calls that have come: those that no rule is for, and rules that were not followed. */
+/** What is wrong with the calls that have come: those that no rule expects, and rules that were not followed. */
 export const problemsOf = (
   rules: ReadonlyArray<RuleData>,
   records: ReadonlyArray<CallRecord>,
