@@ -54,10 +54,7 @@ describeHere("a mocked path", () => {
     m(path, "status").reply({ stdout: "mocked\n", status: 3 });
     const ran = await m.shell(`${path} status; echo $?; ${path} other; echo $?`);
     assert.equal(ran.stdout, "mocked\n3\n127\n");
-    assert.match(
-      ran.stderr,
-      /tool: rsyscall: unexpected command: tool other .*; nearest: .*tool status/,
-    );
+    assert.match(ran.stderr, /tool: rsyscall: unexpected command: tool other /);
     assert.equal(spawnSync(path, ["status"], { encoding: "utf8" }).stdout, "real status\n");
     assert.deepEqual(
       m(path, "status") && m.program(path).calls.map(({ argv, path }) => [path, ...argv]),
