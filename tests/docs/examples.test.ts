@@ -52,7 +52,7 @@ describe("examples of tests in the documentation pass", () => {
     );
     for (const { file, code } of examples) writeFileSync(join(tests, file), code);
     run = await runVitest(["--root", tests]);
-  });
+  }, 120_000);
 
   afterAll(() => rmSync(tests, { recursive: true, force: true }));
 
