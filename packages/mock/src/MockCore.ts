@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath, URL } from "node:url";
 import { isRegExp } from "node:util/types";
@@ -11,6 +10,7 @@ import { type EngineThread, engineThread } from "./engineThread.ts";
 import { MockError } from "./errors.ts";
 import { warningsOf } from "./hints.ts";
 import { CLAIM, claims, type FromEngine } from "./messages.ts";
+import { makeMockDirectory } from "./mockDirectory.ts";
 import { nodeProcess, nodeRequire } from "./nodeRealm.ts";
 import { Program } from "./Program.ts";
 import type { ArgumentPattern, ArgumentTest, TextPattern, TextTest } from "./pattern.ts";
@@ -21,16 +21,17 @@ import type { CallRecord } from "./record.ts";
 import type { ReplyData, RuleData } from "./reply.ts";
 import { type Reply, replyDataOf } from "./replyData.ts";
 import {
+  comparison,
   type Problem,
   problemsOf,
   type RuleReport,
   ruleReports,
   shownCall,
   shownCalls,
-  shownDiff,
 } from "./report.ts";
 import { type RunResult, requestOf, resultOf, runOptionsOf } from "./run.ts";
 import type { Ran } from "./runMessages.ts";
+import { type CassetteOptions, Tape } from "./Tape.ts";
 import { clearTimeout, setTimeout } from "./timers.ts";
 
 /** What rules need of their mock. @internal */
@@ -52,6 +53,8 @@ export interface MockOptions {
   readonly path?: "prepend" | "everything" | "hermetic";
   /** With `everything` and `hermetic`: names that are the real programs. */
   readonly allow?: ReadonlyArray<string>;
+  /** Records calls for which no rule is, or answers them by what was recorded. See {@link CassetteOptions}. */
+  readonly cassette?: CassetteOptions;
   /** The environment of programs under test. Default: this process's. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Whether PATH of this process is changed too, until the mock closes. Default false. */
@@ -82,6 +85,7 @@ export class MockCore implements RuleOwner {
   #closures: Promise<Closures> | undefined;
   readonly #predicates: Array<(text: string) => boolean> = [];
   readonly #watchers = new Set<() => void>();
+  readonly #tape: Tape | undefined;
   readonly #places = new Set<string>();
   readonly #runs = new Map<number, Deferred<Ran | { readonly problem: string }>>();
   readonly #opened = deferred<void>();
@@ -101,10 +105,11 @@ export class MockCore implements RuleOwner {
 
   constructor(options: MockOptions) {
     checkOptions(options);
+    this.#tape = options.cassette && new Tape(options.cassette);
     if (options.log !== undefined) beginLog(options.log);
     this.#engine = engineThread();
     this.#options = options;
-    this.directory = mkdtempSync(join(tmpdir(), `rsyscall-mock-${process.pid}-`));
+    this.directory = makeMockDirectory();
     this.#opened.promise.catch(() => {});
     this.#closed.promise.catch(() => {});
     this.#mock = this.#engine.register({
@@ -121,6 +126,7 @@ export class MockCore implements RuleOwner {
         searchPath: this.#searchPath,
         deadline: this.#deadline,
         blockedLimit: options.blockedLimit ?? 5000,
+        cassette: this.#tape?.data((compare) => this.#predicate(compare)),
         log: options.log === undefined ? undefined : resolve(options.log),
       },
     });
@@ -149,6 +155,7 @@ export class MockCore implements RuleOwner {
       this.#end();
       throw error;
     }
+    for (const name of this.#tape?.programs ?? []) this.program(name);
     if (this.#options.changePath === true) {
       this.#formerPath = process.env.PATH;
       setPath(this.path);
@@ -210,8 +217,12 @@ export class MockCore implements RuleOwner {
       throw new MockError([
         `${String(pattern)} is no pattern: give text, a regular expression or a function`,
       ]);
-    this.#predicates.push(pattern);
-    return { pattern: "predicate", id: this.#predicates.length - 1 };
+    return { pattern: "predicate", id: this.#predicate(pattern) };
+  }
+
+  #predicate(test: (text: string) => boolean): number {
+    this.#predicates.push(test);
+    return this.#predicates.length - 1;
   }
 
   #argument(pattern: ArgumentPattern): ArgumentTest {
@@ -321,10 +332,16 @@ export class MockCore implements RuleOwner {
   }
 
   get #problems(): ReadonlyArray<Problem> {
-    return problemsOf(
-      [...this.#rules.values()].map(({ data }) => data),
-      this.records,
-    );
+    const { records } = this;
+    const ofTape = this.#tape?.problems(records) ?? [];
+    return [
+      ...problemsOf(this.#ruleData, records),
+      ...ofTape.map((text): Problem => ({ text, of: text })),
+    ];
+  }
+
+  get #ruleData(): ReadonlyArray<RuleData> {
+    return [...this.#rules.values()].map(({ data }) => data);
   }
 
   /** What is wrong until now. */
@@ -334,18 +351,12 @@ export class MockCore implements RuleOwner {
 
   /** What is no failure, but may be why a mock was never called. */
   get warnings(): ReadonlyArray<string> {
-    return warningsOf(
-      [...this.#rules.values()].map(({ data }) => data),
-      (program) => this.#programs.get(program)?.calls.length !== 0,
-    );
+    return warningsOf(this.#ruleData, (program) => this.#programs.get(program)?.calls.length !== 0);
   }
 
   /** The rules, and how often they were called until now. */
   get rules(): ReadonlyArray<RuleReport> {
-    return ruleReports(
-      [...this.#rules.values()].map(({ data }) => data),
-      this.records,
-    );
+    return ruleReports(this.#ruleData, this.records);
   }
 
   verify(): void {
@@ -366,12 +377,7 @@ export class MockCore implements RuleOwner {
     for (const { of } of problems) this.#told.add(of);
     const error = new MockError(
       problems.map(({ text }) => text),
-      shownDiff(
-        problems.flatMap(({ of }) =>
-          typeof of === "number" ? (this.#rules.get(of)?.data ?? []) : [],
-        ),
-        this.#records,
-      ),
+      comparison(this.#ruleData, this.#records),
     );
     const failed = problems
       .map(({ of }) => of)
@@ -379,8 +385,8 @@ export class MockCore implements RuleOwner {
     // Runners show it too, with its own line and diff.
     if (typeof failed === "object") error.cause = this.#failures.get(failed);
     const rule = problems
-      .map(({ of }) => (typeof of === "number" ? of : of.rule))
-      .find(Number.isInteger);
+      .map(({ of }) => (typeof of === "object" ? of.rule : of))
+      .find((of) => typeof of === "number");
     showAt(
       error,
       (rule === undefined ? undefined : this.#rules.get(rule)?.place) ?? this.#makingPlace,
@@ -399,6 +405,7 @@ export class MockCore implements RuleOwner {
     try {
       await (await this.#closures)?.close();
       await this.#engine.during(this.#closed.promise);
+      if (this.#state === "closing") this.#tape?.write(this.records);
     } finally {
       this.#end();
     }
@@ -465,11 +472,10 @@ export class MockCore implements RuleOwner {
       const closures = await this.#closures;
       await closures?.run(handed, record, {
         handler: () => this.#handlers[id] as CallHandler,
-        behind: {
-          searchPath: this.#searchPath,
-          place: this.#places.has(record.path) ? record.path : undefined,
-          places: this.#places,
-        },
+        searchPath: this.#searchPath,
+        place: this.#places.has(record.path) ? record.path : undefined,
+        places: this.#places,
+        directory: this.directory,
         deadline: this.#deadline,
         tell,
         onFailure: (error) => this.#failures.set(record, error),

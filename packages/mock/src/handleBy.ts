@@ -3,9 +3,9 @@ import type { FileDescriptor } from "@rsyscall/handle";
 import type { StubCall } from "@rsyscall/stub-server";
 import { Effect, Stream } from "effect";
 import type { Call, CallHandler, CallInput, CallOutput } from "./Call.ts";
+import type { PassOptions } from "./passing.ts";
 import { commandLine } from "./pattern.ts";
 import { type PlainReply, perform } from "./perform.ts";
-import type { Behind } from "./realProgram.ts";
 import type { CallRecord } from "./record.ts";
 import { replyDataOf } from "./replyData.ts";
 
@@ -13,13 +13,10 @@ import { replyDataOf } from "./replyData.ts";
 const FAILED = 70;
 const LATE = 75;
 
-export interface HandleOptions {
+export interface HandleOptions extends PassOptions {
   readonly handler: () => CallHandler | Promise<CallHandler>;
-  readonly behind: Behind;
   /** Milliseconds. */
   readonly deadline: number;
-  /** Gets what becomes known of the call. */
-  readonly tell: (changes: Partial<CallRecord>) => void;
   /** Gets what the handler has thrown. */
   readonly onFailure?: (error: unknown) => void;
 }
@@ -28,8 +25,9 @@ export interface HandleOptions {
 export const handleBy = (
   stubCall: StubCall,
   record: CallRecord,
-  { handler, behind, deadline, tell, onFailure }: HandleOptions,
+  { handler, deadline, onFailure, ...options }: HandleOptions,
 ) => {
+  const { tell } = options;
   const abort = new AbortController();
   const call = callOf(stubCall, record, abort.signal);
   const refuse = (problem: string, status: number) =>
@@ -63,7 +61,7 @@ export const handleBy = (
             outcome: "replied",
             ...(reply.signal === undefined ? { status: reply.status } : { signal: reply.signal }),
           });
-        return perform(stubCall, reply, behind);
+        return perform(stubCall, reply, options);
       },
       onFailure: (problem) =>
         typeof problem === "string"

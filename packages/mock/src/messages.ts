@@ -2,6 +2,7 @@ import type { HandedOver } from "@rsyscall/stub-server";
 import type { CallRecord } from "./record.ts";
 import type { RuleData } from "./reply.ts";
 import type { Ran, RunRequest } from "./runMessages.ts";
+import type { TapeData } from "./Tape.ts";
 
 /*
  * What the thread of the test and the engine say to each other. Both read their port to its end before they decide
@@ -22,6 +23,8 @@ export interface OpenOptions {
   readonly deadline: number;
   /** How long a thread may be blocked that must answer, in milliseconds. */
   readonly blockedLimit: number;
+  /** What is recorded, and whether more is. */
+  readonly cassette: TapeData | undefined;
   /** The path of a file for lines about its calls. */
   readonly log: string | undefined;
 }

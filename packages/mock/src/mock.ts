@@ -8,6 +8,7 @@ import type { CallRecord } from "./record.ts";
 import type { Reply } from "./replyData.ts";
 import type { RuleReport } from "./report.ts";
 import type { Run, RunShell } from "./run.ts";
+import { transcript } from "./transcript.ts";
 
 /**
  * A program of a mock: called with patterns of arguments, it makes a rule. As vitest and Jest see it, it is a mock
@@ -50,6 +51,8 @@ interface MockMembers extends AsyncDisposable {
   readonly directory: string;
   /** All calls until now. */
   readonly calls: ReadonlyArray<CallRecord>;
+  /** All calls until now as text, for snapshots: see the function `transcript`, which has options. */
+  readonly transcript: string;
   /** The rules, and how often they were called until now. */
   readonly rules: ReadonlyArray<RuleReport>;
   /** What is wrong until now: unexpected calls, and rules that were not called as they must be. */
@@ -155,6 +158,7 @@ export const openMock = async (options: MockOptions, hasRunner: boolean): Promis
     env: { get: () => core.env },
     directory: { value: core.directory },
     calls: { get: () => core.records },
+    transcript: { get: () => transcript(core.records) },
     rules: { get: () => core.rules },
     problems: { get: () => core.problems },
     warnings: { get: () => core.warnings },

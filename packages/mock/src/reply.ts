@@ -40,10 +40,15 @@ export const pass: Pass & ((options: Omit<Pass, "reply">) => Pass) = Object.assi
 /** Lets the real program run as a child of the process that called, and records its stdin, stdout and stderr. */
 export interface Spy {
   readonly reply: "spy";
+  /** The most bytes of each stream that are recorded; what is over it is in `cut` of the record. Default: 1 MiB. */
+  readonly limit?: number;
 }
 
-/** See {@link Spy}. */
-export const spy: Spy = Object.freeze({ reply: "spy" });
+/** The real program, recorded. `spy({ ... })` says how. See {@link Spy}. */
+export const spy: Spy & ((options: Omit<Spy, "reply">) => Spy) = Object.assign(
+  (options: Omit<Spy, "reply">): Spy => ({ ...options, reply: "spy" }),
+  { reply: "spy" as const },
+);
 
 /** A reply that can be sent to another thread. */
 export type ReplyData =

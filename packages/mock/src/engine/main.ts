@@ -61,8 +61,8 @@ const program = Effect.gen(function* () {
         Deferred.doneUnsafe(ended, Effect.void);
         return;
       case "open": {
-        const server = new MockServer(engine, thread, message.mock, message.options);
         const serverScope = Scope.makeUnsafe();
+        const server = new MockServer(engine, thread, message.mock, message.options, serverScope);
         const { log } = message.options;
         if (log !== undefined) logs.set(message.mock, new CallLog(log));
         servers.set(message.mock, { server, scope: serverScope });

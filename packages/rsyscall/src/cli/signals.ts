@@ -10,6 +10,7 @@ const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2
  */
 export class Signals implements Disposable {
   readonly #remove: ReadonlyArray<() => void>;
+  readonly #abort = new AbortController();
   #child: ChildProcess | undefined;
   #first: NodeJS.Signals | undefined;
 
@@ -23,6 +24,7 @@ export class Signals implements Disposable {
 
   #hear(signal: NodeJS.Signals): void {
     this.#first ??= signal;
+    if (this.#child === undefined) this.#abort.abort();
     if ((signal === "SIGINT" || signal === "SIGQUIT") && isInForeground()) return;
     this.#child?.kill(signal);
   }
@@ -40,6 +42,23 @@ export class Signals implements Disposable {
       child.on("error", reject);
       child.on("close", (status, signal) => resolve(statusOf(status, signal)));
     });
+  }
+
+  /** As `run`, for a command that can only be killed: the signal that we get kills it. */
+  async runKilled(
+    start: (signal: AbortSignal) => Promise<{
+      readonly status: number | undefined;
+      readonly signal: string | undefined;
+    }>,
+  ): Promise<number> {
+    if (this.#first !== undefined) return statusOf(null, this.#first);
+    try {
+      const { status, signal } = await start(this.#abort.signal);
+      return statusOf(status ?? null, (signal ?? null) as NodeJS.Signals | null);
+    } catch (error) {
+      if (this.#first === undefined) throw error;
+      return statusOf(null, this.#first);
+    }
   }
 
   [Symbol.dispose](): void {

@@ -194,7 +194,7 @@ describe("modules with rules", () => {
     ],
     [
       "mocks.cjs",
-      'exports.default = (m) => { m.git("push").reply(4); m.uname.otherwise({ reply: "pass" }); };',
+      'module.exports = (m) => { m.git("push").reply(4); m.uname.otherwise({ reply: "pass" }); };',
     ],
   ])("%s", (name, text) => {
     const { status, stdout, stderr } = spec(name, text)("git push; echo $?; uname");

@@ -63,6 +63,15 @@ describe("rules", () => {
     expect({ status, stdout }).toEqual({ status: 0, stdout: "Linux\n" });
   });
 
+  test("absolute paths, also of programs that are not there", () => {
+    const { status, stdout } = sh(
+      ["/usr/sbin/no-such-mailer -t:stdout=mailed\\n,times=1", "/bin/uname *=pass"],
+      "/usr/sbin/no-such-mailer -t; env -i /bin/uname; exit 4",
+    );
+    expect({ status, stdout }).toEqual({ status: 4, stdout: "mailed\nLinux\n" });
+    expect(existsSync("/usr/sbin/no-such-mailer")).toBe(false);
+  });
+
   test("a mocked program as the command", () => {
     expect(rsyscall(["mock", "--on", "git push:stdout=ok", "--", "git", "push"])).toEqual({
       status: 0,

@@ -138,6 +138,16 @@ const runCommand = async (
   signals: Signals,
   [name = "", ...args]: ReadonlyArray<string>,
 ): Promise<number> => {
+  // Only a mount namespace has paths that the host has not.
+  if (m.rules.some(({ program }) => program?.includes("/")))
+    return signals.runKilled((signal) =>
+      m.run(pathOf(m, name), args, {
+        stdin: "inherit",
+        stdout: "inherit",
+        stderr: "inherit",
+        signal,
+      }),
+    );
   try {
     return await signals.run(() =>
       spawn(pathOf(m, name), args, { stdio: "inherit", env: m.env, argv0: name }),
