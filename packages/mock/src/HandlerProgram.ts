@@ -3,6 +3,7 @@ import { type Deferred, deferred } from "./deferred.ts";
 import { MockError } from "./errors.ts";
 import { bytesField } from "./log.ts";
 import { quoted } from "./pattern.ts";
+import type { CallRecord } from "./record.ts";
 import { pass } from "./reply.ts";
 import { type Reply, replyDataOf } from "./replyData.ts";
 import { DENIED, nearestName } from "./words.ts";
@@ -27,15 +28,11 @@ const SHOWN = 200;
 const { setTimeout, clearTimeout } = globalThis;
 
 /** A call, as a handler program needs it. */
-export interface HandledCall {
-  readonly program: string;
-  readonly path: string;
-  readonly argv: ReadonlyArray<string>;
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string | undefined;
-  readonly pid: number;
-  readonly ppid: number;
-  readonly parent: string | undefined;
+export interface HandledCall
+  extends Pick<
+    CallRecord,
+    "program" | "path" | "argv" | "env" | "cwd" | "pid" | "ppid" | "parent"
+  > {
   /** All that its stdin gives, to its end. */
   readonly stdin: { readonly bytes: () => Promise<Uint8Array> };
 }

@@ -336,7 +336,7 @@ export class MockCore implements RuleOwner {
     const ofTape = this.#tape?.problems(records) ?? [];
     return [
       ...problemsOf(this.#ruleData, records),
-      ...ofTape.map((text): Problem => ({ text, of: text })),
+      ...ofTape.map((text): Problem => ({ text, of: "cassette" })),
     ];
   }
 

@@ -12,6 +12,7 @@ export { type LoggedCall, readLog } from "./log.ts";
 export type { MockOptions } from "./MockCore.ts";
 export { type Expected, matchers, type ProgramMatchers } from "./matchers.ts";
 export { type Mock, type MockedProgram, mock } from "./mock.ts";
+export { findProgram } from "./names.ts";
 export type { NextOptions, Program } from "./Program.ts";
 export type { ProgramNames } from "./ProgramNames.ts";
 export { type ArgumentPattern, any, commandLine, end, rest, type TextPattern } from "./pattern.ts";

@@ -1,6 +1,6 @@
 import { printable, SyscallError } from "@rsyscall/near";
 import type { StubCall } from "@rsyscall/stub-server";
-import { Command, ExecutableNotFoundError } from "@rsyscall/thread";
+import { Command, ExecutableNotFoundError, type Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { type Behind, nameOf, realProgram } from "./realProgram.ts";
 import type { CallRecord } from "./record.ts";
@@ -14,6 +14,8 @@ const NOT_EXECUTABLE = 126;
 export interface PassOptions extends Behind {
   /** Where its names are, as links in `bin`. */
   readonly directory: string;
+  /** Of this process. */
+  readonly thread: Thread;
   /** Gets what becomes known of the call. */
   readonly tell: (changes: Partial<CallRecord>) => void;
 }

@@ -1,5 +1,6 @@
 import type { StubCall } from "@rsyscall/stub-server";
 import { Effect } from "effect";
+import { runOutside } from "./outside.ts";
 import { orRefused, type PassOptions, passedCommand } from "./passing.ts";
 import type { ReplyData } from "./reply.ts";
 
@@ -23,9 +24,10 @@ export const perform = (call: StubCall, reply: PlainReply, options: PassOptions)
         yield* call.reply({ stderr: reply.message, status: reply.status });
         return;
       case "pass":
-        yield* passedCommand(call, reply, options).pipe(
-          Effect.flatMap((command) => call.exec(command)),
-          orRefused(call, options),
-        );
+        yield* (
+          reply.outside
+            ? runOutside(call, reply, options)
+            : Effect.flatMap(passedCommand(call, reply, options), (command) => call.exec(command))
+        ).pipe(orRefused(call, options));
     }
   });

@@ -29,6 +29,12 @@ export interface Pass {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Whether the program's own calls of mocked names come to us. Default true. */
   readonly mocked?: boolean;
+  /**
+   * Whether it runs as a child of this process, with the caller's stdin, stdout, stderr and directory, and not in the
+   * caller's process: outside of a namespace or a filter that confines the caller. It has its end in common with the
+   * caller. Default false.
+   */
+  readonly outside?: boolean;
 }
 
 /** The real program, as the caller has called it. `pass({ ... })` changes what it is called with. */

@@ -46,6 +46,13 @@ export const unexpected = (
   );
 };
 
+/** Something that is wrong. */
+export interface Problem {
+  readonly text: string;
+  /** The call, the rule, or the cassette, that it is about. */
+  readonly of: CallRecord | RuleData["id"] | "cassette";
+}
+
 /** A rule, and how often it was called. */
 export interface RuleReport {
   /** The rule as messages show it. */
@@ -84,14 +91,7 @@ export const ruleReports = (
   });
 };
 
-/** Something that is wrong. */
-export interface Problem {
-  readonly text: string;
-  /** The call or the rule that it is about; or else the text itself. */
-  readonly of: CallRecord | RuleData["id"] | string;
-}
-
-/** What is wrong with the calls that have come: those that no rule is for, and rules that were not followed. */
+/** What is wrong with the calls that have come: those that no rule expects, and rules that were not followed. */
 export const problemsOf = (
   rules: ReadonlyArray<RuleData>,
   records: ReadonlyArray<CallRecord>,

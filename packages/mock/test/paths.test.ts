@@ -205,8 +205,9 @@ describeHere("a mocked path", () => {
 
   it("does not pass what the host has no program for", async () => {
     m("/usr/sbin/no-such-program").reply(pass);
-    const { status } = await m.shell("/usr/sbin/no-such-program");
-    assert.notEqual(status, 0);
+    const { status, stderr } = await m.shell("/usr/sbin/no-such-program");
+    assert.equal(status, 127);
+    assert.match(stderr, /no-such-program: rsyscall: .*there is no such file/);
   });
 
   it("is mocked in a run that begins later, and in many at once", async () => {

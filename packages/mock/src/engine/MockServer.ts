@@ -14,7 +14,7 @@ import type { RuleData } from "../reply.ts";
 import { unexpected } from "../report.ts";
 import type { RunRequest } from "../runMessages.ts";
 import { answer } from "./answer.ts";
-import type { Engine } from "./Engine.ts";
+import { blocked, type Engine } from "./Engine.ts";
 import { MockedPaths } from "./MockedPaths.ts";
 import { Runs } from "./Runs.ts";
 import { runProgram } from "./runProgram.ts";
@@ -204,11 +204,6 @@ export class MockServer {
     });
   }
 }
-
-/** Why a call could not be answered by the thread of the test. */
-export const blocked = (limit: number): string =>
-  `the thread of the test did not answer within ${limit} ms: it is blocked, as by execFileSync. ` +
-  "Run the program without blocking (execFile, m.run), or reply without a function, or by a handler in a module";
 
 /** What is known of a call, as rules see it. */
 class Seen implements Question {

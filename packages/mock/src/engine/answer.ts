@@ -5,7 +5,8 @@ import { orRefused, passedCommand } from "../passing.ts";
 import { perform } from "../perform.ts";
 import type { CallRecord } from "../record.ts";
 import type { ReplyData } from "../reply.ts";
-import { blocked, type MockServer } from "./MockServer.ts";
+import { blocked } from "./Engine.ts";
+import type { MockServer } from "./MockServer.ts";
 import { spy } from "./spying.ts";
 
 /** Exit status of a call whose handler has failed: EX_SOFTWARE of sysexits.h. */
@@ -16,7 +17,7 @@ export const answer = (server: MockServer, call: StubCall, record: CallRecord, r
   Effect.gen(function* () {
     const { deadline, directory } = server.options;
     const tell = (changes: Partial<CallRecord>) => server.tell(record.index, changes);
-    const options = { ...server.behind(record), directory, tell };
+    const options = { ...server.behind(record), directory, thread: server.thread, tell };
     switch (reply.reply) {
       case "fixed":
         tell({

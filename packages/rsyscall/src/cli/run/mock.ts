@@ -1,10 +1,9 @@
 import { spawn } from "node:child_process";
-import { accessSync, constants, statSync } from "node:fs";
-import { join } from "node:path";
 import {
   addRule,
   type Call,
   type CallPattern,
+  findProgram,
   HandlerProgram,
   type Mock,
   mock,
@@ -166,17 +165,7 @@ const runCommand = async (
 const pathOf = (m: Mock, name: string): string =>
   name.includes("/") || m.rules.some(({ program }) => program === name)
     ? name
-    : ((process.env["PATH"] ?? "")
-        .split(":")
-        .map((directory) => join(directory, name))
-        .find((path) => {
-          try {
-            accessSync(path, constants.X_OK);
-            return statSync(path).isFile();
-          } catch {
-            return false;
-          }
-        }) ?? name);
+    : (findProgram(process.env["PATH"] ?? "", name) ?? name);
 
 /** Says what is wrong. */
 const tell = (m: Mock): void => {
