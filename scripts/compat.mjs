@@ -129,7 +129,7 @@ const jest = (version) => () => {
     [`jest@${version}`, `jest-environment-jsdom@${version}`],
     compat("jest.test.cjs", "fails.test.cjs"),
   );
-  const args = ["node_modules/jest/bin/jest.js"];
+  const args = ["node_modules/jest/bin/jest.js", "--testTimeout=30000"];
   const at = { command: process.execPath, cwd };
   check(`jest ${version}`, { ...at, args: [...args, "--testMatch=**/jest.test.cjs"] });
   check(`jest ${version}, jsdom`, {

@@ -32,7 +32,10 @@ describe("examples in the documentation run", () => {
 
 /** A failure as pages show it: without its stack, and in a project of the reader. */
 const shown = (failure: string): string =>
-  failure.replace(/\n +at .*/s, "").replaceAll(root.slice(0, -1), "/home/you/project");
+  failure
+    .replace(/\n +at .*/s, "")
+    .replaceAll(root.slice(0, -1), "/home/you/project")
+    .replace(/pid \d+/g, "pid 4242");
 
 /* One vitest of its own has them all, each as a file. */
 describe("examples of tests in the documentation pass", () => {
@@ -52,7 +55,7 @@ describe("examples of tests in the documentation pass", () => {
     );
     for (const { file, code } of examples) writeFileSync(join(tests, file), code);
     run = await runVitest(["--root", tests]);
-  });
+  }, 120_000);
 
   afterAll(() => rmSync(tests, { recursive: true, force: true }));
 

@@ -1,5 +1,6 @@
 import { rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { fileURLToPath, URL } from "node:url";
 import { isRegExp } from "node:util/types";
 import type { HandedOver } from "@rsyscall/stub-server";
 import type { CallHandler } from "./Call.ts";
@@ -10,7 +11,7 @@ import { MockError } from "./errors.ts";
 import { warningsOf } from "./hints.ts";
 import { CLAIM, claims, type FromEngine } from "./messages.ts";
 import { makeMockDirectory } from "./mockDirectory.ts";
-import { nodeImport, nodeProcess } from "./nodeRealm.ts";
+import { nodeProcess, nodeRequire } from "./nodeRealm.ts";
 import { Program } from "./Program.ts";
 import type { ArgumentPattern, ArgumentTest, TextPattern, TextTest } from "./pattern.ts";
 import { type Place, placeHere, showAt } from "./place.ts";
@@ -498,10 +499,10 @@ export class MockCore implements RuleOwner {
 
 /** Built, also where the client is not: the classes of these packages must be those that a loader of Node gives. */
 const loadClosures = async (): Promise<Closures> => {
-  const { href } = new URL("../dist/closures.js", import.meta.url);
+  const url = new URL("../dist/closures.js", import.meta.url);
   const { makeClosures } = (await (import.meta.url.endsWith(".cjs")
-    ? nodeImport(href)
-    : import(/* @vite-ignore */ href))) as typeof import("./closures.ts");
+    ? nodeRequire(fileURLToPath(url))
+    : import(/* @vite-ignore */ url.href))) as typeof import("./closures.ts");
   return makeClosures();
 };
 

@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { TextEncoder } from "node:util";
 import { MockError } from "./errors.ts";
 import { textOf } from "./redact.ts";
 

@@ -1,4 +1,4 @@
-import { constants, runInThisContext } from "node:vm";
+import { runInThisContext } from "node:vm";
 
 /*
  * Test runners have realms of their own (contexts of node:vm), where some things are copies and others are missing.
@@ -8,7 +8,6 @@ import { constants, runInThisContext } from "node:vm";
 /** In a test of Jest `process` is a copy: its environment is not what programs get, and its events never come. */
 export const nodeProcess = runInThisContext("process") as NodeJS.Process;
 
-/** Imports an ES module where Jest has loaded CommonJS, and refuses `import()`. */
-export const nodeImport = runInThisContext("(url) => import(url)", {
-  importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-}) as (url: string) => Promise<unknown>;
+/** Loads an ES module where Jest has loaded CommonJS, and refuses `import()`. Every supported Node can require it. */
+export const nodeRequire = (path: string): unknown =>
+  nodeProcess.getBuiltinModule("node:module").createRequire(path)(path);

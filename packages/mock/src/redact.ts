@@ -1,3 +1,5 @@
+import { TextDecoder, TextEncoder } from "node:util";
+
 /** What must not be written: this text, what the expression matches, or as the function says. */
 export type Redaction = string | RegExp | ((text: string) => string);
 

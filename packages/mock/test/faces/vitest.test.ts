@@ -33,7 +33,7 @@ describe("a test that fails", () => {
     const [failure, ...more] = failuresOf("a rule that was not followed");
     assert.match(
       failure ?? "",
-      /^MockError: git push was not called, and must be called once\ncalls \(- expected, \+ wrong\):\n {2}git status\n- git push \(once\)\n +at/,
+      /^MockError: git push was not called, and must be called once\nexpected:\n- git push \(once\): not called\n {2}git status .*\ncame:\n {2}git status\n +at/,
     );
     assert.equal(lineOf(failure), "fails.case.ts:11");
     assert.deepEqual(more, []);
@@ -43,7 +43,7 @@ describe("a test that fails", () => {
     const [failure] = failuresOf("an unexpected call");
     assert.match(
       failure ?? "",
-      /^MockError: unexpected command: git pull \(.*nearest: git push\n.*\n\+ git pull/,
+      /^MockError: unexpected command: git pull \(.*nearest: git push\n.*\n\+ git pull/s,
     );
     assert.equal(lineOf(failure), "fails.case.ts:17");
   });

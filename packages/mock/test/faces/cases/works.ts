@@ -42,7 +42,7 @@ export const works = () => {
   });
 
   test("a function as a reply", async () => {
-    const m = await mock();
+    const m = await mock({ blockedLimit: 20_000 });
     m.cat().reply(async ({ args, stdin }) => `${args} ${await stdin.text()}`);
     const finished = run("sh", ["-c", "echo x | cat y"], { env: m.env });
     expect((await finished).stdout).toBe("y x\n");
