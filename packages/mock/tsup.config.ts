@@ -29,5 +29,7 @@ export default [
     clean: false,
     noExternal: [/^effect/, /^@rsyscall\/(?!native)/],
     treeshake: true,
+    // It would be most of the package, and is of other packages' sources.
+    sourcemap: false,
   },
 ];

@@ -468,6 +468,10 @@ export class MockCore implements RuleOwner {
   async #answer(index: number, id: number, handed: HandedOver): Promise<void> {
     const record = this.#records[index] as CallRecord;
     const tell = (changes: Partial<CallRecord>) => void Object.assign(record, changes);
+    const taken = (problem?: string) =>
+      this.#engine.post({ type: "taken", mock: this.#mock, index, problem });
+    // What runs functions may still be loading.
+    this.#engine.post({ type: "heard", mock: this.#mock, index });
     try {
       const closures = await this.#closures;
       await closures?.run(handed, record, {
@@ -479,14 +483,16 @@ export class MockCore implements RuleOwner {
         deadline: this.#deadline,
         tell,
         onFailure: (error) => this.#failures.set(record, error),
-        onTaken: () => this.#engine.post({ type: "taken", mock: this.#mock, index }),
+        onTaken: () => taken(),
       });
     } catch (error) {
       const cause =
         this.#state === "open"
           ? String(error)
           : "the mock was closed before its handler had answered: wait for the program under test first";
-      tell({ outcome: "failed", problem: `${shownCall(record)}: ${cause}` });
+      const problem = `${shownCall(record)}: ${cause}`;
+      tell({ outcome: "failed", problem });
+      taken(problem);
     }
   }
 

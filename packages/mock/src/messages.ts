@@ -47,7 +47,15 @@ export type ToEngine =
   /** It is to be killed. */
   | { readonly type: "endRun"; readonly mock: number; readonly run: number }
   /** The thread of the test answers a call that was left to it. */
-  | { readonly type: "taken"; readonly mock: number; readonly index: number }
+  | {
+      readonly type: "taken";
+      readonly mock: number;
+      readonly index: number;
+      /** Why it cannot, after all. */
+      readonly problem: string | undefined;
+    }
+  /** The thread of the test knows of a call that was left to it, and will take it: it is not blocked. */
+  | { readonly type: "heard"; readonly mock: number; readonly index: number }
   /** What a predicate says; text if it has thrown. */
   | { readonly type: "predicate"; readonly request: number; readonly answer: boolean | string };
 

@@ -26,6 +26,12 @@ import { type Played, TapePlayer } from "./TapePlayer.ts";
 /** Exit status for a call that nothing is said about: as a shell's for a program that is not there. */
 const NOT_FOUND = 127;
 
+/** A call that the thread of the test is to take. */
+interface Taking {
+  readonly heard: Deferred.Deferred<void>;
+  readonly taken: Deferred.Deferred<string | undefined>;
+}
+
 /** The server of one mock: its rules, and the calls of its names. */
 export class MockServer {
   readonly engine: Engine;
@@ -34,7 +40,7 @@ export class MockServer {
   readonly mock: number;
   readonly options: OpenOptions;
   /** Calls that wait until the thread of the test takes them. */
-  readonly taking = new Map<number, Deferred.Deferred<void>>();
+  readonly taking = new Map<number, Taking>();
   /** Closes with the mock. */
   readonly scope: Scope.Scope;
   readonly #tape: TapePlayer | undefined;
@@ -99,10 +105,16 @@ export class MockServer {
     );
   }
 
-  /** The thread of the test answers a call. */
-  taken(index: number): void {
+  /** The thread of the test knows of a call. */
+  heard(index: number): void {
     const taking = this.taking.get(index);
-    if (taking !== undefined) Deferred.doneUnsafe(taking, Effect.void);
+    if (taking !== undefined) Deferred.doneUnsafe(taking.heard, Effect.void);
+  }
+
+  /** The thread of the test answers a call; or it cannot. */
+  taken(index: number, problem: string | undefined): void {
+    const taking = this.taking.get(index);
+    if (taking !== undefined) Deferred.doneUnsafe(taking.taken, Effect.succeed(problem));
   }
 
   /** Where the program behind a call is. */

@@ -54,16 +54,23 @@ const leaveToTest = (server: MockServer, call: StubCall, record: CallRecord, id:
   Effect.gen(function* () {
     const { blockedLimit } = server.options;
     const { index, program } = record;
-    const taken = Deferred.makeUnsafe<void>();
-    server.taking.set(index, taken);
+    const taking = {
+      heard: Deferred.makeUnsafe<void>(),
+      taken: Deferred.makeUnsafe<string | undefined>(),
+    };
+    server.taking.set(index, taking);
     const handed = yield* call.handOver();
     server.engine.post({ type: "closure", mock: server.mock, index, id, handed });
-    const isTaken = yield* Deferred.await(taken).pipe(
+    const problem = yield* Deferred.await(taking.heard).pipe(
       Effect.timeoutOption(blockedLimit),
+      Effect.flatMap((heard) =>
+        heard._tag === "Some"
+          ? Deferred.await(taking.taken)
+          : Effect.succeed(`${program} was not answered: ${blocked(blockedLimit)}`),
+      ),
       Effect.ensuring(Effect.sync(() => server.taking.delete(index))),
     );
-    if (isTaken._tag === "Some") return;
-    const problem = `${record.program} was not answered: ${blocked(blockedLimit)}`;
+    if (problem === undefined) return;
     const refusal = { stderr: `${program}: rsyscall: ${problem}\n`, status: FAILED };
     yield* StubServer.handle(server.thread, handed, (own) => {
       server.tell(index, { outcome: "failed", status: FAILED, problem });

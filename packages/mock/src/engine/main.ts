@@ -82,7 +82,10 @@ const program = Effect.gen(function* () {
         run(servers.get(message.mock)?.server.runs.end(message.run) ?? Effect.void);
         return;
       case "taken":
-        servers.get(message.mock)?.server.taken(message.index);
+        servers.get(message.mock)?.server.taken(message.index, message.problem);
+        return;
+      case "heard":
+        servers.get(message.mock)?.server.heard(message.index);
         return;
       case "predicate":
         engine.answered(message.request, message.answer);
