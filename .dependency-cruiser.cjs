@@ -10,8 +10,8 @@ const floors = [
   ["connection"],
   ["thread"],
   ["transport"],
-  ["stub-server", "task-stdin", "task-command", "task-persistent", "nix"],
-  ["task-ssh"],
+  ["stub-server", "task-stdin", "task-command", "task-persistent", "nix", "seccomp"],
+  ["task-ssh", "watch"],
   ["platform", "conformance", "mock"],
   ["rsyscall"],
 ];

@@ -9,6 +9,7 @@ import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { answers } from "./answers.ts";
 import { page } from "./benchmarksPage.ts";
+import { execs } from "./execs.ts";
 import { files } from "./files.ts";
 import { stubLaunch } from "./launch.ts";
 import { localCall } from "./local.ts";
@@ -30,6 +31,7 @@ const groups = [
   "answers",
   "many",
   "processes",
+  "execs",
   "streams",
   "files",
   "transports",
@@ -109,6 +111,7 @@ const measureAll = Effect.gen(function* () {
     answers: Effect.scoped(answers(local, directory, scale)),
     many: Effect.scoped(manyStubs(local, directory)),
     processes: processes(local, scale),
+    execs: execs(local, directory, scale),
     streams: streams(remotes, directory, scale),
     files: files(remotes, scale),
     transports: Effect.scoped(transports(local, scale)),

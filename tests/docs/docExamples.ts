@@ -13,20 +13,27 @@ export interface DocExample {
   readonly code: string;
   /** False for a fence that says `no-run`: it needs what a test does not have. */
   readonly runs: boolean;
+  /** For a fence that says `fails`, a test file that fails: the block behind it, which shows what is printed. */
+  readonly prints: string | undefined;
 }
+
+/** Whether an example is a test file of vitest. */
+export const isVitest = ({ code }: DocExample): boolean =>
+  /from "(vitest|@rsyscall\/mock\/vitest)"/.test(code);
 
 const examplesIn = (path: string): Array<DocExample> => {
   const text = readFileSync(join(root, path), "utf8").replace(
     /^ *\* ?/gm,
     path.endsWith(".ts") ? "" : "$&",
   );
-  return [...text.matchAll(/^```ts( no-run)?\n(.*?)^```$/gms)].map(
-    ({ 1: noRun, 2: code = "", index }, i) => ({
+  return [...text.matchAll(/^```ts( no-run| fails)?\n(.*?)^```$(?:\n\n^```\n(.*?)^```$)?/gms)].map(
+    ({ 1: mark, 2: code = "", 3: block = "", index }, i) => ({
       path,
       number: i + 1,
       line: text.slice(0, index).split("\n").length + 1,
       code,
-      runs: noRun === undefined,
+      runs: mark !== " no-run",
+      prints: mark === " fails" ? block : undefined,
     }),
   );
 };

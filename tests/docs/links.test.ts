@@ -3,7 +3,7 @@ import { dirname, join, relative } from "node:path";
 import { assert, describe, test } from "vitest";
 import { packages, root } from "./files.ts";
 
-const folders = [".", "docs", "stub-c", ...packages];
+const folders = [".", "docs", "docs/mock", "stub-c", ...packages];
 
 const pages = folders.flatMap((folder) =>
   readdirSync(join(root, folder))

@@ -7,6 +7,7 @@ import { it, launchStub, tempDirectory } from "@rsyscall/harness";
 import * as memory from "@rsyscall/memory";
 import * as near from "@rsyscall/near";
 import * as nix from "@rsyscall/nix";
+import * as seccomp from "@rsyscall/seccomp";
 import * as stubServer from "@rsyscall/stub-server";
 import * as taskCommand from "@rsyscall/task-command";
 import * as taskPersistent from "@rsyscall/task-persistent";
@@ -14,6 +15,7 @@ import * as taskSsh from "@rsyscall/task-ssh";
 import * as taskStdin from "@rsyscall/task-stdin";
 import * as thread from "@rsyscall/thread";
 import * as transport from "@rsyscall/transport";
+import * as watch from "@rsyscall/watch";
 import { Context, Effect } from "effect";
 import { assert, describe } from "vitest";
 
@@ -25,6 +27,7 @@ const packages = {
   memory,
   near,
   nix,
+  seccomp,
   stubServer,
   taskCommand,
   taskPersistent,
@@ -32,6 +35,7 @@ const packages = {
   taskStdin,
   thread,
   transport,
+  watch,
 };
 
 /** Serializes as vitest's reports do: it calls `toJSON`, and otherwise follows fields and calls getters. */

@@ -1,6 +1,7 @@
 import type { syscalls as aarch64Syscalls } from "./arch/aarch64/syscalls.ts";
 import type { syscalls as x86_64Syscalls } from "./arch/x86_64/syscalls.ts";
 import type { FixedCodec } from "./Codec.ts";
+import type { ExecConvention } from "./linux/audit.ts";
 import type { EpollEvent } from "./sys/epoll.ts";
 import type { Stat } from "./sys/stat.ts";
 
@@ -23,6 +24,8 @@ export interface Abi {
   readonly stat: FixedCodec<Stat>;
   /** `struct epoll_event`. See epoll_ctl(2). */
   readonly epollEvent: FixedCodec<EpollEvent>;
+  /** How programs of all conventions that it runs ask for an exec: its own first. */
+  readonly execs: ReadonlyArray<ExecConvention>;
   /** From the flags in `O` to what open(2) takes on this machine. */
   openFlagsToTarget(flags: number): number;
   /** From what `F.GETFL` gives on this machine to the flags in `O`. */

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { fileURLToPath, URL } from "node:url";
+import { isRegExp } from "node:util/types";
 import type { HandedOver } from "@rsyscall/stub-server";
 import type { CallHandler } from "./Call.ts";
 import type { Closures } from "./closures.ts";
@@ -9,16 +10,29 @@ import { type EngineThread, engineThread } from "./engineThread.ts";
 import { MockError } from "./errors.ts";
 import { warningsOf } from "./hints.ts";
 import { CLAIM, claims, type FromEngine } from "./messages.ts";
+import { makeMockDirectory } from "./mockDirectory.ts";
+import { nodeProcess, nodeRequire } from "./nodeRealm.ts";
 import { Program } from "./Program.ts";
 import type { ArgumentPattern, ArgumentTest, TextPattern, TextTest } from "./pattern.ts";
+import { type Place, placeHere, showAt } from "./place.ts";
 import { placeOf } from "./places.ts";
 import { Rule } from "./Rule.ts";
 import type { CallRecord } from "./record.ts";
 import type { ReplyData, RuleData } from "./reply.ts";
 import { type Reply, replyDataOf } from "./replyData.ts";
-import { problemsOf, type RuleReport, ruleReports, shownCall, shownCalls } from "./report.ts";
+import {
+  comparison,
+  type Problem,
+  problemsOf,
+  type RuleReport,
+  ruleReports,
+  shownCall,
+  shownCalls,
+} from "./report.ts";
 import { type RunResult, requestOf, resultOf, runOptionsOf } from "./run.ts";
 import type { Ran } from "./runMessages.ts";
+import { type CassetteOptions, Tape } from "./Tape.ts";
+import { clearTimeout, setTimeout } from "./timers.ts";
 
 /** What rules need of their mock. @internal */
 export interface RuleOwner {
@@ -39,6 +53,8 @@ export interface MockOptions {
   readonly path?: "prepend" | "everything" | "hermetic";
   /** With `everything` and `hermetic`: names that are the real programs. */
   readonly allow?: ReadonlyArray<string>;
+  /** Records calls for which no rule is, or answers them by what was recorded. See {@link CassetteOptions}. */
+  readonly cassette?: CassetteOptions;
   /** The environment of programs under test. Default: this process's. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Whether PATH of this process is changed too, until the mock closes. Default false. */
@@ -57,9 +73,6 @@ export interface MockOptions {
 /** How long to wait for a call, by default. Shorter than the limits of test runners, so that its message is seen. */
 const NEXT_LIMIT = 4000;
 
-// Those of the test may be fake.
-const { setTimeout, clearTimeout } = globalThis;
-
 /** A directory of mocked programs, and what they say. See {@link mock}. */
 export class MockCore implements RuleOwner {
   readonly #engine: EngineThread;
@@ -72,6 +85,7 @@ export class MockCore implements RuleOwner {
   #closures: Promise<Closures> | undefined;
   readonly #predicates: Array<(text: string) => boolean> = [];
   readonly #watchers = new Set<() => void>();
+  readonly #tape: Tape | undefined;
   readonly #places = new Set<string>();
   readonly #runs = new Map<number, Deferred<Ran | { readonly problem: string }>>();
   readonly #opened = deferred<void>();
@@ -81,15 +95,21 @@ export class MockCore implements RuleOwner {
   #lastGroup = 0;
   #lastRun = 0;
   #formerPath: string | undefined;
+  readonly #makingPlace: Place = placeHere();
+  /** What handlers have thrown. */
+  readonly #failures = new Map<CallRecord, unknown>();
+  /** What an error was thrown for. */
+  readonly #told = new Set<Problem["of"]>();
   /** Where the names are. */
   readonly directory: string;
 
   constructor(options: MockOptions) {
     checkOptions(options);
+    this.#tape = options.cassette && new Tape(options.cassette);
     if (options.log !== undefined) beginLog(options.log);
     this.#engine = engineThread();
     this.#options = options;
-    this.directory = mkdtempSync(join(tmpdir(), `rsyscall-mock-${process.pid}-`));
+    this.directory = makeMockDirectory();
     this.#opened.promise.catch(() => {});
     this.#closed.promise.catch(() => {});
     this.#mock = this.#engine.register({
@@ -106,9 +126,11 @@ export class MockCore implements RuleOwner {
         searchPath: this.#searchPath,
         deadline: this.#deadline,
         blockedLimit: options.blockedLimit ?? 5000,
+        cassette: this.#tape?.data((compare) => this.#predicate(compare)),
         log: options.log === undefined ? undefined : resolve(options.log),
       },
     });
+    if (openMocks.size === 0) nodeProcess.on("exit", removeAll);
     openMocks.add(this);
   }
 
@@ -133,9 +155,10 @@ export class MockCore implements RuleOwner {
       this.#end();
       throw error;
     }
+    for (const name of this.#tape?.programs ?? []) this.program(name);
     if (this.#options.changePath === true) {
       this.#formerPath = process.env.PATH;
-      process.env.PATH = this.path;
+      setPath(this.path);
     }
   }
 
@@ -189,13 +212,17 @@ export class MockCore implements RuleOwner {
   }
 
   test(pattern: TextPattern): TextTest {
-    if (typeof pattern === "string" || pattern instanceof RegExp) return pattern;
+    if (typeof pattern === "string" || isRegExp(pattern)) return pattern;
     if (typeof pattern !== "function")
       throw new MockError([
         `${String(pattern)} is no pattern: give text, a regular expression or a function`,
       ]);
-    this.#predicates.push(pattern);
-    return { pattern: "predicate", id: this.#predicates.length - 1 };
+    return { pattern: "predicate", id: this.#predicate(pattern) };
+  }
+
+  #predicate(test: (text: string) => boolean): number {
+    this.#predicates.push(test);
+    return this.#predicates.length - 1;
   }
 
   #argument(pattern: ArgumentPattern): ArgumentTest {
@@ -240,6 +267,7 @@ export class MockCore implements RuleOwner {
     isWanted: (record: CallRecord) => boolean,
     what: string,
     timeout: number = NEXT_LIMIT,
+    signal?: AbortSignal,
   ): Promise<CallRecord> {
     let from = this.records.length;
     const { promise, resolve, reject } = deferred<CallRecord>();
@@ -260,10 +288,13 @@ export class MockCore implements RuleOwner {
         ),
       timeout,
     );
+    const abort = () => reject(new MockError([`the wait for ${what} was aborted`]));
+    signal?.addEventListener("abort", abort);
     this.#watchers.add(look);
     try {
       return await this.#engine.during(promise);
     } finally {
+      signal?.removeEventListener("abort", abort);
       clearTimeout(timer);
       this.#watchers.delete(look);
     }
@@ -300,48 +331,81 @@ export class MockCore implements RuleOwner {
     }
   }
 
+  get #problems(): ReadonlyArray<Problem> {
+    const { records } = this;
+    const ofTape = this.#tape?.problems(records) ?? [];
+    return [
+      ...problemsOf(this.#ruleData, records),
+      ...ofTape.map((text): Problem => ({ text, of: "cassette" })),
+    ];
+  }
+
+  get #ruleData(): ReadonlyArray<RuleData> {
+    return [...this.#rules.values()].map(({ data }) => data);
+  }
+
   /** What is wrong until now. */
   get problems(): ReadonlyArray<string> {
-    return problemsOf(
-      [...this.#rules.values()].map(({ data }) => data),
-      this.records,
-    );
+    return this.#problems.map(({ text }) => text);
   }
 
   /** What is no failure, but may be why a mock was never called. */
   get warnings(): ReadonlyArray<string> {
-    return warningsOf(
-      [...this.#rules.values()].map(({ data }) => data),
-      (program) => this.#programs.get(program)?.calls.length !== 0,
-    );
+    return warningsOf(this.#ruleData, (program) => this.#programs.get(program)?.calls.length !== 0);
   }
 
   /** The rules, and how often they were called until now. */
   get rules(): ReadonlyArray<RuleReport> {
-    return ruleReports(
-      [...this.#rules.values()].map(({ data }) => data),
-      this.records,
-    );
+    return ruleReports(this.#ruleData, this.records);
   }
 
   verify(): void {
-    const { problems } = this;
-    if (problems.length > 0) throw new MockError(problems, shownCalls(this.#records));
+    this.#throw(this.#problems);
+  }
+
+  /** Fails for what no error was thrown for: of the calls alone, or of the rules too. */
+  verifyRest(what: "calls" | "all"): void {
+    this.#throw(
+      this.#problems.filter(
+        ({ of }) => !this.#told.has(of) && (what === "all" || typeof of === "object"),
+      ),
+    );
+  }
+
+  #throw(problems: ReadonlyArray<Problem>): void {
+    if (problems.length === 0) return;
+    for (const { of } of problems) this.#told.add(of);
+    const error = new MockError(
+      problems.map(({ text }) => text),
+      comparison(this.#ruleData, this.#records),
+    );
+    const failed = problems
+      .map(({ of }) => of)
+      .find((of) => typeof of === "object" && this.#failures.has(of));
+    // Runners show it too, with its own line and diff.
+    if (typeof failed === "object") error.cause = this.#failures.get(failed);
+    const rule = problems
+      .map(({ of }) => (typeof of === "object" ? of.rule : of))
+      .find((of) => typeof of === "number");
+    showAt(
+      error,
+      (rule === undefined ? undefined : this.#rules.get(rule)?.place) ?? this.#makingPlace,
+    );
+    throw error;
   }
 
   /** Removes all that was made. */
   async close(): Promise<void> {
     if (this.#state === "open") {
       this.#state = "closing";
-      if (this.#options.changePath === true && process.env.PATH === this.path) {
-        if (this.#formerPath === undefined) delete process.env.PATH;
-        else process.env.PATH = this.#formerPath;
-      }
+      if (this.#options.changePath === true && process.env.PATH === this.path)
+        setPath(this.#formerPath);
       this.#engine.post({ type: "close", mock: this.#mock });
     }
     try {
       await (await this.#closures)?.close();
       await this.#engine.during(this.#closed.promise);
+      if (this.#state === "closing") this.#tape?.write(this.records);
     } finally {
       this.#end();
     }
@@ -349,7 +413,7 @@ export class MockCore implements RuleOwner {
 
   #end(): void {
     this.#state = "closed";
-    openMocks.delete(this);
+    if (openMocks.delete(this) && openMocks.size === 0) nodeProcess.off("exit", removeAll);
     this.#engine.forget(this.#mock);
     this.remove();
     for (const look of this.#watchers) look();
@@ -373,7 +437,7 @@ export class MockCore implements RuleOwner {
         return;
       }
       case "call":
-        this.#records[message.record.index] = message.record;
+        this.#records[message.record.index] = ofThisRealm(message.record);
         for (const look of this.#watchers) look();
         return;
       case "ran":
@@ -404,21 +468,31 @@ export class MockCore implements RuleOwner {
   async #answer(index: number, id: number, handed: HandedOver): Promise<void> {
     const record = this.#records[index] as CallRecord;
     const tell = (changes: Partial<CallRecord>) => void Object.assign(record, changes);
+    const taken = (problem?: string) =>
+      this.#engine.post({ type: "taken", mock: this.#mock, index, problem });
+    // What runs functions may still be loading.
+    this.#engine.post({ type: "heard", mock: this.#mock, index });
     try {
       const closures = await this.#closures;
       await closures?.run(handed, record, {
         handler: () => this.#handlers[id] as CallHandler,
-        behind: {
-          searchPath: this.#searchPath,
-          place: this.#places.has(record.path) ? record.path : undefined,
-          places: this.#places,
-        },
+        searchPath: this.#searchPath,
+        place: this.#places.has(record.path) ? record.path : undefined,
+        places: this.#places,
+        directory: this.directory,
         deadline: this.#deadline,
         tell,
-        onTaken: () => this.#engine.post({ type: "taken", mock: this.#mock, index }),
+        onFailure: (error) => this.#failures.set(record, error),
+        onTaken: () => taken(),
       });
     } catch (error) {
-      tell({ outcome: "failed", problem: `${shownCall(record)}: ${String(error)}` });
+      const cause =
+        this.#state === "open"
+          ? String(error)
+          : "the mock was closed before its handler had answered: wait for the program under test first";
+      const problem = `${shownCall(record)}: ${cause}`;
+      tell({ outcome: "failed", problem });
+      taken(problem);
     }
   }
 
@@ -429,12 +503,12 @@ export class MockCore implements RuleOwner {
   }
 }
 
-/** From the sources too: the classes of these packages must be those that a loader of Node gives. */
+/** Built, also where the client is not: the classes of these packages must be those that a loader of Node gives. */
 const loadClosures = async (): Promise<Closures> => {
   const url = new URL("../dist/closures.js", import.meta.url);
-  const { makeClosures } = (await import(
-    /* @vite-ignore */ url.href
-  )) as typeof import("./closures.ts");
+  const { makeClosures } = (await (import.meta.url.endsWith(".cjs")
+    ? nodeRequire(fileURLToPath(url))
+    : import(/* @vite-ignore */ url.href))) as typeof import("./closures.ts");
   return makeClosures();
 };
 
@@ -463,7 +537,21 @@ const beginLog = (log: string): void => {
 
 const openMocks = new Set<MockCore>();
 
-// Nothing stays behind of a test that forgets to close, or that ends in the middle.
-process.on("exit", () => {
+/** Nothing stays behind of a test that forgets to close, or that ends in the middle. */
+const removeAll = (): void => {
   for (const mock of openMocks) mock.remove();
+};
+
+/** Sets PATH of this process, and of what a test of Jest takes for it. */
+const setPath = (path: string | undefined): void => {
+  for (const { env } of [process, nodeProcess])
+    if (path === undefined) delete env["PATH"];
+    else env["PATH"] = path;
+};
+
+/** What comes from another thread has classes of Node's own realm; those of a test in a realm of its own are others. */
+const ofThisRealm = (record: CallRecord): CallRecord => ({
+  ...record,
+  argv: [...record.argv],
+  env: { ...record.env },
 });

@@ -9,6 +9,8 @@ import type { Reply } from "./replyData.ts";
 export interface NextOptions {
   /** Milliseconds. Default 4000. */
   readonly timeout?: number;
+  /** Ends the wait before its time. */
+  readonly signal?: AbortSignal;
 }
 
 /** A mocked program: its rules, and its calls. */
@@ -45,11 +47,12 @@ export class Program {
   }
 
   /** Waits for its next call. */
-  next({ timeout }: NextOptions = {}): Promise<CallRecord> {
+  next({ timeout, signal }: NextOptions = {}): Promise<CallRecord> {
     return this.#mock.next(
       ({ program, path }) => program === this.name || path === this.name,
       commandLine([this.name]),
       timeout,
+      signal,
     );
   }
 }

@@ -2,9 +2,11 @@ import type { MockedProgram } from "./mock.ts";
 
 /**
  * Programs that are mocked often, so that an editor knows their names, and `m.git` is not undefined to a strict compiler.
- * Others are as good: `m.frobnicate`, or `m("frob-nicate", ...)`. A project adds its own by declaration merging:
+ * Others are as good (and `env` is the mock's environment: `m("env", ...)`): `m.frobnicate`, or `m("frob-nicate", ...)`. A project adds its own by declaration merging:
  *
  * ```ts
+ * import type { MockedProgram } from "@rsyscall/mock";
+ *
  * declare module "@rsyscall/mock" {
  *   interface ProgramNames {
  *     readonly frobnicate: MockedProgram;
@@ -53,7 +55,6 @@ export interface ProgramNames {
   readonly du: MockedProgram;
   readonly echo: MockedProgram;
   readonly emacs: MockedProgram;
-  readonly env: MockedProgram;
   readonly expect: MockedProgram;
   readonly false: MockedProgram;
   readonly file: MockedProgram;

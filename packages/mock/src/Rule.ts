@@ -3,6 +3,7 @@ import { expectation } from "./decide.ts";
 import { MockError } from "./errors.ts";
 import type { RuleOwner } from "./MockCore.ts";
 import type { ArgumentTest, TextPattern } from "./pattern.ts";
+import { type Place, placeHere } from "./place.ts";
 import type { Conditions, RuleData } from "./reply.ts";
 import type { Reply } from "./replyData.ts";
 
@@ -23,6 +24,8 @@ export class Rule {
   readonly #owner: RuleOwner;
   #data: RuleData;
   #hasReply = false;
+  /** @internal */
+  readonly place: Place = placeHere();
 
   /** @internal */
   constructor(

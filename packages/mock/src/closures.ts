@@ -15,7 +15,7 @@ export interface Closures {
   readonly run: (
     handed: HandedOver,
     record: CallRecord,
-    options: HandleOptions & { readonly onTaken: () => void },
+    options: Omit<HandleOptions, "thread"> & { readonly onTaken: () => void },
   ) => Promise<void>;
   /** Ends all that runs. */
   readonly close: () => Promise<void>;
@@ -29,7 +29,7 @@ export const makeClosures = (): Closures => {
         Effect.flatMap(LocalThread, (thread) =>
           StubServer.handle(thread, handed, (call) => {
             options.onTaken();
-            return handleBy(call, record, options);
+            return handleBy(call, record, { ...options, thread });
           }),
         ).pipe(
           // The engine has answered, because this thread was blocked for too long.

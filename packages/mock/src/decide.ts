@@ -21,8 +21,11 @@ export class Needed {
 }
 
 export type Decision =
-  | { readonly rule: RuleData; readonly reply: ReplyData }
+  | { readonly rule: RuleData | undefined; readonly reply: ReplyData }
   | { readonly rule: RuleData | undefined; readonly problem: string };
+
+/** Why a call is unexpected that is like no rule. */
+export const NO_RULE = "no rule is for it";
 
 /** A rule, and how often it was called. */
 export interface Counted {
@@ -64,7 +67,7 @@ export const decide = (rules: ReadonlyArray<Counted>, question: Question, ask: A
         others.find(({ rule, count }) => count < rule.max)));
   if (taken === undefined) {
     const full = exact.at(-1) ?? others.at(-1);
-    if (full === undefined) return { rule: undefined, problem: "no rule is for it" };
+    if (full === undefined) return { rule: undefined, problem: NO_RULE };
     full.count += 1;
     return { rule: full.rule, problem: tooMany(full) };
   }
@@ -121,23 +124,31 @@ export const shownRule = ({ program, args, where, isOtherwise }: RuleData): stri
     ...(where.stdin === undefined ? [] : [`(stdin ${shownPattern(where.stdin)})`]),
   ].join(" ");
 
-/** The rules of a program that come nearest to a call: those that agree with most of its first arguments. */
-export const nearest = (
-  rules: ReadonlyArray<Counted>,
-  question: Pick<Question, "program" | "path" | "argv">,
-): string | undefined => {
+type Called = Pick<Question, "program" | "path" | "argv">;
+
+/** The number of the first argument, from 0, that is not as a rule says; undefined if all of its pattern fits. */
+export const firstDifference = (rule: RuleData, { argv }: Called): number | undefined => {
+  const args = argv.slice(1);
+  let score = 0;
+  // The longest beginning of the pattern that fits; a predicate is taken for true.
+  while (score < rule.args.length && testArguments(rule.args.slice(0, score + 1), args, () => true))
+    score += 1;
+  return score === rule.args.length ? undefined : score;
+};
+
+/** The rule of a program that comes nearest to a call: that which agrees with most of its first arguments. */
+export const nearestRule = (rules: ReadonlyArray<Counted>, call: Called): RuleData | undefined => {
   let best: { readonly rule: RuleData; readonly score: number } | undefined;
   for (const { rule } of rules) {
-    if (!isFor(rule, question as Question)) continue;
-    const args = question.argv.slice(1);
-    let score = 0;
-    // The longest beginning of the pattern that fits; a predicate is taken for true.
-    while (
-      score < rule.args.length &&
-      testArguments(rule.args.slice(0, score + 1), args, () => true)
-    )
-      score += 1;
+    if (!isFor(rule, call as Question)) continue;
+    const score = firstDifference(rule, call) ?? rule.args.length;
     if (best === undefined || score > best.score) best = { rule, score };
   }
-  return best && shownRule(best.rule);
+  return best?.rule;
+};
+
+/** As `nearestRule`, in words. */
+export const nearest = (rules: ReadonlyArray<Counted>, call: Called): string | undefined => {
+  const rule = nearestRule(rules, call);
+  return rule && shownRule(rule);
 };

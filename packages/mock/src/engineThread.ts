@@ -1,6 +1,8 @@
+import { URL } from "node:url";
 import type { MessagePort } from "node:worker_threads";
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
 import type { FromEngine, ToEngine } from "./messages.ts";
+import { clearTimeout, setTimeout } from "./timers.ts";
 
 /** A mock, as it hears from the engine. */
 export interface Listener {
@@ -11,9 +13,6 @@ export interface Listener {
 
 /** How long an engine without a mock stays, in milliseconds: the next test makes another one. */
 const IDLE_LIMIT = 1000;
-
-// Those of the test may be fake.
-const { setTimeout, clearTimeout } = globalThis;
 
 /** The worker thread of this thread's mocks. It does not keep the process alive, unless something waits for it. */
 class EngineThread {

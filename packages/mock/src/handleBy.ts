@@ -1,11 +1,11 @@
+import { isNativeError } from "node:util/types";
 import type { FileDescriptor } from "@rsyscall/handle";
-
 import type { StubCall } from "@rsyscall/stub-server";
 import { Effect, Stream } from "effect";
 import type { Call, CallHandler, CallInput, CallOutput } from "./Call.ts";
+import type { PassOptions } from "./passing.ts";
 import { commandLine } from "./pattern.ts";
 import { type PlainReply, perform } from "./perform.ts";
-import type { Behind } from "./realProgram.ts";
 import type { CallRecord } from "./record.ts";
 import { replyDataOf } from "./replyData.ts";
 
@@ -13,21 +13,21 @@ import { replyDataOf } from "./replyData.ts";
 const FAILED = 70;
 const LATE = 75;
 
-export interface HandleOptions {
+export interface HandleOptions extends PassOptions {
   readonly handler: () => CallHandler | Promise<CallHandler>;
-  readonly behind: Behind;
   /** Milliseconds. */
   readonly deadline: number;
-  /** Gets what becomes known of the call. */
-  readonly tell: (changes: Partial<CallRecord>) => void;
+  /** Gets what the handler has thrown. */
+  readonly onFailure?: (error: unknown) => void;
 }
 
 /** Answers a call by a function that gives a reply or a promise of one. Its failure is the test's, and ends the call. */
 export const handleBy = (
   stubCall: StubCall,
   record: CallRecord,
-  { handler, behind, deadline, tell }: HandleOptions,
+  { handler, deadline, onFailure, ...options }: HandleOptions,
 ) => {
+  const { tell } = options;
   const abort = new AbortController();
   const call = callOf(stubCall, record, abort.signal);
   const refuse = (problem: string, status: number) =>
@@ -42,8 +42,10 @@ export const handleBy = (
       if (reply.reply === "spy") throw new Error("a function cannot reply with spy");
       return reply as PlainReply;
     },
-    catch: (error) =>
-      `its handler has failed: ${error instanceof Error ? error.message : String(error)}`,
+    catch: (error) => {
+      onFailure?.(error);
+      return `its handler has failed: ${isNativeError(error) ? error.message : String(error)}`;
+    },
   });
   const hasEnded = Effect.andThen(stubCall.ended(), Effect.fail(undefined));
   return Effect.raceFirst(answered, hasEnded).pipe(
@@ -59,7 +61,7 @@ export const handleBy = (
             outcome: "replied",
             ...(reply.signal === undefined ? { status: reply.status } : { signal: reply.signal }),
           });
-        return perform(stubCall, reply, behind);
+        return perform(stubCall, reply, options);
       },
       onFailure: (problem) =>
         typeof problem === "string"

@@ -1,3 +1,4 @@
+import { TextDecoder } from "node:util";
 import { MockError } from "./errors.ts";
 import type { CallRecord, Outcome } from "./record.ts";
 

@@ -2,6 +2,7 @@ import type { HandedOver } from "@rsyscall/stub-server";
 import type { CallRecord } from "./record.ts";
 import type { RuleData } from "./reply.ts";
 import type { Ran, RunRequest } from "./runMessages.ts";
+import type { TapeData } from "./Tape.ts";
 
 /*
  * What the thread of the test and the engine say to each other. Both read their port to its end before they decide
@@ -22,6 +23,8 @@ export interface OpenOptions {
   readonly deadline: number;
   /** How long a thread may be blocked that must answer, in milliseconds. */
   readonly blockedLimit: number;
+  /** What is recorded, and whether more is. */
+  readonly cassette: TapeData | undefined;
   /** The path of a file for lines about its calls. */
   readonly log: string | undefined;
 }
@@ -44,7 +47,15 @@ export type ToEngine =
   /** It is to be killed. */
   | { readonly type: "endRun"; readonly mock: number; readonly run: number }
   /** The thread of the test answers a call that was left to it. */
-  | { readonly type: "taken"; readonly mock: number; readonly index: number }
+  | {
+      readonly type: "taken";
+      readonly mock: number;
+      readonly index: number;
+      /** Why it cannot, after all. */
+      readonly problem: string | undefined;
+    }
+  /** The thread of the test knows of a call that was left to it, and will take it: it is not blocked. */
+  | { readonly type: "heard"; readonly mock: number; readonly index: number }
   /** What a predicate says; text if it has thrown. */
   | { readonly type: "predicate"; readonly request: number; readonly answer: boolean | string };
 

@@ -8,6 +8,7 @@ import type { CallRecord } from "./record.ts";
 import type { Reply } from "./replyData.ts";
 import type { RuleReport } from "./report.ts";
 import type { Run, RunShell } from "./run.ts";
+import { transcript } from "./transcript.ts";
 
 /**
  * A program of a mock: called with patterns of arguments, it makes a rule. As vitest and Jest see it, it is a mock
@@ -50,6 +51,8 @@ interface MockMembers extends AsyncDisposable {
   readonly directory: string;
   /** All calls until now. */
   readonly calls: ReadonlyArray<CallRecord>;
+  /** All calls until now as text, for snapshots: see the function `transcript`, which has options. */
+  readonly transcript: string;
   /** The rules, and how often they were called until now. */
   readonly rules: ReadonlyArray<RuleReport>;
   /** What is wrong until now: unexpected calls, and rules that were not called as they must be. */
@@ -91,12 +94,36 @@ const programOf = (program: Program): MockedProgram => {
   }) as unknown as MockedProgram;
 };
 
+/** Whether a property of a mock is a program: those that JavaScript itself or a test runner may ask for are none. */
+const isProgram = (key: PropertyKey): key is string =>
+  typeof key === "string" &&
+  /^[A-Za-z0-9]/.test(key) &&
+  !(key in Object.prototype) &&
+  !asked.has(key);
+
+/** `await`, JSON.stringify, and the matchers and printers of test runners ask for these. */
+const asked = new Set(["then", "toJSON", "asymmetricMatch", "nodeType", "tagName"]);
+
+/** Where Node 20 has another realm (a vm context of a test runner) it has no such symbol, and compilers take this one. */
+const asyncDispose: symbol = Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose");
+
+/** A mock, and what ends it in place of the test. @internal */
+export interface OpenMock {
+  readonly mock: Mock;
+  /** Fails for the calls that were wrong since the last time. */
+  readonly check: () => void;
+  /** Closes the mock, and fails for what is wrong, unless the test itself has closed it. */
+  readonly finish: () => Promise<void>;
+}
+
 /**
- * Makes a directory of mocked programs. Programs that run with its `env` find them in PATH.
+ * Makes a mock for a test runner, which finishes it: the end of a scope (`await using`) does not fail then, because its
+ * error would hide that of the test. @internal
  */
-export const mock = async (options: MockOptions = {}): Promise<Mock> => {
+export const openMock = async (options: MockOptions, hasRunner: boolean): Promise<OpenMock> => {
   const core = new MockCore(options);
   await core.open();
+  let isFinished = false;
   const programs = new Map<string, MockedProgram>();
   const program = (name: string): MockedProgram => {
     let made = programs.get(name);
@@ -107,6 +134,7 @@ export const mock = async (options: MockOptions = {}): Promise<Mock> => {
     return made;
   };
   const close = async ({ verify = true }: { readonly verify?: boolean } = {}) => {
+    isFinished = true;
     await core.close();
     if (verify) core.verify();
   };
@@ -130,22 +158,37 @@ export const mock = async (options: MockOptions = {}): Promise<Mock> => {
     env: { get: () => core.env },
     directory: { value: core.directory },
     calls: { get: () => core.records },
+    transcript: { get: () => transcript(core.records) },
     rules: { get: () => core.rules },
     problems: { get: () => core.problems },
     warnings: { get: () => core.warnings },
     verify: { value: () => core.verify() },
     close: { value: close },
-    [Symbol.asyncDispose]: { value: () => close() },
+    [asyncDispose]: { value: () => (hasRunner ? core.close() : close()) },
   };
-  // `await` and JSON.stringify ask for these: a mock has neither, and they are no programs.
-  for (const name of ["then", "toJSON"]) members[name] = { value: undefined };
   const make = (name: string, ...args: ReadonlyArray<ArgumentPattern>) => program(name)(...args);
-  return new Proxy(make as unknown as Mock, {
+  const mock = new Proxy(make as unknown as Mock, {
     get: (_, key) => {
       const member = Object.hasOwn(members, key) ? members[key as string] : undefined;
       if (member !== undefined) return member.get === undefined ? member.value : member.get();
-      return typeof key === "string" ? program(key) : Reflect.get(make, key);
+      if (isProgram(key)) return program(key);
+      return key in Object.prototype ? Reflect.get(make, key) : undefined;
     },
-    has: (_, key) => Object.hasOwn(members, key) || typeof key === "string",
+    has: (_, key) => Object.hasOwn(members, key) || isProgram(key),
   });
+  return {
+    mock,
+    check: () => core.verifyRest("calls"),
+    finish: async () => {
+      if (isFinished) return;
+      await core.close();
+      core.verifyRest("all");
+    },
+  };
 };
+
+/**
+ * Makes a directory of mocked programs. Programs that run with its `env` find them in PATH.
+ */
+export const mock = async (options: MockOptions = {}): Promise<Mock> =>
+  (await openMock(options, false)).mock;

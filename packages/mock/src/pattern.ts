@@ -1,3 +1,5 @@
+import { isRegExp } from "node:util/types";
+
 /** Stands for any one argument. */
 export const any = Object.freeze({ pattern: "any" } as const);
 
@@ -31,8 +33,7 @@ export type Ask = (id: number, text: string) => boolean;
 export const testText = (test: TextTest, text: string, ask: Ask): boolean => {
   if (typeof test === "string") return test === text;
   // A sticky or global expression would begin where the last match ended.
-  if (test instanceof RegExp)
-    return new RegExp(test.source, test.flags.replace(/[gy]/g, "")).test(text);
+  if (isRegExp(test)) return new RegExp(test.source, test.flags.replace(/[gy]/g, "")).test(text);
   return ask(test.id, text);
 };
 
@@ -89,8 +90,4 @@ export const commandLine = (argv: ReadonlyArray<string>): string => argv.map(quo
 
 /** A pattern as messages show it. */
 export const shownPattern = (test: ArgumentTest): string =>
-  typeof test === "string"
-    ? quoted(test)
-    : test instanceof RegExp
-      ? String(test)
-      : `<${test.pattern}>`;
+  typeof test === "string" ? quoted(test) : isRegExp(test) ? String(test) : `<${test.pattern}>`;

@@ -1,14 +1,14 @@
-import type { HandleFailure } from "@rsyscall/handle";
 import type { StubCall } from "@rsyscall/stub-server";
 import { Effect } from "effect";
-import { type Behind, realProgram } from "./realProgram.ts";
+import { runOutside } from "./outside.ts";
+import { orRefused, type PassOptions, passedCommand } from "./passing.ts";
 import type { ReplyData } from "./reply.ts";
 
 /** A reply that needs nothing but the call. */
 export type PlainReply = Extract<ReplyData, { reply: "fixed" | "deny" | "pass" }>;
 
 /** Gives a call what it gets. */
-export const perform = (call: StubCall, reply: PlainReply, behind: Behind) =>
+export const perform = (call: StubCall, reply: PlainReply, options: PassOptions) =>
   Effect.gen(function* () {
     switch (reply.reply) {
       case "fixed": {
@@ -24,8 +24,10 @@ export const perform = (call: StubCall, reply: PlainReply, behind: Behind) =>
         yield* call.reply({ stderr: reply.message, status: reply.status });
         return;
       case "pass":
-        yield* call.exec(yield* realProgram(call, behind));
+        yield* (
+          reply.outside
+            ? runOutside(call, reply, options)
+            : Effect.flatMap(passedCommand(call, reply, options), (command) => call.exec(command))
+        ).pipe(orRefused(call, options));
     }
   });
-
-export type PerformFailure = HandleFailure;

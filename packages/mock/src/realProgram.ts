@@ -8,6 +8,10 @@ import { Effect } from "effect";
 import { findProgram } from "./names.ts";
 import { placeOf } from "./places.ts";
 
+/** The name by which a call has come. */
+export const nameOf = (call: StubCall): string =>
+  (call.execfn ?? Path.make(call.argv[0] ?? "")).name;
+
 /** Where the program behind a call is. */
 export interface Behind {
   /** PATH without the mock. */
@@ -22,11 +26,16 @@ export interface Behind {
  * The program that the caller would have got without us: that of the path, or the next one of the name in the caller's
  * PATH. Where the mock is all of PATH, the one that PATH had without it.
  */
-export const realProgram = (call: StubCall, { searchPath, place, places }: Behind) => {
-  if (place !== undefined) return programAt(call, place);
-  const next = Effect.flatMap(call.real(), (command) => uncovered(call, command, places));
+export const realProgram = (
+  call: StubCall,
+  { searchPath, place, places }: Behind,
+  /** Of another program, which is looked for in the same way. */
+  other?: string,
+) => {
+  if (place !== undefined && other === undefined) return programAt(call, place);
+  const name = other ?? nameOf(call);
+  const next = Effect.flatMap(call.real(name), (command) => uncovered(call, command, places));
   return Effect.catchTag(next, "ExecutableNotFoundError", (error) => {
-    const { name } = call.execfn ?? Path.make(call.argv[0] ?? "");
     const found = findProgram(searchPath, name);
     return found === undefined ? Effect.fail(error) : Effect.succeed(call.command(found));
   });

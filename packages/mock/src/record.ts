@@ -11,6 +11,15 @@ export type Outcome =
   /** It is not decided yet. */
   | "pending";
 
+/** A piece of output, as it came. */
+export interface OutputChunk {
+  /** stdout (1) or stderr (2). */
+  readonly fd: 1 | 2;
+  readonly bytes: Uint8Array;
+  /** Milliseconds since the program was started. */
+  readonly time: number;
+}
+
 /** A call of a mock. */
 export interface CallRecord {
   /** Counts the calls of a mock, from 0. */
@@ -43,4 +52,14 @@ export interface CallRecord {
   readonly stdin: Uint8Array | undefined;
   readonly stdout: Uint8Array | undefined;
   readonly stderr: Uint8Array | undefined;
+  /** Of a spy: what it has written to both, in the order in which it came. */
+  readonly chunks?: ReadonlyArray<OutputChunk>;
+  /** Of a spy: streams that were longer than its limit, of which only the beginning was recorded. */
+  readonly cut?: ReadonlyArray<"stdin" | "stdout" | "stderr">;
+  /** Of a spy: whether it has read its input to the end. */
+  readonly readAll?: boolean;
+  /** Of a spy: how long it ran, in milliseconds. */
+  readonly duration?: number;
+  /** Of a mock with a cassette: the number of the recorded call that was its answer; `new` if it was recorded. */
+  readonly cassette?: number | "new";
 }

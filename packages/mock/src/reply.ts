@@ -29,6 +29,12 @@ export interface Pass {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Whether the program's own calls of mocked names come to us. Default true. */
   readonly mocked?: boolean;
+  /**
+   * Whether it runs as a child of this process, with the caller's stdin, stdout, stderr and directory, and not in the
+   * caller's process: outside of a namespace or a filter that confines the caller. It has its end in common with the
+   * caller. Default false.
+   */
+  readonly outside?: boolean;
 }
 
 /** The real program, as the caller has called it. `pass({ ... })` changes what it is called with. */
@@ -40,10 +46,15 @@ export const pass: Pass & ((options: Omit<Pass, "reply">) => Pass) = Object.assi
 /** Lets the real program run as a child of the process that called, and records its stdin, stdout and stderr. */
 export interface Spy {
   readonly reply: "spy";
+  /** The most bytes of each stream that are recorded; what is over it is in `cut` of the record. Default: 1 MiB. */
+  readonly limit?: number;
 }
 
-/** See {@link Spy}. */
-export const spy: Spy = Object.freeze({ reply: "spy" });
+/** The real program, recorded. `spy({ ... })` says how. See {@link Spy}. */
+export const spy: Spy & ((options: Omit<Spy, "reply">) => Spy) = Object.assign(
+  (options: Omit<Spy, "reply">): Spy => ({ ...options, reply: "spy" }),
+  { reply: "spy" as const },
+);
 
 /** A reply that can be sent to another thread. */
 export type ReplyData =

@@ -1,4 +1,6 @@
 import { constants } from "node:os";
+import { TextEncoder } from "node:util";
+import { isUint8Array } from "node:util/types";
 import { MockError } from "./errors.ts";
 import type { Chunk, Pass, ReplyData, ReplyOptions, Spy } from "./reply.ts";
 
@@ -15,7 +17,7 @@ const KEYS = ["stdout", "stderr", "chunks", "status", "signal", "delay"];
 
 /** A reply as it goes to the engine. A wrong one is refused in words. */
 export const replyDataOf = (reply: Reply): ReplyData => {
-  if (typeof reply === "string" || reply instanceof Uint8Array)
+  if (typeof reply === "string" || isUint8Array(reply))
     return { reply: "fixed", chunks: [[1, bytesOf(reply)]], status: 0 };
   if (typeof reply === "number") return replyDataOf({ status: reply });
   if (reply === null || (typeof reply !== "object" && typeof reply !== "function"))

@@ -1,6 +1,7 @@
 import { fstatSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { TextDecoder, TextEncoder } from "node:util";
 import { MockError } from "./errors.ts";
 import { commandLine } from "./pattern.ts";
 import type { Ran, RunRequest, Stdio } from "./runMessages.ts";

@@ -224,7 +224,7 @@ describe("a call", () => {
     assert.equal(status, 127);
     assert.match(
       stderr,
-      /^git: rsyscall: unexpected command: git push 'up stream' \(started by \/bin\/sh -c .*, in \/\): no rule is for it; nearest: git push origin\n$/,
+      /^git: rsyscall: unexpected command: git push 'up stream' \(pid \d+, started by \/bin\/sh -c .*, in \/\); nearest: git push origin\n$/,
     );
     await expect(m.close()).rejects.toThrow("unexpected command: git push 'up stream'");
   });

@@ -14,7 +14,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { missing, noNamespaces, notRoot, TEMP_PREFIX } from "@rsyscall/harness";
+import { missing, noNamespaces, notRoot, refuse, TEMP_PREFIX } from "@rsyscall/harness";
+import { Command, LocalThread } from "@rsyscall/thread";
+import { Effect } from "effect";
 import { afterEach, assert, beforeEach, describe, it } from "vitest";
 import { type Mock, MockError, mock, pass } from "../src/index.ts";
 
@@ -52,7 +54,7 @@ describeHere("a mocked path", () => {
     m(path, "status").reply({ stdout: "mocked\n", status: 3 });
     const ran = await m.shell(`${path} status; echo $?; ${path} other; echo $?`);
     assert.equal(ran.stdout, "mocked\n3\n127\n");
-    assert.match(ran.stderr, /tool: rsyscall: unexpected command: tool other .*no rule is for it/);
+    assert.match(ran.stderr, /tool: rsyscall: unexpected command: tool other /);
     assert.equal(spawnSync(path, ["status"], { encoding: "utf8" }).stdout, "real status\n");
     assert.deepEqual(
       m(path, "status") && m.program(path).calls.map(({ argv, path }) => [path, ...argv]),
@@ -203,8 +205,9 @@ describeHere("a mocked path", () => {
 
   it("does not pass what the host has no program for", async () => {
     m("/usr/sbin/no-such-program").reply(pass);
-    const { status } = await m.shell("/usr/sbin/no-such-program");
-    assert.notEqual(status, 0);
+    const { status, stderr } = await m.shell("/usr/sbin/no-such-program");
+    assert.equal(status, 127);
+    assert.match(stderr, /no-such-program: rsyscall: .*there is no such file/);
   });
 
   it("is mocked in a run that begins later, and in many at once", async () => {
@@ -329,6 +332,29 @@ describe.skipIf(notRoot ?? missing("setpriv", "unshare"))("rights", () => {
     assert.match(
       denied.error,
       /^m\.shell: \/usr\/sbin\/no-such-program, .*mount namespace of the program, and the system refuses to make one: .*user\.max_user_namespaces is 0; raise it.*or mock the program by its name/,
+    );
+    assert.deepEqual([denied.host, denied.left], [[], false]);
+  });
+
+  it.skipIf(noNamespaces)("that do not allow to mount are told of", async () => {
+    const denied = await Effect.runPromise(
+      Effect.gen(function* () {
+        const thread = yield* LocalThread;
+        const [reader, writer] = yield* thread.pipe();
+        reader.closeOnFork = true;
+        const child = yield* thread.fork();
+        yield* refuse(child, "mount", "EPERM");
+        yield* (yield* writer.inherit(child)).dup3(child.stdout);
+        yield* child.exec(Command.make(process.execPath, fixture));
+        yield* writer.close();
+        const text = yield* thread.readTextToEof(reader);
+        yield* child.process.check();
+        return JSON.parse(text);
+      }).pipe(Effect.scoped, Effect.provide(LocalThread.layer)),
+    );
+    assert.match(
+      denied.error,
+      /mount namespace of the program, and the system refuses to mount there: .*or mock the program by its name/,
     );
     assert.deepEqual([denied.host, denied.left], [[], false]);
   });

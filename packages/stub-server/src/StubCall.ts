@@ -194,11 +194,14 @@ export class StubCall {
    *
    * Needs no Thread if the server sees the same files as the caller does: they have the same root directory in the same
    * mount namespace, and the same effective user. Otherwise the caller's process looks for it.
+   *
+   * @param name of another program, which is looked for in the same way
    */
-  real(): Effect.Effect<Command, ExecutableNotFoundError | HandleFailure | HandshakeError> {
+  real(
+    name = this.#door.place.name ?? (this.execfn ?? Path.make(this.argv[0] ?? "")).name,
+  ): Effect.Effect<Command, ExecutableNotFoundError | HandleFailure | HandshakeError> {
     const { execfn, cwd } = this;
     const { place } = this.#door;
-    const name = place.name ?? (execfn ?? Path.make(this.argv[0] ?? "")).name;
     const door = this.#door;
     const seen =
       door.isWaiting && door.opensAtOnce

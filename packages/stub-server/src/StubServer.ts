@@ -186,7 +186,7 @@ export class StubServer {
    * Handles every call in a fiber of its own, for as long as it runs. What the handler gives is the
    * caller's exit status; nothing is 0. A handler that fails, or gives what is no status, ends its call with
    * EX_SOFTWARE (70) and is logged on stderr, or told to `onFailure`; the server goes on. A call whose caller
-   * is killed meanwhile is no failure.
+   * is killed meanwhile is no failure. `call.thread` is made when the handler first reads it: see `StubCall`.
    *
    * An interruption ends what waits here: for readiness, for time, for other fibers. A system call that was
    * sent is waited for, as long as the process takes; what ends that is to hang up. So handlers that are
@@ -211,7 +211,6 @@ export class StubServer {
               door.failure === undefined ? handleCall(call, handler, options, failed) : Effect.void,
             ),
           ).pipe(
-            Effect.ensuring(door.leave()),
             Effect.andThen(
               Effect.suspend(() =>
                 door.failure === undefined

@@ -25,6 +25,8 @@ export interface RunOptions extends ContainOptions {
   readonly fds?: ReadonlyMap<number, FileDescriptor>;
   /** Its working directory. Default: that of the process that starts it. */
   readonly cwd?: PathLike;
+  /** The signals that it begins with as blocked. Default: those of the process that starts it. */
+  readonly sigmask?: ReadonlySet<number>;
 }
 
 export interface SpawnOptions extends RunOptions {
@@ -44,7 +46,7 @@ interface Started {
 const start = (
   parent: Starter,
   command: Command,
-  { stdin, stdout, stderr, fds = new Map(), cwd, detached = false }: SpawnOptions,
+  { stdin, stdout, stderr, fds = new Map(), cwd, sigmask, detached = false }: SpawnOptions,
   untilExec: FileDescriptor | undefined,
 ): Effect.Effect<Started, HandleFailure, Scope.Scope> =>
   Effect.uninterruptible(
@@ -63,6 +65,7 @@ const start = (
         envp,
         fds: given,
         cwd,
+        sigmask,
         untilExec,
         deathSignal: detached ? undefined : SIG.KILL,
       }).pipe(

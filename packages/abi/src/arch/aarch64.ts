@@ -1,6 +1,7 @@
 import type { Abi } from "../Abi.ts";
 import { Int32, Int64, reserved, struct, Uint32, Uint64 } from "../Codec.ts";
 import { O } from "../fcntl.ts";
+import { armExecs } from "../linux/audit.ts";
 import { epollEventWithDataAt } from "../sys/epoll.ts";
 import { Timespec } from "../time.ts";
 import { syscalls } from "./aarch64/syscalls.ts";
@@ -48,6 +49,7 @@ export const aarch64: Abi = {
   ...lookup(syscalls),
   stat,
   epollEvent: epollEventWithDataAt(8),
+  execs: armExecs,
   openFlagsToTarget: (flags) => translate(flags, "ours", "target"),
   openFlagsFromTarget: (flags) => translate(flags, "target", "ours"),
 };

@@ -1,5 +1,6 @@
 import type { Abi } from "../Abi.ts";
 import { Int64, reserved, struct, Uint32, Uint64 } from "../Codec.ts";
+import { x86Execs } from "../linux/audit.ts";
 import { epollEventWithDataAt } from "../sys/epoll.ts";
 import { Timespec } from "../time.ts";
 import { lookup } from "./lookup.ts";
@@ -29,6 +30,7 @@ export const x86_64: Abi = {
   ...lookup(syscalls),
   stat,
   epollEvent: epollEventWithDataAt(4),
+  execs: x86Execs,
   openFlagsToTarget: (flags) => flags,
   openFlagsFromTarget: (flags) => flags,
 };

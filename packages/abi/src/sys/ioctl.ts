@@ -11,6 +11,8 @@ export const TIOC = {
   /** The size of the window. TIOCGWINSZ(2const). */
   GWINSZ: 0x5413,
   SWINSZ: 0x5414,
+  /** How many bytes can be read at once, of pipes and sockets too: FIONREAD(2const). */
+  INQ: 0x541b,
   /** The session gives up its terminal. */
   NOTTY: 0x5422,
   /** The session whose terminal it is: tcgetsid(3). */

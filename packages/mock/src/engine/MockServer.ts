@@ -4,22 +4,33 @@ import { stubPath } from "@rsyscall/native";
 import { type StubCall, StubServer, type StubServerError } from "@rsyscall/stub-server";
 import type { Thread } from "@rsyscall/thread";
 import { Deferred, Effect, Scope } from "effect";
-import { type Counted, type Decision, decide, Needed, nearest, type Question } from "../decide.ts";
+import { type Counted, decide, Needed, type Question } from "../decide.ts";
 import type { OpenOptions } from "../messages.ts";
 import { placeEverything } from "../names.ts";
 import { commandLine } from "../pattern.ts";
 import type { Behind } from "../realProgram.ts";
 import type { CallRecord } from "../record.ts";
 import type { RuleData } from "../reply.ts";
+import { unexpected } from "../report.ts";
 import type { RunRequest } from "../runMessages.ts";
 import { answer } from "./answer.ts";
+
+import { blocked } from "./blocked.ts";
 import type { Engine } from "./Engine.ts";
+
 import { MockedPaths } from "./MockedPaths.ts";
 import { Runs } from "./Runs.ts";
 import { runProgram } from "./runProgram.ts";
+import { type Played, TapePlayer } from "./TapePlayer.ts";
 
 /** Exit status for a call that nothing is said about: as a shell's for a program that is not there. */
 const NOT_FOUND = 127;
+
+/** A call that the thread of the test is to take. */
+interface Taking {
+  readonly heard: Deferred.Deferred<void>;
+  readonly taken: Deferred.Deferred<string | undefined>;
+}
 
 /** The server of one mock: its rules, and the calls of its names. */
 export class MockServer {
@@ -29,17 +40,28 @@ export class MockServer {
   readonly mock: number;
   readonly options: OpenOptions;
   /** Calls that wait until the thread of the test takes them. */
-  readonly taking = new Map<number, Deferred.Deferred<void>>();
+  readonly taking = new Map<number, Taking>();
+  /** Closes with the mock. */
+  readonly scope: Scope.Scope;
+  readonly #tape: TapePlayer | undefined;
   readonly #rules = new Map<number, Counted>();
   readonly paths: MockedPaths;
   readonly runs: Runs;
   #calls = 0;
 
-  constructor(engine: Engine, thread: Thread, mock: number, options: OpenOptions) {
+  constructor(
+    engine: Engine,
+    thread: Thread,
+    mock: number,
+    options: OpenOptions,
+    scope: Scope.Scope,
+  ) {
+    this.scope = scope;
     this.engine = engine;
     this.thread = thread;
     this.mock = mock;
     this.options = options;
+    this.#tape = options.cassette && new TapePlayer(options.cassette);
     this.paths = new MockedPaths(options.directory);
     this.runs = new Runs(engine, mock);
   }
@@ -83,10 +105,16 @@ export class MockServer {
     );
   }
 
-  /** The thread of the test answers a call. */
-  taken(index: number): void {
+  /** The thread of the test knows of a call. */
+  heard(index: number): void {
     const taking = this.taking.get(index);
-    if (taking !== undefined) Deferred.doneUnsafe(taking, Effect.void);
+    if (taking !== undefined) Deferred.doneUnsafe(taking.heard, Effect.void);
+  }
+
+  /** The thread of the test answers a call; or it cannot. */
+  taken(index: number, problem: string | undefined): void {
+    const taking = this.taking.get(index);
+    if (taking !== undefined) Deferred.doneUnsafe(taking.taken, Effect.succeed(problem));
   }
 
   /** Where the program behind a call is. */
@@ -110,17 +138,26 @@ export class MockServer {
       const seen = new Seen(call, this.paths.placeOf(call));
       const decision = yield* this.#decide(call, seen);
       const index = this.#calls++;
-      const problem = "problem" in decision ? unexpected(seen, decision, this.#counted) : undefined;
+      const pid = call.peer.pid;
+      const { program, argv, cwd, parent } = seen;
+      const problem =
+        "problem" in decision
+          ? unexpected(
+              { program, path: seen.path, argv, cwd, parent, pid },
+              decision,
+              this.#counted,
+            )
+          : undefined;
       const record: CallRecord = {
         index,
-        program: seen.program,
+        program,
         path: seen.path,
-        argv: seen.argv,
+        argv,
         env: seen.env,
-        cwd: seen.cwd,
-        pid: call.peer.pid,
+        cwd,
+        pid,
         ppid: call.ppid,
-        parent: seen.parent,
+        parent,
         time: Date.now(),
         rule: decision.rule?.id,
         outcome: problem === undefined ? "pending" : "unexpected",
@@ -130,6 +167,7 @@ export class MockServer {
         stdin: seen.stdinBytes,
         stdout: undefined,
         stderr: undefined,
+        ...(decision.cassette === undefined ? {} : { cassette: decision.cassette }),
       };
       this.engine.post({ type: "call", mock: this.mock, record });
       return yield* "problem" in decision
@@ -147,7 +185,7 @@ export class MockServer {
   }
 
   /** Decides a call, and finds out first what the decision needs. */
-  #decide(call: StubCall, seen: Seen): Effect.Effect<Decision, HandleFailure> {
+  #decide(call: StubCall, seen: Seen): Effect.Effect<Played, HandleFailure> {
     const answers = new Map<string, boolean>();
     const ask = (id: number, text: string): boolean => {
       const known = answers.get(`${id}:${text}`);
@@ -158,7 +196,10 @@ export class MockServer {
       for (;;) {
         let needed: Needed["what"];
         try {
-          return decide(this.#counted, seen, ask);
+          const decision: Played = decide(this.#counted, seen, ask);
+          return "problem" in decision && decision.rule === undefined && this.#tape !== undefined
+            ? this.#tape.decide(seen, ask)
+            : decision;
         } catch (error) {
           if (!(error instanceof Needed)) throw error;
           needed = error.what;
@@ -178,11 +219,6 @@ export class MockServer {
     });
   }
 }
-
-/** Why a call could not be answered by the thread of the test. */
-export const blocked = (limit: number): string =>
-  `the thread of the test did not answer within ${limit} ms: it is blocked, as by execFileSync. ` +
-  "Run the program without blocking (execFile, m.run), or reply without a function, or by a handler in a module";
 
 /** What is known of a call, as rules see it. */
 class Seen implements Question {
@@ -229,16 +265,3 @@ class Seen implements Question {
     }
   }
 }
-
-const unexpected = (
-  seen: Seen,
-  { problem }: { readonly problem: string },
-  rules: ReadonlyArray<Counted>,
-): string => {
-  const near = nearest(rules, seen);
-  return (
-    `unexpected command: ${commandLine([seen.program, ...seen.argv.slice(1)])} ` +
-    `(started by ${seen.parent ?? "an unknown process"}, in ${seen.cwd ?? "a directory that was removed"}): ${problem}` +
-    (near === undefined ? "" : `; nearest: ${near}`)
-  );
-};

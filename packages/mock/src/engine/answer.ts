@@ -1,10 +1,15 @@
 import { type StubCall, StubServer } from "@rsyscall/stub-server";
 import { Deferred, Effect } from "effect";
 import { handleBy } from "../handleBy.ts";
+import { orRefused, passedCommand } from "../passing.ts";
 import { perform } from "../perform.ts";
 import type { CallRecord } from "../record.ts";
 import type { ReplyData } from "../reply.ts";
-import { blocked, type MockServer } from "./MockServer.ts";
+
+import { blocked } from "./blocked.ts";
+
+import type { MockServer } from "./MockServer.ts";
+import { spy } from "./spying.ts";
 
 /** Exit status of a call whose handler has failed: EX_SOFTWARE of sysexits.h. */
 const FAILED = 70;
@@ -12,31 +17,35 @@ const FAILED = 70;
 /** Answers a call as was decided. */
 export const answer = (server: MockServer, call: StubCall, record: CallRecord, reply: ReplyData) =>
   Effect.gen(function* () {
-    const { deadline } = server.options;
-    const behind = server.behind(record);
+    const { deadline, directory } = server.options;
+    const tell = (changes: Partial<CallRecord>) => server.tell(record.index, changes);
+    const options = { ...server.behind(record), directory, thread: server.thread, tell };
     switch (reply.reply) {
       case "fixed":
-        server.tell(record.index, {
+        tell({
           outcome: "replied",
           ...(reply.signal === undefined ? { status: reply.status } : { signal: reply.signal }),
         });
-        return yield* perform(call, reply, behind);
+        return yield* perform(call, reply, options);
       case "deny":
-        return yield* perform(call, reply, behind);
+        return yield* perform(call, reply, options);
       case "pass":
-        server.tell(record.index, { outcome: "passed" });
-        return yield* perform(call, reply, behind);
+        tell({ outcome: "passed" });
+        return yield* perform(call, reply, options);
       case "closure":
         return yield* leaveToTest(server, call, record, reply.id);
       case "module":
         return yield* handleBy(call, record, {
           handler: () => server.engine.load(reply.url),
-          behind,
           deadline,
-          tell: (changes) => server.tell(record.index, changes),
+          ...options,
         });
-      default:
-        return yield* Effect.die(new Error(`no answer of kind ${reply.reply}`));
+      case "spy":
+        tell({ outcome: "passed" });
+        return yield* passedCommand(call, {}, options).pipe(
+          Effect.flatMap((command) => spy(server, call, record.index, command, reply.limit)),
+          orRefused(call, options),
+        );
     }
   });
 
@@ -45,16 +54,23 @@ const leaveToTest = (server: MockServer, call: StubCall, record: CallRecord, id:
   Effect.gen(function* () {
     const { blockedLimit } = server.options;
     const { index, program } = record;
-    const taken = Deferred.makeUnsafe<void>();
-    server.taking.set(index, taken);
+    const taking = {
+      heard: Deferred.makeUnsafe<void>(),
+      taken: Deferred.makeUnsafe<string | undefined>(),
+    };
+    server.taking.set(index, taking);
     const handed = yield* call.handOver();
     server.engine.post({ type: "closure", mock: server.mock, index, id, handed });
-    const isTaken = yield* Deferred.await(taken).pipe(
+    const problem = yield* Deferred.await(taking.heard).pipe(
       Effect.timeoutOption(blockedLimit),
+      Effect.flatMap((heard) =>
+        heard._tag === "Some"
+          ? Deferred.await(taking.taken)
+          : Effect.succeed(`${program} was not answered: ${blocked(blockedLimit)}`),
+      ),
       Effect.ensuring(Effect.sync(() => server.taking.delete(index))),
     );
-    if (isTaken._tag === "Some") return;
-    const problem = `${record.program} was not answered: ${blocked(blockedLimit)}`;
+    if (problem === undefined) return;
     const refusal = { stderr: `${program}: rsyscall: ${problem}\n`, status: FAILED };
     yield* StubServer.handle(server.thread, handed, (own) => {
       server.tell(index, { outcome: "failed", status: FAILED, problem });

@@ -61,8 +61,8 @@ const program = Effect.gen(function* () {
         Deferred.doneUnsafe(ended, Effect.void);
         return;
       case "open": {
-        const server = new MockServer(engine, thread, message.mock, message.options);
         const serverScope = Scope.makeUnsafe();
+        const server = new MockServer(engine, thread, message.mock, message.options, serverScope);
         const { log } = message.options;
         if (log !== undefined) logs.set(message.mock, new CallLog(log));
         servers.set(message.mock, { server, scope: serverScope });
@@ -82,7 +82,10 @@ const program = Effect.gen(function* () {
         run(servers.get(message.mock)?.server.runs.end(message.run) ?? Effect.void);
         return;
       case "taken":
-        servers.get(message.mock)?.server.taken(message.index);
+        servers.get(message.mock)?.server.taken(message.index, message.problem);
+        return;
+      case "heard":
+        servers.get(message.mock)?.server.heard(message.index);
         return;
       case "predicate":
         engine.answered(message.request, message.answer);

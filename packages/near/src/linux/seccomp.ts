@@ -1,3 +1,4 @@
+import { SECCOMP, SECCOMP_FILTER_FLAG } from "@rsyscall/abi";
 import { define } from "../define.ts";
 import type { Address } from "../identifiers.ts";
 import { flags, inout, oneOf } from "../kinds.ts";
@@ -8,19 +9,8 @@ import { between } from "../Result.ts";
 export const seccomp = define<[operation: number, flags: number, argument: Address], number>(
   "seccomp",
   [
-    oneOf(
-      "SECCOMP_",
-      { SET_MODE_STRICT: 0, SET_MODE_FILTER: 1, GET_ACTION_AVAIL: 2, GET_NOTIF_SIZES: 3 },
-      "operation",
-    ),
-    flags("SECCOMP_FILTER_FLAG_", {
-      TSYNC: 1,
-      LOG: 2,
-      SPEC_ALLOW: 4,
-      NEW_LISTENER: 8,
-      TSYNC_ESRCH: 16,
-      WAIT_KILLABLE_RECV: 32,
-    }),
+    oneOf("SECCOMP_", SECCOMP, "operation"),
+    flags("SECCOMP_FILTER_FLAG_", SECCOMP_FILTER_FLAG),
     inout(unknown, "argument"),
   ],
   between(0, 2 ** 31 - 1),

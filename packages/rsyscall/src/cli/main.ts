@@ -5,7 +5,9 @@ import { version } from "../../package.json";
 import { hasColours } from "./colours.ts";
 import { decompile } from "./commands/decompile.ts";
 import { expect } from "./commands/expect.ts";
+import { guard } from "./commands/guard.ts";
 import { mock } from "./commands/mock.ts";
+import { watch } from "./commands/watch.ts";
 
 /*
  * The command line. A subcommand is a file in commands/, which has its options and its help, and a file in run/, which
@@ -16,7 +18,7 @@ const rsyscall = Command.make("rsyscall").pipe(
   Command.withDescription(
     "Mocks programs, and shows and decides what programs run. The callback is the process.",
   ),
-  Command.withSubcommands([mock, expect, decompile]),
+  Command.withSubcommands([mock, expect, watch, guard, decompile]),
   Command.withExamples([
     {
       command: "rsyscall mock --on 'sendmail -t:status=75' -- ./deploy.sh",

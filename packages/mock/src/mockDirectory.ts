@@ -1,0 +1,58 @@
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const PREFIX = "rsyscall-mock-";
+
+/** A process, as its directories name it: its pid, the pid namespace in which that is a number, and when it started. */
+const NAMES = /^rsyscall-mock-(\d+)-([0-9a-z]+)-([0-9a-z]+)-/;
+
+/** When a process has started, in ticks since the machine did; undefined if there is none of that pid. */
+const startOf = (pid: number | "self"): string | undefined => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The name of the program is in parentheses, and may have any character.
+    const ticks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    return Number(ticks).toString(36);
+  } catch {
+    return undefined;
+  }
+};
+
+/** The pid namespace of this process: a number that no other one has on this machine. */
+const pidNamespace = (): string | undefined => {
+  try {
+    return Number(/\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0]).toString(36);
+  } catch {
+    return undefined;
+  }
+};
+
+/**
+ * Makes the directory of a mock, and removes what killed processes have left: directories of this user, whose names
+ * say that their process was in this pid namespace, and which has ended. The name is there from the beginning, so a
+ * mock that is just being made has its process, as one that is used.
+ */
+export const makeMockDirectory = (): string => {
+  const [namespace, start] = [pidNamespace(), startOf("self")];
+  if (namespace === undefined || start === undefined)
+    return mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
+  sweep(namespace);
+  return mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-${namespace}-${start}-`));
+};
+
+const sweep = (here: string): void => {
+  for (const name of readdirSync(tmpdir())) {
+    if (!name.startsWith(PREFIX)) continue;
+    const [, pid, namespace, start] = NAMES.exec(name) ?? [];
+    if (pid === undefined || namespace !== here || startOf(Number(pid)) === start) continue;
+    const path = join(tmpdir(), name);
+    try {
+      const status = lstatSync(path);
+      if (status.isDirectory() && status.uid === process.getuid?.())
+        rmSync(path, { recursive: true, force: true });
+    } catch {
+      // Another process sweeps at the same time.
+    }
+  }
+};

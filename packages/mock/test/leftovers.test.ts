@@ -1,0 +1,73 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { assert, describe, it } from "vitest";
+import { make, run, sh } from "./mocks.ts";
+
+/** A program of its own that makes a mock, says where, and waits. It uses the built package. */
+const holder = async () => {
+  const index = new URL("../dist/index.js", import.meta.url).href;
+  const code = `import { mock } from ${JSON.stringify(index)}; const m = await mock(); m.git.reply(1); console.log(m.directory); setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", code], {
+    stdio: ["ignore", "pipe", "inherit"],
+    cwd: fileURLToPath(new URL(".", import.meta.url)),
+  });
+  const [first] = (await once(child.stdout, "data")) as [Buffer];
+  return { child, directory: String(first).trim() };
+};
+
+describe("what a killed test has left", () => {
+  it("is removed by the next mock, and nothing else is", async () => {
+    const [killed, living] = await Promise.all([holder(), holder()]);
+    killed.child.kill("SIGKILL");
+    await once(killed.child, "exit");
+    assert.isTrue(existsSync(killed.directory));
+    // As if it were of another pid namespace, or named by another program.
+    const [, , pid, namespace, start] = basename(killed.directory).split("-");
+    const others = [
+      `rsyscall-mock-${pid}-zz${namespace}-${start}-XXXXXX`,
+      `rsyscall-mock-${pid}-x`,
+    ].map((name) => join(tmpdir(), name));
+    for (const other of others) mkdirSync(other);
+    try {
+      const m = await make();
+      m.git.reply(2);
+      assert.isFalse(existsSync(killed.directory));
+      for (const kept of [living.directory, m.directory, ...others])
+        assert.isTrue(existsSync(kept));
+      assert.equal(sh(m, "git").status, 2);
+      assert.equal(sh(m, "git", { env: { PATH: `${living.directory}/bin` } }).status, 1);
+    } finally {
+      living.child.kill("SIGTERM");
+      await once(living.child, "exit");
+      for (const other of others) rmSync(other, { recursive: true });
+    }
+    const last = await make();
+    assert.isFalse(existsSync(living.directory));
+    const mine = readdirSync(tmpdir()).filter((name) =>
+      name.startsWith(`rsyscall-mock-${process.pid}-`),
+    );
+    assert.include(mine, basename(last.directory));
+  });
+});
+
+describe("many calls", () => {
+  it("1,000, 32 at a time", async () => {
+    const m = await make();
+    m.tool("x").times(500).reply("x\n");
+    m.tool("y").times(500).reply({ stderr: "y\n" });
+    const script =
+      "seq 500 | xargs -P 16 -I{} tool x & seq 500 | xargs -P 16 -I{} tool y 2>/dev/null & wait";
+    const { stdout } = await run("/bin/sh", ["-c", script], { env: m.env });
+    assert.equal(stdout, "x\n".repeat(500));
+    assert.lengthOf(m.calls, 1000);
+    assert.sameMembers(
+      m.calls.map(({ index }) => index),
+      [...m.calls.keys()],
+    );
+    m.verify();
+  });
+});

@@ -1,0 +1,32 @@
+import type { Exec } from "@rsyscall/seccomp";
+
+/** A line of the log: each decision, in the order in which processes got them. */
+export interface LoggedDecision {
+  readonly time: string;
+  readonly decision: "allow" | "deny";
+  /** The errno that the caller got; null if it was allowed. */
+  readonly errno: string | null;
+  /** Why it was denied, if there is a reason. */
+  readonly message: string | null;
+  /** Whether there was no decision in time, or the policy failed. */
+  readonly isFailure: boolean;
+  readonly pid: number;
+  readonly path: string;
+  readonly argv: ReadonlyArray<string>;
+  readonly cwd: string | null;
+  readonly parent: { readonly pid: number; readonly argv: ReadonlyArray<string> } | null;
+}
+
+/** The line for a call that was answered. */
+export const logged = ({ call, decision, failure }: Exec): LoggedDecision => ({
+  time: new Date(call.time).toISOString(),
+  decision: decision._tag === "Allow" ? "allow" : "deny",
+  errno: decision._tag === "Allow" ? null : decision.errno,
+  message: decision._tag === "Allow" ? null : (failure ?? decision.message ?? null),
+  isFailure: failure !== undefined,
+  pid: call.pid,
+  path: call.path,
+  argv: call.argv,
+  cwd: call.cwd ?? null,
+  parent: call.parent === undefined ? null : { pid: call.parent.pid, argv: call.parent.argv },
+});

@@ -1,0 +1,185 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { openpty } from "@rsyscall/handle";
+import { it, tempDirectory, textOf } from "@rsyscall/harness";
+import { LocalThread } from "@rsyscall/thread";
+import {
+  ask,
+  askAtTerminal,
+  deny,
+  guard,
+  type LoggedDecision,
+  loadPolicy,
+  type Policy,
+} from "@rsyscall/watch";
+import { Effect, Fiber } from "effect";
+import { assert, describe } from "vitest";
+
+const linesOf = (path: string): ReadonlyArray<LoggedDecision> =>
+  readFileSync(path, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
+/** Guards a shell script, and gives the decisions and what the script has written to `$1`. */
+const guardedScript = (script: string, policy: Policy | string, options: object = {}) =>
+  Effect.gen(function* () {
+    const thread = yield* LocalThread;
+    const directory = yield* tempDirectory;
+    const log = join(directory, "log");
+    const out = join(directory, "out");
+    const result = yield* guard(thread, {
+      command: ["sh", "-c", `exec >"$1" 2>/dev/null; ${script}`, "sh", out],
+      policy,
+      log,
+      tellDenials: false,
+      ...options,
+    });
+    return { ...result, decisions: linesOf(log), out: textOf(out) };
+  });
+
+describe("guard", () => {
+  it("decides each program, and logs each decision", function* () {
+    const { status, decisions, out, allowed, denied } = yield* guardedScript(
+      "/bin/echo one; cd /; env -i /bin/echo two; /bin/touch /tmp/never; echo $?; exit 4",
+      (call) => (call.name === "touch" ? deny("no files") : "allow"),
+    );
+    assert.equal(status, 4);
+    assert.equal(out, "one\ntwo\n126\n");
+    assert.deepEqual([allowed, denied], [4, 1]);
+    const touch = decisions.at(-1) as LoggedDecision;
+    assert.deepEqual({ ...touch, time: "", pid: 0, path: "", parent: touch.parent?.argv[0] }, {
+      time: "",
+      decision: "deny",
+      errno: "EACCES",
+      message: "no files",
+      isFailure: false,
+      pid: 0,
+      path: "",
+      argv: ["/bin/touch", "/tmp/never"],
+      cwd: "/",
+      parent: "sh",
+    } as never);
+    assert.equal(decisions[0]?.parent, null);
+    assert.equal(decisions[1]?.cwd, process.cwd());
+  });
+
+  it("gives the policy the call, with its environment", function* () {
+    const seen: Array<unknown> = [];
+    yield* guardedScript("A=b /bin/echo 'a b' \"it's\"", ({ name, args, line, env, parent }) => {
+      if (name === "echo") seen.push([args, line, env["A"], parent?.argv.slice(0, 2)]);
+      return "allow";
+    });
+    assert.deepEqual(seen, [[["a b", "it's"], "/bin/echo 'a b' 'it'\\''s'", "b", ["sh", "-c"]]]);
+  });
+
+  it("loads a policy in TypeScript, which may import this package and be async", function* () {
+    const directory = yield* tempDirectory;
+    const file = (name: string, text: string) => {
+      const path = join(directory, name);
+      writeFileSync(path, text);
+      return path;
+    };
+    const policy = file(
+      "policy.ts",
+      `import { deny, type Policy } from "@rsyscall/watch";
+       enum Names { forbidden = "true" }
+       const policy: Policy = async ({ name }) => (name === Names.forbidden ? deny("forbidden", "EPERM") : "allow");
+       export default policy;`,
+    );
+    const { decisions } = yield* guardedScript("/bin/true", policy);
+    assert.equal(decisions.at(-1)?.errno, "EPERM");
+    const { decisions: others } = yield* guardedScript(
+      "/bin/true",
+      file("policy.mjs", 'export default () => "allow";'),
+    );
+    assert.equal(others.at(-1)?.decision, "allow");
+    const problems: Array<string> = [];
+    for (const [name, text] of [
+      ["broken.ts", "export default (call) => {"],
+      ["none.ts", "export const policy = 1;"],
+    ] as const)
+      problems.push((yield* Effect.flip(loadPolicy(file(name, text)))).message);
+    problems.push((yield* Effect.flip(loadPolicy(join(directory, "absent.ts")))).message);
+    assert.match(problems[0] as string, /broken\.ts: cannot be loaded: /);
+    assert.match(problems[1] as string, /none\.ts: must have a function as its default export/);
+    assert.match(problems[2] as string, /absent\.ts: cannot be loaded: /);
+  });
+
+  it("denies when the policy fails, gives no verdict, or gives none in time", function* () {
+    const { decisions, out } = yield* guardedScript(
+      "for i in 1 2 3 4; do /bin/echo $i; done; /bin/echo end",
+      ({ args: [first] }) => {
+        if (first === "1") throw new Error("a fault");
+        if (first === "2") return "perhaps" as never;
+        if (first === "3") return new Promise(() => {});
+        if (first === "4") return Promise.reject(new Error("another"));
+        return "allow";
+      },
+      { deadline: "50 millis" },
+    );
+    assert.equal(out, "end\n");
+    assert.deepEqual(
+      decisions.slice(1, 5).map(({ decision, message }) => [decision, message]),
+      [
+        ["deny", "the decision failed: a fault"],
+        ["deny", "the policy gave perhaps, which is no verdict"],
+        ["deny", "the policy gave no verdict within 50ms"],
+        ["deny", "the decision failed: another"],
+      ],
+    );
+  });
+
+  it("asks at the terminal, one question at a time", function* () {
+    const thread = yield* LocalThread;
+    const [master, terminal] = yield* openpty(thread);
+    const path = `/proc/self/fd/${terminal.near}`;
+    const screen: Array<string> = [];
+    const answers = ["what?\n", "y\n", "no\n", "always\n"];
+    const user = yield* Effect.forkChild(
+      Effect.forever(
+        Effect.flatMap(master.readBytes(), (bytes) => {
+          screen.push(Buffer.from(bytes).toString());
+          return screen.join("").split("never: ").length > 5 - answers.length
+            ? master.writeAllText(answers.shift() ?? "\x04")
+            : Effect.void;
+        }),
+      ),
+    );
+    const { out, decisions } = yield* guardedScript(
+      "/bin/echo 1; /bin/echo 2; /bin/echo 3; /bin/echo 4; /nowhere/echo; echo $?",
+      ({ name }) => (name === "echo" ? ask("is that\x1b right") : "allow"),
+      { ask: askAtTerminal(thread, path) },
+    );
+    yield* Fiber.interrupt(user);
+    assert.equal(out, "1\n3\n4\n127\n");
+    const text = screen.join("");
+    assert.match(text, /rsyscall guard: \/bin\/echo 1 \(pid \d+, by sh -c/);
+    assert.notInclude(text, "\x1b");
+    assert.equal(text.split("never: ").length - 1, 4);
+    assert.deepEqual(
+      decisions.slice(1).map(({ message }) => message),
+      [null, "the user said no", null, null, "there is no such file"],
+    );
+  });
+
+  it("denies without a terminal to ask on", function* () {
+    const thread = yield* LocalThread;
+    const { decisions } = yield* guardedScript(
+      "/bin/echo 1",
+      ({ name }) => (name === "echo" ? "ask" : "allow"),
+      { ask: askAtTerminal(thread, "/nowhere/tty") },
+    );
+    assert.match(decisions.at(-1)?.message ?? "", /^there is no terminal to ask on: .*ENOENT/);
+  });
+
+  it("denies what cannot be read", function* () {
+    const { decisions, out } = yield* guardedScript(
+      "/bin/echo one; python3 -c \"import os; os.execv('/bin/echo', ['echo'] + ['y' * 100000] * 12)\" || echo denied",
+      () => "allow",
+    );
+    assert.include(out, "one\n");
+    assert.include(out, "denied");
+    assert.include(decisions.at(-1)?.message, "its arguments cannot be read: E2BIG");
+  });
+});
