@@ -239,6 +239,35 @@ describe("reports", () => {
   });
 });
 
+describe("a cassette", () => {
+  test("is recorded, and replayed without the programs; a stale one fails", () => {
+    const directory = directoryOf();
+    const file = join(directory, "calls.json");
+    const script = "uname -s; basename /a/b; expr 1 + 1 | cat; exit 3";
+    const command = ["--", "sh", "-c", script];
+    const recorded = rsyscall([
+      "mock",
+      "--record",
+      file,
+      "--programs",
+      "uname,basename",
+      ...command,
+    ]);
+    expect(recorded).toEqual({ status: 3, stdout: "Linux\nb\n2\n", stderr: "" });
+    expect(rsyscall(["mock", "--replay", file, ...command])).toEqual(recorded);
+    const stale = rsyscall(["mock", "--replay", file, "--", "sh", "-c", "uname -s; basename /a/c"]);
+    expect(stale.status).not.toBe(0);
+    expect(stale.stderr).toContain("basename /a/c");
+  });
+
+  test("both at once are wrong usage", () => {
+    expect(rsyscall(["mock", "--record", "a", "--replay", "b", "--", "true"])).toMatchObject({
+      status: 2,
+      stderr: "rsyscall: --record and --replay exclude each other: give one of them\n",
+    });
+  });
+});
+
 describe("the log", () => {
   test("a line for each call before it is answered, and one with its outcome", () => {
     const directory = directoryOf();

@@ -49,6 +49,25 @@ export const mock = Command.make(
       ),
       Flag.withDefault(false),
     ),
+    record: Flag.String("record").pipe(
+      Flag.withMetavar("FILE"),
+      Flag.withDescription("Let calls that no rule is for run, and record them; FILE is replaced"),
+      Flag.optional,
+      Flag.map(Option.getOrUndefined),
+    ),
+    replay: Flag.String("replay").pipe(
+      Flag.withMetavar("FILE"),
+      Flag.withDescription(
+        "Answer calls by what was recorded. Others, and missing ones, are errors",
+      ),
+      Flag.optional,
+      Flag.map(Option.getOrUndefined),
+    ),
+    programs: Flag.String("programs").pipe(
+      Flag.withMetavar("A,B"),
+      Flag.withDescription("With --record: what to record. Default: every name of PATH"),
+      Flag.atLeast(0),
+    ),
     log: Flag.String("log").pipe(
       Flag.withMetavar("FILE"),
       Flag.withDescription("Append a line of JSON for each call as it comes, for rsyscall expect"),
@@ -90,6 +109,10 @@ export const mock = Command.make(
     {
       command: "rsyscall mock --handler 'git=python3 fake_git.py' -- pytest -q",
       description: "A handler in Python",
+    },
+    {
+      command: "rsyscall mock --record deploy.json --programs git,ssh -- ./deploy.sh",
+      description: "Record real calls; --replay deploy.json answers by them",
     },
     {
       command: "rsyscall mock --spec mocks.ts --report junit:mocks.xml -- npm test",

@@ -26,6 +26,9 @@ export interface MockCommandOptions {
   readonly everything: boolean;
   readonly allow: ReadonlyArray<string>;
   readonly strict: boolean;
+  readonly record: string | undefined;
+  readonly replay: string | undefined;
+  readonly programs: ReadonlyArray<string>;
   readonly log: string | undefined;
   readonly report: ReadonlyArray<string>;
   readonly command: ReadonlyArray<string>;
@@ -48,6 +51,7 @@ export const run = async (options: MockCommandOptions): Promise<number> => {
   using signals = new Signals();
   const m = await mock({
     ...pathOptions(options),
+    ...cassetteOptions(options),
     ...(log === undefined ? {} : { log }),
     // A handler has this limit for its answer, for the caller's stdin, and again for its answer.
     deadline: handlerLimit * (options.handler.length === 0 ? 1 : 4),
@@ -86,7 +90,29 @@ export const run = async (options: MockCommandOptions): Promise<number> => {
   }
 };
 
-const pathOptions = ({ hermetic, everything, allow }: MockCommandOptions) => {
+const listOf = (lists: ReadonlyArray<string>): ReadonlyArray<string> =>
+  lists.flatMap((names) => names.split(",")).filter((name) => name !== "");
+
+const cassetteOptions = ({ record, replay, programs }: MockCommandOptions) => {
+  if (record !== undefined && replay !== undefined)
+    throw new UsageError("--record and --replay exclude each other: give one of them");
+  if (record === undefined && programs.length > 0)
+    throw new UsageError("--programs is for --record: what is replayed is what the file has");
+  const file = record ?? replay;
+  if (file === undefined) return {};
+  const mode = record === undefined ? ("none" as const) : ("all" as const);
+  return { cassette: { file, mode, programs: listOf(programs) } };
+};
+
+const pathOptions = ({
+  hermetic,
+  everything: isAsked,
+  allow,
+  record,
+  programs,
+}: MockCommandOptions) => {
+  // What is to be recorded must come to us.
+  const everything = isAsked || (record !== undefined && programs.length === 0 && !hermetic);
   if (hermetic && everything)
     throw new UsageError("--hermetic and --everything exclude each other: give one of them");
   if (!hermetic && !everything) {
@@ -98,7 +124,7 @@ const pathOptions = ({ hermetic, everything, allow }: MockCommandOptions) => {
   }
   return {
     path: hermetic ? ("hermetic" as const) : ("everything" as const),
-    allow: allow.flatMap((names) => names.split(",")).filter((name) => name !== ""),
+    allow: listOf(allow),
   };
 };
 
