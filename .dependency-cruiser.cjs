@@ -11,8 +11,9 @@ const floors = [
   ["thread"],
   ["transport"],
   ["stub-server", "task-stdin", "task-command", "task-persistent", "nix", "seccomp"],
-  ["task-ssh", "watch"],
+  ["task-ssh"],
   ["platform", "conformance", "mock"],
+  ["watch"],
   ["rsyscall"],
 ];
 

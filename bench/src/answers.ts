@@ -1,4 +1,6 @@
+import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import { type MockOptions, mock } from "@rsyscall/mock";
 import { StubServer } from "@rsyscall/stub-server";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
@@ -34,12 +36,18 @@ export const answers = (thread: Thread, directory: string, scale: number) =>
     const reply = yield* StubServer.make(thread, directory, "reply");
     yield* Effect.forkScoped(reply.serve((call) => call.reply({ stdout: "answer\n" })));
     const pass = yield* StubServer.make(thread, directory, "pass");
+    const mocked = yield* Effect.acquireRelease(
+      Effect.promise(() => mock()),
+      (made) => Effect.promise(() => made.close({ verify: false })),
+    );
+    mocked("mocked").reply("answer\n");
     const real = program("nothing");
     yield* Effect.forkScoped(pass.serve((call) => call.exec(call.command(real))));
     const paths = {
       status: `${directory}/status`,
       reply: `${directory}/reply`,
       pass: `${directory}/pass`,
+      mocked: `${mocked.directory}/bin/mocked`,
       real,
       sh: place("sh", scripts.sh),
     };
@@ -82,6 +90,13 @@ export const answers = (thread: Thread, directory: string, scale: number) =>
           aims: [{ ofInstead: 1 / 1.4 }],
         },
         {
+          name: `a fixed reply of mock(), ${at}, each`,
+          unit: "ns",
+          samples: all.mocked,
+          instead,
+          aims: [{ ofInstead: 1 / 1.4 }],
+        },
+        {
           name: `passed on to a program, ${at}, each`,
           unit: "ns",
           samples: all.pass,
@@ -90,9 +105,9 @@ export const answers = (thread: Thread, directory: string, scale: number) =>
         },
         ...Object.entries(others).map(
           ([name, samples]): Row => ({
-            name: `a reply with output, ${at}, each`,
+            name: `a fixed reply of mock(), ${at}, each`,
             unit: "ns",
-            samples: all.reply,
+            samples: all.mocked,
             instead: { name: `${name} script`, samples },
             aims: [{ ofInstead: name === "python" ? 1 / 20 : 1 / 80 }],
           }),
@@ -100,9 +115,13 @@ export const answers = (thread: Thread, directory: string, scale: number) =>
       );
       if (parallel === 1) {
         const p99 = (name: keyof typeof paths) => [quantile(single[name] ?? [], 0.99)];
-        for (const name of ["status", "reply"] as const)
+        for (const [name, what] of [
+          ["status", "a status"],
+          ["reply", "a reply with output"],
+          ["mocked", "a fixed reply of mock()"],
+        ] as const)
           rows.push({
-            name: `a ${name}, one at a time, p99`,
+            name: `${what}, one at a time, p99`,
             unit: "ns",
             samples: p99(name),
             instead: { name: "sh script", samples: p99("sh") },
@@ -117,5 +136,54 @@ export const answers = (thread: Thread, directory: string, scale: number) =>
         });
       }
     }
+    return [...rows, ...(yield* making(scale))];
+  });
+
+/** A process that imports mock(), and makes one; it prints nanoseconds of the import, of the first one, and of the next. */
+const importing = `
+const start = process.hrtime.bigint();
+const { mock } = await import(process.argv[1]);
+const imported = process.hrtime.bigint();
+const first = await mock();
+const made = process.hrtime.bigint();
+const next = await mock();
+const end = process.hrtime.bigint();
+console.log(String([imported - start, made - imported, end - made]));
+await Promise.all([first.close(), next.close()]);
+`;
+
+/** What it costs to make a mock. */
+const making = (scale: number) =>
+  Effect.gen(function* () {
+    const url = import.meta.resolve("@rsyscall/mock");
+    const samples = Array.from({ length: 5 * scale }, () =>
+      execFileSync(process.execPath, ["--input-type=module", "-e", importing, url], {
+        encoding: "utf8",
+      })
+        .trim()
+        .split(",")
+        .map(Number),
+    );
+    const column = (i: number) => samples.map((sample) => sample[i] ?? Number.NaN);
+    const time = (options?: MockOptions) =>
+      Effect.promise(async () => {
+        const start = process.hrtime.bigint();
+        const made = await mock(options);
+        const end = process.hrtime.bigint();
+        await made.close();
+        return Number(end - start);
+      });
+    const times = (options?: MockOptions) =>
+      Effect.all(Array.from({ length: 20 * scale }, () => time(options)));
+    const rows: Array<Row> = [
+      { name: "import of @rsyscall/mock", unit: "ns", samples: column(0) },
+      { name: "the first mock() right after it", unit: "ns", samples: column(1) },
+      { name: "mock()", unit: "ns", samples: yield* times(), aims: [{ most: 10e6 }] },
+      {
+        name: "mock() of all names of PATH",
+        unit: "ns",
+        samples: yield* times({ path: "everything" }),
+      },
+    ];
     return rows;
   });

@@ -3,11 +3,19 @@ import { printable } from "@rsyscall/near";
 import { allow, type Decision, deny, type ExecCall, type ExecEvent } from "@rsyscall/seccomp";
 import type { ExecutableNotFoundError, Thread } from "@rsyscall/thread";
 import { Duration, Effect } from "effect";
-import type { OutputError, PolicyError } from "./errors.ts";
+import { type OutputError, PolicyError } from "./errors.ts";
+import { Answering } from "./guard/Answering.ts";
 import { type AskUser, askAtTerminal } from "./guard/ask.ts";
 import { logged } from "./guard/DecisionLog.ts";
 import { loadPolicy } from "./guard/loadPolicy.ts";
-import { ask, type GuardedCall, guarded, type Policy, type Verdict } from "./guard/Policy.ts";
+import {
+  type Ask,
+  ask,
+  type GuardedCall,
+  guarded,
+  type Policy,
+  type Verdict,
+} from "./guard/Policy.ts";
 import { openOutput } from "./internal/output.ts";
 import { type CommandLine, shellStatus, supervise } from "./internal/supervise.ts";
 import { commandLine } from "./text.ts";
@@ -20,6 +28,11 @@ export interface GuardOptions {
   readonly command: CommandLine;
   /** The policy, or the path of its file: see `loadPolicy`. */
   readonly policy: Policy | string;
+  /**
+   * Programs, by their names in PATH, whose calls the policy may answer, rewrite, or have run outside as well: links of
+   * these names are in front of PATH. Default: those that the file of the policy exports, or none.
+   */
+  readonly names?: ReadonlyArray<string> | undefined;
   /** A file to which each decision is appended, as a line of JSON: see `LoggedDecision`. */
   readonly log?: string | undefined;
   /** How long the policy may take for a call; then it is a denial. Default: 10 seconds. */
@@ -56,8 +69,15 @@ export const guard = (
   Effect.scoped(
     Effect.gen(function* () {
       const { command, contain = false, tellDenials = true } = options;
-      const policy =
-        typeof options.policy === "string" ? yield* loadPolicy(options.policy) : options.policy;
+      const { policy, names } =
+        typeof options.policy === "string"
+          ? yield* loadPolicy(options.policy)
+          : { policy: options.policy, names: [] };
+      const answering = yield* answeringFor(thread, options.names ?? names);
+      const environ = thread.environ.copy();
+      if (answering !== undefined) yield* environ.set("PATH", answering.path);
+      /** What was decided, for the log, if it is more than that the kernel executes it. */
+      const outcomes = new WeakMap<ExecCall, Outcome>();
       const log = options.log === undefined ? undefined : yield* openOutput(options.log, "a");
       const { stderr } = process;
       let allowed = 0;
@@ -65,6 +85,8 @@ export const guard = (
       const onEvent = (event: ExecEvent) => {
         if (event._tag !== "Exec") return;
         const { call, decision, failure } = event;
+        const outcome = outcomes.get(call);
+        if (outcome === "decided before") return;
         if (decision._tag === "Allow") allowed++;
         else {
           denied++;
@@ -74,15 +96,17 @@ export const guard = (
               `rsyscall guard: denied ${commandLine(call.argv, call.path)} (pid ${call.pid})${message === undefined ? "" : `: ${printable(message)}`}\n`,
             );
         }
-        log?.write(`${JSON.stringify(logged(event))}\n`);
+        log?.write(`${JSON.stringify(logged(event, outcome, answering?.behind(call)))}\n`);
       };
       const state = yield* supervise(
-        thread,
+        answering === undefined ? thread : thread.with({ environ }),
         command,
         {
           decide: decider(policy, options.deadline ?? "10 seconds", {
             askUser: options.ask ?? askAtTerminal(thread),
             needsCwd: log !== undefined,
+            answering,
+            note: (call, outcome) => outcomes.set(call, outcome),
           }),
           deadline: Duration.sum(
             ASK_DEADLINE,
@@ -105,18 +129,36 @@ interface DeciderOptions {
   readonly askUser: AskUser;
   /** Whether the working directory is read of each call, for the log. */
   readonly needsCwd: boolean;
+  readonly answering: Answering | undefined;
+  readonly note: (call: ExecCall, outcome: Outcome) => void;
 }
+
+/** What becomes of a call that the kernel is allowed to execute. */
+type Outcome = "decided before" | "reply" | "rewrite" | "outside";
+
+const answeringFor = (thread: Thread, names: ReadonlyArray<string>) =>
+  names.length === 0
+    ? Effect.succeed(undefined)
+    : Effect.mapError(
+        Answering.make(names, thread.environ.get("PATH") ?? ""),
+        (cause) => new PolicyError({ path: "names", problem: cause.message, cause }),
+      );
 
 /** Makes the decisions of a policy. Those that need no waiting are made at once. */
 const decider =
-  (policy: Policy, deadline: Duration.Input, { askUser, needsCwd }: DeciderOptions) =>
+  (policy: Policy, deadline: Duration.Input, options: DeciderOptions) =>
   (exec: ExecCall): Decision | Effect.Effect<Decision, unknown> => {
+    const { needsCwd, answering, note } = options;
     if (needsCwd) void exec.cwd;
+    if (answering?.isDecided(exec)) {
+      note(exec, "decided before");
+      return allow;
+    }
     // What a policy cannot see, it cannot judge.
     if (exec.problem !== undefined) return deny(`its arguments cannot be read: ${exec.problem}`);
-    const call = guarded(exec);
+    const call = guarded(exec, answering?.behind(exec));
     const verdict = policy(call);
-    if (!(verdict instanceof Promise)) return decision(verdict, call, askUser);
+    if (!(verdict instanceof Promise)) return decision(verdict, call, options);
     return Effect.flatMap(
       Effect.timeoutOption(
         Effect.tryPromise({ try: () => verdict, catch: (error) => error }),
@@ -128,29 +170,43 @@ const decider =
             ? deny(
                 `the policy gave no verdict within ${Duration.format(Duration.fromInputUnsafe(deadline))}`,
               )
-            : decision(given.value, call, askUser);
+            : decision(given.value, call, options);
         return Effect.isEffect(decided) ? decided : Effect.succeed(decided);
       },
     );
   };
 
-/**
- * What becomes of a call by a verdict. A verdict of another kind (to rewrite a call, to run it elsewhere) is a case
- * here, and ends in a decision too: the call goes on, as what a link or a mount has put in its way, or it fails.
- */
+/** What becomes of a call by a verdict. */
 const decision = (
   verdict: Verdict,
   call: GuardedCall,
-  askUser: AskUser,
+  { askUser, answering, note }: DeciderOptions,
 ): Decision | Effect.Effect<Decision> => {
-  if (verdict === "allow") return allow;
-  if (verdict === "ask") return askUser(call, ask());
+  const { exec } = call;
+  const isLink = answering?.behind(exec) !== undefined;
+  const go = (): Decision => (isLink ? (answering as Answering).carryOut(exec, "allow") : allow);
+  const asked = (question: Ask) =>
+    Effect.map(askUser(call, question), (given) => (given._tag === "Allow" ? go() : given));
+  if (verdict === "allow") return go();
+  if (verdict === "ask") return asked(ask());
   switch (verdict?._tag) {
     case "Ask":
-      return askUser(call, verdict);
+      return asked(verdict);
     case "Deny":
       return verdict;
+    case "Reply":
+    case "Rewrite":
+    case "Outside":
+      if (answering === undefined)
+        return deny(
+          `it cannot be answered: add "${call.name}" to the names that the policy exports`,
+        );
+      if (!isLink) return answering.refuse(exec);
+      note(exec, outcomeOf[verdict._tag]);
+      return answering.carryOut(exec, verdict);
     default:
       return deny(`the policy gave ${printable(String(verdict))}, which is no verdict`);
   }
 };
+
+const outcomeOf = { Reply: "reply", Rewrite: "rewrite", Outside: "outside" } as const;

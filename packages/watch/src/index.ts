@@ -1,13 +1,21 @@
 export { OutputError, PolicyError } from "./errors.ts";
 export { type AskUser, askAtTerminal } from "./guard/ask.ts";
 export { type LoggedDecision, logged } from "./guard/DecisionLog.ts";
-export { loadPolicy } from "./guard/loadPolicy.ts";
+export { type LoadedPolicy, loadPolicy } from "./guard/loadPolicy.ts";
 export {
+  type Answer,
   type Ask,
   ask,
   deny,
   type GuardedCall,
+  type OtherCommand,
+  outside,
   type Policy,
+  type Replied,
+  type Rewritten,
+  type RunOutside,
+  reply,
+  rewrite,
   type Verdict,
 } from "./guard/Policy.ts";
 export { type Guarded, type GuardFailure, type GuardOptions, guard } from "./guard.ts";

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openpty } from "@rsyscall/handle";
 import { it, tempDirectory, textOf } from "@rsyscall/harness";
+import { allow } from "@rsyscall/seccomp";
 import { LocalThread } from "@rsyscall/thread";
 import {
   ask,
@@ -10,7 +11,10 @@ import {
   guard,
   type LoggedDecision,
   loadPolicy,
+  outside,
   type Policy,
+  reply,
+  rewrite,
 } from "@rsyscall/watch";
 import { Effect, Fiber } from "effect";
 import { assert, describe } from "vitest";
@@ -181,5 +185,90 @@ describe("guard", () => {
     assert.include(out, "one\n");
     assert.include(out, "denied");
     assert.include(decisions.at(-1)?.message, "its arguments cannot be read: E2BIG");
+  });
+});
+
+describe("a policy that answers", () => {
+  const answering =
+    (verdict: Policy) =>
+    (script: string, options: object = {}) =>
+      guardedScript(script, verdict, { names: ["git", "uname", "id"], ...options });
+
+  it("replies, rewrites, and lets a program run outside, in the order of the calls", function* () {
+    const { out, decisions } = yield* answering(({ name, args }) => {
+      if (name === "git") return reply({ stdout: `answered ${args}\n`, status: 3 });
+      if (name === "uname" && args[0] === "-a") return rewrite({ args: ["-s"] });
+      if (name === "id")
+        return outside({ program: "sh", args: ["-c", "grep NoNewPrivs /proc/self/status"] });
+      return "allow";
+    })("git push; echo $?; uname -a; uname -s; id; grep NoNewPrivs /proc/self/status");
+    assert.equal(out, "answered push\n3\nLinux\nLinux\nNoNewPrivs:\t0\nNoNewPrivs:\t1\n");
+    assert.deepEqual(
+      decisions.map(({ decision, path }) => [decision, path.replace(/.*\//, "")]),
+      [
+        ["allow", "sh"],
+        ["reply", "git"],
+        ["rewrite", "uname"],
+        ["allow", "uname"],
+        ["outside", "id"],
+        ["allow", "grep"],
+      ],
+    );
+    assert.match(decisions[2]?.path as string, /^\/.*bin\/uname$/);
+  });
+
+  it("decides a program once, however it is called, and denies what it cannot answer", function* () {
+    const seen: Array<string> = [];
+    const { out, decisions } = yield* answering((call) => {
+      // execvp(3) tries each directory of PATH.
+      if (!call.exec.isRetry) seen.push(call.line);
+      return call.name === "uname" ? reply({ stdout: "answered\n" }) : "allow";
+    })("uname; /usr/bin/uname; echo $?; id -u; sh -c 'exec sh -c uname'");
+    assert.equal(out, "answered\n126\n0\nanswered\n".replace("0", String(process.getuid?.())));
+    assert.deepEqual(seen.slice(1), [
+      "uname",
+      "/usr/bin/uname",
+      "id -u",
+      "sh -c 'exec sh -c uname'",
+      "sh -c uname",
+      "uname",
+    ]);
+    assert.match(
+      decisions.find(({ decision }) => decision === "deny")?.message as string,
+      /by its path, around the link to uname in PATH/,
+    );
+  });
+
+  it("says that a name is missing, and asks for a link as for all else", function* () {
+    const missing = yield* guardedScript("git push; echo $?", ({ name }) =>
+      name === "git" ? reply({}) : "allow",
+    );
+    assert.match(missing.decisions.at(-1)?.message as string, /add "git" to the names/);
+    const asked = yield* answering(({ name }) => (name === "uname" ? ask("really") : "allow"))(
+      "uname -s; uname -m; echo $?",
+      {
+        ask: ({ args }: { args: ReadonlyArray<string> }) =>
+          Effect.succeed(args[0] === "-s" ? allow : deny("no")),
+      },
+    );
+    assert.equal(asked.out, "Linux\n126\n");
+  });
+
+  it("may be a file that exports names", function* () {
+    const directory = yield* tempDirectory;
+    const path = join(directory, "policy.ts");
+    writeFileSync(
+      path,
+      `import { type Policy, reply } from "@rsyscall/watch";
+export const names = ["git"];
+const policy: Policy = ({ name }) => (name === "git" ? reply({ stdout: "from a file" }) : "allow");
+export default policy;
+`,
+    );
+    assert.equal((yield* guardedScript("git push", path)).out, "from a file");
+    const wrong = join(directory, "wrong.ts");
+    writeFileSync(wrong, 'export const names = ["a/b"]; export default () => "allow";');
+    const error = yield* Effect.flip(loadPolicy(wrong));
+    assert.match(error.message, /must export names of programs/);
   });
 });

@@ -3,7 +3,7 @@ import type { Exec } from "@rsyscall/seccomp";
 /** A line of the log: each decision, in the order in which processes got them. */
 export interface LoggedDecision {
   readonly time: string;
-  readonly decision: "allow" | "deny";
+  readonly decision: "allow" | "deny" | "reply" | "rewrite" | "outside";
   /** The errno that the caller got; null if it was allowed. */
   readonly errno: string | null;
   /** Why it was denied, if there is a reason. */
@@ -17,15 +17,19 @@ export interface LoggedDecision {
   readonly parent: { readonly pid: number; readonly argv: ReadonlyArray<string> } | null;
 }
 
-/** The line for a call that was answered. */
-export const logged = ({ call, decision, failure }: Exec): LoggedDecision => ({
+/** The line for a call that was answered. @param allowed what was done in place of executing it; and its real path */
+export const logged = (
+  { call, decision, failure }: Exec,
+  allowed: LoggedDecision["decision"] = "allow",
+  path = call.path,
+): LoggedDecision => ({
   time: new Date(call.time).toISOString(),
-  decision: decision._tag === "Allow" ? "allow" : "deny",
+  decision: decision._tag === "Allow" ? allowed : "deny",
   errno: decision._tag === "Allow" ? null : decision.errno,
   message: decision._tag === "Allow" ? null : (failure ?? decision.message ?? null),
   isFailure: failure !== undefined,
   pid: call.pid,
-  path: call.path,
+  path,
   argv: call.argv,
   cwd: call.cwd ?? null,
   parent: call.parent === undefined ? null : { pid: call.parent.pid, argv: call.parent.argv },

@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import type { ErrnoName } from "@rsyscall/abi";
+import type { ReplyOptions } from "@rsyscall/mock";
 import { type Deny, deny as denyExec, type ExecCall, type ExecParent } from "@rsyscall/seccomp";
 import { shellWords } from "../text.ts";
 
@@ -10,8 +11,48 @@ export interface Ask {
   readonly message: string | undefined;
 }
 
+/** A call gets an answer, and no program is executed. */
+export interface Replied {
+  readonly _tag: "Reply";
+  readonly reply: ReplyOptions;
+}
+
+/** What a program is called with in place of what its caller has given: what is left out stays. */
+export interface OtherCommand {
+  /** Another program: a name that is looked for in PATH, or a path. */
+  readonly program?: string;
+  /** Other arguments, without argv[0]. */
+  readonly args?: ReadonlyArray<string>;
+  /** Changes to the environment; undefined removes a variable. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** A call becomes another one. */
+export interface Rewritten {
+  readonly _tag: "Rewrite";
+  readonly command: OtherCommand;
+}
+
+/** A program runs outside of the guard, with the caller's stdin, stdout, stderr and directory. */
+export interface RunOutside {
+  readonly _tag: "Outside";
+  readonly command: OtherCommand;
+}
+
+/** Verdicts for calls of names that the policy exports, in `names`, which come by PATH. */
+export type Answer = Replied | Rewritten | RunOutside;
+
 /** What a policy says of a call. */
-export type Verdict = "allow" | "ask" | Ask | Deny;
+export type Verdict = "allow" | "ask" | Ask | Deny | Answer;
+
+/** Answers a call in place of the program: with output, and a status or signal. */
+export const reply = (reply: ReplyOptions): Replied => ({ _tag: "Reply", reply });
+
+/** Executes another command line in place of the call, in the same process. It is not decided again. */
+export const rewrite = (command: OtherCommand): Rewritten => ({ _tag: "Rewrite", command });
+
+/** Runs the program, or another one, outside of the guard: it may do what the tree may not, and is not watched. */
+export const outside = (command: OtherCommand = {}): RunOutside => ({ _tag: "Outside", command });
 
 /**
  * A policy: it is asked for each program that the command and its descendants want to execute, the command itself
@@ -49,10 +90,14 @@ export interface GuardedCall {
   readonly exec: ExecCall;
 }
 
-/** The call that a policy gets. What is slow to read is read at the first use. */
-export const guarded = (exec: ExecCall): GuardedCall => ({
-  path: exec.path,
-  name: basename(exec.path),
+/**
+ * The call that a policy gets. What is slow to read is read at the first use.
+ *
+ * @param path of the program, if the call is of a link that leads to us
+ */
+export const guarded = (exec: ExecCall, path = exec.path): GuardedCall => ({
+  path,
+  name: basename(path),
   argv: exec.argv,
   args: exec.argv.slice(1),
   get line() {

@@ -2,30 +2,42 @@ import { resolve } from "node:path";
 import { Effect } from "effect";
 import { createJiti } from "jiti";
 import { PolicyError } from "../errors.ts";
-import { ask, deny, type Policy } from "./Policy.ts";
+import { ask, deny, outside, type Policy, reply, rewrite } from "./Policy.ts";
+
+/** What a policy file exports. */
+export interface LoadedPolicy {
+  readonly policy: Policy;
+  /** Programs whose calls it may answer, rewrite or have run outside. */
+  readonly names: ReadonlyArray<string>;
+}
 
 /**
- * Loads a policy: a TypeScript or JavaScript file whose default export is a function. It may import
- * `ask`, `deny` and types of @rsyscall/watch, wherever the file is.
+ * Loads a policy: a TypeScript or JavaScript file whose default export is a function. It may export `names` as well, and
+ * import the verdicts and types of @rsyscall/watch, wherever the file is.
  */
-export const loadPolicy = (path: string): Effect.Effect<Policy, PolicyError> =>
+export const loadPolicy = (path: string): Effect.Effect<LoadedPolicy, PolicyError> =>
   Effect.flatMap(
     Effect.tryPromise({
       try: () =>
         createJiti(import.meta.url, {
           // The policy finds the functions that it needs, wherever it is, and no file is left behind.
-          virtualModules: { "@rsyscall/watch": { ask, deny } },
+          virtualModules: { "@rsyscall/watch": { ask, deny, outside, reply, rewrite } },
           fsCache: false,
-        }).import(resolve(path), { default: true }),
+        }).import(resolve(path)),
       catch: (cause) => new PolicyError({ path, problem: "cannot be loaded", cause }),
     }),
-    (policy) =>
-      typeof policy === "function"
-        ? Effect.succeed(policy as Policy)
-        : Effect.fail(
-            new PolicyError({
-              path,
-              problem: "must have a function as its default export: export default (call) => ...",
-            }),
-          ),
+    (module) => {
+      const { default: policy, names = [] } = module as {
+        readonly default?: unknown;
+        readonly names?: unknown;
+      };
+      const refuse = (problem: string) => Effect.fail(new PolicyError({ path, problem }));
+      if (typeof policy !== "function")
+        return refuse("must have a function as its default export: export default (call) => ...");
+      if (!Array.isArray(names) || !names.every((name) => typeof name === "string" && isName(name)))
+        return refuse('must export names of programs, if any: export const names = ["git"]');
+      return Effect.succeed({ policy: policy as Policy, names });
+    },
   );
+
+const isName = (name: string): boolean => /^[^/\0]+$/.test(name) && name !== "." && name !== "..";
