@@ -90,7 +90,7 @@ const builds = Effect.fnUntraced(function* (thread: Thread, directory: string, r
 /** Programs that do nothing, one after the other: the price of one exec. */
 const spawns = Effect.fnUntraced(function* (thread: Thread, directory: string, count: number) {
   const output = join(directory, "spawns");
-  const command = Command.make(program("launch"), String(count), "0", program("true"));
+  const command = Command.make(program("launch"), String(count), "0", "1", program("true"));
   const measure = (run: (stdout: FileDescriptor) => Effect.Effect<unknown, unknown>) =>
     Effect.scoped(
       Effect.gen(function* () {
