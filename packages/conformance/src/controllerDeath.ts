@@ -25,12 +25,18 @@ const startController = Effect.gen(function* () {
   return yield* Effect.acquireRelease(
     Effect.sync(() => {
       const child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"] });
-      const said = { stdout: "", stderr: "" };
+      const said = { stdout: "", stderr: "", all: false };
       for (const stream of ["stdout", "stderr"] as const)
         child[stream].setEncoding("utf8").on("data", (text: string) => {
           said[stream] += text;
         });
-      const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+      // All that it has said is known then; "exit" comes earlier.
+      const ended = new Promise<void>((resolve) =>
+        child.once("close", () => {
+          said.all = true;
+          resolve();
+        }),
+      );
       // If the program cannot be started, this event comes before "close".
       child.once("error", (error) => {
         said.stderr += error.message;
@@ -60,7 +66,7 @@ const endsBy = (signal: "SIGKILL" | "SIGTERM") =>
       const witness = yield* newThread;
       const { child, said, ended } = yield* startController;
       const hasLine = Effect.sync(() => {
-        if (child.exitCode !== null)
+        if (said.all)
           throw new Mismatch(
             `the controller should hold its Threads. It has ended: ${said.stderr}`,
           );
