@@ -12,8 +12,7 @@ export default defineConfig({
     // A process for every file: what leaks in one is not taken for another's.
     pool: "forks",
     isolate: true,
-    // One more than the cores that there are at least: many tests wait.
-    maxWorkers: 3,
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

@@ -29,7 +29,8 @@ export const stubLaunch = (thread: Thread, directory: string, scale: number) =>
     const handlerStart = new Map<number, bigint>();
     yield* Effect.forkScoped(
       server.serve((call) =>
-        Effect.sync(() => void handlerStart.set(call.pid, process.hrtime.bigint())),
+        // The process becomes a Thread when the handler asks for it.
+        Effect.sync(() => void handlerStart.set(call.thread.task.pid, process.hrtime.bigint())),
       ),
     );
     const count = 20 * scale;

@@ -46,7 +46,8 @@ export const manyStubs = (thread: Thread, directory: string) =>
     const release = yield* Deferred.make<void>();
     yield* Effect.forkScoped(
       server.serve((call) => {
-        pids.push(call.pid);
+        // The process becomes a Thread when the handler asks for it.
+        pids.push(call.thread.task.pid);
         return Deferred.await(release);
       }),
     );

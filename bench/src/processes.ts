@@ -16,7 +16,7 @@ const nodeSpawnSync = (path: string) =>
 
 /** A loop of posix_spawn and waitpid in C: nanoseconds for each. */
 const cLoop = (count: number, path: string) => (): Array<number> =>
-  execFileSync(program("launch"), [String(count), "0", path], { encoding: "utf8" })
+  execFileSync(program("launch"), [String(count), "0", "1", path], { encoding: "utf8" })
     .trim()
     .split("\n")
     .map((line) => {

@@ -11,7 +11,7 @@ import { World } from "./battery/world.ts";
  */
 
 /** How long it runs. A longer run sees more: RSYSCALL_BATTERY_SECONDS=600. */
-const SECONDS = Number(process.env["RSYSCALL_BATTERY_SECONDS"] ?? 15);
+const SECONDS = Number(process.env["RSYSCALL_BATTERY_SECONDS"] ?? 5);
 
 const SEED = Number(process.env["RSYSCALL_BATTERY_SEED"] ?? 1);
 
