@@ -424,7 +424,7 @@ export class MockCore implements RuleOwner {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  #hear(message: FromEngine & { readonly mock: number }): void {
+  #hear(message: FromEngine): void {
     switch (message.type) {
       case "opened":
         this.#opened.resolve();

@@ -6,7 +6,7 @@ import { clearTimeout, setTimeout } from "./timers.ts";
 
 /** A mock, as it hears from the engine. */
 export interface Listener {
-  readonly hear: (message: FromEngine & { readonly mock: number }) => void;
+  readonly hear: (message: FromEngine) => void;
   /** The engine has ended. */
   readonly fail: (error: Error) => void;
 }
@@ -89,7 +89,7 @@ class EngineThread {
   }
 
   #hear(message: FromEngine): void {
-    if (message.type !== "ready") this.#listeners.get(message.mock)?.hear(message);
+    this.#listeners.get(message.mock)?.hear(message);
   }
 
   #end(error: Error): void {

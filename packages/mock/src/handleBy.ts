@@ -1,4 +1,5 @@
 import { isNativeError } from "node:util/types";
+import { EX } from "@rsyscall/abi";
 import type { FileDescriptor } from "@rsyscall/handle";
 import type { StubCall } from "@rsyscall/stub-server";
 import { Effect, Stream } from "effect";
@@ -8,10 +9,6 @@ import { commandLine } from "./pattern.ts";
 import { type PlainReply, perform } from "./perform.ts";
 import type { CallRecord } from "./record.ts";
 import { replyDataOf } from "./replyData.ts";
-
-/** Exit status of a call whose handler has failed, and of one that never answers: EX_SOFTWARE and EX_TEMPFAIL. */
-const FAILED = 70;
-const LATE = 75;
 
 export interface HandleOptions extends PassOptions {
   readonly handler: () => CallHandler | Promise<CallHandler>;
@@ -54,32 +51,23 @@ export const handleBy = (
       orElse: () => Effect.fail(null),
     }),
     Effect.matchEffect({
-      onSuccess: (reply) => {
-        if (reply.reply === "pass") tell({ outcome: "passed" });
-        else if (reply.reply === "fixed")
-          tell({
-            outcome: "replied",
-            ...(reply.signal === undefined ? { status: reply.status } : { signal: reply.signal }),
-          });
-        return perform(stubCall, reply, options);
-      },
+      onSuccess: (reply) => perform(stubCall, reply, options),
       onFailure: (problem) =>
         typeof problem === "string"
-          ? refuse(problem, FAILED)
+          ? refuse(problem, EX.SOFTWARE)
           : problem === null
-            ? refuse(`its handler did not answer within ${deadline} ms`, LATE)
-            : // The caller was killed: nobody waits for an answer.
+            ? refuse(`its handler did not answer within ${deadline} ms`, EX.TEMPFAIL)
+            : // The caller was killed, and waits for no answer.
               Effect.sync(() => tell({ outcome: "replied" })),
     }),
     Effect.ensuring(Effect.sync(() => abort.abort())),
   );
 };
-const promiseOf = <A, E>(effect: Effect.Effect<A, E>): Promise<A> => Effect.runPromise(effect);
 
 const inputOf = (call: StubCall): CallInput => {
   let all: Promise<Uint8Array> | undefined;
   const bytes = () => {
-    all ??= promiseOf(Effect.suspend(() => call.thread.readToEof(call.thread.stdin)));
+    all ??= Effect.runPromise(Effect.suspend(() => call.thread.readToEof(call.thread.stdin)));
     return all;
   };
   const text = async () => new TextDecoder().decode(await bytes());
@@ -107,7 +95,7 @@ const inputOf = (call: StubCall): CallInput => {
 
 const outputOf = (call: StubCall, fd: (call: StubCall) => FileDescriptor): CallOutput => ({
   write: (text) =>
-    promiseOf(
+    Effect.runPromise(
       Effect.suspend(() =>
         call.thread.writeAll(
           fd(call),

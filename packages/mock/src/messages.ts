@@ -61,7 +61,6 @@ export type ToEngine =
 
 /** From the engine to the thread of the test. */
 export type FromEngine =
-  | { readonly type: "ready" }
   | { readonly type: "opened"; readonly mock: number }
   | { readonly type: "closed"; readonly mock: number; readonly problem: string | undefined }
   | { readonly type: "call"; readonly mock: number; readonly record: CallRecord }

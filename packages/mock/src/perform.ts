@@ -7,16 +7,18 @@ import type { ReplyData } from "./reply.ts";
 /** A reply that needs nothing but the call. */
 export type PlainReply = Extract<ReplyData, { reply: "fixed" | "deny" | "pass" }>;
 
-/** Gives a call what it gets. */
+/** Gives a call what it gets, and tells what has become of it. */
 export const perform = (call: StubCall, reply: PlainReply, options: PassOptions) =>
   Effect.gen(function* () {
     switch (reply.reply) {
       case "fixed": {
         const { chunks, status, signal, delay } = reply;
+        const end = signal === undefined ? { status } : { signal };
+        options.tell({ outcome: "replied", ...end });
         if (delay !== undefined) yield* Effect.sleep(delay);
         yield* call.reply({
           chunks: chunks.map(([fd, bytes]) => (fd === 1 ? { stdout: bytes } : { stderr: bytes })),
-          ...(signal === undefined ? { status } : { signal }),
+          ...end,
         });
         return;
       }
@@ -24,6 +26,7 @@ export const perform = (call: StubCall, reply: PlainReply, options: PassOptions)
         yield* call.reply({ stderr: reply.message, status: reply.status });
         return;
       case "pass":
+        options.tell({ outcome: "passed" });
         yield* (
           reply.outside
             ? runOutside(call, reply, options)

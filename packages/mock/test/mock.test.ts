@@ -217,7 +217,7 @@ describe("a call", () => {
     expect(m.git).not.toHaveBeenCalled();
   });
 
-  it("that nobody expects is an error with what is nearest", async () => {
+  it("that no rule is for is an error, which names the nearest rule", async () => {
     const m = await make();
     m.git("push", "origin");
     const { status, stderr } = sh(m, "cd /; git push 'up stream'");

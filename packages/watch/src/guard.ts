@@ -183,8 +183,7 @@ const decision = (
   { askUser, answering, note }: DeciderOptions,
 ): Decision | Effect.Effect<Decision> => {
   const { exec } = call;
-  const isLink = answering?.behind(exec) !== undefined;
-  const go = (): Decision => (isLink ? (answering as Answering).carryOut(exec, "allow") : allow);
+  const go = (): Decision => (answering?.isLink(exec) ? answering.carryOut(exec, "allow") : allow);
   const asked = (question: Ask) =>
     Effect.map(askUser(call, question), (given) => (given._tag === "Allow" ? go() : given));
   if (verdict === "allow") return go();
@@ -201,7 +200,7 @@ const decision = (
         return deny(
           `it cannot be answered: add "${call.name}" to the names that the policy exports`,
         );
-      if (!isLink) return answering.refuse(exec);
+      if (!answering.isLink(exec)) return answering.refuse(exec);
       note(exec, outcomeOf[verdict._tag]);
       return answering.carryOut(exec, verdict);
     default:

@@ -14,10 +14,8 @@ import type { RuleData } from "../reply.ts";
 import { unexpected } from "../report.ts";
 import type { RunRequest } from "../runMessages.ts";
 import { answer } from "./answer.ts";
-
 import { blocked } from "./blocked.ts";
 import type { Engine } from "./Engine.ts";
-
 import { MockedPaths } from "./MockedPaths.ts";
 import { Runs } from "./Runs.ts";
 import { runProgram } from "./runProgram.ts";

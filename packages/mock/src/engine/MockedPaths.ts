@@ -9,8 +9,8 @@ import { cloneWithStubs } from "./mountNamespace.ts";
 import { RunError } from "./runProgram.ts";
 
 /**
- * The mocked paths of a mock. Each has a server, and a stub that names its socket: so a call is known by it, whatever
- * path, descriptor or script has led to the stub.
+ * The mocked paths of a mock. Each has a server, and a stub that names its socket: so the socket says which
+ * path was called, also if a descriptor or a script has led to the stub.
  */
 export class MockedPaths {
   readonly #directory: string;

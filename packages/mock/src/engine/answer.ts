@@ -1,3 +1,4 @@
+import { EX } from "@rsyscall/abi";
 import { type StubCall, StubServer } from "@rsyscall/stub-server";
 import { Deferred, Effect } from "effect";
 import { handleBy } from "../handleBy.ts";
@@ -11,9 +12,6 @@ import { blocked } from "./blocked.ts";
 import type { MockServer } from "./MockServer.ts";
 import { spy } from "./spying.ts";
 
-/** Exit status of a call whose handler has failed: EX_SOFTWARE of sysexits.h. */
-const FAILED = 70;
-
 /** Answers a call as was decided. */
 export const answer = (server: MockServer, call: StubCall, record: CallRecord, reply: ReplyData) =>
   Effect.gen(function* () {
@@ -22,15 +20,8 @@ export const answer = (server: MockServer, call: StubCall, record: CallRecord, r
     const options = { ...server.behind(record), directory, thread: server.thread, tell };
     switch (reply.reply) {
       case "fixed":
-        tell({
-          outcome: "replied",
-          ...(reply.signal === undefined ? { status: reply.status } : { signal: reply.signal }),
-        });
-        return yield* perform(call, reply, options);
       case "deny":
-        return yield* perform(call, reply, options);
       case "pass":
-        tell({ outcome: "passed" });
         return yield* perform(call, reply, options);
       case "closure":
         return yield* leaveToTest(server, call, record, reply.id);
@@ -71,9 +62,9 @@ const leaveToTest = (server: MockServer, call: StubCall, record: CallRecord, id:
       Effect.ensuring(Effect.sync(() => server.taking.delete(index))),
     );
     if (problem === undefined) return;
-    const refusal = { stderr: `${program}: rsyscall: ${problem}\n`, status: FAILED };
+    const refusal = { stderr: `${program}: rsyscall: ${problem}\n`, status: EX.SOFTWARE };
     yield* StubServer.handle(server.thread, handed, (own) => {
-      server.tell(index, { outcome: "failed", status: FAILED, problem });
+      server.tell(index, { outcome: "failed", status: EX.SOFTWARE, problem });
       return own.reply(refusal);
     }).pipe(
       // The thread of the test has taken it at the last moment.

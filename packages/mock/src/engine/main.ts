@@ -116,7 +116,6 @@ const program = Effect.gen(function* () {
     Effect.forEach(servers.values(), (it) => Scope.close(it.scope, Exit.void), { discard: true }),
   );
   port.on("message", hear);
-  engine.post({ type: "ready" });
   yield* Deferred.await(ended);
   port.close();
 });

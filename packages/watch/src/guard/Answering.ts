@@ -56,10 +56,15 @@ export class Answering {
     return this.#passing.delete(pid);
   }
 
+  /** Whether a call is of one of the links. */
+  isLink({ path }: ExecCall): boolean {
+    return dirname(path) === `${this.#mock.directory}/bin`;
+  }
+
   /** The program behind a link; undefined if the call is of no link. */
-  behind({ path }: ExecCall): string | undefined {
-    if (dirname(path) !== `${this.#mock.directory}/bin`) return undefined;
-    const name = basename(path);
+  behind(call: ExecCall): string | undefined {
+    if (!this.isLink(call)) return undefined;
+    const name = basename(call.path);
     return findProgram(this.#searchPath, name) ?? name;
   }
 

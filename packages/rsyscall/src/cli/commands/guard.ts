@@ -1,5 +1,5 @@
-import { Option } from "effect";
-import { Argument, Command, Flag } from "effect/cli";
+import { Command, Flag } from "effect/cli";
+import { command, file, treeFlags } from "../flags.ts";
 import { perform } from "../perform.ts";
 
 /** Runs a command, and lets a policy decide every program that it runs. */
@@ -12,24 +12,9 @@ export const guard = Command.make(
         "A module, also in TypeScript, whose default export is (call) => verdict",
       ),
     ),
-    log: Flag.String("log").pipe(
-      Flag.withMetavar("FILE"),
-      Flag.withDescription("Append each decision, as a line of JSON"),
-      Flag.optional,
-      Flag.map(Option.getOrUndefined),
-    ),
-    killRest: Flag.Boolean("kill-rest").pipe(
-      Flag.withDescription("Kill what the command leaves in the background, instead of waiting"),
-      Flag.withDefault(false),
-    ),
-    contain: Flag.Boolean("contain").pipe(
-      Flag.withDescription("In a pid namespace, which ends with this process in any case"),
-      Flag.withDefault(false),
-    ),
-    command: Argument.String("command").pipe(
-      Argument.withDescription("The command, with its arguments, behind --"),
-      Argument.variadic({ min: 1 }),
-    ),
+    log: file("log", "Append each decision, as a line of JSON"),
+    ...treeFlags,
+    command,
   },
   (options) => perform(() => import("../run/guard.ts"), options),
 ).pipe(

@@ -1,5 +1,5 @@
-import { Option } from "effect";
-import { Argument, Command, Flag } from "effect/cli";
+import { Command, Flag } from "effect/cli";
+import { command, file } from "../flags.ts";
 import { perform } from "../perform.ts";
 
 /** Runs a command whose programs are mocked. */
@@ -49,40 +49,23 @@ export const mock = Command.make(
       ),
       Flag.withDefault(false),
     ),
-    record: Flag.String("record").pipe(
-      Flag.withMetavar("FILE"),
-      Flag.withDescription("Let calls that no rule is for run, and record them; FILE is replaced"),
-      Flag.optional,
-      Flag.map(Option.getOrUndefined),
-    ),
-    replay: Flag.String("replay").pipe(
-      Flag.withMetavar("FILE"),
-      Flag.withDescription(
-        "Answer calls by what was recorded. Others, and missing ones, are errors",
-      ),
-      Flag.optional,
-      Flag.map(Option.getOrUndefined),
+    record: file("record", "Let calls that no rule is for run, and record them; FILE is replaced"),
+    replay: file(
+      "replay",
+      "Answer calls by what was recorded. Others, and missing ones, are errors",
     ),
     programs: Flag.String("programs").pipe(
       Flag.withMetavar("A,B"),
       Flag.withDescription("With --record: what to record. Default: every name of PATH"),
       Flag.atLeast(0),
     ),
-    log: Flag.String("log").pipe(
-      Flag.withMetavar("FILE"),
-      Flag.withDescription("Append a line of JSON for each call as it comes, for rsyscall expect"),
-      Flag.optional,
-      Flag.map(Option.getOrUndefined),
-    ),
+    log: file("log", "Append a line of JSON for each call as it comes, for rsyscall expect"),
     report: Flag.String("report").pipe(
       Flag.withMetavar("json:FILE|junit:FILE"),
       Flag.withDescription("Write what was expected and what came; - is stdout"),
       Flag.atLeast(0),
     ),
-    command: Argument.String("command").pipe(
-      Argument.withDescription("The command, with its arguments, behind --"),
-      Argument.variadic({ min: 1 }),
-    ),
+    command,
   },
   (options) => perform(() => import("../run/mock.ts"), options),
 ).pipe(
