@@ -174,9 +174,14 @@ export class FileDescriptor {
     return this.release();
   }
 
-  /** Gives up the handle without closing the descriptor, which has another owner now. */
-  disown(): void {
-    if (this.#invalidate()) this.task.fdTable.disown(this.near);
+  /**
+   * Gives up the handle without closing the descriptor, which has another owner now. Returns whether the handle was the
+   * last one of its number.
+   */
+  disown(): boolean {
+    const isLast = this.#invalidate();
+    if (isLast) this.task.fdTable.disown(this.near);
+    return isLast;
   }
 
   /** Makes the handle invalid. Returns whether it was the last one of its number. */

@@ -45,7 +45,10 @@ export class Task implements far.Task, TaskLike {
   /** Changes when the task gets a table of its own: `unshareFiles`. */
   fdTable: FdTable;
   readonly addressSpace: far.AddressSpace;
-  /** The namespaces of the task itself. */
+  /**
+   * The namespaces of the task itself. A process that has come over a transport says that of its pid only:
+   * `learnNamespaces` asks for the others.
+   */
   namespaces: far.Namespaces;
   /**
    * The namespaces of its future children. The pid or time namespace differs from that of the task once the task
