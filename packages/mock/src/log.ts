@@ -36,7 +36,7 @@ export const bytesField = (
 const line = (fields: object): string => `${JSON.stringify({ rsyscall: VERSION, ...fields })}\n`;
 
 /** What the log says when a call comes. Its environment may have secrets, and is left out. */
-export const startLine = (record: CallRecord): string =>
+export const startLine = (record: Omit<CallRecord, "env">): string =>
   line({
     event: "call",
     call: record.index,
