@@ -116,6 +116,7 @@ export class MockCore implements RuleOwner {
       hear: (message) => this.#hear(message),
       fail: (error) => this.#fail(error),
     });
+    if (this.#mode !== "prepend") this.#engine.mayKeepNames();
     this.#engine.post({
       type: "open",
       mock: this.#mock,

@@ -1,3 +1,4 @@
+import type { MessagePort } from "node:worker_threads";
 import type { HandedOver } from "@rsyscall/stub-server";
 import type { CallRecord } from "./record.ts";
 import type { RuleData } from "./reply.ts";
@@ -8,6 +9,13 @@ import type { TapeData } from "./Tape.ts";
  * What the thread of the test and the engine say to each other. Both read their port to its end before they decide
  * anything, so what one has said before it let a program run, the other knows when that program calls.
  */
+
+/** What the engine begins with. */
+export interface EngineData {
+  readonly port: MessagePort;
+  /** Where it keeps directories for the next mocks. */
+  readonly spareNames: string;
+}
 
 /** Of a mock, as the engine needs it. */
 export interface OpenOptions {

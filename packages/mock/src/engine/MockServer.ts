@@ -6,7 +6,6 @@ import type { Thread } from "@rsyscall/thread";
 import { Deferred, Effect, Scope } from "effect";
 import { type Counted, decide, Needed, type Question } from "../decide.ts";
 import { type OpenOptions, withoutEnv } from "../messages.ts";
-import { placeEverything } from "../names.ts";
 import { commandLine } from "../pattern.ts";
 import { outcomeOf } from "../perform.ts";
 import type { Behind } from "../realProgram.ts";
@@ -80,8 +79,10 @@ export class MockServer {
     const { directory, everything, searchPath, allow } = this.options;
     return Effect.gen({ self: this }, function* () {
       symlinkSync(stubPath, `${directory}/stub`);
-      mkdirSync(`${directory}/bin`);
-      if (everything) placeEverything(directory, searchPath, allow);
+      if (everything) {
+        const giveBack = this.engine.spareNames.take(directory, searchPath, allow);
+        yield* Effect.addFinalizer(() => Effect.ignore(Effect.try(giveBack)));
+      } else mkdirSync(`${directory}/bin`);
       const server = yield* StubServer.listenOn(this.thread, `${directory}/stub.sock`);
       yield* Effect.forkScoped(server.serve((call) => this.#handle(call)));
     });
