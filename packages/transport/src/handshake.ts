@@ -88,7 +88,7 @@ export const handshake = (
  * The same for what one call has brought, as plain code: gives a client whose hello is there, and is short; or what has
  * come, for `handshake` to go on with. Throws HandshakeError.
  *
- * @param peer whom the policy has admitted
+ * @param peer that the policy has admitted
  */
 export const greetedBy = (
   first: Pick<Received, "bytes" | "fds">,
