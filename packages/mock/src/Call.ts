@@ -9,8 +9,8 @@ export interface CallInput {
   readonly bytes: () => Promise<Uint8Array>;
   /** The same as text in UTF-8. */
   readonly text: () => Promise<string>;
-  // biome-ignore lint/suspicious/noExplicitAny: as JSON.parse.
   /** The same as a value of JSON. It rejects if the text is none. */
+  // biome-ignore lint/suspicious/noExplicitAny: as JSON.parse.
   readonly json: () => Promise<any>;
   /** The lines as they come, without their newlines. */
   readonly lines: () => AsyncIterableIterator<string>;

@@ -16,7 +16,6 @@ export {
 } from "@rsyscall/epoller";
 export * from "@rsyscall/handle";
 /** The bare system calls, which take a `SyscallInterface` and numbers. */
-/** All of @rsyscall/near, as a namespace: typed raw calls. */
 export * as near from "@rsyscall/near";
 export {
   Address,
