@@ -64,7 +64,11 @@ rmSync(pages, { recursive: true, force: true });
 for (const name of readdirSync(join(root, "docs"), { recursive: true })) {
   const path = posix.join("docs", name);
   if (name.endsWith(".md")) stage(path, name.replace(/(^|\/)README\.md$/, "$1index.md"));
-  else if (/\.svg$/.test(name)) cpSync(join(root, path), join(pages, name));
+  else if (name.endsWith(".svg")) {
+    cpSync(join(root, path), join(pages, name));
+    // The home page names it in its front matter, which VitePress takes for the address of a public file.
+    cpSync(join(root, path), join(pages, "public", name));
+  }
 }
 stage("ARCHITECTURE.md", "architecture.md");
 
@@ -77,7 +81,5 @@ problems.push(...brokenLinks(out, base));
 if (!readdirSync(join(out, "assets/chunks")).some((name) => /localSearchIndex.*\.js$/.test(name)))
   problems.push("the site has no search index");
 for (const problem of problems) console.error(problem);
-console.log(
-  `${relative(root, out)}/index.html: ${count} symbols documented or named below; ${problems.length} problems`,
-);
+console.log(`${relative(root, out)}/index.html: ${count} symbols; ${problems.length} problems`);
 process.exitCode = problems.length === 0 && existsSync(join(out, "index.html")) ? 0 : 1;

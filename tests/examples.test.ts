@@ -35,7 +35,7 @@ const folder = fileURLToPath(new URL("../examples", import.meta.url));
 
 describe("examples", () => {
   for (const [name, lines] of Object.entries(programs))
-    it.skipIf(name === "gitEditor" && missing("git"))(`${name} prints what it does`, function* () {
+    it.skipIf(name === "gitEditor" ? missing("git") : undefined)(`${name} prints what it does`, function* () {
       const directory = yield* tempDirectory;
       const { status, stdout, stderr } = yield* execute(
         process.execPath,
