@@ -14,8 +14,10 @@ import {
 } from "node:fs";
 import { dirname, join, posix, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { browserProblems } from "./browser.mjs";
 import { brokenLinks } from "./links.mjs";
 import { makeReference } from "./reference.mjs";
+import { searchProblems } from "./search.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = join(here, "..");
@@ -77,9 +79,10 @@ const { status } = spawnSync(process.execPath, [vitepress, "build", here], { std
 if (status !== 0) process.exit(status ?? 1);
 
 const { problems, count } = await makeReference(join(out, "api"), base);
-problems.push(...brokenLinks(out, base));
-if (!readdirSync(join(out, "assets/chunks")).some((name) => /localSearchIndex.*\.js$/.test(name)))
-  problems.push("the site has no search index");
+problems.push(...brokenLinks(out, base), ...(await searchProblems(out)));
+const browser = await browserProblems(out, base);
+problems.push(...browser.problems);
+if (browser.skipped !== undefined) console.log(`skipped: ${browser.skipped}`);
 for (const problem of problems) console.error(problem);
 console.log(`${relative(root, out)}/index.html: ${count} symbols; ${problems.length} problems`);
 process.exitCode = problems.length === 0 && existsSync(join(out, "index.html")) ? 0 : 1;
