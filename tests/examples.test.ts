@@ -35,18 +35,21 @@ const folder = fileURLToPath(new URL("../examples", import.meta.url));
 
 describe("examples", () => {
   for (const [name, lines] of Object.entries(programs))
-    it.skipIf(name === "gitEditor" ? missing("git") : undefined)(`${name} prints what it does`, function* () {
-      const directory = yield* tempDirectory;
-      const { status, stdout, stderr } = yield* execute(
-        process.execPath,
-        [`${folder}/dist/${name}.js`],
-        { env: { ...process.env, TMPDIR: directory }, timeout: 20_000 },
-      );
-      const printed = `${stdout}${stderr}`;
-      assert.equal(status, 0, printed);
-      for (const line of lines) assert.match(stdout.toString(), line);
-      assert.deepEqual(readdirSync(directory), [], "what it left behind");
-    });
+    it.skipIf(name === "gitEditor" ? missing("git") : undefined)(
+      `${name} prints what it does`,
+      function* () {
+        const directory = yield* tempDirectory;
+        const { status, stdout, stderr } = yield* execute(
+          process.execPath,
+          [`${folder}/dist/${name}.js`],
+          { env: { ...process.env, TMPDIR: directory }, timeout: 20_000 },
+        );
+        const printed = `${stdout}${stderr}`;
+        assert.equal(status, 0, printed);
+        for (const line of lines) assert.match(stdout.toString(), line);
+        assert.deepEqual(readdirSync(directory), [], "what it left behind");
+      },
+    );
 
   it("are all run", function* () {
     const parts = [
