@@ -31,6 +31,7 @@ import { untilEmpty } from "./internal/streams.ts";
  * operation.
  */
 export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> {
+  /** The descriptor, for calls that do not wait. */
   readonly handle: A;
   readonly #parts: AsyncParts<A>;
   readonly #asSocket = new AsyncSocket();

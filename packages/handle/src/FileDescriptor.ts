@@ -37,6 +37,7 @@ export interface FdKind<A extends FileDescriptor> extends FdClass<A> {
  * classes that extend this one. The scope that made a handle closes it, if it still owns the descriptor then.
  */
 export class FileDescriptor {
+  /** The task that uses the descriptor. */
   readonly task: Task;
   /** The number. A caller that uses it directly bypasses the checks of the handle; see `borrow`. */
   readonly near: near.Fd;
@@ -435,6 +436,7 @@ export class FileDescriptor {
     );
   }
 
+  /** Shows the number and the process, for messages. */
   toString(): string {
     return `fd ${this.near} of process ${this.task.pid}`;
   }

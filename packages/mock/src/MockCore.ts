@@ -41,6 +41,7 @@ export interface RuleOwner {
   readonly replyData: (reply: Reply | CallHandler) => ReplyData;
 }
 
+/** Options of a mock. */
 export interface MockOptions {
   /**
    * The PATH of programs under test.

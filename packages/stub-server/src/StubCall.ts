@@ -57,8 +57,9 @@ export class StubCall {
   readonly pid: Pid;
   /** The pid of the process that waits for this one; 0 when it is in another pid namespace. */
   readonly ppid: Pid;
-  /** Real user and group id. */
+  /** The caller's real user, in its own user namespace. */
   readonly uid: number;
+  /** The caller's real group. */
   readonly gid: number;
   /** Pid and effective ids as the kernel reports them in the server's namespaces. */
   readonly peer: Ucred;

@@ -18,8 +18,11 @@ import { refused } from "./welcome.ts";
 
 /** A client whose hello has passed all checks. It waits for its welcome. */
 export interface Greeted {
+  /** The machine of the client. */
   readonly abi: Abi;
+  /** The client's credentials, as the kernel reports them. */
   readonly peer: Ucred;
+  /** What the client has said of itself. */
   readonly description: Description;
   /** The memfd of its arena, if it sent one. It is not checked yet. */
   readonly arenaFd: FileDescriptor | undefined;
@@ -29,13 +32,17 @@ export interface Greeted {
 
 /** The fixed part of a hello, and what followed it. */
 export interface HelloBytes {
+  /** The part of fixed size. */
   readonly fixed: Uint8Array;
+  /** Arguments, environment and the other strings. */
   readonly rest: Uint8Array;
 }
 
 /** A client whose user is allowed, and what it has said so far. */
 export interface Begun {
+  /** The client's credentials, as the kernel reports them. */
   readonly peer: Ucred;
+  /** The first message that was taken; undefined if none has come yet. */
   readonly first: Pick<Received, "bytes" | "fds"> | undefined;
 }
 
@@ -48,9 +55,13 @@ const FDS_AT_MOST = 253;
 /** Bytes of a longer one that are read at a time. */
 const PIECE_SIZE = 64 * 1024;
 
+/** Which clients are served, and the bounds of their hello. */
 export interface HandshakePolicy {
+  /** How long a client may take for its hello. */
   readonly handshakeTimeout: Duration.Input;
+  /** Whether a client of these credentials is served. */
   readonly allow: (peer: Ucred) => boolean;
+  /** Bytes that a hello may have. */
   readonly descriptionLimit: number;
   /** Waits until there is room for so many bytes of a description, which come next. Default: at once. */
   readonly admit?: (bytes: number) => Effect.Effect<void>;

@@ -38,26 +38,39 @@ export interface Description {
   readonly environmentText: () => ReadonlyArray<string>;
   /** The value of the first variable of a name, found without making objects of the others. */
   readonly variable: (name: string) => Uint8Array | undefined;
+  /** The working directory; undefined if it was removed. */
   readonly cwd: Path | undefined;
   /** The path by which the program was executed. */
   readonly execfn: Path | undefined;
   /** Descriptors that the caller left open; undefined if the process could not tell. */
   readonly fds: ReadonlyArray<Fd> | undefined;
+  /** The process's number in its own pid namespace. */
   readonly pid: Pid;
+  /** The number of its parent there; 0 if the parent is in another namespace. */
   readonly ppid: Pid;
+  /** The real user. */
   readonly uid: number;
+  /** The real group. */
   readonly gid: number;
+  /** Bytes of a page of the process's memory. */
   readonly pageSize: number;
+  /** The signals that the caller had blocked. */
   readonly sigmask: Sigset;
   /** Signals that the caller had ignored and that the stub handles itself. */
   readonly ignored: Sigset;
+  /** The inode numbers of the namespaces that the process is in. */
   readonly namespaces: Partial<Record<NamespaceKind, bigint>>;
+  /** The number that the process has reserved for the socket of system calls. */
   readonly syscallFd: Fd;
+  /** The number that the process has reserved for the socket of memory. */
   readonly dataFd: Fd;
+  /** The number that the process has reserved for the socket over which descriptors are passed. */
   readonly connectionFd: Fd;
+  /** The number that the process has reserved for the socket whose end ends the process. */
   readonly lifelineFd: Fd;
   /** Where a process that stays awaits its next controller; undefined if it does not stay. */
   readonly listeningFd: Fd | undefined;
+  /** The address of the server loop, for children that share the memory. */
   readonly serverSymbol: Address;
   /** Which welcomes besides ACCEPTED the process takes: bit N is the status N. */
   readonly answers: bigint;
