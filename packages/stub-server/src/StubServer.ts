@@ -4,12 +4,19 @@ import { stubPath } from "@rsyscall/native";
 import { geteuid, oneLine, Path, type PathLike, printable } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { type HandshakeError, type HandshakePolicy, listenAt } from "@rsyscall/transport";
-import { Deferred, Duration, Effect, Exit, Scope, Stream } from "effect";
+import { type Context, Deferred, Duration, Effect, Exit, Fiber, Scope, Stream } from "effect";
 import { acceptClients } from "./acceptClients.ts";
 import type { Client } from "./Client.ts";
+import type { Door } from "./Door.ts";
 import { creationError, type ServerFailure, type StubServerError } from "./errors.ts";
 import { executablePath, placeExecutable } from "./executable.ts";
-import { type Handler, handleCall, type ServeOptions } from "./handlers.ts";
+import {
+  type Handler,
+  handleCall,
+  interruptibly,
+  type ServeOptions,
+  withGrace,
+} from "./handlers.ts";
 import type { HandedOver } from "./handOver.ts";
 import { LocalSockets } from "./LocalSockets.ts";
 import { DESCRIPTION_LIMIT, limitsOf } from "./limits.ts";
@@ -207,37 +214,61 @@ export class StubServer {
     handler: Handler<E, R>,
     options: ServeOptions<E, E2, R2> = {},
   ): Effect.Effect<never, ServerFailure | E2, Exclude<R, Scope.Scope> | R2> {
-    return Effect.suspend(() => {
+    return Effect.contextWith((services: Context.Context<Exclude<R, Scope.Scope> | R2>) => {
+      const fork = Effect.runForkWith(services);
       const failed = Deferred.makeUnsafe<never, E2>();
-      const handle = (client: Client) =>
-        Effect.flatMap(Effect.scope, (scope) => {
-          const call = callOf(this.#host, client, this.thread, scope);
-          const door = doorOf(call);
-          // Where a Thread takes calls of another process, it is made before the handler reads it.
-          const ready = door.opensAtOnce ? Effect.void : Effect.ignore(door.open());
-          return Effect.andThen(
-            ready,
-            Effect.suspend(() =>
-              door.failure === undefined ? handleCall(call, handler, options, failed) : Effect.void,
-            ),
-          ).pipe(
-            Effect.andThen(
-              Effect.suspend(() =>
-                door.failure === undefined
-                  ? Effect.void
-                  : drop(this.#host, this.thread, door.failure),
-              ),
-            ),
-          );
-        });
-      const handleNext = this.#next((client) =>
-        Effect.forkChild(Effect.scoped(handle(client)), { startImmediately: true }),
+      const running = new Map<Door, Fiber.Fiber<unknown, unknown>>();
+      const begin = (client: Client): void => {
+        const scope = Scope.makeUnsafe();
+        const call = callOf(this.#host, client, this.thread, scope);
+        const handled = Scope.provide(this.#handle(call, handler, options, failed), scope);
+        fork(
+          Effect.withFiber<void, ServerFailure, Exclude<R, Scope.Scope> | R2>((fiber) => {
+            const door = doorOf(call);
+            // Before the handler runs: it may be what ends the server.
+            running.set(door, fiber);
+            return Effect.onExit(handled, (exit) => {
+              running.delete(door);
+              return Scope.close(scope, exit);
+            });
+          }),
+        );
+      };
+      const loop = Effect.forever(this.#next((client) => Effect.sync(() => begin(client))));
+      return Effect.acquireUseRelease(
+        Effect.sync(() => this.#clients.consume(begin)),
+        () =>
+          options.onFailure === undefined ? loop : Effect.raceFirst(loop, Deferred.await(failed)),
+        (stop) =>
+          Effect.suspend(() => {
+            stop();
+            return running.size === 0
+              ? Effect.void
+              : withGrace(running.keys(), Fiber.interruptAll([...running.values()]));
+          }),
       );
-      const loop = Effect.forever(handleNext);
-      return options.onFailure === undefined
-        ? loop
-        : Effect.raceFirst(loop, Deferred.await(failed));
-    }) as Effect.Effect<never, ServerFailure | E2, Exclude<R, Scope.Scope> | R2>;
+    });
+  }
+
+  #handle<E, R, E2, R2>(
+    call: StubCall,
+    handler: Handler<E, R>,
+    options: ServeOptions<E, E2, R2>,
+    failed: Deferred.Deferred<never, E2>,
+  ): Effect.Effect<void, ServerFailure, R | R2> {
+    const door = doorOf(call);
+    const dropped = Effect.suspend(() =>
+      door.failure === undefined
+        ? Effect.void
+        : Effect.asVoid(drop(this.#host, this.thread, door.failure)),
+    );
+    const handled = Effect.suspend(() =>
+      door.failure === undefined
+        ? Effect.andThen(handleCall(call, handler, options, failed), dropped)
+        : dropped,
+    );
+    // Where a Thread takes calls of another process, it is made before the handler reads it.
+    return door.opensAtOnce ? handled : Effect.andThen(Effect.ignore(door.open()), handled);
   }
 
   /**
@@ -257,7 +288,7 @@ export class StubServer {
       Effect.flatMap(StubCall.takeOver(thread, handed), (call) => {
         const failed = Deferred.makeUnsafe<never, E2>();
         return Effect.andThen(
-          handleCall(call, handler, options, failed),
+          interruptibly(doorOf(call), handleCall(call, handler, options, failed)),
           Effect.suspend((): Effect.Effect<void, HandleFailure | HandshakeError | E2> => {
             const { failure } = doorOf(call);
             if (failure !== undefined) return Effect.failCause(failure);

@@ -11,6 +11,7 @@ export class WaitingClients {
   readonly #limits: Limits;
   readonly #clients = new Set<Client>();
   readonly #takers = new Set<() => void>();
+  readonly #consumers = new Set<(client: Client) => void>();
   #failure: ServerFailure | undefined;
 
   constructor(limits: Limits) {
@@ -18,9 +19,24 @@ export class WaitingClients {
   }
 
   add(client: Client): void {
+    const [consume] = this.#consumers;
+    if (consume !== undefined && this.#clients.size === 0 && this.#limits.calls.take()) {
+      client.leave();
+      consume(client);
+      return;
+    }
     this.#limits.waiting.add(client);
     this.#clients.add(client);
     this.#wake();
+  }
+
+  /**
+   * Has a function get clients that need not wait, with a place for their calls each, and without a fiber that takes
+   * them. Gives what ends that.
+   */
+  consume(consumer: (client: Client) => void): () => void {
+    this.#consumers.add(consumer);
+    return () => this.#consumers.delete(consumer);
   }
 
   /** No more clients come. Those that wait are served first. */

@@ -38,23 +38,32 @@ export interface ServeOptions<E = never, E2 = never, R2 = never> {
 /** How long a handler that is interrupted may take to give back what it holds in its process. */
 const GRACE = "1 second";
 
-/** Runs an effect that may wait for a process's answer. Hangs up if the answer does not come in time. */
-const withGrace = <A, E, R>(door: Door, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(Effect.forkDetach(Effect.andThen(Effect.sleep(GRACE), door.hangUp())), (timer) =>
+/** Runs an effect that may wait for processes' answers. Hangs up if the answers do not come in time. */
+export const withGrace = <A, E, R>(
+  doors: Iterable<Door>,
+  effect: Effect.Effect<A, E, R>,
+): Effect.Effect<A, E, R> => {
+  const hangUp = Effect.suspend(() =>
+    Effect.forEach(doors, (door) => door.hangUp(), { discard: true }),
+  );
+  return Effect.flatMap(Effect.forkDetach(Effect.andThen(Effect.sleep(GRACE), hangUp)), (timer) =>
     Effect.ensuring(effect, Fiber.interrupt(timer)),
   );
+};
 
 /**
  * A call that was sent is waited for, even by a fiber that is interrupted. If the process does not
  * answer, because its call blocks or because it lies, only hanging up ends the wait.
  */
-const interruptibly = <A, E, R>(
+export const interruptibly = <A, E, R>(
   door: Door,
   handler: Effect.Effect<A, E, R>,
 ): Effect.Effect<A, E, R> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(Effect.forkChild(restore(handler), { startImmediately: true }), (fiber) =>
-      Effect.onInterrupt(restore(Fiber.join(fiber)), () => withGrace(door, Fiber.interrupt(fiber))),
+      Effect.onInterrupt(restore(Fiber.join(fiber)), () =>
+        withGrace([door], Fiber.interrupt(fiber)),
+      ),
     ),
   );
 
@@ -113,7 +122,10 @@ const wasKilled = (door: Door, cause: Cause.Cause<unknown>): boolean =>
 /** The handles of a process that is gone are closed. */
 const saysGone = (error: unknown): boolean => error instanceof UseAfterFreeError || isGone(error);
 
-/** Handles one call to its end. What `onFailure` fails with goes into `failed`. */
+/**
+ * Handles one call to its end. What `onFailure` fails with goes into `failed`. If the fiber is interrupted, it is to be
+ * in `withGrace`.
+ */
 export const handleCall = <E, R, E2, R2>(
   call: StubCall,
   handler: Handler<E, R>,
@@ -131,11 +143,11 @@ export const handleCall = <E, R, E2, R2>(
       return Effect.ignore(Effect.andThen(told, opened.exit(status)));
     });
 
-  const handled = interruptibly(door, statusOf(call, door, handler));
+  const handled = statusOf(call, door, handler);
   const limited =
     deadline === undefined
       ? handled
-      : Effect.timeoutOrElse(handled, {
+      : Effect.timeoutOrElse(interruptibly(door, handled), {
           duration: deadline,
           orElse: () => {
             const limit = Duration.format(Duration.fromInputUnsafe(deadline));
@@ -151,7 +163,7 @@ export const handleCall = <E, R, E2, R2>(
     );
 
   const tellOfDeadline = (problem: string) =>
-    withGrace(door, exit(EX.TEMPFAIL, `${nameOf(call)}: rsyscall: ${problem}\n`));
+    withGrace([door], exit(EX.TEMPFAIL, `${nameOf(call)}: rsyscall: ${problem}\n`));
 
   const fail = (cause: Cause.Cause<E | HandlerError>): Effect.Effect<void, never, R2> =>
     Effect.gen(function* () {
@@ -164,7 +176,7 @@ export const handleCall = <E, R, E2, R2>(
       const isLate = error instanceof HandlerError && error.reason === "DeadlineExceeded";
       const end = isLate ? tellOfDeadline(error.problem) : exit(EX.SOFTWARE);
       if (Exit.isSuccess(reported)) return yield* end;
-      yield* withGrace(door, end);
+      yield* withGrace([door], end);
       yield* Deferred.failCause(failed, reported.cause);
     });
 
