@@ -1,7 +1,7 @@
 import type { HandedOver } from "@rsyscall/stub-server";
 import type { CallRecord } from "./record.ts";
 import type { RuleData } from "./reply.ts";
-import type { Ran, RunRequest } from "./runMessages.ts";
+import type { NotRun, Ran, RunRequest } from "./runMessages.ts";
 import type { TapeData } from "./Tape.ts";
 
 /*
@@ -9,14 +9,19 @@ import type { TapeData } from "./Tape.ts";
  * anything, so what one has said before it let a program run, the other knows when that program calls.
  */
 
+/** What becomes of a program that is called around a hermetic mock: it is named, or denied as well. */
+export type AroundPath = "name" | "deny";
+
 /** Of a mock, as the engine needs it. */
 export interface OpenOptions {
   /** Where its names are, as links in `bin`. */
   readonly directory: string;
   /** Names beside those of rules that are to be there: those of all programs in `searchPath`, except for `allow`. */
   readonly everything: boolean;
-  /** Names that are links to the real programs. */
+  /** Names that are links to the real programs; and paths that may be executed. */
   readonly allow: ReadonlyArray<string>;
+  /** What becomes of programs that are called around the mock; undefined: they are not looked at. */
+  readonly aroundPath: AroundPath | undefined;
   /** PATH without us. */
   readonly searchPath: string;
   /** How long a handler may take, in milliseconds. */
@@ -46,6 +51,13 @@ export type ToEngine =
     }
   /** It is to be killed. */
   | { readonly type: "endRun"; readonly mock: number; readonly run: number }
+  /** It is to get a signal. */
+  | {
+      readonly type: "signalRun";
+      readonly mock: number;
+      readonly run: number;
+      readonly signal: number;
+    }
   /** The thread of the test answers a call that was left to it. */
   | {
       readonly type: "taken";
@@ -64,12 +76,19 @@ export type FromEngine =
   | { readonly type: "opened"; readonly mock: number }
   | { readonly type: "closed"; readonly mock: number; readonly problem: string | undefined }
   | { readonly type: "call"; readonly mock: number; readonly record: CallRecord }
+  /** A program under test runs. */
+  | {
+      readonly type: "started";
+      readonly mock: number;
+      readonly run: number;
+      readonly pid: number;
+    }
   /** A program under test has ended, or could not run. */
   | {
       readonly type: "ran";
       readonly mock: number;
       readonly run: number;
-      readonly ran: Ran | { readonly problem: string };
+      readonly ran: Ran | NotRun;
     }
   /** What has become known of a call. */
   | {

@@ -25,8 +25,23 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Whether it fails if the status is not 0. Default false. */
   readonly check?: boolean;
+  /**
+   * Whether it is in the session and process group of this process, as a shell runs a program: so that it has the
+   * terminal, if this process has one. Default false: it has a session of its own, and no terminal. In the foreground
+   * it is killed alone.
+   */
+  readonly foreground?: boolean;
+  /** Gets the program as soon as it runs, to send it signals. */
+  readonly onStart?: (program: RunningProgram) => void;
   /** Output as text, or as bytes ("buffer"). Default "utf8". */
   readonly encoding?: "utf8" | "buffer";
+}
+
+/** A program under test that runs. */
+export interface RunningProgram {
+  readonly pid: number;
+  /** Sends a signal to the program itself. Does nothing if it has ended. */
+  readonly kill: (signal: NodeJS.Signals) => void;
 }
 
 /** Options for output as bytes. */
@@ -82,6 +97,8 @@ const OPTIONS: Record<keyof RunOptions, [isRight: (value: unknown) => boolean, w
   timeout: [(value) => typeof value === "number" && value >= 0, "milliseconds from 0 on"],
   signal: [(value) => value instanceof AbortSignal, "an AbortSignal"],
   check: [(value) => typeof value === "boolean", "true or false"],
+  foreground: [(value) => typeof value === "boolean", "true or false"],
+  onStart: [(value) => typeof value === "function", "a function"],
   encoding: [(value) => value === "utf8" || value === "buffer", '"utf8" or "buffer"'],
 };
 
@@ -130,7 +147,8 @@ export const requestOf = (
         `m.run(${JSON.stringify(program)}, ${JSON.stringify(rest)}), or let a shell run it: m.shell(${JSON.stringify(command)})`,
     );
   }
-  const { cwd = ".", input = "", stdin, stdout = "pipe", stderr = "pipe", timeout } = options;
+  const { cwd = ".", input = "", stdin, stdout = "pipe", stderr = "pipe" } = options;
+  const { timeout, foreground = false } = options;
   if (options.input !== undefined && stdin !== undefined)
     refuse(what, "give input or stdin, and not both");
   for (const [name, fd] of Object.entries({ stdin, stdout, stderr }))
@@ -151,6 +169,7 @@ export const requestOf = (
     stdout,
     stderr,
     timeout,
+    foreground,
     places,
   };
 };

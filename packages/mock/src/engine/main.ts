@@ -81,6 +81,11 @@ const program = Effect.gen(function* () {
       case "endRun":
         run(servers.get(message.mock)?.server.runs.end(message.run) ?? Effect.void);
         return;
+      case "signalRun":
+        run(
+          servers.get(message.mock)?.server.runs.signal(message.run, message.signal) ?? Effect.void,
+        );
+        return;
       case "taken":
         servers.get(message.mock)?.server.taken(message.index, message.problem);
         return;
