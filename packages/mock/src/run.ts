@@ -8,6 +8,8 @@ import type { Ran, RunRequest, Stdio } from "./runMessages.ts";
 
 /** How a program under test runs. */
 export interface RunOptions {
+  /** argv[0], the name that it goes by. Default: the command. */
+  readonly argv0?: string;
   /** Its working directory. Default: that of this process. */
   readonly cwd?: string | URL;
   /** Changes to the environment of the mock; undefined removes a variable. */
@@ -85,6 +87,7 @@ const isStdio =
   (value: unknown): boolean =>
     words.includes(value as string) || (Number.isInteger(value) && (value as number) >= 0);
 const OPTIONS: Record<keyof RunOptions, [isRight: (value: unknown) => boolean, what: string]> = {
+  argv0: [isText, "text"],
   cwd: [(value) => isText(value) || value instanceof URL, "a path"],
   env: [(value) => typeof value === "object", "names with their values"],
   input: [(value) => isText(value) || value instanceof Uint8Array, "text or bytes"],
@@ -135,7 +138,8 @@ export const requestOf = (
   env: Readonly<Record<string, string>>,
   places: ReadonlyArray<string>,
 ): RunRequest => {
-  for (const [i, word] of [command, ...args].entries())
+  const { argv0 = command } = options;
+  for (const [i, word] of [command, ...args, argv0].entries())
     if (!isText(word) || word.includes("\0"))
       refuse(what, `${i === 0 ? "the command" : `argument ${i}`} is no text without NUL`);
   if (command === "") refuse(what, "the command is empty");
@@ -163,6 +167,7 @@ export const requestOf = (
   return {
     command,
     args,
+    argv0,
     cwd: resolve(cwd instanceof URL ? fileURLToPath(cwd) : cwd),
     env: Object.fromEntries(variables),
     stdin: stdin ?? (input.length === 0 ? "ignore" : bytesOf(input)),

@@ -11,6 +11,7 @@ export type Stdio =
 export interface RunRequest {
   readonly command: string;
   readonly args: ReadonlyArray<string>;
+  readonly argv0: string;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   /** Bytes are what it reads. */

@@ -164,7 +164,7 @@ const wire = Effect.fnUntraced(function* (
 /** Executes the program, found as execvp(3) finds it. */
 const execute = Effect.fnUntraced(function* (
   child: ChildThread,
-  { command, args, env, cwd }: RunRequest,
+  { command, args, argv0, env, cwd }: RunRequest,
 ): Effect.fn.Return<void, HandleFailure | RunError> {
   const environ = Environment.fromRecord(env);
   const found = yield* Effect.mapError(
@@ -179,7 +179,7 @@ const execute = Effect.fnUntraced(function* (
           error._tag === "ExecutableNotFoundError" && error.notExecutable === undefined ? 127 : 126,
       }),
   );
-  const program = Command.make(found.executable, ...args).argv0(command);
+  const program = Command.make(found.executable, ...args).argv0(argv0);
   yield* Effect.mapError(child.with({ environ }).exec(program), failed(command, 126));
 });
 
