@@ -98,6 +98,7 @@ export class MockCore implements RuleOwner {
   readonly #tape: Tape | undefined;
   readonly #places = new Set<string>();
   readonly #runs = new Map<number, Run>();
+  readonly #stubs = new Map<number, Deferred<ReadonlyMap<string, string> | NotRun>>();
   /** Why calls around the mock were not seen. */
   readonly #unseen = new Set<string>();
   readonly #opened = deferred<void>();
@@ -347,6 +348,23 @@ export class MockCore implements RuleOwner {
     }
   }
 
+  /** The stub of each mocked path. */
+  async stubs(): Promise<ReadonlyMap<string, string>> {
+    if (this.#state !== "open") throw new MockError(["The mock was closed: make another one."]);
+    const request = ++this.#lastRun;
+    const answer = deferred<ReadonlyMap<string, string> | NotRun>();
+    this.#stubs.set(request, answer);
+    try {
+      const places = [...this.#places];
+      this.#engine.post({ type: "stubs", mock: this.#mock, request, places });
+      const stubs = await this.#engine.during(answer.promise);
+      if ("problem" in stubs) throw new MockError([stubs.problem]);
+      return new Map(stubs);
+    } finally {
+      this.#stubs.delete(request);
+    }
+  }
+
   get #problems(): ReadonlyArray<Problem> {
     const { records } = this;
     const ofTape = this.#tape?.problems(records) ?? [];
@@ -459,6 +477,9 @@ export class MockCore implements RuleOwner {
         this.#records[message.record.index] = ofThisRealm(message.record);
         for (const look of this.#watchers) look();
         return;
+      case "stubs":
+        this.#stubs.get(message.request)?.resolve(message.stubs);
+        return;
       case "started": {
         const { run, pid } = message;
         const kill = (signal: NodeJS.Signals) =>
@@ -537,6 +558,7 @@ export class MockCore implements RuleOwner {
     this.#opened.reject(error);
     this.#closed.reject(error);
     for (const { ended } of this.#runs.values()) ended.reject(error);
+    for (const stubs of this.#stubs.values()) stubs.reject(error);
   }
 }
 

@@ -51,6 +51,13 @@ export type ToEngine =
     }
   /** It is to be killed. */
   | { readonly type: "endRun"; readonly mock: number; readonly run: number }
+  /** Mocked places are to have stubs. */
+  | {
+      readonly type: "stubs";
+      readonly mock: number;
+      readonly request: number;
+      readonly places: ReadonlyArray<string>;
+    }
   /** It is to get a signal. */
   | {
       readonly type: "signalRun";
@@ -76,6 +83,13 @@ export type FromEngine =
   | { readonly type: "opened"; readonly mock: number }
   | { readonly type: "closed"; readonly mock: number; readonly problem: string | undefined }
   | { readonly type: "call"; readonly mock: number; readonly record: CallRecord }
+  /** The stub of each place that was asked for. */
+  | {
+      readonly type: "stubs";
+      readonly mock: number;
+      readonly request: number;
+      readonly stubs: ReadonlyMap<string, string> | { readonly problem: string };
+    }
   /** A program under test runs. */
   | {
       readonly type: "started";

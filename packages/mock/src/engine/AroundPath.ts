@@ -1,5 +1,5 @@
-import { accessSync, constants, readlinkSync, realpathSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { accessSync, constants, realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { InvalidStateError, SyscallError } from "@rsyscall/near";
 import {
   allow,
@@ -13,6 +13,7 @@ import type { ChildThread } from "@rsyscall/thread";
 import { Effect, Exit, Scope } from "effect";
 import type { AroundPath as Mode } from "../messages.ts";
 import { findProgram } from "../names.ts";
+import { linkOf, placeSeen, seenPath } from "../placeSeen.ts";
 import { placeOf } from "../places.ts";
 import { RunError } from "./runProgram.ts";
 
@@ -150,31 +151,6 @@ const resolvedDirectory = (directory: string): string => {
   } catch {
     // The program under test may make it.
     return directory;
-  }
-};
-
-const linkOf = (path: string): string | undefined => {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
-  }
-};
-
-/** The path of a call as its process sees it, for this process. */
-const seenPath = ({ pid, path }: ExecCall): string =>
-  path.replace(/^\/proc\/(self|thread-self)(?=\/)/, `/proc/${pid}`);
-
-/** The place of a call: as `placeOf`, but of a path that is any process's word. */
-const placeSeen = (call: ExecCall): string => {
-  const path = seenPath(call);
-  // A descriptor stands for its file.
-  const [, fd] = /^\/(?:proc\/\d+|dev)\/fd\/(\d+)$/.exec(path) ?? [];
-  if (fd !== undefined) return linkOf(`/proc/${call.pid}/fd/${fd}`) ?? path;
-  try {
-    return join(realpathSync(dirname(path)), basename(path));
-  } catch {
-    return path;
   }
 };
 

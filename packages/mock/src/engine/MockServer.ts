@@ -5,7 +5,7 @@ import { stubPath } from "@rsyscall/native";
 import type { ExecCall } from "@rsyscall/seccomp";
 import { type StubCall, StubServer, type StubServerError } from "@rsyscall/stub-server";
 import type { ChildProcess, ChildThread, Thread } from "@rsyscall/thread";
-import { Deferred, Effect, Scope } from "effect";
+import { Deferred, Effect, Exit, Scope } from "effect";
 import { type Counted, decide, Needed, type Question } from "../decide.ts";
 import type { OpenOptions } from "../messages.ts";
 import { placeEverything } from "../names.ts";
@@ -87,6 +87,24 @@ export class MockServer {
       const server = yield* StubServer.listenOn(this.thread, `${directory}/stub.sock`);
       yield* Effect.forkScoped(server.serve((call) => this.#handle(call)));
     });
+  }
+
+  /** Makes stubs of mocked places, for as long as the scope, and tells where they are. */
+  stubs(request: number, places: ReadonlyArray<string>): Effect.Effect<void, never, Scope.Scope> {
+    const { engine, mock, paths, thread } = this;
+    return paths
+      .serve(thread, places, (call) => this.#handle(call))
+      .pipe(
+        Effect.exit,
+        Effect.map((exit) =>
+          engine.post({
+            ...{ type: "stubs", mock, request },
+            stubs: Exit.isSuccess(exit)
+              ? paths.stubs(places)
+              : { problem: engine.shown(exit.cause) },
+          }),
+        ),
+      );
   }
 
   /** Runs a program under test, for as long as the scope, and tells how it has ended. */
