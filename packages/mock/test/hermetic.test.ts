@@ -1,8 +1,9 @@
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { missing } from "@rsyscall/harness";
 import { describe, expect, it } from "vitest";
 import { any, mock, pass, spy } from "../src/index.ts";
-import { directory, make, programs, sh } from "./mocks.ts";
+import { directory, ended, make, programs, sh } from "./mocks.ts";
 
 describe("a hermetic mock", () => {
   it("names what is called around PATH, with its arguments, directory and parent", async () => {
@@ -99,6 +100,36 @@ describe("a hermetic mock", () => {
       new RegExp(`^Linux\\n ${why} 0\\nm.shell: ${why}It takes Linux 5\\.5 or newer`),
     );
   });
+
+  it.skipIf(process.getuid?.() !== 0 || missing("setpriv") !== undefined)(
+    "needs no rights",
+    async () => {
+      const path = directory();
+      chmodSync(path, 0o777);
+      const script = `
+        import { mock } from ${JSON.stringify(new URL("../dist/index.js", import.meta.url).href)};
+        const m = await mock({ path: "hermetic", aroundPath: "deny" });
+        m.git.reply("mocked\\n");
+        const { stdout, status } = await m.shell("git; /bin/uname");
+        console.log(stdout.trim(), status, m.problems.length, m.warnings.length, process.getuid());
+        await m.close({ verify: false });`;
+      const { stdout, stderr } = ended(
+        "setpriv",
+        [
+          "--reuid=65534",
+          "--regid=65534",
+          "--clear-groups",
+          process.execPath,
+          "--input-type=module",
+          "-e",
+          script,
+        ],
+        { cwd: "/", env: { ...process.env, TMPDIR: path } },
+      );
+      expect(stdout, stderr).toBe("mocked 126 1 0 65534\n");
+      expect(readdirSync(path)).toEqual([]);
+    },
+  );
 
   it("refuses options that mean nothing", async () => {
     await expect(mock({ aroundPath: "deny" })).rejects.toThrow(
