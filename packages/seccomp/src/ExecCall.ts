@@ -10,7 +10,27 @@ export interface ExecParent {
 }
 
 /** What a call says, as read at once. */
-export interface ExecFacts {
+export type ExecFacts = Omit<ExecCall, "cwd" | "env">;
+
+/** Reads more of a process, while it waits. */
+export interface ExecSource {
+  readonly cwd: () => string | undefined;
+  readonly env: () => ReadonlyArray<string>;
+}
+
+let end: (call: ExecCall) => void;
+
+/** Notes that a call was answered: its process goes on, and nothing more can be read of it. */
+export const answered = (call: ExecCall): void => end(call);
+
+/**
+ * A process asks the kernel to become a program: execve(2) or execveat(2). All of it is as the process says it: its
+ * other threads, and processes that share its memory, can change the arguments until the kernel reads them.
+ *
+ * Text is decoded by `fsDecode` of @rsyscall/abi, which loses no byte. Numbers of processes are those of the pid
+ * namespace of the controller.
+ */
+export class ExecCall {
   readonly pid: Pid;
   /** The thread that makes the call: `pid` for a process with one thread. */
   readonly tid: Pid;
@@ -40,37 +60,6 @@ export interface ExecFacts {
    * Why `path` and `argv` are not complete: the errno of reading the memory, or E2BIG if there are more than 32,768
    * arguments or more than 1 MiB of them. EPERM: the kernel does not let the controller read the process.
    */
-  readonly problem: ErrnoName | undefined;
-}
-
-/** Reads more of a process, while it waits. */
-export interface ExecSource {
-  readonly cwd: () => string | undefined;
-  readonly env: () => ReadonlyArray<string>;
-}
-
-let end: (call: ExecCall) => void;
-
-/** Notes that a call was answered: its process goes on, and nothing more can be read of it. */
-export const answered = (call: ExecCall): void => end(call);
-
-/**
- * A process asks the kernel to become a program: execve(2) or execveat(2). All of it is as the process says it: its
- * other threads, and processes that share its memory, can change the arguments until the kernel reads them.
- *
- * Text is decoded by `fsDecode` of @rsyscall/abi, which loses no byte. Numbers of processes are those of the pid
- * namespace of the controller.
- */
-export class ExecCall implements ExecFacts {
-  readonly pid: Pid;
-  readonly tid: Pid;
-  readonly ppid: number;
-  readonly parent: ExecParent | undefined;
-  readonly path: string;
-  readonly pathname: string;
-  readonly argv: ReadonlyArray<string>;
-  readonly time: number;
-  readonly isRetry: boolean;
   readonly problem: ErrnoName | undefined;
   #source: ExecSource | undefined;
   #cwd: string | undefined;
