@@ -53,7 +53,7 @@ export interface ExecWatchOptions<E = never, R = never> extends ExecAttachOption
    */
   readonly contain?: boolean;
   /** Makes the child that becomes the command, as in other namespaces; `contain` is its matter then. Default: a fork. */
-  readonly clone?: Effect.Effect<ChildThread, HandleFailure, Scope.Scope>;
+  readonly clone?: () => Effect.Effect<ChildThread, HandleFailure, Scope.Scope>;
 }
 
 export interface ExecRunOptions<E = never, R = never> extends ExecWatchOptions<E, R> {
@@ -123,8 +123,8 @@ export class ExecWatch {
     options: ExecWatchOptions<E, R> = {},
   ): Effect.Effect<ExecWatch, HandleFailure, R | Scope.Scope> {
     return Effect.gen(function* () {
-      const makeChild = options.clone ?? thread.fork({ contain: options.contain ?? false });
-      const child = yield* makeChild;
+      const { contain = false, clone = () => thread.fork({ contain }) } = options;
+      const child = yield* clone();
       yield* prepare(child, options);
       const watch = yield* ExecWatch.attach(child, options);
       yield* child.exec(command).pipe(

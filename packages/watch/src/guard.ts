@@ -117,7 +117,7 @@ export const guard = (
           onEvent,
           ...(answering === undefined
             ? { contain }
-            : { clone: answering.clone(from, { contain }) }),
+            : { clone: () => answering.clone(from, { contain }) }),
           rest: options.killRest ? "kill" : "wait",
         },
         (pids) =>
