@@ -204,15 +204,6 @@ describe("a spy", () => {
       assert.match(stdout, /Stopped.*\n5\n$/s, signal);
       assert.equal(readFileSync(join(at, "out"), "utf8"), "ready\ngot line\n");
     }
-    const child = spawn("tool", [], { env: m.env, stdio: ["pipe", "pipe", "inherit"] });
-    await once(child.stdout, "data");
-    child.kill("SIGTSTP");
-    const stateOf = () =>
-      /^State:\s*(\w)/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1];
-    while (stateOf() !== "T") await new Promise((resolve) => setImmediate(resolve));
-    child.kill("SIGCONT");
-    child.stdin.write("x\n");
-    assert.deepEqual(await once(child, "close"), [5, null]);
   });
 
   it("gives the caller its end while a process that the program has left still writes", async () => {
