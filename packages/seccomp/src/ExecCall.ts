@@ -3,7 +3,9 @@ import { oneLine, type Pid } from "@rsyscall/near";
 
 /** A process of the tree that has executed a program, for messages about its children. */
 export interface ExecParent {
+  /** Its number in the pid namespace of the controller. */
   readonly pid: Pid;
+  /** The file that it has executed. */
   readonly path: string;
   /** The first arguments, cut if they are long. */
   readonly argv: ReadonlyArray<string>;
@@ -14,7 +16,9 @@ export type ExecFacts = Omit<ExecCall, "cwd" | "env">;
 
 /** Reads more of a process, while it waits. */
 export interface ExecSource {
+  /** The working directory; undefined if it cannot be read. */
   readonly cwd: () => string | undefined;
+  /** The environment of the new program, as `NAME=value`. */
   readonly env: () => ReadonlyArray<string>;
 }
 
@@ -31,6 +35,7 @@ export const answered = (call: ExecCall): void => end(call);
  * namespace of the controller.
  */
 export class ExecCall {
+  /** The process that makes the call. */
   readonly pid: Pid;
   /** The thread that makes the call: `pid` for a process with one thread. */
   readonly tid: Pid;
@@ -48,6 +53,8 @@ export class ExecCall {
   readonly path: string;
   /** The file as the process gave it; empty if a descriptor alone says which it is (AT_EMPTY_PATH). */
   readonly pathname: string;
+  /** The name by which the program is called, and its arguments. */
+  /** The name by which the program is called, and its arguments. */
   readonly argv: ReadonlyArray<string>;
   /** Milliseconds since the epoch, with a fraction. */
   readonly time: number;

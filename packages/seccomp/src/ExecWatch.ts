@@ -40,10 +40,13 @@ export interface ExecAttachOptions<E = never, R = never> {
   readonly onEvent?: (event: ExecEvent) => void;
 }
 
+/** Options of an {@link ExecWatch}. */
 export interface ExecWatchOptions<E = never, R = never> extends ExecAttachOptions<E, R> {
   /** The command's descriptors 0, 1 and 2. Default: those of the Thread. */
   readonly stdin?: FileDescriptor;
+  /** The command's descriptor 1. */
   readonly stdout?: FileDescriptor;
+  /** The command's descriptor 2. */
   readonly stderr?: FileDescriptor;
   /** The command's working directory. Default: that of the Thread. */
   readonly cwd?: PathLike;
@@ -56,6 +59,7 @@ export interface ExecWatchOptions<E = never, R = never> extends ExecAttachOption
   readonly clone?: () => Effect.Effect<ChildThread, HandleFailure, Scope.Scope>;
 }
 
+/** Options of `ExecWatch.run`. */
 export interface ExecRunOptions<E = never, R = never> extends ExecWatchOptions<E, R> {
   /**
    * What happens to processes that the command leaves behind: "wait" until they have ended, or "kill" them. They
@@ -301,6 +305,7 @@ export class ExecWatch {
     this.#loop.pause();
   }
 
+  /** Takes calls again: see `pause`. */
   resume(): void {
     this.#loop.resume();
   }
