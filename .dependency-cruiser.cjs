@@ -65,7 +65,12 @@ module.exports = {
       from: { path: "^packages/([^/]+)/" },
       to: {
         path: "^packages/[^/]+/src/",
-        pathNot: ["^packages/$1/", "^packages/[^/]+/src/index\\.ts$"],
+        // The entries of mock's exports map are names as well.
+        pathNot: [
+          "^packages/$1/",
+          "^packages/[^/]+/src/index\\.ts$",
+          "^packages/mock/src/(effect|jest|vitest)\\.ts$",
+        ],
       },
     },
     {

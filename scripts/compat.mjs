@@ -151,7 +151,11 @@ const jest = (version) => () => {
 };
 
 const nodeTest = () => {
-  const cwd = project("node", [], compat("node.test.mjs", "node.test.cjs", "node.fails.mjs"));
+  const cwd = project(
+    "node",
+    [],
+    compat("node.test.mjs", "node.test.cjs", "nodeTests.cjs", "node.fails.mjs"),
+  );
   for (const [version, node] of [
     ["20", process.execPath],
     ["24", node24],

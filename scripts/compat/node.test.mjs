@@ -1,40 +1,5 @@
 /* Tests of a user of node:test, as an ES module. */
-import assert from "node:assert/strict";
-import { execFile, execFileSync } from "node:child_process";
-import { test } from "node:test";
-import { promisify } from "node:util";
 import { mock } from "@rsyscall/mock";
+import nodeTests from "./nodeTests.cjs";
 
-test("a mock that the end of the test closes", async (t) => {
-  const m = await mock();
-  t.after(() => m.close());
-  m.git("push").once().reply("pushed\n");
-  assert.equal(execFileSync("git", ["push"], { env: m.env, encoding: "utf8" }), "pushed\n");
-  assert.deepEqual(m.git.calls[0].argv, ["git", "push"]);
-});
-
-for (const name of ["one", "two", "three"])
-  test(`beside others: ${name}`, { concurrency: true }, async (t) => {
-    const m = await mock();
-    t.after(() => m.close());
-    m.who().once().reply(name);
-    assert.equal(execFileSync("who", { env: m.env, encoding: "utf8" }), name);
-  });
-
-test("a function as a reply", async (t) => {
-  const m = await mock();
-  t.after(() => m.close());
-  m.cat().reply(async ({ args, stdin }) => `${args} ${await stdin.text()}`);
-  const { stdout } = await promisify(execFile)("sh", ["-c", "echo x | cat y"], { env: m.env });
-  assert.equal(stdout, "y x\n");
-});
-
-test("timers of the test", async (t) => {
-  const m = await mock();
-  t.after(() => m.close());
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  m.curl();
-  const next = m.curl.next();
-  execFileSync("curl", { env: m.env });
-  assert.equal((await next).program, "curl");
-});
+nodeTests(mock);

@@ -1,4 +1,5 @@
 import { rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath, URL } from "node:url";
 import { isRegExp } from "node:util/types";
@@ -9,7 +10,7 @@ import { type Deferred, deferred } from "./deferred.ts";
 import { type EngineThread, engineThread } from "./engineThread.ts";
 import { MockError } from "./errors.ts";
 import { warningsOf } from "./hints.ts";
-import { CLAIM, claims, type FromEngine, withEnv } from "./messages.ts";
+import { type AroundPath, CLAIM, claims, type FromEngine, withEnv } from "./messages.ts";
 import { makeMockDirectory } from "./mockDirectory.ts";
 import { nodeProcess, nodeRequire } from "./nodeRealm.ts";
 import { Program } from "./Program.ts";
@@ -29,8 +30,8 @@ import {
   shownCall,
   shownCalls,
 } from "./report.ts";
-import { type RunResult, requestOf, resultOf, runOptionsOf } from "./run.ts";
-import type { Ran } from "./runMessages.ts";
+import { type RunOptions, type RunResult, requestOf, resultOf, runOptionsOf } from "./run.ts";
+import type { NotRun, Ran } from "./runMessages.ts";
 import { type CassetteOptions, Tape } from "./Tape.ts";
 import { clearTimeout, setTimeout } from "./timers.ts";
 
@@ -52,8 +53,17 @@ export interface MockOptions {
    * - `hermetic`: the same, and PATH has nothing but the mock.
    */
   readonly path?: "prepend" | "everything" | "hermetic";
-  /** With `everything` and `hermetic`: names that are the real programs. */
+  /**
+   * With `everything` and `hermetic`: names that are the real programs. With `hermetic` also what may be called by its
+   * path: a path, or a directory with a slash at its end for all that is below.
+   */
   readonly allow?: ReadonlyArray<string>;
+  /**
+   * With `hermetic`: what becomes of a program that `run` or `shell` runs, or that is called from there, by a path that
+   * leads to no mock and is not allowed. `name`: it runs, and the test fails. `deny`: it gets EACCES as well. Default
+   * `name`. docs/mock/hermetic.md says how that works, and what it changes for the programs.
+   */
+  readonly aroundPath?: AroundPath;
   /** Records calls for which no rule is, or answers them by what was recorded. See {@link CassetteOptions}. */
   readonly cassette?: CassetteOptions;
   /** The environment of programs under test. Default: this process's. */
@@ -88,7 +98,10 @@ export class MockCore implements RuleOwner {
   readonly #watchers = new Set<() => void>();
   readonly #tape: Tape | undefined;
   readonly #places = new Set<string>();
-  readonly #runs = new Map<number, Deferred<Ran | { readonly problem: string }>>();
+  readonly #runs = new Map<number, Run>();
+  readonly #stubs = new Map<number, Deferred<ReadonlyMap<string, string> | NotRun>>();
+  /** Why calls around the mock were not seen. */
+  readonly #unseen = new Set<string>();
   readonly #opened = deferred<void>();
   readonly #closed = deferred<void>();
   #state: "open" | "closing" | "closed" = "open";
@@ -124,7 +137,10 @@ export class MockCore implements RuleOwner {
       options: {
         directory: this.directory,
         everything: this.#mode !== "prepend",
-        allow: options.allow ?? [],
+        allow: (options.allow ?? []).map((name) =>
+          name.includes("/") ? join(resolve(name), name.endsWith("/") ? "/" : "") : name,
+        ),
+        aroundPath: this.#mode === "hermetic" ? (options.aroundPath ?? "name") : undefined,
         searchPath: this.#searchPath,
         deadline: this.#deadline,
         blockedLimit: options.blockedLimit ?? 5000,
@@ -315,8 +331,8 @@ export class MockCore implements RuleOwner {
     const { signal } = options;
     signal?.throwIfAborted();
     const run = ++this.#lastRun;
-    const ended = deferred<Ran | { readonly problem: string }>();
-    this.#runs.set(run, ended);
+    const ended = deferred<Ran | NotRun>();
+    this.#runs.set(run, { ended, onStart: options.onStart });
     const end = () => this.#engine.post({ type: "endRun", mock: this.#mock, run });
     signal?.addEventListener("abort", end);
     try {
@@ -324,12 +340,30 @@ export class MockCore implements RuleOwner {
       const ran = await this.#engine.during(ended.promise);
       if ("problem" in ran) {
         signal?.throwIfAborted();
-        throw new MockError([`${what}: ${ran.problem}`]);
+        throw new MockError([`${what}: ${ran.problem}`], "", ran.status);
       }
+      if (ran.unseen !== undefined) this.#unseen.add(ran.unseen);
       return resultOf(what, request, options, ran);
     } finally {
       signal?.removeEventListener("abort", end);
       this.#runs.delete(run);
+    }
+  }
+
+  /** The stub of each mocked path. */
+  async stubs(): Promise<ReadonlyMap<string, string>> {
+    if (this.#state !== "open") throw new MockError(["The mock was closed: make another one."]);
+    const request = ++this.#lastRun;
+    const answer = deferred<ReadonlyMap<string, string> | NotRun>();
+    this.#stubs.set(request, answer);
+    try {
+      const places = [...this.#places];
+      this.#engine.post({ type: "stubs", mock: this.#mock, request, places });
+      const stubs = await this.#engine.during(answer.promise);
+      if ("problem" in stubs) throw new MockError([stubs.problem]);
+      return new Map(stubs);
+    } finally {
+      this.#stubs.delete(request);
     }
   }
 
@@ -353,7 +387,10 @@ export class MockCore implements RuleOwner {
 
   /** What is no failure, but may be why a mock was never called. */
   get warnings(): ReadonlyArray<string> {
-    return warningsOf(this.#ruleData, (program) => this.#programs.get(program)?.calls.length !== 0);
+    return [
+      ...warningsOf(this.#ruleData, (program) => this.#programs.get(program)?.calls.length !== 0),
+      ...this.#unseen,
+    ];
   }
 
   /** The rules, and how often they were called until now. */
@@ -442,8 +479,29 @@ export class MockCore implements RuleOwner {
         this.#records[message.record.index] = withEnv(message.record);
         for (const look of this.#watchers) look();
         return;
+      case "stubs":
+        this.#stubs.get(message.request)?.resolve(message.stubs);
+        return;
+      case "started": {
+        const { run, pid } = message;
+        const kill = (signal: NodeJS.Signals) =>
+          this.#engine.post({
+            type: "signalRun",
+            mock: this.#mock,
+            run,
+            signal: constants.signals[signal],
+          });
+        const started = this.#runs.get(run);
+        try {
+          started?.onStart?.({ pid, kill });
+        } catch (error) {
+          started?.ended.reject(error as Error);
+          this.#engine.post({ type: "endRun", mock: this.#mock, run });
+        }
+        return;
+      }
       case "ran":
-        this.#runs.get(message.run)?.resolve(message.ran);
+        this.#runs.get(message.run)?.ended.resolve(message.ran);
         return;
       case "outcome": {
         const record = this.#records[message.index];
@@ -501,8 +559,15 @@ export class MockCore implements RuleOwner {
   #fail(error: Error): void {
     this.#opened.reject(error);
     this.#closed.reject(error);
-    for (const run of this.#runs.values()) run.reject(error);
+    for (const { ended } of this.#runs.values()) ended.reject(error);
+    for (const stubs of this.#stubs.values()) stubs.reject(error);
   }
+}
+
+/** A program under test that runs, or will. */
+interface Run {
+  readonly onStart: RunOptions["onStart"] | undefined;
+  readonly ended: Deferred<Ran | NotRun>;
 }
 
 /** Built, also where the client is not: the classes of these packages must be those that a loader of Node gives. */
@@ -514,7 +579,8 @@ const loadClosures = async (): Promise<Closures> => {
   return makeClosures();
 };
 
-const checkOptions = ({ path, allow, blockedLimit, deadline }: MockOptions): void => {
+const checkOptions = (options: MockOptions): void => {
+  const { path, allow, aroundPath, blockedLimit, deadline } = options;
   if (path !== undefined && !["prepend", "everything", "hermetic"].includes(path))
     throw new MockError([
       `mock: path is ${JSON.stringify(path)}, and must be "prepend", "everything" or "hermetic"`,
@@ -523,6 +589,21 @@ const checkOptions = ({ path, allow, blockedLimit, deadline }: MockOptions): voi
     throw new MockError([
       'mock: allow is for path: "everything" and "hermetic"; with "prepend" all programs are allowed that are not mocked',
     ]);
+  if (aroundPath !== undefined && aroundPath !== "name" && aroundPath !== "deny")
+    throw new MockError([
+      `mock: aroundPath is ${JSON.stringify(aroundPath)}, and must be "name" or "deny"`,
+    ]);
+  if (aroundPath !== undefined && path !== "hermetic")
+    throw new MockError(['mock: aroundPath is for path: "hermetic"']);
+  for (const name of allow ?? []) {
+    if (!name.includes("/")) continue;
+    if (path !== "hermetic")
+      throw new MockError([
+        `mock: allow: ${name} is a path, which is for path: "hermetic"; with "everything" only names lead to the mock`,
+      ]);
+    // Else it would silently allow nothing.
+    if (!name.endsWith("/")) placeOf(name);
+  }
   for (const [name, limit] of Object.entries({ blockedLimit, deadline }))
     if (limit !== undefined && !(limit >= 0))
       throw new MockError([`mock: ${name} is ${limit}, and must be milliseconds`]);

@@ -291,5 +291,8 @@ export class Mock extends Context.Service<Mock, EffectMock>()("@rsyscall/mock/Mo
     Layer.effect(Mock, Mock.make(options));
 }
 
+export { cloneWithStubs, type Stubs } from "./engine/mountNamespace.ts";
+export { RunError } from "./engine/runProgram.ts";
 export { any, end, MockError, pass, rest, spy } from "./index.ts";
 export type { MockOptions } from "./MockCore.ts";
+export { placeSeen } from "./placeSeen.ts";

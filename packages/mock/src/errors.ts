@@ -4,9 +4,12 @@ export class MockError extends Error {
   readonly _tag = "MockError";
   /** What is wrong, one by one. */
   readonly problems: ReadonlyArray<string>;
+  /** Of a program that cannot run: the exit status of a shell, 127 if it is not there, 126 if it cannot be executed. */
+  readonly status: number | undefined;
 
-  constructor(problems: ReadonlyArray<string>, more = "") {
+  constructor(problems: ReadonlyArray<string>, more = "", status?: number) {
     super([...problems, ...(more === "" ? [] : [more])].join("\n"));
     this.problems = problems;
+    this.status = status;
   }
 }

@@ -22,7 +22,14 @@ export type { Redaction } from "./redact.ts";
 export { type Pass, pass, type ReplyOptions, type Spy, spy } from "./reply.ts";
 export type { Reply } from "./replyData.ts";
 export { type RuleReport, shownCalls } from "./report.ts";
-export type { Run, RunBytesOptions, RunOptions, RunResult, RunShell } from "./run.ts";
+export type {
+  Run,
+  RunBytesOptions,
+  RunningProgram,
+  RunOptions,
+  RunResult,
+  RunShell,
+} from "./run.ts";
 export type { Stdio } from "./runMessages.ts";
 export type { CassetteMode, CassetteOptions } from "./Tape.ts";
 export { type TranscriptOptions, transcript } from "./transcript.ts";

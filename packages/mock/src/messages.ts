@@ -2,7 +2,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { HandedOver } from "@rsyscall/stub-server";
 import type { CallRecord } from "./record.ts";
 import type { RuleData } from "./reply.ts";
-import type { Ran, RunRequest } from "./runMessages.ts";
+import type { NotRun, Ran, RunRequest } from "./runMessages.ts";
 import type { TapeData } from "./Tape.ts";
 
 /*
@@ -10,6 +10,8 @@ import type { TapeData } from "./Tape.ts";
  * anything, so what one has said before it let a program run, the other knows when that program calls.
  */
 
+/** What becomes of a program that is called around a hermetic mock: it is named, or denied as well. */
+export type AroundPath = "name" | "deny";
 /** What the engine begins with. */
 export interface EngineData {
   readonly port: MessagePort;
@@ -23,8 +25,10 @@ export interface OpenOptions {
   readonly directory: string;
   /** Names beside those of rules that are to be there: those of all programs in `searchPath`, except for `allow`. */
   readonly everything: boolean;
-  /** Names that are links to the real programs. */
+  /** Names that are links to the real programs; and paths that may be executed. */
   readonly allow: ReadonlyArray<string>;
+  /** What becomes of programs that are called around the mock; undefined: they are not looked at. */
+  readonly aroundPath: AroundPath | undefined;
   /** PATH without us. */
   readonly searchPath: string;
   /** How long a handler may take, in milliseconds. */
@@ -54,6 +58,20 @@ export type ToEngine =
     }
   /** It is to be killed. */
   | { readonly type: "endRun"; readonly mock: number; readonly run: number }
+  /** Mocked places are to have stubs. */
+  | {
+      readonly type: "stubs";
+      readonly mock: number;
+      readonly request: number;
+      readonly places: ReadonlyArray<string>;
+    }
+  /** It is to get a signal. */
+  | {
+      readonly type: "signalRun";
+      readonly mock: number;
+      readonly run: number;
+      readonly signal: number;
+    }
   /** The thread of the test answers a call that was left to it. */
   | {
       readonly type: "taken";
@@ -72,12 +90,26 @@ export type FromEngine =
   | { readonly type: "opened"; readonly mock: number }
   | { readonly type: "closed"; readonly mock: number; readonly problem: string | undefined }
   | { readonly type: "call"; readonly mock: number; readonly record: PostedRecord }
+  /** The stub of each place that was asked for. */
+  | {
+      readonly type: "stubs";
+      readonly mock: number;
+      readonly request: number;
+      readonly stubs: ReadonlyMap<string, string> | { readonly problem: string };
+    }
+  /** A program under test runs. */
+  | {
+      readonly type: "started";
+      readonly mock: number;
+      readonly run: number;
+      readonly pid: number;
+    }
   /** A program under test has ended, or could not run. */
   | {
       readonly type: "ran";
       readonly mock: number;
       readonly run: number;
-      readonly ran: Ran | { readonly problem: string };
+      readonly ran: Ran | NotRun;
     }
   /** What has become known of a call. */
   | {

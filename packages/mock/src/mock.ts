@@ -47,6 +47,11 @@ interface MockMembers extends AsyncDisposable {
   readonly run: Run;
   /** Runs a command line by `/bin/sh -c`, as `run` runs a program. */
   readonly shell: RunShell;
+  /**
+   * The stub of each path that is mocked until now. Where it is mounted over its path (by a bind mount, a container's
+   * volume), programs call the mock: as `run` does it in a mount namespace.
+   */
+  readonly stubs: () => Promise<ReadonlyMap<string, string>>;
   /** PATH for programs under test. */
   readonly path: string;
   /** The environment for programs under test. */
@@ -158,6 +163,7 @@ export const openMock = async (options: MockOptions, hasRunner: boolean): Promis
       value: async (script: string, options?: unknown) =>
         core.run("m.shell", "/bin/sh", ["-c", script], options),
     },
+    stubs: { value: () => core.stubs() },
     path: { get: () => core.path },
     env: { get: () => core.env },
     directory: { value: core.directory },

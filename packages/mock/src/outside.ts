@@ -15,11 +15,11 @@ import type { Pass } from "./reply.ts";
 export const runOutside = (
   call: StubCall,
   { program, args, env }: Omit<Pass, "reply">,
-  { thread, searchPath, tell }: PassOptions,
+  { thread, searchPath, place, tell }: PassOptions,
 ) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const name = program ?? nameOf(call);
+      const name = program ?? place ?? nameOf(call);
       const path = name.includes("/") ? name : findProgram(searchPath, name);
       if (path === undefined)
         return yield* new ExecutableNotFoundError({

@@ -30,8 +30,14 @@ export const passedCommand = (
     const found: Command = program?.includes("/")
       ? Command.make(program, ...call.argvBytes.slice(1))
       : yield* realProgram(call, options, program);
-    // Another program does not go by this one's name.
-    const named = program === undefined ? found : found.argv0(found.executable.text);
+    // Another program does not go by this one's name. This one does where it can find itself by that: not behind us.
+    const own = mocked ? undefined : call.argvBytes[0];
+    const named =
+      program !== undefined
+        ? found.argv0(found.executable.text)
+        : own === undefined
+          ? found
+          : found.argv0(own);
     const [argv0 = named.executable.text] = named.argv;
     const command =
       args === undefined ? named : Command.make(named.executable, ...args).argv0(argv0);

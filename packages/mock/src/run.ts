@@ -8,6 +8,8 @@ import type { Ran, RunRequest, Stdio } from "./runMessages.ts";
 
 /** How a program under test runs. */
 export interface RunOptions {
+  /** argv[0], the name that it goes by. Default: the command. */
+  readonly argv0?: string;
   /** Its working directory. Default: that of this process. */
   readonly cwd?: string | URL;
   /** Changes to the environment of the mock; undefined removes a variable. */
@@ -26,8 +28,23 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Whether it fails if the status is not 0. Default false. */
   readonly check?: boolean;
+  /**
+   * Whether it is in the session and process group of this process, as a shell runs a program: so that it has the
+   * terminal, if this process has one. Default false: it has a session of its own, and no terminal. In the foreground
+   * it is killed alone.
+   */
+  readonly foreground?: boolean;
+  /** Gets the program as soon as it runs, to send it signals. */
+  readonly onStart?: (program: RunningProgram) => void;
   /** Output as text, or as bytes ("buffer"). Default "utf8". */
   readonly encoding?: "utf8" | "buffer";
+}
+
+/** A program under test that runs. */
+export interface RunningProgram {
+  readonly pid: number;
+  /** Sends a signal to the program itself. Does nothing if it has ended. */
+  readonly kill: (signal: NodeJS.Signals) => void;
 }
 
 /** Options for output as bytes. */
@@ -74,6 +91,7 @@ const isStdio =
   (value: unknown): boolean =>
     words.includes(value as string) || (Number.isInteger(value) && (value as number) >= 0);
 const OPTIONS: Record<keyof RunOptions, [isRight: (value: unknown) => boolean, what: string]> = {
+  argv0: [isText, "text"],
   cwd: [(value) => isText(value) || value instanceof URL, "a path"],
   env: [(value) => typeof value === "object", "names with their values"],
   input: [(value) => isText(value) || value instanceof Uint8Array, "text or bytes"],
@@ -86,6 +104,8 @@ const OPTIONS: Record<keyof RunOptions, [isRight: (value: unknown) => boolean, w
   timeout: [(value) => typeof value === "number" && value >= 0, "milliseconds from 0 on"],
   signal: [(value) => value instanceof AbortSignal, "an AbortSignal"],
   check: [(value) => typeof value === "boolean", "true or false"],
+  foreground: [(value) => typeof value === "boolean", "true or false"],
+  onStart: [(value) => typeof value === "function", "a function"],
   encoding: [(value) => value === "utf8" || value === "buffer", '"utf8" or "buffer"'],
 };
 
@@ -122,7 +142,8 @@ export const requestOf = (
   env: Readonly<Record<string, string>>,
   places: ReadonlyArray<string>,
 ): RunRequest => {
-  for (const [i, word] of [command, ...args].entries())
+  const { argv0 = command } = options;
+  for (const [i, word] of [command, ...args, argv0].entries())
     if (!isText(word) || word.includes("\0"))
       refuse(what, `${i === 0 ? "the command" : `argument ${i}`} is no text without NUL`);
   if (command === "") refuse(what, "the command is empty");
@@ -134,7 +155,8 @@ export const requestOf = (
         `m.run(${JSON.stringify(program)}, ${JSON.stringify(rest)}), or let a shell run it: m.shell(${JSON.stringify(command)})`,
     );
   }
-  const { cwd = ".", input = "", stdin, stdout = "pipe", stderr = "pipe", timeout } = options;
+  const { cwd = ".", input = "", stdin, stdout = "pipe", stderr = "pipe" } = options;
+  const { timeout, foreground = false } = options;
   if (options.input !== undefined && stdin !== undefined)
     refuse(what, "give input or stdin, and not both");
   for (const [name, fd] of Object.entries({ stdin, stdout, stderr }))
@@ -149,12 +171,14 @@ export const requestOf = (
   return {
     command,
     args,
+    argv0,
     cwd: resolve(cwd instanceof URL ? fileURLToPath(cwd) : cwd),
     env: Object.fromEntries(variables),
     stdin: stdin ?? (input.length === 0 ? "ignore" : bytesOf(input)),
     stdout,
     stderr,
     timeout,
+    foreground,
     places,
   };
 };

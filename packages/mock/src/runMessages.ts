@@ -11,6 +11,7 @@ export type Stdio =
 export interface RunRequest {
   readonly command: string;
   readonly args: ReadonlyArray<string>;
+  readonly argv0: string;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   /** Bytes are what it reads. */
@@ -19,6 +20,8 @@ export interface RunRequest {
   readonly stderr: Stdio | "pipe";
   /** In milliseconds. */
   readonly timeout: number | undefined;
+  /** Whether it stays in the session and process group of this process. */
+  readonly foreground: boolean;
   /** The places that are mocked. */
   readonly places: ReadonlyArray<string>;
 }
@@ -33,4 +36,13 @@ export interface Ran {
   readonly status: number | undefined;
   /** The name of the signal that has ended it. */
   readonly signal: string | undefined;
+  /** Why it was not seen what it has called around the mock, where that was to be seen. */
+  readonly unseen?: string | undefined;
+}
+
+/** Why a program could not run. */
+export interface NotRun {
+  readonly problem: string;
+  /** The exit status that a shell has for it: 127 if the program is not there, 126 if it cannot be executed. */
+  readonly status?: 126 | 127 | undefined;
 }

@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assert, describe, it } from "vitest";
-import { make, run, sh } from "./mocks.ts";
+import { directory, ended, make, run, sh } from "./mocks.ts";
 
 /** A program of its own that makes a mock, says where, and waits. It uses the built package. */
 const holder = async () => {
@@ -53,6 +53,61 @@ describe("what a killed test has left", () => {
     assert.include(mine, basename(last.directory));
   });
 });
+
+describe("a test that is killed in the middle", () => {
+  it.each(["SIGTERM", "SIGKILL"] as const)(
+    "by %s leaves no process, and no directory",
+    async (signal) => {
+      const tmp = directory();
+      const index = new URL("../dist/index.js", import.meta.url).href;
+      // A call waits for its handler, a spied program and a program under test run.
+      const code = `
+      import { mock, spy } from ${JSON.stringify(index)};
+      process.on("SIGTERM", () => process.exit(1));
+      const m = await mock();
+      m.git.reply(() => { console.log("called"); return new Promise(() => {}); });
+      m.sleep.reply(spy);
+      m.shell("git & sleep 33.3 & exec /bin/sleep 33.3").catch(() => {});
+      m("/usr/sbin/no-such-mailer").reply("");
+      m.shell("exec /bin/sleep 33.3").catch(() => {});`;
+      const child = spawn(process.execPath, ["--input-type=module", "-e", code], {
+        stdio: ["ignore", "pipe", "inherit"],
+        env: { ...process.env, TMPDIR: tmp },
+        detached: true,
+      });
+      await once(child.stdout, "data");
+      // The stub of sleep has begun to run it, or is about to.
+      const sleeping = () => commandsOf("sleep\x0033.3");
+      while (sleeping() < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+      child.kill(signal);
+      await once(child, "exit");
+      while (sleeping() > 0 || commandsOf(tmp) > 0)
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      if (signal === "SIGKILL") {
+        // Nothing of it could run any more: the next mock sweeps.
+        const next =
+          "const { mock } = await import(process.argv[1]); await (await mock()).close();";
+        assert.equal(
+          ended(process.execPath, ["--input-type=module", "-e", next, index], {
+            env: { ...process.env, TMPDIR: tmp },
+          }).stderr,
+          "",
+        );
+      }
+      assert.deepEqual(readdirSync(tmp), []);
+    },
+  );
+});
+
+/** How many processes have a text in their command lines. */
+const commandsOf = (text: string): number =>
+  readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
+    } catch {
+      return false;
+    }
+  }).length;
 
 describe("many calls", () => {
   it("1,000, 32 at a time", async () => {

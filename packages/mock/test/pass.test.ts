@@ -72,6 +72,35 @@ describe("pass", () => {
     );
   });
 
+  it.skipIf(missing("python3", "gcc"))(
+    "lets programs find themselves, by their name or by their path",
+    async () => {
+      const [around, within] = [await make(), await make()];
+      const asks: Readonly<Record<string, ReadonlyArray<string>>> = {
+        python3: [
+          "-c",
+          "import sys; print(sys.executable, sys.prefix, *open('/proc/self/cmdline').read().split(chr(0))[:1])",
+        ],
+        bash: ["-c", 'echo "$BASH"; tr "\\0" "\\n" </proc/$$/cmdline | head -n 1'],
+        gcc: ["-print-prog-name=cc1"],
+      };
+      for (const [name, args] of Object.entries(asks)) {
+        around.program(name).reply(pass({ mocked: false }));
+        const without = (await run(name, args)).stdout;
+        // PATH has not us: argv[0] is that of the caller, and all is as without us.
+        assert.equal((await run(name, args, { env: around.env })).stdout, without);
+        // PATH has us first: argv[0] is the path, and what the program finds by it is the same.
+        within.program(name).reply(pass);
+        const lines = without.replace(new RegExp(`(^|\\s)${name}\\n$`), "$1");
+        assert.isTrue((await run(name, args, { env: within.env })).stdout.startsWith(lines), name);
+      }
+      const { stdout } = await run("bash", ["-c", "tr '\\0' ' ' </proc/$$/cmdline"], {
+        env: within.env,
+      });
+      assert.match(stdout, /^\/\S+\/bash -c/);
+    },
+  );
+
   it("changes program, arguments and environment", async () => {
     const bin = programs({ tool: 'echo "tool $0 $* $A"', other: 'echo "other $0 $* $A"' });
     const m = await make({ env: env(bin) });

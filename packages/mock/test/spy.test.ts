@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { hasEnded, missing } from "@rsyscall/harness";
 import { assert, describe, it } from "vitest";
@@ -174,6 +174,36 @@ describe("a spy", () => {
     assert.deepEqual(await once(killed, "close"), [null, "SIGKILL"]);
     assert.isTrue(hasEnded(Number(String(first))));
     assert.match(text(m.tool.calls[1]?.stdout) ?? "", /^\d+\n$/);
+  });
+
+  it("stops and goes on with the program, as a shell's job", async () => {
+    const m = await spied("echo ready; read line; echo got $line; exit 5");
+    // Job control of a shell, and a signal for the process alone.
+    const script = `
+      set -m
+      mkfifo "$1/in"
+      tool < "$1/in" & exec 3> "$1/in"
+      until read started < "$1/out" 2>&-; do sleep .01; done
+      kill -$2 %1
+      until jobs -l | grep -i stopped; do sleep .01; done
+      kill -CONT %1
+      echo line >&3
+      wait %1
+      echo $?`;
+    for (const signal of ["TSTP", "STOP"]) {
+      const at = directory();
+      const out = openSync(join(at, "out"), "w");
+      const { stdout } = ended(
+        "bash",
+        ["-c", script.replace("tool <", `tool > ${at}/out <`), "bash", at, signal],
+        {
+          env: m.env,
+        },
+      );
+      closeSync(out);
+      assert.match(stdout, /Stopped.*\n5\n$/s, signal);
+      assert.equal(readFileSync(join(at, "out"), "utf8"), "ready\ngot line\n");
+    }
   });
 
   it("gives the caller its end while a process that the program has left still writes", async () => {

@@ -12,40 +12,7 @@ export interface ExecParent {
 }
 
 /** What a call says, as read at once. */
-export interface ExecFacts {
-  /** The process that makes the call. */
-  readonly pid: Pid;
-  /** The thread that makes the call: `pid` for a process with one thread. */
-  readonly tid: Pid;
-  /** The parent, as the kernel says; 0 if that is unknown. */
-  readonly ppid: number;
-  /**
-   * The nearest ancestor that has executed a program in this tree: the parent, or that of a subshell. Undefined for
-   * the command itself, and for a process whose parent has ended.
-   */
-  readonly parent: ExecParent | undefined;
-  /**
-   * The file, made absolute by the working directory or the descriptor that it is relative to. Not normalized, and
-   * links are not followed. An absolute path is as the process gave it, also below a chroot.
-   */
-  readonly path: string;
-  /** The file as the process gave it; empty if a descriptor alone says which it is (AT_EMPTY_PATH). */
-  readonly pathname: string;
-  /** The name by which the program is called, and its arguments. */
-  readonly argv: ReadonlyArray<string>;
-  /** Milliseconds since the epoch, with a fraction. */
-  readonly time: number;
-  /**
-   * Whether the same thread made its last call from the same place, with the same arguments: that call has failed.
-   * execvp(3) makes one for each directory of PATH.
-   */
-  readonly isRetry: boolean;
-  /**
-   * Why `path` and `argv` are not complete: the errno of reading the memory, or E2BIG if there are more than 32,768
-   * arguments or more than 1 MiB of them. EPERM: the kernel does not let the controller read the process.
-   */
-  readonly problem: ErrnoName | undefined;
-}
+export type ExecFacts = Omit<ExecCall, "cwd" | "env">;
 
 /** Reads more of a process, while it waits. */
 export interface ExecSource {
@@ -67,18 +34,39 @@ export const answered = (call: ExecCall): void => end(call);
  * Text is decoded by `fsDecode` of @rsyscall/abi, which loses no byte. Numbers of processes are those of the pid
  * namespace of the controller.
  */
-export class ExecCall implements ExecFacts {
+export class ExecCall {
   /** The process that makes the call. */
   readonly pid: Pid;
+  /** The thread that makes the call: `pid` for a process with one thread. */
   readonly tid: Pid;
+  /** The parent, as the kernel says; 0 if that is unknown. */
   readonly ppid: number;
+  /**
+   * The nearest ancestor that has executed a program in this tree: the parent, or that of a subshell. Undefined for
+   * the command itself, and for a process whose parent has ended.
+   */
   readonly parent: ExecParent | undefined;
+  /**
+   * The file, made absolute by the working directory or the descriptor that it is relative to. Not normalized, and
+   * links are not followed. An absolute path is as the process gave it, also below a chroot.
+   */
   readonly path: string;
+  /** The file as the process gave it; empty if a descriptor alone says which it is (AT_EMPTY_PATH). */
   readonly pathname: string;
   /** The name by which the program is called, and its arguments. */
+  /** The name by which the program is called, and its arguments. */
   readonly argv: ReadonlyArray<string>;
+  /** Milliseconds since the epoch, with a fraction. */
   readonly time: number;
+  /**
+   * Whether the same thread made its last call from the same place, with the same arguments: that call has failed.
+   * execvp(3) makes one for each directory of PATH.
+   */
   readonly isRetry: boolean;
+  /**
+   * Why `path` and `argv` are not complete: the errno of reading the memory, or E2BIG if there are more than 32,768
+   * arguments or more than 1 MiB of them. EPERM: the kernel does not let the controller read the process.
+   */
   readonly problem: ErrnoName | undefined;
   #source: ExecSource | undefined;
   #cwd: string | undefined;

@@ -27,8 +27,8 @@ const END = "2 seconds";
 /** Events that a stream keeps before the tree has to wait for its consumer. */
 const KEPT_EVENTS = 4096;
 
-/** Options of an {@link ExecWatch}. */
-export interface ExecWatchOptions<E = never, R = never> {
+/** What is done with each exec of a tree. */
+export interface ExecAttachOptions<E = never, R = never> {
   /**
    * Decides each exec, that of the command as well, while its process waits. A value is the fastest answer; an Effect
    * may take its time. What fails, throws or gives something else is a denial. Default: all are allowed.
@@ -38,6 +38,10 @@ export interface ExecWatchOptions<E = never, R = never> {
   readonly deadline?: Duration.Input;
   /** Gets the events as they come. The tree waits meanwhile, so it should be short. What it throws is a defect. */
   readonly onEvent?: (event: ExecEvent) => void;
+}
+
+/** Options of an {@link ExecWatch}. */
+export interface ExecWatchOptions<E = never, R = never> extends ExecAttachOptions<E, R> {
   /** The command's descriptors 0, 1 and 2. Default: those of the Thread. */
   readonly stdin?: FileDescriptor;
   /** The command's descriptor 1. */
@@ -51,6 +55,8 @@ export interface ExecWatchOptions<E = never, R = never> {
    * the controller is killed. See `ContainOptions` of @rsyscall/thread. Default: false.
    */
   readonly contain?: boolean;
+  /** Makes the child that becomes the command, as in other namespaces; `contain` is its matter then. Default: a fork. */
+  readonly clone?: () => Effect.Effect<ChildThread, HandleFailure, Scope.Scope>;
 }
 
 /** Options of `ExecWatch.run`. */
@@ -96,11 +102,19 @@ export class ExecWatch {
   readonly process: ChildProcess;
   readonly #loop: ExecLoop;
   readonly #over: Deferred.Deferred<void>;
+  /** The last denial, until the command runs: its error says why. */
+  readonly #lastDenial: () => Decided | undefined;
 
-  private constructor(process: ChildProcess, loop: ExecLoop, over: Deferred.Deferred<void>) {
+  private constructor(
+    process: ChildProcess,
+    loop: ExecLoop,
+    over: Deferred.Deferred<void>,
+    lastDenial: () => Decided | undefined,
+  ) {
     this.process = process;
     this.#loop = loop;
     this.#over = over;
+    this.#lastDenial = lastDenial;
   }
 
   /**
@@ -113,20 +127,43 @@ export class ExecWatch {
     options: ExecWatchOptions<E, R> = {},
   ): Effect.Effect<ExecWatch, HandleFailure, R | Scope.Scope> {
     return Effect.gen(function* () {
-      const { connection } = thread;
+      const { contain = false, clone = () => thread.fork({ contain }) } = options;
+      const child = yield* clone();
+      yield* prepare(child, options);
+      const watch = yield* ExecWatch.attach(child, options);
+      yield* child.exec(command).pipe(
+        Effect.mapError((error) => {
+          const decision = watch.#lastDenial()?.decision;
+          return error instanceof SyscallError && decision?._tag === "Deny"
+            ? error.because(decision.message ?? "the decision was to deny it")
+            : error;
+        }),
+      );
+      return watch;
+    });
+  }
+
+  /**
+   * Watches a child of this host that is to become a program: its first exec is the first call. The scope kills it and
+   * its descendants.
+   */
+  static attach<E = never, R = never>(
+    child: ChildThread,
+    options: ExecAttachOptions<E, R> = {},
+  ): Effect.Effect<ExecWatch, HandleFailure, R | Scope.Scope> {
+    return Effect.gen(function* () {
+      const { connection } = child;
       const { accessTask } = connection;
       if (!connection.canPass)
         return yield* new InvalidStateError({
-          syscall: "ExecWatch.make",
-          subject: `the connection to ${thread.task}`,
+          syscall: "ExecWatch",
+          subject: `the connection to ${child.task}`,
           problem: "passes no descriptors, so the listener cannot get here",
           remedy: "run the controller on that host",
         });
       const desk = yield* Desk.make(accessTask);
       const epoll = yield* Epoll.make(accessTask);
       epoll.closeOnFork = true;
-      const child = yield* thread.fork({ contain: options.contain ?? false });
-      yield* prepare(child, options);
       const listener = yield* startListening(child);
       yield* epoll.set(EPOLL_CTL.ADD, listener, { events: EPOLL.IN, data: LISTENER });
       const decide = yield* decisions(options.decide, options.deadline ?? "10 seconds");
@@ -140,7 +177,6 @@ export class ExecWatch {
         }
       };
       let isEnding = false;
-      /** The last denial, until the command runs: its error says why. */
       let denial: Decided | undefined;
       const loop = new ExecLoop(
         desk,
@@ -186,16 +222,7 @@ export class ExecWatch {
           );
         }),
       );
-      yield* child
-        .exec(command)
-        .pipe(
-          Effect.mapError((error) =>
-            error instanceof SyscallError && denial?.decision._tag === "Deny"
-              ? error.because(denial.decision.message ?? "the decision was to deny it")
-              : error,
-          ),
-        );
-      return new ExecWatch(child.process, loop, over);
+      return new ExecWatch(child.process, loop, over, () => denial);
     });
   }
 

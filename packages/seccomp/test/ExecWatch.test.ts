@@ -215,6 +215,26 @@ describe("ExecWatch", () => {
     ]);
   });
 
+  it("watches a child that was made otherwise, from its first exec on", function* () {
+    const paths: Array<string> = [];
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const thread = yield* LocalThread;
+        const child = yield* thread.fork();
+        const watch = yield* ExecWatch.attach(child, {
+          decide: ({ path }) => {
+            paths.push(path);
+            return path === "/bin/false" ? deny() : allow;
+          },
+        });
+        yield* child.exec(sh("/bin/false; exit $?"));
+        assert.equal((yield* watch.wait()).exitStatus, 126);
+        yield* watch.over();
+      }),
+    );
+    assert.deepEqual(paths, ["/bin/sh", "/bin/false"]);
+  });
+
   it("streams the events, and waits for a slow consumer", function* () {
     const thread = yield* LocalThread;
     let count = 0;

@@ -30,8 +30,9 @@ export interface GuardOptions {
   /** The policy, or the path of its file: see `loadPolicy`. */
   readonly policy: Policy | string;
   /**
-   * Programs, by their names in PATH, whose calls the policy may answer, rewrite, or have run outside as well: links of
-   * these names are in front of PATH. Default: those that the file of the policy exports, or none.
+   * Programs whose calls the policy may answer, rewrite, or have run outside as well. By their names in PATH: links of
+   * these names are in front of PATH. By absolute paths: stubs are at these in a mount namespace of the command. Default:
+   * those that the file of the policy exports, or none.
    */
   readonly names?: ReadonlyArray<string> | undefined;
   /** A file to which each decision is appended, as a line of JSON: see `LoggedDecision`. */
@@ -79,6 +80,7 @@ export const guard = (
       const answering = yield* answeringFor(thread, options.names ?? names);
       const environ = thread.environ.copy();
       if (answering !== undefined) yield* environ.set("PATH", answering.path);
+      const from = thread.with({ environ });
       /** What was decided, for the log, if it is more than that the kernel executes it. */
       const outcomes = new WeakMap<ExecCall, Outcome>();
       const log = options.log === undefined ? undefined : yield* openOutput(options.log, "a");
@@ -102,7 +104,7 @@ export const guard = (
         log?.write(`${JSON.stringify(logged(event, outcome, answering?.behind(call)))}\n`);
       };
       const state = yield* supervise(
-        answering === undefined ? thread : thread.with({ environ }),
+        from,
         command,
         {
           decide: decider(policy, options.deadline ?? "10 seconds", {
@@ -116,7 +118,9 @@ export const guard = (
             Duration.fromInputUnsafe(options.deadline ?? "10 seconds"),
           ),
           onEvent,
-          contain,
+          ...(answering === undefined
+            ? { contain }
+            : { clone: () => answering.clone(from, { contain }) }),
           rest: options.killRest ? "kill" : "wait",
         },
         (pids) =>

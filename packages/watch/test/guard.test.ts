@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openpty } from "@rsyscall/handle";
 import { it, tempDirectory, textOf } from "@rsyscall/harness";
@@ -235,7 +236,78 @@ describe("a policy that answers", () => {
     ]);
     assert.match(
       decisions.find(({ decision }) => decision === "deny")?.message as string,
-      /by its path, around the link to uname in PATH/,
+      /by its path, around the link to uname in PATH; add "\/usr\/bin\/uname" to the names/,
+    );
+  });
+
+  it("answers by absolute paths: of static callers, after PATH was reset, of what is not there", function* () {
+    const here = process.env["PATH"];
+    const { out, decisions } = yield* guardedScript(
+      "/usr/bin/uname -a; env -i /bin/uname -a; PATH=/usr/bin; uname -s; busybox sh -c '/usr/bin/id -u' 2>&1;" +
+        "/usr/sbin/no-such-mailer; echo $?; /usr/bin/expr 1 + 1; readlink /proc/self/ns/mnt",
+      ({ name, args }) => {
+        if (name === "uname" && args[0] === "-a") return rewrite({ args: ["-s"] });
+        if (name === "id") return reply({ stdout: "answered\n" });
+        if (name === "expr") return outside({ args: ["2", "+", "3"] });
+        return name === "no-such-mailer" ? reply({ status: 75 }) : "allow";
+      },
+      { names: ["/usr/bin/uname", "/usr/bin/id", "/usr/bin/expr", "/usr/sbin/no-such-mailer"] },
+    );
+    const lines = out.trimEnd().split("\n");
+    assert.notEqual(lines.pop(), readlinkSync("/proc/self/ns/mnt"));
+    assert.deepEqual(lines, ["Linux", "Linux", "Linux", "answered", "75", "5"]);
+    assert.equal(process.env["PATH"], here);
+    assert.deepEqual(
+      decisions
+        .filter(({ decision }) => decision !== "allow")
+        .map(({ decision, path }) => [decision, path]),
+      [
+        ["rewrite", "/usr/bin/uname"],
+        ["rewrite", "/bin/uname"],
+        ["reply", "/usr/bin/id"],
+        ["reply", "/usr/sbin/no-such-mailer"],
+        ["outside", "/usr/bin/expr"],
+      ],
+    );
+    assert.isFalse(existsSync("/usr/sbin/no-such-mailer"));
+  });
+
+  it("denies a path where the system refuses namespaces, and says so", function* () {
+    const directory = yield* tempDirectory;
+    const policy = join(directory, "policy.mjs");
+    writeFileSync(
+      policy,
+      `import { reply } from "@rsyscall/watch";
+export const names = ["/usr/bin/uname"];
+export default ({ name }) => (name === "uname" ? reply({}) : "allow");
+`,
+    );
+    const script = `
+      import { LocalThread } from "@rsyscall/thread";
+      import { guard } from "@rsyscall/watch";
+      import { Effect } from "effect";
+      const run = Effect.flatMap(LocalThread, (thread) =>
+        guard(thread, { command: ["sh", "-c", "/usr/bin/uname"], policy: ${JSON.stringify(policy)} }));
+      console.log((await Effect.runPromise(Effect.provide(run, LocalThread.layer))).status);`;
+    const { stdout, stderr } = spawnSync(
+      "unshare",
+      [
+        "-Ur",
+        "sh",
+        "-c",
+        'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-sys_admin --inh-caps=-all "$@"',
+        "sh",
+        process.execPath,
+        "--input-type=module",
+        "-e",
+        script,
+      ],
+      { cwd: new URL("..", import.meta.url), encoding: "utf8" },
+    );
+    assert.equal(stdout, "126\n", stderr);
+    assert.match(
+      stderr,
+      /denied \/usr\/bin\/uname \(pid \d+\): it cannot be answered: \/usr\/bin\/uname: .*refuses to make one: .*user\.max_user_namespaces is 0/,
     );
   });
 
@@ -269,6 +341,6 @@ export default policy;
     const wrong = join(directory, "wrong.ts");
     writeFileSync(wrong, 'export const names = ["a/b"]; export default () => "allow";');
     const error = yield* Effect.flip(loadPolicy(wrong));
-    assert.match(error.message, /must export names of programs/);
+    assert.match(error.message, /must export names or absolute paths of programs/);
   });
 });

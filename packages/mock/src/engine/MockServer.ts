@@ -1,9 +1,11 @@
 import { mkdirSync, symlinkSync } from "node:fs";
+import { basename } from "node:path";
 import type { HandleFailure } from "@rsyscall/handle";
 import { stubPath } from "@rsyscall/native";
+import type { ExecCall } from "@rsyscall/seccomp";
 import { type StubCall, StubServer, type StubServerError } from "@rsyscall/stub-server";
-import type { Thread } from "@rsyscall/thread";
-import { Deferred, Effect, Scope } from "effect";
+import type { ChildProcess, ChildThread, Thread } from "@rsyscall/thread";
+import { Deferred, Effect, Exit, Scope } from "effect";
 import { type Counted, decide, Needed, type Question } from "../decide.ts";
 import { type OpenOptions, withoutEnv } from "../messages.ts";
 import { commandLine } from "../pattern.ts";
@@ -13,6 +15,7 @@ import type { CallRecord } from "../record.ts";
 import type { ReplyData, RuleData } from "../reply.ts";
 import { unexpected } from "../report.ts";
 import type { RunRequest } from "../runMessages.ts";
+import { AroundPath } from "./AroundPath.ts";
 import { answer } from "./answer.ts";
 import { blocked } from "./blocked.ts";
 import { commandLineOf } from "./commandLineOf.ts";
@@ -47,6 +50,7 @@ export class MockServer {
   readonly paths: MockedPaths;
   readonly runs: Runs;
   #calls = 0;
+  #aroundPath: AroundPath | undefined;
 
   constructor(
     engine: Engine,
@@ -88,6 +92,24 @@ export class MockServer {
     });
   }
 
+  /** Makes stubs of mocked places, for as long as the scope, and tells where they are. */
+  stubs(request: number, places: ReadonlyArray<string>): Effect.Effect<void, never, Scope.Scope> {
+    const { engine, mock, paths, thread } = this;
+    return paths
+      .serve(thread, places, (call) => this.#handle(call))
+      .pipe(
+        Effect.exit,
+        Effect.map((exit) =>
+          engine.post({
+            ...{ type: "stubs", mock, request },
+            stubs: Exit.isSuccess(exit)
+              ? paths.stubs(places)
+              : { problem: engine.shown(exit.cause) },
+          }),
+        ),
+      );
+  }
+
   /** Runs a program under test, for as long as the scope, and tells how it has ended. */
   run(run: number, request: RunRequest): Effect.Effect<void, never, Scope.Scope> {
     const { paths, thread } = this;
@@ -100,10 +122,49 @@ export class MockServer {
             paths.serve(thread, request.places, (call) => this.#handle(call)),
             scope,
           ),
-          runProgram(thread, request, paths.clone(thread, request.places)),
+          Effect.suspend(() => {
+            let unseen: string | undefined;
+            const child = Effect.tap(paths.clone(thread, request.places), (made) =>
+              Effect.map(this.#watched(made), (why) => {
+                unseen = why;
+              }),
+            );
+            const onStart = (process: ChildProcess) => this.runs.started(run, process);
+            return Effect.map(runProgram(thread, request, child, onStart), (ran) => ({
+              ...ran,
+              unseen,
+            }));
+          }),
         ),
       ),
     );
+  }
+
+  /** Watches what a program under test calls around a hermetic mock. Gives why it cannot. */
+  #watched(child: ChildThread) {
+    const { aroundPath: mode } = this.options;
+    if (mode === undefined) return Effect.succeed(undefined);
+    this.#aroundPath ??= new AroundPath({
+      ...this.options,
+      mode,
+      places: this.paths.places,
+      onCall: (call, problem) => this.#wentAround(call, problem),
+    });
+    return this.#aroundPath.watch(child, this.scope);
+  }
+
+  /** Tells of a call that has not come here. */
+  #wentAround({ pid, ppid, path, argv, cwd, env, time }: ExecCall, text: string): void {
+    const program = basename(path);
+    const words = commandLineOf(ppid);
+    const parent = words && commandLine(words);
+    const problem = unexpected({ program, path, argv, cwd, parent, pid }, { problem: text }, []);
+    const record: CallRecord = {
+      ...{ index: this.#calls++, program, path, argv, env, cwd, pid, ppid, parent, time, problem },
+      ...{ outcome: "unexpected", rule: undefined, status: undefined, signal: undefined },
+      ...{ stdin: undefined, stdout: undefined, stderr: undefined },
+    };
+    this.engine.post({ type: "call", mock: this.mock, record: withoutEnv(record) });
   }
 
   /** The thread of the test knows of a call. */
@@ -258,7 +319,6 @@ class Seen implements Question {
     return new TextDecoder().decode(this.stdinBytes);
   };
 
-  /** The command line of the parent. It is this process's word, and may be anything. */
   get parent(): string | undefined {
     const words = commandLineOf(this.#call.ppid);
     return words && commandLine(words);

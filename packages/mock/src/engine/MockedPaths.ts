@@ -1,11 +1,10 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { basename } from "node:path";
 import type { HandleFailure } from "@rsyscall/handle";
-import { SyscallError } from "@rsyscall/near";
 import { type StubCall, StubServer, type StubServerError } from "@rsyscall/stub-server";
 import type { ChildThread, Thread } from "@rsyscall/thread";
 import { Effect, type Scope, Semaphore } from "effect";
-import { cloneWithStubs } from "./mountNamespace.ts";
+import { cloneWithStubs, type Stubs } from "./mountNamespace.ts";
 import { RunError } from "./runProgram.ts";
 
 /**
@@ -60,12 +59,12 @@ export class MockedPaths {
     places: ReadonlyArray<string>,
   ): Effect.Effect<ChildThread, HandleFailure | RunError, Scope.Scope> {
     if (places.length === 0) return thread.fork();
-    return Effect.suspend(() => {
-      const stubs = new Map(places.map((place) => [place, this.#stubs.get(place) as string]));
-      return Effect.mapError(cloneWithStubs(thread, this.#directory, stubs), (error) =>
-        error instanceof SyscallError ? new RunError({ problem: denied(places, error) }) : error,
-      );
-    });
+    return Effect.suspend(() => cloneWithStubs(thread, this.#directory, this.stubs(places)));
+  }
+
+  /** The stub of each of these places, which have servers. */
+  stubs(places: ReadonlyArray<string>): Stubs {
+    return new Map(places.map((place) => [place, this.#stubs.get(place) as string]));
   }
 
   /** The places that have servers. */
@@ -78,24 +77,6 @@ export class MockedPaths {
     return this.#placeOfCall.get(call);
   }
 }
-
-/** Says why the system refuses a mount namespace, and what helps. */
-const denied = (places: ReadonlyArray<string>, error: SyscallError): string =>
-  `${places.join(", ")}: a path is mocked in a mount namespace of the program, and the system refuses ` +
-  `${error.syscall === "mount" ? "to mount there" : "to make one"}: ${error.message}` +
-  `${error.syscall === "mount" && isRestricted() ? `; ${RESTRICTED} is 1: as root, sysctl -w ${RESTRICTED}=0, or run as root` : ""}. ` +
-  "Allow that, or mock the program by its name, without a slash, and have it found in PATH";
-
-/** AppArmor gives an ordinary user a namespace then, and no rights in it. */
-const RESTRICTED = "kernel.apparmor_restrict_unprivileged_userns";
-
-const isRestricted = (): boolean => {
-  try {
-    return readFileSync(`/proc/sys/${RESTRICTED.replaceAll(".", "/")}`, "utf8").trim() === "1";
-  } catch {
-    return false;
-  }
-};
 
 /** Why there can be no stub in the directory of the mock. */
 const unplaced = (directory: string, error: StubServerError): RunError =>

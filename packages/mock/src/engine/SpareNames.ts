@@ -64,7 +64,12 @@ const keyOf = (searchPath: string, allow: ReadonlyArray<string>): string =>
   JSON.stringify([
     searchPath,
     allow,
-    directoriesOf(searchPath).map((path) =>
-      String(statSync(path, { bigint: true, throwIfNoEntry: false })?.mtimeNs),
-    ),
+    directoriesOf(searchPath).map((path) => {
+      try {
+        return String(changedOf(path));
+      } catch {
+        // It is not there, or this user may not look: then its names are not placed either.
+        return undefined;
+      }
+    }),
   ]);

@@ -6,7 +6,8 @@ import { Effect, type Scope } from "effect";
 
 /**
  * Signals that are passed on: those by which a program is told something. Others are about what the process itself
- * does (SIGSEGV, SIGCHLD), cannot be caught, or stop it: a process that is stopped passes nothing on.
+ * does (SIGSEGV, SIGCHLD), cannot be caught, or stop it: the kernel stops and continues a shell's job as a whole, which no message of ours could
+ * do without a race.
  */
 const PASSED: ReadonlySet<number> = new Set([
   ...[SIG.HUP, SIG.INT, SIG.QUIT, SIG.USR1, SIG.USR2, SIG.PIPE, SIG.ALRM, SIG.TERM, SIG.CONT],

@@ -85,6 +85,17 @@ const program = Effect.gen(function* () {
       case "endRun":
         run(servers.get(message.mock)?.server.runs.end(message.run) ?? Effect.void);
         return;
+      case "stubs": {
+        const { server, scope: serverScope } = servers.get(message.mock) ?? {};
+        if (server !== undefined && serverScope !== undefined)
+          run(Scope.provide(server.stubs(message.request, message.places), serverScope));
+        return;
+      }
+      case "signalRun":
+        run(
+          servers.get(message.mock)?.server.runs.signal(message.run, message.signal) ?? Effect.void,
+        );
+        return;
       case "taken":
         servers.get(message.mock)?.server.taken(message.index, message.problem);
         return;

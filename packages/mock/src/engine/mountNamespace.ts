@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { AT, CLONE, type Dirent, DT, MNT, MS, S_IF } from "@rsyscall/abi";
 import {
@@ -12,8 +21,8 @@ import {
   symlink,
   umount,
 } from "@rsyscall/handle";
-import { catchErrno, mknodat } from "@rsyscall/near";
-import type { ChildThread, Thread } from "@rsyscall/thread";
+import { catchErrno, mknodat, SyscallError } from "@rsyscall/near";
+import type { ChildThread, ContainOptions, Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { RunError } from "./runProgram.ts";
 
@@ -31,15 +40,29 @@ export type Stubs = ReadonlyMap<string, string>;
  * user namespace as well, in which it has its own ids and no others.
  *
  * @param directory of the mock
+ * @param options as of `clone`
  */
-export const cloneWithStubs = Effect.fnUntraced(function* (
+export const cloneWithStubs = (
   thread: Thread,
   directory: string,
   stubs: Stubs,
-): Effect.fn.Return<ChildThread, HandleFailure | RunError, Scope.Scope> {
-  const child = yield* catchErrno("EPERM", () => thread.clone(CLONE.NEWNS | CLONE.NEWUSER))(
-    thread.clone(CLONE.NEWNS),
+  options: ContainOptions = {},
+): Effect.Effect<ChildThread, HandleFailure | RunError, Scope.Scope> =>
+  Effect.mapError(cloned(thread, directory, stubs, options), (error) =>
+    error instanceof SyscallError
+      ? new RunError({ problem: denied([...stubs.keys()], error) })
+      : error,
   );
+
+const cloned = Effect.fnUntraced(function* (
+  thread: Thread,
+  directory: string,
+  stubs: Stubs,
+  options: ContainOptions,
+): Effect.fn.Return<ChildThread, HandleFailure | RunError, Scope.Scope> {
+  const child = yield* catchErrno("EPERM", () =>
+    thread.clone(CLONE.NEWNS | CLONE.NEWUSER, options),
+  )(thread.clone(CLONE.NEWNS, options));
   yield* mount(child, "none", "/", undefined, MS.REC | MS.PRIVATE);
   const layers = `${directory}/layers-${child.process.pid}`;
   yield* Effect.addFinalizer(() =>
@@ -59,6 +82,24 @@ export const cloneWithStubs = Effect.fnUntraced(function* (
     if (!added.has(place)) yield* mount(child, stub, place, undefined, MS.BIND);
   return child;
 });
+
+/** Says why the system refuses a mount namespace, and what helps. */
+const denied = (places: ReadonlyArray<string>, error: SyscallError): string =>
+  `${places.join(", ")}: a path is mocked in a mount namespace of the program, and the system refuses ` +
+  `${error.syscall === "mount" ? "to mount there" : "to make one"}: ${error.message}` +
+  `${error.syscall === "mount" && isRestricted() ? `; ${RESTRICTED} is 1: as root, sysctl -w ${RESTRICTED}=0, or run as root` : ""}. ` +
+  "Allow that, or mock the program by its name, without a slash, and have it found in PATH";
+
+/** AppArmor gives an ordinary user a namespace then, and no rights in it. */
+const RESTRICTED = "kernel.apparmor_restrict_unprivileged_userns";
+
+const isRestricted = (): boolean => {
+  try {
+    return readFileSync(`/proc/sys/${RESTRICTED.replaceAll(".", "/")}`, "utf8").trim() === "1";
+  } catch {
+    return false;
+  }
+};
 
 /** What this process itself does with files. */
 const attempt = <A>(use: () => A): Effect.Effect<A, RunError> =>

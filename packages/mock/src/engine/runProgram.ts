@@ -8,9 +8,16 @@ import {
   setsid,
 } from "@rsyscall/handle";
 import { catchErrno, Fd, kill, NULL, pidfdSendSignal, TaggedError } from "@rsyscall/near";
-import { type ChildThread, Command, Environment, type Thread, which } from "@rsyscall/thread";
+import {
+  type ChildProcess,
+  type ChildThread,
+  Command,
+  Environment,
+  type Thread,
+  which,
+} from "@rsyscall/thread";
 import { Deferred, Effect, Fiber, type Scope, Stream } from "effect";
-import type { Ran, RunRequest, Stdio } from "../runMessages.ts";
+import type { NotRun, Ran, RunRequest, Stdio } from "../runMessages.ts";
 
 /** Milliseconds for which output is awaited when the program has ended, from processes that it has left. */
 const LINGER = 1000;
@@ -22,7 +29,7 @@ const OUTPUT_LIMIT = 64 * 1024 * 1024;
 const PROCESS_GROUP = 4;
 
 /** Why a program cannot run, in words. */
-export class RunError extends TaggedError("RunError")<{ readonly problem: string }> {
+export class RunError extends TaggedError("RunError")<NotRun> {
   override get message(): string {
     return this.problem;
   }
@@ -33,23 +40,26 @@ const TOO_MUCH = new RunError({
 });
 
 const failed =
-  (what: string) =>
+  (what: string, status?: NotRun["status"]) =>
   (error: { readonly message: string }): RunError =>
-    new RunError({ problem: `${what}: ${error.message}` });
+    new RunError({ problem: `${what}: ${error.message}`, status });
 
 /**
  * Runs a program to its end, in a session and a process group of its own: the scope kills the whole group. When the
- * program has ended, so do the processes of its group that it leaves behind.
+ * program has ended, so do the processes of its group that it leaves behind. In the foreground it stays in the group
+ * of this process, which has the terminal, and only the program itself is killed.
  *
  * @param thread of this process
  * @param clone makes the child that becomes the program
+ * @param onStart gets the process when it runs the program
  */
 export const runProgram = Effect.fnUntraced(function* (
   thread: Thread,
   request: RunRequest,
   clone: Effect.Effect<ChildThread, HandleFailure | RunError, Scope.Scope>,
+  onStart: (process: ChildProcess) => void,
 ): Effect.fn.Return<Ran, HandleFailure | RunError, Scope.Scope> {
-  const { timeout } = request;
+  const { timeout, foreground } = request;
   const input = request.stdin instanceof Uint8Array ? request.stdin : undefined;
   const stdin = input === undefined ? undefined : yield* pipeTo(thread, "input");
   const stdout = request.stdout === "pipe" ? yield* pipeTo(thread, "output") : undefined;
@@ -66,13 +76,15 @@ export const runProgram = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() => letGo);
   const child = yield* clone;
   const { process } = child;
-  const pidfd = yield* process.signalling();
-  const killGroup = signalGroup(pidfd, process.pid);
-  yield* Effect.addFinalizer(() => killGroup);
-  yield* setsid(child);
+  const end = foreground
+    ? Effect.ignore(process.kill())
+    : signalGroup(yield* process.signalling(), process.pid);
+  yield* Effect.addFinalizer(() => end);
+  if (!foreground) yield* setsid(child);
   yield* Effect.mapError(chdir(child, request.cwd), failed("cwd"));
   yield* wire(child, wires);
   yield* execute(child, request);
+  onStart(process);
   yield* letGo;
   // Else we would never see the end of its output, nor the program that of its input.
   for (const pipe of [stdin, stdout, stderr]) yield* pipe?.theirs.close() ?? Effect.void;
@@ -83,12 +95,12 @@ export const runProgram = Effect.fnUntraced(function* (
   const out = yield* collect(thread, stdout?.ours, tooMuch);
   const err = yield* collect(thread, stderr?.ours, tooMuch);
   const outputs = Effect.andThen(out.untilEnd, err.untilEnd);
-  const end = Effect.andThen(process.wait(), Effect.raceFirst(outputs, Effect.sleep(LINGER)));
+  const ended = Effect.andThen(process.wait(), Effect.raceFirst(outputs, Effect.sleep(LINGER)));
   const isLate = yield* Effect.raceFirst(
-    Effect.raceFirst(Effect.as(end, false), Deferred.await(tooMuch)),
+    Effect.raceFirst(Effect.as(ended, false), Deferred.await(tooMuch)),
     timeout === undefined ? Effect.never : Effect.as(Effect.sleep(timeout), true),
   );
-  yield* killGroup;
+  yield* end;
   const state = yield* process.wait();
   return {
     pid: process.pid,
@@ -152,7 +164,7 @@ const wire = Effect.fnUntraced(function* (
 /** Executes the program, found as execvp(3) finds it. */
 const execute = Effect.fnUntraced(function* (
   child: ChildThread,
-  { command, args, env, cwd }: RunRequest,
+  { command, args, argv0, env, cwd }: RunRequest,
 ): Effect.fn.Return<void, HandleFailure | RunError> {
   const environ = Environment.fromRecord(env);
   const found = yield* Effect.mapError(
@@ -163,10 +175,12 @@ const execute = Effect.fnUntraced(function* (
           error._tag === "ExecutableNotFoundError" && command.includes("/")
             ? `${error.message} (in ${cwd})`
             : error.message,
+        status:
+          error._tag === "ExecutableNotFoundError" && error.notExecutable === undefined ? 127 : 126,
       }),
   );
-  const program = Command.make(found.executable, ...args).argv0(command);
-  yield* Effect.mapError(child.with({ environ }).exec(program), failed(command));
+  const program = Command.make(found.executable, ...args).argv0(argv0);
+  yield* Effect.mapError(child.with({ environ }).exec(program), failed(command, 126));
 });
 
 /** Writes all that the program is to read. It need not read it. */

@@ -13,6 +13,14 @@ describe("@rsyscall/mock/vitest", () => {
   }, 120_000);
 });
 
+describe("a suite of 200 tests with two mocks each", () => {
+  it("passes in four workers at once", async () => {
+    const { status, tests, output } = await runVitest(["--config", config], { CASES: "suite" });
+    assert.equal(status, 0, output);
+    assert.equal(tests.length, 200);
+  }, 60_000);
+});
+
 describe("a test that fails", () => {
   let run: VitestRun;
 

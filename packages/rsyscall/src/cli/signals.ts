@@ -1,6 +1,6 @@
-import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
+import type { RunningProgram, RunResult } from "@rsyscall/mock";
 
 const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
 
@@ -10,10 +10,9 @@ const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2
  */
 export class Signals implements Disposable {
   readonly #remove: ReadonlyArray<() => void>;
-  readonly #abort = new AbortController();
-  #child: ChildProcess | undefined;
-  #hasCommand = false;
-  #first: NodeJS.Signals | undefined;
+  #command: Pick<RunningProgram, "kill"> | "starts" | undefined;
+  /** Signals for a command that does not run yet. */
+  readonly #early: Array<NodeJS.Signals> = [];
 
   constructor() {
     this.#remove = FORWARDED.map((signal) => {
@@ -24,44 +23,33 @@ export class Signals implements Disposable {
   }
 
   #hear(signal: NodeJS.Signals): void {
-    this.#first ??= signal;
-    if (this.#child !== undefined) {
-      if ((signal === "SIGINT" || signal === "SIGQUIT") && isInForeground()) return;
-      this.#child.kill(signal);
-    } else if (this.#hasCommand && !this.#abort.signal.aborted) this.#abort.abort();
-    // Before or after the command, or when it cannot be ended: what exit handlers remove is all that there is.
-    else process.exit(statusOf(null, signal));
+    // Before or after the command: what exit handlers remove is all that there is.
+    if (this.#command === undefined) process.exit(statusOf(undefined, signal));
+    if ((signal === "SIGINT" || signal === "SIGQUIT") && isInForeground()) return;
+    if (this.#command === "starts") this.#early.push(signal);
+    else this.#command.kill(signal);
   }
 
-  /** Runs a command to its end, and gives its exit status as a shell has it. */
-  async run(start: () => ChildProcess): Promise<number> {
-    // The handlers are called when this function waits: by then there is a command that gets the signal.
-    const child = start();
-    this.#child = child;
-    try {
-      return await new Promise((resolve, reject) => {
-        child.on("error", reject);
-        child.on("close", (status, signal) => resolve(statusOf(status, signal)));
-      });
-    } finally {
-      this.#child = undefined;
-    }
-  }
-
-  /** As `run`, for a command that can only be killed: the signal that we get kills it. */
-  async runKilled(
-    start: (signal: AbortSignal) => Promise<{
-      readonly status: number | undefined;
-      readonly signal: string | undefined;
-    }>,
+  /**
+   * Runs a command to its end, and gives its exit status as a shell has it.
+   *
+   * @param start what it gets is to get the program as soon as that runs
+   */
+  async run(
+    start: (
+      onStart: (program: Pick<RunningProgram, "kill">) => void,
+    ) => Promise<Pick<RunResult, "status" | "signal">>,
   ): Promise<number> {
-    this.#hasCommand = true;
+    const onStart = (program: Pick<RunningProgram, "kill">) => {
+      this.#command = program;
+      for (const signal of this.#early.splice(0)) program.kill(signal);
+    };
+    this.#command = "starts";
     try {
-      const { status, signal } = await start(this.#abort.signal);
-      return statusOf(status ?? null, (signal ?? null) as NodeJS.Signals | null);
-    } catch (error) {
-      if (this.#first === undefined) throw error;
-      return statusOf(null, this.#first);
+      const { status, signal } = await start(onStart);
+      return statusOf(status, signal as NodeJS.Signals | undefined);
+    } finally {
+      this.#command = undefined;
     }
   }
 
@@ -78,5 +66,5 @@ const isInForeground = (): boolean => {
   return fields[2] === fields[5];
 };
 
-const statusOf = (status: number | null, signal: NodeJS.Signals | null): number =>
-  signal === null ? (status ?? 1) : 128 + constants.signals[signal];
+const statusOf = (status: number | undefined, signal: NodeJS.Signals | undefined): number =>
+  signal === undefined ? (status ?? 1) : 128 + constants.signals[signal];

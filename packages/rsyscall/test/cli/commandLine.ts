@@ -29,6 +29,53 @@ export const rsyscall = (args: ReadonlyArray<string>, options: SpawnSyncOptions 
   return { status: signal ?? status, stdout, stderr };
 };
 
+/** A terminal, as a user has one: waits for each text in turn, and types what is to follow. */
+const PTY = `
+import json, os, pty, select, sys, time
+steps = json.loads(sys.argv[1])
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[2], sys.argv[2:])
+screen, at, end = b"", 0, time.time() + 20
+while time.time() < end:
+    if select.select([terminal], [], [], 0.1)[0]:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        screen += part
+    while steps and steps[0][0].encode() in screen[at:]:
+        wanted, keys = steps.pop(0)
+        at += screen[at:].index(wanted.encode()) + len(wanted.encode())
+        os.write(terminal, keys.encode())
+else:
+    os.kill(pid, 9)
+_, status = os.waitpid(pid, 0)
+print(json.dumps({"screen": screen.decode(), "status": os.waitstatus_to_exitcode(status), "left": steps}))
+`;
+
+/** What a step waits for on the screen, and what is typed then. */
+type Step = readonly [wanted: string, keys: string];
+
+/** Runs a command at a terminal of its own. `left` has the steps that were not reached. */
+export const atTerminal = (
+  command: ReadonlyArray<string>,
+  steps: ReadonlyArray<Step>,
+  options: SpawnSyncOptions = {},
+): { readonly screen: string; readonly status: number; readonly left: ReadonlyArray<Step> } => {
+  const { stdout, stderr } = spawnSync("python3", ["-c", PTY, JSON.stringify(steps), ...command], {
+    env: env(),
+    timeout: 30_000,
+    ...options,
+    encoding: "utf8",
+  });
+  if (stdout === "") throw new Error(stderr);
+  const ended = JSON.parse(stdout);
+  return { ...ended, screen: ended.screen.replaceAll("\r\n", "\n") };
+};
+
 const directories: Array<string> = [];
 afterEach(() => {
   for (const directory of directories.splice(0))

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { BIN, directoryOf, env, mocksLeft, rsyscall } from "./commandLine.ts";
+import { atTerminal, BIN, directoryOf, env, mocksLeft, rsyscall } from "./commandLine.ts";
 
 /** Runs a script of the shell with rules. */
 const sh = (rules: ReadonlyArray<string>, script: string, more: ReadonlyArray<string> = []) =>
@@ -56,6 +56,18 @@ describe("rules", () => {
     expect(status).toBe(1);
     expect(stderr).toContain("unexpected command: cat x");
     expect(stderr).toContain("rsyscall mock: 1 problem\n");
+  });
+
+  test("hermetic: what goes around PATH is named, or denied", () => {
+    const script = "/usr/bin/env uname";
+    const named = sh([], script, ["--hermetic", "--allow", "uname"]);
+    expect(named).toMatchObject({ status: 1, stdout: "Linux\n" });
+    expect(named.stderr).toMatch(/✗ unexpected command: env uname .*\/usr\/bin\/env goes around/);
+    const denied = sh([], script, ["--hermetic", "--deny-around-path"]);
+    expect(denied).toMatchObject({ status: 126, stdout: "" });
+    expect(denied.stderr).toMatch(/Permission denied\n.*✗ .* and was denied: /s);
+    const allowed = sh([], script, ["--hermetic", "--allow", "uname,/usr/bin/"]);
+    expect(allowed).toEqual({ status: 0, stdout: "Linux\n", stderr: "" });
   });
 
   test("everything: all names lead here, and one rule can let them pass", () => {
@@ -152,41 +164,40 @@ describe("signals", () => {
     expect(mocksLeft(tmp)).toEqual([]);
   });
 
-  test("Ctrl-C on a terminal comes once", () => {
-    // script(1) has no signal keys of its own: python opens the terminal.
-    const tmp = directoryOf({
-      "ctrl_c.py": `
-import os, pty, sys
-pid, terminal = pty.fork()
-if pid == 0:
-    os.execvp(sys.argv[1], sys.argv[1:])
-seen = b""
-sent = False
-while True:
-    try:
-        part = os.read(terminal, 4096)
-    except OSError:
-        break
-    if not part:
-        break
-    seen += part
-    if not sent and b"ready" in seen:
-        os.write(terminal, b"\\x03")
-        sent = True
-_, status = os.waitpid(pid, 0)
-print(seen.count(b"interrupted"), os.waitstatus_to_exitcode(status))
-`,
-    });
+  test.each([
+    ["", []],
+    [", also with a mocked path", ["--on", "/usr/sbin/no-such-mailer"]],
+    [", also in a hermetic mock", ["--hermetic", "--allow", "sleep"]],
+  ])("Ctrl-C on a terminal comes once%s", (_, options) => {
+    const tmp = directoryOf();
     const script =
-      "trap 'n=$((n+1)); echo interrupted' INT; echo ready; while [ -z \"$n\" ]; do sleep 0.1; done; sleep 0.3; exit 4";
-    const args = [join(tmp, "ctrl_c.py"), process.execPath, BIN, "mock", "--", "sh", "-c", script];
-    const { stdout } = spawnSync("python3", args, {
-      encoding: "utf8",
-      env: env({ TMPDIR: tmp }),
-      timeout: 20_000,
-    });
-    expect(stdout).toBe("1 4\n");
+      "trap 'n=$((n+1)); echo interrupted' INT; test -t 0 && echo ready; while [ -z \"$n\" ]; do sleep 0.1; done; sleep 0.3; exit 4";
+    const { screen, status } = atTerminal(
+      [process.execPath, BIN, "mock", ...options, "--", "sh", "-c", script],
+      [["ready", "\x03"]],
+      { env: env({ TMPDIR: tmp }) },
+    );
+    expect(screen).toBe("ready\n^Cinterrupted\n");
+    expect(status).toBe(4);
     expect(mocksLeft(tmp)).toEqual([]);
+  });
+
+  test("a shell's job: Ctrl-Z and fg, with a mocked path and a spied program", () => {
+    const command = `${process.execPath} ${BIN} mock --on '/usr/sbin/no-such-mailer' --on 'cat *=spy' -- sh -c 'cat; exit 6'`;
+    const { screen, status, left } = atTerminal(
+      ["bash", "--norc", "--noediting", "-i"],
+      [
+        ["bash-", `${command}\n`],
+        ["exit 6'\r\n", "first\n"],
+        ["first\r\nfirst\r\n", "\x1a"],
+        ["Stopped", "fg\n"],
+        ["fg\r\n", "second\n"],
+        ["second\r\nsecond\r\n", "\x04"],
+        ["bash-", "echo status $?\n"],
+        ["status 6\r\n", "exit\n"],
+      ],
+    );
+    expect({ left, status }, screen).toEqual({ left: [], status: 0 });
   });
 });
 

@@ -66,6 +66,10 @@ describe("wrong usage is status 2, and says what was meant", () => {
       /^rsyscall: --allow is for --hermetic and --everything: /,
     ],
     [
+      ["mock", "--deny-around-path", "--", "true"],
+      /^rsyscall: --deny-around-path is for --hermetic: give both\n/,
+    ],
+    [
       ["mock", "--hermetic", "--everything", "--", "true"],
       /^rsyscall: --hermetic and --everything exclude each other: give one of them\n/,
     ],

@@ -42,7 +42,7 @@ export interface RunOutside {
   readonly command: OtherCommand;
 }
 
-/** Verdicts for calls of names that the policy exports, in `names`, which come by PATH. */
+/** Verdicts for calls of names and paths that the policy exports, in `names`. */
 export type Answer = Replied | Rewritten | RunOutside;
 
 /** What a policy says of a call. */

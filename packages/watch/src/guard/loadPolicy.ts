@@ -36,9 +36,12 @@ export const loadPolicy = (path: string): Effect.Effect<LoadedPolicy, PolicyErro
       if (typeof policy !== "function")
         return refuse("must have a function as its default export: export default (call) => ...");
       if (!Array.isArray(names) || !names.every((name) => typeof name === "string" && isName(name)))
-        return refuse('must export names of programs, if any: export const names = ["git"]');
+        return refuse(
+          'must export names or absolute paths of programs, if any: export const names = ["git", "/usr/bin/ssh"]',
+        );
       return Effect.succeed({ policy: policy as Policy, names });
     },
   );
 
-const isName = (name: string): boolean => /^[^/\0]+$/.test(name) && name !== "." && name !== "..";
+const isName = (name: string): boolean =>
+  /^([^/\0]+|\/[^\0]*[^/\0])$/.test(name) && !/(^|\/)\.\.?$/.test(name);

@@ -35,6 +35,17 @@ export default defineConfig({
               },
             },
           ]
-        : [{ test: { name: only, server, testTimeout, include: [`${only}.case.ts`] } }],
+        : [
+            {
+              test: {
+                name: only,
+                pool: "forks",
+                maxWorkers: 4,
+                server,
+                testTimeout,
+                include: [`${only}*.case.ts`],
+              },
+            },
+          ],
   },
 });

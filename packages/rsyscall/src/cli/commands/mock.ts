@@ -31,7 +31,13 @@ export const mock = Command.make(
       Flag.atLeast(0),
     ),
     hermetic: Flag.Boolean("hermetic").pipe(
-      Flag.withDescription("PATH has nothing but the mocks, and what is allowed"),
+      Flag.withDescription(
+        "PATH has nothing but the mocks, and what is allowed; what goes around PATH is named",
+      ),
+      Flag.withDefault(false),
+    ),
+    denyAroundPath: Flag.Boolean("deny-around-path").pipe(
+      Flag.withDescription("With --hermetic: what goes around PATH gets EACCES"),
       Flag.withDefault(false),
     ),
     everything: Flag.Boolean("everything").pipe(
@@ -40,7 +46,9 @@ export const mock = Command.make(
     ),
     allow: Flag.String("allow").pipe(
       Flag.withMetavar("A,B"),
-      Flag.withDescription("With --hermetic and --everything: programs that are the real ones"),
+      Flag.withDescription(
+        "With --hermetic and --everything: programs that are the real ones. With --hermetic also paths, and directories/",
+      ),
       Flag.atLeast(0),
     ),
     strict: Flag.Boolean("strict").pipe(

@@ -38,10 +38,16 @@ export const run = async ({ out, script, args }: DecompileOptions): Promise<numb
     // The program goes to stdout, unless it has a file: then what the script says must not be in between.
     const stdout = out === undefined ? 2 : 1;
     const own = seenFds(process.pid);
-    const status = await signals.run(() => {
+    const status = await signals.run((onStart) => {
       const child = startScript(m, path, args, stdout);
       watched.script = child.pid ?? 0;
-      return child;
+      onStart({ kill: (signal) => child.kill(signal) });
+      return new Promise((ended, failed) => {
+        child.on("error", failed);
+        child.on("close", (status, signal) =>
+          ended({ status: status ?? undefined, signal: signal ?? undefined }),
+        );
+      });
     });
     await m.close();
     const program = programOf({

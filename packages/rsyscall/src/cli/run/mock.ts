@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import {
   addRule,
   type Call,
@@ -6,6 +5,7 @@ import {
   findProgram,
   HandlerProgram,
   type Mock,
+  MockError,
   mock,
   parseHandler,
   parseRule,
@@ -23,6 +23,7 @@ export interface MockCommandOptions {
   readonly handlerLimit: number;
   readonly spec: ReadonlyArray<string>;
   readonly hermetic: boolean;
+  readonly denyAroundPath: boolean;
   readonly everything: boolean;
   readonly allow: ReadonlyArray<string>;
   readonly strict: boolean;
@@ -33,10 +34,6 @@ export interface MockCommandOptions {
   readonly report: ReadonlyArray<string>;
   readonly command: ReadonlyArray<string>;
 }
-
-/** Exit statuses of a command that cannot be executed, as a shell has them. */
-const NOT_FOUND = 127;
-const NOT_EXECUTABLE = 126;
 
 export const run = async (options: MockCommandOptions): Promise<number> => {
   const { command, strict, log, handlerLimit } = options;
@@ -69,6 +66,8 @@ export const run = async (options: MockCommandOptions): Promise<number> => {
     for (const spec of specs) await spec(m);
 
     const status = await runCommand(m, signals, command);
+    if (options.hermetic)
+      for (const warning of m.warnings) process.stderr.write(`rsyscall mock: ${warning}\n`);
     await m.close({ verify: false });
     const { problems, calls } = m;
     for (const write of reports)
@@ -106,6 +105,7 @@ const cassetteOptions = ({ record, replay, programs }: MockCommandOptions) => {
 
 const pathOptions = ({
   hermetic,
+  denyAroundPath,
   everything: isAsked,
   allow,
   record,
@@ -115,6 +115,8 @@ const pathOptions = ({
   const everything = isAsked || (record !== undefined && programs.length === 0 && !hermetic);
   if (hermetic && everything)
     throw new UsageError("--hermetic and --everything exclude each other: give one of them");
+  if (denyAroundPath && !hermetic)
+    throw new UsageError("--deny-around-path is for --hermetic: give both");
   if (!hermetic && !everything) {
     if (allow.length > 0)
       throw new UsageError(
@@ -124,6 +126,7 @@ const pathOptions = ({
   }
   return {
     path: hermetic ? ("hermetic" as const) : ("everything" as const),
+    ...(denyAroundPath ? { aroundPath: "deny" as const } : {}),
     allow: listOf(allow),
   };
 };
@@ -163,27 +166,21 @@ const runCommand = async (
   signals: Signals,
   [name = "", ...args]: ReadonlyArray<string>,
 ): Promise<number> => {
-  // Only a mount namespace has paths that the host has not.
-  if (m.rules.some(({ program }) => program?.includes("/")))
-    return signals.runKilled((signal) =>
+  try {
+    return await signals.run((onStart) =>
       m.run(pathOf(m, name), args, {
-        stdin: "inherit",
-        stdout: "inherit",
-        stderr: "inherit",
-        signal,
+        ...{ stdin: "inherit", stdout: "inherit", stderr: "inherit" },
+        foreground: true,
+        argv0: name,
+        onStart,
       }),
     );
-  try {
-    return await signals.run(() =>
-      spawn(pathOf(m, name), args, { stdio: "inherit", env: m.env, argv0: name }),
-    );
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "ENOENT" && code !== "EACCES") throw error;
-    const [status, problem] =
-      code === "ENOENT" ? [NOT_FOUND, "was not found"] : [NOT_EXECUTABLE, "cannot be executed"];
+    // As a shell says it, which has these statuses for a command that cannot run.
+    if (!(error instanceof MockError) || error.status === undefined) throw error;
+    const problem = error.status === 127 ? "was not found" : "cannot be executed";
     process.stderr.write(`rsyscall mock: ${name} ${problem}\n`);
-    return status;
+    return error.status;
   }
 };
 
