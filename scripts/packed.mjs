@@ -125,7 +125,15 @@ export const nodeOf = (version) => {
     mkdirSync(folder, { recursive: true });
     must(
       "npm",
-      ["install", "--no-save", "--no-package-lock", "--loglevel=error", `${name}@${version}`],
+      [
+        "install",
+        "--no-save",
+        "--no-package-lock",
+        "--loglevel=error",
+        `${name}@${version}`,
+        "--prefix",
+        folder,
+      ],
       folder,
     );
   }

@@ -1,7 +1,17 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { check, installed, must, nodeOf, project, published, run, work } from "../packed.mjs";
+import {
+  check,
+  installed,
+  must,
+  nodeOf,
+  project,
+  published,
+  run,
+  tarballOf,
+  work,
+} from "../packed.mjs";
 import { root } from "../pnpm.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -177,11 +187,7 @@ const omitted = () => {
 
 /** All of ours by tarball, also those that others depend on: the registry has none of them. */
 const overrides = () =>
-  Object.fromEntries(
-    published()
-      .filter(({ os, cpu }) => !os || !cpu || cpu.includes(process.arch))
-      .map(({ name }, i) => [name, `file:${installed()[i]}`]),
-  );
+  Object.fromEntries(published().map((one) => [one.name, `file:${tarballOf(one)}`]));
 
 const pnpm = () => {
   const ours = overrides();

@@ -11,7 +11,7 @@ const platforms: ReadonlyArray<string> = ["linux-arm64", "linux-x64"];
 const VARIABLE = "RSYSCALL_NATIVE_DIR";
 
 /** This file; also in a bundle that is CommonJS, where bundlers leave import.meta empty. */
-const here = typeof __filename === "string" ? __filename : fileURLToPath(import.meta.url);
+const here = import.meta.url ? fileURLToPath(import.meta.url) : __filename;
 
 /** Finds modules as this file does. */
 const requireHere = createRequire(here);
