@@ -1,13 +1,13 @@
 import { defineConfig } from "tsup";
 
-/** How every package is built: one ES module and its declarations, from `src/index.ts`. */
+/** How every package is built: one ES module, from `src/index.ts`. `scripts/declarations.mjs` declares its types. */
 export default defineConfig({
   entry: ["src/index.ts"],
   format: "esm",
   target: "node20",
-  dts: true,
   sourcemap: true,
-  clean: true,
+  // All but the declarations.
+  clean: ["!**/*.d.{ts,cts}", "!**/*.d.{ts,cts}.map"],
   plugins: [
     {
       // esbuild makes `var Path = class _Path` of a class that mentions itself, and stack traces and

@@ -22,7 +22,7 @@ const checkTools = () => {
 };
 
 /** Installs unless it was done for this very lock file. What is optional depends on the version of Node. */
-const install = () => {
+const install = async () => {
   const stamp = join(root, "node_modules", ".rsyscall-installed");
   const wanted = createHash("sha256")
     .update(readFileSync(join(root, "pnpm-lock.yaml")))
@@ -30,16 +30,40 @@ const install = () => {
     .digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   process.stderr.write("Installing packages...\n");
-  pnpm(["install", "--frozen-lockfile"]);
+  await pnpm(["install", "--frozen-lockfile"]);
   mkdirSync(join(root, "node_modules"), { recursive: true });
   writeFileSync(stamp, wanted);
 };
 
-const build = () => {
-  process.stderr.write("Building...\n");
-  pnpm(["exec", "turbo", "run", "build", "--output-logs=errors-only"], { quiet: true });
+/**
+ * Builds what has changed, with a line for each task that is done. What a task has written is shown if it fails: turbo
+ * writes it in one piece, at the task's end, each line behind the name of the task.
+ */
+const build = async () => {
+  const start = performance.now();
+  const outputs = new Map();
+  const args = ["--output-logs=new-only", "--log-order=grouped", "--ui=stream"];
+  await pnpm(["exec", "turbo", "run", "build", "declarations", ...args], {
+    onLine: (line) => {
+      const [, task, text] = /^([^\s:]*:[^\s:]+): (.*)$/.exec(line) ?? [];
+      if (task === undefined || text.startsWith("cache hit")) return;
+      if (!text.startsWith("cache miss")) {
+        outputs.get(task)?.push(text);
+        return;
+      }
+      outputs.set(task, []);
+      const seconds = ((performance.now() - start) / 1000).toFixed(1).padStart(5);
+      process.stderr.write(`${seconds} s  ${task.replace(/^\/\/:|:build$/, "")}\n`);
+    },
+    explain: (errors) => {
+      for (const [, name, kind] of errors.matchAll(/^(\S+)#(\S+): +ERROR/gm))
+        process.stderr.write(`${outputs.get(`${name}:${kind}`)?.join("\n") ?? ""}\n`);
+      process.stderr.write(errors);
+    },
+  });
 };
 
 checkTools();
-install();
-build();
+await install();
+process.stderr.write("Building...\n");
+await build();

@@ -12,20 +12,24 @@ const nameOf = (cell: string): string => cell.replace(/: [^:]*$/, "");
 const keyOf = (what: string, floor: string, instead: string): string =>
   JSON.stringify([what, nameOf(floor), nameOf(instead)]);
 
-/** README's table of figures begins with this line. */
+/** Each of README's tables of figures begins with this line. */
 const HEADER = "| what | median | the same with as little as possible | what Node has |";
 
-/** The lines of README's table of figures, from the first measurement on. */
+/** The measurements in README's tables of figures. */
 export const figureLines = (readme: string): ReadonlyArray<string> => {
   const lines = readme.split("\n");
-  const start = lines.indexOf(HEADER) + 2;
-  if (start === 1) return [];
-  const count = lines.slice(start).findIndex((line) => !line.startsWith("|"));
-  return lines.slice(start, start + count);
+  return lines.flatMap((line, i) => {
+    if (line !== HEADER) return [];
+    const rows = lines.slice(i + 2);
+    return rows.slice(
+      0,
+      rows.findIndex((row) => !row.startsWith("|")),
+    );
+  });
 };
 
 /**
- * README with the figures of docs/benchmarks.md in its table.
+ * README with the figures of docs/benchmarks.md in its tables.
  *
  * @throws if README quotes a measurement that the page does not have
  */

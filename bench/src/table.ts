@@ -7,7 +7,8 @@ const amount = (value: number, unit: Unit): string => {
   if (unit === "bytes") return `${(value / 1024).toFixed(1)} KiB`;
   if (value < 1000) return `${value.toFixed(0)} ns`;
   if (value < 1e6) return `${(value / 1000).toPrecision(3)} us`;
-  return `${(value / 1e6).toPrecision(3)} ms`;
+  if (value < 1e9) return `${(value / 1e6).toPrecision(3)} ms`;
+  return `${(value / 1e9).toPrecision(3)} s`;
 };
 
 const aimText = (row: Row, aim: Aim): string => {

@@ -1,5 +1,8 @@
 import { defineConfig } from "tsup";
 import config from "../../tsup.config.ts";
 
-/** Controllers are programs of their own, without vitest. */
-export default defineConfig({ ...config, entry: ["src/index.ts", "src/holdThreads.ts"] });
+/** Controllers, and programs that check behaviours one by one, need no vitest. */
+export default defineConfig({
+  ...config,
+  entry: ["src/index.ts", "src/withoutVitest.ts", "src/holdThreads.ts"],
+});

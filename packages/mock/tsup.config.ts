@@ -23,11 +23,10 @@ export default [
     define: { "import.meta.url": "importMetaUrl" },
     banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
   },
-  { ...base, entry: ["src/closures.ts"], dts: false, clean: false },
+  { ...base, entry: ["src/closures.ts"], clean: false },
   {
     ...base,
     entry: { engine: "src/engine/main.ts" },
-    dts: false,
     clean: false,
     noExternal: [/^effect/, /^@rsyscall\/(?!native)/],
     treeshake: true,

@@ -13,7 +13,6 @@ export default [
   {
     ...base,
     entry: { cli: "src/cli/main.ts" },
-    dts: false,
     clean: false,
     noExternal: [/^effect/],
     // That of all of Effect would be ten times its size.
@@ -39,7 +38,6 @@ export default [
     entry: Object.fromEntries(
       runs.map((name) => [`run/${name.slice(0, -3)}`, `src/cli/run/${name}`]),
     ),
-    dts: false,
     clean: false,
   },
 ];

@@ -16,6 +16,7 @@ const allowed = ["`nobody`", "const nobody", "Who are you?", "@param who"];
 
 /** Where the rule holds. A folder that follows it is added here. */
 const folders = [
+  ".ci",
   "bench/src",
   "examples/src",
   "packages/abi/src",
@@ -46,6 +47,7 @@ const folders = [
   "packages/watch/test",
   "packages/wire/src",
   "scripts",
+  "site",
   "tests",
 ];
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { it } from "@rsyscall/harness";
 import { Effect } from "effect";
@@ -9,22 +9,45 @@ import { assert, describe } from "vitest";
 
 const root = fileURLToPath(new URL("../../packages", import.meta.url));
 
-const declarations = readdirSync(root).map((name) => {
-  const path = `${root}/${name}/dist/index.d.ts`;
-  return ts.createSourceFile(name, readFileSync(path, "utf8"), ts.ScriptTarget.Latest, true);
+const indexes = readdirSync(root).map((name) => `${root}/${name}/dist/index.d.ts`);
+const program = ts.createProgram(indexes, {
+  module: ts.ModuleKind.Preserve,
+  types: [],
+  noLib: true,
 });
+const checker = program.getTypeChecker();
+
+/** What the exports of a module are declared by. */
+const exportsOf = (module: ts.Symbol): ReadonlyArray<ts.Declaration> =>
+  checker.getExportsOfModule(module).flatMap((name) => {
+    const symbol = name.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(name) : name;
+    return symbol.flags & ts.SymbolFlags.ValueModule
+      ? exportsOf(symbol)
+      : (symbol.declarations ?? []);
+  });
+
+/** What users can name. The rest of the files is not exported by an index. */
+const declarations = [
+  ...new Set(
+    indexes.flatMap((path) => {
+      const file = program.getSourceFile(path);
+      const module = file && checker.getSymbolAtLocation(file);
+      return module === undefined ? [] : exportsOf(module);
+    }),
+  ),
+].filter((declaration) => declaration.getSourceFile().fileName.startsWith(root));
 
 type Member = ts.ClassElement | ts.TypeElement;
 
 /** Members of all classes, interfaces and types of objects. */
-const members = declarations.flatMap((file) => {
+const members = declarations.flatMap((declaration) => {
   const found: Array<Member> = [];
   const visit = (node: ts.Node): void => {
     if (ts.isClassLike(node) || ts.isInterfaceDeclaration(node) || ts.isTypeLiteralNode(node))
       found.push(...node.members);
     ts.forEachChild(node, visit);
   };
-  visit(file);
+  visit(declaration);
   return found;
 });
 
@@ -40,7 +63,7 @@ const isEffect = (type: ts.TypeNode | undefined): boolean => {
 
 const nameOf = ({ parent, name }: Member): string => {
   const owner = (parent as ts.ClassLikeDeclaration).name?.text ?? "an object";
-  return `${parent.getSourceFile().fileName}: ${owner}.${name?.getText()}`;
+  return `${parent.getSourceFile().fileName.slice(root.length + 1)}: ${owner}.${name?.getText()}`;
 };
 
 describe("names", () => {
@@ -74,10 +97,8 @@ describe("names", () => {
 
   it("of what acts on a process are those of functions that take a Thread as well as a Task", function* () {
     const functions = declarations
-      .filter(({ fileName }) => fileName === "handle")
-      .flatMap(({ statements }) => statements)
-      .filter(ts.isVariableStatement)
-      .flatMap(({ declarationList }) => declarationList.declarations)
+      .filter((declaration) => declaration.getSourceFile().fileName.startsWith(`${root}/handle/`))
+      .filter(ts.isVariableDeclaration)
       .flatMap(({ name, type }) =>
         type !== undefined && ts.isFunctionTypeNode(type) ? [{ name, type }] : [],
       );

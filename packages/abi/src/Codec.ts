@@ -256,6 +256,7 @@ export const arrayOf = <A>(element: FixedCodec<A>, count: number): FixedCodec<Re
 
 /** A field of a {@link struct} that is zero and not part of the record. */
 export interface Reserved extends FixedCodec<undefined> {
+  /** Marks the field: it has bytes in the struct, and no value. */
   readonly reserved: true;
 }
 

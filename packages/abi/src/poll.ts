@@ -18,6 +18,7 @@ export const POLL = {
 
 /** `struct pollfd` of poll(2). */
 export interface PollFd {
+  /** The descriptor to wait for; a negative number is ignored by the kernel. */
   readonly fd: number;
   /** What to wait for, of {@link POLL}. */
   readonly events: number;

@@ -22,6 +22,7 @@ export const CLOCK = {
 
 /** `struct timespec`: a time or a duration. See timespec(3type). */
 export interface Timespec {
+  /** Whole seconds: of an interval, or since the epoch of the clock. */
   readonly seconds: number;
   /** 0 to 999,999,999. */
   readonly nanoseconds: number;

@@ -1,5 +1,12 @@
 import { CLONE, Utsname } from "@rsyscall/abi";
-import { geteuid, mount, readlink, sethostname, type Task } from "@rsyscall/handle";
+import {
+  geteuid,
+  learnNamespaces,
+  mount,
+  readlink,
+  sethostname,
+  type Task,
+} from "@rsyscall/handle";
 import { getpid, Pid, uname } from "@rsyscall/near";
 import { Effect } from "effect";
 import { type Behaviour, behaviour, topic } from "./Behaviour.ts";
@@ -18,6 +25,7 @@ export const namespaces: ReadonlyArray<Behaviour> = topic("namespaces", [
   behaviour("makes children in namespaces of their own", ["children", "namespaces"], function* () {
     const thread = yield* newThread;
     const before = yield* nodename(thread.task);
+    yield* learnNamespaces(thread);
     const child = yield* ifPermitted(
       thread.clone(CLONE.NEWUSER | CLONE.NEWUTS, { user: { uid: 0, gid: 0 } }),
     );
@@ -49,6 +57,7 @@ export const namespaces: ReadonlyArray<Behaviour> = topic("namespaces", [
 
   behaviour("lets a child leave its namespaces", ["children", "namespaces", "proc"], function* () {
     const thread = yield* newThread;
+    yield* learnNamespaces(thread);
     const child = yield* thread.fork();
     const directory = yield* thread.mkdtemp();
     yield* ifPermitted(child.unshare(CLONE.NEWUSER | CLONE.NEWNS));

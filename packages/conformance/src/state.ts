@@ -1,6 +1,14 @@
 import { F, FD, SIG, Uint64, Utsname } from "@rsyscall/abi";
 import { namespaceKinds } from "@rsyscall/far";
-import { chdir, type FileDescriptor, getcwd, Memfd, readlink, Socket } from "@rsyscall/handle";
+import {
+  chdir,
+  type FileDescriptor,
+  getcwd,
+  learnNamespaces,
+  Memfd,
+  readlink,
+  Socket,
+} from "@rsyscall/handle";
 import { call, Fd, uname } from "@rsyscall/near";
 import { Effect } from "effect";
 import { type Behaviour, behaviour, topic } from "./Behaviour.ts";
@@ -133,8 +141,9 @@ export const state: ReadonlyArray<Behaviour> = topic("state of the process", [
         );
   }),
 
-  behaviour("knows in which namespaces it is", ["proc"], function* () {
+  behaviour("learns in which namespaces it is", ["proc"], function* () {
     const { task } = yield* newThread;
+    yield* learnNamespaces(task);
     for (const kind of namespaceKinds) {
       const { id } = task.namespaces[kind];
       if (id === undefined) continue;

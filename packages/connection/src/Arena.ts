@@ -167,6 +167,7 @@ export class Arena implements SharedMemory {
     );
   }
 
+  /** Bytes from the start of the arena that this process has mapped: reads and writes there cost no system call. */
   get windowSize(): number {
     return WINDOW_SIZE;
   }
@@ -187,6 +188,7 @@ export class Arena implements SharedMemory {
     return bytes;
   }
 
+  /** Writes bytes that are wholly in the arena: see `has`. */
   write(address: Address, bytes: Uint8Array): void {
     const offset = address - this.address;
     if (offset + bytes.length <= WINDOW_SIZE) this.#bytes.set(bytes, offset);

@@ -7,7 +7,9 @@ import type { Effect, Scope } from "effect";
  * descriptors between them. They may be the same.
  */
 export interface Connection {
+  /** The task that drives: it has the near ends of the channels. */
   readonly accessTask: Task;
+  /** The epoller of the access task, in which asynchronous channels are registered. */
   readonly accessEpoller: Epoller;
   /** Whether descriptors can be passed. They cannot be passed to another host. */
   readonly canPass: boolean;

@@ -22,7 +22,9 @@ import {
 
 /** A connection over a Unix socket pair, through which descriptors are passed (SCM_RIGHTS). */
 export class FdPassConnection implements Connection {
+  /** See {@link Connection.accessTask}. */
   readonly accessTask: Task;
+  /** See {@link Connection.accessEpoller}. */
   readonly accessEpoller: Epoller;
   readonly canPass = true;
   readonly #access: Socket;

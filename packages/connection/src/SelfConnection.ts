@@ -8,7 +8,9 @@ import { FdPassConnection } from "./FdPassConnection.ts";
 
 /** The connection of a task with itself: a channel is a socket pair. */
 export class SelfConnection implements Connection {
+  /** See {@link Connection.accessTask}. */
   readonly accessTask: Task;
+  /** See {@link Connection.accessEpoller}. */
   readonly accessEpoller: Epoller;
   readonly canPass = true;
 

@@ -5,6 +5,7 @@ import { Effect, type Scope } from "effect";
 
 /** Memory as this process has it. */
 export interface MappedMemory {
+  /** The memory itself. It becomes detached, of length 0, when its scope closes. */
   readonly buffer: ArrayBuffer;
   /** Its address in this process. */
   readonly address: Address;
@@ -16,6 +17,7 @@ export interface SharedMemory {
   readonly has: (address: Address, length: number) => boolean;
   /** A copy of bytes that are shared: see `has`. */
   readonly read: (address: Address, length: number) => Uint8Array;
+  /** Writes bytes that are wholly shared: see `has`. */
   readonly write: (address: Address, bytes: Uint8Array) => void;
   /** Whole pages, without a copy, until the scope closes. */
   readonly map: (

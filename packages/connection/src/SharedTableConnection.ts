@@ -13,7 +13,9 @@ import { openAsyncChannels } from "./channels.ts";
 
 /** The connection of a task that shares its descriptor table with another task: it has what the other one gets. */
 export class SharedTableConnection implements Connection {
+  /** See {@link Connection.accessTask}. */
   readonly accessTask: Task;
+  /** See {@link Connection.accessEpoller}. */
   readonly accessEpoller: Epoller;
   readonly #other: Connection;
   readonly #otherTask: Task;

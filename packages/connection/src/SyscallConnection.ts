@@ -31,6 +31,7 @@ import { Queue } from "./internal/Queue.ts";
 
 /** What a connection is made of. */
 export interface ConnectionOptions<M extends MemoryTransport = MemoryTransport> {
+  /** The machine of the task, whose numbers and layouts its calls have. */
   readonly abi: Abi;
   /** Our end, in this process. */
   readonly socket: Socket;
@@ -79,8 +80,11 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
   readonly #describeLater = () => this.describe();
   /** Our end, in this process. */
   readonly #handle: Socket;
+  /** The number of our end of the socket. */
   protected readonly fd: Fd;
+  /** System calls of this process, by which requests are sent. */
   protected readonly local: LocalSyscallInterface;
+  /** The epoller of this process, which reports the answers. */
   protected readonly epoller: Epoller;
   /** Calls without a result, oldest first. */
   protected readonly pending = new Queue<PendingCall>();

@@ -56,6 +56,7 @@ export class SyscallSocket<M extends MemoryTransport = MemoryTransport>
   extends SyscallConnection<M>
   implements EventWaits
 {
+  /** Waits for events that the server makes itself: EPOLL_WAIT of `docs/protocol.md`. */
   readonly waits: EventWaits = this;
   readonly #sendto: number;
   readonly #recvfrom: number;
@@ -88,6 +89,10 @@ export class SyscallSocket<M extends MemoryTransport = MemoryTransport>
     this.#eventList = listOf(epollEvent);
   }
 
+  /**
+   * Makes system calls in the task at the other end of a socket. The scope closes the connection: calls without an
+   * answer then fail with `SyscallHangup`.
+   */
   static make<M extends MemoryTransport>(
     options: ConnectionOptions<M>,
   ): Effect.Effect<SyscallSocket<M>, HandleFailure, Scope.Scope> {

@@ -26,6 +26,7 @@ import { counts, readCount } from "./internal/counts.ts";
  * ```
  */
 export class AsyncEventfd {
+  /** The descriptor, for calls that do not wait. */
   readonly handle: Eventfd;
   readonly #afd: AsyncFileDescriptor<Eventfd>;
 

@@ -2,6 +2,7 @@ import { EPOLL, MSG, type Sockaddr } from "@rsyscall/abi";
 import {
   type BorrowFailure,
   type FileDescriptor,
+  type InvalidHandleError,
   type IoFailure,
   type MallocFailure,
   nothingWritten,
@@ -30,6 +31,7 @@ import { untilEmpty } from "./internal/streams.ts";
  * operation.
  */
 export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> {
+  /** The descriptor, for calls that do not wait. */
   readonly handle: A;
   readonly #parts: AsyncParts<A>;
   readonly #asSocket = new AsyncSocket();
@@ -242,6 +244,19 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
    */
   sendFile(from: FileDescriptor): Effect.Effect<number, MallocFailure | BorrowFailure> {
     return sendFileAll(from, this.#parts);
+  }
+
+  /**
+   * Makes a non-blocking call that this class does not have, and waits for the event whenever it gives "EAGAIN". The
+   * call must not consume what an interruption would lose.
+   *
+   * @param event EPOLL.IN or EPOLL.OUT
+   */
+  whenReady<B, E>(
+    event: typeof EPOLL.IN | typeof EPOLL.OUT,
+    call: Effect.Effect<B | "EAGAIN", E>,
+  ): Effect.Effect<B, E | InvalidHandleError> {
+    return this.#parts.attempts.await(event, call);
   }
 
   /** Waits until the peer has shut down its writing side, or is gone. */

@@ -75,6 +75,7 @@ class Subscription implements Listener {
  * ```
  */
 export class AsyncInotify {
+  /** The descriptor, for calls that do not wait. */
   readonly handle: Inotify;
   readonly #readiness: Readiness;
   readonly #watches = new WatchTable();

@@ -34,6 +34,7 @@ import type { Readiness } from "./Readiness.ts";
  * ```
  */
 export class AsyncPidfd {
+  /** The descriptor, for calls that do not wait. */
   readonly handle: Pidfd;
   readonly #attempts: Attempts;
   /** Held while the kernel is asked how the process ended: it answers only once. */

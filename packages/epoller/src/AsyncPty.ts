@@ -10,6 +10,7 @@ import { untilEmpty } from "./internal/streams.ts";
  * process has the other end open.
  */
 export class AsyncPty {
+  /** The descriptor of the master, for calls that do not wait. */
   readonly handle: PtyMaster;
   readonly #afd: AsyncFileDescriptor<PtyMaster>;
 

@@ -5,6 +5,7 @@ import { Effect } from "effect";
 import type { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
 import { EndOfFileError, MalformedError, TooLongError } from "./errors.ts";
 
+/** What a read of a whole item can fail with: the kernel's error, or the end of the stream in the middle. */
 export type ReadFailure = IoFailure | EndOfFileError;
 
 /** The number of bytes of one read. */

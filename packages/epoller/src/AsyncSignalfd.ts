@@ -45,6 +45,7 @@ type Signals = readonly [SignalfdSiginfo, ...Array<SignalfdSiginfo>];
  * ```
  */
 export class AsyncSignalfd {
+  /** The descriptor, for calls that do not wait. */
   readonly handle: Signalfd;
   readonly #attempts: Attempts;
   /** Signals that were taken for fibers that were interrupted meanwhile. */

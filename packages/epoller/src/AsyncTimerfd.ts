@@ -29,6 +29,7 @@ import { counts, readCount } from "./internal/counts.ts";
  * ```
  */
 export class AsyncTimerfd {
+  /** The descriptor, for calls that do not wait. */
   readonly handle: Timerfd;
   readonly #afd: AsyncFileDescriptor<Timerfd>;
 

@@ -93,6 +93,7 @@ export class Epoller {
     this.#events.hold();
   }
 
+  /** Ends one call of `hold`. */
   letGo(): void {
     this.#events.letGo();
   }

@@ -5,6 +5,7 @@ import type { Effect, Scope } from "effect";
 export interface Holdable {
   /** Keeps the loop alive while a fiber waits. Every call is followed by one of `letGo`. */
   readonly hold: () => void;
+  /** Ends one call of `hold`. */
   readonly letGo: () => void;
 }
 

@@ -11,6 +11,10 @@ export const namespaceKinds = [
   "uts",
 ] as const;
 
+/**
+ * A kind of namespace, as `/proc/PID/ns` names it. See
+ * [namespaces(7)](https://man7.org/linux/man-pages/man7/namespaces.7.html).
+ */
 export type NamespaceKind = (typeof namespaceKinds)[number];
 
 /**
@@ -18,7 +22,9 @@ export type NamespaceKind = (typeof namespaceKinds)[number];
  * lives; without /proc it is unknown, and then the namespace is only ever the same as itself.
  */
 export class Namespace<K extends NamespaceKind = NamespaceKind> {
+  /** Which kind of namespace it is, as in `/proc/PID/ns`. */
   readonly kind: K;
+  /** The inode number that the kernel shows in `/proc/PID/ns`; undefined if it is not known. */
   readonly id: bigint | undefined;
 
   constructor(kind: K, id?: bigint) {

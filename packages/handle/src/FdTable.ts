@@ -8,6 +8,7 @@ import type { Task } from "./Task.ts";
 /** The largest number that close_range(2) knows. */
 const LAST = 0xffffffff;
 
+/** Options of a new {@link FdTable}. */
 export interface FdTableOptions {
   /**
    * Whether other code in the process opens descriptors as well, as Node does. Those have no handle, and children
@@ -51,6 +52,7 @@ export class FdTable extends far.FdTable {
     marks[fd] = (marks[fd] ?? 0) | close;
   }
 
+  /** Notes that a handle stands for a descriptor of the table. */
   add(handle: FileDescriptor): void {
     const handles = this.#handles.get(handle.near);
     this.#handles.set(handle.near, handles === undefined ? [handle] : [...handles, handle]);

@@ -37,6 +37,7 @@ export interface FdKind<A extends FileDescriptor> extends FdClass<A> {
  * classes that extend this one. The scope that made a handle closes it, if it still owns the descriptor then.
  */
 export class FileDescriptor {
+  /** The task that uses the descriptor. */
   readonly task: Task;
   /** The number. A caller that uses it directly bypasses the checks of the handle; see `borrow`. */
   readonly near: near.Fd;
@@ -174,9 +175,14 @@ export class FileDescriptor {
     return this.release();
   }
 
-  /** Gives up the handle without closing the descriptor, which has another owner now. */
-  disown(): void {
-    if (this.#invalidate()) this.task.fdTable.disown(this.near);
+  /**
+   * Gives up the handle without closing the descriptor, which has another owner now. Returns whether the handle was the
+   * last one of its number.
+   */
+  disown(): boolean {
+    const isLast = this.#invalidate();
+    if (isLast) this.task.fdTable.disown(this.near);
+    return isLast;
   }
 
   /** Makes the handle invalid. Returns whether it was the last one of its number. */
@@ -430,6 +436,7 @@ export class FileDescriptor {
     );
   }
 
+  /** Shows the number and the process, for messages. */
   toString(): string {
     return `fd ${this.near} of process ${this.task.pid}`;
   }

@@ -21,7 +21,9 @@ import type { Task } from "./Task.ts";
  * allocated the memory frees it, even if it was split and merged since.
  */
 export class Pointer<out A> {
+  /** The task in whose memory it points. */
   readonly task: Task;
+  /** How a value is laid out in the memory. */
   readonly type: Codec<unknown>;
   /** In bytes. */
   readonly size: number;
@@ -37,6 +39,7 @@ export class Pointer<out A> {
     this.size = size;
   }
 
+  /** Makes a pointer to the whole of an allocation, whose content is unknown. */
   static make<A>(task: Task, type: Codec<A>, allocation: Allocation): Pointer<A> {
     return new Pointer<A>({ task, type: type as Codec<unknown>, allocation }, 0, allocation.size);
   }
@@ -188,6 +191,7 @@ interface Place {
 
 /** Memory with a value that was written to it. */
 export class WrittenPointer<out A> extends Pointer<A> {
+  /** What was written there. The task may have changed the memory since. */
   readonly value: A;
 
   constructor(from: Pointer<unknown>, offset: number, size: number, value: A) {

@@ -44,8 +44,12 @@ export class Task implements far.Task, TaskLike {
   readonly pid: Pid;
   /** Changes when the task gets a table of its own: `unshareFiles`. */
   fdTable: FdTable;
+  /** The memory in which the task's pointers are valid. */
   readonly addressSpace: far.AddressSpace;
-  /** The namespaces of the task itself. */
+  /**
+   * The namespaces of the task itself. A process that has come over a transport says that of its pid only:
+   * `learnNamespaces` asks for the others.
+   */
   namespaces: far.Namespaces;
   /**
    * The namespaces of its future children. The pid or time namespace differs from that of the task once the task
@@ -53,6 +57,7 @@ export class Task implements far.Task, TaskLike {
    * pid_namespaces(7), time_namespaces(7).
    */
   childNamespaces: far.Namespaces;
+  /** Allocates the memory of calls in the task's address space. */
   readonly allocator: Allocator;
   /** Bytes of a page of memory. */
   readonly pageSize: number;
@@ -175,12 +180,13 @@ export class Task implements far.Task, TaskLike {
     return this.sysif.abi;
   }
 
-  /**
-   * Allocates memory in the task. Its content is undefined.
-   *
-   * @param size in bytes, for types whose values differ in size
-   */
+  /** Allocates memory in the task for a value of a fixed size. Its content is undefined. */
   malloc<A>(type: FixedCodec<A>): Effect.Effect<Pointer<A>, MallocFailure, Scope.Scope>;
+  /**
+   * Allocates memory in the task, for types whose values differ in size. Its content is undefined.
+   *
+   * @param size in bytes
+   */
   malloc<A>(type: Codec<A>, size: number): Effect.Effect<Pointer<A>, MallocFailure, Scope.Scope>;
   malloc<A>(
     type: Codec<A>,

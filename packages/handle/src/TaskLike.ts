@@ -5,6 +5,8 @@ import type { Task } from "./Task.ts";
  * a TaskLike, although it has a task.
  */
 export interface TaskLike {
+  /** The task of the process. */
   readonly task: Task;
+  /** Absent: a FileDescriptor has a `near`, and must not be taken for a process. */
   readonly near?: never;
 }

@@ -37,6 +37,7 @@ const ALLOWED =
 /** Bytes of the two words with which a child begins. */
 const ENTRY_SIZE = 16;
 
+/** How a child is made: see `clone`. */
 export interface CloneOptions {
   /** Of `CLONE`: FILES, FS and the namespaces. */
   readonly flags: number;
@@ -56,9 +57,15 @@ export interface CloneOptions {
 
 /** A system call of the child. */
 export interface Step {
+  /** The system call. */
   readonly syscall: SyscallName;
+  /** What the call is about, for its error: a path. */
   readonly subject?: string | undefined;
-  /** @param image the address of the image */
+  /**
+   * Makes the arguments, at most six.
+   *
+   * @param image the address of the image
+   */
   readonly words: (image: near.Address) => ReadonlyArray<near.Word>;
 }
 
@@ -66,6 +73,7 @@ export interface Step {
 export interface Cloned {
   /** Its number in the parent's pid namespace. */
   readonly pid: near.Pid;
+  /** The descriptor by which the child is watched and signalled. */
   readonly pidfd: Pidfd;
   /** The address of the ring, if there is one: the start of a page. */
   readonly ring: near.Address;

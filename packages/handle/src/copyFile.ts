@@ -19,10 +19,13 @@ const PIECES = 4;
 
 /** How far a copy is, in bytes. */
 export interface CopyProgress {
+  /** Bytes that have been written. */
   readonly done: number;
+  /** Bytes of the file when the copy began. */
   readonly size: number;
 }
 
+/** Options of {@link copyFile}. */
 export interface CopyFileOptions {
   /** Runs whenever a piece has been written. */
   readonly onProgress?: (progress: CopyProgress) => Effect.Effect<void>;

@@ -13,7 +13,9 @@ import type { TaskLike } from "./TaskLike.ts";
 
 /** An entry of a directory, and the status of the file that it names; of a symbolic link, the link's own. */
 export interface DirentStatus {
+  /** The entry of the directory: name, type and inode number. */
   readonly entry: Dirent;
+  /** The status of the file itself, links not followed. */
   readonly status: Stat;
 }
 
@@ -48,6 +50,7 @@ export class Directory extends FileDescriptor {
     return fd.narrow(Directory);
   }
 
+  /** The name of the kind in errors. */
   static readonly kind = "directory";
 
   /** Asks fstat(2), which the file system answers. */

@@ -31,6 +31,7 @@ export const unshareFiles = ({ task }: TaskLike): Effect.Effect<void, IoFailure>
     }),
   );
 
+/** What a program is executed with. */
 export interface ExecOptions {
   /** The program's name and arguments. */
   readonly argv: ReadonlyArray<string | Uint8Array>;

@@ -87,6 +87,7 @@ export { Eventfd } from "./sys/eventfd.ts";
 export { Inotify } from "./sys/inotify.ts";
 export { mount, umount } from "./sys/mount.ts";
 export { Pidfd } from "./sys/pidfd.ts";
+/** Operations of prctl(2), each by its own name. */
 export * as prctl from "./sys/prctl.ts";
 export {
   getpriority,

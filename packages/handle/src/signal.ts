@@ -69,7 +69,9 @@ const blocksOf = new WeakMap<Task, Blocks>();
  * not block it.
  */
 export class SignalBlock {
+  /** The task in which they are blocked. */
   readonly task: Task;
+  /** The numbers of the signals. */
   readonly signals: ReadonlySet<number>;
   readonly #blocks: Blocks;
   #isHeld = true;

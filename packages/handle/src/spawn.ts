@@ -9,7 +9,9 @@ import { argument, checked, fdNumber } from "./internal/checked.ts";
 import { execImage, execStrings } from "./internal/execImage.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
+/** What a program is started with: see `spawn`. */
 export interface SpawnOptions extends ExecOptions {
+  /** The path of the executable, in the mount namespace of the parent. */
   readonly path: near.PathLike;
   /**
    * The descriptors that the program gets, by their numbers. It also gets inherited ones that are not

@@ -18,7 +18,9 @@ const confirmPipe = (task: Task, fd: near.Fd): Effect.Effect<boolean, near.Sysca
 
 /** The read end of a pipe. */
 export class PipeReader extends FileDescriptor {
+  /** The name of the kind in errors. */
   static readonly kind = "pipe";
+  /** Asks the kernel whether a descriptor is one of a pipe. See `FileDescriptor.narrow`. */
   static readonly confirm = confirmPipe;
 
   /** Makes this type differ from all others. */
@@ -27,7 +29,9 @@ export class PipeReader extends FileDescriptor {
 
 /** The write end of a pipe. */
 export class PipeWriter extends FileDescriptor {
+  /** The name of the kind in errors. */
   static readonly kind = "pipe";
+  /** Asks the kernel whether a descriptor is one of a pipe. See `FileDescriptor.narrow`. */
   static readonly confirm = confirmPipe;
 
   /** Makes this type differ from all others. */

@@ -20,6 +20,7 @@ interface Chunk extends Owner {
 
 /** A range of a task's memory, which no other allocation has a part of until it is freed. */
 export class Allocation {
+  /** The first address of the range. */
   readonly address: Address;
   /** In bytes. */
   readonly size: number;
@@ -33,6 +34,7 @@ export class Allocation {
     this.#owner = owner;
   }
 
+  /** Whether the range was given back. */
   get isFreed(): boolean {
     return this.#owner === undefined;
   }
@@ -62,6 +64,7 @@ export class Allocation {
 
 oneLine(Allocation, ({ address, size }) => `${size} bytes at 0x${address.toString(16)}`);
 
+/** Sizes and limits of an {@link Allocator}, in bytes. */
 export interface AllocatorOptions {
   /** Bytes of one mapping; allocations larger than a quarter of it get their own. Default 256 KiB. */
   readonly chunkSize?: number;

@@ -6,6 +6,7 @@ import { oneLine } from "@rsyscall/near";
 export class FreeList {
   /** Free ranges as [start, end), sorted, never empty and never touching. */
   readonly #free: Array<[start: number, end: number]>;
+  /** The length of the whole range. */
   readonly size: number;
   #used = 0;
 

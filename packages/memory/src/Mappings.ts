@@ -19,6 +19,7 @@ import { FreeList } from "./FreeList.ts";
 export interface Reserve {
   /** Whole pages. */
   readonly address: Address;
+  /** In bytes, whole pages. */
   readonly size: number;
   /**
    * Gives the pages of a part back to the kernel. They can be used again, and are zeros then. Default: a task of the
@@ -44,6 +45,7 @@ interface Account {
  * writes: a page that is given back is never one that a later allocation already uses.
  */
 export class Mappings {
+  /** Bytes of a page: all sizes are multiples of it. */
   readonly pageSize: number;
   #sysif: SyscallInterface;
   readonly #account: Account;
@@ -55,7 +57,11 @@ export class Mappings {
     account.ways.add(sysif);
   }
 
-  /** @param limit bytes that may be mapped in all */
+  /**
+   * Makes an account of memory for one address space, in which nothing is mapped yet.
+   *
+   * @param limit bytes that may be mapped in all
+   */
   static make(
     sysif: SyscallInterface,
     pageSize: number,
@@ -92,7 +98,11 @@ export class Mappings {
     return this.#account.mapped;
   }
 
-  /** @param requested what the caller asked for, for messages */
+  /**
+   * Maps memory, whose content is zeros. OutOfSpaceError beyond the limit.
+   *
+   * @param requested what the caller asked for, for messages
+   */
   map(length: number, requested: number): Effect.Effect<Address, OutOfSpaceError | SyscallFailure> {
     const account = this.#account;
     const outOfSpace = (cause?: unknown) =>

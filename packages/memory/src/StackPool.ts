@@ -12,7 +12,9 @@ const IDLE_AT_MOST = 16;
 
 /** Memory for a child to run on: [address, address + size). */
 export interface Stack {
+  /** The lowest address; a stack grows down to it. */
   readonly address: Address;
+  /** In bytes. */
   readonly size: number;
 }
 

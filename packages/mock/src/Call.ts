@@ -5,8 +5,11 @@ import type { Reply } from "./replyData.ts";
 
 /** What the caller gives to the program. Each method reads it to its end, and can be called again. */
 export interface CallInput {
+  /** All bytes up to the end of the stream. */
   readonly bytes: () => Promise<Uint8Array>;
+  /** The same as text in UTF-8. */
   readonly text: () => Promise<string>;
+  /** The same as a value of JSON. It rejects if the text is none. */
   // biome-ignore lint/suspicious/noExplicitAny: as JSON.parse.
   readonly json: () => Promise<any>;
   /** The lines as they come, without their newlines. */
@@ -29,8 +32,11 @@ export interface Call
   > {
   /** The arguments without argv[0]. */
   readonly args: ReadonlyArray<string>;
+  /** The caller's stdin. */
   readonly stdin: CallInput;
+  /** The caller's stdout, while the handler runs. */
   readonly stdout: CallOutput;
+  /** The caller's stderr, while the handler runs. */
   readonly stderr: CallOutput;
   /** Aborts when the process has ended, or the handler's time is up. */
   readonly signal: AbortSignal;

@@ -37,6 +37,7 @@ export interface HandledCall
   readonly stdin: { readonly bytes: () => Promise<Uint8Array> };
 }
 
+/** Options of a {@link HandlerProgram}. */
 export interface HandlerProgramOptions {
   /** How long it may take for an answer, in milliseconds. Default 30000. */
   readonly limit?: number;
@@ -62,6 +63,7 @@ type Answer = Readonly<Record<string, unknown>>;
 
 /** A program that answers calls. It is started once, and has any number of calls in flight. */
 export class HandlerProgram {
+  /** The command line, as the shell was given it. */
   readonly command: string;
   readonly #limit: number;
   readonly #child: ChildProcess;

@@ -9,7 +9,7 @@ import { type Deferred, deferred } from "./deferred.ts";
 import { type EngineThread, engineThread } from "./engineThread.ts";
 import { MockError } from "./errors.ts";
 import { warningsOf } from "./hints.ts";
-import { CLAIM, claims, type FromEngine } from "./messages.ts";
+import { CLAIM, claims, type FromEngine, withEnv } from "./messages.ts";
 import { makeMockDirectory } from "./mockDirectory.ts";
 import { nodeProcess, nodeRequire } from "./nodeRealm.ts";
 import { Program } from "./Program.ts";
@@ -41,6 +41,7 @@ export interface RuleOwner {
   readonly replyData: (reply: Reply | CallHandler) => ReplyData;
 }
 
+/** Options of a mock. */
 export interface MockOptions {
   /**
    * The PATH of programs under test.
@@ -116,6 +117,7 @@ export class MockCore implements RuleOwner {
       hear: (message) => this.#hear(message),
       fail: (error) => this.#fail(error),
     });
+    if (this.#mode !== "prepend") this.#engine.mayKeepNames();
     this.#engine.post({
       type: "open",
       mock: this.#mock,
@@ -437,7 +439,7 @@ export class MockCore implements RuleOwner {
         return;
       }
       case "call":
-        this.#records[message.record.index] = ofThisRealm(message.record);
+        this.#records[message.record.index] = withEnv(message.record);
         for (const look of this.#watchers) look();
         return;
       case "ran":
@@ -548,10 +550,3 @@ const setPath = (path: string | undefined): void => {
     if (path === undefined) delete env["PATH"];
     else env["PATH"] = path;
 };
-
-/** What comes from another thread has classes of Node's own realm; those of a test in a realm of its own are others. */
-const ofThisRealm = (record: CallRecord): CallRecord => ({
-  ...record,
-  argv: [...record.argv],
-  env: { ...record.env },
-});

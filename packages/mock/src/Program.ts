@@ -6,6 +6,7 @@ import type { Rule } from "./Rule.ts";
 import type { CallRecord } from "./record.ts";
 import type { Reply } from "./replyData.ts";
 
+/** How long to wait for a call. */
 export interface NextOptions {
   /** Milliseconds. Default 4000. */
   readonly timeout?: number;
@@ -16,6 +17,7 @@ export interface NextOptions {
 /** A mocked program: its rules, and its calls. */
 export class Program {
   readonly #mock: MockCore;
+  /** The name, or the path, that is mocked. */
   readonly name: string;
 
   /** @internal */

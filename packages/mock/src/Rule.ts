@@ -11,6 +11,7 @@ import type { Reply } from "./replyData.ts";
 export interface WhereOptions {
   /** All that its stdin gives, as text. The call waits for the end of its input then. */
   readonly stdin?: TextPattern;
+  /** The working directory of the caller. */
   readonly cwd?: TextPattern;
   /** Undefined: the variable is not set. */
   readonly env?: Readonly<Record<string, TextPattern | undefined>>;

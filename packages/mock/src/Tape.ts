@@ -17,6 +17,7 @@ const LIMIT = 16 * 1024 * 1024;
 /** When calls are recorded, and when they are answered by what was recorded. */
 export type CassetteMode = "none" | "once" | "new" | "all";
 
+/** How calls are recorded in a file, and answered by it. */
 export interface CassetteOptions {
   /** Where the calls are. */
   readonly file: string;

@@ -13,7 +13,9 @@ type Data = string | ReadonlyArray<string> | { readonly base64: string };
 
 /** A piece of recorded output. */
 export interface CassetteChunk {
+  /** stdout (1) or stderr (2). */
   readonly fd: 1 | 2;
+  /** The bytes, as they were written. */
   readonly bytes: Uint8Array;
   /** Milliseconds since the program was started. */
   readonly time: number;
@@ -21,9 +23,11 @@ export interface CassetteChunk {
 
 /** A recorded call. */
 export interface CassetteCall {
+  /** The name that was called, without its directory. */
   readonly program: string;
   /** The arguments, argv[0] first. */
   readonly argv: ReadonlyArray<string>;
+  /** The working directory; undefined where that was not recorded. */
   readonly cwd: string | undefined;
   /** The variables that were chosen, if they were set. */
   readonly env: Readonly<Record<string, string>>;
@@ -31,6 +35,7 @@ export interface CassetteCall {
   readonly stdin: Uint8Array | undefined;
   /** Whether it has read its input to the end. */
   readonly readAll: boolean;
+  /** What it has written, in the order in which it came. */
   readonly output: ReadonlyArray<CassetteChunk>;
   /** Undefined if a signal has ended it. */
   readonly status: number | undefined;
@@ -42,6 +47,7 @@ export interface CassetteCall {
 
 /** Recorded calls, one after the other. */
 export interface Cassette {
+  /** In the order in which they came. */
   readonly calls: ReadonlyArray<CassetteCall>;
 }
 

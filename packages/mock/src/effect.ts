@@ -18,7 +18,9 @@ import type { Reply } from "./replyData.ts";
 
 /** What the caller gives to the program. Each method reads it to its end, and can be called again. */
 export interface EffectCallInput {
+  /** All bytes up to the end of the stream. */
   readonly bytes: () => Effect.Effect<Uint8Array, HandleFailure>;
+  /** The same as text in UTF-8. */
   readonly text: () => Effect.Effect<string, HandleFailure>;
   /** The lines as they come, without their newlines. */
   readonly lines: () => Stream.Stream<string, HandleFailure>;
@@ -34,8 +36,11 @@ export interface EffectCallOutput {
 
 /** A call of a mock, as its handler has it. `thread` is the process that called. The handler is interrupted when that ends. */
 export interface EffectCall extends Omit<Call, "stdin" | "stdout" | "stderr" | "signal"> {
+  /** The caller's stdin. */
   readonly stdin: EffectCallInput;
+  /** The caller's stdout. */
   readonly stdout: EffectCallOutput;
+  /** The caller's stderr. */
   readonly stderr: EffectCallOutput;
 }
 
@@ -281,6 +286,7 @@ export class Mock extends Context.Service<Mock, EffectMock>()("@rsyscall/mock/Mo
       ({ mock }) => effectMockOf(mock),
     );
 
+  /** Provides a mock for as long as the scope of the layer. See {@link Mock.make}. */
   static readonly layer = (options: MockOptions = {}): Layer.Layer<Mock, MockError> =>
     Layer.effect(Mock, Mock.make(options));
 }

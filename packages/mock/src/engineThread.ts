@@ -1,7 +1,10 @@
+import { rmSync } from "node:fs";
 import { URL } from "node:url";
 import type { MessagePort } from "node:worker_threads";
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
-import type { FromEngine, ToEngine } from "./messages.ts";
+import type { EngineData, FromEngine, ToEngine } from "./messages.ts";
+import { mockDirectoryPath } from "./mockDirectory.ts";
+import { nodeProcess } from "./nodeRealm.ts";
 import { clearTimeout, setTimeout } from "./timers.ts";
 
 /** A mock, as it hears from the engine. */
@@ -19,6 +22,7 @@ class EngineThread {
   readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #listeners = new Map<number, Listener>();
+  readonly #spareNames = mockDirectoryPath();
   #waiting = 0;
   #lastMock = 0;
   #idle: NodeJS.Timeout | undefined;
@@ -28,7 +32,7 @@ class EngineThread {
     this.#port = port1;
     // From the sources too: a worker thread cannot load TypeScript on every Node.
     this.#worker = new Worker(new URL("../dist/engine.js", import.meta.url), {
-      workerData: { port: port2 },
+      workerData: { port: port2, spareNames: this.#spareNames } satisfies EngineData,
       transferList: [port2],
       // Neither flags of the test's loader nor its environment are for the engine.
       execArgv: [],
@@ -92,9 +96,17 @@ class EngineThread {
     this.#listeners.get(message.mock)?.hear(message);
   }
 
+  /** A mock of all names begins. When it ends, its directory may be kept. The engine removes that, or the process does. */
+  mayKeepNames(): void {
+    nodeProcess.off("exit", this.#removeNames).on("exit", this.#removeNames);
+  }
+
+  readonly #removeNames = (): void => rmSync(this.#spareNames, { recursive: true, force: true });
+
   #end(error: Error): void {
     if (current === this) current = undefined;
     clearTimeout(this.#idle);
+    nodeProcess.off("exit", this.#removeNames);
     const failure = new Error(`The engine of the mocks has ended: ${error.message}`, {
       cause: error,
     });

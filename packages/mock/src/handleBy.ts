@@ -6,7 +6,7 @@ import { Effect, Stream } from "effect";
 import type { Call, CallHandler, CallInput, CallOutput } from "./Call.ts";
 import type { PassOptions } from "./passing.ts";
 import { commandLine } from "./pattern.ts";
-import { type PlainReply, perform } from "./perform.ts";
+import { outcomeOf, type PlainReply, perform } from "./perform.ts";
 import type { CallRecord } from "./record.ts";
 import { replyDataOf } from "./replyData.ts";
 
@@ -51,7 +51,10 @@ export const handleBy = (
       orElse: () => Effect.fail(null),
     }),
     Effect.matchEffect({
-      onSuccess: (reply) => perform(stubCall, reply, options),
+      onSuccess: (reply) => {
+        tell(outcomeOf(reply));
+        return perform(stubCall, reply, options);
+      },
       onFailure: (problem) =>
         typeof problem === "string"
           ? refuse(problem, EX.SOFTWARE)

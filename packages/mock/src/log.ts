@@ -12,11 +12,17 @@ const VERSION = 1;
 /** A call as the log has it. */
 export interface LoggedCall
   extends Pick<CallRecord, "index" | "program" | "path" | "argv" | "cwd" | "pid" | "ppid"> {
+  /** When it came: ISO 8601. */
   readonly time: string;
+  /** The command line of the process that waits for this one. */
   readonly parent: string | undefined;
+  /** What has become of the call. */
   readonly outcome: Outcome;
+  /** What is wrong, if something is. */
   readonly problem: string | undefined;
+  /** Exit status, where it is known. */
   readonly status: number | undefined;
+  /** The number of the signal that has ended it. */
   readonly signal: number | undefined;
 }
 
@@ -36,7 +42,7 @@ export const bytesField = (
 const line = (fields: object): string => `${JSON.stringify({ rsyscall: VERSION, ...fields })}\n`;
 
 /** What the log says when a call comes. Its environment may have secrets, and is left out. */
-export const startLine = (record: CallRecord): string =>
+export const startLine = (record: Omit<CallRecord, "env">): string =>
   line({
     event: "call",
     call: record.index,

@@ -1,3 +1,4 @@
+import type { MessagePort } from "node:worker_threads";
 import type { HandedOver } from "@rsyscall/stub-server";
 import type { CallRecord } from "./record.ts";
 import type { RuleData } from "./reply.ts";
@@ -8,6 +9,13 @@ import type { TapeData } from "./Tape.ts";
  * What the thread of the test and the engine say to each other. Both read their port to its end before they decide
  * anything, so what one has said before it let a program run, the other knows when that program calls.
  */
+
+/** What the engine begins with. */
+export interface EngineData {
+  readonly port: MessagePort;
+  /** Where it keeps directories for the next mocks. */
+  readonly spareNames: string;
+}
 
 /** Of a mock, as the engine needs it. */
 export interface OpenOptions {
@@ -63,7 +71,7 @@ export type ToEngine =
 export type FromEngine =
   | { readonly type: "opened"; readonly mock: number }
   | { readonly type: "closed"; readonly mock: number; readonly problem: string | undefined }
-  | { readonly type: "call"; readonly mock: number; readonly record: CallRecord }
+  | { readonly type: "call"; readonly mock: number; readonly record: PostedRecord }
   /** A program under test has ended, or could not run. */
   | {
       readonly type: "ran";
@@ -94,6 +102,38 @@ export type FromEngine =
       readonly text: string;
       readonly claim: SharedArrayBuffer;
     };
+
+/** A call as it is posted: text is copied much faster than an object with a field for each variable. */
+export interface PostedRecord extends Omit<CallRecord, "env"> {
+  /** Names and values in turn, each with a NUL behind it. */
+  readonly variables: string;
+}
+
+/** A call for the other thread. */
+export const withoutEnv = ({ env, ...record }: CallRecord): PostedRecord => {
+  let variables = "";
+  for (const name in env) variables += `${name}\0${env[name]}\0`;
+  return { ...record, variables };
+};
+
+/** A call from the other thread. Its environment is made when it is first read. */
+export const withEnv = ({ variables, ...record }: PostedRecord): CallRecord => {
+  let env: Readonly<Record<string, string>> | undefined;
+  return {
+    ...record,
+    // Those of another thread have classes of Node's own realm; a test in a realm of its own has others.
+    argv: [...record.argv],
+    get env() {
+      if (env !== undefined) return env;
+      const words = variables.split("\0");
+      const entries: Array<[string, string]> = [];
+      for (let at = 0; at + 1 < words.length; at += 2)
+        entries.push([words[at] as string, words[at + 1] as string]);
+      env = Object.fromEntries(entries);
+      return env;
+    },
+  };
+};
 
 /**
  * Who answers a call: the thread of the test, or the engine, if that thread is blocked. One of them, and not both.

@@ -16,9 +16,13 @@ import { transcript } from "./transcript.ts";
  */
 export interface MockedProgram {
   (...args: ReadonlyArray<ArgumentPattern>): Rule;
+  /** What calls get for which no rule is. See {@link Program.otherwise}. */
   readonly otherwise: Program["otherwise"];
+  /** A rule for all calls. See {@link Program.reply}. */
   readonly reply: Program["reply"];
+  /** The calls that have come, oldest first. */
   readonly calls: ReadonlyArray<CallRecord>;
+  /** Waits for the next call. See {@link Program.next}. */
   readonly next: Program["next"];
   /** For the matchers of vitest and Jest. */
   readonly mock: { readonly calls: ReadonlyArray<ReadonlyArray<string>> };

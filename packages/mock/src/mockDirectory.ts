@@ -34,11 +34,21 @@ const pidNamespace = (): string | undefined => {
  * mock that is just being made has its process, as one that is used.
  */
 export const makeMockDirectory = (): string => {
+  const prefix = prefixHere();
+  if (prefix.namespace !== undefined) sweep(prefix.namespace);
+  return mkdtempSync(join(tmpdir(), prefix.text));
+};
+
+/** A path for a further directory, which is removed as these are if this process is killed. */
+export const mockDirectoryPath = (): string =>
+  join(tmpdir(), `${prefixHere().text}${crypto.randomUUID()}`);
+
+/** How the names of this process's directories begin. */
+const prefixHere = (): { readonly text: string; readonly namespace?: string } => {
   const [namespace, start] = [pidNamespace(), startOf("self")];
-  if (namespace === undefined || start === undefined)
-    return mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
-  sweep(namespace);
-  return mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-${namespace}-${start}-`));
+  return namespace === undefined || start === undefined
+    ? { text: `${PREFIX}${process.pid}-` }
+    : { text: `${PREFIX}${process.pid}-${namespace}-${start}-`, namespace };
 };
 
 const sweep = (here: string): void => {

@@ -2,7 +2,7 @@ import { accessSync, constants, readdirSync, realpathSync, statSync, symlinkSync
 import { join } from "node:path";
 
 /** Directories of a PATH. One that is not absolute depends on where a program runs. */
-const directoriesOf = (searchPath: string): ReadonlyArray<string> =>
+export const directoriesOf = (searchPath: string): ReadonlyArray<string> =>
   searchPath.split(":").filter((directory) => directory.startsWith("/"));
 
 /** The program of a name that PATH finds; undefined if it finds none. */
@@ -19,11 +19,11 @@ export const findProgram = (searchPath: string, name: string): string | undefine
     });
 
 /**
- * Makes each name that PATH has a link to the stub, but those that are allowed: these lead to the real programs. A
+ * In the directory `bin` of a mock, makes each name that PATH has a link to the stub, but those that are allowed: these lead to the real programs. A
  * file that cannot be executed may be among them; it could not be called before either.
  */
 export const placeEverything = (
-  directory: string,
+  bin: string,
   searchPath: string,
   allow: ReadonlyArray<string>,
 ): void => {
@@ -42,7 +42,7 @@ export const placeEverything = (
       throw new Error(`allow: ${name} is not in PATH, which is ${searchPath || "empty"}`);
     names.delete(name);
     // The name of a program that is a link itself may be what it goes by: of the directory alone the links are resolved.
-    symlinkSync(join(realpathSync(join(real, "..")), name), `${directory}/bin/${name}`);
+    symlinkSync(join(realpathSync(join(real, "..")), name), `${bin}/${name}`);
   }
-  for (const name of names) symlinkSync("../stub", `${directory}/bin/${name}`);
+  for (const name of names) symlinkSync("../stub", `${bin}/${name}`);
 };

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from "node:fs";
-import { O } from "@rsyscall/abi";
-import { type FileDescriptor, open } from "@rsyscall/handle";
+import { CLONE, O } from "@rsyscall/abi";
+import { type FileDescriptor, learnNamespaces, open } from "@rsyscall/handle";
 import { Path } from "@rsyscall/near";
 import type { StubCall } from "@rsyscall/stub-server";
 import { Command, ExecutableNotFoundError, which } from "@rsyscall/thread";
@@ -47,9 +47,11 @@ const uncovered = (call: StubCall, command: Command, places: ReadonlySet<string>
   const place = places.size > 0 && text.startsWith("/") ? placeOf(text) : undefined;
   if (place === undefined || !places.has(place)) return Effect.succeed(command);
   const { task, connection } = call.thread;
-  return task.namespaces.mnt.is(connection.accessTask.namespaces.mnt)
-    ? Effect.succeed(command)
-    : programAt(call, place);
+  return Effect.flatMap(learnNamespaces(task, CLONE.NEWNS), () =>
+    task.namespaces.mnt.is(connection.accessTask.namespaces.mnt)
+      ? Effect.succeed(command)
+      : programAt(call, place),
+  );
 };
 
 /**

@@ -15,6 +15,7 @@ export type Outcome =
 export interface OutputChunk {
   /** stdout (1) or stderr (2). */
   readonly fd: 1 | 2;
+  /** The bytes, as they were written. */
   readonly bytes: Uint8Array;
   /** Milliseconds since the program was started. */
   readonly time: number;
@@ -30,10 +31,13 @@ export interface CallRecord {
   readonly path: string;
   /** The arguments, argv[0] first. */
   readonly argv: ReadonlyArray<string>;
+  /** The caller's environment. */
   readonly env: Readonly<Record<string, string>>;
   /** The working directory; undefined when it was removed. */
   readonly cwd: string | undefined;
+  /** The caller's process id. */
   readonly pid: number;
+  /** The process id of its parent. */
   readonly ppid: number;
   /** The command line of the process that waits for this one; undefined where it is not known. */
   readonly parent: string | undefined;
@@ -41,6 +45,7 @@ export interface CallRecord {
   readonly time: number;
   /** The number of the rule that has decided; undefined if none has. */
   readonly rule: number | undefined;
+  /** What has become of the call. */
   readonly outcome: Outcome;
   /** What is wrong, if something is. */
   readonly problem: string | undefined;
@@ -50,7 +55,9 @@ export interface CallRecord {
   readonly signal: number | undefined;
   /** What it has read, and written, where that was recorded. */
   readonly stdin: Uint8Array | undefined;
+  /** What it has written to stdout, where that was recorded. */
   readonly stdout: Uint8Array | undefined;
+  /** What it has written to stderr, where that was recorded. */
   readonly stderr: Uint8Array | undefined;
   /** Of a spy: what it has written to both, in the order in which it came. */
   readonly chunks?: ReadonlyArray<OutputChunk>;

@@ -7,6 +7,7 @@ export type Chunk = readonly [fd: 1 | 2, bytes: Uint8Array];
 export interface ReplyOptions {
   /** What goes to stdout, before `stderr`. */
   readonly stdout?: string | Uint8Array;
+  /** What goes to stderr, behind `stdout`. */
   readonly stderr?: string | Uint8Array;
   /** Output in its order, in place of `stdout` and `stderr`. */
   readonly chunks?: ReadonlyArray<readonly [fd: 1 | 2, bytes: string | Uint8Array]>;
@@ -20,6 +21,7 @@ export interface ReplyOptions {
 
 /** Lets the real program run in the process that called: same pid, stdio and parent. */
 export interface Pass {
+  /** Tells this reply from others. */
   readonly reply: "pass";
   /** Another program: a name that is looked up in PATH behind the mocks, or a path. */
   readonly program?: string;
@@ -45,6 +47,7 @@ export const pass: Pass & ((options: Omit<Pass, "reply">) => Pass) = Object.assi
 
 /** Lets the real program run as a child of the process that called, and records its stdin, stdout and stderr. */
 export interface Spy {
+  /** Tells this reply from others. */
   readonly reply: "spy";
   /** The most bytes of each stream that are recorded; what is over it is in `cut` of the record. Default: 1 MiB. */
   readonly limit?: number;

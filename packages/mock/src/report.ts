@@ -61,9 +61,11 @@ export interface RuleReport {
   readonly program: string | undefined;
   /** How often it must be called, in words. */
   readonly expected: string;
+  /** How often it must be called at least. */
   readonly min: number;
   /** Infinity: any number. */
   readonly max: number;
+  /** How often it was called. */
   readonly calls: number;
   /** What is wrong, if it was called less often than it must be. */
   readonly problem: string | undefined;

@@ -18,6 +18,7 @@ export interface RunOptions {
   readonly stdin?: Stdio;
   /** Where its output goes. Default "pipe": into the result. */
   readonly stdout?: Stdio | "pipe";
+  /** The same for stderr. */
   readonly stderr?: Stdio | "pipe";
   /** Milliseconds until it is killed, with all processes of its group. That fails. Default: no limit. */
   readonly timeout?: number;
@@ -36,12 +37,15 @@ export interface RunBytesOptions extends RunOptions {
 
 /** How a program under test has ended. */
 export interface RunResult<Output = string> {
+  /** What it has written to stdout, if that was a pipe. */
   readonly stdout: Output;
+  /** What it has written to stderr, if that was a pipe. */
   readonly stderr: Output;
   /** Its exit status; undefined if a signal has ended it. */
   readonly status: number | undefined;
   /** The signal that has ended it, as in "SIGTERM". */
   readonly signal: string | undefined;
+  /** The process id that it had. */
   readonly pid: number;
 }
 

@@ -3,6 +3,7 @@ import { commandLine } from "./pattern.ts";
 import type { CallRecord } from "./record.ts";
 import { textOf } from "./redact.ts";
 
+/** What a transcript of calls shows. */
 export interface TranscriptOptions {
   /** Whether recorded input and output are shown, below the call. Default true. */
   readonly output?: boolean;

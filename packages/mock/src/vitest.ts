@@ -15,6 +15,7 @@ declare global {
 
 /** What a test gets as its first argument, as far as it is needed here. */
 export interface MockContext {
+  /** Runs a function when the test has ended, as vitest's context does. */
   readonly onTestFinished: (finish: () => Promise<void>) => void;
 }
 

@@ -21,6 +21,7 @@ import type { Reply } from "./replyData.ts";
 export interface CallPattern {
   /** A name, or a path; undefined: every program. */
   readonly program: string | undefined;
+  /** What the arguments must be, without argv[0]. */
   readonly args: ReadonlyArray<ArgumentWord>;
 }
 
@@ -29,6 +30,7 @@ export type ArgumentWord = string | RegExp | typeof any | typeof rest | typeof e
 
 /** A rule, as its text says it. */
 export interface RuleWords {
+  /** The calls that the rule is for. */
   readonly pattern: CallPattern;
   /** Undefined if nothing is said: status 0. */
   readonly reply: Reply | undefined;
@@ -64,7 +66,9 @@ export const parsePattern = (text: string): CallPattern => {
 
 /** Whose calls a program answers, and the program: a command of the shell. */
 export interface HandlerWords {
+  /** The calls that it answers. */
   readonly pattern: CallPattern;
+  /** The command, for `sh -c`. */
   readonly handler: string;
 }
 

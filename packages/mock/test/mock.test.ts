@@ -1,5 +1,5 @@
 import { execFile, execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { afterEach, assert, describe, expect, it } from "vitest";
 import {
@@ -12,6 +12,7 @@ import {
   pass,
   rest,
 } from "../src/index.ts";
+import { programs } from "./mocks.ts";
 
 const mocks: Array<Mock> = [];
 
@@ -279,6 +280,31 @@ describe("everything", () => {
     assert.equal(m.env["PATH"], `${m.directory}/bin`);
     assert.equal(sh(m, "uname -s | cat").stdout, "Linux\n");
     assert.match(sh(m, "ls").stderr, /unexpected command: ls/);
+  });
+
+  it("uses a directory again only if it is as it was, and PATH too", async () => {
+    const names = programs({ mine: "" });
+    const env = { ...process.env, PATH: `${names}:${process.env["PATH"]}` };
+    const bin = async (change: (m: Mock) => void = () => {}) => {
+      const m = await mock({ path: "everything", allow: ["sh"], env });
+      const made = {
+        inode: statSync(`${m.directory}/bin`).ino,
+        names: readdirSync(`${m.directory}/bin`),
+      };
+      assert.equal(sh(m, "uname").status, 127);
+      change(m);
+      await m.close({ verify: false });
+      return made;
+    };
+    const first = await bin();
+    assert.include(first.names, "mine");
+    assert.deepEqual(await bin((m) => writeFileSync(`${m.directory}/bin/stray`, "")), first);
+    const second = await bin((m) => m["sh"]?.reply(1));
+    assert.deepEqual(second.names, first.names);
+    const third = await bin();
+    assert.deepEqual(third.names, first.names);
+    writeFileSync(`${names}/new`, "", { mode: 0o755 });
+    assert.include((await bin()).names, "new");
   });
 
   it("refuses what cannot be allowed", async () => {

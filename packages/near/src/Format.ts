@@ -20,6 +20,7 @@ export type Format =
 
 /** A word that has a name (`enum`), or a set of bits that have names (`flags`). */
 export interface NameFormat {
+  /** Whether a word has one of the names, or any number of them. */
   readonly as: "enum" | "flags";
   /** The prefix of each name in C: `O_`. */
   readonly prefix: string;

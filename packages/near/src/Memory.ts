@@ -39,20 +39,29 @@ export type Content =
 export interface Memory {
   /** Whether the kernel reads it (`in`), writes it (`out`), or both. */
   readonly direction: "in" | "out" | "inout";
+  /** What lies there. */
   readonly content: Content;
 }
 
+/** Memory of which nothing is known: a trace shows its address. */
 export const unknown: Content = { is: "unknown" };
+/** A path, up to its NUL. */
 export const fileName: Content = { is: "path" };
+/** A string, up to its NUL. */
 export const cString: Content = { is: "string" };
+/** An array of pointers to strings, up to its null pointer: argv. */
 export const strings: Content = { is: "strings" };
+/** Bytes, as many as given. */
 export const bytes = (length: Count): Content => ({ is: "bytes", length });
+/** The address of a socket, of the family that its first bytes say. */
 export const sockaddr = (length: Count): Content => ({ is: "sockaddr", length });
+/** An array of items: as many as an argument says, or as `exactly` says. */
 export const array = (codec: CodecOf, count: Count | { readonly exactly: number }): Content => ({
   is: "array",
   codec,
   count,
 });
+/** One value. With a length, only if it is long enough. */
 export const value = (codec: CodecOf, length?: Count): Content => ({
   is: "value",
   codec,

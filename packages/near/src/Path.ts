@@ -35,6 +35,7 @@ export class Path {
     return new Path(pathText(first)).join(...rest);
   }
 
+  /** Adds parts as a shell would: an absolute part starts over. */
   join(...parts: ReadonlyArray<PathLike>): Path {
     const text = parts.map(pathText).reduce((path, part) => {
       if (part.startsWith("/") || path === "") return part;
@@ -56,6 +57,7 @@ export class Path {
     return new Path(trimmed(text.slice(0, slash)) || "/");
   }
 
+  /** Whether it begins with `/`. */
   get isAbsolute(): boolean {
     return this.text.startsWith("/");
   }
@@ -65,6 +67,7 @@ export class Path {
     return fsEncode(this.text);
   }
 
+  /** The text, for messages and template strings. */
   toString(): string {
     return this.text;
   }

@@ -7,10 +7,13 @@ import type { Address, Fd, Pid } from "./identifiers.ts";
  * @typeParam R the type to which the result is decoded
  */
 export interface Result<out R> {
+  /** The smallest result of a success. */
   readonly least: number;
+  /** The largest result of a success. */
   readonly most: number;
   /** The index, from 0, of the argument that limits the result; -1 for none. */
   readonly countedBy: number;
+  /** How a trace shows it. */
   readonly format: Format;
   /** Decodes the number. Default: the number itself. */
   readonly decode?: ((result: number) => R) | undefined;
@@ -29,8 +32,11 @@ export const between = <R = number>(
 
 /** No value: the call only succeeds. */
 export const nothing: Result<void> = between(0, 0, "decimal", () => {});
+/** The number of a descriptor. */
 export const newFd: Result<Fd> = between(0, INT_MAX, "fd");
+/** The number of a process, or 0. */
 export const somePid: Result<Pid> = between(0, INT_MAX, "pid");
+/** The number of a user or a group. */
 export const someId: Result<number> = between(0, UINT_MAX, "id");
 /** A number whose meaning depends on the arguments. */
 export const someInt: Result<number> = between(-(2 ** 31), UINT_MAX);

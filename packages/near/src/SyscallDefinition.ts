@@ -37,9 +37,13 @@ export interface DefinitionOptions {
 
 /** The name, the arguments and the result of a system call. See `define`. */
 export class SyscallDefinition {
+  /** The name in the man page. */
   readonly name: SyscallName;
+  /** The kinds of its arguments, in their order. */
   readonly kinds: ReadonlyArray<AnyKind>;
+  /** The results that it can have. */
   readonly result: Result<unknown>;
+  /** Whether the call never waits for anything. */
   readonly isPrompt: boolean;
   readonly #options: DefinitionOptions;
   readonly #count: number;

@@ -18,6 +18,7 @@ export type KindsOf<Args extends ReadonlyArray<unknown>> = {
 /** A system call as a function. */
 export interface DefinedCall<Args extends ReadonlyArray<unknown>, R> {
   (sysif: SyscallInterface, ...args: Args): Syscall<R>;
+  /** The definition that the function was made of. */
   readonly definition: SyscallDefinition;
 }
 

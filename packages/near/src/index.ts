@@ -37,6 +37,7 @@ export * from "./fcntl.ts";
 export { Address, type DirectoryFd, Fd, NULL, Pid, type PidLike } from "./identifiers.ts";
 export { impossible } from "./impossible.ts";
 export * from "./keyutils.ts";
+/** Kinds of arguments, for `define`. */
 export * as kinds from "./kinds.ts";
 export { Kind, withFlags } from "./kinds.ts";
 export { LocalSyscallInterface, localAbi } from "./LocalSyscallInterface.ts";
@@ -57,6 +58,7 @@ export * from "./linux/perf_event.ts";
 export * from "./linux/seccomp.ts";
 export * from "./linux/userfaultfd.ts";
 export type { Content, Count, Memory } from "./Memory.ts";
+/** What lies in memory that an argument points to, for `define`. */
 export * as content from "./Memory.ts";
 export * from "./mqueue.ts";
 export { oneLine } from "./oneLine.ts";
@@ -78,6 +80,7 @@ export { pipelined } from "./pipelined.ts";
 export * from "./poll.ts";
 export { printable, printableLines } from "./printable.ts";
 export type { Result } from "./Result.ts";
+/** Results, for `define`. */
 export * as results from "./Result.ts";
 export { type Refusal, refused } from "./refused.ts";
 export { isError, Syscall } from "./Syscall.ts";

@@ -35,17 +35,20 @@ interface Translation {
  * @typeParam T the type of the argument. A kind of one type is not assignable to a kind of another.
  */
 export class Kind<in out T> {
+  /** Keeps kinds of different types apart; there is no value. */
   declare protected readonly type: (value: T) => T;
 
   /** As in "a size from 0 to 9007199254740991". */
   readonly name: string;
   /** The name of the argument in the signature of the call. */
   readonly label: string;
-  /** The integers from `least` to `most`, both included. */
+  /** The smallest valid integer. */
   readonly least: number;
+  /** The largest valid integer. */
   readonly most: number;
   /** Whether the kernel reads all 64 bits: then a bigint of 64 bits is allowed too. */
   readonly isLong: boolean;
+  /** How a trace shows the argument. */
   readonly format: Format;
   /** Gives the subject, for errors, of a call whose first argument this is: "fd 5". */
   readonly about: ((value: Word) => string) | undefined;
@@ -133,7 +136,9 @@ export const sigsetSize: Kind<number | undefined> = size.as("maskSize").or(8);
 export const fileSize = new Kind<number | bigint>({ ...uint64, name: "size", label: "length" });
 /** A signed offset in a file. */
 export const offset = new Kind<number | bigint>({ ...int64, name: "offset", label: "offset" });
+/** A C `int`: a number of 32 bits with a sign. */
 export const int = new Kind<number>({ ...int32, name: "int", label: "value" });
+/** A C `unsigned int`: a number of 32 bits. */
 export const uint = new Kind<number>({ ...uint32, name: "unsigned int", label: "value" });
 
 /** A descriptor. A negative number is EBADF. */
@@ -167,6 +172,7 @@ export const pid = new Kind<PidLike>({
   format: { as: "pid" },
   about: (value) => `pid ${value}`,
 });
+/** The number of a signal; 0 asks whether one may be sent. */
 export const signal = new Kind<number>({
   ...int32,
   name: "signal",
@@ -177,12 +183,14 @@ export const signal = new Kind<number>({
 
 /** An id, or -1 for none. 2^32 - 1 would have the same meaning, and is refused. */
 const id = { least: -1, most: UINT_MAX - 1, format: { as: "id" } } as const;
+/** The number of a user; -1 leaves it as it is. */
 export const uid = new Kind<number>({
   ...id,
   name: "user id",
   label: "uid",
   about: (value) => `uid ${value}`,
 });
+/** The number of a group; -1 leaves it as it is. */
 export const gid = new Kind<number>({
   ...id,
   name: "group id",

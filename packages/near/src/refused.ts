@@ -2,7 +2,9 @@ import type { SyscallName } from "@rsyscall/abi";
 
 /** System calls without a function, and the reason. `call` and `SyscallInterface.syscall` can make them. */
 export interface Refusal {
+  /** Why there is no function. */
   readonly reason: string;
+  /** The names in the man pages. */
   readonly names: ReadonlyArray<SyscallName>;
 }
 

@@ -10,6 +10,7 @@ import { Effect, type Scope, Stream } from "effect";
 import { NixError } from "./errors.ts";
 import { isStorePath } from "./internal/storePath.ts";
 
+/** What an operation of a store can fail with. */
 export type NixFailure = NixError | HandleFailure;
 
 /** How far a copy is. */
@@ -20,6 +21,7 @@ export interface CopyProgress {
   readonly paths: ReadonlyArray<string>;
 }
 
+/** Options of a copy from one store to another. */
 export interface CopyOptions {
   /** Runs after every piece that was sent. Default: nothing. */
   readonly onProgress?: (progress: CopyProgress) => Effect.Effect<void>;
@@ -32,6 +34,7 @@ export interface CopyOptions {
  * @see https://nixos.org/manual/nix/stable/command-ref/nix-store.html
  */
 export class NixStore {
+  /** The Thread whose store it is. */
   readonly thread: Thread;
   readonly #program: Command;
 
@@ -41,6 +44,8 @@ export class NixStore {
   }
 
   /**
+   * Finds the program by which the store is used. ExecutableNotFoundError if the Thread's PATH has none.
+   *
    * @param program nix-store(1), with options that it always needs. Default: the one in
    *   the Thread's PATH
    */

@@ -3,7 +3,9 @@ import { oneLine, type Pid } from "@rsyscall/near";
 
 /** A process of the tree that has executed a program, for messages about its children. */
 export interface ExecParent {
+  /** Its number in the pid namespace of the controller. */
   readonly pid: Pid;
+  /** The file that it has executed. */
   readonly path: string;
   /** The first arguments, cut if they are long. */
   readonly argv: ReadonlyArray<string>;
@@ -11,6 +13,7 @@ export interface ExecParent {
 
 /** What a call says, as read at once. */
 export interface ExecFacts {
+  /** The process that makes the call. */
   readonly pid: Pid;
   /** The thread that makes the call: `pid` for a process with one thread. */
   readonly tid: Pid;
@@ -28,6 +31,7 @@ export interface ExecFacts {
   readonly path: string;
   /** The file as the process gave it; empty if a descriptor alone says which it is (AT_EMPTY_PATH). */
   readonly pathname: string;
+  /** The name by which the program is called, and its arguments. */
   readonly argv: ReadonlyArray<string>;
   /** Milliseconds since the epoch, with a fraction. */
   readonly time: number;
@@ -45,7 +49,9 @@ export interface ExecFacts {
 
 /** Reads more of a process, while it waits. */
 export interface ExecSource {
+  /** The working directory; undefined if it cannot be read. */
   readonly cwd: () => string | undefined;
+  /** The environment of the new program, as `NAME=value`. */
   readonly env: () => ReadonlyArray<string>;
 }
 
@@ -62,12 +68,14 @@ export const answered = (call: ExecCall): void => end(call);
  * namespace of the controller.
  */
 export class ExecCall implements ExecFacts {
+  /** The process that makes the call. */
   readonly pid: Pid;
   readonly tid: Pid;
   readonly ppid: number;
   readonly parent: ExecParent | undefined;
   readonly path: string;
   readonly pathname: string;
+  /** The name by which the program is called, and its arguments. */
   readonly argv: ReadonlyArray<string>;
   readonly time: number;
   readonly isRetry: boolean;

@@ -11,7 +11,9 @@ export type ExecEvent = Exec | End;
  */
 export interface Exec {
   readonly _tag: "Exec";
+  /** The call. */
   readonly call: ExecCall;
+  /** What its caller was told. */
   readonly decision: Decision;
   /**
    * Why the call was denied without the decision of the function: there was none in time, or it failed. Undefined if
@@ -23,6 +25,7 @@ export interface Exec {
 /** A process that has asked for an exec has ended. */
 export interface End {
   readonly _tag: "End";
+  /** The process. */
   readonly pid: Pid;
   /** When it ended: milliseconds since the epoch. */
   readonly time: number;

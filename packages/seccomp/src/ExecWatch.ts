@@ -27,6 +27,7 @@ const END = "2 seconds";
 /** Events that a stream keeps before the tree has to wait for its consumer. */
 const KEPT_EVENTS = 4096;
 
+/** Options of an {@link ExecWatch}. */
 export interface ExecWatchOptions<E = never, R = never> {
   /**
    * Decides each exec, that of the command as well, while its process waits. A value is the fastest answer; an Effect
@@ -39,7 +40,9 @@ export interface ExecWatchOptions<E = never, R = never> {
   readonly onEvent?: (event: ExecEvent) => void;
   /** The command's descriptors 0, 1 and 2. Default: those of the Thread. */
   readonly stdin?: FileDescriptor;
+  /** The command's descriptor 1. */
   readonly stdout?: FileDescriptor;
+  /** The command's descriptor 2. */
   readonly stderr?: FileDescriptor;
   /** The command's working directory. Default: that of the Thread. */
   readonly cwd?: PathLike;
@@ -50,6 +53,7 @@ export interface ExecWatchOptions<E = never, R = never> {
   readonly contain?: boolean;
 }
 
+/** Options of `ExecWatch.run`. */
 export interface ExecRunOptions<E = never, R = never> extends ExecWatchOptions<E, R> {
   /**
    * What happens to processes that the command leaves behind: "wait" until they have ended, or "kill" them. They
@@ -274,6 +278,7 @@ export class ExecWatch {
     this.#loop.pause();
   }
 
+  /** Takes calls again: see `pause`. */
   resume(): void {
     this.#loop.resume();
   }

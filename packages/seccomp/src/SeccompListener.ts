@@ -69,6 +69,7 @@ export const setSeccompFilter: (
  * all its descriptors are closed, the calls fail with ENOSYS.
  */
 export class SeccompListener extends FileDescriptor {
+  /** The name of the kind in errors. */
   static readonly kind = "seccomp listener";
 
   /** Asks for an impossible cookie: ENOENT from a listener. */

@@ -1,4 +1,4 @@
-import { MSG, POLL } from "@rsyscall/abi";
+import { POLL } from "@rsyscall/abi";
 import type { SyscallConnection } from "@rsyscall/connection";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { type HandleFailure, type IoFailure, pollNow, Socket } from "@rsyscall/handle";
@@ -24,13 +24,21 @@ import { type HandedOver, offer, withdraw } from "./handOver.ts";
 import { problemOf } from "./logs.ts";
 import type { Place } from "./realProgram.ts";
 
-/** What a door needs of its server, or of the thread that has taken the call over. */
-export interface DoorFields {
-  readonly greeted: Greeted;
-  /** The connection of the handshake. */
+/** The connection of a handshake. */
+export interface DoorConnection {
   readonly socket: Socket;
   /** The same, for waiting. It is registered at the first use. */
   readonly afd: Effect.Effect<AsyncFileDescriptor<Socket>, HandleFailure>;
+  /** Sends without waiting: the number of bytes that the socket has taken, or -errno. Undefined if that takes an Effect. */
+  readonly sendNow: (bytes: Uint8Array) => number | undefined;
+  /** Closes it, and the memfd that came with the hello. Gives an effect only where something is left to do. */
+  readonly release: () => Effect.Effect<void> | undefined;
+}
+
+/** What a door needs of its server, or of the thread that has taken the call over. */
+export interface DoorFields {
+  readonly greeted: Greeted;
+  readonly connection: DoorConnection;
   readonly place: Place;
   /** Does the bootstrap. */
   readonly thread: Thread;
@@ -40,8 +48,6 @@ export interface DoorFields {
   readonly stallLimit: number | undefined;
   /** Of the call: its Thread lives in it. */
   readonly scope: Scope.Scope;
-  /** Closes the connection of the handshake, and the memfd that came with the hello. */
-  readonly close: Effect.Effect<void>;
   /** Called once: with the connection of the Thread, or without one when the call has ended. */
   readonly onSettled: (connection: SyscallConnection | undefined) => void;
 }
@@ -105,7 +111,8 @@ export class Door {
 
   /** Whether a Thread can be made without waiting: all its calls are made in this process. */
   get opensAtOnce(): boolean {
-    const { thread, socket } = this.#fields;
+    const { thread, connection } = this.#fields;
+    const { socket } = connection;
     return thread.task === socket.task && LocalSyscallInterface.of(thread.task.sysif) !== undefined;
   }
 
@@ -150,7 +157,7 @@ export class Door {
       if (this.#failure !== undefined) return Effect.failCause(this.#failure);
       if (this.#state !== "Waiting") return Effect.fail(this.#refusal("thread"));
       this.#state = "Opening";
-      const { close, onSettled, socket } = this.#fields;
+      const { connection, onSettled } = this.#fields;
       return Effect.uninterruptibleMask((restore) =>
         restore(this.#bootstrap()).pipe(
           Effect.tap((bootstrapped) =>
@@ -165,10 +172,12 @@ export class Door {
               this.#failure = cause;
               this.#enter("Left");
               onSettled(undefined);
-              return Cause.hasInterrupts(cause) ? Effect.void : turnAway(socket, problemOf(cause));
+              return Cause.hasInterrupts(cause)
+                ? Effect.void
+                : turnAway(connection.socket, problemOf(cause));
             }),
           ),
-          Effect.ensuring(close),
+          Effect.ensuring(Effect.suspend(() => connection.release() ?? Effect.void)),
           Effect.map(({ thread }) => thread),
         ),
       );
@@ -176,9 +185,9 @@ export class Door {
   }
 
   #bootstrap(): Effect.Effect<Bootstrapped, HandleFailure | HandshakeError> {
-    const { thread, place, socket, greeted, environ, sharedMemory, scope } = this.#fields;
+    const { thread, place, connection, greeted, environ, sharedMemory, scope } = this.#fields;
     return Effect.scoped(
-      Effect.flatMap(socketIn(thread, place.thread, socket), (inThread) => {
+      Effect.flatMap(socketIn(thread, place.thread, connection.socket), (inThread) => {
         const passing = passingTransport(thread.connection, inThread, sharedMemory);
         const transport = { ...passing, ancestor: ancestorOf(place.thread, greeted) };
         return Scope.provide(bootstrapThread(transport, greeted, environ), scope);
@@ -204,7 +213,11 @@ export class Door {
       if (this.#state !== "Waiting") return Effect.fail(this.#refusal(syscall));
       this.#isAnswered = true;
       this.#enter("Answered");
-      return this.#send(pieces).pipe(
+      const [first = new Uint8Array(0), ...others] = pieces;
+      const sent = this.#fields.connection.sendNow(first);
+      if (sent === first.length && others.length === 0) return this.#release() ?? Effect.void;
+      const rest = sent === undefined || sent < 0 ? pieces : [first.subarray(sent), ...others];
+      return this.#sendSlowly(rest).pipe(
         catchErrno(["EPIPE", "ECONNRESET"], (cause) => {
           this.#hasHungUp = true;
           return Effect.fail(new SyscallHangup({ syscall, cause, byTask: true }));
@@ -214,26 +227,10 @@ export class Door {
     });
   }
 
-  #send(pieces: ReadonlyArray<Uint8Array>): Effect.Effect<void, HandleFailure> {
-    const { socket } = this.#fields;
-    const [first = new Uint8Array(0)] = pieces;
-    const size = Math.min(first.length, PIECE_SIZE);
-    const sent = catchErrno(
-      socket.sendFds(first.subarray(0, size), [], MSG.DONTWAIT),
-      "EAGAIN",
-      () => Effect.succeed(0),
-    );
-    return Effect.flatMap(sent, (count) =>
-      count === first.length && pieces.length === 1
-        ? Effect.void
-        : this.#sendSlowly([first.subarray(count), ...pieces.slice(1)]),
-    );
-  }
-
   /** Sends as fast as the caller reads. */
   #sendSlowly(pieces: ReadonlyArray<Uint8Array>): Effect.Effect<void, HandleFailure> {
-    const { afd, stallLimit } = this.#fields;
-    return Effect.flatMap(afd, (socket) =>
+    const { connection, stallLimit } = this.#fields;
+    return Effect.flatMap(connection.afd, (socket) =>
       Effect.forEach(
         pieces,
         (piece) => {
@@ -266,25 +263,31 @@ export class Door {
 
   /** Ends the call if the kernel says that the caller is gone: see `WaitingCaller`. */
   look(): Effect.Effect<void> {
-    return Effect.flatMap(Effect.option(pollNow(this.#fields.socket, POLL.RDHUP)), (events) => {
-      if (Option.isNone(events) || events.value === 0 || this.#state !== "Waiting")
-        return Effect.void;
-      this.#hasHungUp = true;
-      return this.leave();
-    });
+    return Effect.flatMap(
+      Effect.option(pollNow(this.#fields.connection.socket, POLL.RDHUP)),
+      (events) => {
+        if (Option.isNone(events) || events.value === 0 || this.#state !== "Waiting")
+          return Effect.void;
+        this.#hasHungUp = true;
+        return this.leave();
+      },
+    );
   }
 
   /** Hangs up, if the caller waits for an answer: it exits with 69. Otherwise does nothing. */
   leave(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const { close, onSettled } = this.#fields;
-      if (this.#state === "Open" || this.#state === "Opening" || this.#state === "Left")
-        return Effect.void;
-      if (this.#handed !== undefined) withdraw(this.#handed);
-      this.#enter("Left");
-      onSettled(undefined);
-      return close;
-    });
+    return Effect.suspend(() => this.#release() ?? Effect.void);
+  }
+
+  /** As `leave`. Gives an effect only where something is left to do. */
+  #release(): Effect.Effect<void> | undefined {
+    const { connection, onSettled } = this.#fields;
+    if (this.#state === "Open" || this.#state === "Opening" || this.#state === "Left")
+      return undefined;
+    if (this.#handed !== undefined) withdraw(this.#handed);
+    this.#enter("Left");
+    onSettled(undefined);
+    return connection.release();
   }
 
   /** Ends the call at once, whatever its process does. */
@@ -303,7 +306,9 @@ export class Door {
         this.#watchers.add(tell);
         return Effect.sync(() => this.#watchers.delete(tell));
       });
-      const hungUp = Effect.flatMap(this.#fields.afd, (socket) => socket.waitForRdhup()).pipe(
+      const hungUp = Effect.flatMap(this.#fields.connection.afd, (socket) =>
+        socket.waitForRdhup(),
+      ).pipe(
         Effect.andThen(
           Effect.sync(() => {
             this.#hasHungUp = true;
@@ -323,11 +328,13 @@ export class Door {
         return Effect.fail(this.#refusal("handOver"));
       this.#isAnswered = true;
       this.#enter("HandedOver");
-      const { greeted, socket, place, sharedMemory, stallLimit } = this.#fields;
-      return Effect.tap(offer(greeted, socket, place, { sharedMemory, stallLimit }), (handed) =>
-        Effect.sync(() => {
-          this.#handed = handed;
-        }),
+      const { greeted, connection, place, sharedMemory, stallLimit } = this.#fields;
+      return Effect.tap(
+        offer(greeted, connection.socket, place, { sharedMemory, stallLimit }),
+        (handed) =>
+          Effect.sync(() => {
+            this.#handed = handed;
+          }),
       );
     });
   }

@@ -23,7 +23,7 @@ import {
 } from "@rsyscall/transport";
 import { EXEC, REPLY } from "@rsyscall/wire";
 import { Effect, type Scope } from "effect";
-import { argv0FromScript } from "./callerEnvironment.ts";
+import { argv0FromScript, callerVariables } from "./callerEnvironment.ts";
 import type { Door } from "./Door.ts";
 import { ownView, serverView } from "./FileView.ts";
 import type { HandedOver } from "./handOver.ts";
@@ -48,6 +48,7 @@ export class StubCall {
   readonly #description: Description;
   #argv: ReadonlyArray<string> | undefined;
   #argvBytes: ReadonlyArray<Uint8Array> | undefined;
+  #env: Readonly<Record<string, string>> | undefined;
   /** The working directory; undefined when it was removed. */
   readonly cwd: Path | undefined;
   /** The path by which the caller executed us. */
@@ -56,8 +57,9 @@ export class StubCall {
   readonly pid: Pid;
   /** The pid of the process that waits for this one; 0 when it is in another pid namespace. */
   readonly ppid: Pid;
-  /** Real user and group id. */
+  /** The caller's real user, in its own user namespace. */
   readonly uid: number;
+  /** The caller's real group. */
   readonly gid: number;
   /** Pid and effective ids as the kernel reports them in the server's namespaces. */
   readonly peer: Ucred;
@@ -104,6 +106,12 @@ export class StubCall {
       this.#argvBytes = argv0 === undefined ? argv : [argv0, ...argv.slice(1)];
     }
     return this.#argvBytes;
+  }
+
+  /** The variables of `environ` as the caller gave them, as process.env has them: with bytes decoded by `fsDecode`. */
+  get env(): Readonly<Record<string, string>> {
+    this.#env ??= callerVariables(this.#description);
+    return this.#env;
   }
 
   /**

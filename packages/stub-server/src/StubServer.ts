@@ -6,16 +6,18 @@ import type { Thread } from "@rsyscall/thread";
 import { type HandshakeError, type HandshakePolicy, listenAt } from "@rsyscall/transport";
 import { Deferred, Duration, Effect, Exit, Scope, Stream } from "effect";
 import { acceptClients } from "./acceptClients.ts";
+import type { Client } from "./Client.ts";
 import { creationError, type ServerFailure, type StubServerError } from "./errors.ts";
 import { executablePath, placeExecutable } from "./executable.ts";
 import { type Handler, handleCall, type ServeOptions } from "./handlers.ts";
 import type { HandedOver } from "./handOver.ts";
+import { LocalSockets } from "./LocalSockets.ts";
 import { DESCRIPTION_LIMIT, limitsOf } from "./limits.ts";
 import { DropLog } from "./logs.ts";
 import type { ListenOptions, StubServerOptions } from "./options.ts";
 import { doorOf, StubCall } from "./StubCall.ts";
 import { placeTimeout } from "./timeoutLink.ts";
-import { type Client, type Restore, WaitingClients } from "./WaitingClients.ts";
+import { type Restore, WaitingClients } from "./WaitingClients.ts";
 import { callOf, drop, type Host } from "./welcome.ts";
 
 /** As many as the kernel lets wait (net.core.somaxconn cuts it). */
@@ -131,9 +133,17 @@ export class StubServer {
         creationError(absolute.text),
       );
       const listening = yield* thread.makeAfd(socket);
-      const clients = yield* WaitingClients.make(limits);
+      const clients = new WaitingClients(limits);
       const log = new DropLog();
-      yield* Effect.forkScoped(acceptClients({ thread, policy, limits, log, clients }, listening));
+      const sockets = yield* LocalSockets.make(thread.task);
+      const open = new Set<Client>();
+      yield* Effect.addFinalizer(() =>
+        Effect.forEach([...open], (client) => client.close(), { discard: true }),
+      );
+      const clientHost = { thread, sockets, limits, scope: yield* Effect.scope, open };
+      yield* Effect.forkScoped(
+        acceptClients({ host: clientHost, policy, log, clients }, listening),
+      );
       const { stallLimit, sharedMemory = true } = options;
       const host: Host = {
         place: { thread, socket: absolute, name },

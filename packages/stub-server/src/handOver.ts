@@ -34,11 +34,15 @@ export interface HandedOver {
   readonly socket: Offered;
   /** The memfd that came with the hello. */
   readonly arena: Offered | undefined;
+  /** The hello of the caller, as it came. */
   readonly hello: HelloBytes;
+  /** The caller's credentials, as the kernel reports them. */
   readonly peer: Ucred;
   /** Where stubs find the server. */
   readonly place: { readonly socket: string; readonly name: string | undefined };
+  /** Whether memory may be shared. */
   readonly sharedMemory: boolean;
+  /** Milliseconds that a call may be without an answer before the caller is dropped; undefined: for ever. */
   readonly stallLimit: number | undefined;
   /** Of an Int32: one of `Claim`. */
   readonly claim: SharedArrayBuffer;

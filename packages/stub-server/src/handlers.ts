@@ -17,6 +17,7 @@ export type Handler<E = never, R = never> = (
   call: StubCall,
 ) => Effect.Effect<number | void, E, R> | Promise<number | void>;
 
+/** Options of `StubServer.serve`. */
 export interface ServeOptions<E = never, E2 = never, R2 = never> {
   /**
    * How long a handler may take. Then it is interrupted, its caller gets EX_TEMPFAIL (75) and a line on its

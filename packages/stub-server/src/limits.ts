@@ -151,8 +151,8 @@ export const roomForClient = (limits: Limits): Effect.Effect<void> =>
 const dropDead = ({ waiting }: Limits): Effect.Effect<void> =>
   Effect.forEach(
     [...waiting],
-    ({ hasHungUp, dismiss }) =>
-      Effect.flatMap(hasHungUp(), (dead) => (dead ? dismiss() : Effect.void)),
+    (client) =>
+      Effect.flatMap(client.hasHungUp(), (dead) => (dead ? client.dismiss() : Effect.void)),
     { discard: true },
   );
 

@@ -17,6 +17,7 @@ export type ReplyChunk =
  * otherwise that signal ends the process, as any program.
  */
 export interface Reply {
+  /** What goes to stdout, before `stderr`. */
   readonly stdout?: string | Uint8Array;
   /** Written behind `stdout`. */
   readonly stderr?: string | Uint8Array;

@@ -1,5 +1,5 @@
 import type { HandleFailure } from "@rsyscall/handle";
-import { Environment, type Thread } from "@rsyscall/thread";
+import { Environment, once, type Thread } from "@rsyscall/thread";
 import type { HandshakeError } from "@rsyscall/transport";
 import { Effect, Exit, Scope } from "effect";
 import { callerEnvironment } from "./callerEnvironment.ts";
@@ -21,15 +21,18 @@ export const takeOver = (
     const { sharedMemory, stallLimit } = handed;
     return new Door({
       greeted,
-      socket,
-      afd: Scope.provide(thread.makeAfd(socket), scope),
+      connection: {
+        socket,
+        afd: once(Scope.provide(thread.makeAfd(socket), scope)),
+        sendNow: () => undefined,
+        release: () => Scope.close(scope, Exit.void),
+      },
       place,
       thread,
       environ: new Environment(() => callerEnvironment(greeted.description)),
       sharedMemory,
       stallLimit,
       scope: outer,
-      close: Scope.close(scope, Exit.void),
       onSettled: (connection) => {
         if (connection !== undefined && stallLimit !== undefined)
           limitStalls(connection, stallLimit);

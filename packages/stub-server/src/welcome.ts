@@ -3,6 +3,7 @@ import type { HandleFailure } from "@rsyscall/handle";
 import { Environment, type Thread } from "@rsyscall/thread";
 import type { HandshakeError } from "@rsyscall/transport";
 import { Cause, Effect, type Scope } from "effect";
+import type { Client } from "./Client.ts";
 import { callerEnvironment } from "./callerEnvironment.ts";
 import { Door } from "./Door.ts";
 import type { ServerFailure } from "./errors.ts";
@@ -10,7 +11,6 @@ import { type Limits, limitStalls } from "./limits.ts";
 import type { DropLog } from "./logs.ts";
 import type { Place } from "./realProgram.ts";
 import { callAt, type StubCall } from "./StubCall.ts";
-import type { Client } from "./WaitingClients.ts";
 
 /** A server, as its welcomes need it. */
 export interface Host {
@@ -35,25 +35,22 @@ export const callOf = (
   scope: Scope.Scope,
 ): StubCall => {
   const { place, limits, stallLimit, sharedMemory } = host;
-  const { greeted, socket, afd, charge } = client;
-  const size = charge.bytes;
+  const { greeted, bytes } = client;
   // From now on the budget is the call's.
-  charge.bytes = 0;
+  client.bytes = 0;
   const giveBack = () => {
     limits.calls.release();
-    limits.bytes.release(size);
+    limits.bytes.release(bytes);
   };
   const door = new Door({
     greeted,
-    socket,
-    afd,
+    connection: client,
     place,
     thread,
     environ: new Environment(() => callerEnvironment(greeted.description)),
     sharedMemory,
     stallLimit,
     scope,
-    close: client.close,
     onSettled: (connection) => {
       limits.atDoor.delete(door);
       if (connection === undefined) giveBack();

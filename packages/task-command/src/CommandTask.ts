@@ -22,6 +22,7 @@ import { LineSearch } from "./internal/LineSearch.ts";
 import { MultiplexedConnection } from "./MultiplexedConnection.ts";
 import { Multiplexer } from "./Multiplexer.ts";
 
+/** Options of a CommandTask. */
 export interface CommandTaskOptions {
   /** How long to wait until the task answers. Default 10 seconds; too short if the command asks for a password. */
   readonly timeout?: Duration.Input;

@@ -24,7 +24,9 @@ import type { Multiplexer } from "./Multiplexer.ts";
  * and passes their far ends to the task. Descriptors cannot be passed between the two sides.
  */
 export class MultiplexedConnection implements Connection {
+  /** See `Connection.accessTask` of @rsyscall/connection. */
   readonly accessTask: Task;
+  /** See `Connection.accessEpoller` of @rsyscall/connection. */
   readonly accessEpoller: Epoller;
   readonly canPass = false;
   readonly #multiplexer: Multiplexer;

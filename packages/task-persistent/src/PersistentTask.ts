@@ -47,6 +47,7 @@ import {
   type Stdio,
 } from "./launchServer.ts";
 
+/** Options of a connection to a PersistentTask. */
 export interface PersistentTaskOptions {
   /** How long to wait for the process, which serves one controller at a time. Default 10 seconds. */
   readonly timeout?: Duration.Input;
@@ -54,6 +55,7 @@ export interface PersistentTaskOptions {
   readonly sharedMemory?: boolean;
 }
 
+/** Options of a new PersistentTask. */
 export interface StartOptions extends PersistentTaskOptions, Stdio {
   /** The path of `rsyscall-task` as the parent sees it. Default: the one of this package. */
   readonly executable?: PathLike;
@@ -64,6 +66,7 @@ export interface StartOptions extends PersistentTaskOptions, Stdio {
   readonly patience?: Duration.Input;
   /** The process's stdout and stderr. Default: /dev/null. */
   readonly stdout?: FileDescriptor;
+  /** The process's stderr. Default: /dev/null. */
   readonly stderr?: FileDescriptor;
 }
 

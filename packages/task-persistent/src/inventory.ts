@@ -5,6 +5,7 @@ import { Effect } from "effect";
 
 /** A descriptor that is open in a process. */
 export interface OpenDescriptor {
+  /** Its number in the process. */
   readonly fd: Fd;
   /** Its target in /proc: a path, `pipe:[12345]`, `anon_inode:[eventpoll]`. */
   readonly target: Path;
@@ -12,6 +13,7 @@ export interface OpenDescriptor {
 
 /** A child of a process. */
 export interface ChildDescription {
+  /** The child's number in the pid namespace of the process. */
   readonly pid: Pid;
   /** Its arguments, as ps(1) shows them; the name of the program in brackets if there are none. */
   readonly command: string;

@@ -5,6 +5,7 @@ import { type LaunchError, LaunchedTask } from "@rsyscall/transport";
 import { Duration, Effect, type Scope } from "effect";
 import { type SshError, sshError } from "./errors.ts";
 
+/** Options of an SshTask. */
 export interface SshTaskOptions extends CommandTaskOptions {
   /** Options of ssh(1), as on its command line: `["-p", "2222", "-o", "ProxyJump=bastion"]`. Default: none. */
   readonly options?: ReadonlyArray<string>;

@@ -14,6 +14,7 @@ import {
 } from "@rsyscall/transport";
 import { type Duration, Effect, type Scope } from "effect";
 
+/** Options of a StdinTask. */
 export interface StdinTaskOptions {
   /** How long to wait until the task answers. Default 10 seconds; too short if the command asks for a password. */
   readonly timeout?: Duration.Input;

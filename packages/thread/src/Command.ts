@@ -23,9 +23,11 @@ export type EnvironmentUpdates = ReadonlyMap<string, string | Uint8Array | undef
  * ```
  */
 export class Command {
+  /** The path of the program. */
   readonly executable: Path;
   /** The name by which the program is called, and its arguments. */
   readonly argv: ReadonlyArray<string | Uint8Array>;
+  /** Changes to the environment of the process that starts it; undefined removes a variable. */
   readonly envUpdates: EnvironmentUpdates;
 
   private constructor(

@@ -55,6 +55,7 @@ export type LocalThreadFailure = HandleFailure | KernelTooOldError | Unsupported
 export class LocalThread extends Context.Service<LocalThread, Thread>()(
   "@rsyscall/thread/LocalThread",
 ) {
+  /** Provides the Thread of this process. When the layer's scope closes, it gives back what the Thread has acquired. */
   static readonly layer: Layer.Layer<LocalThread, LocalThreadFailure> = Layer.effect(
     LocalThread,
     Effect.suspend(() => makeLocalThread),

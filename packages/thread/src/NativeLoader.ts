@@ -4,7 +4,9 @@ import { oneLine } from "@rsyscall/near";
 
 /** Native code in the address space of a task. */
 export class NativeFunction {
+  /** The task in whose memory it lies. */
   readonly task: Task;
+  /** Where it begins. */
   readonly address: Address;
 
   constructor(task: Task, address: Address) {

@@ -70,6 +70,7 @@ const STREAM_SIZE = 64 * 1024;
 /** Bytes that a pipe takes without blocking if it is ready: pipe(7). */
 const PIPE_BUF = 4096;
 
+/** Options of `Thread.clone`. */
 export interface CloneThreadOptions extends CloneChildOptions, ContainOptions {}
 
 let read: (thread: Thread) => ThreadFields;
@@ -93,7 +94,9 @@ export class Thread implements TaskLike {
   readonly environ: Environment;
   /** Descriptors 0, 1 and 2. Their kinds are unknown; they may even be closed. */
   readonly stdin: FileDescriptor;
+  /** Descriptor 1. It may be closed. */
   readonly stdout: FileDescriptor;
+  /** Descriptor 2. It may be closed. */
   readonly stderr: FileDescriptor;
   readonly #fields: ThreadFields;
 
@@ -534,6 +537,7 @@ oneLine(Thread, ({ task }) => String(task));
 
 /** A child process under the program's control: a Thread, with the `ChildProcess` by which its end is waited for. */
 export class ChildThread extends Thread {
+  /** The child: to wait for it, signal it and ask how it ended. */
   readonly process: ChildProcess;
 
   constructor(fields: ThreadFields, process: ChildProcess) {

@@ -40,6 +40,7 @@ import { once } from "./once.ts";
 import type { Starter } from "./Starter.ts";
 import type { ThreadFields } from "./ThreadFields.ts";
 
+/** What a child is made with. */
 export interface CloneChildOptions {
   /**
    * Whether the child outlives its scope, its parent and the controller. Until it has become a program it still

@@ -6,6 +6,7 @@ import { cloneThread } from "./clone.ts";
 import type { Starter } from "./Starter.ts";
 import type { ThreadFields } from "./ThreadFields.ts";
 
+/** Whether all descendants of a child end with it. */
 export interface ContainOptions {
   /**
    * Whether all descendants of the child end with it, no later than its scope, its parent and the controller.

@@ -19,6 +19,7 @@ import {
 import { Effect, type Scope } from "effect";
 import { type Environment, isCString } from "./Environment.ts";
 
+/** Where a temporary file or directory is made, and its name. */
 export interface TemporaryOptions {
   /** What the name begins with. Default "rsyscall-". */
   readonly prefix?: string;

@@ -16,10 +16,13 @@ import { once } from "./once.ts";
 import { orByShell } from "./orByShell.ts";
 import type { Starter } from "./Starter.ts";
 
+/** What a program is started with. */
 export interface RunOptions extends ContainOptions {
   /** The program's descriptors 0, 1 and 2. Default: those of the process that starts it. */
   readonly stdin?: FileDescriptor;
+  /** Its descriptor 1. */
   readonly stdout?: FileDescriptor;
+  /** Its descriptor 2. */
   readonly stderr?: FileDescriptor;
   /** More descriptors of the program, by their numbers. */
   readonly fds?: ReadonlyMap<number, FileDescriptor>;
@@ -29,6 +32,7 @@ export interface RunOptions extends ContainOptions {
   readonly sigmask?: ReadonlySet<number>;
 }
 
+/** What a program is started with that the caller need not wait for. */
 export interface SpawnOptions extends RunOptions {
   /** Whether the program outlives its scope, its parent and the controller. */
   readonly detached?: boolean;

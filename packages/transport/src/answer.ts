@@ -20,7 +20,9 @@ import {
 
 /** Bytes for a standard descriptor of the process. */
 export interface Output {
+  /** stdout (1) or stderr (2). */
   readonly fd: 1 | 2;
+  /** What is written. */
   readonly bytes: Uint8Array;
 }
 
@@ -29,7 +31,9 @@ export type End = { readonly status: number } | { readonly signal: number };
 
 /** A program for execve(2). */
 export interface Program {
+  /** The path of the file, without NUL. */
   readonly path: Uint8Array;
+  /** Arguments, argv[0] first, without NUL. */
   readonly argv: ReadonlyArray<Uint8Array>;
   /** Undefined: the environment that the process has. */
   readonly envp: ReadonlyArray<Uint8Array> | undefined;

@@ -58,6 +58,7 @@ export interface Transport {
 
 /** A Thread, its connection, and the end of its process. */
 export interface Bootstrapped {
+  /** The Thread. */
   readonly thread: Thread;
   /** The one for its system calls. */
   readonly connection: SyscallConnection;

@@ -1,24 +1,28 @@
 import { type Abi, MSG, type Ucred } from "@rsyscall/abi";
 import { type AsyncFileDescriptor, AsyncReadBuffer, type ReadFailure } from "@rsyscall/epoller";
 import type { FileDescriptor, HandleFailure, Received, Socket } from "@rsyscall/handle";
-import { catchErrno } from "@rsyscall/near";
 import { HelloPrefix } from "@rsyscall/wire";
 import { Duration, Effect, type Scope } from "effect";
 import { HandshakeError } from "./errors.ts";
 import {
-  checkDescription,
+  checked,
   type Description,
   decodeDescription,
   decodeHeader,
+  decodeInTurns,
   decodePrefix,
   type Header,
+  malformed,
 } from "./hello.ts";
 import { refused } from "./welcome.ts";
 
 /** A client whose hello has passed all checks. It waits for its welcome. */
 export interface Greeted {
+  /** The machine of the client. */
   readonly abi: Abi;
+  /** The client's credentials, as the kernel reports them. */
   readonly peer: Ucred;
+  /** What the client has said of itself. */
   readonly description: Description;
   /** The memfd of its arena, if it sent one. It is not checked yet. */
   readonly arenaFd: FileDescriptor | undefined;
@@ -28,14 +32,18 @@ export interface Greeted {
 
 /** The fixed part of a hello, and what followed it. */
 export interface HelloBytes {
+  /** The part of fixed size. */
   readonly fixed: Uint8Array;
+  /** Arguments, environment and the other strings. */
   readonly rest: Uint8Array;
 }
 
 /** A client whose user is allowed, and what it has said so far. */
 export interface Begun {
+  /** The client's credentials, as the kernel reports them. */
   readonly peer: Ucred;
-  readonly first: Received | undefined;
+  /** The first message that was taken; undefined if none has come yet. */
+  readonly first: Pick<Received, "bytes" | "fds"> | undefined;
 }
 
 /** Bytes of a hello that one call takes; most have no more. */
@@ -47,9 +55,13 @@ const FDS_AT_MOST = 253;
 /** Bytes of a longer one that are read at a time. */
 const PIECE_SIZE = 64 * 1024;
 
+/** Which clients are served, and the bounds of their hello. */
 export interface HandshakePolicy {
+  /** How long a client may take for its hello. */
   readonly handshakeTimeout: Duration.Input;
+  /** Whether a client of these credentials is served. */
   readonly allow: (peer: Ucred) => boolean;
+  /** Bytes that a hello may have. */
   readonly descriptionLimit: number;
   /** Waits until there is room for so many bytes of a description, which come next. Default: at once. */
   readonly admit?: (bytes: number) => Effect.Effect<void>;
@@ -59,7 +71,7 @@ export interface HandshakePolicy {
  * Checks the credentials of a client, as the kernel reports them, and takes its hello, within bounds of size and time.
  * Until then the client gets nothing from us. If it fails, it is told why.
  *
- * @param begun what `beginHandshake` gave
+ * @param begun what `greetedBy` gave
  */
 export const handshake = (
   socket: AsyncFileDescriptor<Socket>,
@@ -84,39 +96,29 @@ export const handshake = (
   );
 
 /**
- * The same as far as it does not wait: gives a client whose hello has come, and is short; or what has come, for
- * `handshake` to go on with.
+ * The same for what one call has brought, as plain code: gives a client whose hello is there, and is short; or what has
+ * come, for `handshake` to go on with. Throws HandshakeError.
+ *
+ * @param peer that the policy has admitted
  */
-export const beginHandshake = (
-  socket: Socket,
-  policy: HandshakePolicy,
-): Effect.Effect<Greeted | Begun, HandshakeError, Scope.Scope> =>
-  admitted(socket, policy).pipe(
-    Effect.flatMap(({ peer }) =>
-      Effect.flatMap(
-        catchErrno(socket.receiveFds(HELLO_READ_SIZE, FDS_AT_MOST, MSG.DONTWAIT), "EAGAIN", () =>
-          Effect.succeed(undefined),
-        ),
-        (first): Effect.Effect<Greeted | Begun, HandshakeError | HandleFailure> => {
-          if (first === undefined) return Effect.succeed({ peer, first });
-          return Effect.flatMap(
-            Effect.andThen(
-              closeFurther(first),
-              checked(() => wholeOf(first.bytes, policy.descriptionLimit)),
-            ),
-            (whole): Effect.Effect<Greeted | Begun, HandshakeError> =>
-              whole === undefined
-                ? Effect.succeed({ peer, first: { ...first, fds: first.fds.slice(0, 1) } })
-                : complete(whole, whole.hello, peer, first.fds[0]),
-          );
-        },
-      ),
-    ),
-    Effect.mapError(asHandshakeError),
-    Effect.tapError(({ problem }) => turnAway(socket, problem)),
-  );
+export const greetedBy = (
+  first: Pick<Received, "bytes" | "fds">,
+  peer: Ucred,
+  { descriptionLimit }: HandshakePolicy,
+): Greeted | Begun => {
+  try {
+    const whole = wholeOf(first.bytes, descriptionLimit);
+    if (whole === undefined) return { peer, first };
+    const { abi, header, hello } = whole;
+    const description = decodeDescription(header, hello.rest);
+    return { abi, peer, description, arenaFd: first.fds[0], hello };
+  } catch (cause) {
+    throw malformed(cause);
+  }
+};
 
-const asHandshakeError = (error: Error): HandshakeError =>
+/** Why a client is turned away, for what its handshake has failed with. */
+export const asHandshakeError = (error: Error): HandshakeError =>
   error instanceof HandshakeError
     ? error
     : new HandshakeError({ kind: "HungUp", problem: error.message, cause: error });
@@ -127,24 +129,29 @@ const asHandshakeError = (error: Error): HandshakeError =>
 export const turnAway = (socket: Socket, problem: string): Effect.Effect<void> =>
   Effect.ignore(socket.sendFds(refused(problem), [], MSG.DONTWAIT));
 
+/** Why a client may not call, if that is so. */
+export const refusalOf = (peer: Ucred, { allow }: HandshakePolicy): HandshakeError | undefined =>
+  allow(peer)
+    ? undefined
+    : new HandshakeError({
+        kind: "NotAllowed",
+        problem: `user ${peer.uid} may not call this server`,
+      });
+
 /** Asks the kernel for the user of the client. */
 const admitted = (
   socket: Socket,
-  { allow }: HandshakePolicy,
+  policy: HandshakePolicy,
 ): Effect.Effect<Begun, HandshakeError | HandleFailure> =>
-  Effect.flatMap(socket.peerCredentials(), (peer) =>
-    allow(peer)
+  Effect.flatMap(socket.peerCredentials(), (peer) => {
+    const refusal = refusalOf(peer, policy);
+    return refusal === undefined
       ? Effect.succeed({ peer, first: undefined })
-      : Effect.fail(
-          new HandshakeError({
-            kind: "NotAllowed",
-            problem: `user ${peer.uid} may not call this server`,
-          }),
-        ),
-  );
+      : Effect.fail(refusal);
+  });
 
 /** A hello has one descriptor at most. */
-const closeFurther = ({ fds }: Received): Effect.Effect<void, HandleFailure> =>
+const closeFurther = ({ fds }: Pick<Received, "fds">): Effect.Effect<void, HandleFailure> =>
   Effect.forEach(fds.slice(1), (further) => further.close(), { discard: true });
 
 const hear = Effect.fnUntraced(function* (
@@ -177,13 +184,13 @@ const complete = (
   peer: Ucred,
   arenaFd: FileDescriptor | undefined,
 ): Effect.Effect<Greeted, HandshakeError> =>
-  Effect.andThen(
-    checkDescription(header, hello.rest),
-    checked(() => {
-      const description = decodeDescription(header, hello.rest);
-      return { abi, peer, description, arenaFd, hello };
-    }),
-  );
+  Effect.map(decodeInTurns(header, hello.rest), (description) => ({
+    abi,
+    peer,
+    description,
+    arenaFd,
+    hello,
+  }));
 
 /** Decodes a hello that has passed the checks before, perhaps in another thread. */
 export const decodeHello = (
@@ -243,16 +250,6 @@ const readDescription = (
     return bytes;
   });
 };
-
-/** Decodes what a client sent. If that throws, the client sent something malformed. */
-const checked = <A>(decode: () => A): Effect.Effect<A, HandshakeError> =>
-  Effect.try({
-    try: decode,
-    catch: (cause) =>
-      cause instanceof HandshakeError
-        ? cause
-        : new HandshakeError({ problem: `a malformed hello: ${cause}`, cause }),
-  });
 
 const concat = (first: Uint8Array, second: Uint8Array): Uint8Array => {
   const both = new Uint8Array(first.length + second.length);

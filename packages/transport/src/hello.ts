@@ -34,28 +34,43 @@ export interface Description {
   readonly argvText: () => ReadonlyArray<string>;
   /** Made of the bytes whenever it is called: most handlers never do. */
   readonly environment: () => ReadonlyArray<Uint8Array>;
+  /** The same as text, by `fsDecode`; made whenever it is called, and much cheaper. */
+  readonly environmentText: () => ReadonlyArray<string>;
   /** The value of the first variable of a name, found without making objects of the others. */
   readonly variable: (name: string) => Uint8Array | undefined;
+  /** The working directory; undefined if it was removed. */
   readonly cwd: Path | undefined;
   /** The path by which the program was executed. */
   readonly execfn: Path | undefined;
   /** Descriptors that the caller left open; undefined if the process could not tell. */
   readonly fds: ReadonlyArray<Fd> | undefined;
+  /** The process's number in its own pid namespace. */
   readonly pid: Pid;
+  /** The number of its parent there; 0 if the parent is in another namespace. */
   readonly ppid: Pid;
+  /** The real user. */
   readonly uid: number;
+  /** The real group. */
   readonly gid: number;
+  /** Bytes of a page of the process's memory. */
   readonly pageSize: number;
+  /** The signals that the caller had blocked. */
   readonly sigmask: Sigset;
   /** Signals that the caller had ignored and that the stub handles itself. */
   readonly ignored: Sigset;
+  /** The inode numbers of the namespaces that the process is in. */
   readonly namespaces: Partial<Record<NamespaceKind, bigint>>;
+  /** The number that the process has reserved for the socket of system calls. */
   readonly syscallFd: Fd;
+  /** The number that the process has reserved for the socket of memory. */
   readonly dataFd: Fd;
+  /** The number that the process has reserved for the socket over which descriptors are passed. */
   readonly connectionFd: Fd;
+  /** The number that the process has reserved for the socket whose end ends the process. */
   readonly lifelineFd: Fd;
   /** Where a process that stays awaits its next controller; undefined if it does not stay. */
   readonly listeningFd: Fd | undefined;
+  /** The address of the server loop, for children that share the memory. */
   readonly serverSymbol: Address;
   /** Which welcomes besides ACCEPTED the process takes: bit N is the status N. */
   readonly answers: bigint;
@@ -124,39 +139,38 @@ function* decodeStrings(bytes: Uint8Array): Generator<Uint8Array, void> {
   }
 }
 
+/** The same as text. A NUL is never a part of another character. */
+const textOf = (bytes: Uint8Array): ReadonlyArray<string> =>
+  bytes.length === 0 ? [] : fsDecode(bytes.subarray(0, -1)).split("\0");
+
 /** Bytes that are counted in one turn of the event loop: about a millisecond. */
 const TURN = 1024 * 1024;
 
-/**
- * Counts strings. Other fibers get their turn in between. A loop takes 1 ns a byte; `indexOf` takes 50 ns a string.
- */
-const countStrings = (bytes: Uint8Array, from = 0, sum = 0): Effect.Effect<number> =>
+/** Counts strings. A loop takes 1 ns a byte; `indexOf` takes 50 ns a string. */
+const countStrings = (bytes: Uint8Array, from: number, end: number): number => {
+  let count = 0;
+  for (let at = from; at < end; at++) if (bytes[at] === 0) count++;
+  return count;
+};
+
+/** The same for bytes of any number. Other fibers get their turn in between. */
+const countInTurns = (bytes: Uint8Array, from = 0, sum = 0): Effect.Effect<number> =>
   Effect.suspend(() => {
     const end = Math.min(from + TURN, bytes.length);
-    let count = sum;
-    for (let at = from; at < end; at++) if (bytes[at] === 0) count++;
+    const count = sum + countStrings(bytes, from, end);
     return end === bytes.length
       ? Effect.succeed(count)
-      : Effect.andThen(Effect.yieldNow, countStrings(bytes, end, count));
+      : Effect.andThen(Effect.yieldNow, countInTurns(bytes, end, count));
   });
 
-/** Checks bytes of strings: exactly as many as were announced, and each with an end. */
-const checkStrings = (
-  what: string,
-  bytes: Uint8Array,
-  count: number,
-): Effect.Effect<void, HandshakeError> => {
+/** Checks bytes of strings: exactly as many as were announced, and each with an end. Throws HandshakeError. */
+const checkStrings = (what: string, bytes: Uint8Array, count: number, sent: number): void => {
   if (bytes.length > 0 && bytes.at(-1) !== 0)
-    return Effect.fail(new HandshakeError({ problem: `${what} without an end` }));
-  return Effect.flatMap(countStrings(bytes), (sent) =>
-    sent === count
-      ? Effect.void
-      : Effect.fail(
-          new HandshakeError({
-            problem: `${count} strings of ${what} announced, and ${sent > count ? "more" : sent} sent`,
-          }),
-        ),
-  );
+    throw new HandshakeError({ problem: `${what} without an end` });
+  if (sent !== count)
+    throw new HandshakeError({
+      problem: `${count} strings of ${what} announced, and ${sent > count ? "more" : sent} sent`,
+    });
 };
 
 /** Splits what follows the fixed part. */
@@ -176,15 +190,23 @@ const partsOf = ({ fields }: Header, rest: Uint8Array) => {
   };
 };
 
-/** Checks the strings of what follows the fixed part, however many there are. */
-export const checkDescription = (
+/** Checks the strings of what follows the fixed part, and decodes all of it, in one go. Throws HandshakeError. */
+export const decodeDescription = (header: Header, rest: Uint8Array): Description => {
+  const { argv, environment } = partsOf(header, rest);
+  const count = (bytes: Uint8Array) => countStrings(bytes, 0, bytes.length);
+  return decodeCounted(header, rest, count(argv), count(environment));
+};
+
+/** As `decodeDescription`, for strings of any number. HandshakeError if that throws. */
+export const decodeInTurns = (
   header: Header,
   rest: Uint8Array,
-): Effect.Effect<void, HandshakeError> => {
+): Effect.Effect<Description, HandshakeError> => {
   const { argv, environment } = partsOf(header, rest);
-  return Effect.andThen(
-    checkStrings("argv", argv, header.fields.argc),
-    checkStrings("environment", environment, header.fields.envc),
+  return Effect.flatMap(countInTurns(argv), (argc) =>
+    Effect.flatMap(countInTurns(environment), (envc) =>
+      checked(() => decodeCounted(header, rest, argc, envc)),
+    ),
   );
 };
 
@@ -198,6 +220,16 @@ const findVariable = (strings: Uint8Array, name: string): Uint8Array | undefined
   return at < 0 ? undefined : all.subarray(at + start.length, all.indexOf(0, at));
 };
 
+/** Decodes what a client sent. If that throws, the client sent something malformed. */
+export const checked = <A>(decode: () => A): Effect.Effect<A, HandshakeError> =>
+  Effect.try({ try: decode, catch: malformed });
+
+/** The error of what a client sent, for what its decoder has thrown. */
+export const malformed = (cause: unknown): HandshakeError =>
+  cause instanceof HandshakeError
+    ? cause
+    : new HandshakeError({ problem: `a malformed hello: ${cause}`, cause });
+
 const fdNumber = (number: number): Fd => {
   if (number < 0) throw new HandshakeError({ problem: `descriptor ${number} in the hello` });
   return Fd(number);
@@ -209,10 +241,17 @@ const signals = (bits: bigint): Sigset => {
   return Sigset.decode(bytes);
 };
 
-/** Decodes all of it; `rest` is what follows the fixed part, checked. Throws HandshakeError. */
-export const decodeDescription = (header: Header, rest: Uint8Array): Description => {
+/** Decodes what follows the fixed part, in which so many strings were counted. Throws HandshakeError. */
+const decodeCounted = (
+  header: Header,
+  rest: Uint8Array,
+  argc: number,
+  envc: number,
+): Description => {
   const { fields } = header;
   const { argv, environment, ...parts } = partsOf(header, rest);
+  checkStrings("argv", argv, fields.argc, argc);
+  checkStrings("environment", environment, fields.envc, envc);
   const path = (bytes: Uint8Array) => (bytes.length === 0 ? undefined : Path.make(fsDecode(bytes)));
   const cwd = path(parts.cwd);
   const execfn = path(parts.execfn);
@@ -228,9 +267,9 @@ export const decodeDescription = (header: Header, rest: Uint8Array): Description
     get argv() {
       return [...decodeStrings(argv)];
     },
-    // A NUL is never a part of another character.
-    argvText: () => (argv.length === 0 ? [] : fsDecode(argv.subarray(0, -1)).split("\0")),
+    argvText: () => textOf(argv),
     environment: () => [...decodeStrings(environment)],
+    environmentText: () => textOf(environment),
     variable: (name) => findVariable(environment, name),
     cwd,
     execfn,

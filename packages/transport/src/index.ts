@@ -3,13 +3,15 @@ export { type Bootstrapped, bootstrapThread, type Transport } from "./bootstrapT
 export { HandshakeError, type HandshakeProblem, LaunchError, PathTakenError } from "./errors.ts";
 export { goneThread } from "./goneThread.ts";
 export {
+  asHandshakeError,
   type Begun,
-  beginHandshake,
   decodeHello,
   type Greeted,
+  greetedBy,
   type HandshakePolicy,
   type HelloBytes,
   handshake,
+  refusalOf,
   turnAway,
 } from "./handshake.ts";
 export type { Description } from "./hello.ts";
@@ -29,3 +31,4 @@ export {
   removeOwn,
   workshop,
 } from "./placement.ts";
+export { refused } from "./welcome.ts";

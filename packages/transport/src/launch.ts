@@ -18,6 +18,7 @@ const END_TIMEOUT = "1 second";
 
 type OnStderr = ((bytes: Uint8Array) => void) | undefined;
 
+/** How a command is started that becomes a transport. */
 export interface LaunchOptions extends Omit<SpawnOptions, "stderr"> {
   /** Gets what the command writes to stderr, as it comes. */
   readonly onStderr?: OnStderr;
@@ -27,6 +28,7 @@ export interface LaunchOptions extends Omit<SpawnOptions, "stderr"> {
 
 /** A command that leads to a Thread, and what it says meanwhile. */
 export class Launched {
+  /** The command, to wait for it and to signal it. */
   readonly process: ChildProcess;
   readonly #command: Command;
   readonly #stderr: Stderr;

@@ -194,6 +194,7 @@ export const judgeSocket =
     );
   };
 
+/** How a socket is bound to a path. */
 export interface ListenAtOptions {
   /** Flags of the socket: `SOCK.NONBLOCK`. */
   readonly flags?: number;

@@ -10,8 +10,11 @@ const MOST_LINES = 20;
 
 /** A terminal, as `process.stderr` is one. */
 export interface Screen {
+  /** Its width in characters; undefined if it is no terminal. */
   readonly columns?: number | undefined;
+  /** Its height in lines. */
   readonly rows?: number | undefined;
+  /** Writes text. */
   readonly write: (text: string) => unknown;
 }
 

@@ -17,14 +17,23 @@ const MOST_IN_ALL = 256 * 1024 * 1024;
 
 /** A process that has executed programs. */
 export interface RecordedProcess {
+  /** Its place in `processes` of the recorder. */
   readonly index: number;
+  /** Its number in the pid namespace of the controller. */
   readonly pid: number;
+  /** The nearest ancestor that has executed a program. */
   readonly parent: RecordedProcess | undefined;
+  /** Those whose nearest recorded ancestor it is. */
   readonly children: Array<RecordedProcess>;
+  /** When it asked for its first exec: milliseconds since the epoch. */
   readonly start: number;
+  /** When it ended: milliseconds since the epoch; undefined if that was not seen. */
   end: number | undefined;
+  /** Its exit status; undefined if a signal has ended it, or if that is unknown. */
   exitStatus: number | undefined;
+  /** The name of the signal that has ended it. */
   signal: string | undefined;
+  /** The programs that it became, one after the other. */
   readonly execs: Array<ExecReport>;
 }
 
@@ -54,6 +63,7 @@ export class Recorder {
     this.#last = start;
   }
 
+  /** In the order in which they asked for their first exec. */
   get processes(): ReadonlyArray<RecordedProcess> {
     return this.#processes;
   }

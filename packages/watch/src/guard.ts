@@ -23,6 +23,7 @@ import { commandLine } from "./text.ts";
 /** How long the user may think. */
 const ASK_DEADLINE = Duration.minutes(5);
 
+/** Options of `guard`. */
 export interface GuardOptions {
   /** The program and its arguments. */
   readonly command: CommandLine;
@@ -53,9 +54,11 @@ export interface Guarded {
   readonly status: number;
   /** How many calls were allowed and denied. */
   readonly allowed: number;
+  /** How many calls were denied. */
   readonly denied: number;
 }
 
+/** What `guard` can fail with. */
 export type GuardFailure = HandleFailure | ExecutableNotFoundError | OutputError | PolicyError;
 
 /**

@@ -10,12 +10,15 @@ import { Recorder } from "./Recorder.ts";
 import type { Report } from "./Report.ts";
 import { treeText } from "./text.ts";
 
+/** Options of `watch`. */
 export interface WatchOptions {
   /** The program and its arguments. */
   readonly command: CommandLine;
   /** Files for the report: as JSON, as a page of HTML, as text. */
   readonly json?: string | undefined;
+  /** A file for the report as a page of HTML. */
   readonly html?: string | undefined;
+  /** A file for the report as text. */
   readonly text?: string | undefined;
   /** Whether the tree is printed on stderr at the end. Default: if no file is asked for. */
   readonly print?: boolean | undefined;
@@ -34,9 +37,11 @@ export interface WatchOptions {
 export interface Watched {
   /** Its exit status, as a shell gives it: 128 and the signal if one has ended it. */
   readonly status: number;
+  /** What the command has run. */
   readonly report: Report;
 }
 
+/** What `watch` can fail with. */
 export type WatchFailure = HandleFailure | ExecutableNotFoundError | OutputError;
 
 /**

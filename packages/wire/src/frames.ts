@@ -9,6 +9,7 @@ export const FRAME = { DATA: 1, END: 2, CREDIT: 3, CLOSE: 4, OPEN: 5 } as const;
 
 /** The second word of a header is type << TYPE_SHIFT | bytes of the payload, which are SIZE_MASK at most. */
 export const TYPE_SHIFT = 24;
+/** The bits of the second word that are the size. */
 export const SIZE_MASK = 0xffffff;
 
 /** `struct header`: each frame begins with it. */
@@ -35,6 +36,7 @@ export const MESSAGE_AT_MOST = 4096;
 /** The maximum number of bytes of a frame that is not DATA. */
 export const FRAME_AT_MOST = FRAME_HEADER_SIZE + OpenPayload.size + MESSAGE_AT_MOST;
 
+/** Writes the header of a frame at an offset of a buffer. */
 export const putHeader = (
   view: DataView,
   at: number,

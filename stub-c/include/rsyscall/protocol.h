@@ -101,7 +101,7 @@ struct rsyscall_hello {
 	i32 connection_fd;
 	i32 lifeline_fd;
 	i32 listening_fd; /* where a persistent process accepts its next controller; 0: it is not persistent */
-	u64 namespaces[RSYSCALL_NS_COUNT]; /* inode numbers in nsfs; 0 when unknown */
+	u64 namespaces[RSYSCALL_NS_COUNT]; /* inode numbers in nsfs; 0: not said */
 	u64 server_symbol;                 /* address of rsyscall_server */
 	/* The arena: memory for the server to map, whose memfd comes with the hello. Its first page is a struct
 	 * rsyscall_ring. Size 0: there is no arena. */

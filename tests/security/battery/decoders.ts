@@ -1,8 +1,6 @@
 import * as abi from "@rsyscall/abi";
 import type { Random } from "@rsyscall/harness";
-import { Effect } from "effect";
 import {
-  checkDescription,
   decodeDescription,
   decodeHeader,
   HELLO_SIZE,
@@ -49,7 +47,6 @@ export const decoders: Readonly<Record<string, (bytes: Uint8Array) => ReadonlyAr
   hello: (bytes) => {
     const header = decodeHeader(bytes.subarray(0, HELLO_SIZE), 1024 ** 2);
     const rest = bytes.subarray(HELLO_SIZE);
-    Effect.runSync(checkDescription(header, rest));
     const { argv, environment, fds = [] } = decodeDescription(header, rest);
     return [...argv, ...environment(), ...fds];
   },

@@ -4,6 +4,7 @@ import {
   CLOCK,
   CLONE,
   CString,
+  EPOLL,
   F,
   Int32,
   O,
@@ -398,6 +399,9 @@ const epollerOperations: Record<string, Operation> = {
     Effect.flatMap(w.afd(handle.Socket), (to) => afd.spliceTo(to)),
   ),
   "AsyncFileDescriptor#sendFile": socketAfd((afd, w) => afd.sendFile(w.fd())),
+  "AsyncFileDescriptor#whenReady": socketAfd((afd) =>
+    afd.whenReady(EPOLL.IN, Effect.succeed("ready")),
+  ),
   "AsyncFileDescriptor#waitForRdhup": socketAfd((afd) => afd.waitForRdhup()),
   "AsyncInotify.make": withMade(handle.Inotify, AsyncInotify.make, () => Effect.void),
   "AsyncInotify#watch": withMade(handle.Inotify, AsyncInotify.make, (made) => made.watch("a", 1)),

@@ -15,6 +15,7 @@ export interface ExecConvention {
   readonly auditArch: number;
   /** The numbers of execve(2) and execveat(2). */
   readonly execve: number;
+  /** The number of execveat(2). */
   readonly execveat: number;
   /** Bytes of an address in argv and envp. */
   readonly pointerSize: 4 | 8;

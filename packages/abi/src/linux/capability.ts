@@ -50,6 +50,10 @@ export const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 
 /** Whose capabilities capget(2) and capset(2) are about. */
 export interface CapHeader {
+  /**
+   * The version of the interface: `LINUX_CAPABILITY_VERSION_3`. See
+   * [capget(2)](https://man7.org/linux/man-pages/man2/capget.2.html).
+   */
   readonly version: number;
   /** 0 for the task itself. */
   readonly pid: number;

@@ -16,6 +16,7 @@ export const DT = {
 
 /** `struct linux_dirent64` of getdents64(2). */
 export interface Dirent {
+  /** The inode number. For a mount point it is that of the directory below the mount. */
   readonly ino: bigint;
   /** Where the next entry is, for lseek(2); not a number of anything. */
   readonly offset: bigint;

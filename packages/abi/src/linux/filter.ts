@@ -24,7 +24,9 @@ export interface SockFilter {
   readonly code: number;
   /** Instructions to skip if a jump is taken, and if not. */
   readonly jumpTrue: number;
+  /** How many instructions are skipped if the comparison is false. */
   readonly jumpFalse: number;
+  /** The operand, from 0 to 2^32 - 1. */
   readonly k: number;
 }
 

@@ -5,6 +5,7 @@ import { AF } from "../sys/socket.ts";
 export interface SockaddrIn {
   /** As four numbers: "127.0.0.1". */
   readonly address: string;
+  /** The port, from 0 to 65535; 0 lets bind(2) choose one. */
   readonly port: number;
 }
 
@@ -12,7 +13,9 @@ export interface SockaddrIn {
 export interface SockaddrIn6 {
   /** As RFC 5952 writes it, without a zone: "::1", "::ffff:127.0.0.1". */
   readonly address: string;
+  /** The port, from 0 to 65535; 0 lets bind(2) choose one. */
   readonly port: number;
+  /** The traffic class and the flow label. Default: 0. */
   readonly flowinfo?: number;
   /** The interface of a link-local address. */
   readonly scopeId?: number;
@@ -79,6 +82,7 @@ const inet6Words = (address: string): Array<number> => {
   return [...words(left), ...Array.from({ length: zeros }, () => 0), ...words(right)];
 };
 
+/** The layout. An address that is none, or a port that is no number of 16 bits, is a RangeError. */
 export const SockaddrIn6: FixedCodec<SockaddrIn6> = {
   name: "struct sockaddr_in6",
   size: 28,

@@ -29,9 +29,11 @@ export const TIOC = {
 export interface Winsize {
   /** In characters. */
   readonly rows: number;
+  /** Columns of characters. */
   readonly columns: number;
   /** In pixels; 0 if unknown. */
   readonly width: number;
+  /** The height in pixels; usually 0. */
   readonly height: number;
 }
 

@@ -124,8 +124,11 @@ export const SCM = { RIGHTS: 1, CREDENTIALS: 2, SECURITY: 3, PIDFD: 4 } as const
 
 /** `struct ucred`: the process that sent a message or made a connection. See unix(7). */
 export interface Ucred {
+  /** The process's number in the pid namespace of the reader; 0 if it has none there. */
   readonly pid: number;
+  /** The effective user of the process. */
   readonly uid: number;
+  /** The effective group of the process. */
   readonly gid: number;
 }
 
@@ -169,7 +172,9 @@ export const Msghdr: FixedCodec<Msghdr> = struct("struct msghdr", {
 export interface Cmsghdr {
   /** Bytes, this header included, and without the padding behind the data. */
   readonly length: number;
+  /** The protocol that the message belongs to: `SOL.SOCKET`. */
   readonly level: number;
+  /** What the message is, within its level: `SCM.RIGHTS`. */
   readonly type: number;
 }
 
@@ -198,8 +203,11 @@ export const encodeScmRights = (fds: ReadonlyArray<number>): Uint8Array => {
 
 /** One control message. See cmsg(3). */
 export interface ControlMessage {
+  /** The protocol that the message belongs to: `SOL.SOCKET`. */
   readonly level: number;
+  /** What the message is, within its level: `SCM.RIGHTS`. */
   readonly type: number;
+  /** The bytes behind the header. */
   readonly data: Uint8Array;
 }
 

@@ -17,12 +17,17 @@ export const S_IF = {
 
 /** What stat(2) tells of a file. Its layout depends on the machine: `Abi.stat`. */
 export interface Stat {
+  /** The device of the file system that has the file: with `ino`, the identity of the file. */
   readonly dev: bigint;
+  /** The inode number, which is unique within the device. */
   readonly ino: bigint;
   /** Type, of {@link S_IF}, and permissions. */
   readonly mode: number;
+  /** The number of names (hard links) of the file. */
   readonly nlink: number;
+  /** The user that owns the file. */
   readonly uid: number;
+  /** The group that owns the file. */
   readonly gid: number;
   /** The device that a device file stands for. */
   readonly rdev: bigint;
@@ -32,8 +37,11 @@ export interface Stat {
   readonly blksize: number;
   /** The room that the file takes, in units of 512 bytes. */
   readonly blocks: number;
+  /** When the content was last read; mount options such as `relatime` make it coarser. */
   readonly atime: Timespec;
+  /** When the content was last written. */
   readonly mtime: Timespec;
+  /** When the inode was last changed: its content, owner, mode or links. */
   readonly ctime: Timespec;
 }
 
@@ -81,6 +89,7 @@ export const STATX = {
 
 /** `struct statx_timestamp`. See statx(2). */
 export interface StatxTimestamp {
+  /** Seconds since 1970, negative for times before. */
   readonly seconds: bigint;
   /** 0 to 999,999,999. */
   readonly nanoseconds: number;
@@ -92,12 +101,17 @@ export interface Statx {
   readonly mask: number;
   /** The preferred size of reads and writes, in bytes. */
   readonly blksize: number;
+  /** The `STATX_ATTR` bits that are set; `attributesMask` says which of them the file system supports. */
   readonly attributes: bigint;
+  /** The number of names (hard links) of the file. */
   readonly nlink: number;
+  /** The user that owns the file. */
   readonly uid: number;
+  /** The group that owns the file. */
   readonly gid: number;
   /** Type, of {@link S_IF}, and permissions. */
   readonly mode: number;
+  /** The inode number. */
   readonly ino: bigint;
   /** Bytes. */
   readonly size: bigint;
@@ -105,16 +119,23 @@ export interface Statx {
   readonly blocks: bigint;
   /** The attributes that the file system knows. */
   readonly attributesMask: bigint;
+  /** When the content was last read. */
   readonly atime: StatxTimestamp;
   /** When the file was made. */
   readonly btime: StatxTimestamp;
+  /** When the inode was last changed: its content, owner, mode or links. */
   readonly ctime: StatxTimestamp;
+  /** When the content was last written. */
   readonly mtime: StatxTimestamp;
   /** The device that a device file stands for. */
   readonly rdevMajor: number;
+  /** The minor number of the device that the file stands for, if it is a device file. */
   readonly rdevMinor: number;
+  /** The major number of the device of the file system. */
   readonly devMajor: number;
+  /** The minor number of the device of the file system. */
   readonly devMinor: number;
+  /** The mount that the path was found through, as in `/proc/self/mountinfo`. */
   readonly mntId: bigint;
 }
 

@@ -29,6 +29,7 @@ export interface ChildSiginfo {
   readonly signo: number;
   /** Of {@link CLD}. */
   readonly code: number;
+  /** The child's number; 0 if no child has changed its state. */
   readonly pid: number;
   /** Real user id of the child. */
   readonly uid: number;

@@ -13,6 +13,7 @@ export class Epoll extends FileDescriptor {
     return FileDescriptor.acquire(Epoll, task, near.epollCreate1(task.sysif, EPOLL_CLOEXEC));
   }
 
+  /** The name of the kind in errors. */
   static readonly kind = "epoll instance";
 
   /**

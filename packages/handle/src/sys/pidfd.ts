@@ -21,6 +21,7 @@ export class Pidfd extends FileDescriptor {
     return FileDescriptor.acquire(Pidfd, task, near.pidfdOpen(task.sysif, pid, flags));
   }
 
+  /** The name of the kind in errors. */
   static readonly kind = "pidfd";
 
   /**

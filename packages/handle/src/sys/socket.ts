@@ -48,6 +48,7 @@ import type { TaskLike } from "../TaskLike.ts";
 
 /** The result of recvmsg(2): bytes, and the descriptors that came with them. */
 export interface Received {
+  /** The bytes of the message, without its control messages. */
   readonly bytes: Uint8Array;
   /** In the receiving task's table, close-on-exec. */
   readonly fds: ReadonlyArray<FileDescriptor>;
@@ -201,8 +202,10 @@ export class Socket extends FileDescriptor {
     return fd.narrow(Socket);
   }
 
+  /** The name of the kind in errors. */
   static readonly kind = "socket";
 
+  /** Asks the kernel whether a descriptor is a socket. See `FileDescriptor.narrow`. */
   static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, MallocFailure> {
     return getIntOption(task, fd, SOL.SOCKET, SO.TYPE).pipe(
       Effect.as(true),

@@ -5,6 +5,7 @@ import { oneLine, Pid } from "@rsyscall/near";
 export class ChildState {
   /** Of `CLD`. */
   readonly code: number;
+  /** The child's number in the pid namespace of its parent. */
   readonly pid: Pid;
   /** Real user id of the child. */
   readonly uid: number;
@@ -18,6 +19,7 @@ export class ChildState {
     this.status = status;
   }
 
+  /** Makes a state of what waitid(2) has given. EPROTO if no kernel gives such a code. */
   static from({ code, pid, uid, status }: ChildSiginfo): ChildState {
     return new ChildState(code, Pid(pid), uid, status);
   }

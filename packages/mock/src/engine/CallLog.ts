@@ -1,6 +1,6 @@
 import { appendFileSync } from "node:fs";
 import { endLine, startLine } from "../log.ts";
-import type { FromEngine } from "../messages.ts";
+import type { FromEngine, PostedRecord } from "../messages.ts";
 
 type Logged = FromEngine & { readonly type: "call" | "outcome" };
 
@@ -14,11 +14,11 @@ export class CallLog {
 
   /** Logs a message. If that fails, it is a problem of the call, so that the test fails. */
   logged(message: Logged): Logged {
-    const line =
-      message.type === "call" ? startLine(message.record) : endLine(message.index, message.changes);
+    const lines =
+      message.type === "call" ? linesOf(message.record) : endLine(message.index, message.changes);
     try {
-      // At once, so that no other line comes between its parts.
-      appendFileSync(this.#path, line);
+      // At once, so that no other line comes between their parts.
+      appendFileSync(this.#path, lines);
       return message;
     } catch (error) {
       if (message.type !== "call") return message;
@@ -28,3 +28,10 @@ export class CallLog {
     }
   }
 }
+
+/** What the log says of a call that comes: of one whose outcome is known at once, that too. */
+const linesOf = (record: PostedRecord): string =>
+  record.outcome === "replied" || record.outcome === "passed"
+    ? startLine({ ...record, outcome: "pending", status: undefined, signal: undefined }) +
+      endLine(record.index, record)
+    : startLine(record);

@@ -2,6 +2,7 @@ import { printableLines } from "@rsyscall/near";
 import { Cause, Deferred, Effect } from "effect";
 import type { CallHandler } from "../Call.ts";
 import { CLAIM, claims, type FromEngine } from "../messages.ts";
+import type { SpareNames } from "./SpareNames.ts";
 
 /** What the servers of all mocks share: the way to the thread of the test. */
 export class Engine {
@@ -12,10 +13,12 @@ export class Engine {
   readonly post: (message: FromEngine) => void;
   /** Hears all that the thread of the test has said until now. */
   readonly drain: () => void;
+  readonly spareNames: SpareNames;
 
-  constructor(post: (message: FromEngine) => void, drain: () => void) {
+  constructor(post: (message: FromEngine) => void, drain: () => void, spareNames: SpareNames) {
     this.post = post;
     this.drain = drain;
+    this.spareNames = spareNames;
   }
 
   /** Asks a predicate. Undefined if the thread of the test is blocked for longer than it may be. */

@@ -1,20 +1,21 @@
-import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { mkdirSync, symlinkSync } from "node:fs";
 import type { HandleFailure } from "@rsyscall/handle";
 import { stubPath } from "@rsyscall/native";
 import { type StubCall, StubServer, type StubServerError } from "@rsyscall/stub-server";
 import type { Thread } from "@rsyscall/thread";
 import { Deferred, Effect, Scope } from "effect";
 import { type Counted, decide, Needed, type Question } from "../decide.ts";
-import type { OpenOptions } from "../messages.ts";
-import { placeEverything } from "../names.ts";
+import { type OpenOptions, withoutEnv } from "../messages.ts";
 import { commandLine } from "../pattern.ts";
+import { outcomeOf } from "../perform.ts";
 import type { Behind } from "../realProgram.ts";
 import type { CallRecord } from "../record.ts";
-import type { RuleData } from "../reply.ts";
+import type { ReplyData, RuleData } from "../reply.ts";
 import { unexpected } from "../report.ts";
 import type { RunRequest } from "../runMessages.ts";
 import { answer } from "./answer.ts";
 import { blocked } from "./blocked.ts";
+import { commandLineOf } from "./commandLineOf.ts";
 import type { Engine } from "./Engine.ts";
 import { MockedPaths } from "./MockedPaths.ts";
 import { Runs } from "./Runs.ts";
@@ -78,8 +79,10 @@ export class MockServer {
     const { directory, everything, searchPath, allow } = this.options;
     return Effect.gen({ self: this }, function* () {
       symlinkSync(stubPath, `${directory}/stub`);
-      mkdirSync(`${directory}/bin`);
-      if (everything) placeEverything(directory, searchPath, allow);
+      if (everything) {
+        const giveBack = this.engine.spareNames.take(directory, searchPath, allow);
+        yield* Effect.addFinalizer(() => Effect.ignore(Effect.try(giveBack)));
+      } else mkdirSync(`${directory}/bin`);
       const server = yield* StubServer.listenOn(this.thread, `${directory}/stub.sock`);
       yield* Effect.forkScoped(server.serve((call) => this.#handle(call)));
     });
@@ -131,89 +134,91 @@ export class MockServer {
   }
 
   #handle(call: StubCall) {
-    return Effect.gen({ self: this }, function* () {
-      this.engine.drain();
-      const seen = new Seen(call, this.paths.placeOf(call));
-      const decision = yield* this.#decide(call, seen);
-      const index = this.#calls++;
-      const pid = call.peer.pid;
-      const { program, argv, cwd, parent } = seen;
-      const problem =
-        "problem" in decision
-          ? unexpected(
-              { program, path: seen.path, argv, cwd, parent, pid },
-              decision,
-              this.#counted,
-            )
-          : undefined;
-      const record: CallRecord = {
-        index,
-        program,
-        path: seen.path,
-        argv,
-        env: seen.env,
-        cwd,
-        pid,
-        ppid: call.ppid,
-        parent,
-        time: Date.now(),
-        rule: decision.rule?.id,
-        outcome: problem === undefined ? "pending" : "unexpected",
-        problem,
-        status: problem === undefined ? undefined : NOT_FOUND,
-        signal: undefined,
-        stdin: seen.stdinBytes,
-        stdout: undefined,
-        stderr: undefined,
-        ...(decision.cassette === undefined ? {} : { cassette: decision.cassette }),
-      };
-      this.engine.post({ type: "call", mock: this.mock, record });
-      return yield* "problem" in decision
-        ? answer(this, call, record, {
-            reply: "deny",
-            message: `${seen.program}: rsyscall: ${problem}\n`,
-            status: NOT_FOUND,
-          })
-        : answer(this, call, record, decision.reply);
-    });
+    this.engine.drain();
+    const seen = new Seen(call, this.paths.placeOf(call));
+    const decision = this.#decide(seen);
+    return decision instanceof Needed
+      ? Effect.flatMap(this.#decideWith(decision, call, seen), (later) =>
+          this.#answer(call, seen, later),
+        )
+      : this.#answer(call, seen, decision);
+  }
+
+  /** Tells of a call, and answers it. The test hears of it before the caller ends. */
+  #answer(call: StubCall, seen: Seen, decision: Played) {
+    const index = this.#calls++;
+    const { pid } = call.peer;
+    const { program, path, argv, cwd, parent } = seen;
+    const isUnexpected = "problem" in decision;
+    const problem = isUnexpected
+      ? unexpected({ program, path, argv, cwd, parent, pid }, decision, this.#counted)
+      : undefined;
+    const record: CallRecord = {
+      index,
+      program,
+      path,
+      argv,
+      env: seen.env,
+      cwd,
+      pid,
+      ppid: call.ppid,
+      parent,
+      time: Date.now(),
+      rule: decision.rule?.id,
+      outcome: isUnexpected ? "unexpected" : "pending",
+      problem,
+      status: isUnexpected ? NOT_FOUND : undefined,
+      signal: undefined,
+      stdin: seen.stdinBytes,
+      stdout: undefined,
+      stderr: undefined,
+      ...(isUnexpected ? {} : outcomeOf(decision.reply)),
+      ...(decision.cassette === undefined ? {} : { cassette: decision.cassette }),
+    };
+    this.engine.post({ type: "call", mock: this.mock, record: withoutEnv(record) });
+    const reply: ReplyData = isUnexpected
+      ? { reply: "deny", message: `${program}: rsyscall: ${problem}\n`, status: NOT_FOUND }
+      : decision.reply;
+    return answer(this, call, record, reply);
   }
 
   get #counted(): ReadonlyArray<Counted> {
     return [...this.#rules.values()];
   }
 
-  /** Decides a call, and finds out first what the decision needs. */
-  #decide(call: StubCall, seen: Seen): Effect.Effect<Played, HandleFailure> {
-    const answers = new Map<string, boolean>();
+  /** Decides a call, or says what must be known first. */
+  #decide(seen: Seen): Played | Needed {
     const ask = (id: number, text: string): boolean => {
-      const known = answers.get(`${id}:${text}`);
+      const known = seen.answers.get(`${id}:${text}`);
       if (known === undefined) throw new Needed({ id, text });
       return known;
     };
+    try {
+      const decision: Played = decide(this.#counted, seen, ask);
+      return "problem" in decision && decision.rule === undefined && this.#tape !== undefined
+        ? this.#tape.decide(seen, ask)
+        : decision;
+    } catch (error) {
+      if (error instanceof Needed) return error;
+      throw error;
+    }
+  }
+
+  /** Finds out what a decision needs, and decides. */
+  #decideWith({ what }: Needed, call: StubCall, seen: Seen): Effect.Effect<Played, HandleFailure> {
     return Effect.gen({ self: this }, function* () {
-      for (;;) {
-        let needed: Needed["what"];
-        try {
-          const decision: Played = decide(this.#counted, seen, ask);
-          return "problem" in decision && decision.rule === undefined && this.#tape !== undefined
-            ? this.#tape.decide(seen, ask)
-            : decision;
-        } catch (error) {
-          if (!(error instanceof Needed)) throw error;
-          needed = error.what;
-        }
-        if (needed === "stdin") {
-          seen.stdinBytes = yield* call.thread.readToEof(call.thread.stdin);
-          continue;
-        }
-        const { id, text } = needed;
+      if (what === "stdin") seen.stdinBytes = yield* call.thread.readToEof(call.thread.stdin);
+      else {
+        const { id, text } = what;
         const { blockedLimit } = this.options;
         const answered = yield* this.engine.ask(this.mock, id, text, blockedLimit);
         if (answered === undefined) return { rule: undefined, problem: blocked(blockedLimit) };
         if (typeof answered === "string")
           return { rule: undefined, problem: `a predicate has failed: ${answered}` };
-        answers.set(`${id}:${text}`, answered);
+        seen.answers.set(`${id}:${text}`, answered);
       }
+      const decision = this.#decide(seen);
+      return decision instanceof Needed ? yield* this.#decideWith(decision, call, seen) : decision;
     });
   }
 }
@@ -222,7 +227,8 @@ export class MockServer {
 class Seen implements Question {
   readonly #call: StubCall;
   stdinBytes: Uint8Array | undefined;
-  #env: Readonly<Record<string, string>> | undefined;
+  /** What predicates have said. */
+  readonly answers = new Map<string, boolean>();
   readonly path: string;
   readonly program: string;
 
@@ -242,8 +248,7 @@ class Seen implements Question {
   }
 
   get env(): Readonly<Record<string, string>> {
-    this.#env ??= this.#call.environ.toRecord();
-    return this.#env;
+    return this.#call.env;
   }
 
   readonly variable = (name: string): string | undefined => this.env[name];
@@ -255,11 +260,7 @@ class Seen implements Question {
 
   /** The command line of the parent. It is this process's word, and may be anything. */
   get parent(): string | undefined {
-    try {
-      const words = readFileSync(`/proc/${this.#call.ppid}/cmdline`, "utf8").split("\0");
-      return commandLine(words.slice(0, -1));
-    } catch {
-      return undefined;
-    }
+    const words = commandLineOf(this.#call.ppid);
+    return words && commandLine(words);
   }
 }

@@ -13,32 +13,35 @@ import type { MockServer } from "./MockServer.ts";
 import { spy } from "./spying.ts";
 
 /** Answers a call as was decided. */
-export const answer = (server: MockServer, call: StubCall, record: CallRecord, reply: ReplyData) =>
-  Effect.gen(function* () {
-    const { deadline, directory } = server.options;
-    const tell = (changes: Partial<CallRecord>) => server.tell(record.index, changes);
-    const options = { ...server.behind(record), directory, thread: server.thread, tell };
-    switch (reply.reply) {
-      case "fixed":
-      case "deny":
-      case "pass":
-        return yield* perform(call, reply, options);
-      case "closure":
-        return yield* leaveToTest(server, call, record, reply.id);
-      case "module":
-        return yield* handleBy(call, record, {
-          handler: () => server.engine.load(reply.url),
-          deadline,
-          ...options,
-        });
-      case "spy":
-        tell({ outcome: "passed" });
-        return yield* passedCommand(call, {}, options).pipe(
-          Effect.flatMap((command) => spy(server, call, record.index, command, reply.limit)),
-          orRefused(call, options),
-        );
-    }
-  });
+export const answer = (
+  server: MockServer,
+  call: StubCall,
+  record: CallRecord,
+  reply: ReplyData,
+) => {
+  const { deadline, directory } = server.options;
+  const tell = (changes: Partial<CallRecord>) => server.tell(record.index, changes);
+  const options = { ...server.behind(record), directory, thread: server.thread, tell };
+  switch (reply.reply) {
+    case "fixed":
+    case "deny":
+    case "pass":
+      return perform(call, reply, options);
+    case "closure":
+      return leaveToTest(server, call, record, reply.id);
+    case "module":
+      return handleBy(call, record, {
+        handler: () => server.engine.load(reply.url),
+        deadline,
+        ...options,
+      });
+    case "spy":
+      return passedCommand(call, {}, options).pipe(
+        Effect.flatMap((command) => spy(server, call, record.index, command, reply.limit)),
+        orRefused(call, options),
+      );
+  }
+};
 
 /** Leaves a call to a function of the test. If the thread of the test is blocked, the caller hears of it here. */
 const leaveToTest = (server: MockServer, call: StubCall, record: CallRecord, id: number) =>

@@ -1,17 +1,17 @@
-import type { MessagePort } from "node:worker_threads";
 import { receiveMessageOnPort, workerData } from "node:worker_threads";
 import { LocalThread } from "@rsyscall/thread";
 import { Deferred, Effect, Exit, Scope } from "effect";
-import type { FromEngine, ToEngine } from "../messages.ts";
+import type { EngineData, FromEngine, ToEngine } from "../messages.ts";
 import { CallLog } from "./CallLog.ts";
 import { Engine } from "./Engine.ts";
 import { MockServer } from "./MockServer.ts";
+import { SpareNames } from "./SpareNames.ts";
 
 /*
  * The worker thread in which the servers of all mocks are: it answers while the thread of the test is blocked.
  */
 
-const port = (workerData as { readonly port: MessagePort }).port;
+const { port, spareNames: directory } = workerData as EngineData;
 
 const program = Effect.gen(function* () {
   const thread = yield* LocalThread;
@@ -22,6 +22,9 @@ const program = Effect.gen(function* () {
   >();
 
   const logs = new Map<number, CallLog>();
+
+  const spareNames = new SpareNames(directory);
+  yield* Effect.addFinalizer(() => Effect.sync(() => spareNames.remove()));
 
   const engine = new Engine(
     (message: FromEngine) => {
@@ -35,6 +38,7 @@ const program = Effect.gen(function* () {
       for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))
         hear(next.message as ToEngine);
     },
+    spareNames,
   );
 
   const open = (mock: number, server: MockServer, serverScope: Scope.Closeable) =>

@@ -9,6 +9,7 @@ import { hex } from "./shownWord.ts";
 
 /** The task in which a traced call is made. */
 export interface TracedTask {
+  /** The machine of the task. */
   readonly abi: Abi;
   /** The number of the process, as its parent sees it; undefined if it is not known. */
   readonly pid: number | undefined;
@@ -22,10 +23,13 @@ let calls = 0;
 export class TracedCall {
   /** Counts the traced calls of this program, from 1. */
   readonly id: number = ++calls;
+  /** The task in which it is made. */
   readonly task: TracedTask;
   /** The name in the man page; `syscall_0x1ff` for an unknown number. */
   readonly name: string;
+  /** The number of the system call, on the machine of the task. */
   readonly number: number;
+  /** The arguments as the kernel gets them; those that the call does not have are 0. */
   readonly words: SixWords;
   /** The number of calls of the task that were in flight when this one was submitted; it waits for them. */
   readonly behind: number;

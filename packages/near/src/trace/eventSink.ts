@@ -3,6 +3,7 @@ import type { TraceEvent, TraceSink } from "./TraceSink.ts";
 
 /** A sink, and the events that it gets. */
 export interface TraceEvents {
+  /** The sink, for `tracing` or `traced`. */
   readonly sink: TraceSink;
   /** Ends with the scope. */
   readonly events: Stream.Stream<TraceEvent>;

@@ -2,7 +2,9 @@ import type { Exec } from "@rsyscall/seccomp";
 
 /** A line of the log: each decision, in the order in which processes got them. */
 export interface LoggedDecision {
+  /** When it was decided: ISO 8601. */
   readonly time: string;
+  /** What was decided. */
   readonly decision: "allow" | "deny" | "reply" | "rewrite" | "outside";
   /** The errno that the caller got; null if it was allowed. */
   readonly errno: string | null;
@@ -10,10 +12,15 @@ export interface LoggedDecision {
   readonly message: string | null;
   /** Whether there was no decision in time, or the policy failed. */
   readonly isFailure: boolean;
+  /** The process that makes the call. */
   readonly pid: number;
+  /** The file, made absolute. */
   readonly path: string;
+  /** The name by which the program is called, and its arguments. */
   readonly argv: ReadonlyArray<string>;
+  /** The working directory; null if it is unknown. */
   readonly cwd: string | null;
+  /** The nearest ancestor that has executed a program; null for the command itself. */
   readonly parent: { readonly pid: number; readonly argv: ReadonlyArray<string> } | null;
 }
 

@@ -14,6 +14,7 @@ export interface Ask {
 /** A call gets an answer, and no program is executed. */
 export interface Replied {
   readonly _tag: "Reply";
+  /** What the caller gets. */
   readonly reply: ReplyOptions;
 }
 
@@ -30,12 +31,14 @@ export interface OtherCommand {
 /** A call becomes another one. */
 export interface Rewritten {
   readonly _tag: "Rewrite";
+  /** What is executed in place of the call. */
   readonly command: OtherCommand;
 }
 
 /** A program runs outside of the guard, with the caller's stdin, stdout, stderr and directory. */
 export interface RunOutside {
   readonly _tag: "Outside";
+  /** What runs, where it differs from the call. */
   readonly command: OtherCommand;
 }
 
@@ -82,7 +85,9 @@ export interface GuardedCall {
   readonly cwd: string | undefined;
   /** The environment of the program. */
   readonly env: Readonly<Record<string, string>>;
+  /** The process that makes the call. */
   readonly pid: number;
+  /** Its parent; 0 if that is unknown. */
   readonly ppid: number;
   /** The nearest ancestor that has executed a program under this guard. Undefined for the command itself. */
   readonly parent: ExecParent | undefined;

@@ -6,6 +6,7 @@ import { ask, deny, outside, type Policy, reply, rewrite } from "./Policy.ts";
 
 /** What a policy file exports. */
 export interface LoadedPolicy {
+  /** The function that decides. */
   readonly policy: Policy;
   /** Programs whose calls it may answer, rewrite or have run outside. */
   readonly names: ReadonlyArray<string>;
