@@ -10,8 +10,8 @@ const checkTools = () => {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major < 20 || (major === 20 && minor < 19))
     fail(`This is Node ${process.versions.node}; Node 20.19 or newer is needed.`);
-  if (process.platform !== "linux" || process.arch !== "x64")
-    fail(`This is ${process.platform}-${process.arch}; only linux-x64 is supported yet.`);
+  if (process.platform !== "linux" || !["x64", "arm64"].includes(process.arch))
+    fail(`This is ${process.platform}-${process.arch}; linux-x64 and linux-arm64 are supported.`);
   const missing = [process.env.CC ?? "cc", "make"].filter(
     (tool) => spawnSync(tool, ["--version"], { stdio: "ignore" }).error !== undefined,
   );

@@ -16,6 +16,8 @@ export default [
     entry: ["src/index.ts", "src/jest.ts"],
     format: "cjs" as const,
     splitting: true,
+    // tsup makes CommonJS of the chunks by a second step, whose maps lead to the chunks and not to the sources.
+    sourcemap: false,
     clean: false,
     // A browser's document, which Jest may have, would be taken for the place of the file.
     define: { "import.meta.url": "importMetaUrl" },

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { CLONE, EPOLL_CTL, SIG } from "@rsyscall/abi";
+import { ownMemory } from "@rsyscall/connection";
 import { Epoll, type HandleFailure } from "@rsyscall/handle";
 import { it, launchStub, statusOf, worksAsync } from "@rsyscall/harness";
 import { getpid, getppid, InvalidArgumentError } from "@rsyscall/near";
@@ -16,6 +17,39 @@ const descriptors = (pid: number): Array<number> =>
 /** A child that has begun to serve. */
 const served = <E, R>(child: Effect.Effect<ChildThread, E, R>) =>
   Effect.tap(child, ({ task }) => task.sysif.barrier());
+
+describe("the ring of a child", () => {
+  it("begins a page of the machine at the end of the stack, of whatever size pages are", function* () {
+    const thread = yield* LocalThread;
+    const { pageSize, allocator } = thread.task;
+    const takeStack = allocator.takeStack.bind(allocator);
+    for (const size of [pageSize, 16_384, 65_536]) {
+      const rings: Array<number> = [];
+      let end = 0;
+      const parent = thread.with({
+        memory: {
+          ...ownMemory,
+          map: (address, length) => {
+            rings.push(address);
+            return ownMemory.map(address, length);
+          },
+        },
+      });
+      Object.assign(thread.task, { pageSize: size });
+      allocator.takeStack = (room) =>
+        Effect.tap(takeStack(room), (stack) =>
+          Effect.sync(() => {
+            end = stack.address + stack.size;
+          }),
+        );
+      const child = yield* parent.fork();
+      assert.equal(yield* getpid(child.task.sysif), child.process.pid);
+      assert.deepEqual(rings, [end - size]);
+    }
+    allocator.takeStack = takeStack;
+    Object.assign(thread.task, { pageSize });
+  });
+});
 
 /** Kinds of parents, each with its own way for calls and memory. */
 const parents: ReadonlyArray<

@@ -13,15 +13,33 @@ export const works = (compiler: string): boolean => {
   }
 };
 
+/** How C programs for a machine are compiled and run. */
+export interface Machine {
+  readonly compiler: string;
+  /** The emulator, if it is not the machine of this process. */
+  readonly emulator?: string;
+}
+
+/** The machine of this process. */
+export const native: Machine = { compiler: "cc" };
+
+/** 64-bit ARM, by its cross compiler and emulation. */
+export const arm64: Machine = {
+  compiler: "aarch64-linux-gnu-gcc",
+  emulator: "qemu-aarch64-static",
+};
+
 /**
  * The lines that a C program of these headers and statements prints; `dump` prints bytes.
  *
  * @param options of the compiler, such as -I
+ * @param machine the program is for; default: this one
  */
 export const run = (
   headers: ReadonlyArray<string>,
   statements: ReadonlyArray<string>,
   options: ReadonlyArray<string> = [],
+  { compiler, emulator }: Machine = native,
 ): Array<string> => {
   const directory = mkdtempSync(join(tmpdir(), "rsyscall-abi-"));
   try {
@@ -38,8 +56,13 @@ export const run = (
       ...statements,
       "return 0; }\n",
     ].join("\n");
-    execFileSync("cc", ["-w", ...options, "-x", "c", "-o", program, "-"], { input });
-    return execFileSync(program, { encoding: "utf8" }).split("\n").slice(0, -1);
+    // An emulated program does not find the libraries of its machine.
+    const linking = emulator === undefined ? [] : ["-static"];
+    execFileSync(compiler, ["-w", ...linking, ...options, "-x", "c", "-o", program, "-"], {
+      input,
+    });
+    const [command = program, ...args] = emulator === undefined ? [] : [emulator, program];
+    return execFileSync(command, args, { encoding: "utf8" }).split("\n").slice(0, -1);
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -49,11 +72,12 @@ export const run = (
 export const valuesOf = (
   headers: ReadonlyArray<string>,
   names: ReadonlyArray<string>,
+  machine: Machine = native,
 ): ReadonlyMap<string, number> => {
   const statements = names.map(
     (name) => `#ifdef ${name}\nprintf("${name} %lld\\n", (long long)(${name}));\n#endif`,
   );
-  const pairs = run(headers, statements).map((line) => line.split(" "));
+  const pairs = run(headers, statements, [], machine).map((line) => line.split(" "));
   return new Map(pairs.map(([name = "", value]) => [name, Number(value)]));
 };
 

@@ -2,12 +2,18 @@ import { assert, describe, it } from "vitest";
 import type { Codec } from "../src/Codec.ts";
 import * as abi from "../src/index.ts";
 import { encoded } from "./codecBytes.ts";
-import { numbersOf, run, valuesOf, works } from "./cProgram.ts";
+import { arm64, type Machine, native, numbersOf, run, valuesOf, works } from "./cProgram.ts";
 
 const noCompiler = works("cc") ? "" : "there is no C compiler";
 const otherMachine = process.arch === "x64" ? "" : "this machine is not x86_64";
 const reason = noCompiler || otherMachine;
-const title = (text: string) => (reason ? `${text} (skipped: ${reason})` : text);
+const skippedBecause = (text: string, reason: string) =>
+  reason ? `${text} (skipped: ${reason})` : text;
+const title = (text: string) => skippedBecause(text, reason);
+const noArm64 = [arm64.compiler, arm64.emulator ?? ""]
+  .filter((tool) => !works(tool))
+  .map((tool) => `there is no ${tool}`)
+  .join(", ");
 
 const prefixed = (prefix: string, table: Readonly<Record<string, number>>, suffix = "") =>
   Object.entries(table).map(([name, value]) => [`${prefix}${name}${suffix}`, value] as const);
@@ -117,20 +123,40 @@ const programs: ReadonlyArray<ReadonlyArray<string>> = [
   ["linux/stat.h"],
 ];
 
+/** That the headers of a machine agree, and which of the constants they define. */
+const agreed = (machine: Machine, ours: (name: string) => number | undefined): Set<string> => {
+  const seen = new Set<string>();
+  for (const headers of programs) {
+    const isLibrary = headers.includes("unistd.h");
+    const names = [...constants.keys()].filter((name) => !isLibrary || !kernelOnly.has(name));
+    for (const [name, value] of valuesOf(headers, names, machine)) {
+      assert.equal(ours(name), value, `${name} of ${headers}`);
+      seen.add(name);
+    }
+  }
+  const unseen = [...constants.keys()].filter((name) => !seen.has(name));
+  assert.isBelow(unseen.length, constants.size / 20, unseen.join(" "));
+  return seen;
+};
+
+describe.skipIf(noArm64)(skippedBecause("constants of arm64", noArm64), () => {
+  it("are those of its C headers, the flags of open(2) by way of the ABI", () => {
+    const ours = (name: string) => {
+      const value = constants.get(name);
+      return name.startsWith("O_") && value !== undefined
+        ? abi.aarch64.openFlagsToTarget(value)
+        : value;
+    };
+    const seen = agreed(arm64, ours);
+    for (const name of ["O_DIRECTORY", "O_NOFOLLOW", "O_DIRECT", "O_LARGEFILE", "O_TMPFILE"])
+      assert(seen.has(name), name);
+  });
+});
+
 describe.skipIf(reason)(title("constants"), () => {
   it("are those of the C headers", () => {
-    const seen = new Set<string>();
-    for (const headers of programs) {
-      const isLibrary = headers.includes("unistd.h");
-      const names = [...constants.keys()].filter((name) => !isLibrary || !kernelOnly.has(name));
-      for (const [name, value] of valuesOf(headers, names)) {
-        assert.equal(constants.get(name), value, `${name} of ${headers}`);
-        seen.add(name);
-      }
-    }
+    const seen = agreed(native, (name) => constants.get(name));
     for (const name of ["O_LARGEFILE", "SIGRTMIN", "SA_RESTORER"]) assert(seen.has(name), name);
-    const unseen = [...constants.keys()].filter((name) => !seen.has(name));
-    assert.isBelow(unseen.length, constants.size / 20, unseen.join(" "));
   });
 
   it("have the words of strerror", () => {
@@ -228,6 +254,7 @@ const itIsAsInC = <A>(
   codec: Codec<A>,
   value: A,
   members: Readonly<Record<string, string>>,
+  machine: Machine = native,
 ) => {
   it(`${codec.name} is that of <${header}>`, () => {
     const [bytes = ""] = run(
@@ -238,6 +265,8 @@ const itIsAsInC = <A>(
         ...assignments(value, members),
         "dump(&s, sizeof s);",
       ],
+      [],
+      machine,
     );
     assert.equal(hex(encoded(codec, value)), bytes);
     assert.deepEqual(codec.decode(Buffer.from(bytes, "hex")), value);
@@ -272,6 +301,12 @@ describe.skipIf(reason)(title("layouts"), () => {
   };
   itIsAsInC("asm/stat.h", abi.x86_64.stat, status, statusMembers);
   itIsAsInC("asm-generic/stat.h", abi.aarch64.stat, status, statusMembers);
+  describe.skipIf(noArm64)(skippedBecause("of arm64", noArm64), () => {
+    itIsAsInC("asm/stat.h", abi.aarch64.stat, status, statusMembers, arm64);
+    const event = { events: 0x8000_0001, data: 0x0001_0203_0405_0607 };
+    const members = { events: "events", data: "data.u64" };
+    itIsAsInC("sys/epoll.h", abi.aarch64.epollEvent, event, members, arm64);
+  });
 
   const timestamp = (n: bigint) => ({ seconds: -n * 2n ** 56n - n, nanoseconds: 0xf001_0203 });
   const statx: abi.Statx = {

@@ -108,7 +108,7 @@ export const clone = (
   return Effect.uninterruptible(
     Effect.gen(function* () {
       const ranges = flags & CLONE.FILES ? [] : task.fdTable.closedOnFork(options.kept);
-      const area = layOut(ranges.length, options);
+      const area = layOut(ranges.length, task.pageSize, options);
       const stack = yield* task.allocator.takeStack(area.size);
       let taken = true;
       const freeStack = Effect.suspend(() => {
@@ -169,11 +169,15 @@ interface Area {
   readonly requests: number;
   readonly pidfd: number;
   readonly image: number;
-  /** At the end, and so at the beginning of a page. */
+  /** Begins a page of the machine, the last ones of the stack: a controller maps it by whole pages. */
   readonly ring: number;
 }
 
-const layOut = (rangeCount: number, { steps = [], image, hasRing }: CloneOptions): Area => {
+const layOut = (
+  rangeCount: number,
+  pageSize: number,
+  { steps = [], image, hasRing }: CloneOptions,
+): Area => {
   const args = ENTRY_SIZE;
   const child = args + CloneArgs.size;
   const ranges = child + Child.size;
@@ -181,7 +185,7 @@ const layOut = (rangeCount: number, { steps = [], image, hasRing }: CloneOptions
   const pidfd = requests + REQUEST_SIZE * steps.length;
   const imageAt = pidfd + 8;
   const ring = Math.ceil((imageAt + (image?.size ?? 0)) / 16) * 16;
-  const size = ring + (hasRing ? RING_SIZE : 0);
+  const size = ring + (hasRing ? Math.ceil(RING_SIZE / pageSize) * pageSize : 0);
   return { args, child, ranges, requests, pidfd, image: imageAt, ring, size };
 };
 
@@ -193,7 +197,8 @@ const contents = (
   base: number,
   ranges: ReadonlyArray<FdRange>,
 ): Uint8Array => {
-  const bytes = new Uint8Array(area.size);
+  // The ring is zeros already, whatever is behind it in its page.
+  const bytes = new Uint8Array(area.ring + (hasRing ? RING_SIZE : 0));
   const shared = CLONE.VM | CLONE.PIDFD | CLONE.CHILD_SETTID | CLONE.CHILD_CLEARTID;
   CloneArgs.encode(
     {

@@ -1,6 +1,6 @@
-import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { NativeLoadError, unsupportedRuntime } from "./errors.ts";
+import { findDirectory, loadFrom } from "./files.ts";
 
 /** An argument or result of a system call: a number where it is exact, else a bigint. */
 export type Word = number | bigint;
@@ -53,26 +53,14 @@ interface Addon {
   readonly server: number;
 }
 
-/** The path of a file that the build has put into this package. */
-const built = (file: string): string => fileURLToPath(new URL(`../build/${file}`, import.meta.url));
-
-const load = (): Addon => {
-  const path = built("rsyscall.node");
+const find = (): string => {
   const unsupported = unsupportedRuntime(process.versions);
-  if (unsupported !== undefined) throw new NativeLoadError(`Cannot load ${path}: ${unsupported}`);
-  try {
-    return createRequire(import.meta.url)(path) as Addon;
-  } catch (cause) {
-    const here = `${process.platform}-${process.arch}`;
-    const remedy =
-      here === "linux-x64"
-        ? "run 'npm run build' in the repository, or reinstall @rsyscall/native"
-        : `@rsyscall/native supports linux-x64, and this is ${here}`;
-    throw new NativeLoadError(`Cannot load ${path}: ${remedy}`, { cause });
-  }
+  if (unsupported === undefined) return findDirectory();
+  throw new NativeLoadError(`Cannot load the addon of @rsyscall/native: ${unsupported}`);
 };
 
-const addon = load();
+const directory = find();
+const addon = loadFrom(directory) as Addon;
 
 /**
  * Makes a system call in this process, on this thread, and returns what the kernel returned:
@@ -119,7 +107,7 @@ export const atEnd: Uint8Array = addon.atEnd;
 export const symbols: { readonly server: number } = { server: addon.server };
 
 /** The path of the stub executable that comes with this package. */
-export const stubPath: string = built("rsyscall-unix-stub");
+export const stubPath: string = join(directory, "rsyscall-unix-stub");
 
 /** The path of the executable `rsyscall-task`, which transports execute where a Thread is to be. */
-export const taskPath: string = built("rsyscall-task");
+export const taskPath: string = join(directory, "rsyscall-task");

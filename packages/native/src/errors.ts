@@ -1,4 +1,4 @@
-/** The addon cannot be loaded. The message names the file, the cause and the remedy. */
+/** The addon or an executable of this package cannot be used. The message names the file, the cause and the remedy. */
 export class NativeLoadError extends Error {
   override readonly name = "NativeLoadError";
 }
