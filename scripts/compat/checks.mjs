@@ -66,7 +66,11 @@ const jest = (version) => () => {
 };
 
 const nodeTest = () => {
-  const cwd = project("node", [], compat("node.test.mjs", "node.test.cjs", "nodeTests.cjs", "node.fails.mjs"));
+  const cwd = project(
+    "node",
+    [],
+    compat("node.test.mjs", "node.test.cjs", "nodeTests.cjs", "node.fails.mjs"),
+  );
   for (const version of [20, 22, 24, 26]) {
     const node = nodeOf(version);
     for (const file of ["node.test.mjs", "node.test.cjs"])
