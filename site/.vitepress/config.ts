@@ -29,6 +29,7 @@ const sidebar: DefaultTheme.SidebarItem[] = [
       page("The real program, recorded", "mock/spying"),
       page("Record and replay", "mock/record-and-replay"),
       page("Absolute paths", "mock/absolute-paths"),
+      page("Hermetic tests", "mock/hermetic"),
       page("Coming from other tools", "mock/coming-from"),
       page("Questions", "mock/faq"),
       page("Stub servers", "stub-server"),

@@ -265,7 +265,9 @@ struct dirent {
 struct stat {
 	u64 device;
 	u64 inode;
-	u64 others[30]; /* at least as much as any machine has */
+	u64 others[4]; /* mode, links, ids, device: in another order on each machine */
+	u64 size;
+	u64 more[25]; /* at least as much as any machine has */
 };
 
 struct statx {

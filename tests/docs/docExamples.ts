@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { filesBelow, packages, root } from "./files.ts";
 
@@ -45,6 +45,8 @@ const pages = [".", "docs", "docs/mock", "examples", ...packages].flatMap((folde
 );
 
 const sources = packages
+  // Packages of platforms have no sources.
+  .filter((folder) => existsSync(join(folder, "src")))
   .flatMap((folder) => filesBelow(join(folder, "src")))
   .filter((path) => path.endsWith(".ts"));
 

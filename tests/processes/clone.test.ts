@@ -19,7 +19,7 @@ const served = <E, R>(child: Effect.Effect<ChildThread, E, R>) =>
   Effect.tap(child, ({ task }) => task.sysif.barrier());
 
 describe("the ring of a child", () => {
-  it("begins a page of the machine at the end of the stack, of whatever size pages are", function* () {
+  it("begins a page of the machine at the end of the stack, for pages of any size", function* () {
     const thread = yield* LocalThread;
     const { pageSize, allocator } = thread.task;
     const takeStack = allocator.takeStack.bind(allocator);

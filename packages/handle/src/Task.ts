@@ -47,8 +47,8 @@ export class Task implements far.Task, TaskLike {
   /** The memory in which the task's pointers are valid. */
   readonly addressSpace: far.AddressSpace;
   /**
-   * The namespaces of the task itself. A process that has come over a transport says that of its pid only:
-   * `learnNamespaces` asks for the others.
+   * The namespaces of the task itself. Those of a process that has come over a transport are unknown until
+   * `learnNamespaces` asks for them.
    */
   namespaces: far.Namespaces;
   /**

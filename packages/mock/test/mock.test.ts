@@ -1,5 +1,12 @@
 import { execFile, execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { promisify } from "node:util";
 import { afterEach, assert, describe, expect, it } from "vitest";
 import {
@@ -283,8 +290,9 @@ describe("everything", () => {
   });
 
   it("uses a directory again only if it is as it was, and PATH too", async () => {
-    const names = programs({ mine: "" });
-    const env = { ...process.env, PATH: `${names}:${process.env["PATH"]}` };
+    const names = programs({ mine: "", uname: "" });
+    symlinkSync("/bin/sh", `${names}/sh`);
+    const env = { ...process.env, PATH: names };
     const bin = async (change: (m: Mock) => void = () => {}) => {
       const m = await mock({ path: "everything", allow: ["sh"], env });
       const made = {

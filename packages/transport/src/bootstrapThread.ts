@@ -1,4 +1,4 @@
-import { SA, SIG, SIG_IGN, type Sigset } from "@rsyscall/abi";
+import { CLONE, SA, SIG, SIG_IGN, type Sigset } from "@rsyscall/abi";
 import type { Connection, SyscallConnection } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import { AddressSpace, makeNamespaces } from "@rsyscall/far";
@@ -6,6 +6,7 @@ import {
   FdTable,
   FileDescriptor,
   type HandleFailure,
+  learnNamespaces,
   ProgramSignals,
   resetSignal,
   Socket,
@@ -85,7 +86,7 @@ export const bootstrapThread: (
   function* (
     transport,
     { abi, description, arenaFd },
-    environ = new Environment(description.environment),
+    environ = new Environment(() => description.environment()),
   ) {
     const scope = yield* Scope.fork(yield* Effect.scope);
     return yield* Effect.gen(function* () {
@@ -111,7 +112,10 @@ export const bootstrapThread: (
       passingEnd.closeOnFork = true;
       const connection = transport.connect(passing, passingEnd);
       const epoller = once(Scope.provide(makeEpoller(task, connection), scope));
-      const beforeChildren = once(keepChildStatus(task));
+      // Its number tells whether other tasks know a child by the same pid.
+      const beforeChildren = once(
+        Effect.andThen(keepChildStatus(task), learnNamespaces(task, CLONE.NEWPID)),
+      );
       const thread = new Thread({
         task,
         connection,
