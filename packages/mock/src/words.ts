@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import type { CallHandler } from "./Call.ts";
 import { MockError } from "./errors.ts";
 import type { Mock } from "./mock.ts";
 import { any, end, quoted, rest, testArguments } from "./pattern.ts";
@@ -33,7 +34,7 @@ export interface RuleWords {
   /** The calls that the rule is for. */
   readonly pattern: CallPattern;
   /** Undefined if nothing is said: status 0. */
-  readonly reply: Reply | undefined;
+  readonly reply: Reply | CallHandler | undefined;
   /** How often it must be called; undefined if nothing is said. */
   readonly times: readonly [min: number, max: number] | undefined;
 }
@@ -330,13 +331,13 @@ class Scanner {
     if (word === "pass") return { reply: pass, times: undefined };
     if (word === "spy") return { reply: spy, times: undefined };
     if (word === "deny") {
-      const name = program ?? "this program";
-      const what = args.length > 0 ? "this call" : name;
+      const denial = (name: string): ReplyOptions => ({
+        stderr: `${name}: rsyscall: ${args.length > 0 ? "this call" : name} is denied by ${this.#text}\n`,
+        status: DENIED,
+      });
+      // A rule for every program knows the name when it is called.
       return {
-        reply: {
-          stderr: `${name}: rsyscall: ${what} is denied by ${this.#text}\n`,
-          status: DENIED,
-        },
+        reply: program === undefined ? (call) => denial(call.program) : denial(program),
         times: undefined,
       };
     }

@@ -108,7 +108,7 @@ describe("rsyscall guard", () => {
   test("no policy, and none at the path", () => {
     expect(rsyscall(["guard", "--", "true"])).toMatchObject({ status: 2, stdout: "" });
     const { status, stderr } = guard("/nowhere/policy.ts", "echo ran");
-    expect(stderr).toMatch(/^rsyscall: .*\/nowhere\/policy\.ts.*cannot be loaded/);
+    expect(stderr).toMatch(/^rsyscall: .*\/nowhere\/policy\.ts: there is no such file\n$/);
     expect(status).toBe(2);
     expect(guard(policyFile(), "echo ran", ["--log", "/nowhere/log"]).status).toBe(2);
   });

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { accessSync, constants, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { type Call, type Mock, mock, pass } from "@rsyscall/mock";
 import { programOf } from "../decompile/programOf.ts";
@@ -10,6 +10,7 @@ import {
   type SeenFds,
   seenFds,
 } from "../decompile/SeenCall.ts";
+import { openedFor } from "../openedFor.ts";
 import { Signals } from "../signals.ts";
 import { UsageError } from "../UsageError.ts";
 
@@ -22,6 +23,7 @@ export interface DecompileOptions {
 export const run = async ({ out, script, args }: DecompileOptions): Promise<number> => {
   const path = resolve(script);
   if (!existsSync(path)) throw new UsageError(`there is no script ${script}`);
+  const file = out === undefined ? undefined : openedFor("--out", out);
   process.stderr.write(
     `rsyscall decompile: ${script} really runs now, and each program that it calls\n`,
   );
@@ -58,8 +60,11 @@ export const run = async ({ out, script, args }: DecompileOptions): Promise<numb
       calls,
       status,
     });
-    if (out === undefined) process.stdout.write(program);
-    else writeFileSync(out, program);
+    if (file === undefined) process.stdout.write(program);
+    else {
+      writeFileSync(file, program);
+      closeSync(file);
+    }
     return status;
   } finally {
     await m.close({ verify: false });
