@@ -130,6 +130,13 @@ describe("rsyscall guard", () => {
       ),
     );
     expect(screen).toMatch(/denied .*: the user said no/);
+    // Ctrl-C is a no, and goes to the command as without the guard.
+    const ended = atTerminal(
+      [...command, "sh", "-c", "/usr/bin/id -u; echo went on"],
+      [["never: ", "\x03"]],
+    );
+    expect(ended).toMatchObject({ status: 130, left: [] });
+    expect(ended.screen).not.toMatch(/^went on$/m);
     // A session of its own has no terminal.
     const alone = rsyscall(["guard", "--policy", policy, "--", "setsid", "-w", "true"]);
     expect(alone.status).toBe(0);
