@@ -27,7 +27,7 @@ export const run = async ({ out, script, args }: DecompileOptions): Promise<numb
   process.stderr.write(
     `rsyscall decompile: ${script} really runs now, and each program that it calls\n`,
   );
-  using signals = new Signals();
+  const signals = new Signals();
   const m = await mock({ path: "everything" });
   const calls: Array<SeenCall> = [];
   const watched = { ids: new Map<number, ProcessId>(), script: 0 };
@@ -103,12 +103,15 @@ const seenCall = (
   };
 };
 
-/** Whether a program has called that the script has called: its own calls are its own affair. */
+/**
+ * Whether a program has called that the script has called: its own calls are its own affair. env(1) and nice(1) execute
+ * theirs in the same process.
+ */
 const isOfProgram = (
-  { ppid }: Call,
+  { pid }: Call,
   { ids, script }: { readonly ids: ReadonlyMap<number, ProcessId>; readonly script: number },
 ): boolean => {
-  for (let it = processOf(ppid); it !== undefined && it.pid > 1; it = processOf(it.ppid)) {
+  for (let it = processOf(pid); it !== undefined && it.pid > 1; it = processOf(it.ppid)) {
     if (ids.get(it.pid)?.start === it.start) return true;
     if (it.pid === script) return false;
   }

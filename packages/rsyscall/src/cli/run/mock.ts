@@ -48,7 +48,7 @@ export const run = async (options: MockCommandOptions): Promise<number> => {
   const time = new Date();
   const start = performance.now();
 
-  using signals = new Signals();
+  const signals = new Signals();
   const m = await opened({
     ...pathOptions(options, rules),
     ...cassetteOptions(options),
