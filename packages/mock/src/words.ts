@@ -1,4 +1,7 @@
+import { isUtf8 } from "node:buffer";
 import { constants } from "node:os";
+import { TextDecoder } from "node:util";
+import type { CallHandler } from "./Call.ts";
 import { MockError } from "./errors.ts";
 import type { Mock } from "./mock.ts";
 import { any, end, quoted, rest, testArguments } from "./pattern.ts";
@@ -33,7 +36,7 @@ export interface RuleWords {
   /** The calls that the rule is for. */
   readonly pattern: CallPattern;
   /** Undefined if nothing is said: status 0. */
-  readonly reply: Reply | undefined;
+  readonly reply: Reply | CallHandler | undefined;
   /** How often it must be called; undefined if nothing is said. */
   readonly times: readonly [min: number, max: number] | undefined;
 }
@@ -290,7 +293,7 @@ class Scanner {
     if (character === '"') return this.#until('"', (text) => text.replace(/\\(["\\$`])/g, "$1"));
     if (character === "$" && this.#text[this.#at + 1] === "'") {
       this.#at += 1;
-      return this.#until("'", (text) => this.#unescaped(text), true);
+      return this.#until("'", (text) => joined(this.#unescaped(text)), true);
     }
     return undefined;
   }
@@ -312,7 +315,8 @@ class Scanner {
     return text.replace(
       /\\(?:x([\da-fA-F]{1,2})|u([\da-fA-F]{4})|([^xu])|(.?))/gs,
       (all, byte?: string, unit?: string, simple?: string) => {
-        if (byte ?? unit) return String.fromCharCode(Number.parseInt((byte ?? unit) as string, 16));
+        if (unit !== undefined) return String.fromCharCode(Number.parseInt(unit, 16));
+        if (byte !== undefined) return ofByte(Number.parseInt(byte, 16));
         const character = ESCAPES[simple ?? ""];
         if (character !== undefined) return character;
         throw wrong(
@@ -330,13 +334,13 @@ class Scanner {
     if (word === "pass") return { reply: pass, times: undefined };
     if (word === "spy") return { reply: spy, times: undefined };
     if (word === "deny") {
-      const name = program ?? "this program";
-      const what = args.length > 0 ? "this call" : name;
+      const denial = (name: string): ReplyOptions => ({
+        stderr: `${name}: rsyscall: ${args.length > 0 ? "this call" : name} is denied by ${this.#text}\n`,
+        status: DENIED,
+      });
+      // A rule for every program knows the name when it is called.
       return {
-        reply: {
-          stderr: `${name}: rsyscall: ${what} is denied by ${this.#text}\n`,
-          status: DENIED,
-        },
+        reply: program === undefined ? (call) => denial(call.program) : denial(program),
         times: undefined,
       };
     }
@@ -379,8 +383,9 @@ class Scanner {
     };
     const status = number("status", 255);
     const delay = number("delay", 86_400_000);
-    const stdout = given.get("stdout");
-    const stderr = given.get("stderr");
+    const [stdout, stderr] = [given.get("stdout"), given.get("stderr")].map(
+      (text) => text && outputOf(text),
+    );
     const signal = this.#signal(given.get("signal"));
     const reply: ReplyOptions = {
       ...(stdout === undefined ? {} : { stdout }),
@@ -411,7 +416,7 @@ class Scanner {
         this.#at += 1;
       }
     }
-    return value;
+    return joined(value);
   }
 
   #signal(name: string | undefined): string | number | undefined {
@@ -438,6 +443,34 @@ class Scanner {
     return [Number(min), sign === "+" ? Infinity : Number(max ?? min)];
   }
 }
+
+/** What `\xHH` stands for: a byte, as in a shell. Above 7F it is a lone surrogate, as in arguments that are no text. */
+const ofByte = (byte: number): string => String.fromCharCode(byte < 0x80 ? byte : 0xdc00 + byte);
+
+const isByteOfNoText = /[\udc80-\udcff]/u;
+
+const bytesOf = (text: string): Uint8Array =>
+  Buffer.concat(
+    text
+      .split(/([\udc80-\udcff])/u)
+      .map((piece) =>
+        isByteOfNoText.test(piece) ? Buffer.of(piece.charCodeAt(0) - 0xdc00) : Buffer.from(piece),
+      ),
+  );
+
+/** Text in which bytes that are UTF-8 together are their character. */
+const joined = (text: string): string =>
+  text.replace(
+    /[\udcc2-\udcdf][\udc80-\udcbf]|[\udce0-\udcef][\udc80-\udcbf]{2}|[\udcf0-\udcf4][\udc80-\udcbf]{3}/gu,
+    (sequence) => {
+      const bytes = bytesOf(sequence);
+      return isUtf8(bytes) ? new TextDecoder().decode(bytes) : sequence;
+    },
+  );
+
+/** What a reply writes: text, or bytes that are none. */
+const outputOf = (text: string): string | Uint8Array =>
+  isByteOfNoText.test(text) ? bytesOf(text) : text;
 
 const ESCAPES: Readonly<Record<string, string>> = {
   n: "\n",

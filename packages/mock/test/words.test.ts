@@ -131,6 +131,12 @@ describe("replies", () => {
       stdout: "two words, a,b c,\tA",
       stderr: "no\\n",
     });
+    // A byte, as in a shell.
+    expect(parseRule("x:stdout=a\\xff\\xc3\\xa9,stderr=\\xc3\\xa9\\u00ff").reply).toEqual({
+      stdout: Buffer.of(0x61, 0xff, 0xc3, 0xa9),
+      stderr: "éÿ",
+    });
+    expect(parsePattern("x $'\\xff\\xc3\\xa9'").args).toEqual(["\udcffé"]);
     expect(parseRule("x:signal=TERM").reply).toEqual({ signal: "SIGTERM" });
     expect(parseRule("x:signal=9, stdout=").reply).toEqual({ signal: 9, stdout: "" });
     expect(parseRule("x:times=2,status=1")).toMatchObject({ times: [2, 2], reply: { status: 1 } });

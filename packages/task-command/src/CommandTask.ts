@@ -184,6 +184,12 @@ const sendExecutable = Effect.fnUntraced(function* (
   executables: Executables,
 ): Effect.fn.Return<void, HandleFailure | HandshakeError> {
   const machine = yield* readMachine(stream, search);
+  // The words of the script have the marker too, followed by a variable of the shell.
+  if (machine.startsWith("$"))
+    return yield* new HandshakeError({
+      problem:
+        "the command has written the words that it was given, and must execute them: they are a program and its arguments",
+    });
   const program = executables.get(machine);
   if (program === undefined)
     return yield* new HandshakeError({

@@ -50,6 +50,11 @@ describe("a command that is to lead to a shell", () => {
     script("echo hello; exit 4"),
     /it said "hello"; it exited with status 4/,
   );
+  fails(
+    "writes its words",
+    (...words) => Command.make("/bin/echo", "hello", ...words),
+    /: the command has written the words that it was given, and must execute them/,
+  );
   fails("never stops", script("yes"), /no shell has begun behind it; it said "y\\ny/);
   fails("never ends its line", script("exec tr '[:cntrl:]' x < /dev/zero"), /it said "xxx/);
   fails(

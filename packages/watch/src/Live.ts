@@ -8,9 +8,13 @@ const INTERVAL = 100;
 /** Lines of one picture of the mode "lines". */
 const MOST_LINES = 20;
 
+/** Of a terminal that does not say its size. */
+const COLUMNS = 80;
+const ROWS = 24;
+
 /** A terminal, as `process.stderr` is one. */
 export interface Screen {
-  /** Its width in characters; undefined if it is no terminal. */
+  /** Its width in characters; undefined if it is no terminal, and 0 if it does not say. */
   readonly columns?: number | undefined;
   /** Its height in lines. */
   readonly rows?: number | undefined;
@@ -59,11 +63,12 @@ export class Live {
 
   #line(process: RecordedProcess): string {
     const indent = "  ".repeat(Math.min(depth(process), 20));
-    return `${indent}${programs(process)}`.slice(0, (this.#screen.columns ?? 80) - 1);
+    return `${indent}${programs(process)}`.slice(0, (this.#screen.columns || COLUMNS) - 1);
   }
 
   #drawPicture(): void {
-    const { columns = 80, rows = 24 } = this.#screen;
+    const columns = this.#screen.columns || COLUMNS;
+    const rows = this.#screen.rows || ROWS;
     const start = performance.timeOrigin + performance.now() - this.#recorder.start;
     const living = [...this.#recorder.living];
     const lines = inTreeOrder(living).map((process) => {

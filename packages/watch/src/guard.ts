@@ -7,6 +7,7 @@ import { type OutputError, PolicyError } from "./errors.ts";
 import { Answering } from "./guard/Answering.ts";
 import { type AskUser, askAtTerminal } from "./guard/ask.ts";
 import { logged } from "./guard/DecisionLog.ts";
+import { exists } from "./guard/exists.ts";
 import { loadPolicy } from "./guard/loadPolicy.ts";
 import {
   type Ask,
@@ -16,6 +17,7 @@ import {
   type Policy,
   type Verdict,
 } from "./guard/Policy.ts";
+import { Searches } from "./guard/Searches.ts";
 import { openOutput } from "./internal/output.ts";
 import { type CommandLine, shellStatus, supervise } from "./internal/supervise.ts";
 import { commandLine } from "./text.ts";
@@ -87,11 +89,12 @@ export const guard = (
       const { stderr } = process;
       let allowed = 0;
       let denied = 0;
+      const searches = new Searches();
       const onEvent = (event: ExecEvent) => {
-        if (event._tag !== "Exec") return;
+        const outcome = event._tag === "Exec" ? outcomes.get(event.call) : undefined;
+        if (outcome !== "no file") searches.hear(event);
+        if (event._tag !== "Exec" || outcome === "no file" || outcome === "decided before") return;
         const { call, decision, failure } = event;
-        const outcome = outcomes.get(call);
-        if (outcome === "decided before") return;
         if (decision._tag === "Allow") allowed++;
         else {
           denied++;
@@ -111,6 +114,7 @@ export const guard = (
             askUser: options.ask ?? askAtTerminal(thread),
             needsCwd: log !== undefined,
             answering,
+            searches,
             note: (call, outcome) => outcomes.set(call, outcome),
           }),
           deadline: Duration.sum(
@@ -137,11 +141,12 @@ interface DeciderOptions {
   /** Whether the working directory is read of each call, for the log. */
   readonly needsCwd: boolean;
   readonly answering: Answering | undefined;
+  readonly searches: Searches;
   readonly note: (call: ExecCall, outcome: Outcome) => void;
 }
 
-/** What becomes of a call that the kernel is allowed to execute. */
-type Outcome = "decided before" | "reply" | "rewrite" | "outside";
+/** What becomes of a call, if that is more than what the policy says: it has not decided the first two. */
+type Outcome = "decided before" | "no file" | "reply" | "rewrite" | "outside";
 
 const answeringFor = (thread: Thread, names: ReadonlyArray<string>) =>
   names.length === 0
@@ -155,33 +160,60 @@ const answeringFor = (thread: Thread, names: ReadonlyArray<string>) =>
 const decider =
   (policy: Policy, deadline: Duration.Input, options: DeciderOptions) =>
   (exec: ExecCall): Decision | Effect.Effect<Decision, unknown> => {
-    const { needsCwd, answering, note } = options;
+    const { needsCwd, answering, searches, note } = options;
     if (needsCwd) void exec.cwd;
     if (answering?.isDecided(exec)) {
       note(exec, "decided before");
       return allow;
     }
+    const denial = searches.denial(exec);
+    if (denial !== undefined) {
+      note(exec, "decided before");
+      return denial;
+    }
     // What a policy cannot see, it cannot judge.
     if (exec.problem !== undefined) return deny(`its arguments cannot be read: ${exec.problem}`);
     const call = guarded(exec, answering?.behind(exec));
     const verdict = policy(call);
-    if (!(verdict instanceof Promise)) return decision(verdict, call, options);
-    return Effect.flatMap(
-      Effect.timeoutOption(
-        Effect.tryPromise({ try: () => verdict, catch: (error) => error }),
-        deadline,
-      ),
-      (given) => {
-        const decided =
-          given._tag === "None"
-            ? deny(
-                `the policy gave no verdict within ${Duration.format(Duration.fromInputUnsafe(deadline))}`,
-              )
-            : decision(given.value, call, options);
-        return Effect.isEffect(decided) ? decided : Effect.succeed(decided);
-      },
-    );
+    const decided =
+      verdict instanceof Promise
+        ? inTime(verdict, deadline, call, options)
+        : decision(verdict, call, options);
+    if (!Searches.isOf(exec) || (!Effect.isEffect(decided) && decided._tag === "Allow"))
+      return decided;
+    // A search goes on where there is no such file, and nothing is to be decided of it.
+    return Effect.flatMap(exists(exec.path, exec.pid), (isThere) => {
+      if (isThere) return Effect.isEffect(decided) ? decided : Effect.succeed(decided);
+      note(exec, "no file");
+      return Effect.succeed(deny("there is no such file", "ENOENT"));
+    });
   };
+
+/** The decision by a verdict that takes its time. */
+const inTime = (
+  verdict: Promise<Verdict>,
+  deadline: Duration.Input,
+  call: GuardedCall,
+  options: DeciderOptions,
+): Effect.Effect<Decision, unknown> => {
+  // It may fail before anything waits for it.
+  verdict.catch(() => {});
+  return Effect.flatMap(
+    Effect.timeoutOption(
+      Effect.tryPromise({ try: () => verdict, catch: (error) => error }),
+      deadline,
+    ),
+    (given) => {
+      const decided =
+        given._tag === "None"
+          ? deny(
+              `the policy gave no verdict within ${Duration.format(Duration.fromInputUnsafe(deadline))}`,
+            )
+          : decision(given.value, call, options);
+      return Effect.isEffect(decided) ? decided : Effect.succeed(decided);
+    },
+  );
+};
 
 /** What becomes of a call by a verdict. */
 const decision = (

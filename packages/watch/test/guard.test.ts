@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openpty } from "@rsyscall/handle";
 import { it, tempDirectory, textOf } from "@rsyscall/harness";
@@ -108,7 +108,7 @@ describe("guard", () => {
     problems.push((yield* Effect.flip(loadPolicy(join(directory, "absent.ts")))).message);
     assert.match(problems[0] as string, /broken\.ts: cannot be loaded: /);
     assert.match(problems[1] as string, /none\.ts: must have a function as its default export/);
-    assert.match(problems[2] as string, /absent\.ts: cannot be loaded: /);
+    assert.match(problems[2] as string, /absent\.ts: there is no such file$/);
   });
 
   it("denies when the policy fails, gives no verdict, or gives none in time", function* () {
@@ -166,6 +166,57 @@ describe("guard", () => {
       decisions.slice(1).map(({ message }) => message),
       [null, "the user said no", null, null, "there is no such file"],
     );
+  });
+
+  it("decides a search in PATH once, by the first file that is there", function* () {
+    let asked = 0;
+    const verdicts: ReadonlyArray<readonly [string, Policy, RegExp]> = [
+      ["forbidden", () => deny("forbidden"), /^forbidden$/],
+      ["late", () => new Promise(() => {}), /no verdict within/],
+      ["ask", () => "ask", /^no$/],
+      [
+        "throw",
+        () => {
+          throw new Error("oops");
+        },
+        /oops/,
+      ],
+    ];
+    for (const [name, verdict, message] of verdicts) {
+      const directory = yield* tempDirectory;
+      for (const part of ["b", "c"]) {
+        mkdirSync(join(directory, part));
+        writeFileSync(join(directory, part, "x"), "", { mode: 0o755 });
+      }
+      const script = `PATH=${["a", "b", "c", "d"].map((part) => join(directory, part)).join(":")} /usr/bin/env x; echo $?`;
+      const { decisions, denied, out } = yield* guardedScript(
+        `${script}; ${script}`,
+        (call) => (call.name === "x" ? verdict(call) : "allow"),
+        {
+          deadline: "50 millis",
+          ask: () =>
+            Effect.sync(() => {
+              asked++;
+              return deny("no");
+            }),
+        },
+      );
+      const ofX = decisions.filter(({ decision }) => decision === "deny");
+      assert.deepEqual([denied, ofX.length, out], [2, 2, "126\n126\n"], name);
+      for (const decision of ofX) assert.match(decision.message as string, message);
+      if (name !== "throw") assert.equal(ofX[0]?.path, join(directory, "b/x"));
+    }
+    assert.equal(asked, 2);
+    // A program that is not there is not forbidden, and what is allowed in a later directory is found.
+    const absent = yield* guardedScript("/usr/bin/env no-such-program; echo $?", ({ name }) =>
+      name === "no-such-program" ? deny() : "allow",
+    );
+    assert.deepEqual([absent.out, absent.denied], ["127\n", 0]);
+    const later = yield* guardedScript(
+      "PATH=/nowhere:/usr/bin /usr/bin/env echo found",
+      ({ path }) => (path.startsWith("/usr/bin/") || path.endsWith("/sh") ? "allow" : deny()),
+    );
+    assert.equal(later.out, "found\n");
   });
 
   it("denies without a terminal to ask on", function* () {

@@ -155,6 +155,10 @@ describe("watch", () => {
     assert.include(written[0], "... 28 more");
     assert.deepEqual(written.slice(1, 2), ["\x1b[5A\x1b[J"]);
     assert.equal(written.at(-1), "\x1b[5A\x1b[J");
+    // Some terminals say a width of 0.
+    written.length = 0;
+    new Live(recorder, { ...screen, columns: 0, rows: 0 }, "lines").close();
+    assert.match(written[0] as string, /^make\n/);
     yield* Effect.void;
   });
 

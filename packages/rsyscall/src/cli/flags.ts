@@ -10,6 +10,20 @@ export const file = (name: string, description: string) =>
     Flag.map(Option.getOrUndefined),
   );
 
+/** A whole number from 0 on. */
+export const wholeNumber = (name: string, metavar: string, description: string) =>
+  Flag.String(name).pipe(
+    Flag.mapTryCatch(
+      (text) => {
+        if (!/^\d{1,9}$/.test(text)) throw new Error();
+        return Number(text);
+      },
+      () => "it must be a whole number from 0 on",
+    ),
+    Flag.withMetavar(metavar),
+    Flag.withDescription(description),
+  );
+
 /** What may be said of a command whose tree is watched. */
 export const treeFlags = {
   killRest: Flag.Boolean("kill-rest").pipe(

@@ -61,6 +61,15 @@ const services = Layer.mergeAll(
   ),
 );
 
+// The outputs may end, or be full. Nothing can be said of stderr.
+process.stderr.on("error", () => {});
+process.stdout.on("error", (error: Error) => {
+  process.stderr.write(`rsyscall: stdout cannot be written: ${error.message}\n`);
+  process.on("exit", (status) => {
+    if (status === 0) process.exitCode = 1;
+  });
+});
+
 const exit = await Effect.runPromiseExit(
   Command.runWith(rsyscall, { version })(process.argv.slice(2)).pipe(
     Effect.provideService(CliOutput.Presenter, { present }),

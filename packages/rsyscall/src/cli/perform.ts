@@ -17,8 +17,9 @@ export const perform = <Options>(
       process.exitCode = await run(options);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      // Errors that tell the user what to do are lines, and all others are faults of ours.
-      const isForUser = error.name === "UsageError" || error.name === "MockError";
+      // Errors that tell the user what to do are lines, as what the system refuses; all others are faults of ours.
+      const isForUser =
+        error.name === "UsageError" || error.name === "MockError" || "syscall" in error;
       process.stderr.write(`rsyscall: ${isForUser ? error.message : error.stack}\n`);
       process.exitCode = error.name === "UsageError" ? 2 : 1;
     }

@@ -1,5 +1,6 @@
-import { writeFileSync } from "node:fs";
+import { closeSync, writeFileSync } from "node:fs";
 import { type CallRecord, commandLine, type RuleReport } from "@rsyscall/mock";
+import { openedFor } from "./openedFor.ts";
 import { UsageError } from "./UsageError.ts";
 
 /** What a run of a command has been. */
@@ -18,17 +19,19 @@ export interface RunReport {
 
 type Write = (report: RunReport) => void;
 
-/** How reports are written, from `json:FILE` and `junit:FILE`. */
+/** How reports are written, from `json:FILE` and `junit:FILE`. A file is opened at once: it may be wrong usage. */
 export const reportWriter = (text: string): Write => {
   const [, format, path] = /^(json|junit):(.+)$/s.exec(text) ?? [];
   if (format === undefined || path === undefined)
     throw new UsageError(
       `--report: ${JSON.stringify(text)} must be json:FILE or junit:FILE, as junit:mocks.xml; - is stdout`,
     );
+  const shown = (report: RunReport) => (format === "json" ? json(report) : junit(report));
+  if (path === "-") return (report) => void process.stdout.write(shown(report));
+  const fd = openedFor("--report", path);
   return (report) => {
-    const shown = format === "json" ? json(report) : junit(report);
-    if (path === "-") process.stdout.write(shown);
-    else writeFileSync(path, shown);
+    writeFileSync(fd, shown(report));
+    closeSync(fd);
   };
 };
 

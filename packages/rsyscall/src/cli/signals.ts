@@ -5,21 +5,16 @@ import type { RunningProgram, RunResult } from "@rsyscall/mock";
 const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
 
 /**
- * The signals that we get, from now on: they do not end us, so that we clean up. A command gets them in our place. What
+ * The signals that we get, from now to our end: they do not end us, so that we clean up. A command gets them in our place. What
  * the terminal sends (Ctrl-C) it sends to all processes in the foreground: the command has it already.
  */
-export class Signals implements Disposable {
-  readonly #remove: ReadonlyArray<() => void>;
+export class Signals {
   #command: Pick<RunningProgram, "kill"> | "starts" | undefined;
   /** Signals for a command that does not run yet. */
   readonly #early: Array<NodeJS.Signals> = [];
 
   constructor() {
-    this.#remove = FORWARDED.map((signal) => {
-      const handler = () => this.#hear(signal);
-      process.on(signal, handler);
-      return () => process.off(signal, handler);
-    });
+    for (const signal of FORWARDED) process.on(signal, () => this.#hear(signal));
   }
 
   #hear(signal: NodeJS.Signals): void {
@@ -51,10 +46,6 @@ export class Signals implements Disposable {
     } finally {
       this.#command = undefined;
     }
-  }
-
-  [Symbol.dispose](): void {
-    for (const remove of this.#remove) remove();
   }
 }
 

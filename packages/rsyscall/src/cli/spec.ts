@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Mock } from "@rsyscall/mock";
@@ -10,10 +10,13 @@ import { UsageError } from "./UsageError.ts";
  */
 export const loadSpec = async (file: string): Promise<(m: Mock) => unknown> => {
   const path = resolve(file);
-  if (!existsSync(path)) throw new UsageError(`--spec: there is no file ${file}`);
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile())
+    throw new UsageError(`--spec: there is no file ${file}`);
   const { createJiti } = await import("jiti");
   const jiti = createJiti(import.meta.url, {
     alias: { "@rsyscall/mock": fileURLToPath(import.meta.resolve("@rsyscall/mock")) },
+    // A cache in TMPDIR has a name that others can guess: they could put another program there.
+    fsCache: false,
   });
   const loaded: unknown = await jiti.import(path, { default: true });
   if (typeof loaded !== "function")

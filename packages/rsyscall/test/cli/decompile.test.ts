@@ -17,6 +17,7 @@ sh -c 'cat two; echo no >&2' > both 2> errors
 name=$(basename /a/b.txt .txt)
 touch "$name file"
 sh -c 'expr 1 + 1' > sum
+env nice sh -c 'expr 2 + 2' > sum
 `;
 
 describe("rsyscall decompile", () => {
@@ -39,6 +40,8 @@ describe("rsyscall decompile", () => {
       expect(stdout).toContain(line);
     // What a program of the script calls is that program's affair.
     expect(stdout).not.toContain('which("expr")');
+    expect(stdout).not.toContain('which("nice")');
+    expect(stdout.split('which("sh")')).toHaveLength(3);
     expect(stdout).not.toContain('which("printf")');
 
     const copy = directoryOf({ "work.ts": stdout });

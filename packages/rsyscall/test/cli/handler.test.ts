@@ -1,4 +1,4 @@
-import { cpSync } from "node:fs";
+import { cpSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { missing } from "@rsyscall/harness";
 import { describe, expect, test } from "vitest";
@@ -175,8 +175,11 @@ describe("a handler that fails: the caller gets 70, and the report says it", () 
 describe("modules with rules", () => {
   const spec = (name: string, text: string) => {
     const directory = directoryOf({ [name]: text });
-    return (script: string) =>
-      rsyscall(["mock", "--spec", name, "--", "sh", "-c", script], { cwd: directory });
+    return (script: string, TMPDIR = process.env["TMPDIR"]) =>
+      rsyscall(["mock", "--spec", name, "--", "sh", "-c", script], {
+        cwd: directory,
+        env: env({ TMPDIR }),
+      });
   };
 
   test.each([
@@ -197,8 +200,11 @@ describe("modules with rules", () => {
       'module.exports = (m) => { m.git("push").reply(4); m.uname.otherwise({ reply: "pass" }); };',
     ],
   ])("%s", (name, text) => {
-    const { status, stdout, stderr } = spec(name, text)("git push; echo $?; uname");
+    const tmp = directoryOf();
+    const { status, stdout, stderr } = spec(name, text)("git push; echo $?; uname", tmp);
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "4\nLinux\n", stderr: "" });
+    // A cache of what was loaded could be changed by others.
+    expect(readdirSync(tmp)).toEqual([]);
   });
 
   test("functions, and what they throw", () => {

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
-import { env, rsyscall } from "./commandLine.ts";
+import { BIN, env, rsyscall } from "./commandLine.ts";
 
 describe("help", () => {
   test("each command has help with examples", () => {
@@ -78,6 +78,32 @@ describe("wrong usage is status 2, and says what was meant", () => {
       /^rsyscall: --report: "xml:a" must be json:FILE or junit:FILE, as junit:mocks\.xml; - is stdout\n/,
     ],
     [["mock", "--spec", "none.ts", "--", "true"], /^rsyscall: --spec: there is no file none\.ts\n/],
+    [["mock", "--spec", "/tmp", "--", "true"], /^rsyscall: --spec: there is no file \/tmp\n/],
+    [
+      ["mock", "--replay", "none.json", "--", "true"],
+      /^rsyscall: --replay: there is no file none\.json: record it with --record none\.json\n/,
+    ],
+    [["mock", "--hermetic", "--allow", "none", "--", "true"], /: none is not in PATH/],
+    [
+      ["mock", "--log", "/nowhere/log", "--", "true"],
+      /^rsyscall: mock: the log cannot be written: ENOENT/,
+    ],
+    [
+      ["mock", "--report", "json:/nowhere/a", "--", "echo", "ran"],
+      /^rsyscall: --report: \/nowhere\/a cannot be written: ENOENT/,
+    ],
+    [
+      ["decompile", "--out", "/nowhere/a", "/dev/null"],
+      /^rsyscall: --out: \/nowhere\/a cannot be written: ENOENT/,
+    ],
+    [
+      ["mock", "--handler-limit", "x", "--", "true"],
+      /--handler-limit.*must be a whole number from 0 on\n/,
+    ],
+    [
+      ["expect", "/dev/null", "git", "--times", "2.5"],
+      /--times.*must be a whole number from 0 on\n/,
+    ],
     [
       ["expect", "/nowhere.jsonl", "git"],
       /^rsyscall: the log cannot be read: ENOENT.*: is it the file of rsyscall mock --log\?\n/,
@@ -92,5 +118,41 @@ describe("wrong usage is status 2, and says what was meant", () => {
     const { status, stdout, stderr } = rsyscall(args);
     expect(stderr).toMatch(message);
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+  });
+});
+
+describe("what the system refuses is a line", () => {
+  test("TMPDIR that is not there", () => {
+    const { status, stderr } = rsyscall(["mock", "--", "true"], {
+      env: env({ TMPDIR: "/nowhere" }),
+    });
+    expect({ status, stderr }).toEqual({
+      status: expect.any(Number),
+      stderr: expect.stringMatching(/^rsyscall: [^\n]*\/nowhere[^\n]*\n$/),
+    });
+    expect(status).not.toBe(0);
+  });
+
+  test("stdout that is full", () => {
+    const { status, stderr } = spawnSync(
+      "sh",
+      [
+        "-c",
+        'exec "$@" >/dev/full',
+        "sh",
+        process.execPath,
+        BIN,
+        "mock",
+        "--report",
+        "json:-",
+        "--",
+        "true",
+      ],
+      { env: env(), encoding: "utf8" },
+    );
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: "rsyscall: stdout cannot be written: ENOSPC: no space left on device, write\n",
+    });
   });
 });

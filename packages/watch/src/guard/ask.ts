@@ -1,10 +1,10 @@
-import { access } from "node:fs/promises";
 import { O } from "@rsyscall/abi";
 import type { HandleFailure } from "@rsyscall/handle";
 import { printable } from "@rsyscall/near";
 import { allow, type Decision, deny } from "@rsyscall/seccomp";
 import type { Thread } from "@rsyscall/thread";
 import { Effect, Semaphore } from "effect";
+import { exists } from "./exists.ts";
 import type { Ask, GuardedCall } from "./Policy.ts";
 
 /** Characters of a call in a question. */
@@ -17,8 +17,8 @@ const ANSWER = 256;
 export type AskUser = (call: GuardedCall, ask: Ask) => Effect.Effect<Decision>;
 
 /**
- * Asks at the terminal of this process, one question at a time. Without a terminal, the answer is no. A file that
- * does not exist needs no question: the call fails with ENOENT.
+ * Asks at the terminal of this process, one question at a time. Without a terminal, the answer is no, and so it is when
+ * the user presses Ctrl-C. A file that does not exist needs no question: the call fails with ENOENT.
  *
  * @param terminal its path, for tests
  */
@@ -26,34 +26,50 @@ export const askAtTerminal = (thread: Thread, terminal = "/dev/tty"): AskUser =>
   const turns = Semaphore.makeUnsafe(1);
   /** Answers for all calls of a program, by its path. */
   const always = new Map<string, Decision>();
-  return (call, { message }) =>
-    turns.withPermits(1)(
-      Effect.suspend(() => {
-        const known = always.get(call.path);
-        if (known !== undefined) return Effect.succeed(known);
-        return Effect.flatMap(exists(call), (isThere) =>
-          isThere
-            ? question(thread, terminal, call, message, (decision) =>
-                always.set(call.path, decision),
-              ).pipe(
-                Effect.catch((error: HandleFailure) =>
-                  Effect.succeed(deny(`there is no terminal to ask on: ${error.message}`)),
-                ),
-              )
-            : Effect.succeed(deny("there is no such file", "ENOENT")),
-        );
-      }),
-    );
+  const interrupted = Effect.as(interruptions(), deny("the user said no, by Ctrl-C"));
+  const answer: AskUser = (call, { message }) =>
+    Effect.suspend(() => {
+      const known = always.get(call.path);
+      if (known !== undefined) return Effect.succeed(known);
+      return Effect.flatMap(exists(call.path, call.pid), (isThere) =>
+        isThere
+          ? question(thread, terminal, call, message, (decision) =>
+              always.set(call.path, decision),
+            ).pipe(
+              Effect.catch((error: HandleFailure) =>
+                Effect.succeed(deny(`there is no terminal to ask on: ${error.message}`)),
+              ),
+            )
+          : Effect.succeed(deny("there is no such file", "ENOENT")),
+      );
+    });
+  // Ctrl-C ends the questions that wait for their turn as well.
+  return (call, ask) => Effect.raceFirst(turns.withPermits(1)(answer(call, ask)), interrupted);
 };
 
-/** Whether the file is there, as the process sees it. Another thread asks, because the file system may be slow. */
-const exists = ({ path, pid }: GuardedCall): Effect.Effect<boolean> =>
-  Effect.promise(() =>
-    access(path.startsWith("/") ? `/proc/${pid}/root${path}` : path).then(
-      () => true,
-      (error: NodeJS.ErrnoException) => error.code !== "ENOENT" && error.code !== "ENOTDIR",
-    ),
-  );
+/**
+ * Makes an effect that ends when the user presses Ctrl-C, for any number of questions: the terminal sends SIGINT to this
+ * process as to the command.
+ */
+const interruptions = (): Effect.Effect<void> => {
+  const waiting = new Set<() => void>();
+  const listener = () => {
+    for (const end of [...waiting]) end();
+  };
+  return Effect.callback<void>((resume) => {
+    const end = () => {
+      remove();
+      resume(Effect.void);
+    };
+    const remove = () => {
+      waiting.delete(end);
+      if (waiting.size === 0) process.off("SIGINT", listener);
+    };
+    if (waiting.size === 0) process.on("SIGINT", listener);
+    waiting.add(end);
+    return Effect.sync(remove);
+  });
+};
 
 const question = (
   thread: Thread,

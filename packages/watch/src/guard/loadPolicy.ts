@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { Effect } from "effect";
 import { createJiti } from "jiti";
@@ -19,13 +20,21 @@ export interface LoadedPolicy {
 export const loadPolicy = (path: string): Effect.Effect<LoadedPolicy, PolicyError> =>
   Effect.flatMap(
     Effect.tryPromise({
-      try: () =>
-        createJiti(import.meta.url, {
+      try: async () => {
+        const file = resolve(path);
+        // The loader would say which modules require it, and the user has none.
+        if (!statSync(file, { throwIfNoEntry: false })?.isFile())
+          throw new PolicyError({ path, problem: "there is no such file" });
+        return createJiti(import.meta.url, {
           // The policy finds the functions that it needs, wherever it is, and no file is left behind.
           virtualModules: { "@rsyscall/watch": { ask, deny, outside, reply, rewrite } },
           fsCache: false,
-        }).import(resolve(path)),
-      catch: (cause) => new PolicyError({ path, problem: "cannot be loaded", cause }),
+        }).import(file);
+      },
+      catch: (cause) =>
+        cause instanceof PolicyError
+          ? cause
+          : new PolicyError({ path, problem: "cannot be loaded", cause }),
     }),
     (module) => {
       const { default: policy, names = [] } = module as {

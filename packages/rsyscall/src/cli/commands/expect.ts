@@ -1,23 +1,21 @@
 import { Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
+import { wholeNumber } from "../flags.ts";
 import { perform } from "../perform.ts";
 
 /** Looks at the log of calls. */
 export const expect = Command.make(
   "expect",
   {
-    times: Flag.Int("times").pipe(
-      Flag.withMetavar("N"),
-      Flag.withDescription("Exactly so often"),
+    times: wholeNumber("times", "N", "Exactly so often").pipe(
       Flag.optional,
       Flag.map(Option.getOrUndefined),
     ),
-    atLeast: Flag.Int("at-least").pipe(
-      Flag.withMetavar("N"),
-      Flag.withDescription("So often or more. Without a number of any kind: once or more"),
-      Flag.optional,
-      Flag.map(Option.getOrUndefined),
-    ),
+    atLeast: wholeNumber(
+      "at-least",
+      "N",
+      "So often or more. Without a number of any kind: once or more",
+    ).pipe(Flag.optional, Flag.map(Option.getOrUndefined)),
     never: Flag.Boolean("never").pipe(Flag.withDescription("Not at all"), Flag.withDefault(false)),
     log: Argument.String("log").pipe(Argument.withDescription("The file of rsyscall mock --log")),
     pattern: Argument.String("pattern").pipe(

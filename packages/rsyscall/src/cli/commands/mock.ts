@@ -1,5 +1,5 @@
 import { Command, Flag } from "effect/cli";
-import { command, file } from "../flags.ts";
+import { command, file, wholeNumber } from "../flags.ts";
 import { perform } from "../perform.ts";
 
 /** Runs a command whose programs are mocked. */
@@ -20,11 +20,11 @@ export const mock = Command.make(
       ),
       Flag.atLeast(0),
     ),
-    handlerLimit: Flag.Int("handler-limit").pipe(
-      Flag.withMetavar("MS"),
-      Flag.withDescription("How long a handler may take for an answer, in milliseconds"),
-      Flag.withDefault(30_000),
-    ),
+    handlerLimit: wholeNumber(
+      "handler-limit",
+      "MS",
+      "How long a handler may take for an answer, in milliseconds",
+    ).pipe(Flag.withDefault(30_000)),
     spec: Flag.String("spec").pipe(
       Flag.withMetavar("FILE"),
       Flag.withDescription("A module, also in TypeScript, whose default export is (m) => { ... }"),
@@ -41,7 +41,9 @@ export const mock = Command.make(
       Flag.withDefault(false),
     ),
     everything: Flag.Boolean("everything").pipe(
-      Flag.withDescription("Each name of PATH leads to the mocks: what no rule is for is an error"),
+      Flag.withDescription(
+        "Each name of PATH leads to the mocks: what no rule is for is an error. A rule for * means it",
+      ),
       Flag.withDefault(false),
     ),
     allow: Flag.String("allow").pipe(

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { accessSync, constants, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { type Call, type Mock, mock, pass } from "@rsyscall/mock";
 import { programOf } from "../decompile/programOf.ts";
@@ -10,6 +10,7 @@ import {
   type SeenFds,
   seenFds,
 } from "../decompile/SeenCall.ts";
+import { openedFor } from "../openedFor.ts";
 import { Signals } from "../signals.ts";
 import { UsageError } from "../UsageError.ts";
 
@@ -22,10 +23,11 @@ export interface DecompileOptions {
 export const run = async ({ out, script, args }: DecompileOptions): Promise<number> => {
   const path = resolve(script);
   if (!existsSync(path)) throw new UsageError(`there is no script ${script}`);
+  const file = out === undefined ? undefined : openedFor("--out", out);
   process.stderr.write(
     `rsyscall decompile: ${script} really runs now, and each program that it calls\n`,
   );
-  using signals = new Signals();
+  const signals = new Signals();
   const m = await mock({ path: "everything" });
   const calls: Array<SeenCall> = [];
   const watched = { ids: new Map<number, ProcessId>(), script: 0 };
@@ -58,8 +60,11 @@ export const run = async ({ out, script, args }: DecompileOptions): Promise<numb
       calls,
       status,
     });
-    if (out === undefined) process.stdout.write(program);
-    else writeFileSync(out, program);
+    if (file === undefined) process.stdout.write(program);
+    else {
+      writeFileSync(file, program);
+      closeSync(file);
+    }
     return status;
   } finally {
     await m.close({ verify: false });
@@ -98,12 +103,15 @@ const seenCall = (
   };
 };
 
-/** Whether a program has called that the script has called: its own calls are its own affair. */
+/**
+ * Whether a program has called that the script has called: its own calls are its own affair. env(1) and nice(1) execute
+ * theirs in the same process.
+ */
 const isOfProgram = (
-  { ppid }: Call,
+  { pid }: Call,
   { ids, script }: { readonly ids: ReadonlyMap<number, ProcessId>; readonly script: number },
 ): boolean => {
-  for (let it = processOf(ppid); it !== undefined && it.pid > 1; it = processOf(it.ppid)) {
+  for (let it = processOf(pid); it !== undefined && it.pid > 1; it = processOf(it.ppid)) {
     if (ids.get(it.pid)?.start === it.start) return true;
     if (it.pid === script) return false;
   }

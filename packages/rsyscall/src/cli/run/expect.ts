@@ -71,7 +71,6 @@ const expectedOf = ({ times, atLeast, never }: ExpectOptions) => {
   if (given.length > 1)
     throw new UsageError("--times, --at-least and --never exclude each other: give one of them");
   const [count = 1] = given;
-  if (count < 0) throw new UsageError(`${count} is no number of calls: give 0 or more`);
   const often = count === 1 ? "once" : `${count} times`;
   if (never || times === 0) return { min: 0, max: 0, words: "never" };
   return times === undefined

@@ -1,11 +1,14 @@
+import { existsSync } from "node:fs";
 import {
   addRule,
   type Call,
   type CallPattern,
+  type CallRecord,
   findProgram,
   HandlerProgram,
   type Mock,
   MockError,
+  type MockOptions,
   mock,
   parseHandler,
   parseRule,
@@ -45,9 +48,9 @@ export const run = async (options: MockCommandOptions): Promise<number> => {
   const time = new Date();
   const start = performance.now();
 
-  using signals = new Signals();
-  const m = await mock({
-    ...pathOptions(options),
+  const signals = new Signals();
+  const m = await opened({
+    ...pathOptions(options, rules),
     ...cassetteOptions(options),
     ...(log === undefined ? {} : { log }),
     // A handler has this limit for its answer, for the caller's stdin, and again for its answer.
@@ -69,7 +72,8 @@ export const run = async (options: MockCommandOptions): Promise<number> => {
     if (options.hermetic)
       for (const warning of m.warnings) process.stderr.write(`rsyscall mock: ${warning}\n`);
     await m.close({ verify: false });
-    const { problems, calls } = m;
+    const { calls } = m;
+    const problems = m.problems.map(inOptions);
     for (const write of reports)
       write({
         command,
@@ -81,13 +85,26 @@ export const run = async (options: MockCommandOptions): Promise<number> => {
         problems,
       });
     if (problems.length === 0) return status;
-    tell(m);
+    tell(problems, calls);
     return status === 0 ? 1 : status;
   } finally {
     await m.close({ verify: false });
     await Promise.all([...handlers.values()].map((handler) => handler.close()));
   }
 };
+
+/** A mock. That its options cannot be is wrong usage. */
+const opened = async (options: MockOptions): Promise<Mock> => {
+  try {
+    return await mock(options);
+  } catch (error) {
+    throw error instanceof MockError ? new UsageError(inOptions(error.message)) : error;
+  }
+};
+
+/** A message with the options of the command line in place of those of the function. */
+const inOptions = (message: string): string =>
+  message.replaceAll(/with mode "(?:once" or "all|all)"/g, "with --record");
 
 const listOf = (lists: ReadonlyArray<string>): ReadonlyArray<string> =>
   lists.flatMap((names) => names.split(",")).filter((name) => name !== "");
@@ -97,22 +114,23 @@ const cassetteOptions = ({ record, replay, programs }: MockCommandOptions) => {
     throw new UsageError("--record and --replay exclude each other: give one of them");
   if (record === undefined && programs.length > 0)
     throw new UsageError("--programs is for --record: what is replayed is what the file has");
+  if (replay !== undefined && !existsSync(replay))
+    throw new UsageError(`--replay: there is no file ${replay}: record it with --record ${replay}`);
   const file = record ?? replay;
   if (file === undefined) return {};
   const mode = record === undefined ? ("none" as const) : ("all" as const);
   return { cassette: { file, mode, programs: listOf(programs) } };
 };
 
-const pathOptions = ({
-  hermetic,
-  denyAroundPath,
-  everything: isAsked,
-  allow,
-  record,
-  programs,
-}: MockCommandOptions) => {
-  // What is to be recorded must come to us.
-  const everything = isAsked || (record !== undefined && programs.length === 0 && !hermetic);
+const pathOptions = (
+  { hermetic, denyAroundPath, everything: isAsked, allow, record, programs }: MockCommandOptions,
+  rules: ReadonlyArray<{ readonly pattern: CallPattern }>,
+) => {
+  // What is to be recorded must come to us, as what a rule for every program is for.
+  const needsAll =
+    (record !== undefined && programs.length === 0) ||
+    rules.some(({ pattern }) => pattern.program === undefined);
+  const everything = isAsked || (needsAll && !hermetic);
   if (hermetic && everything)
     throw new UsageError("--hermetic and --everything exclude each other: give one of them");
   if (denyAroundPath && !hermetic)
@@ -191,8 +209,7 @@ const pathOf = (m: Mock, name: string): string =>
     : (findProgram(process.env["PATH"] ?? "", name) ?? name);
 
 /** Says what is wrong. */
-const tell = (m: Mock): void => {
-  const { problems, calls } = m;
+const tell = (problems: ReadonlyArray<string>, calls: ReadonlyArray<CallRecord>): void => {
   const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
   const lines = [coloured(process.stderr, "bold", `rsyscall mock: ${count}`)];
   for (const problem of problems)
