@@ -13,6 +13,7 @@ import { warningsOf } from "./hints.ts";
 import { type AroundPath, CLAIM, claims, type FromEngine, withEnv } from "./messages.ts";
 import { makeMockDirectory } from "./mockDirectory.ts";
 import { nodeProcess, nodeRequire } from "./nodeRealm.ts";
+import { checkNames } from "./options.ts";
 import { Program } from "./Program.ts";
 import type { ArgumentPattern, ArgumentTest, TextPattern, TextTest } from "./pattern.ts";
 import { type Place, placeHere, showAt } from "./place.ts";
@@ -579,7 +580,20 @@ const loadClosures = async (): Promise<Closures> => {
   return makeClosures();
 };
 
+const OPTIONS: ReadonlyArray<keyof MockOptions> = [
+  "path",
+  "allow",
+  "aroundPath",
+  "cassette",
+  "env",
+  "changePath",
+  "deadline",
+  "blockedLimit",
+  "log",
+];
+
 const checkOptions = (options: MockOptions): void => {
+  checkNames("mock", options, OPTIONS, "a mock");
   const { path, allow, aroundPath, blockedLimit, deadline } = options;
   if (path !== undefined && !["prepend", "everything", "hermetic"].includes(path))
     throw new MockError([

@@ -7,6 +7,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { relative } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, assert, describe, expect, it } from "vitest";
 import {
@@ -18,8 +19,9 @@ import {
   mock,
   pass,
   rest,
+  spy,
 } from "../src/index.ts";
-import { programs } from "./mocks.ts";
+import { directory, programs } from "./mocks.ts";
 
 const mocks: Array<Mock> = [];
 
@@ -333,6 +335,66 @@ describe("mock()", () => {
     assert.equal(process.env["PATH"], before);
     await make();
     assert.equal(process.env["PATH"], before);
+  });
+
+  it("refuses options that there are not", async () => {
+    const message = async (options: object) =>
+      (await mock(options).catch((error) => error)).message;
+    assert.match(
+      await message({ path: "hermetic", alow: [] }),
+      /no alow: did you mean allow\? a mock has/,
+    );
+    assert.match(await message({ Path: "hermetic" }), /no Path: did you mean path\?/);
+    assert.match(
+      await message({ cassette: { file: "x", mod: "all" } }),
+      /no mod: did you mean mode\?/,
+    );
+    const m = await make();
+    assert.match(
+      problem(() => m("a").reply(pass({ progam: "b" } as object))),
+      /no progam: did you mean program\?/,
+    );
+    assert.match(
+      problem(() => m("a").reply(spy({ limits: 1 } as object))),
+      /no limits: did you mean limit\?/,
+    );
+    assert.match(
+      problem(() => m("a").where({ stdn: "" } as object)),
+      /no stdn: did you mean stdin\?/,
+    );
+    assert.match(
+      (
+        (await m("a")) &&
+        (await m
+          .program("a")
+          .next({ timout: 1 } as object)
+          .catch((e) => e))
+      ).message,
+      /no timout: did you mean timeout\?/,
+    );
+  });
+
+  it("is at an absolute path, and refuses one that PATH cannot have", async () => {
+    const before = process.env["TMPDIR"];
+    const at = directory();
+    try {
+      process.env["TMPDIR"] = relative(process.cwd(), at);
+      const m = await make();
+      m("uname").reply("mock");
+      assert.equal(m.directory.indexOf(`${at}/`), 0);
+      assert.equal(sh(m, "cd /; uname").stdout, "mock");
+      await m.close();
+      process.env["TMPDIR"] = `${at}/a:b`;
+      assert.match((await mock().catch((error) => error)).message, /a colon: set TMPDIR/);
+      process.env["TMPDIR"] = `${at}/nosuch`;
+      assert.match(
+        (await mock().catch((error) => error)).message,
+        /no directory can be made in .*nosuch/,
+      );
+    } finally {
+      if (before === undefined) delete process.env["TMPDIR"];
+      else process.env["TMPDIR"] = before;
+    }
   });
 
   it("leaves nothing behind", async () => {
