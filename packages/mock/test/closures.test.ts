@@ -170,6 +170,7 @@ describe("a function as a reply", () => {
     child.kill("SIGKILL");
     await aborted;
     assert.deepEqual(m.problems, []);
+    assert.equal(m.calls[0]?.outcome, "killed");
   });
 
   it("answers though timers are fake", async () => {

@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import { relative } from "node:path";
 import { promisify } from "node:util";
-import { afterEach, assert, describe, expect, it } from "vitest";
+import { afterEach, assert, describe, expect, it, vi } from "vitest";
 import {
   any,
   end,
@@ -153,6 +153,18 @@ describe("a rule", () => {
     assert.equal(stdout, "built");
   });
 
+  it("is not told of a caller that was killed before it came", async () => {
+    const m = await make();
+    m("a").reply({ delay: 5000, stdout: "late" });
+    const log = m.program("a").next();
+    const child = execFile("a", { env: m.env });
+    assert.equal((await log).outcome, "pending");
+    child.kill("SIGKILL");
+    await vi.waitUntil(() => m.calls[0]?.outcome !== "pending");
+    assert.deepEqual([m.calls[0]?.outcome, m.calls[0]?.status], ["killed", undefined]);
+    assert.deepEqual(m.problems, []);
+  });
+
   it("says that a function cannot be asked while the thread of the test is blocked", async () => {
     const m = await make({ blockedLimit: 100 });
     m.docker((word) => word === "build");
@@ -178,6 +190,8 @@ describe("a rule", () => {
     assert.equal(sh(m, "cd /; a").stdout, "cwd");
     assert.equal(sh(m, "echo hello | a").stdout, "stdin");
     assert.equal(sh(m, "echo no | a").stdout, "none");
+    assert.equal(sh(m, "a <&-").stdout, "none");
+    assert.equal(sh(m, "a < /").stdout, "none");
     assert.equal(new TextDecoder().decode(m.program("a").calls[3]?.stdin), "no\n");
   });
 

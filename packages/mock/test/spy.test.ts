@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { hasEnded, missing } from "@rsyscall/harness";
-import { assert, describe, it } from "vitest";
+import { assert, describe, it, vi } from "vitest";
 import { spy } from "../src/index.ts";
 import { directory, ended, make, programs, run, sh, text } from "./mocks.ts";
 
@@ -173,6 +173,7 @@ describe("a spy", () => {
     killed.kill("SIGKILL");
     assert.deepEqual(await once(killed, "close"), [null, "SIGKILL"]);
     assert.isTrue(hasEnded(Number(String(first))));
+    await vi.waitUntil(() => m.tool.calls[1]?.outcome === "killed");
     assert.match(text(m.tool.calls[1]?.stdout) ?? "", /^\d+\n$/);
   });
 

@@ -10,6 +10,7 @@ import { type Counted, decide, Needed, type Question } from "../decide.ts";
 import { type OpenOptions, withoutEnv } from "../messages.ts";
 import { commandLine } from "../pattern.ts";
 import { outcomeOf } from "../perform.ts";
+import { readInput } from "../readInput.ts";
 import type { Behind } from "../realProgram.ts";
 import type { CallRecord } from "../record.ts";
 import type { ReplyData, RuleData } from "../reply.ts";
@@ -268,7 +269,7 @@ export class MockServer {
   /** Finds out what a decision needs, and decides. */
   #decideWith({ what }: Needed, call: StubCall, seen: Seen): Effect.Effect<Played, HandleFailure> {
     return Effect.gen({ self: this }, function* () {
-      if (what === "stdin") seen.stdinBytes = yield* call.thread.readToEof(call.thread.stdin);
+      if (what === "stdin") seen.stdinBytes = yield* readInput(call);
       else {
         const { id, text } = what;
         const { blockedLimit } = this.options;
