@@ -102,6 +102,19 @@ describe("a cassette", () => {
     assert.match(sh(third, "echo three | tool input").stderr, /it is not in cassette/);
   });
 
+  it("compares input of any bytes, also of one that has no end", async () => {
+    const file = join(directory(), "calls.json");
+    const cassette = { file, programs: ["wc", "cat"] };
+    const script = "printf '\\377\\n' | wc -c; echo 1 | cat; yes | cat | head -1";
+    const first = await make({ cassette });
+    const recorded = sh(first, script);
+    assert.equal(recorded.stdout, "2\n1\ny\n");
+    await first.close();
+    const second = await make({ cassette });
+    assert.deepEqual(sh(second, script), recorded);
+    await second.close();
+  });
+
   it("gets what is new, or all anew", async () => {
     const { file, make } = setUp();
     const record = async (mode: CassetteOptions["mode"], script: string) => {

@@ -269,7 +269,11 @@ export class MockServer {
   /** Finds out what a decision needs, and decides. */
   #decideWith({ what }: Needed, call: StubCall, seen: Seen): Effect.Effect<Played, HandleFailure> {
     return Effect.gen({ self: this }, function* () {
-      if (what === "stdin") seen.stdinBytes = yield* readInput(call);
+      if ("stdin" in what)
+        seen.addInput(
+          yield* readInput(call, what.stdin - (seen.stdinBytes?.length ?? 0)),
+          what.stdin,
+        );
       else {
         const { id, text } = what;
         const { blockedLimit } = this.options;
@@ -289,6 +293,8 @@ export class MockServer {
 class Seen implements Question {
   readonly #call: StubCall;
   stdinBytes: Uint8Array | undefined;
+  /** Whether stdin has given all. */
+  #isAtEnd = false;
   /** What predicates have said. */
   readonly answers = new Map<string, boolean>();
   readonly path: string;
@@ -315,10 +321,18 @@ class Seen implements Question {
 
   readonly variable = (name: string): string | undefined => this.env[name];
 
-  readonly stdin = (): string => {
-    if (this.stdinBytes === undefined) throw new Needed("stdin");
-    return new TextDecoder().decode(this.stdinBytes);
+  readonly stdin = (enough = Infinity): Uint8Array => {
+    const bytes = this.stdinBytes;
+    if (bytes === undefined || (!this.#isAtEnd && bytes.length < enough))
+      throw new Needed({ stdin: enough });
+    return bytes;
   };
+
+  /** What was read from stdin, to the end or until there was enough. */
+  addInput(bytes: Uint8Array, enough: number): void {
+    this.stdinBytes = new Uint8Array(Buffer.concat([this.stdinBytes ?? new Uint8Array(0), bytes]));
+    this.#isAtEnd = this.stdinBytes.length < enough;
+  }
 
   get parent(): string | undefined {
     const words = commandLineOf(this.#call.ppid);
