@@ -8,7 +8,7 @@ import {
 import { diffLines } from "./diff.ts";
 import { MockError } from "./errors.ts";
 import { checkNames } from "./options.ts";
-import { commandLine } from "./pattern.ts";
+import { shownCommand } from "./pattern.ts";
 import type { CallRecord, OutputChunk } from "./record.ts";
 import { type Redaction, redacted, redactedBytes, type TextRedaction } from "./redact.ts";
 
@@ -160,7 +160,7 @@ export class Tape {
   }
 
   #shown({ program, argv }: Pick<CallRecord, "program" | "argv">): string {
-    return redacted(commandLine([program, ...argv.slice(1)]), this.#redact);
+    return redacted(shownCommand([program, ...argv.slice(1)]), this.#redact);
   }
 
   /** Writes what was recorded. */

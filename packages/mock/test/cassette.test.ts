@@ -115,6 +115,21 @@ describe("a cassette", () => {
     await second.close();
   });
 
+  it("refuses a file that is none, and a directory that cannot be made", async () => {
+    const at = (file: string) => problem(async () => (await make({ cassette: { file } })).close());
+    assert.match(await at("/dev/full"), /no regular file/);
+    assert.match(await at("/proc/dir/x.json"), /cannot be written/);
+  });
+
+  it("says that a call differs by its input alone", async () => {
+    const cassette = { file: join(directory(), "calls.json"), programs: ["cat"] };
+    const first = await make({ cassette });
+    sh(first, "echo a | cat");
+    await first.close();
+    const second = await make({ cassette });
+    assert.match(sh(second, "echo b | cat").stderr, /nearest: cat, which had another input/);
+  });
+
   it("gets what is new, or all anew", async () => {
     const { file, make } = setUp();
     const record = async (mode: CassetteOptions["mode"], script: string) => {

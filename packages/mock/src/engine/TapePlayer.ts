@@ -1,6 +1,6 @@
 import type { Decision, Question } from "../decide.ts";
 import type { Ask } from "../pattern.ts";
-import { commandLine } from "../pattern.ts";
+import { shownCommand } from "../pattern.ts";
 import type { CallRecord } from "../record.ts";
 import { redacted, redactedBytes } from "../redact.ts";
 import type { Compared, TapeData } from "../Tape.ts";
@@ -80,6 +80,8 @@ export class TapePlayer {
     }
     if (best === undefined) return "";
     const call = this.#tape.calls[best.entry];
-    return `; nearest: ${commandLine([program, ...(call?.argv.slice(1) ?? [])])}`;
+    const isSame = best.score === argv.length && call?.argv.length === argv.length;
+    const nearest = shownCommand([program, ...(call?.argv.slice(1) ?? [])]);
+    return `; nearest: ${nearest}${isSame ? ", which had another input (stdin)" : ""}`;
   }
 }
