@@ -1,4 +1,4 @@
-import { type Ask, commandLine, shownPattern, testArguments, testText } from "./pattern.ts";
+import { type Ask, shownCommand, shownPattern, testArguments, testText } from "./pattern.ts";
 import type { ReplyData, RuleData } from "./reply.ts";
 
 /** What a decision is made of. */
@@ -122,7 +122,7 @@ export const expectation = ({ min, max }: Pick<RuleData, "min" | "max">): string
 /** A rule as messages show it. */
 export const shownRule = ({ program, args, where, isOtherwise }: RuleData): string =>
   [
-    program === undefined ? "<every program>" : commandLine([program]),
+    program === undefined ? "<every program>" : shownCommand([program]),
     ...args.map(shownPattern),
     ...(isOtherwise ? ["(otherwise)"] : []),
     ...Object.entries(where.env ?? {}).map(([name, test]) =>

@@ -5,7 +5,7 @@ import type { StubCall } from "@rsyscall/stub-server";
 import { Effect, Stream } from "effect";
 import type { Call, CallHandler, CallInput, CallOutput } from "./Call.ts";
 import type { PassOptions } from "./passing.ts";
-import { commandLine } from "./pattern.ts";
+import { shownCommand } from "./pattern.ts";
 import { KILLED, outcomeOf, type PlainReply, perform } from "./perform.ts";
 import { readInput } from "./readInput.ts";
 import type { CallRecord } from "./record.ts";
@@ -30,7 +30,7 @@ export const handleBy = (
   const call = callOf(stubCall, record, abort.signal);
   const refuse = (problem: string, status: number) =>
     Effect.suspend(() => {
-      const line = commandLine([record.program, ...record.argv.slice(1)]);
+      const line = shownCommand([record.program, ...record.argv.slice(1)]);
       tell({ outcome: "failed", status, problem: `${line}: ${problem}` });
       return stubCall.reply({ stderr: `${record.program}: rsyscall: ${problem}\n`, status });
     });

@@ -103,6 +103,10 @@ describe("a reply", () => {
       /the status is 256.*0 to 255/,
     );
     assert.match(
+      problem(() => m("a").reply({ status: "3" as never })),
+      /the status is "3", and/,
+    );
+    assert.match(
       problem(() => m("a").reply({ signal: "SIGNONE" })),
       /SIGNONE/,
     );
@@ -206,7 +210,7 @@ describe("a rule", () => {
     assert.deepEqual(
       m.problems.map((text) => text.replace(/.*\): /, "")),
       [
-        "d must not be called; nearest: d",
+        "d must not be called",
         "a was not called, and must be called once",
         "b was called once, and must be called twice",
       ],
@@ -251,6 +255,36 @@ describe("a call", () => {
       /^git: rsyscall: unexpected command: git push 'up stream' \(pid \d+, started by \/bin\/sh -c .*, in \/\); nearest: git push origin\n$/,
     );
     await expect(m.close()).rejects.toThrow("unexpected command: git push 'up stream'");
+  });
+
+  it("is shown without what misleads, and in a message of some size", async () => {
+    const m = await make();
+    m.ssh("host").never();
+    assert.notMatch(sh(m, "ssh host").stderr, /nearest/);
+    sh(m, `ssh ${"x".repeat(10_000)}`);
+    sh(m, "for i in $(seq 60); do ssh host; done");
+    const message = problem(() => m.verify());
+    assert.match(message, /x\.\.\.\(10000 characters\)/);
+    assert.match(message, /and 12 more problems/);
+    assert.isBelow(message.length, 30_000);
+    assert.lengthOf(m.calls[1]?.argv[1] ?? "", 10_000);
+  });
+
+  it("keeps what a predicate has thrown, and the line of the test that waits", async () => {
+    const m = await make();
+    const error = new Error("wrong predicate");
+    m.git(() => {
+      throw error;
+    });
+    await promisify(execFile)("git", ["x"], { env: m.env }).catch(() => {});
+    try {
+      m.verify();
+      assert.fail("nothing was thrown");
+    } catch (thrown) {
+      assert.strictEqual((thrown as Error).cause, error);
+    }
+    const late = await m.ssh.next({ timeout: 1 }).catch((failure: Error) => failure);
+    assert.match((late as Error).stack ?? "", /mock\.test\.ts/);
   });
 
   it("can be waited for", async () => {
@@ -430,6 +464,19 @@ describe("mock()", () => {
       all.map((_, i) => `${i}`),
     );
     assert.equal(new Set(all.map(({ directory }) => directory)).size, 20);
+  });
+
+  it("says in words that a name is too long, or that it is closed", async () => {
+    const m = await make();
+    assert.match(
+      problem(() => m("n".repeat(300))),
+      /more than 255 bytes/,
+    );
+    await m.close();
+    assert.match(
+      problem(() => m.git("x")),
+      /The mock was closed/,
+    );
   });
 
   it("refuses names that no program can have", async () => {

@@ -10,6 +10,7 @@ import { type Counted, decide, Needed, type Question } from "../decide.ts";
 import { type OpenOptions, withoutEnv } from "../messages.ts";
 import { commandLine } from "../pattern.ts";
 import { outcomeOf } from "../perform.ts";
+import { predicateFailure } from "../predicateFailure.ts";
 import { readInput } from "../readInput.ts";
 import type { Behind } from "../realProgram.ts";
 import type { CallRecord } from "../record.ts";
@@ -159,7 +160,11 @@ export class MockServer {
     const program = basename(path);
     const words = commandLineOf(ppid);
     const parent = words && commandLine(words);
-    const problem = unexpected({ program, path, argv, cwd, parent, pid }, { problem: text }, []);
+    const problem = unexpected(
+      { program, path, argv, cwd, parent, pid },
+      { problem: text, rule: undefined },
+      [],
+    );
     const record: CallRecord = {
       ...{ index: this.#calls++, program, path, argv, env, cwd, pid, ppid, parent, time, problem },
       ...{ outcome: "unexpected", rule: undefined, status: undefined, signal: undefined },
@@ -280,7 +285,7 @@ export class MockServer {
         const answered = yield* this.engine.ask(this.mock, id, text, blockedLimit);
         if (answered === undefined) return { rule: undefined, problem: blocked(blockedLimit) };
         if (typeof answered === "string")
-          return { rule: undefined, problem: `a predicate has failed: ${answered}` };
+          return { rule: undefined, problem: predicateFailure(answered) };
         seen.answers.set(`${id}:${text}`, answered);
       }
       const decision = this.#decide(seen);
