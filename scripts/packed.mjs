@@ -83,7 +83,7 @@ export const pack = () => {
   rmSync(tarballs, { recursive: true, force: true });
   mkdirSync(tarballs, { recursive: true });
   const { packageManager } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  must("npm", ["run", "build"], root);
+  must(process.execPath, ["scripts/setup.mjs"], root);
   buildNatives();
   for (const { folder } of published())
     must("npx", ["--yes", packageManager, "pack", "--pack-destination", tarballs], folder);

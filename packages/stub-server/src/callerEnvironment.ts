@@ -33,5 +33,5 @@ export const callerVariables = (description: Description): Readonly<Record<strin
 };
 
 /** A wrapper script passes argv[0] on in a variable, beside the socket's. */
-export const argv0FromScript = ({ variable }: Description): Uint8Array | undefined =>
-  variable(SOCKET_PATH) === undefined ? undefined : variable(ARGV0);
+export const argv0FromScript = (description: Description): Uint8Array | undefined =>
+  description.variable(SOCKET_PATH) === undefined ? undefined : description.variable(ARGV0);

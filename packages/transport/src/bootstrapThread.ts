@@ -86,7 +86,7 @@ export const bootstrapThread: (
   function* (
     transport,
     { abi, description, arenaFd },
-    environ = new Environment(description.environment),
+    environ = new Environment(() => description.environment()),
   ) {
     const scope = yield* Scope.fork(yield* Effect.scope);
     return yield* Effect.gen(function* () {

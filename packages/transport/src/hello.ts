@@ -23,6 +23,8 @@ const PATH_SIZE_AT_MOST = 4096 + 64;
 
 const POINTER_SIZE = 8;
 
+const numbers = listOf(Int32);
+
 /**
  * A stub's description of its process, checked. Strings are kept as the bytes that came: a string of one byte
  * would be an object of a hundred, and there may be a million of them.
@@ -31,13 +33,13 @@ export interface Description {
   /** Made of the bytes at each access. */
   readonly argv: ReadonlyArray<Uint8Array>;
   /** `argv` as text, by `fsDecode`; made whenever it is called, and much cheaper. */
-  readonly argvText: () => ReadonlyArray<string>;
+  argvText(): ReadonlyArray<string>;
   /** Made of the bytes whenever it is called: most handlers never do. */
-  readonly environment: () => ReadonlyArray<Uint8Array>;
+  environment(): ReadonlyArray<Uint8Array>;
   /** The same as text, by `fsDecode`; made whenever it is called, and much cheaper. */
-  readonly environmentText: () => ReadonlyArray<string>;
+  environmentText(): ReadonlyArray<string>;
   /** The value of the first variable of a name, found without making objects of the others. */
-  readonly variable: (name: string) => Uint8Array | undefined;
+  variable(name: string): Uint8Array | undefined;
   /** The working directory; undefined if it was removed. */
   readonly cwd: Path | undefined;
   /** The path by which the program was executed. */
@@ -255,51 +257,108 @@ const decodeCounted = (
   const path = (bytes: Uint8Array) => (bytes.length === 0 ? undefined : Path.make(fsDecode(bytes)));
   const cwd = path(parts.cwd);
   const execfn = path(parts.execfn);
-  const fds =
-    fields.fdCount === FDS_UNKNOWN ? undefined : listOf(Int32).decode(parts.fds).map(fdNumber);
+  const fds = fields.fdCount === FDS_UNKNOWN ? undefined : numbers.decode(parts.fds).map(fdNumber);
   if (fields.pid <= 0) throw new HandshakeError({ problem: `pid ${fields.pid} in the hello` });
   const { pageSize } = fields;
   if (pageSize < 4096 || pageSize > 1 << 20 || (pageSize & (pageSize - 1)) !== 0)
     throw new HandshakeError({ problem: `page size ${pageSize} in the hello` });
-  const namespace = (kind: NamespaceKind) =>
-    fields.namespaces[NS[kind.toUpperCase() as Uppercase<NamespaceKind>]] ?? 0n;
-  return {
-    get argv() {
-      return [...decodeStrings(argv)];
-    },
-    argvText: () => textOf(argv),
-    environment: () => [...decodeStrings(environment)],
-    environmentText: () => textOf(environment),
-    variable: (name) => findVariable(environment, name),
-    cwd,
-    execfn,
-    fds,
-    pid: Pid(fields.pid),
-    ppid: Pid(fields.ppid),
-    uid: fields.uid,
-    gid: fields.gid,
-    pageSize,
-    // Only a Thread needs these.
-    get sigmask() {
-      return signals(fields.sigmask);
-    },
-    get ignored() {
-      return signals(fields.ignored);
-    },
-    get namespaces() {
-      return Object.fromEntries(
-        namespaceKinds
-          .map((kind) => [kind, namespace(kind)] as const)
-          .filter(([, id]) => id !== 0n),
-      );
-    },
-    syscallFd: fdNumber(fields.syscallFd),
-    dataFd: fdNumber(fields.dataFd),
-    connectionFd: fdNumber(fields.connectionFd),
-    lifelineFd: fdNumber(fields.lifelineFd),
-    listeningFd: fields.listeningFd === 0 ? undefined : fdNumber(fields.listeningFd),
-    serverSymbol: Address(Number(fields.serverSymbol)),
-    answers: fields.answers,
-    arena: { address: Address(Number(fields.arenaAddress)), size: Number(fields.arenaSize) },
-  };
+  return new Decoded(header.fields, argv, environment, { cwd, execfn, fds });
 };
+
+/** A description that makes what most servers never ask for when it is asked for. */
+class Decoded implements Description {
+  readonly #fields: Hello;
+  readonly #argv: Uint8Array;
+  readonly #environment: Uint8Array;
+  readonly cwd: Path | undefined;
+  readonly execfn: Path | undefined;
+  readonly fds: ReadonlyArray<Fd> | undefined;
+  readonly pid: Pid;
+  readonly ppid: Pid;
+  readonly syscallFd: Fd;
+  readonly dataFd: Fd;
+  readonly connectionFd: Fd;
+  readonly lifelineFd: Fd;
+  readonly listeningFd: Fd | undefined;
+  readonly serverSymbol: Address;
+  readonly arena: Description["arena"];
+
+  constructor(
+    fields: Hello,
+    argv: Uint8Array,
+    environment: Uint8Array,
+    { cwd, execfn, fds }: Pick<Description, "cwd" | "execfn" | "fds">,
+  ) {
+    this.#fields = fields;
+    this.#argv = argv;
+    this.#environment = environment;
+    this.cwd = cwd;
+    this.execfn = execfn;
+    this.fds = fds;
+    this.pid = Pid(fields.pid);
+    this.ppid = Pid(fields.ppid);
+    this.syscallFd = fdNumber(fields.syscallFd);
+    this.dataFd = fdNumber(fields.dataFd);
+    this.connectionFd = fdNumber(fields.connectionFd);
+    this.lifelineFd = fdNumber(fields.lifelineFd);
+    this.listeningFd = fields.listeningFd === 0 ? undefined : fdNumber(fields.listeningFd);
+    this.serverSymbol = Address(Number(fields.serverSymbol));
+    const address = Address(Number(fields.arenaAddress));
+    this.arena = { address, size: Number(fields.arenaSize) };
+  }
+
+  get argv(): ReadonlyArray<Uint8Array> {
+    return [...decodeStrings(this.#argv)];
+  }
+
+  argvText(): ReadonlyArray<string> {
+    return textOf(this.#argv);
+  }
+
+  environment(): ReadonlyArray<Uint8Array> {
+    return [...decodeStrings(this.#environment)];
+  }
+
+  environmentText(): ReadonlyArray<string> {
+    return textOf(this.#environment);
+  }
+
+  variable(name: string): Uint8Array | undefined {
+    return findVariable(this.#environment, name);
+  }
+
+  get uid(): number {
+    return this.#fields.uid;
+  }
+
+  get gid(): number {
+    return this.#fields.gid;
+  }
+
+  get pageSize(): number {
+    return this.#fields.pageSize;
+  }
+
+  get sigmask(): Sigset {
+    return signals(this.#fields.sigmask);
+  }
+
+  get ignored(): Sigset {
+    return signals(this.#fields.ignored);
+  }
+
+  get namespaces(): Description["namespaces"] {
+    const ids = this.#fields.namespaces;
+    return Object.fromEntries(
+      namespaceKinds
+        .map(
+          (kind) => [kind, ids[NS[kind.toUpperCase() as Uppercase<NamespaceKind>]] ?? 0n] as const,
+        )
+        .filter(([, id]) => id !== 0n),
+    );
+  }
+
+  get answers(): bigint {
+    return this.#fields.answers;
+  }
+}

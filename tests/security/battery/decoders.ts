@@ -47,8 +47,8 @@ export const decoders: Readonly<Record<string, (bytes: Uint8Array) => ReadonlyAr
   hello: (bytes) => {
     const header = decodeHeader(bytes.subarray(0, HELLO_SIZE), 1024 ** 2);
     const rest = bytes.subarray(HELLO_SIZE);
-    const { argv, environment, fds = [] } = decodeDescription(header, rest);
-    return [...argv, ...environment(), ...fds];
+    const description = decodeDescription(header, rest);
+    return [...description.argv, ...description.environment(), ...(description.fds ?? [])];
   },
 };
 
