@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -59,7 +60,7 @@ export const makeMockDirectory = (): string => {
 
 /** A path for a further directory, which is removed as these are if this process is killed. */
 export const mockDirectoryPath = (): string =>
-  join(parentDirectory(), `${prefixHere().text}${crypto.randomUUID()}`);
+  join(parentDirectory(), `${prefixHere().text}${randomUUID()}`);
 
 /** How the names of this process's directories begin. */
 const prefixHere = (): { readonly text: string; readonly namespace?: string } => {
