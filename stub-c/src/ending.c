@@ -34,6 +34,8 @@ static const char *error_text(long error)
 		return "no such file or directory";
 	case EACCES:
 		return "permission denied";
+	case EIO:
+		return "input/output error";
 	case E2BIG:
 		return "argument list too long";
 	case ENOEXEC:
@@ -42,6 +44,10 @@ static const char *error_text(long error)
 		return "not a directory";
 	case EMFILE:
 		return "too many open files";
+	case EFBIG:
+		return "file too large";
+	case ENOSPC:
+		return "no space left on device";
 	case EPIPE:
 	case ECONNRESET:
 		return "the other side hung up";

@@ -11,6 +11,7 @@
 #define EPERM 1
 #define ENOENT 2
 #define EINTR 4
+#define EIO 5
 #define E2BIG 7
 #define ENOEXEC 8
 #define EBADF 9
@@ -22,6 +23,8 @@
 #define ENOTDIR 20
 #define EINVAL 22
 #define EMFILE 24
+#define EFBIG 27
+#define ENOSPC 28
 #define EPIPE 32
 #define ENAMETOOLONG 36
 #define ENOSYS 38

@@ -1,32 +1,59 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { execute, it } from "@rsyscall/harness";
 import { runVitest, type VitestRun } from "@rsyscall/harness/vitest";
 import { Effect } from "effect";
 import ts from "typescript";
 import { afterAll, assert, beforeAll, describe, test } from "vitest";
-import { docExamples, isVitest } from "./docExamples.ts";
+import { type DocExample, docExamples, isVitest } from "./docExamples.ts";
 import { root } from "./files.ts";
 
 /** Examples are programs as users write them: they run on the built packages, below the root. */
 const directory = join(root, ".cache", `examples-${process.pid}`);
 
+const runExamples = fileURLToPath(new URL("runExamples.mjs", import.meta.url));
+
 const running = docExamples.filter(({ runs }) => runs);
 
+/* One process has them all, one after the other; tests of node:test are asked for by process, and have one each. */
 describe("examples in the documentation run", () => {
-  for (const { path, number, code } of running.filter((example) => !isVitest(example)))
-    it(`${path}, number ${number}`, function* () {
-      const program = join(directory, `${path.replaceAll("/", "_")}.${number}.mjs`);
-      yield* Effect.acquireRelease(
-        Effect.sync(() => mkdirSync(directory, { recursive: true })),
-        () => Effect.sync(() => rmSync(directory, { recursive: true, force: true })),
-      );
-      const { outputText } = ts.transpileModule(code, {
-        compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
-      });
-      writeFileSync(program, outputText);
-      const { status, stderr } = yield* execute(process.execPath, [program], { timeout: 20_000 });
-      assert.equal(status, 0, stderr.toString());
+  const examples = running
+    .filter((example) => !isVitest(example))
+    .map((example) => ({
+      ...example,
+      file: join(directory, `${example.path.replaceAll("/", "_")}.${example.number}.mjs`),
+    }));
+  const isNodeTest = ({ code }: DocExample) => code.includes('from "node:test"');
+  const together = examples.filter((example) => !isNodeTest(example));
+  let problems: ReadonlyArray<string | null> = [];
+  let output = "";
+
+  beforeAll(async () => {
+    mkdirSync(directory, { recursive: true });
+    const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
+    for (const { file, code } of examples)
+      writeFileSync(file, ts.transpileModule(code, { compilerOptions }).outputText);
+    const results = join(directory, "results.json");
+    const { status, signal, stderr } = await Effect.runPromise(
+      execute(process.execPath, [runExamples, results, ...together.map(({ file }) => file)], {
+        timeout: 110_000,
+      }),
+    );
+    output = `${signal ?? status}: ${stderr}`;
+    problems = JSON.parse(readFileSync(results, "utf8"));
+  }, 120_000);
+
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  for (const example of examples)
+    it(`${example.path}, number ${example.number}`, function* () {
+      if (isNodeTest(example)) {
+        const { status, stderr } = yield* execute(process.execPath, [example.file], {
+          timeout: 20_000,
+        });
+        assert.equal(status, 0, stderr.toString());
+      } else assert.strictEqual(problems[together.indexOf(example)], null, output);
     });
 });
 

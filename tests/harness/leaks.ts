@@ -6,7 +6,8 @@ import { TEMP_PREFIX } from "./temp.ts";
 
 /*
  * Checks that every test file ends with the descriptors, children (zombies too), stub processes, temporary
- * directories and fibers that it began with. Runs in each test process, before and after its one file.
+ * directories and fibers that it began with, and leaves the process as it was: where it is, as which user, with which
+ * signals and environment. Runs before and after each file: most share a process with other files.
  */
 
 const read = (path: string): string => {
@@ -51,6 +52,29 @@ const stubs = (): Array<string> =>
 const temporary = (): Array<string> =>
   readdirSync(tmpdir()).filter((name) => name.startsWith(`${TEMP_PREFIX}${process.pid}-`));
 
+/** What the kernel says of this process that a call could have changed. */
+const credentialsAndSignals = (): ReadonlyArray<string> =>
+  read("/proc/self/status").match(
+    /^(Umask|Uid|Gid|Groups|SigBlk|SigIgn|Cap\w+|NoNewPrivs|Seccomp):.*$/gm,
+  ) ?? [];
+
+const namespaces = (): ReadonlyArray<string> =>
+  readdirSync("/proc/self/ns").map((name) => link(`/proc/self/ns/${name}`));
+
+/** The state of this process, which later files would find. */
+const processState = () => ({
+  directory: process.cwd(),
+  environment: { ...process.env },
+  // Those that change what becomes of the process.
+  listeners: process
+    .eventNames()
+    .map((name) => `${String(name)}: ${process.listenerCount(name)}`)
+    .filter((text) => /^(SIG|uncaught|unhandled)/.test(text))
+    .sort(),
+  limits: read("/proc/self/limits"),
+  kernel: [...credentialsAndSignals(), ...namespaces()],
+});
+
 let before: ReturnType<typeof snapshot>;
 
 const snapshot = () => ({
@@ -58,7 +82,14 @@ const snapshot = () => ({
   children: children(),
   stubs: stubs(),
   temporary: temporary(),
+  state: processState(),
 });
+
+/** The members that are not as they were, with both values. */
+const changes = <T extends object>(from: T, to: T): Array<readonly [string, unknown, unknown]> =>
+  [...new Set([...Object.keys(from), ...Object.keys(to)])]
+    .map((key) => [key, from[key as keyof T], to[key as keyof T]] as const)
+    .filter(([, a, b]) => JSON.stringify(a) !== JSON.stringify(b));
 
 const leaked = () => {
   const now = snapshot();
@@ -69,10 +100,11 @@ const leaked = () => {
     // A killed process of the same pid may have left some earlier.
     temporary: now.temporary.filter((name) => !before.temporary.includes(name)),
     fibers: liveFibers(),
+    state: changes(before.state, now.state),
   };
 };
 
-const nothing = { descriptors: [], children: [], stubs: [], temporary: [], fibers: 0 };
+const nothing = { descriptors: [], children: [], stubs: [], temporary: [], fibers: 0, state: [] };
 
 beforeAll(() => {
   // Callers inherit it, and so do the stubs that they start.

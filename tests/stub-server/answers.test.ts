@@ -124,6 +124,12 @@ describe("a reply", () => {
     assert.equal((yield* execute(path)).status, 9);
   });
 
+  it("that cannot be written ends in words", function* () {
+    const { path } = yield* mock((call) => call.reply({ stdout: "x" }));
+    const { stderr } = yield* shell('"$1" > /dev/full; echo "$?" >&2', [path]);
+    assert.match(stderr.toString(), /: cannot write to stdout: no space left on device\n74\n$/);
+  });
+
   it("is the only answer", function* () {
     const errors: Array<string> = [];
     const { path } = yield* mock((call) =>

@@ -628,6 +628,19 @@ describe("errors", () => {
       yield* assertRefused("NameTaken", directory, name, join(directory, `${name}.sock`));
     });
 
+  it("refuses options that there are not", function* () {
+    const [thread, directory] = [yield* LocalThread, yield* tempDirectory];
+    const options = { handlerTimout: 1 } as StubServerOptions;
+    const made = StubServer.make(thread, directory, "prog", options);
+    const listening = StubServer.listenOn(thread, `${directory}/sock`, options);
+    for (const server of [made, listening]) {
+      const error = yield* Effect.flip(Effect.scoped(server));
+      assert.equal(error._tag, "InvalidArgumentError");
+      assert.match(error.message, /"handlerTimout", and must be one of .*handshakeTimeout/);
+    }
+    assert.deepEqual(readdirSync(directory), []);
+  });
+
   it("the name is taken by another server, which lives on", function* () {
     const { directory, path } = yield* mock(answer);
     for (const link of modes) yield* assertRefused("NameTaken", directory, "mail", path, { link });

@@ -2,11 +2,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { type Deferred, deferred } from "./deferred.ts";
 import { MockError } from "./errors.ts";
 import { bytesField } from "./log.ts";
+import { nearestName } from "./nearestName.ts";
 import { quoted } from "./pattern.ts";
 import type { CallRecord } from "./record.ts";
 import { pass } from "./reply.ts";
 import { type Reply, replyDataOf } from "./replyData.ts";
-import { DENIED, nearestName } from "./words.ts";
+import { DENIED } from "./words.ts";
 
 /*
  * A handler in any language: a program that reads a line of JSON for each call on its stdin, and writes one for each

@@ -13,10 +13,18 @@ import { warningsOf } from "./hints.ts";
 import { type AroundPath, CLAIM, claims, type FromEngine, withEnv } from "./messages.ts";
 import { makeMockDirectory } from "./mockDirectory.ts";
 import { nodeProcess, nodeRequire } from "./nodeRealm.ts";
+import { checkNames } from "./options.ts";
 import { Program } from "./Program.ts";
-import type { ArgumentPattern, ArgumentTest, TextPattern, TextTest } from "./pattern.ts";
+import {
+  type ArgumentPattern,
+  type ArgumentTest,
+  shownCommand,
+  type TextPattern,
+  type TextTest,
+} from "./pattern.ts";
 import { type Place, placeHere, showAt } from "./place.ts";
 import { placeOf } from "./places.ts";
+import { predicateFailure } from "./predicateFailure.ts";
 import { Rule } from "./Rule.ts";
 import type { CallRecord } from "./record.ts";
 import type { ReplyData, RuleData } from "./reply.ts";
@@ -81,6 +89,11 @@ export interface MockOptions {
   readonly log?: string;
 }
 
+const CLOSED = "The mock was closed: make another one.";
+
+/** Bytes that the name of a file can have. */
+const NAME_MAX = 255;
+
 /** How long to wait for a call, by default. Shorter than the limits of test runners, so that its message is seen. */
 const NEXT_LIMIT = 4000;
 
@@ -112,6 +125,8 @@ export class MockCore implements RuleOwner {
   readonly #makingPlace: Place = placeHere();
   /** What handlers have thrown. */
   readonly #failures = new Map<CallRecord, unknown>();
+  /** What predicates have thrown, by what the problems of their calls say. */
+  readonly #thrown = new Map<string, unknown>();
   /** What an error was thrown for. */
   readonly #told = new Set<Problem["of"]>();
   /** Where the names are. */
@@ -186,6 +201,7 @@ export class MockCore implements RuleOwner {
     const name = isPath ? placeOf(nameOrPath) : nameOrPath;
     let program = this.#programs.get(name);
     if (program === undefined) {
+      if (this.#state !== "open") throw new MockError([CLOSED]);
       if (isPath) this.#places.add(name);
       else this.#place(name);
       program = new Program(this, name);
@@ -197,6 +213,10 @@ export class MockCore implements RuleOwner {
   #place(name: string): void {
     if (name === "" || name === "." || name === ".." || name.includes("\0"))
       throw new MockError([`${JSON.stringify(name)} is no name of a program`]);
+    if (Buffer.byteLength(name) > NAME_MAX)
+      throw new MockError([
+        `${shownCommand([name])} is no name of a program: it has more than ${NAME_MAX} bytes`,
+      ]);
     const link = join(this.directory, "bin", name);
     // It may be there as one of all names, or as the real program.
     rmSync(link, { force: true });
@@ -225,7 +245,7 @@ export class MockCore implements RuleOwner {
   }
 
   send(rule: RuleData): void {
-    if (this.#state !== "open") throw new MockError(["The mock was closed: make another one."]);
+    if (this.#state !== "open") throw new MockError([CLOSED]);
     this.#engine.post({ type: "rule", mock: this.#mock, rule });
   }
 
@@ -287,6 +307,7 @@ export class MockCore implements RuleOwner {
     timeout: number = NEXT_LIMIT,
     signal?: AbortSignal,
   ): Promise<CallRecord> {
+    const place = placeHere();
     let from = this.records.length;
     const { promise, resolve, reject } = deferred<CallRecord>();
     const look = () => {
@@ -311,6 +332,9 @@ export class MockCore implements RuleOwner {
     this.#watchers.add(look);
     try {
       return await this.#engine.during(promise);
+    } catch (error) {
+      showAt(error as Error, place);
+      throw error;
     } finally {
       signal?.removeEventListener("abort", abort);
       clearTimeout(timer);
@@ -325,7 +349,7 @@ export class MockCore implements RuleOwner {
     args: ReadonlyArray<string>,
     given: unknown,
   ): Promise<RunResult<string | Uint8Array>> {
-    if (this.#state !== "open") throw new MockError(["The mock was closed: make another one."]);
+    if (this.#state !== "open") throw new MockError([CLOSED]);
     const options = runOptionsOf(what, given);
     const request = requestOf(what, command, args, options, this.env, [...this.#places]);
     const { signal } = options;
@@ -352,7 +376,7 @@ export class MockCore implements RuleOwner {
 
   /** The stub of each mocked path. */
   async stubs(): Promise<ReadonlyMap<string, string>> {
-    if (this.#state !== "open") throw new MockError(["The mock was closed: make another one."]);
+    if (this.#state !== "open") throw new MockError([CLOSED]);
     const request = ++this.#lastRun;
     const answer = deferred<ReadonlyMap<string, string> | NotRun>();
     this.#stubs.set(request, answer);
@@ -423,6 +447,10 @@ export class MockCore implements RuleOwner {
       .find((of) => typeof of === "object" && this.#failures.has(of));
     // Runners show it too, with its own line and diff.
     if (typeof failed === "object") error.cause = this.#failures.get(failed);
+    else
+      error.cause = [...this.#thrown].find(([said]) =>
+        problems.some(({ text }) => text.includes(said)),
+      )?.[1];
     const rule = problems
       .map(({ of }) => (typeof of === "object" ? of.rule : of))
       .find((of) => typeof of === "number");
@@ -518,6 +546,7 @@ export class MockCore implements RuleOwner {
           answer = Boolean(this.#predicates[message.id]?.(message.text));
         } catch (error) {
           answer = error instanceof Error ? error.message : String(error);
+          this.#thrown.set(predicateFailure(answer), error);
         }
         this.#engine.post({ type: "predicate", request: message.request, answer });
       }
@@ -546,6 +575,9 @@ export class MockCore implements RuleOwner {
         onTaken: () => taken(),
       });
     } catch (error) {
+      this.#engine.drain();
+      // The engine has answered meanwhile, because this thread was blocked.
+      if (record.outcome !== "pending") return;
       const cause =
         this.#state === "open"
           ? String(error)
@@ -579,7 +611,20 @@ const loadClosures = async (): Promise<Closures> => {
   return makeClosures();
 };
 
+const OPTIONS: ReadonlyArray<keyof MockOptions> = [
+  "path",
+  "allow",
+  "aroundPath",
+  "cassette",
+  "env",
+  "changePath",
+  "deadline",
+  "blockedLimit",
+  "log",
+];
+
 const checkOptions = (options: MockOptions): void => {
+  checkNames("mock", options, OPTIONS, "a mock");
   const { path, allow, aroundPath, blockedLimit, deadline } = options;
   if (path !== undefined && !["prepend", "everything", "hermetic"].includes(path))
     throw new MockError([

@@ -1,5 +1,6 @@
 import type { CallHandler } from "./Call.ts";
 import type { MockCore } from "./MockCore.ts";
+import { checkNames } from "./options.ts";
 import type { ArgumentPattern } from "./pattern.ts";
 import { commandLine } from "./pattern.ts";
 import type { Rule } from "./Rule.ts";
@@ -49,7 +50,9 @@ export class Program {
   }
 
   /** Waits for its next call. */
-  next({ timeout, signal }: NextOptions = {}): Promise<CallRecord> {
+  async next(options: NextOptions = {}): Promise<CallRecord> {
+    checkNames("next", options, ["timeout", "signal"], "next");
+    const { timeout, signal } = options;
     return this.#mock.next(
       ({ program, path }) => program === this.name || path === this.name,
       commandLine([this.name]),

@@ -2,6 +2,7 @@ import type { CallHandler } from "./Call.ts";
 import { expectation } from "./decide.ts";
 import { MockError } from "./errors.ts";
 import type { RuleOwner } from "./MockCore.ts";
+import { checkNames } from "./options.ts";
 import type { ArgumentTest, TextPattern } from "./pattern.ts";
 import { type Place, placeHere } from "./place.ts";
 import type { Conditions, RuleData } from "./reply.ts";
@@ -75,7 +76,9 @@ export class Rule {
   }
 
   /** Only calls that are like this too. */
-  where({ env, stdin, cwd }: WhereOptions): this {
+  where(options: WhereOptions): this {
+    checkNames("where", options, ["stdin", "cwd", "env"], "where");
+    const { env, stdin, cwd } = options;
     const test = (pattern: TextPattern) => this.#owner.test(pattern);
     const where: Conditions = {
       ...this.#data.where,

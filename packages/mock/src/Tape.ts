@@ -7,7 +7,8 @@ import {
 } from "./cassette.ts";
 import { diffLines } from "./diff.ts";
 import { MockError } from "./errors.ts";
-import { commandLine } from "./pattern.ts";
+import { checkNames } from "./options.ts";
+import { shownCommand } from "./pattern.ts";
 import type { CallRecord, OutputChunk } from "./record.ts";
 import { type Redaction, redacted, redactedBytes, type TextRedaction } from "./redact.ts";
 
@@ -57,6 +58,15 @@ export interface Compared {
   readonly argv: ReadonlyArray<string>;
 }
 
+const OPTIONS: ReadonlyArray<keyof CassetteOptions> = [
+  "file",
+  "mode",
+  "programs",
+  "redact",
+  "env",
+  "limit",
+];
+
 const MODES: ReadonlyArray<string> = ["none", "once", "new", "all"];
 
 /** The cassette of a mock: what is in its file, and what will be. */
@@ -67,6 +77,7 @@ export class Tape {
   readonly #mode: "none" | "new" | "all";
 
   constructor(options: CassetteOptions) {
+    checkNames("cassette", options, OPTIONS, "a cassette");
     const { file, mode = "once", redact = [] } = options;
     if (typeof file !== "string" || file === "")
       throw new MockError([`cassette: file is ${JSON.stringify(file)}, and must be a path`]);
@@ -149,7 +160,7 @@ export class Tape {
   }
 
   #shown({ program, argv }: Pick<CallRecord, "program" | "argv">): string {
-    return redacted(commandLine([program, ...argv.slice(1)]), this.#redact);
+    return redacted(shownCommand([program, ...argv.slice(1)]), this.#redact);
   }
 
   /** Writes what was recorded. */

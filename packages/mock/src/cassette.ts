@@ -1,4 +1,12 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { TextEncoder } from "node:util";
 import { MockError } from "./errors.ts";
@@ -100,14 +108,28 @@ const toJson = (call: CassetteCall) => ({
   duration: call.duration,
 });
 
+/** Makes a directory and those above it. By `recursive`, Node tries for ever in /proc, where none can be made. */
+const makeDirectory = (path: string): void => {
+  if (existsSync(path)) return;
+  makeDirectory(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Another process makes it at the same time.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+};
+
 /** Writes a cassette. The file is the former one, or the new one, and never half of it. */
 export const writeCassette = (file: string, { calls }: Cassette): void => {
   const content = { format: FORMAT, version: VERSION, calls: calls.map(toJson) };
   const temporary = `${file}.${process.pid}.new`;
-  mkdirSync(dirname(file), { recursive: true });
   try {
+    makeDirectory(dirname(file));
     writeFileSync(temporary, `${JSON.stringify(content, undefined, 2)}\n`);
     renameSync(temporary, file);
+  } catch (error) {
+    throw refused(file, `it cannot be written: ${(error as Error).message}`);
   } finally {
     rmSync(temporary, { force: true });
   }
@@ -141,6 +163,8 @@ interface Content {
 const contentOf = (file: string): Content | undefined => {
   let text: string;
   try {
+    // A device or a pipe may have no end.
+    if (!statSync(file).isFile()) throw new Error("it is no regular file: give another file name");
     text = readFileSync(file, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;

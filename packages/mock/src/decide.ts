@@ -1,4 +1,4 @@
-import { type Ask, commandLine, shownPattern, testArguments, testText } from "./pattern.ts";
+import { type Ask, shownCommand, shownPattern, testArguments, testText } from "./pattern.ts";
 import type { ReplyData, RuleData } from "./reply.ts";
 
 /** What a decision is made of. */
@@ -8,13 +8,18 @@ export interface Question {
   readonly argv: ReadonlyArray<string>;
   readonly cwd: string | undefined;
   readonly variable: (name: string) => string | undefined;
-  /** What the caller has written to its stdin: throws `Needed` until it is known. */
-  readonly stdin: () => string;
+  /**
+   * What the caller has written to its stdin, or at least so many bytes of it: throws `Needed` until it is known.
+   */
+  readonly stdin: (enough?: number) => Uint8Array;
 }
 
 /** A decision needs to know something first: the answer of a predicate, or stdin. */
 export class Needed {
-  readonly what: { readonly id: number; readonly text: string } | "stdin";
+  readonly what:
+    | { readonly id: number; readonly text: string }
+    /** So many bytes of stdin, if it has them. */
+    | { readonly stdin: number };
   constructor(what: Needed["what"]) {
     this.what = what;
   }
@@ -46,7 +51,10 @@ const fits = (rule: RuleData, question: Question, ask: Ask): boolean => {
     if (test === undefined ? value !== undefined : value === undefined) return false;
     if (test !== undefined && !testText(test, value as string, ask)) return false;
   }
-  return where.stdin === undefined || testText(where.stdin, question.stdin(), ask);
+  return (
+    where.stdin === undefined ||
+    testText(where.stdin, new TextDecoder().decode(question.stdin()), ask)
+  );
 };
 
 /**
@@ -114,7 +122,7 @@ export const expectation = ({ min, max }: Pick<RuleData, "min" | "max">): string
 /** A rule as messages show it. */
 export const shownRule = ({ program, args, where, isOtherwise }: RuleData): string =>
   [
-    program === undefined ? "<every program>" : commandLine([program]),
+    program === undefined ? "<every program>" : shownCommand([program]),
     ...args.map(shownPattern),
     ...(isOtherwise ? ["(otherwise)"] : []),
     ...Object.entries(where.env ?? {}).map(([name, test]) =>

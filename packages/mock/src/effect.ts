@@ -293,6 +293,6 @@ export class Mock extends Context.Service<Mock, EffectMock>()("@rsyscall/mock/Mo
 
 export { cloneWithStubs, type Stubs } from "./engine/mountNamespace.ts";
 export { RunError } from "./engine/runProgram.ts";
-export { any, end, MockError, pass, rest, spy } from "./index.ts";
+export { any, end, MockError, pass, readCassette, rest, spy } from "./index.ts";
 export type { MockOptions } from "./MockCore.ts";
 export { placeSeen } from "./placeSeen.ts";

@@ -1,3 +1,6 @@
+/** Problems that a message shows at most. */
+const SHOWN = 50;
+
 /** A mock was not called as it must be, or cannot be made. The message says what, and what to do. */
 export class MockError extends Error {
   override readonly name = "MockError";
@@ -8,7 +11,14 @@ export class MockError extends Error {
   readonly status: number | undefined;
 
   constructor(problems: ReadonlyArray<string>, more = "", status?: number) {
-    super([...problems, ...(more === "" ? [] : [more])].join("\n"));
+    const hidden = problems.length - SHOWN;
+    super(
+      [
+        ...problems.slice(0, SHOWN),
+        ...(hidden > 0 ? [`and ${hidden} more problems`] : []),
+        ...(more === "" ? [] : [more]),
+      ].join("\n"),
+    );
     this.problems = problems;
     this.status = status;
   }

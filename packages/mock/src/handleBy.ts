@@ -5,8 +5,9 @@ import type { StubCall } from "@rsyscall/stub-server";
 import { Effect, Stream } from "effect";
 import type { Call, CallHandler, CallInput, CallOutput } from "./Call.ts";
 import type { PassOptions } from "./passing.ts";
-import { commandLine } from "./pattern.ts";
-import { outcomeOf, type PlainReply, perform } from "./perform.ts";
+import { shownCommand } from "./pattern.ts";
+import { KILLED, outcomeOf, type PlainReply, perform } from "./perform.ts";
+import { readInput } from "./readInput.ts";
 import type { CallRecord } from "./record.ts";
 import { replyDataOf } from "./replyData.ts";
 
@@ -29,7 +30,7 @@ export const handleBy = (
   const call = callOf(stubCall, record, abort.signal);
   const refuse = (problem: string, status: number) =>
     Effect.suspend(() => {
-      const line = commandLine([record.program, ...record.argv.slice(1)]);
+      const line = shownCommand([record.program, ...record.argv.slice(1)]);
       tell({ outcome: "failed", status, problem: `${line}: ${problem}` });
       return stubCall.reply({ stderr: `${record.program}: rsyscall: ${problem}\n`, status });
     });
@@ -61,7 +62,7 @@ export const handleBy = (
           : problem === null
             ? refuse(`its handler did not answer within ${deadline} ms`, EX.TEMPFAIL)
             : // The caller was killed, and waits for no answer.
-              Effect.sync(() => tell({ outcome: "replied" })),
+              Effect.sync(() => tell(KILLED)),
     }),
     Effect.ensuring(Effect.sync(() => abort.abort())),
   );
@@ -70,7 +71,7 @@ export const handleBy = (
 const inputOf = (call: StubCall): CallInput => {
   let all: Promise<Uint8Array> | undefined;
   const bytes = () => {
-    all ??= Effect.runPromise(Effect.suspend(() => call.thread.readToEof(call.thread.stdin)));
+    all ??= Effect.runPromise(readInput(call));
     return all;
   };
   const text = async () => new TextDecoder().decode(await bytes());

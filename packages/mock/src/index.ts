@@ -13,6 +13,7 @@ export type { MockOptions } from "./MockCore.ts";
 export { type Expected, matchers, type ProgramMatchers } from "./matchers.ts";
 export { type Mock, type MockedProgram, mock } from "./mock.ts";
 export { findProgram } from "./names.ts";
+export { nearestName } from "./nearestName.ts";
 export type { NextOptions, Program } from "./Program.ts";
 export type { ProgramNames } from "./ProgramNames.ts";
 export { type ArgumentPattern, any, commandLine, end, rest, type TextPattern } from "./pattern.ts";
@@ -38,7 +39,6 @@ export {
   type CallPattern,
   type HandlerWords,
   matches,
-  nearestName,
   parseHandler,
   parsePattern,
   parseRule,

@@ -62,7 +62,7 @@ export const mock = async (options: MockOptions = {}): Promise<Mock> => {
   return opened.mock;
 };
 
-export type { Mock, MockedProgram, MockOptions } from "./index.ts";
-export { any, end, MockError, pass, rest, spy } from "./index.ts";
+export type { Cassette, Mock, MockedProgram, MockOptions } from "./index.ts";
+export { any, end, MockError, pass, readCassette, rest, spy } from "./index.ts";
 export type { ProgramMatchers } from "./matchers.ts";
 export { matchers } from "./matchers.ts";

@@ -1,6 +1,7 @@
 import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { MockError } from "./errors.ts";
 
 const PREFIX = "rsyscall-mock-";
 
@@ -28,6 +29,16 @@ const pidNamespace = (): string | undefined => {
   }
 };
 
+/** Where the directories are: an absolute path, because programs under test look for the mocks from where they are. */
+const parentDirectory = (): string => {
+  const path = resolve(tmpdir());
+  if (path.includes(":"))
+    throw new MockError([
+      `mock: the directory for temporary files is ${JSON.stringify(path)}, and PATH can have no directory whose name has a colon: set TMPDIR to another one`,
+    ]);
+  return path;
+};
+
 /**
  * Makes the directory of a mock, and removes what killed processes have left: directories of this user, whose names
  * say that their process was in this pid namespace, and which has ended. The name is there from the beginning, so a
@@ -35,13 +46,20 @@ const pidNamespace = (): string | undefined => {
  */
 export const makeMockDirectory = (): string => {
   const prefix = prefixHere();
-  if (prefix.namespace !== undefined) sweep(prefix.namespace);
-  return mkdtempSync(join(tmpdir(), prefix.text));
+  const parent = parentDirectory();
+  try {
+    if (prefix.namespace !== undefined) sweep(parent, prefix.namespace);
+    return mkdtempSync(join(parent, prefix.text));
+  } catch (error) {
+    throw new MockError([
+      `mock: no directory can be made in ${parent} (${(error as Error).message}): set TMPDIR to one that can be written to`,
+    ]);
+  }
 };
 
 /** A path for a further directory, which is removed as these are if this process is killed. */
 export const mockDirectoryPath = (): string =>
-  join(tmpdir(), `${prefixHere().text}${crypto.randomUUID()}`);
+  join(parentDirectory(), `${prefixHere().text}${crypto.randomUUID()}`);
 
 /** How the names of this process's directories begin. */
 const prefixHere = (): { readonly text: string; readonly namespace?: string } => {
@@ -51,12 +69,12 @@ const prefixHere = (): { readonly text: string; readonly namespace?: string } =>
     : { text: `${PREFIX}${process.pid}-${namespace}-${start}-`, namespace };
 };
 
-const sweep = (here: string): void => {
-  for (const name of readdirSync(tmpdir())) {
+const sweep = (parent: string, here: string): void => {
+  for (const name of readdirSync(parent)) {
     if (!name.startsWith(PREFIX)) continue;
     const [, pid, namespace, start] = NAMES.exec(name) ?? [];
     if (pid === undefined || namespace !== here || startOf(Number(pid)) === start) continue;
-    const path = join(tmpdir(), name);
+    const path = join(parent, name);
     try {
       const status = lstatSync(path);
       if (status.isDirectory() && status.uid === process.getuid?.())

@@ -1,6 +1,6 @@
 import { printable, SyscallError } from "@rsyscall/near";
 import type { StubCall } from "@rsyscall/stub-server";
-import { Command, ExecutableNotFoundError, type Thread } from "@rsyscall/thread";
+import { Command, ExecutableNotFoundError, type Thread, which } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { type Behind, nameOf, realProgram } from "./realProgram.ts";
 import type { CallRecord } from "./record.ts";
@@ -28,7 +28,7 @@ export const passedCommand = (
 ) =>
   Effect.gen(function* () {
     const found: Command = program?.includes("/")
-      ? Command.make(program, ...call.argvBytes.slice(1))
+      ? yield* programAtPath(call, program)
       : yield* realProgram(call, options, program);
     // Another program does not go by this one's name. This one does where it can find itself by that: not behind us.
     const own = mocked ? undefined : call.argvBytes[0];
@@ -43,6 +43,20 @@ export const passedCommand = (
       args === undefined ? named : Command.make(named.executable, ...args).argv0(argv0);
     return command.env({ ...env, ...(mocked ? {} : { PATH: pathWithout(call, env, options) }) });
   });
+
+/**
+ * A program by its path. That it is not there, or may not be executed, is found out here: what the kernel refuses when
+ * the call is answered, the caller alone would hear of.
+ */
+const programAtPath = (call: StubCall, program: string) => {
+  const path = call.cwd?.join(program).text ?? program;
+  return call.real(path).pipe(
+    Effect.catchTag("ExecutableNotFoundError", () =>
+      Effect.suspend(() => which(call.thread.task, call.thread.environ, path)),
+    ),
+    Effect.as(Command.make(program, ...call.argvBytes.slice(1))),
+  );
+};
 
 /** PATH of a caller without the mock. */
 const pathWithout = (

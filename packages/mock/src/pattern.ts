@@ -88,6 +88,21 @@ const escaped = (character: string): string =>
 /** A command line with exact boundaries of its arguments. */
 export const commandLine = (argv: ReadonlyArray<string>): string => argv.map(quoted).join(" ");
 
+/** Characters of a word that messages show at most. */
+const SHOWN = 200;
+
+const shownWord = (word: string): string =>
+  word.length > SHOWN
+    ? `${quoted(word.slice(0, SHOWN))}...(${word.length} characters)`
+    : quoted(word);
+
+/** Text of others in a message. */
+export const cut = (text: string): string =>
+  text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text;
+
+/** A command line as messages show it: long arguments are cut. */
+export const shownCommand = (argv: ReadonlyArray<string>): string => argv.map(shownWord).join(" ");
+
 /** A pattern as messages show it. */
 export const shownPattern = (test: ArgumentTest): string =>
-  typeof test === "string" ? quoted(test) : isRegExp(test) ? String(test) : `<${test.pattern}>`;
+  typeof test === "string" ? shownWord(test) : isRegExp(test) ? String(test) : `<${test.pattern}>`;

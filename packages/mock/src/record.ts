@@ -8,6 +8,8 @@ export type Outcome =
   | "unexpected"
   /** Its handler has failed. */
   | "failed"
+  /** Its caller was killed, or has ended otherwise, before it had its answer. */
+  | "killed"
   /** It is not decided yet. */
   | "pending";
 
@@ -49,7 +51,10 @@ export interface CallRecord {
   readonly outcome: Outcome;
   /** What is wrong, if something is. */
   readonly problem: string | undefined;
-  /** Exit status, where it is known. */
+  /**
+   * Exit status, where it is known. Of a reply: the one that the caller was told to end with; one that was killed, or
+   * that could not write its output (74), has ended otherwise.
+   */
   readonly status: number | undefined;
   /** The number of the signal that has ended it. */
   readonly signal: number | undefined;

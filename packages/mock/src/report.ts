@@ -9,7 +9,7 @@ import {
   times,
 } from "./decide.ts";
 import { hintFor } from "./hints.ts";
-import { commandLine, shownPattern } from "./pattern.ts";
+import { cut, shownCommand, shownPattern } from "./pattern.ts";
 import type { CallRecord } from "./record.ts";
 import type { RuleData } from "./reply.ts";
 
@@ -18,7 +18,7 @@ const SHOWN = 50;
 
 /** A call as messages show it. */
 export const shownCall = ({ program, argv, outcome, status }: CallRecord): string =>
-  commandLine([program, ...argv.slice(1)]) +
+  shownCommand([program, ...argv.slice(1)]) +
   (outcome === "unexpected" || outcome === "failed" ? ` (${outcome})` : "") +
   (status ? ` → ${status}` : "");
 
@@ -33,14 +33,15 @@ export const shownCalls = (records: ReadonlyArray<CallRecord>): string =>
 /** A call for which there is no rule, or not any more, as its caller and the test are told. */
 export const unexpected = (
   call: Pick<CallRecord, "program" | "path" | "argv" | "cwd" | "parent" | "pid">,
-  { problem }: { readonly problem: string },
+  { problem, rule }: { readonly problem: string; readonly rule: RuleData | undefined },
   rules: ReadonlyArray<Counted>,
 ): string => {
   const { program, argv, pid, cwd, parent } = call;
-  const near = nearest(rules, call);
+  // A problem of a rule names it.
+  const near = rule === undefined ? nearest(rules, call) : undefined;
   return (
-    `unexpected command: ${commandLine([program, ...argv.slice(1)])} ` +
-    `(pid ${pid}, started by ${parent ?? "an unknown process"}, in ${cwd ?? "a directory that was removed"})` +
+    `unexpected command: ${shownCommand([program, ...argv.slice(1)])} ` +
+    `(pid ${pid}, started by ${parent === undefined ? "an unknown process" : cut(parent)}, in ${cwd ?? "a directory that was removed"})` +
     (near !== undefined && problem === NO_RULE ? "" : `: ${problem}`) +
     (near === undefined ? "" : `; nearest: ${near}`)
   );
@@ -142,7 +143,7 @@ const marked = (rules: ReadonlyArray<RuleData>, record: CallRecord): ReadonlyArr
   );
   const at = rule && firstDifference(rule, record);
   if (rule === undefined || at === undefined) return [];
-  const words = [record.program, ...record.argv.slice(1)].map((word) => commandLine([word]));
+  const words = [record.program, ...record.argv.slice(1)].map((word) => shownCommand([word]));
   const before = words.slice(0, at + 1).join(" ").length + 1;
   const width = Math.max(words[at + 1]?.length ?? 1, 1);
   const wanted = rule.args[at];

@@ -92,6 +92,6 @@ export const test = base.extend<{ readonly mock: (options?: MockOptions) => Prom
 
 /** The same as {@link test}. */
 export const it = test;
-export type { Mock, MockedProgram, MockOptions } from "./index.ts";
-export { any, end, MockError, pass, rest, spy } from "./index.ts";
+export type { Cassette, Mock, MockedProgram, MockOptions } from "./index.ts";
+export { any, end, MockError, pass, readCassette, rest, spy } from "./index.ts";
 export type { ProgramMatchers } from "./matchers.ts";

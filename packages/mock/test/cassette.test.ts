@@ -102,6 +102,34 @@ describe("a cassette", () => {
     assert.match(sh(third, "echo three | tool input").stderr, /it is not in cassette/);
   });
 
+  it("compares input of any bytes, also of one that has no end", async () => {
+    const file = join(directory(), "calls.json");
+    const cassette = { file, programs: ["wc", "cat"] };
+    const script = "printf '\\377\\n' | wc -c; echo 1 | cat; yes | cat | head -1";
+    const first = await make({ cassette });
+    const recorded = sh(first, script);
+    assert.equal(recorded.stdout, "2\n1\ny\n");
+    await first.close();
+    const second = await make({ cassette });
+    assert.deepEqual(sh(second, script), recorded);
+    await second.close();
+  });
+
+  it("refuses a file that is none, and a directory that cannot be made", async () => {
+    const at = (file: string) => problem(async () => (await make({ cassette: { file } })).close());
+    assert.match(await at("/dev/full"), /no regular file/);
+    assert.match(await at("/proc/dir/x.json"), /cannot be written/);
+  });
+
+  it("says that a call differs by its input alone", async () => {
+    const cassette = { file: join(directory(), "calls.json"), programs: ["cat"] };
+    const first = await make({ cassette });
+    sh(first, "echo a | cat");
+    await first.close();
+    const second = await make({ cassette });
+    assert.match(sh(second, "echo b | cat").stderr, /nearest: cat, which had another input/);
+  });
+
   it("gets what is new, or all anew", async () => {
     const { file, make } = setUp();
     const record = async (mode: CassetteOptions["mode"], script: string) => {

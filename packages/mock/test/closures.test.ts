@@ -142,6 +142,15 @@ describe("a function as a reply", () => {
     assert.match(m.problems.join(), /git push.*100 ms/s);
   });
 
+  it("is said to be blocked also if the mock closes at once", async () => {
+    const m = await make({ blockedLimit: 100 });
+    m.git().reply(() => "never");
+    spawnSync("git", { env: m.env });
+    await m.close({ verify: false });
+    assert.lengthOf(m.problems, 1);
+    assert.match(m.problems.join(), /is blocked/);
+  });
+
   it("says what to do when the thread of the test is blocked", async () => {
     const m = await make({ blockedLimit: 100 });
     m.git().reply(() => "never");
@@ -170,6 +179,7 @@ describe("a function as a reply", () => {
     child.kill("SIGKILL");
     await aborted;
     assert.deepEqual(m.problems, []);
+    assert.equal(m.calls[0]?.outcome, "killed");
   });
 
   it("answers though timers are fake", async () => {

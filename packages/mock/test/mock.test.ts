@@ -7,8 +7,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { relative } from "node:path";
 import { promisify } from "node:util";
-import { afterEach, assert, describe, expect, it } from "vitest";
+import { afterEach, assert, describe, expect, it, vi } from "vitest";
 import {
   any,
   end,
@@ -18,8 +19,9 @@ import {
   mock,
   pass,
   rest,
+  spy,
 } from "../src/index.ts";
-import { programs } from "./mocks.ts";
+import { directory, programs } from "./mocks.ts";
 
 const mocks: Array<Mock> = [];
 
@@ -101,6 +103,10 @@ describe("a reply", () => {
       /the status is 256.*0 to 255/,
     );
     assert.match(
+      problem(() => m("a").reply({ status: "3" as never })),
+      /the status is "3", and/,
+    );
+    assert.match(
       problem(() => m("a").reply({ signal: "SIGNONE" })),
       /SIGNONE/,
     );
@@ -151,6 +157,18 @@ describe("a rule", () => {
     assert.equal(stdout, "built");
   });
 
+  it("is not told of a caller that was killed before it came", async () => {
+    const m = await make();
+    m("a").reply({ delay: 5000, stdout: "late" });
+    const log = m.program("a").next();
+    const child = execFile("a", { env: m.env });
+    assert.equal((await log).outcome, "pending");
+    child.kill("SIGKILL");
+    await vi.waitUntil(() => m.calls[0]?.outcome !== "pending");
+    assert.deepEqual([m.calls[0]?.outcome, m.calls[0]?.status], ["killed", undefined]);
+    assert.deepEqual(m.problems, []);
+  });
+
   it("says that a function cannot be asked while the thread of the test is blocked", async () => {
     const m = await make({ blockedLimit: 100 });
     m.docker((word) => word === "build");
@@ -176,6 +194,8 @@ describe("a rule", () => {
     assert.equal(sh(m, "cd /; a").stdout, "cwd");
     assert.equal(sh(m, "echo hello | a").stdout, "stdin");
     assert.equal(sh(m, "echo no | a").stdout, "none");
+    assert.equal(sh(m, "a <&-").stdout, "none");
+    assert.equal(sh(m, "a < /").stdout, "none");
     assert.equal(new TextDecoder().decode(m.program("a").calls[3]?.stdin), "no\n");
   });
 
@@ -190,7 +210,7 @@ describe("a rule", () => {
     assert.deepEqual(
       m.problems.map((text) => text.replace(/.*\): /, "")),
       [
-        "d must not be called; nearest: d",
+        "d must not be called",
         "a was not called, and must be called once",
         "b was called once, and must be called twice",
       ],
@@ -235,6 +255,36 @@ describe("a call", () => {
       /^git: rsyscall: unexpected command: git push 'up stream' \(pid \d+, started by \/bin\/sh -c .*, in \/\); nearest: git push origin\n$/,
     );
     await expect(m.close()).rejects.toThrow("unexpected command: git push 'up stream'");
+  });
+
+  it("is shown without what misleads, and in a message of some size", async () => {
+    const m = await make();
+    m.ssh("host").never();
+    assert.notMatch(sh(m, "ssh host").stderr, /nearest/);
+    sh(m, `ssh ${"x".repeat(10_000)}`);
+    sh(m, "for i in $(seq 60); do ssh host; done");
+    const message = problem(() => m.verify());
+    assert.match(message, /x\.\.\.\(10000 characters\)/);
+    assert.match(message, /and 12 more problems/);
+    assert.isBelow(message.length, 30_000);
+    assert.lengthOf(m.calls[1]?.argv[1] ?? "", 10_000);
+  });
+
+  it("keeps what a predicate has thrown, and the line of the test that waits", async () => {
+    const m = await make();
+    const error = new Error("wrong predicate");
+    m.git(() => {
+      throw error;
+    });
+    await promisify(execFile)("git", ["x"], { env: m.env }).catch(() => {});
+    try {
+      m.verify();
+      assert.fail("nothing was thrown");
+    } catch (thrown) {
+      assert.strictEqual((thrown as Error).cause, error);
+    }
+    const late = await m.ssh.next({ timeout: 1 }).catch((failure: Error) => failure);
+    assert.match((late as Error).stack ?? "", /mock\.test\.ts/);
   });
 
   it("can be waited for", async () => {
@@ -335,6 +385,66 @@ describe("mock()", () => {
     assert.equal(process.env["PATH"], before);
   });
 
+  it("refuses options that there are not", async () => {
+    const message = async (options: object) =>
+      (await mock(options).catch((error) => error)).message;
+    assert.match(
+      await message({ path: "hermetic", alow: [] }),
+      /no alow: did you mean allow\? a mock has/,
+    );
+    assert.match(await message({ Path: "hermetic" }), /no Path: did you mean path\?/);
+    assert.match(
+      await message({ cassette: { file: "x", mod: "all" } }),
+      /no mod: did you mean mode\?/,
+    );
+    const m = await make();
+    assert.match(
+      problem(() => m("a").reply(pass({ progam: "b" } as object))),
+      /no progam: did you mean program\?/,
+    );
+    assert.match(
+      problem(() => m("a").reply(spy({ limits: 1 } as object))),
+      /no limits: did you mean limit\?/,
+    );
+    assert.match(
+      problem(() => m("a").where({ stdn: "" } as object)),
+      /no stdn: did you mean stdin\?/,
+    );
+    assert.match(
+      (
+        (await m("a")) &&
+        (await m
+          .program("a")
+          .next({ timout: 1 } as object)
+          .catch((e) => e))
+      ).message,
+      /no timout: did you mean timeout\?/,
+    );
+  });
+
+  it("is at an absolute path, and refuses one that PATH cannot have", async () => {
+    const before = process.env["TMPDIR"];
+    const at = directory();
+    try {
+      process.env["TMPDIR"] = relative(process.cwd(), at);
+      const m = await make();
+      m("uname").reply("mock");
+      assert.equal(m.directory.indexOf(`${at}/`), 0);
+      assert.equal(sh(m, "cd /; uname").stdout, "mock");
+      await m.close();
+      process.env["TMPDIR"] = `${at}/a:b`;
+      assert.match((await mock().catch((error) => error)).message, /a colon: set TMPDIR/);
+      process.env["TMPDIR"] = `${at}/nosuch`;
+      assert.match(
+        (await mock().catch((error) => error)).message,
+        /no directory can be made in .*nosuch/,
+      );
+    } finally {
+      if (before === undefined) delete process.env["TMPDIR"];
+      else process.env["TMPDIR"] = before;
+    }
+  });
+
   it("leaves nothing behind", async () => {
     const m = await make();
     m("a");
@@ -354,6 +464,19 @@ describe("mock()", () => {
       all.map((_, i) => `${i}`),
     );
     assert.equal(new Set(all.map(({ directory }) => directory)).size, 20);
+  });
+
+  it("says in words that a name is too long, or that it is closed", async () => {
+    const m = await make();
+    assert.match(
+      problem(() => m("n".repeat(300))),
+      /more than 255 bytes/,
+    );
+    await m.close();
+    assert.match(
+      problem(() => m.git("x")),
+      /The mock was closed/,
+    );
   });
 
   it("refuses names that no program can have", async () => {

@@ -146,6 +146,20 @@ describe("pass", () => {
     assert.equal(sh(b, "tool 'to a'").stdout, "by a\n");
   });
 
+  it("fails in words if a path is no program", async () => {
+    for (const [program, status, message] of [
+      ["/etc/passwd", 126, /may not be executed/],
+      ["./no-such-tool", 127, /no such file/],
+    ] as const) {
+      const m = await make();
+      m("tool").reply(pass({ program }));
+      const called = sh(m, "tool");
+      assert.equal(called.status, status);
+      assert.match(called.stderr, message);
+      assert.match(m.problems.join(), message);
+    }
+  });
+
   it("fails in words if there is no such program", async () => {
     for (const reply of [pass, spy, pass({ program: "no-such-tool-2" })]) {
       const m = await make();

@@ -1,6 +1,7 @@
 import { any, end, parsePattern, parseRule, pass, rest, spy } from "@rsyscall/mock";
 import { describe, expect, test } from "vitest";
-import { matches, nearestName } from "../src/words.ts";
+import { nearestName } from "../src/nearestName.ts";
+import { matches } from "../src/words.ts";
 
 const argsOf = (text: string) => parsePattern(text).args;
 const messageOf = (text: string, parse: (text: string) => unknown = parseRule): string => {

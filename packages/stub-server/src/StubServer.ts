@@ -21,7 +21,7 @@ import type { HandedOver } from "./handOver.ts";
 import { LocalSockets } from "./LocalSockets.ts";
 import { DESCRIPTION_LIMIT, limitsOf } from "./limits.ts";
 import { DropLog } from "./logs.ts";
-import type { ListenOptions, StubServerOptions } from "./options.ts";
+import { checkOptions, type ListenOptions, type StubServerOptions } from "./options.ts";
 import { doorOf, StubCall } from "./StubCall.ts";
 import { placeTimeout } from "./timeoutLink.ts";
 import { type Restore, WaitingClients } from "./WaitingClients.ts";
@@ -78,7 +78,10 @@ export class StubServer {
     path: PathLike,
     options: ListenOptions = {},
   ): Effect.Effect<StubServer, HandleFailure | StubServerError, Scope.Scope> {
-    return StubServer.#listen(thread, path, undefined, options);
+    return Effect.andThen(
+      Effect.suspend(() => checkOptions("listenOn", options)),
+      StubServer.#listen(thread, path, undefined, options),
+    );
   }
 
   /**
@@ -93,6 +96,7 @@ export class StubServer {
     options: StubServerOptions = {},
   ): Effect.Effect<StubServer, HandleFailure | StubServerError, Scope.Scope> {
     return Effect.gen(function* () {
+      yield* checkOptions("make", options);
       const path = yield* executablePath(thread, directory, name);
       const socketPath = Path.make(`${path.text}.sock`);
       // A link is relative to where it lies, and not to where we are.

@@ -1,6 +1,6 @@
 import type { Ucred } from "@rsyscall/abi";
-import type { PathLike } from "@rsyscall/near";
-import type { Duration } from "effect";
+import { InvalidArgumentError, type PathLike } from "@rsyscall/near";
+import { type Duration, Effect } from "effect";
 import type { LinkMode } from "./executable.ts";
 import type { LimitOptions } from "./limits.ts";
 
@@ -41,3 +41,36 @@ export interface StubServerOptions extends ListenOptions {
    */
   readonly stub?: PathLike;
 }
+
+const LISTEN_OPTIONS: ReadonlyArray<keyof ListenOptions> = [
+  "descriptionLimit",
+  "descriptionBudget",
+  "pendingLimit",
+  "callLimit",
+  "handshakeTimeout",
+  "allow",
+  "stallLimit",
+  "stubTimeout",
+  "sharedMemory",
+];
+
+const MAKE_OPTIONS: ReadonlyArray<keyof StubServerOptions> = [...LISTEN_OPTIONS, "link", "stub"];
+
+/** Refuses options that there are not: a misspelt one would silently do nothing. */
+export const checkOptions = (
+  method: "listenOn" | "make",
+  options: object,
+): Effect.Effect<void, InvalidArgumentError> => {
+  const names: ReadonlyArray<string> = method === "make" ? MAKE_OPTIONS : LISTEN_OPTIONS;
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
+  return unknown === undefined
+    ? Effect.void
+    : Effect.fail(
+        new InvalidArgumentError({
+          syscall: `StubServer.${method}`,
+          argument: "the name of an option",
+          value: unknown,
+          expected: `one of ${names.join(", ")}`,
+        }),
+      );
+};

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { O, SIG, SigHow } from "@rsyscall/abi";
-import { sigprocmask } from "@rsyscall/handle";
+import { learnNamespaces, sigprocmask } from "@rsyscall/handle";
 import { it, launchStub } from "@rsyscall/harness";
 import { getpid, InvalidArgumentError, type SyscallError, call as syscall } from "@rsyscall/near";
 import { Effect, Fiber, Stream } from "effect";
@@ -12,6 +12,7 @@ describe("the Thread of a stub", () => {
     const { call, caller } = yield* launchStub;
     const { task } = call.thread;
     assert.equal(task.pid, caller.pid);
+    yield* learnNamespaces(call.thread);
     const kinds = Object.entries(task.namespaces);
     assert.equal(kinds.length, 8);
     for (const [kind, { id }] of kinds)

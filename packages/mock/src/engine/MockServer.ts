@@ -10,6 +10,8 @@ import { type Counted, decide, Needed, type Question } from "../decide.ts";
 import { type OpenOptions, withoutEnv } from "../messages.ts";
 import { commandLine } from "../pattern.ts";
 import { outcomeOf } from "../perform.ts";
+import { predicateFailure } from "../predicateFailure.ts";
+import { readInput } from "../readInput.ts";
 import type { Behind } from "../realProgram.ts";
 import type { CallRecord } from "../record.ts";
 import type { ReplyData, RuleData } from "../reply.ts";
@@ -158,7 +160,11 @@ export class MockServer {
     const program = basename(path);
     const words = commandLineOf(ppid);
     const parent = words && commandLine(words);
-    const problem = unexpected({ program, path, argv, cwd, parent, pid }, { problem: text }, []);
+    const problem = unexpected(
+      { program, path, argv, cwd, parent, pid },
+      { problem: text, rule: undefined },
+      [],
+    );
     const record: CallRecord = {
       ...{ index: this.#calls++, program, path, argv, env, cwd, pid, ppid, parent, time, problem },
       ...{ outcome: "unexpected", rule: undefined, status: undefined, signal: undefined },
@@ -268,14 +274,18 @@ export class MockServer {
   /** Finds out what a decision needs, and decides. */
   #decideWith({ what }: Needed, call: StubCall, seen: Seen): Effect.Effect<Played, HandleFailure> {
     return Effect.gen({ self: this }, function* () {
-      if (what === "stdin") seen.stdinBytes = yield* call.thread.readToEof(call.thread.stdin);
+      if ("stdin" in what)
+        seen.addInput(
+          yield* readInput(call, what.stdin - (seen.stdinBytes?.length ?? 0)),
+          what.stdin,
+        );
       else {
         const { id, text } = what;
         const { blockedLimit } = this.options;
         const answered = yield* this.engine.ask(this.mock, id, text, blockedLimit);
         if (answered === undefined) return { rule: undefined, problem: blocked(blockedLimit) };
         if (typeof answered === "string")
-          return { rule: undefined, problem: `a predicate has failed: ${answered}` };
+          return { rule: undefined, problem: predicateFailure(answered) };
         seen.answers.set(`${id}:${text}`, answered);
       }
       const decision = this.#decide(seen);
@@ -288,6 +298,8 @@ export class MockServer {
 class Seen implements Question {
   readonly #call: StubCall;
   stdinBytes: Uint8Array | undefined;
+  /** Whether stdin has given all. */
+  #isAtEnd = false;
   /** What predicates have said. */
   readonly answers = new Map<string, boolean>();
   readonly path: string;
@@ -314,10 +326,18 @@ class Seen implements Question {
 
   readonly variable = (name: string): string | undefined => this.env[name];
 
-  readonly stdin = (): string => {
-    if (this.stdinBytes === undefined) throw new Needed("stdin");
-    return new TextDecoder().decode(this.stdinBytes);
+  readonly stdin = (enough = Infinity): Uint8Array => {
+    const bytes = this.stdinBytes;
+    if (bytes === undefined || (!this.#isAtEnd && bytes.length < enough))
+      throw new Needed({ stdin: enough });
+    return bytes;
   };
+
+  /** What was read from stdin, to the end or until there was enough. */
+  addInput(bytes: Uint8Array, enough: number): void {
+    this.stdinBytes = new Uint8Array(Buffer.concat([this.stdinBytes ?? new Uint8Array(0), bytes]));
+    this.#isAtEnd = this.stdinBytes.length < enough;
+  }
 
   get parent(): string | undefined {
     const words = commandLineOf(this.#call.ppid);

@@ -1,7 +1,8 @@
 import type { OutputChunk } from "../record.ts";
 
-/** What a chunk costs beside its bytes, so that many small ones are bounded too. */
-const CHUNK_COST = 64;
+/** Chunks of a stream that may be recorded: as many as are this long on average, so that small ones are bounded too. */
+const CHUNK_SIZE = 64;
+const CHUNKS_AT_LEAST = 1024;
 
 /** A stream that is recorded. */
 export type StreamName = "stdin" | "stdout" | "stderr";
@@ -14,7 +15,8 @@ export class Recording {
   readonly #begin = performance.now();
   readonly #chunks: Array<OutputChunk> = [];
   readonly #input: Array<Uint8Array> = [];
-  readonly #spent = new Map<StreamName, number>();
+  /** Bytes and chunks of each stream. */
+  readonly #sizes = new Map<StreamName, { bytes: number; chunks: number }>();
   readonly #cut = new Set<StreamName>();
   readonly #seen = new Set<StreamName>();
   /** Whether the program has read its input to the end. */
@@ -37,9 +39,11 @@ export class Recording {
   add(fd: 0 | 1 | 2, bytes: Uint8Array): void {
     const name = NAMES[fd] as StreamName;
     if (this.#cut.has(name)) return;
-    const spent = (this.#spent.get(name) ?? 0) + CHUNK_COST;
-    const kept = bytes.subarray(0, Math.max(this.#limit - spent, 0));
-    this.#spent.set(name, spent + kept.length);
+    const size = this.#sizes.get(name) ?? { bytes: 0, chunks: 0 };
+    this.#sizes.set(name, size);
+    const hasRoom = size.chunks++ < Math.max(CHUNKS_AT_LEAST, this.#limit / CHUNK_SIZE);
+    const kept = bytes.subarray(0, hasRoom ? Math.max(this.#limit - size.bytes, 0) : 0);
+    size.bytes += kept.length;
     if (kept.length < bytes.length) this.#cut.add(name);
     if (kept.length === 0) return;
     if (fd === 0) this.#input.push(kept);

@@ -1,6 +1,6 @@
 import type { Decision, Question } from "../decide.ts";
 import type { Ask } from "../pattern.ts";
-import { commandLine } from "../pattern.ts";
+import { shownCommand } from "../pattern.ts";
 import type { CallRecord } from "../record.ts";
 import { redacted, redactedBytes } from "../redact.ts";
 import type { Compared, TapeData } from "../Tape.ts";
@@ -12,9 +12,15 @@ export type Played = Decision & { readonly cassette?: CallRecord["cassette"] };
 export class TapePlayer {
   readonly #tape: TapeData;
   readonly #played = new Set<number>();
+  /** Bytes of an input that are enough to see that it is like none: it may have no end. */
+  readonly #inputLimit: number;
 
   constructor(tape: TapeData) {
     this.#tape = tape;
+    const longest = Math.max(0, ...tape.calls.map(({ stdin }) => stdin?.length ?? 0));
+    // What is redacted may have been longer; but no call was recorded whose input was longer than the limit.
+    const hasRedactions = tape.redact.length > 0 || tape.comparison !== undefined;
+    this.#inputLimit = 1 + (hasRedactions ? Math.max(longest, tape.limit) : longest);
   }
 
   decide(question: Question, ask: Ask): Played {
@@ -59,7 +65,7 @@ export class TapePlayer {
     if (!isSame) return false;
     // Of a program that has not read to the end it is not known what it was given.
     if (call.stdin === undefined || call.stdin.length === 0 || !call.readAll) return true;
-    const input = redactedBytes(new TextEncoder().encode(question.stdin()), redact);
+    const input = redactedBytes(question.stdin(this.#inputLimit), redact);
     return Buffer.from(input).equals(call.stdin);
   }
 
@@ -74,6 +80,8 @@ export class TapePlayer {
     }
     if (best === undefined) return "";
     const call = this.#tape.calls[best.entry];
-    return `; nearest: ${commandLine([program, ...(call?.argv.slice(1) ?? [])])}`;
+    const isSame = best.score === argv.length && call?.argv.length === argv.length;
+    const nearest = shownCommand([program, ...(call?.argv.slice(1) ?? [])]);
+    return `; nearest: ${nearest}${isSame ? ", which had another input (stdin)" : ""}`;
   }
 }

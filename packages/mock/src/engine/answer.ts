@@ -3,7 +3,7 @@ import { type StubCall, StubServer } from "@rsyscall/stub-server";
 import { Deferred, Effect } from "effect";
 import { handleBy } from "../handleBy.ts";
 import { orRefused, passedCommand } from "../passing.ts";
-import { perform } from "../perform.ts";
+import { orKilled, perform } from "../perform.ts";
 import type { CallRecord } from "../record.ts";
 import type { ReplyData } from "../reply.ts";
 
@@ -39,6 +39,7 @@ export const answer = (
       return passedCommand(call, {}, options).pipe(
         Effect.flatMap((command) => spy(server, call, record.index, command, reply.limit)),
         orRefused(call, options),
+        orKilled(tell),
       );
   }
 };
