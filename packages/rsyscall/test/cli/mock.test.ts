@@ -199,6 +199,7 @@ describe("signals", () => {
         ["exit 6'\r\n", "first\n"],
         ["first\r\nfirst\r\n", "\x1a"],
         ["Stopped", "fg\n"],
+        ["fg\r\n", ""],
         ["exit 6'\r\n", "second\n"],
         ["second\r\nsecond\r\n", "\x04"],
         ["bash-", "echo status $?\n"],
