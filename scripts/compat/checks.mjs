@@ -213,7 +213,8 @@ const yarn = () => {
   writeFileSync(join(cwd, "yarn.lock"), "");
   writeFileSync(
     join(cwd, ".yarnrc.yml"),
-    "enableGlobalCache: false\nenableTelemetry: false\nnpmMinimalAgeGate: 0\n",
+    // Of a file, yarn wants the copy in its cache, also of a package for another machine.
+    "enableGlobalCache: false\nenableTelemetry: false\nnpmMinimalAgeGate: 0\nsupportedArchitectures:\n  cpu: [x64, arm64]\n",
   );
   const yarn = ["--yes", "--package=@yarnpkg/cli-dist@4", "yarn"];
   must("npx", [...yarn, "install", "--no-immutable"], cwd);
