@@ -24,18 +24,20 @@ const conclude = () => {
 
 process.on("uncaughtException", (error) => failed(inspect(error)));
 
-// The loop is empty, and an import gives it work again.
+// The loop is empty. An import alone gives it no work where Node loads modules at once.
 process.on("beforeExit", () => {
   conclude();
   const file = files[problems.length];
   if (file === undefined) return;
   problems.push(null);
   loaded = false;
-  import(pathToFileURL(file).href)
-    .catch((error) => failed(inspect(error)))
-    .finally(() => {
-      loaded = true;
-    });
+  setImmediate(() => {
+    import(pathToFileURL(file).href)
+      .catch((error) => failed(inspect(error)))
+      .finally(() => {
+        loaded = true;
+      });
+  });
 });
 
 // Also where a program has called process.exit: those behind it have no result.
