@@ -42,6 +42,7 @@ export interface RunOptions {
 
 /** A program under test that runs. */
 export interface RunningProgram {
+  /** In the pid namespace of this process. */
   readonly pid: number;
   /** Sends a signal to the program itself. Does nothing if it has ended. */
   readonly kill: (signal: NodeJS.Signals) => void;
