@@ -197,7 +197,7 @@ const contents = (
   base: number,
   ranges: ReadonlyArray<FdRange>,
 ): Uint8Array => {
-  // The ring is zeros already, whatever is behind it in its page.
+  // The ring is zeros already. What follows it in its page does not matter.
   const bytes = new Uint8Array(area.ring + (hasRing ? RING_SIZE : 0));
   const shared = CLONE.VM | CLONE.PIDFD | CLONE.CHILD_SETTID | CLONE.CHILD_CLEARTID;
   CloneArgs.encode(

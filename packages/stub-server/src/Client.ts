@@ -119,8 +119,4 @@ export class Client implements WaitingClient {
       onSuccess: (events) => events !== 0,
     });
   }
-
-  dismiss(): Effect.Effect<void> {
-    return this.close();
-  }
 }

@@ -142,7 +142,7 @@ export class LocalSockets {
     return Math.min(this.#call("sendto", near, this.#data, size, flags), size);
   }
 
-  /** close(2) of a descriptor of this task, whatever its state. */
+  /** close(2) of a descriptor of this task, in any state. */
   close(fd: FileDescriptor): void {
     if (fd.isValid && fd.disown()) this.#call("close", fd.near, 0);
   }

@@ -43,7 +43,7 @@ export interface Greeting {
 /** A client that has said hello, and waits for `accept`. */
 export interface WaitingClient {
   readonly hasHungUp: () => Effect.Effect<boolean>;
-  readonly dismiss: () => Effect.Effect<void>;
+  readonly close: () => Effect.Effect<void>;
 }
 
 /** A caller in its handler that has no answer and no Thread yet. */
@@ -152,7 +152,7 @@ const dropDead = ({ waiting }: Limits): Effect.Effect<void> =>
   Effect.forEach(
     [...waiting],
     (client) =>
-      Effect.flatMap(client.hasHungUp(), (dead) => (dead ? client.dismiss() : Effect.void)),
+      Effect.flatMap(client.hasHungUp(), (dead) => (dead ? client.close() : Effect.void)),
     { discard: true },
   );
 
