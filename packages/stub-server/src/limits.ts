@@ -151,8 +151,7 @@ export const roomForClient = (limits: Limits): Effect.Effect<void> =>
 const dropDead = ({ waiting }: Limits): Effect.Effect<void> =>
   Effect.forEach(
     [...waiting],
-    (client) =>
-      Effect.flatMap(client.hasHungUp(), (dead) => (dead ? client.close() : Effect.void)),
+    (client) => Effect.flatMap(client.hasHungUp(), (dead) => (dead ? client.close() : Effect.void)),
     { discard: true },
   );
 
