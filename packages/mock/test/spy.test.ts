@@ -189,14 +189,16 @@ describe("a spy", () => {
 
   it("stops and goes on with the program, as a shell's job", async () => {
     const m = await spied("echo ready; read line; echo got $line; exit 5");
-    // Job control of a shell, and a signal for the process alone.
+    // Job control of a shell, and a signal for the process alone. bash leaves a loop in which it sees a job
+    // stop: a subshell waits, which has no jobs.
     const script = `
       set -m
       mkfifo "$1/in"
       tool < "$1/in" & exec 3> "$1/in"
       until read started < "$1/out" 2>&-; do sleep .01; done
       kill -$2 %1
-      until jobs -l | grep -i stopped; do sleep .01; done
+      (until read -r _ _ state _ < /proc/$!/stat; [ $state = T ]; do sleep .01; done)
+      jobs -l
       kill -CONT %1
       echo line >&3
       wait %1
