@@ -125,7 +125,9 @@ const types = () => {
     );
     tsc("CommonJS", "types.cts", "--module", "node16");
     tsc("our declarations, without esnext.disposable", "types.cts", "--module", "node16", ...own);
-    tsc("await using", "disposable.mts", "--module", "node16", "--lib", "es2022,esnext.disposable");
+    // The declarations of effect use DOM.
+    const lib = ["--lib", "es2022,dom,esnext.disposable"];
+    tsc("await using", "disposable.mts", "--module", "node16", ...lib);
   }
 };
 
