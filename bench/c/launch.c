@@ -43,8 +43,8 @@ int main(int argc, char **argv)
 		pid_t pid = waitpid(-1, &status, 0);
 		long long end = now();
 		if (!WIFEXITED(status) || WEXITSTATUS(status) != expected) {
-			fprintf(stderr, "launch: %s ended with wait status %#x, not exit %d\n", argv[4], (unsigned)status,
-				expected);
+			fprintf(stderr, "launch: %s ended with wait status %#x, not exit %d\n", argv[4],
+				(unsigned)status, expected);
 			return 1;
 		}
 		for (long i = 0; i < parallel; i++)

@@ -204,8 +204,8 @@ void become_program(int socket, u64 size, const struct launch *launch)
 	/* None of them is larger than all, so the sum does not overflow. */
 	if (exec.argv_size > size || exec.envp_size > size ||
 	    (u64)exec.path_size + exec.argv_size + exec.envp_size != strings_size || exec.argc == 0 ||
-	    exec.argc > exec.argv_size ||
-	    exec.envc > exec.envp_size || (exec.flags & ~RSYSCALL_OWN_ENVIRONMENT) || (is_own && exec.envp_size))
+	    exec.argc > exec.argv_size || exec.envc > exec.envp_size || (exec.flags & ~RSYSCALL_OWN_ENVIRONMENT) ||
+	    (is_own && exec.envp_size))
 		fail(NOT_UNDERSTOOD, 0, 0);
 
 	/* In front of the strings: the pointers to them, room for a shell and the 0 at the end of each, and for "./". */

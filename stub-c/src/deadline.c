@@ -97,9 +97,10 @@ void time_passed(void)
 		set_left(notice_after() - FIRST_WAIT);
 		break;
 	case BEFORE_NOTICE:
-		print_error("waiting for the server, whose event loop may be blocked, as by spawnSync or execFileSync "
-			    "in its own thread (then serve from a worker thread), at",
-			    server_path, 0);
+		print_error(
+			"waiting for the server, whose event loop may be blocked, as by spawnSync or execFileSync "
+			"in its own thread (then serve from a worker thread), at",
+			server_path, 0);
 		stage = limit ? BEFORE_LIMIT : NO_LIMIT;
 		set_left(limit - notice_after());
 		break;

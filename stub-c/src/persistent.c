@@ -183,7 +183,8 @@ static int shake_hands(struct client *client)
 	struct rsyscall_welcome welcome;
 	struct hello hello;
 	make_hello(&hello, &client->fds, client->launch, &client->arena, NO_ANSWERS);
-	if (send_hello(&hello, &client->arena, &problem) < 0 || !has_input_within(fd, limit) || receive_welcome(&client->fds, NO_ANSWERS, &welcome, &problem) < 0)
+	if (send_hello(&hello, &client->arena, &problem) < 0 || !has_input_within(fd, limit) ||
+	    receive_welcome(&client->fds, NO_ANSWERS, &welcome, &problem) < 0)
 		return 0;
 	client->has_ring = (welcome.flags & RSYSCALL_RING) != 0;
 	return !client->has_ring || client->arena.size;

@@ -32,8 +32,7 @@ void serve_on(int handshake, connector *connect, const struct launch *launch, in
 	make_hello(&hello, &fds, launch, &arena, answers);
 	if (connect)
 		connect(handshake, launch);
-	if (send_hello(&hello, &arena, &problem) < 0 ||
-	    receive_welcome(&fds, answers, &welcome, &problem) < 0)
+	if (send_hello(&hello, &arena, &problem) < 0 || receive_welcome(&fds, answers, &welcome, &problem) < 0)
 		fail(problem.what, problem.subject[0] ? problem.subject : 0, problem.error);
 	if (welcome.status == RSYSCALL_REPLY)
 		reply(fds.handshake, &arena);
@@ -49,7 +48,7 @@ void serve_on(int handshake, connector *connect, const struct launch *launch, in
 		unmap_arena(&arena);
 	watch_lifeline(fds.lifeline);
 
-	long result = has_ring ? rsyscall_ring_server(fds.syscall, arena.start)
-			       : rsyscall_server(fds.syscall, fds.syscall);
+	long result =
+		has_ring ? rsyscall_ring_server(fds.syscall, arena.start) : rsyscall_server(fds.syscall, fds.syscall);
 	fail(CONTROLLER_GONE, 0, -result);
 }

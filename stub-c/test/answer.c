@@ -290,7 +290,10 @@ static void test_exec(const u8 *stream, u64 size, u64 announced, int error, int 
 	check(world.end == how && world.exec_count == count);
 }
 
+/* Whole initializers, which clang-format takes for blocks. */
+/* clang-format off */
 #define REPLY(...) (const u8[]){__VA_ARGS__}, sizeof(const u8[]){__VA_ARGS__}
+/* clang-format on */
 
 void run_tests(void)
 {

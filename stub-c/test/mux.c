@@ -16,28 +16,28 @@ enum kind { FREE, STDIO, EPOLL, SOCKET };
 /* One end of a socket pair. `peer` is played by the script when its end was sent away, or is the server's. */
 struct file {
 	enum kind kind;
-	int epoll[2];	/* sockets: registered in readers and writers */
+	int epoll[2]; /* sockets: registered in readers and writers */
 	u32 events[2];
 	u64 data[2];
-	u32 unread;	/* bytes from the peer that were not read */
-	u32 room;	/* bytes that the peer's queue still takes */
-	u32 queued;	/* bytes in the peer's queue */
+	u32 unread; /* bytes from the peer that were not read */
+	u32 room;   /* bytes that the peer's queue still takes */
+	u32 queued; /* bytes in the peer's queue */
 	int no_read, no_write, reset;
 	int has_hung_up; /* the other end has closed */
-	int peer;	/* its descriptor as long as that is here, or -1 */
-	int is_away;	/* the other end belongs to a process */
-	u32 stream;	/* names the bytes, both ways */
-	u64 got, sent;	/* bytes from the peer that were read; bytes that were written to it */
+	int peer;        /* its descriptor as long as that is here, or -1 */
+	int is_away;     /* the other end belongs to a process */
+	u32 stream;      /* names the bytes, both ways */
+	u64 got, sent;   /* bytes from the peer that were read; bytes that were written to it */
 };
 
 /* What the near side knows of a channel. */
 struct near {
 	int is_open, sent_end, got_end, sent_close;
 	int is_crossing; /* over by END both ways; CREDIT or CLOSE may have crossed its own END */
-	u64 end_at;	 /* where its END ends on stdin */
-	u32 credit;  /* bytes that it may send */
-	u32 granted; /* bytes that it may still get */
-	u32 owed;    /* bytes that it got and gave no credit for */
+	u64 end_at;      /* where its END ends on stdin */
+	u32 credit;      /* bytes that it may send */
+	u32 granted;     /* bytes that it may still get */
+	u32 owed;        /* bytes that it got and gave no credit for */
 	u32 stream;
 	u64 sent, got;
 };
@@ -48,7 +48,7 @@ static struct world {
 	struct near near[IDS];
 	u32 streams;
 	int epolls[2];
-	int is_wild;	 /* the near side has sent something that it may not */
+	int is_wild;     /* the near side has sent something that it may not */
 	int is_draining; /* the script has ended: all processes read what there is */
 	int polls;
 	int child_has_ended, was_reaped, has_news;
@@ -158,8 +158,8 @@ static void send_open(u32 through, u32 first, u32 count, u32 size)
 	struct near *near = &world.near[through];
 	u32 fixed[] = {first, count};
 	size = minimum(size, MESSAGE_AT_MOST);
-	if (!near->is_open || near->sent_end || near->sent_close || near->credit < WINDOW || !size ||
-	    !may_send(size) || first + count > IDS)
+	if (!near->is_open || near->sent_end || near->sent_close || near->credit < WINDOW || !size || !may_send(size) ||
+	    first + count > IDS)
 		return;
 	for (u32 i = first; i < first + count; i++)
 		if (world.near[i].is_open || world.near[i].is_crossing)
@@ -704,7 +704,8 @@ long syscall6(long number, long a, long b, long c, long d, long e, long f)
 		}
 		return world.stdout_kind ? do_write((u8 *)b, (u64)c) : -EINVAL;
 	case SYS_pwritev2:
-		return world.stdout_kind == 1 ? do_write(((struct iovec *)b)->base, ((struct iovec *)b)->length) : -EOPNOTSUPP;
+		return world.stdout_kind == 1 ? do_write(((struct iovec *)b)->base, ((struct iovec *)b)->length)
+					      : -EOPNOTSUPP;
 	case SYS_sendto:
 		if (a == STDOUT)
 			return world.stdout_kind == 0 ? do_write((u8 *)b, (u64)c) : -ENOTSOCK;
@@ -785,7 +786,8 @@ static void begin(const u8 *script, size_t size)
 	world.read_at_most = STREAM_SIZE;
 	for (int fd = STDIN; fd <= STDERR; fd++)
 		world.files[fd].kind = STDIO;
-	world.files[STDERR + 1] = (struct file){.kind = SOCKET, .epoll = {-1, -1}, .peer = -1, .is_away = 1, .room = 4096};
+	world.files[STDERR + 1] =
+		(struct file){.kind = SOCKET, .epoll = {-1, -1}, .peer = -1, .is_away = 1, .room = 4096};
 	open_near(0);
 }
 

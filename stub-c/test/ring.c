@@ -11,15 +11,15 @@
 static struct world {
 	struct script script;
 	struct rsyscall_ring *ring;
-	u32 submitted;	  /* calls that the client has put into the ring */
-	u32 performed;	  /* calls that the server has begun */
-	u32 known;	  /* results that the client has been woken for, or has seen */
+	u32 submitted; /* calls that the client has put into the ring */
+	u32 performed; /* calls that the server has begun */
+	u32 known;     /* results that the client has been woken for, or has seen */
 	u32 is_prompt[RSYSCALL_RING_SLOTS];
-	u32 wakes;	  /* bytes on the server's socket */
-	int is_hostile;	  /* the client has written anything */
+	u32 wakes;      /* bytes on the server's socket */
+	int is_hostile; /* the client has written anything */
 	int client_sleeps;
 	int has_hung_up;
-	u32 sends;	  /* bytes from the server */
+	u32 sends; /* bytes from the server */
 	u64 time;
 } world;
 

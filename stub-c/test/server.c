@@ -16,15 +16,15 @@ enum { IN = 10, OUT, SIDE, EVENTS };
 static struct world {
 	struct script script;
 	struct rsyscall_request requests[REQUESTS];
-	u32 count;	/* requests that the client will send */
-	u64 in_start;	/* bytes that the server has read */
-	u64 in_ready;	/* bytes that have arrived */
-	u32 begun;	/* requests that were begun, but for EPOLL_WAIT */
+	u32 count;    /* requests that the client will send */
+	u64 in_start; /* bytes that the server has read */
+	u64 in_ready; /* bytes that have arrived */
+	u32 begun;    /* requests that were begun, but for EPOLL_WAIT */
 	u8 expected[RESULTS_SIZE], got[RESULTS_SIZE];
 	u64 expected_size, got_size;
-	u32 sends;   /* of results */
-	u64 side_sent; /* bytes on the data socket */
-	u32 waiting; /* events of the epoll instance */
+	u32 sends;      /* of results */
+	u64 side_sent;  /* bytes on the data socket */
+	u32 waiting;    /* events of the epoll instance */
 	int has_waited; /* the server has asked it for events */
 	i64 wait_result;
 	struct epoll_event taken[RSYSCALL_EVENTS_AT_MOST];
@@ -39,8 +39,7 @@ static u64 minimum(u64 a, u64 b)
 static int is_in_memory(const void *start, u64 length)
 {
 	const u8 *at = start;
-	return at >= world.memory && length <= sizeof world.memory &&
-	       at <= world.memory + sizeof world.memory - length;
+	return at >= world.memory && length <= sizeof world.memory && at <= world.memory + sizeof world.memory - length;
 }
 
 static void expect(const void *bytes, u64 length)

@@ -10,12 +10,12 @@
 #include "kernel.h"
 
 /* Ends the program with a message: a fault of the code under test. */
-#define check(condition)                                                                        \
-	do {                                                                                    \
-		if (!(condition)) {                                                             \
+#define check(condition)                                                                          \
+	do {                                                                                      \
+		if (!(condition)) {                                                               \
 			fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                                \
-		}                                                                               \
+			abort();                                                                  \
+		}                                                                                 \
 	} while (0)
 
 /* The decisions of a test: bytes, and zeros behind them. */

@@ -164,9 +164,8 @@ static const struct {
 	const char *name;
 	napi_callback function;
 } functions[] = {
-	{"syscall", call}, {"read", read_memory}, {"write", write_memory},
-	{"view", view},    {"unview", unview},    {"watch", rsyscall_watch},
-	{"readiness", rsyscall_readiness},
+	{"syscall", call},  {"read", read_memory},     {"write", write_memory},           {"view", view},
+	{"unview", unview}, {"watch", rsyscall_watch}, {"readiness", rsyscall_readiness},
 };
 
 NAPI_MODULE_INIT()

@@ -21,8 +21,7 @@ static int is_prompt(int fd, int events)
 {
 	int flags = fcntl(fd, F_GETFL);
 	int access = flags & O_ACCMODE;
-	return flags < 0 || flags & (O_NONBLOCK | O_PATH) ||
-	       access == (events & POLLOUT ? O_RDONLY : O_WRONLY);
+	return flags < 0 || flags & (O_NONBLOCK | O_PATH) || access == (events & POLLOUT ? O_RDONLY : O_WRONLY);
 }
 
 /* Whether a write to the file may write a part and then block until there is room for the rest. */

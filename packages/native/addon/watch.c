@@ -22,7 +22,10 @@ struct watch {
 	alignas(max_align_t) unsigned char handle[];
 };
 
-static uv_handle_t *handle_of(struct watch *watch) { return (uv_handle_t *)watch->handle; }
+static uv_handle_t *handle_of(struct watch *watch)
+{
+	return (uv_handle_t *)watch->handle;
+}
 
 static void release(struct watch *watch)
 {
@@ -149,8 +152,8 @@ napi_value rsyscall_watch(napi_env env, napi_callback_info info)
 	int32_t fd;
 	napi_valuetype type;
 	if (napi_get_cb_info(env, info, &argc, argv, NULL, NULL) != napi_ok || argc < 2 ||
-	    napi_get_value_int32(env, argv[0], &fd) != napi_ok ||
-	    napi_typeof(env, argv[1], &type) != napi_ok || type != napi_function) {
+	    napi_get_value_int32(env, argv[0], &fd) != napi_ok || napi_typeof(env, argv[1], &type) != napi_ok ||
+	    type != napi_function) {
 		napi_throw_type_error(env, NULL, "watch takes a descriptor and a function");
 		return NULL;
 	}

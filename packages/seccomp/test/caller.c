@@ -79,8 +79,8 @@ int main(int argc, char **argv)
 	} else if (!strcmp(how, "endless")) {
 		/* argv without an end, all of it one string. */
 		size_t count = 4 << 20;
-		char **args = mmap(NULL, count * sizeof *args, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		char **args =
+			mmap(NULL, count * sizeof *args, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		for (size_t i = 0; i < count; i++)
 			args[i] = path;
 		execv(path, args);

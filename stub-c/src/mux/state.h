@@ -30,23 +30,23 @@ struct channel {
 	i32 fd; /* -1: closed, or never opened */
 	struct channel *next_in_bucket;
 	struct channel *next_in_queue;
-	u8 is_known;       /* its id means this channel */
-	u8 is_dropped;     /* it is over, and leaves the queue */
-	u8 is_queued;      /* it is in the queue of control frames */
-	u8 must_send_end;  /* END is to be sent */
-	u8 must_send_close; /* CLOSE is to be sent, and nothing after it */
-	u8 has_read_all;   /* its socket has ended */
-	u8 sent_end;       /* END was sent */
-	u8 got_end;        /* END has arrived */
-	u8 cannot_write;   /* its socket takes no more bytes */
-	u8 reader_is_on;   /* its socket is in `readers`... */
-	u8 writer_is_on;   /* ... in `writers` */
-	u32 reader_events; /* ... with these events */
-	u32 credit;        /* bytes that may be sent to the near side */
-	u32 granted;       /* bytes that the near side may send */
-	u32 forwarded;     /* bytes from the near side that were written, for which no CREDIT was sent */
-	u32 head, length;  /* the bytes in `buffer`, a ring */
-	u8 *buffer;        /* WINDOW bytes: what its socket has had no room for; 0 until it is needed */
+	u8 is_known;                    /* its id means this channel */
+	u8 is_dropped;                  /* it is over, and leaves the queue */
+	u8 is_queued;                   /* it is in the queue of control frames */
+	u8 must_send_end;               /* END is to be sent */
+	u8 must_send_close;             /* CLOSE is to be sent, and nothing after it */
+	u8 has_read_all;                /* its socket has ended */
+	u8 sent_end;                    /* END was sent */
+	u8 got_end;                     /* END has arrived */
+	u8 cannot_write;                /* its socket takes no more bytes */
+	u8 reader_is_on;                /* its socket is in `readers`... */
+	u8 writer_is_on;                /* ... in `writers` */
+	u32 reader_events;              /* ... with these events */
+	u32 credit;                     /* bytes that may be sent to the near side */
+	u32 granted;                    /* bytes that the near side may send */
+	u32 forwarded;                  /* bytes from the near side that were written, for which no CREDIT was sent */
+	u32 head, length;               /* the bytes in `buffer`, a ring */
+	u8 *buffer;                     /* WINDOW bytes: what its socket has had no room for; 0 until it is needed */
 	struct open *opens, *last_open; /* messages to be sent before that */
 	u32 open_count;
 };
@@ -58,8 +58,8 @@ struct mux {
 	u32 touched; /* channels[] from here on were never used */
 	struct channel *free;
 	struct channel *queue, *last_queued; /* channels with control frames to be sent */
-	int only_credit; /* none of these frames is urgent */
-	int has_child;   /* children.h: reap_children */
+	int only_credit;                     /* none of these frames is urgent */
+	int has_child;                       /* children.h: reap_children */
 	int stdout_is_socket, stdout_may_nowait;
 	/* A DATA frame of which a part has arrived. */
 	u32 data_channel;

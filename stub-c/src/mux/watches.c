@@ -34,9 +34,7 @@ void update_watches(struct mux *mux, struct channel *channel)
 	int reads = channel->is_known && (channel->has_read_all || channel->credit);
 	u32 events = channel->has_read_all ? 0 : POLLIN;
 	if (reads != channel->reader_is_on || (reads && events != channel->reader_events)) {
-		int operation = !reads                  ? EPOLL_CTL_DEL
-				: channel->reader_is_on ? EPOLL_CTL_MOD
-							: EPOLL_CTL_ADD;
+		int operation = !reads ? EPOLL_CTL_DEL : channel->reader_is_on ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 		works = watch(mux, mux->readers, operation, channel, events);
 		channel->reader_is_on = (u8)reads;
 		channel->reader_events = events;
