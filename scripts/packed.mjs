@@ -61,14 +61,34 @@ const compilers = {
   x64: { machine: "x86_64", cross: "x86_64-linux-gnu-gcc" },
 };
 
+/** The compiler of a platform, or undefined and what to install. */
+const compilerOf = (cpu) => {
+  const { machine, cross } = compilers[cpu];
+  const compiler = cpu === process.arch ? (process.env.CC ?? "cc") : cross;
+  if (spawnSync(compiler, ["--version"], { stdio: "ignore" }).error === undefined)
+    return { compiler };
+  const remedy = `Debian: apt-get install gcc-${machine}-linux-gnu libc6-dev-${cpu}-cross`;
+  return { problem: `${compiler} not found (${remedy})` };
+};
+
+const platforms = Object.keys(compilers).map((cpu) => ({
+  name: `@rsyscall/native-linux-${cpu}`,
+  cpu,
+}));
+
+/** The packages whose files cannot be built here, and why. */
+export const notBuilt = () =>
+  platforms.flatMap(({ name, cpu }) => {
+    const { problem } = compilerOf(cpu);
+    return problem === undefined ? [] : [{ name, problem }];
+  });
+
 /** Builds the files of every platform into its package. */
 const buildNatives = () => {
-  for (const [cpu, { machine, cross }] of Object.entries(compilers)) {
-    const compiler = cpu === process.arch ? (process.env.CC ?? "cc") : cross;
-    if (spawnSync(compiler, ["--version"], { stdio: "ignore" }).error !== undefined)
-      throw new Error(
-        `The files of @rsyscall/native-linux-${cpu} cannot be built: ${compiler} not found (Debian: apt-get install gcc-${machine}-linux-gnu libc6-dev-${cpu}-cross)`,
-      );
+  for (const { cpu } of platforms) {
+    const { compiler } = compilerOf(cpu);
+    if (compiler === undefined) continue;
+    const { machine } = compilers[cpu];
     const out = `../native-linux-${cpu}/build`;
     must(
       "make",
@@ -78,15 +98,15 @@ const buildNatives = () => {
   }
 };
 
-/** Packs all packages, as they are published. */
+/** Packs all packages, as they are published. Those of `notBuilt` have no files. */
 export const pack = () => {
   rmSync(tarballs, { recursive: true, force: true });
   mkdirSync(tarballs, { recursive: true });
   const { packageManager } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   must(process.execPath, ["scripts/setup.mjs"], root);
   buildNatives();
-  for (const { folder } of published())
-    must("npx", ["--yes", packageManager, "pack", "--pack-destination", tarballs], folder);
+  const all = ["--recursive", "--filter", "./packages/*"];
+  must("npx", ["--yes", packageManager, ...all, "pack", "--pack-destination", tarballs], root);
 };
 
 /** A project with these packages of the registry, and ours. */

@@ -1,4 +1,12 @@
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -266,16 +274,66 @@ const bundle = () => {
   });
 };
 
-/** There is no Node for musl in the npm registry: a machine that has one says where. */
+/** The addon in a root that has the C library musl and no other. */
 const musl = () => {
+  const library = `/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-musl/libc.so`;
+  const hasCompiler = run("musl-gcc", ["--version"], root).status === 0;
+  if (hasCompiler && existsSync(library) && process.getuid() === 0) {
+    const alpine = join(work, "alpine");
+    rmSync(alpine, { recursive: true, force: true });
+    mkdirSync(join(alpine, "lib"), { recursive: true });
+    const loader = library.replace(/.*\/(\w+)-linux-musl.*/, "ld-musl-$1.so.1");
+    cpSync(library, join(alpine, "lib", loader), { dereference: true });
+    const addon = join(root, `packages/native-linux-${process.arch}/build/rsyscall.node`);
+    cpSync(addon, join(alpine, "rsyscall.node"));
+    must("musl-gcc", ["-O2", "-rdynamic", "-o", join(alpine, "host"), "musl.c"], here);
+    check("musl: the addon in an Alpine-like root", {
+      ...{ command: "chroot", args: [alpine, "/host", "/rsyscall.node"], cwd: root },
+      shows: ["musl works"],
+    });
+  } else
+    process.stdout.write(
+      "NOT TRIED musl: the addon: needs root, and musl-gcc (Debian: apt-get install musl-tools)\n",
+    );
   const node = process.env.RSYSCALL_MUSL_NODE;
   if (node === undefined) {
-    process.stdout.write("NOT TRIED musl: set RSYSCALL_MUSL_NODE to a Node of Alpine Linux\n");
+    process.stdout.write(
+      "NOT TRIED musl: a mock: the npm registry and Debian have no Node for musl; RSYSCALL_MUSL_NODE says where one of Alpine Linux is\n",
+    );
     return;
   }
   const cwd = fresh("musl");
   must("npm", ["install", "--no-audit", "--no-fund", "effect@4.1.0", ...installed()], cwd);
-  check("musl", { command: node, node, args: ["plain.mjs"], cwd, ...worked });
+  check("musl: a mock", { command: node, node, args: ["plain.mjs"], cwd, ...worked });
+};
+
+/** Other runtimes refuse in words, before anything of ours is loaded that could crash them. */
+const runtimes = () => {
+  const cwd = project("runtimes", [], [join(here, "plain.mjs")]);
+  writeFileSync(join(cwd, "calls.mjs"), 'import "@rsyscall/thread";\n');
+  const cpu = process.arch === "arm64" ? "aarch64" : "x64";
+  const others = [
+    ["Bun", `@oven/bun-linux-${cpu}`, "bin/bun", []],
+    ["Deno", `@deno/linux-${process.arch}-glibc`, "deno", ["run", "--allow-all"]],
+  ];
+  for (const [name, of, path, args] of others) {
+    const folder = join(root, ".cache", name.toLowerCase());
+    const command = join(folder, "node_modules", of, path);
+    if (!existsSync(command)) {
+      mkdirSync(folder, { recursive: true });
+      const quiet = ["--no-save", "--no-package-lock", "--loglevel=error"];
+      must("npm", ["install", ...quiet, of, "--prefix", folder], folder);
+      chmodSync(command, 0o755);
+    }
+    for (const [what, file] of [
+      ["system calls", "calls.mjs"],
+      ["a mock", "plain.mjs"],
+    ])
+      check(`${name} is refused in words: ${what}`, {
+        ...{ command, args: [...args, file], cwd, status: 1 },
+        shows: ["NativeLoadError", `this is ${name} `, "run this program with Node 20.19 or newer"],
+      });
+  }
 };
 
 /** The addon and near on an arm64 Node, as far as emulation goes: it has no clone with shared memory. */
@@ -336,6 +394,7 @@ export const checks = {
   yarn,
   tsx,
   bundle,
+  runtimes,
   musl,
   arm64,
 };

@@ -4,8 +4,9 @@ export class NativeLoadError extends Error {
 }
 
 /**
- * Why the addon must not be loaded in a runtime, by its `process.versions`; undefined in Node. Bun crashes at the first
- * descriptor that is watched (it has no uv_poll), and Deno at the first child.
+ * Why the addon must not be loaded in a runtime, by its `process.versions`; undefined in Node. Bun would crash at the
+ * first descriptor that is watched: its uv_poll_init ends the process. Deno has no libuv, and its node:fs takes no
+ * descriptors that others have opened.
  */
 export const unsupportedRuntime = (
   versions: Readonly<Record<string, string | undefined>>,
@@ -15,6 +16,6 @@ export const unsupportedRuntime = (
     ["deno", "Deno"],
   ] as const)
     if (versions[key] !== undefined)
-      return `this is ${name} ${versions[key]}, and the addon needs the event loop and the process of Node (libuv's uv_poll, children in its memory), without which it would crash: run this program with Node 20.19 or newer`;
+      return `this is ${name} ${versions[key]}, and the addon needs the event loop and the descriptors of Node (libuv's uv_poll, node:fs on any descriptor), without which it would crash: run this program with Node 20.19 or newer`;
   return undefined;
 };
