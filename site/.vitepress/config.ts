@@ -12,6 +12,7 @@ const sidebar: DefaultTheme.SidebarItem[] = [
       page("1. Mock a program", "start-mock"),
       page("2. Drive a process", "start-process"),
       page("3. Go elsewhere", "start-transport"),
+      page("Installing", "installing"),
     ],
   },
   {
