@@ -29,6 +29,30 @@ import { untilEmpty } from "./internal/streams.ts";
  * a fiber that waits can be interrupted immediately, without losing a byte. If a call in another process
  * completes after its fiber was interrupted, its result (bytes, a connection, descriptors) is kept for the next
  * operation.
+ *
+ * @example
+ * ```ts
+ * import { AF, SOCK } from "@rsyscall/abi";
+ * import { Socket } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect, Stream } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const thread = yield* LocalThread;
+ *   const [left, right] = yield* Socket.pair(thread, AF.UNIX, SOCK.STREAM);
+ *   const [here, there] = [yield* thread.makeAfd(left), yield* thread.makeAfd(right)];
+ *   // 4 MiB, which no socket holds: both fibers take turns.
+ *   const [, received] = yield* Effect.all(
+ *     [
+ *       Effect.andThen(here.writeAllBytes(new Uint8Array(2 ** 22)), here.close()),
+ *       Stream.runFold(there.stream(), () => 0, (sum, bytes) => sum + bytes.length),
+ *     ],
+ *     { concurrency: 2 },
+ *   );
+ *   console.log(received); // 4194304
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
  */
 export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> {
   /** The descriptor, for calls that do not wait. */

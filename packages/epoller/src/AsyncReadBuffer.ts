@@ -18,6 +18,23 @@ const READ_SIZE = 65536;
  * If the stream ends in the middle of an item, the read fails with an EndOfFileError, which names the item; its bytes
  * can still be read as something else. If the stream ends before the item, reads of items that may repeat (delimited
  * strings, lines, netstrings) give undefined. An invalid length or limit is an InvalidArgumentError.
+ *
+ * @example
+ * ```ts
+ * import { AsyncReadBuffer } from "@rsyscall/epoller";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const thread = yield* LocalThread;
+ *   const [reader, writer] = yield* thread.pipe();
+ *   yield* writer.writeAllText("GET /\n5:hello,");
+ *   const buffer = new AsyncReadBuffer(yield* thread.makeAfd(reader));
+ *   console.log(yield* buffer.readLine()); // GET /
+ *   console.log(new TextDecoder().decode(yield* buffer.readNetstring())); // hello
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
  */
 export class AsyncReadBuffer {
   readonly #afd: Pick<AsyncFileDescriptor, "takeBytes">;

@@ -35,6 +35,24 @@ export interface FdKind<A extends FileDescriptor> extends FdClass<A> {
 /**
  * A file descriptor in a task, of any kind. Operations that all kinds have are here, and the others in the
  * classes that extend this one. The scope that made a handle closes it, if it still owns the descriptor then.
+ *
+ * @example
+ * ```ts
+ * import { O } from "@rsyscall/abi";
+ * import { Directory } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const thread = yield* LocalThread;
+ *   const fd = yield* thread.open("/etc", O.DIRECTORY);
+ *   console.log((yield* fd.fstat()).mode & 0o777); // 493, which is 0o755
+ *   const directory = yield* Directory.from(fd); // has what only directories can do
+ *   yield* directory.close(); // before the scope does
+ *   console.log(fd.isValid); // false
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
  */
 export class FileDescriptor {
   /** The task that uses the descriptor. */

@@ -19,6 +19,22 @@ import type { Task } from "./Task.ts";
  *
  * Operations that change what is known about the memory consume the pointer and return a new one. The scope that
  * allocated the memory frees it, even if it was split and merged since.
+ *
+ * @example
+ * ```ts
+ * import { Utsname } from "@rsyscall/abi";
+ * import { uname } from "@rsyscall/near";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const thread = yield* LocalThread;
+ *   const pointer = yield* thread.malloc(Utsname); // freed by the scope
+ *   yield* uname(thread.task.sysif, yield* pointer.address());
+ *   console.log((yield* pointer.read()).sysname); // Linux
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
  */
 export class Pointer<out A> {
   /** The task in whose memory it points. */

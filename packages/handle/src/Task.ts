@@ -30,6 +30,27 @@ import type { TaskLike } from "./TaskLike.ts";
 /**
  * A kernel task under the program's control, through which handles are used. It makes system calls, knows what
  * their numbers mean, and allocates memory in its address space.
+ *
+ * @example
+ * ```ts
+ * import { Memfd } from "@rsyscall/handle";
+ * import { write } from "@rsyscall/near";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const { task } = yield* LocalThread;
+ *   console.log(task.pid === process.pid, task.abi.machine); // true x86_64
+ *   // Bytes are in its memory as long as the call needs them.
+ *   const memfd = yield* Memfd.make(task, "example");
+ *   const hello = new TextEncoder().encode("hello");
+ *   const count = yield* task.withBytes(hello, (address) =>
+ *     write(task.sysif, memfd.near, address, hello.length),
+ *   );
+ *   console.log(count); // 5
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
  */
 export class Task implements far.Task, TaskLike {
   /** The interface without decorators. */

@@ -38,6 +38,20 @@ export interface CopyFileOptions {
  * pwrite(2) would then ignore the offset of a piece.
  *
  * @returns how many bytes were copied: fewer than the file had if it has become shorter meanwhile
+ * @example
+ * ```ts
+ * import { Memfd, copyFile } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const thread = yield* LocalThread;
+ *   const from = yield* thread.open("/etc/passwd");
+ *   const to = yield* Memfd.make(thread, "copy");
+ *   console.log((yield* copyFile(from, to)) > 0); // true: the bytes that were copied
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
  */
 export const copyFile: (
   from: FileDescriptor,

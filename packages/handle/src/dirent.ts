@@ -25,6 +25,24 @@ const STAT_AT_MOST = 256;
 /**
  * A directory: dirent.h, and the calls with `at` in their name. Their paths are relative to the directory, unless
  * they are absolute. Close-on-exec, as all descriptors that rsyscall opens.
+ *
+ * @example
+ * ```ts
+ * import { O } from "@rsyscall/abi";
+ * import { Directory } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const thread = yield* LocalThread;
+ *   const root = yield* Directory.make(thread, "/");
+ *   const names = (yield* root.entries()).map(({ name }) => String(name));
+ *   console.log(names.includes("etc")); // true
+ *   const passwd = yield* root.openat("etc/passwd", O.RDONLY);
+ *   console.log((yield* passwd.fstat()).size > 0); // true
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
  */
 export class Directory extends FileDescriptor {
   /** Allows one reader at a time: the open file has one offset. */

@@ -200,7 +200,24 @@ export const absolutePath = (
     : Effect.map(getcwd(task), (cwd) => cwd.join(given));
 };
 
-/** chdir(2) */
+/**
+ * chdir(2)
+ *
+ * @example
+ * ```ts
+ * import { chdir } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const child = yield* (yield* LocalThread).fork();
+ *   yield* chdir(child, "/tmp"); // Node stays where it is
+ *   yield* child.exec(child.environ.sh.args("-c", "pwd")); // prints: /tmp
+ *   yield* child.process.check();
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
+ */
 export const chdir = (
   { task }: TaskLike,
   path: near.PathLike,
@@ -231,7 +248,25 @@ export const pivotRoot = (
     task.withPath("pivot_root", putOld, (old) => near.pivotRoot(task.sysif, root, old)),
   );
 
-/** sethostname(2), of the task's UTS namespace. */
+/**
+ * sethostname(2), of the task's UTS namespace.
+ *
+ * @example
+ * ```ts
+ * import { CLONE } from "@rsyscall/abi";
+ * import { sethostname } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const child = yield* (yield* LocalThread).clone(CLONE.NEWUSER | CLONE.NEWUTS);
+ *   yield* sethostname(child, "sandbox");
+ *   yield* child.exec(child.environ.sh.args("-c", "uname -n")); // prints: sandbox
+ *   yield* child.process.check();
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
+ */
 export const sethostname = (
   { task }: TaskLike,
   name: string,

@@ -21,6 +21,19 @@ export interface WhereOptions {
 /**
  * Which calls of a program are meant, how often they come, and what they get: status 0, unless something else is said.
  * Each method changes the rule, and is in force when it returns.
+ *
+ * @example
+ * ```ts
+ * import { mock, pass } from "@rsyscall/mock";
+ *
+ * const m = await mock();
+ * m.ls("-l").reply(pass); // the real ls
+ * m.ls("/secret").times(2).reply({ stderr: "ls: not today\n", status: 2 });
+ * m.ls().reply(({ args, cwd }) => `${args.length} arguments in ${cwd}\n`);
+ * for (const args of [["-l", "/"], ["/secret"], ["/secret"], []])
+ *   console.log((await m.run("ls", args)).status); // 0 2 2 0
+ * await m.close();
+ * ```
  */
 export class Rule {
   readonly #owner: RuleOwner;

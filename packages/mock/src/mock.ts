@@ -199,6 +199,21 @@ export const openMock = async (options: MockOptions, hasRunner: boolean): Promis
 
 /**
  * Makes a directory of mocked programs. Programs that run with its `env` find them in PATH.
+ *
+ * @example
+ * ```ts
+ * import { execFileSync } from "node:child_process";
+ * import { mock } from "@rsyscall/mock";
+ *
+ * const m = await mock();
+ * m.git("status").reply("clean\n");
+ * m.git("push").once().reply({ stderr: "rejected\n", status: 1 });
+ * console.log(execFileSync("git", ["status"], { env: m.env, encoding: "utf8" })); // clean
+ * const script = "git push || echo failed: $?";
+ * console.log((await m.run("sh", ["-c", script])).stdout); // failed: 1
+ * console.log(m.git.calls.map(({ argv }) => argv)); // [ [ 'git', 'status' ], [ 'git', 'push' ] ]
+ * await m.close(); // fails if a rule was not followed
+ * ```
  */
 export const mock = async (options: MockOptions = {}): Promise<Mock> =>
   (await openMock(options, false)).mock;

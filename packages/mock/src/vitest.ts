@@ -28,6 +28,20 @@ export interface MockContext {
  *
  * A test that runs beside others (`test.concurrent`) takes `mock` from its arguments, see {@link test}, or gives its
  * context: `mock(options, context)`.
+ *
+ * @example
+ * ```ts
+ * import { execFileSync } from "node:child_process";
+ * import { mock } from "@rsyscall/mock/vitest";
+ * import { expect, test } from "vitest";
+ *
+ * test("pushes", async () => {
+ *   const m = await mock();
+ *   m.git("push").once();
+ *   execFileSync("git", ["push", "origin"], { env: m.env });
+ *   expect(m.git).toHaveBeenCalledWith("push", "origin");
+ * });
+ * ```
  */
 export const mock = async (options: MockOptions = {}, context?: MockContext): Promise<Mock> => {
   // The hooks are there before the mock is: a test may end meanwhile.

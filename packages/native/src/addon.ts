@@ -65,6 +65,16 @@ const addon = loadFrom(directory) as Addon;
 /**
  * Makes a system call in this process, on this thread, and returns what the kernel returned:
  * a negative errno when it failed. Blocks the event loop as long as the call blocks.
+ *
+ * @example
+ * ```ts
+ * import { syscall } from "@rsyscall/native";
+ *
+ * if (process.arch === "x64") {
+ *   console.log(syscall(39) === process.pid); // getpid(2): true
+ *   console.log(syscall(3, 999)); // close(2): -9, which is -EBADF
+ * }
+ * ```
  */
 export const syscall = addon.syscall;
 

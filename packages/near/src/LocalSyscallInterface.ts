@@ -14,6 +14,18 @@ export const localAbi = (): Abi | undefined => abiOf(machines[process.arch] ?? 0
 /**
  * System calls in this process, on Node's main thread. They complete synchronously, and one that
  * blocks stops the event loop. Memory is reached directly: a wrong address ends the process.
+ *
+ * @example
+ * ```ts
+ * import { getpid, LocalSyscallInterface, localAbi } from "@rsyscall/near";
+ * import { Effect } from "effect";
+ *
+ * const abi = localAbi();
+ * if (abi !== undefined) {
+ *   const sysif = new LocalSyscallInterface(abi);
+ *   console.log(Effect.runSync(getpid(sysif)) === process.pid); // true
+ * }
+ * ```
  */
 export class LocalSyscallInterface implements SyscallInterface, DirectCalls {
   readonly abi: Abi;

@@ -51,6 +51,21 @@ interface Named {
 /**
  * A child of a process under the program's control. It is known by its pidfd, which never means another process
  * and also reports its end, without SIGCHLD.
+ *
+ * @example
+ * ```ts
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const thread = yield* LocalThread;
+ *   const child = yield* thread.spawn(thread.environ.sh.args("-c", "exit 3"));
+ *   const error = yield* Effect.flip(child.check());
+ *   console.log(error._tag); // ChildProcessError
+ *   console.log(child.state?.exitStatus); // 3
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
  */
 export class ChildProcess {
   /** The parent. */

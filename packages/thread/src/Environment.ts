@@ -7,6 +7,22 @@ import { Command, type EnvironmentUpdates } from "./Command.ts";
  * The environment of a process: its initial strings, and the changes since. Programs that are executed later get
  * the changes. Linux knows only bytes: names and values are decoded as `fsDecode` does, so that text that is not
  * UTF-8 survives.
+ *
+ * @example
+ * ```ts
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const { environ } = yield* LocalThread;
+ *   console.log(environ.get("PATH") === process.env["PATH"]); // true
+ *   const child = yield* (yield* LocalThread).fork();
+ *   yield* child.environ.set("EDITOR", "ed"); // for programs of this child
+ *   yield* child.exec(child.environ.sh.args("-c", "echo $EDITOR")); // prints: ed
+ *   yield* child.process.check();
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
  */
 export class Environment {
   #strings: ReadonlyArray<Uint8Array> | (() => ReadonlyArray<Uint8Array>);

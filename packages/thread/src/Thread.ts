@@ -84,6 +84,23 @@ export const fieldsOf = (thread: Thread): ThreadFields => read(thread);
  * Operations that need more than the process's task are methods: those on memory, the epoller, the environment,
  * children. Operations that need the task alone are functions of @rsyscall/handle that take a Thread as well as a
  * Task: `mount(thread, ...)`.
+ *
+ * @example
+ * ```ts
+ * import { chdir } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const thread = yield* LocalThread; // this process
+ *   const child = yield* thread.fork(); // a child, which waits for calls
+ *   yield* chdir(child, "/tmp"); // there, and not here
+ *   console.log(child.task.pid === process.pid, process.cwd() === "/tmp"); // false false
+ *   yield* child.exec(thread.environ.sh.args("-c", "pwd")); // it becomes a program: prints /tmp
+ *   yield* child.process.check();
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
  */
 export class Thread implements TaskLike {
   /** The task through which handles of the process are used. */
@@ -151,7 +168,27 @@ export class Thread implements TaskLike {
     return this.task.decorate(tracing(sink));
   }
 
-  /** Puts text or bytes into the process's memory; other values with their codec. */
+  /**
+   * Puts text or bytes into the process's memory; other values with their codec.
+   *
+   * @example
+   * ```ts
+   * import { SEEK } from "@rsyscall/abi";
+   * import { Memfd } from "@rsyscall/handle";
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const thread = yield* LocalThread;
+   *   const text = yield* thread.ptr(new TextEncoder().encode("hello")); // freed by the scope
+   *   const memfd = yield* Memfd.make(thread, "example");
+   *   yield* memfd.write(text);
+   *   yield* memfd.lseek(0, SEEK.SET);
+   *   console.log(new TextDecoder().decode(yield* memfd.readBytes())); // hello
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
+   */
   ptr(value: string): Effect.Effect<WrittenPointer<string | Uint8Array>, PtrFailure, Scope.Scope>;
   ptr(value: Uint8Array): Effect.Effect<WrittenPointer<Uint8Array>, PtrFailure, Scope.Scope>;
   ptr<A>(value: A, type: Codec<A>): Effect.Effect<WrittenPointer<A>, PtrFailure, Scope.Scope>;
@@ -166,7 +203,25 @@ export class Thread implements TaskLike {
     return this.task.malloc(type, size);
   }
 
-  /** open(2), close-on-exec */
+  /**
+   * open(2), close-on-exec
+   *
+   * @example
+   * ```ts
+   * import { catchErrno } from "@rsyscall/near";
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const thread = yield* LocalThread;
+   *   const file = yield* thread.open("/etc/passwd"); // closed by the scope
+   *   console.log((yield* file.fstat()).size > 0); // true
+   *   const missing = yield* thread.open("/nowhere").pipe(catchErrno("ENOENT", () => Effect.void));
+   *   console.log(missing); // undefined
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
+   */
   open(
     path: PathLike,
     flags: number = O.RDONLY,
@@ -184,12 +239,48 @@ export class Thread implements TaskLike {
     return Socket.make(this.task, domain, type, protocol);
   }
 
-  /** pipe2(2), close-on-exec */
+  /**
+   * pipe2(2), close-on-exec
+   *
+   * @example
+   * ```ts
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const thread = yield* LocalThread;
+   *   const [reader, writer] = yield* thread.pipe();
+   *   yield* writer.writeAllText("through the pipe");
+   *   yield* writer.close();
+   *   console.log(yield* thread.readTextToEof(reader)); // through the pipe
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
+   */
   pipe(flags?: number): Effect.Effect<[PipeReader, PipeWriter], MallocFailure, Scope.Scope> {
     return pipe(this.task, flags);
   }
 
-  /** Makes a descriptor of the process asynchronous: see `AsyncFileDescriptor.make`. */
+  /**
+   * Makes a descriptor of the process asynchronous: see `AsyncFileDescriptor.make`.
+   *
+   * @example
+   * ```ts
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect, Fiber } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const thread = yield* LocalThread;
+   *   const [reader, writer] = yield* thread.pipe();
+   *   const input = yield* thread.makeAfd(reader);
+   *   // It waits in the event loop: other fibers, and other calls of the process, go on.
+   *   const waiting = yield* Effect.forkChild(input.readBytes());
+   *   yield* writer.writeAllText("x");
+   *   console.log((yield* Fiber.join(waiting)).length); // 1
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
+   */
   makeAfd<A extends FileDescriptor>(
     fd: A,
   ): Effect.Effect<AsyncFileDescriptor<A>, HandleFailure, Scope.Scope> {
@@ -200,6 +291,20 @@ export class Thread implements TaskLike {
    * Reads a descriptor to its end. While there is nothing to read, other calls of the process go on, and the
    * fiber can be interrupted; the flags of the descriptor stay as they are. All bytes are kept in memory: give a
    * limit if the writer may write without end.
+   *
+   * @example
+   * ```ts
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const thread = yield* LocalThread;
+   *   const file = yield* thread.open("/etc/passwd");
+   *   const bytes = yield* thread.readToEof(file, { limit: 1024 * 1024 }); // or a TooLongError
+   *   console.log(bytes.length > 0); // true
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
    */
   readToEof(fd: FileDescriptor): Effect.Effect<Uint8Array, HandleFailure>;
   readToEof(
@@ -217,6 +322,20 @@ export class Thread implements TaskLike {
    * Streams a descriptor to its end, in parts of at most `size` bytes. Reads only when the consumer asks for
    * more. As with `readToEof`, the flags of the descriptor stay as they are, and other calls of the process go
    * on.
+   *
+   * @example
+   * ```ts
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect, Stream } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const thread = yield* LocalThread;
+   *   const file = yield* thread.open("/etc/passwd");
+   *   const lines = thread.stream(file).pipe(Stream.decodeText(), Stream.splitLines);
+   *   console.log(yield* Stream.runCount(lines)); // as many lines as the file has
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
    */
   stream(fd: FileDescriptor, size = STREAM_SIZE): Stream.Stream<Uint8Array, HandleFailure> {
     return Stream.fromPull(
@@ -296,6 +415,21 @@ export class Thread implements TaskLike {
    * program that this process has just written may be ETXTBSY, if another thread of the process starts programs
    * meanwhile: their children have the descriptor until they execute the program. A `fork` that writes the file
    * has a table of its own.
+   *
+   * @example
+   * ```ts
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const thread = yield* LocalThread;
+   *   const directory = yield* thread.mkdtemp(); // removed with the scope
+   *   const file = directory.join("motd");
+   *   yield* thread.spit(file, "hello\n");
+   *   console.log(new TextDecoder().decode(yield* thread.slurp(file))); // hello
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
    */
   spit(path: PathLike, content: string | Uint8Array, mode = 0o644): Effect.Effect<void, IoFailure> {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
@@ -395,12 +529,45 @@ export class Thread implements TaskLike {
     );
   }
 
-  /** fork(2): `clone` without flags. The child shares the memory all the same. */
+  /**
+   * fork(2): `clone` without flags. The child shares the memory all the same.
+   *
+   * @example
+   * ```ts
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const thread = yield* LocalThread;
+   *   const child = yield* thread.fork();
+   *   console.log(child.task.pid === child.process.pid); // true
+   *   yield* child.exit(3);
+   *   console.log((yield* child.process.wait()).exitStatus); // 3
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
+   */
   fork(options?: CloneThreadOptions): Effect.Effect<ChildThread, HandleFailure, Scope.Scope> {
     return this.clone(0, options);
   }
 
-  /** Finds a program by the PATH of the process's environment, as execvp(3) does. */
+  /**
+   * Finds a program by the PATH of the process's environment, as execvp(3) does.
+   *
+   * @example
+   * ```ts
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const thread = yield* LocalThread;
+   *   const ls = yield* thread.which("ls");
+   *   console.log(String(ls.executable)); // /usr/bin/ls
+   *   yield* thread.run(ls.args("-d", "/"));
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
+   */
   which(name: PathLike): Effect.Effect<Command, ExecutableNotFoundError | MallocFailure> {
     return which(this.task, this.environ, name);
   }
@@ -424,6 +591,21 @@ export class Thread implements TaskLike {
   /**
    * posix_spawn(3): starts a program in a child, and waits until it runs. The scope kills it, unless it is
    * detached. Its own children may stay, unless it is contained: see `ContainOptions`.
+   *
+   * @example
+   * ```ts
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const thread = yield* LocalThread;
+   *   const sleep = yield* thread.which("sleep");
+   *   const child = yield* thread.spawn(sleep.args("60"));
+   *   yield* child.kill();
+   *   console.log(String(yield* child.wait())); // was killed by SIGTERM
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
    */
   spawn(
     command: Command,
@@ -437,6 +619,19 @@ export class Thread implements TaskLike {
   /**
    * Runs a program to its end, and returns how it ended. An interruption kills it. With `contain`, all its
    * descendants end with it.
+   *
+   * @example
+   * ```ts
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const thread = yield* LocalThread;
+   *   const state = yield* thread.run(thread.environ.sh.args("-c", "exit 3"));
+   *   console.log(state.exitStatus); // 3
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
    */
   run(command: Command, options: RunOptions = {}): Effect.Effect<ChildState, HandleFailure> {
     return options.contain
@@ -469,6 +664,20 @@ export class Thread implements TaskLike {
    * Descriptors that are not close-on-exec stay open in it, and signals that are blocked or ignored stay so. The
    * Thread is gone then; if the kernel refuses, the Thread goes on. The shell runs a file of text without "#!",
    * as with execvp(3); that also holds for `spawn` and `run`.
+   *
+   * @example
+   * ```ts
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const thread = yield* LocalThread;
+   *   const child = yield* thread.fork();
+   *   yield* child.exec(thread.environ.sh.args("-c", 'echo "I am $NAME"').env({ NAME: "a program" }));
+   *   yield* child.process.check(); // prints: I am a program
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
    */
   exec(command: Command): Effect.Effect<void, HandleFailure> {
     return orByShell(this.task, command, undefined, ({ executable, argv, envUpdates }) =>
@@ -505,6 +714,20 @@ export class Thread implements TaskLike {
    * themselves; see `unshareUser` of @rsyscall/handle for other ids.
    *
    * @param flags of `CLONE`
+   * @example
+   * ```ts
+   * import { CLONE } from "@rsyscall/abi";
+   * import { sethostname } from "@rsyscall/handle";
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const child = yield* (yield* LocalThread).fork();
+   *   yield* child.unshare(CLONE.NEWUSER | CLONE.NEWUTS);
+   *   yield* sethostname(child, "inside"); // the name of this host stays
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
    */
   unshare(flags: number): Effect.Effect<void, HandleFailure> {
     const files = flags & CLONE.FILES ? this.unshareFiles() : Effect.void;

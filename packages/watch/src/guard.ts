@@ -67,6 +67,22 @@ export type GuardFailure = HandleFailure | ExecutableNotFoundError | OutputError
 /**
  * Runs a command in the foreground, and lets a policy decide each program that it and its descendants execute: the
  * command `rsyscall guard`. docs/policies.md says what that is good for, and what it is not: a sandbox.
+ *
+ * @example
+ * ```ts
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { deny, guard } from "@rsyscall/watch";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const { status, denied } = yield* guard(yield* LocalThread, {
+ *     command: ["sh", "-c", "ls /; curl example.org"],
+ *     policy: ({ name }) => (name === "curl" ? deny("no network") : "allow"),
+ *   });
+ *   console.log(status, denied); // 126 1
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
  */
 export const guard = (
   thread: Thread,

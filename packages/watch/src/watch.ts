@@ -47,6 +47,22 @@ export type WatchFailure = HandleFailure | ExecutableNotFoundError | OutputError
 /**
  * Runs a command in the foreground, and shows and writes down every program that it runs: the command
  * `rsyscall watch`. docs/watching.md describes it.
+ *
+ * @example
+ * ```ts
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { watch } from "@rsyscall/watch";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const { status, report } = yield* watch(yield* LocalThread, {
+ *     command: ["sh", "-c", "(cd /; ls > /dev/null); exit 3"],
+ *     print: false,
+ *   });
+ *   console.log(status, report.processes.length); // 3 2
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
  */
 export const watch = (
   thread: Thread,

@@ -5,7 +5,24 @@ import type { FdFailure, MallocFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
-/** A file in memory: linux/memfd.h. */
+/**
+ * A file in memory: linux/memfd.h.
+ *
+ * @example
+ * ```ts
+ * import { Memfd } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const thread = yield* LocalThread;
+ *   const memfd = yield* Memfd.make(thread, "scratch");
+ *   yield* memfd.writeAllText("hello");
+ *   console.log((yield* memfd.fstat()).size); // 5
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
+ */
 export class Memfd extends FileDescriptor {
   /** memfd_create(2), close-on-exec. /proc shows the name. */
   static make(

@@ -6,7 +6,27 @@ import { FileDescriptor } from "../FileDescriptor.ts";
 import type { Task } from "../Task.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
-/** An epoll instance: sys/epoll.h. */
+/**
+ * An epoll instance: sys/epoll.h.
+ *
+ * @example
+ * ```ts
+ * import { EPOLL, EPOLL_CTL } from "@rsyscall/abi";
+ * import { Epoll, Eventfd } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const thread = yield* LocalThread;
+ *   const epoll = yield* Epoll.make(thread);
+ *   const eventfd = yield* Eventfd.make(thread);
+ *   yield* epoll.set(EPOLL_CTL.ADD, eventfd, { events: EPOLL.IN, data: 7 });
+ *   yield* eventfd.add(1);
+ *   console.log(yield* epoll.wait(1, 0)); // [ { events: 1, data: 7 } ]
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
+ */
 export class Epoll extends FileDescriptor {
   /** epoll_create1(2), close-on-exec. */
   static make({ task }: TaskLike): Effect.Effect<Epoll, near.SyscallFailure, Scope.Scope> {

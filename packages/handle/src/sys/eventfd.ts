@@ -7,7 +7,24 @@ import { FileDescriptor } from "../FileDescriptor.ts";
 import { argument, between, checked, encodedBy } from "../internal/checked.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
-/** A counter that can be waited for: sys/eventfd.h. */
+/**
+ * A counter that can be waited for: sys/eventfd.h.
+ *
+ * @example
+ * ```ts
+ * import { Eventfd } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const eventfd = yield* Eventfd.make(yield* LocalThread);
+ *   yield* eventfd.add(2);
+ *   yield* eventfd.add(3);
+ *   console.log(yield* eventfd.readCount()); // 5n
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
+ */
 export class Eventfd extends FileDescriptor {
   /** eventfd(2), close-on-exec, from an initial value of 32 bits. `flags` of `EFD`. */
   static make(

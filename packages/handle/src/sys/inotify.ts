@@ -6,7 +6,28 @@ import { FileDescriptor } from "../FileDescriptor.ts";
 import { argument, checked, int } from "../internal/checked.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
-/** Reports what happens to files: sys/inotify.h, inotify(7). */
+/**
+ * Reports what happens to files: sys/inotify.h, inotify(7).
+ *
+ * @example
+ * ```ts
+ * import { IN } from "@rsyscall/abi";
+ * import { Inotify } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const thread = yield* LocalThread;
+ *   const directory = yield* thread.mkdtemp();
+ *   const inotify = yield* Inotify.make(thread);
+ *   yield* inotify.addWatch(directory, IN.CREATE);
+ *   yield* thread.spit(directory.join("new"), "");
+ *   const [event] = yield* inotify.readEvents();
+ *   console.log(String(event?.name)); // new
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
+ */
 export class Inotify extends FileDescriptor {
   /** inotify_init1(2), close-on-exec. `flags` may have IN.NONBLOCK. */
   static make(

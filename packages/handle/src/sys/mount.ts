@@ -8,6 +8,22 @@ import type { TaskLike } from "../TaskLike.ts";
  *
  * @param type of the file system; undefined if the mount needs none, as with MS.BIND
  * @param data options of the file system, separated by commas
+ * @example
+ * ```ts
+ * import { CLONE, MS } from "@rsyscall/abi";
+ * import { mount } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const child = yield* (yield* LocalThread).clone(CLONE.NEWUSER | CLONE.NEWNS, {
+ *     user: { uid: 0, gid: 0 },
+ *   });
+ *   yield* mount(child, "none", "/mnt", "tmpfs", MS.NODEV, "size=1m");
+ *   yield* child.spit("/mnt/note", "only this process sees it");
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
  */
 export const mount = (
   { task }: TaskLike,

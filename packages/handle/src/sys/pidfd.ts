@@ -10,6 +10,23 @@ import { ChildState } from "./wait.ts";
 /**
  * A descriptor of a process, which never means another process: sys/pidfd.h. It is readable once the process has
  * ended.
+ *
+ * @example
+ * ```ts
+ * import { SIG } from "@rsyscall/abi";
+ * import { Pidfd } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const thread = yield* LocalThread;
+ *   const child = yield* thread.fork();
+ *   const pidfd = yield* Pidfd.make(thread, child.process.pid);
+ *   yield* pidfd.sendSignal(SIG.KILL); // to that process, and never to a later one of that number
+ *   console.log(String(yield* child.process.wait())); // was killed by SIGKILL
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
  */
 export class Pidfd extends FileDescriptor {
   /** pidfd_open(2), close-on-exec. */

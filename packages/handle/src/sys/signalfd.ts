@@ -16,6 +16,25 @@ const Signals = listOf(SignalfdSiginfo);
  * It has no signals of its own. A process that polls or reads it gets its own pending signals, even if another
  * process made the descriptor. So an epoll instance that has it must be waited on in the task whose signals are
  * meant.
+ *
+ * @example
+ * ```ts
+ * import { SIG } from "@rsyscall/abi";
+ * import { SignalBlock, Signalfd } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const child = yield* (yield* LocalThread).fork();
+ *   const usr1 = new Set([SIG.USR1]);
+ *   yield* SignalBlock.make(child, usr1);
+ *   const signalfd = yield* Signalfd.make(child, usr1);
+ *   yield* child.process.kill(SIG.USR1);
+ *   const [signal] = yield* signalfd.readSignals();
+ *   console.log(signal?.signo === SIG.USR1); // true
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
  */
 export class Signalfd extends FileDescriptor {
   /** signalfd(2), close-on-exec. `flags` may have SFD.NONBLOCK. */

@@ -154,7 +154,31 @@ const isRefusal = (
   return !(error instanceof near.SyscallError && UNKNOWN_OPTION.has(error.errno));
 };
 
-/** A socket: sys/socket.h. Close-on-exec, as all descriptors that rsyscall opens. */
+/**
+ * A socket: sys/socket.h. Close-on-exec, as all descriptors that rsyscall opens.
+ *
+ * @example
+ * ```ts
+ * import { AF, SOCK } from "@rsyscall/abi";
+ * import { Socket } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const thread = yield* LocalThread;
+ *   const server = yield* Socket.make(thread, AF.INET, SOCK.STREAM);
+ *   yield* server.bind({ family: "inet", address: "127.0.0.1", port: 0 });
+ *   yield* server.listen(8);
+ *   const address = yield* server.address();
+ *   const client = yield* Socket.make(thread, AF.INET, SOCK.STREAM);
+ *   if (address !== undefined) yield* client.connect(address);
+ *   yield* client.writeAllText("hello");
+ *   const accepted = yield* server.accept();
+ *   console.log(new TextDecoder().decode(yield* accepted.readBytes())); // hello
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
+ */
 export class Socket extends FileDescriptor {
   /** socket(2). `type` may have SOCK.NONBLOCK. */
   static make(

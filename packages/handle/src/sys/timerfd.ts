@@ -16,7 +16,24 @@ export interface NewItimerspec {
 
 const zero: Timespec = { seconds: 0, nanoseconds: 0 };
 
-/** A timer that can be waited for: sys/timerfd.h. Readable when it has expired. */
+/**
+ * A timer that can be waited for: sys/timerfd.h. Readable when it has expired.
+ *
+ * @example
+ * ```ts
+ * import { CLOCK } from "@rsyscall/abi";
+ * import { Timerfd } from "@rsyscall/handle";
+ * import { LocalThread } from "@rsyscall/thread";
+ * import { Effect } from "effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const timerfd = yield* Timerfd.make(yield* LocalThread, CLOCK.MONOTONIC);
+ *   yield* timerfd.settime({ value: { seconds: 0, nanoseconds: 1_000_000 } });
+ *   console.log(yield* timerfd.readExpirations()); // 1n, after a millisecond
+ * });
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+ * ```
+ */
 export class Timerfd extends FileDescriptor {
   /**
    * timerfd_create(2), close-on-exec. `clock` of `CLOCK`; the two that wake a machine need
