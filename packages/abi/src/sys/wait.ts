@@ -1,4 +1,4 @@
-import { type FixedCodec, Int32, struct } from "../Codec.ts";
+import { type FixedCodec, Int32, reserved, struct } from "../Codec.ts";
 
 /** Options of waitid(2). */
 export const W = {
@@ -41,7 +41,7 @@ const siginfo = struct("siginfo_t", {
   signo: Int32,
   errno: Int32,
   code: Int32,
-  padding: Int32,
+  padding: reserved(4, 4),
   pid: Int32,
   uid: Int32,
   status: Int32,
@@ -55,7 +55,7 @@ export const ChildSiginfo: FixedCodec<ChildSiginfo> = {
   alignment: 8,
   encode: (value, into) => {
     into.fill(0, 0, 128);
-    siginfo.encode({ errno: 0, padding: 0, ...value }, into);
+    siginfo.encode({ errno: 0, ...value }, into);
   },
   decode: (bytes) => {
     const { signo, code, pid, uid, status } = siginfo.decode(bytes);
