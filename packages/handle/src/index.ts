@@ -85,6 +85,7 @@ export { type SpawnOptions, spawn } from "./spawn.ts";
 export { Epoll } from "./sys/epoll.ts";
 export { Eventfd } from "./sys/eventfd.ts";
 export { Inotify } from "./sys/inotify.ts";
+export { type MappingFailure, MemfdSecret, MemoryMapping, type MmapOptions } from "./sys/mman.ts";
 export { mount, umount } from "./sys/mount.ts";
 export { Pidfd } from "./sys/pidfd.ts";
 /** Operations of prctl(2), each by its own name. */
