@@ -80,6 +80,9 @@ const groups: Readonly<Record<string, readonly [prefix: string, suffix?: string]
 /** Constants whose names in C do not follow. */
 const renamed: Readonly<Record<string, string>> = {
   S_IFFIFO: "S_IFIFO",
+  WALL: "__WALL",
+  WCLONE: "__WCLONE",
+  WNOTHREAD: "__WNOTHREAD",
   LINUX_CAPABILITY_VERSION_3: "_LINUX_CAPABILITY_VERSION_3",
 };
 
