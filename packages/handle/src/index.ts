@@ -84,6 +84,7 @@ export {
 export { type SpawnOptions, spawn } from "./spawn.ts";
 export { Epoll } from "./sys/epoll.ts";
 export { Eventfd } from "./sys/eventfd.ts";
+export { Fanotify, type FanotifyEvent, type FanotifyMarkOptions } from "./sys/fanotify.ts";
 export { Inotify } from "./sys/inotify.ts";
 export { type MappingFailure, MemfdSecret, MemoryMapping, type MmapOptions } from "./sys/mman.ts";
 export { mount, umount } from "./sys/mount.ts";

@@ -79,7 +79,9 @@ const byCall: Readonly<Record<string, Explanations>> = {
     EACCES:
       "the descriptor must be open for reading, and for writing too if the mapping is shared and PROT.WRITE; an O_APPEND file, and one with the seal WRITE, cannot be mapped so",
     EPERM:
-      "PROT.EXEC on a file system that is mounted with noexec, or a seal of the memfd forbids it; MAP.HUGETLB needs CAP_IPC_LOCK or the group of vm.hugetlb_shm_group for some files",
+      "PROT.EXEC on a file system that is mounted with noexec, a seal of the memfd, or MAP.LOCKED with RLIMIT_MEMLOCK 0 and without CAP_IPC_LOCK",
+    EINVAL:
+      "the offset must be whole pages, and flags must have MAP.SHARED or MAP.PRIVATE, a length above 0, and a size of huge pages that the machine has",
     ENODEV: "files of this kind cannot be mapped",
     EEXIST: "other memory is mapped there already: leave out the address, or give a free one",
     ENOMEM:

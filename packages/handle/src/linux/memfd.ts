@@ -37,7 +37,17 @@ export class Memfd extends FileDescriptor {
    * @param seals of `F_SEAL`
    */
   addSeals(seals: number): Effect.Effect<void, FdFailure> {
-    return Effect.asVoid(this.fcntl(F.ADD_SEALS, seals));
+    return Effect.asVoid(this.fcntl(F.ADD_SEALS, seals)).pipe(
+      near.catchErrno(["EPERM", "EBUSY"], (error) =>
+        Effect.fail(
+          error.because(
+            error.errno === "EPERM"
+              ? "the memfd was made without MFD.ALLOW_SEALING, or has the seal SEAL"
+              : "a shared mapping can still be written: unmap it first",
+          ),
+        ),
+      ),
+    );
   }
 
   /** F_GET_SEALS: the seals, of `F_SEAL`. */
