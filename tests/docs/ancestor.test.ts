@@ -26,6 +26,8 @@ const otherEnums: Readonly<Record<string, string>> = {
 /** Members with other names here: an export, or a member of one. */
 const otherMembers: Readonly<Record<string, string>> = {
   "EpollFlag.CLOEXEC": "EPOLL_CLOEXEC",
+  "MFD.HUGE_1GB": "MFD_HUGE.1GB",
+  "MFD.HUGE_2MB": "MFD_HUGE.2MB",
   "S_IF.IFO": "S_IF.FIFO",
   "S_IF.MT": "S_IFMT",
   "Sighandler.DFL": "SIG_DFL",

@@ -32,8 +32,10 @@ const opened = (open: Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>)
     // What waits needs descriptors that stay.
     yield* Effect.scoped(Effect.flatMap(thread.pipe(), ([reader]) => thread.makeAfd(reader)));
     const before = descriptors(pid);
+    // Descriptors are closed without waiting for it.
+    const settled = Effect.orDie(thread.task.sysif.barrier());
     yield* Effect.addFinalizer(() =>
-      Effect.sync(() =>
+      Effect.map(settled, () =>
         assert.deepEqual(
           descriptors(pid).filter((text) => !before.includes(text)),
           [],

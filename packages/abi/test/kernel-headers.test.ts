@@ -76,6 +76,7 @@ const programs: ReadonlyArray<ReadonlyArray<string>> = [
     "linux/fs.h",
     "linux/futex.h",
     "linux/memfd.h",
+    "linux/mman.h",
     "linux/mount.h",
     "linux/pidfd.h",
     "linux/prctl.h",

@@ -46,6 +46,17 @@ const common: ReadonlyArray<Layout> = [
     prefix: "d_",
     members: { offset: "d_off" },
   },
+  {
+    codec: abi.FanotifyEventMetadata,
+    header: "sys/fanotify.h",
+    members: { eventLength: "event_len", version: "vers", metadataLength: "metadata_len" },
+  },
+  { codec: abi.FanotifyResponse, header: "sys/fanotify.h" },
+  {
+    codec: abi.FanotifyInfoHeader,
+    header: "sys/fanotify.h",
+    members: { type: "info_type", length: "len" },
+  },
   { codec: abi.InotifyHeader, header: "sys/inotify.h", members: { length: "len" } },
   { codec: abi.CapHeader, header: "linux/capability.h" },
   {
