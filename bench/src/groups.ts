@@ -8,6 +8,7 @@ import { Effect } from "effect";
 import { answers } from "./answers.ts";
 import { execs } from "./execs.ts";
 import { files } from "./files.ts";
+import { imports } from "./imports.ts";
 import { stubLaunch } from "./launch.ts";
 import { localCall } from "./local.ts";
 import { manyStubs } from "./many.ts";
@@ -20,6 +21,7 @@ import { transports } from "./transports.ts";
 
 /** What is measured, in this order. */
 export const groups = [
+  "imports",
   "local",
   "remote",
   "memory",
@@ -66,6 +68,7 @@ export const measure = (group: Group, scale: number): Promise<ReadonlyArray<Row>
         }),
       );
     const measures: Record<Group, Effect.Effect<ReadonlyArray<Row>, unknown>> = {
+      imports: imports(),
       local: localCall(local, scale),
       remote: withRemotes((remotes) => remoteCalls(remotes, scale)),
       memory: withRemotes((remotes) => remoteMemory(remotes, scale)),
