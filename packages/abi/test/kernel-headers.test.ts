@@ -47,6 +47,19 @@ const constants = new Map<string, number>([
   ...prefixed("PROT_", abi.PROT),
   ...prefixed("MAP_", abi.MAP),
   ...prefixed("MADV_", abi.MADV),
+  ...prefixed("MAP_HUGE_", abi.MAP_HUGE),
+  ...prefixed("MFD_HUGE_", abi.MFD_HUGE),
+  ...prefixed("MREMAP_", abi.MREMAP),
+  ...prefixed("MS_", abi.MSYNC),
+  ...prefixed("MLOCK_", abi.MLOCK),
+  ...prefixed("MCL_", abi.MCL),
+  ...prefixed("FAN_", abi.FAN),
+  ...prefixed("FAN_", abi.FAN_EVENT),
+  ...prefixed("FAN_MARK_", abi.FAN_MARK),
+  ...prefixed("FAN_", abi.FAN_RESPONSE),
+  ...prefixed("FAN_EVENT_INFO_TYPE_", abi.FAN_EVENT_INFO_TYPE),
+  ...prefixed("FAN_", { NOFD: abi.FAN_NOFD, NOPIDFD: abi.FAN_NOPIDFD, EPIDFD: abi.FAN_EPIDFD }),
+  ...prefixed("FANOTIFY_", { METADATA_VERSION: abi.FANOTIFY_METADATA_VERSION }),
   ...prefixed("MS_", abi.MS),
   ...prefixed("MNT_", abi.MNT),
   ...prefixed("", { UMOUNT_NOFOLLOW: abi.UMOUNT_NOFOLLOW }),
@@ -117,6 +130,8 @@ const programs: ReadonlyArray<ReadonlyArray<string>> = [
   ["linux/fcntl.h"],
   ["linux/memfd.h"],
   ["linux/close_range.h"],
+  ["linux/mman.h"],
+  ["linux/fanotify.h"],
   ["linux/futex.h"],
   ["linux/mount.h"],
   ["linux/sched.h"],
@@ -307,6 +322,31 @@ describe.skipIf(reason)(title("layouts"), () => {
     const members = { events: "events", data: "data.u64" };
     itIsAsInC("sys/epoll.h", abi.aarch64.epollEvent, event, members, arm64);
   });
+
+  const metadata = {
+    eventLength: 0xf102_0304,
+    version: 0xf5,
+    metadataLength: 0xf607,
+    mask: 0xf1f2_f3f4_f5f6_f7f8n,
+    fd: -5,
+    pid: 0x0908_0706,
+  };
+  const metadataMembers = {
+    eventLength: "event_len",
+    version: "vers",
+    metadataLength: "metadata_len",
+    mask: "mask",
+    fd: "fd",
+    pid: "pid",
+  };
+  const response = { fd: -2, response: 0xf102_0304 };
+  const responseMembers = { fd: "fd", response: "response" };
+  const fanotify = (machine: Machine) => {
+    itIsAsInC("linux/fanotify.h", abi.FanotifyEventMetadata, metadata, metadataMembers, machine);
+    itIsAsInC("linux/fanotify.h", abi.FanotifyResponse, response, responseMembers, machine);
+  };
+  fanotify(native);
+  describe.skipIf(noArm64)(skippedBecause("of fanotify on arm64", noArm64), () => fanotify(arm64));
 
   const timestamp = (n: bigint) => ({ seconds: -n * 2n ** 56n - n, nanoseconds: 0xf001_0203 });
   const statx: abi.Statx = {

@@ -60,6 +60,7 @@ export {
 } from "./kernel.ts";
 export { LocalTask, type LocalTaskFailure } from "./LocalTask.ts";
 export { capget, capset } from "./linux/capability.ts";
+export { closeRange } from "./linux/close_range.ts";
 export { futexWait, futexWake, setRobustFutex } from "./linux/futex.ts";
 export { Memfd } from "./linux/memfd.ts";
 export {
