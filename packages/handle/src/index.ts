@@ -52,7 +52,15 @@ export {
   writeUserMapping,
 } from "./idmaps.ts";
 export { execStrings } from "./internal/execImage.ts";
+export {
+  checkKernel,
+  KernelTooOldError,
+  requiredKernel,
+  UnsupportedMachineError,
+} from "./kernel.ts";
+export { LocalTask, type LocalTaskFailure } from "./LocalTask.ts";
 export { capget, capset } from "./linux/capability.ts";
+export { closeRange } from "./linux/close_range.ts";
 export { futexWait, futexWake, setRobustFutex } from "./linux/futex.ts";
 export { Memfd } from "./linux/memfd.ts";
 export {
