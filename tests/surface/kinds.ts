@@ -28,14 +28,16 @@ const opened = (open: Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>)
     // What waits needs descriptors that stay.
     yield* Effect.scoped(Effect.flatMap(thread.pipe(), ([reader]) => thread.makeAfd(reader)));
     const before = descriptors(pid);
-    yield* Effect.addFinalizer(() =>
-      Effect.sync(() =>
-        assert.deepEqual(
-          descriptors(pid).filter((text) => !before.includes(text)),
-          [],
-          "what the tests left open",
-        ),
+    const check = Effect.sync(() =>
+      assert.deepEqual(
+        descriptors(pid).filter((text) => !before.includes(text)),
+        [],
+        "what the tests left open",
       ),
+    );
+    // Scopes do not wait for another process to close what they give back.
+    yield* Effect.addFinalizer(() =>
+      Effect.andThen(Effect.ignore(thread.task.sysif.barrier()), check),
     );
     return thread;
   });
