@@ -57,6 +57,7 @@ const sidebar: DefaultTheme.SidebarItem[] = [
     items: [
       page("Memory", "memory"),
       page("Any system call", "raw-calls"),
+      page("System calls", "syscalls"),
       page("Writing a transport", "transports"),
       page("Architecture", "architecture"),
       page("The protocol", "protocol"),

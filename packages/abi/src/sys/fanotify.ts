@@ -128,7 +128,8 @@ export const FanotifyResponse = struct("struct fanotify_response", {
   response: Uint32,
 });
 
-const InfoHeader = struct("struct fanotify_event_info_header", {
+/** What precedes the bytes of each record behind an event. */
+export const FanotifyInfoHeader = struct("struct fanotify_event_info_header", {
   type: Uint8,
   pad: reserved(1, 1),
   length: Uint16,
@@ -191,10 +192,10 @@ export const decodeFanotifyEvents = (bytes: Uint8Array): Array<FanotifyRecord> =
 const decodeInfos = (bytes: Uint8Array): Array<FanotifyInfo> => {
   const infos: Array<FanotifyInfo> = [];
   for (let at = 0; at < bytes.length; ) {
-    const { type, length } = InfoHeader.decode(bytes.subarray(at));
-    if (length < InfoHeader.size || at + length > bytes.length)
-      throw new RangeError(`${InfoHeader.name} has ${length} bytes`);
-    infos.push({ type, bytes: bytes.slice(at + InfoHeader.size, at + length) });
+    const { type, length } = FanotifyInfoHeader.decode(bytes.subarray(at));
+    if (length < FanotifyInfoHeader.size || at + length > bytes.length)
+      throw new RangeError(`${FanotifyInfoHeader.name} has ${length} bytes`);
+    infos.push({ type, bytes: bytes.slice(at + FanotifyInfoHeader.size, at + length) });
     at += length;
   }
   return infos;
