@@ -158,6 +158,14 @@ export const Uint16: FixedCodec<number> = scalar(
   (from, at) => from.getUint16(at, true),
 );
 
+/** `int16_t`. */
+export const Int16: FixedCodec<number> = scalar(
+  "int16_t",
+  2,
+  (value, into, at) => into.setInt16(at, within("int16_t", value, -(2 ** 15), 2 ** 15 - 1), true),
+  (from, at) => from.getInt16(at, true),
+);
+
 /** `int32_t`. */
 export const Int32: FixedCodec<number> = scalar(
   "int32_t",

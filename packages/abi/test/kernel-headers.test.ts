@@ -75,6 +75,28 @@ const constants = new Map<string, number>([
   ...prefixed("DT_", abi.DT),
   ...prefixed("STATX_", abi.STATX),
   ...prefixed("UTIME_", abi.UTIME),
+  ...prefixed("STATX_ATTR_", abi.STATX_ATTR),
+  ...prefixed("ST_", abi.ST),
+  ...prefixed("LOCK_", abi.LOCK),
+  ...prefixed("RENAME_", abi.RENAME),
+  ...prefixed("XATTR_", abi.XATTR),
+  ...prefixed("RWF_", abi.RWF),
+  ...prefixed("FALLOC_FL_", abi.FALLOC_FL),
+  ...prefixed("POSIX_FADV_", abi.POSIX_FADV),
+  ...prefixed("SYNC_FILE_RANGE_", abi.SYNC_FILE_RANGE),
+  ...prefixed("RESOLVE_", abi.RESOLVE),
+  ...prefixed("", { MAX_HANDLE_SZ: abi.MAX_HANDLE_SZ }),
+  ...prefixed("FS_", abi.FS_FL, "_FL"),
+  ...prefixed("LO_FLAGS_", abi.LO_FLAGS),
+  ...prefixed("", abi.IFLAG),
+  ...prefixed("", abi.OFLAG),
+  ...prefixed("", abi.CFLAG),
+  ...prefixed("", abi.LFLAG),
+  ...prefixed("", abi.BAUD),
+  ...prefixed("V", abi.VCC),
+  ...prefixed("TCSA", abi.TCSA),
+  ...prefixed("TC", abi.TCFLUSH),
+  ...Object.values(abi.IOCTL).map(({ name, number }) => [name, number] as const),
 ]);
 constants.delete("S_IFFIFO"); // S_IFIFO in C
 constants.delete("SIGRTMAX"); // a function in the C library, and hidden by the kernel
@@ -106,7 +128,12 @@ const programs: ReadonlyArray<ReadonlyArray<string>> = [
     "sys/stat.h",
     "sys/timerfd.h",
     "sys/wait.h",
+    "sys/file.h",
+    "sys/statvfs.h",
+    "sys/uio.h",
+    "sys/xattr.h",
     "sysexits.h",
+    "termios.h",
     "time.h",
     "unistd.h",
   ],
@@ -114,7 +141,14 @@ const programs: ReadonlyArray<ReadonlyArray<string>> = [
   ["asm/signal.h"],
   ["asm/socket.h"],
   ["linux/capability.h"],
+  ["linux/falloc.h"],
   ["linux/fcntl.h"],
+  ["stddef.h", "linux/fs.h"],
+  ["linux/loop.h"],
+  ["linux/nsfs.h"],
+  ["linux/openat2.h"],
+  ["asm/ioctls.h"],
+  ["asm/termbits.h"],
   ["linux/memfd.h"],
   ["linux/close_range.h"],
   ["linux/futex.h"],
@@ -234,6 +268,8 @@ const assignments = (
   path = "",
 ): Array<string> => {
   const member = `s.${members[path]}`;
+  // What older headers do not have stays zero.
+  if (members[path] === undefined && !value) return [];
   if (typeof value === "string") return [`__builtin_strcpy(${member}, ${JSON.stringify(value)});`];
   if (value instanceof Set) {
     const bits = [...value].map((signal) => `1ul << ${signal} - 1`);
@@ -330,9 +366,20 @@ describe.skipIf(reason)(title("layouts"), () => {
     devMajor: 0xf010_1112,
     devMinor: 0xf013_1415,
     mntId: 0xa1a2_a3a4_a5a6_a7a8n,
+    dioMemAlign: 0xf016_1718,
+    dioOffsetAlign: 0xf019_1a1b,
+    // Headers before Linux 6.16 do not have these: see below.
+    subvol: 0n,
+    atomicWriteUnitMin: 0,
+    atomicWriteUnitMax: 0,
+    atomicWriteSegmentsMax: 0,
+    dioReadOffsetAlign: 0,
+    atomicWriteUnitMaxOpt: 0,
   };
   itIsAsInC("linux/stat.h", abi.Statx, statx, {
-    ...Object.fromEntries(Object.keys(statx).map((field) => [field, `stx_${field}`])),
+    ...Object.fromEntries(
+      Object.entries(statx).flatMap(([field, value]) => (value ? [[field, `stx_${field}`]] : [])),
+    ),
     ...Object.fromEntries(
       ["atime", "btime", "ctime", "mtime"].flatMap((field) => [
         [`${field}.seconds`, `stx_${field}.tv_sec`],
@@ -345,7 +392,163 @@ describe.skipIf(reason)(title("layouts"), () => {
     devMajor: "stx_dev_major",
     devMinor: "stx_dev_minor",
     mntId: "stx_mnt_id",
+    dioMemAlign: "stx_dio_mem_align",
+    dioOffsetAlign: "stx_dio_offset_align",
   });
+  it("the newest fields of struct statx are where Linux 6.16 has them", () => {
+    const bytes = new Uint8Array(256).map((_, i) => i);
+    const word = (at: number) => new DataView(bytes.buffer).getUint32(at, true);
+    assert.deepInclude(abi.Statx.decode(bytes), {
+      subvol: new DataView(bytes.buffer).getBigUint64(0xa0, true),
+      atomicWriteUnitMin: word(0xa8),
+      atomicWriteUnitMax: word(0xac),
+      atomicWriteSegmentsMax: word(0xb0),
+      dioReadOffsetAlign: word(0xb4),
+      atomicWriteUnitMaxOpt: word(0xb8),
+    });
+    assert.equal(abi.Statx.size, 256);
+  });
+
+  const own = (fields: object, prefix = "") =>
+    Object.fromEntries(Object.keys(fields).map((field) => [field, `${prefix}${field}`]));
+  /** Layouts that are the same on both machines. */
+  const sameEverywhere = (machine: Machine) => {
+    itIsAsInC(
+      "fcntl.h",
+      abi.Flock,
+      { type: 2, whence: -2, start: -(2n ** 62n) - 1n, length: 2n ** 62n + 3n, pid: -5 },
+      { type: "l_type", whence: "l_whence", start: "l_start", length: "l_len", pid: "l_pid" },
+      machine,
+    );
+    const how = { flags: 2n ** 63n + 1n, mode: 0o7777n, resolve: 2n ** 62n + 5n };
+    itIsAsInC("linux/openat2.h", abi.OpenHow, how, own(how), machine);
+    const statfs = {
+      type: 0x9123_683e,
+      bsize: 0x1_0000_0001,
+      blocks: 2n ** 63n + 1n,
+      bfree: 2n ** 63n + 2n,
+      bavail: 2n ** 63n + 3n,
+      files: 2n ** 63n + 4n,
+      ffree: 2n ** 63n + 5n,
+      fsid0: -7,
+      fsid1: 8,
+      namelen: 0x2_0000_0003,
+      frsize: 0x3_0000_0005,
+      flags: 0x4_0000_0007,
+    };
+    const statfsMembers = {
+      ...own(statfs, "f_"),
+      fsid0: "f_fsid.__val[0]",
+      fsid1: "f_fsid.__val[1]",
+    };
+    itIsAsInC("sys/statfs.h", abi.Statfs, statfs, statfsMembers, machine);
+    const clone = { srcFd: -9, srcOffset: 2n ** 63n, srcLength: 2n ** 62n, destOffset: 5n };
+    itIsAsInC(
+      "linux/fs.h",
+      abi.FileCloneRange,
+      clone,
+      {
+        srcFd: "src_fd",
+        srcOffset: "src_offset",
+        srcLength: "src_length",
+        destOffset: "dest_offset",
+      },
+      machine,
+    );
+    const info = {
+      device: 2n ** 63n + 1n,
+      inode: 2n ** 63n + 2n,
+      rdevice: 2n ** 63n + 3n,
+      offset: 2n ** 63n + 4n,
+      sizelimit: 2n ** 63n + 5n,
+      number: 0xf001_0203,
+      flags: 0xf004_0506,
+      fileName: "image",
+    };
+    const infoMembers: Record<string, string> = { ...own(info, "lo_"), fileName: "lo_file_name" };
+    itIsAsInC("linux/loop.h", abi.LoopInfo64, info, infoMembers, machine);
+    itIsAsInC(
+      "linux/loop.h",
+      abi.LoopConfig,
+      { fd: 0xf007_0809, blockSize: 4096, info },
+      {
+        fd: "fd",
+        blockSize: "block_size",
+        ...Object.fromEntries(
+          Object.entries(infoMembers).map(([field, member]) => [`info.${field}`, `info.${member}`]),
+        ),
+      },
+      machine,
+    );
+    const cc = Array.from({ length: 19 }, (_, i) => 255 - i);
+    itIsAsInC(
+      "asm/termbits.h",
+      abi.Termios,
+      { iflag: 0xf001, oflag: 0xf002_0003, cflag: 0xf004_0005, lflag: 0xf006_0007, line: 8, cc },
+      {
+        iflag: "c_iflag",
+        oflag: "c_oflag",
+        cflag: "c_cflag",
+        lflag: "c_lflag",
+        line: "c_line",
+        ...Object.fromEntries(cc.map((_, i) => [`cc.${i}`, `c_cc[${i}]`])),
+      },
+      machine,
+    );
+    it("struct file_handle is that of <fcntl.h>", () => {
+      const [bytes = ""] = run(
+        ["fcntl.h"],
+        [
+          "struct { struct file_handle head; unsigned char rest[MAX_HANDLE_SZ]; } s = { 0 };",
+          "s.head.handle_bytes = 3, s.head.handle_type = -2;",
+          '__builtin_memcpy(s.head.f_handle, "\\xff\\0\\1", 3);',
+          "dump(&s, sizeof s);",
+        ],
+        [],
+        machine,
+      );
+      const handle = { type: -2, bytes: Uint8Array.of(0xff, 0, 1) };
+      assert.equal(hex(encoded(abi.FileHandle, handle)), bytes);
+      const { type, bytes: opaque } = abi.FileHandle.decode(Buffer.from(bytes, "hex"));
+      assert.deepEqual({ type, bytes: new Uint8Array(opaque) }, handle);
+    });
+    it("LO_FLAGS are those of <linux/loop.h>", () => {
+      const flags = Object.entries(abi.LO_FLAGS);
+      const lines = run(
+        ["linux/loop.h"],
+        flags.map(([name]) => `printf("%d\\n", LO_FLAGS_${name});`),
+        [],
+        machine,
+      );
+      assert.deepEqual(
+        lines.map(Number),
+        flags.map(([, value]) => value),
+      );
+    });
+    it("_IO, _IOR, _IOW and _IOWR are those of <sys/ioctl.h>", () => {
+      const lines = run(
+        ["sys/ioctl.h"],
+        [
+          "_IO('T', 1)",
+          "_IOR(0xff, 255, char[16383])",
+          "_IOW('a', 2, int)",
+          "_IOWR(0, 0, long)",
+        ].map((request) => `printf("%u\\n", (unsigned)${request});`),
+        [],
+        machine,
+      );
+      assert.deepEqual(lines.map(Number), [
+        abi._IO("T", 1),
+        abi._IOR(0xff, 255, 16383),
+        abi._IOW("a", 2, abi.Int32),
+        abi._IOWR(0, 0, abi.Int64),
+      ]);
+    });
+  };
+  describe("of both machines, here", () => sameEverywhere(native));
+  describe.skipIf(noArm64)(skippedBecause("of both machines, on arm64", noArm64), () =>
+    sameEverywhere(arm64),
+  );
 
   it("makedev is that of <sys/sysmacros.h>", () => {
     const devices = [0, 1, 0xff, 0x100, 0xfff, 0x1000, 0x12345, 0xfff_ffff, 0xffff_ffff];
@@ -439,8 +642,7 @@ describe.skipIf(reason)(title("layouts"), () => {
     machine: "x86_64",
     domainname: "",
   };
-  const own = Object.fromEntries(Object.keys(utsname).map((field) => [field, field]));
-  itIsAsInC("sys/utsname.h", abi.Utsname, utsname, own);
+  itIsAsInC("sys/utsname.h", abi.Utsname, utsname, own(utsname));
   itIsAsInC(
     "asm/signal.h",
     abi.Sigaction,

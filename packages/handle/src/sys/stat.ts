@@ -123,6 +123,14 @@ const toStatx = (status: Stat): Statx => ({
   devMajor: major(status.dev),
   devMinor: minor(status.dev),
   mntId: 0n,
+  dioMemAlign: 0,
+  dioOffsetAlign: 0,
+  subvol: 0n,
+  atomicWriteUnitMin: 0,
+  atomicWriteUnitMax: 0,
+  atomicWriteSegmentsMax: 0,
+  dioReadOffsetAlign: 0,
+  atomicWriteUnitMaxOpt: 0,
 });
 
 const times = listOf(Timespec);
