@@ -1,7 +1,7 @@
 import { MFD } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import type { Effect, Scope } from "effect";
-import type { FdFailure, MallocFailure } from "../errors.ts";
+import type { MallocFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
@@ -23,15 +23,5 @@ export class Memfd extends FileDescriptor {
         "name",
       ),
     );
-  }
-
-  /** ftruncate(2): sets the size in bytes, as a bigint beyond 2^53. */
-  truncate(size: number | bigint): Effect.Effect<void, FdFailure> {
-    return this.use((fd) => near.ftruncate(this.task.sysif, fd, size));
-  }
-
-  /** lseek(2). Returns the new offset. */
-  lseek(offset: number, whence: number): Effect.Effect<number, FdFailure> {
-    return this.use((fd) => near.lseek(this.task.sysif, fd, offset, whence));
   }
 }
