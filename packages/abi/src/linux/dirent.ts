@@ -35,13 +35,20 @@ const Header = struct(
 /** The entries that one getdents64(2) wrote; `bytes` are exactly as many as it returned. */
 export const decodeDirents = (bytes: Uint8Array): Array<Dirent> => {
   const entries: Array<Dirent> = [];
+  // One view for all: there may be thousands.
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at < bytes.length; ) {
-    const { ino, offset, reclen, type } = Header.decode(bytes.subarray(at));
+    const reclen =
+      at + Header.size > bytes.length ? 0 : view.getUint16(at + Header.offsets.reclen, true);
     if (reclen < Header.size || at + reclen > bytes.length) {
       throw new RangeError(`${Header.name} at ${at} of ${bytes.length} has length ${reclen}`);
     }
-    const name = CString.decode(bytes.subarray(at + Header.size, at + reclen));
-    entries.push({ ino, offset, type, name });
+    entries.push({
+      ino: view.getBigUint64(at + Header.offsets.ino, true),
+      offset: view.getBigUint64(at + Header.offsets.offset, true),
+      type: view.getUint8(at + Header.offsets.type),
+      name: CString.decode(bytes.subarray(at + Header.size, at + reclen)),
+    });
     at += reclen;
   }
   return entries;
