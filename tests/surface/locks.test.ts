@@ -1,13 +1,12 @@
 import { F, LOCK, O } from "@rsyscall/abi";
 import { FileLock, getpid, RecordLock } from "@rsyscall/handle";
-import { begin, it, tempDirectory, turn } from "@rsyscall/harness";
+import { begin, it, tempDirectory, threadKinds, turn } from "@rsyscall/harness";
 import type { SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber } from "effect";
 import { assert, describe } from "vitest";
-import { here, inFork, inStub, inStubOverSockets } from "../async/threadKinds.ts";
 
-describe.each([here, inFork, inStub, inStubOverSockets])("locks %s", (_, make) => {
+describe.each(threadKinds)("locks %s", (_, make) => {
   it("flock: a wait holds up no other call, and ends with the other's lock", function* () {
     const local = yield* LocalThread;
     const thread = yield* make;

@@ -27,7 +27,7 @@ export interface LoopInfo64 {
   readonly number: number;
   /** Of {@link LO_FLAGS}. */
   readonly flags: number;
-  /** A name of the file, for those who list devices: at most 63 bytes. */
+  /** A name of the file, which lists of devices show: at most 63 bytes. */
   readonly fileName: string;
 }
 
