@@ -58,9 +58,15 @@ export const setRecordLock = (
   range: FileRange,
   owner: LockOwner,
 ): Effect.Effect<void, HandleFailure> =>
-  withFlock(task, type, range, (address) =>
-    restarted(Effect.asVoid(near.fcntl(task.sysif, fd, commands[owner].set, address))),
-  );
+  withFlock(task, type, range, (address) => setLock(task, fd, commands[owner].set, address));
+
+const setLock = (
+  task: Task,
+  fd: near.Fd,
+  command: number,
+  address: near.Address,
+): Effect.Effect<void, near.SyscallFailure> =>
+  restarted(Effect.asVoid(near.fcntl(task.sysif, fd, command, address)));
 
 /** F_OFD_SETLKW or F_SETLKW, in two parts: see `waiting`. */
 const waitForRecordLock = (
@@ -73,8 +79,7 @@ const waitForRecordLock = (
 ): Effect.Effect<void, HandleFailure> =>
   withFlock(task, type, range, (address) => {
     const { set, wait } = commands[owner];
-    const lock = (command: number) =>
-      restarted(Effect.asVoid(near.fcntl(task.sysif, fd, command, address)));
+    const lock = (command: number) => setLock(task, fd, command, address);
     return waiting(
       task,
       {

@@ -1,10 +1,8 @@
 import { CLONE, SIG } from "@rsyscall/abi";
 import { clone, type HandleFailure, type Helper } from "@rsyscall/handle";
 import { InvalidStateError, SyscallError } from "@rsyscall/near";
-import { Effect, Exit, Scope } from "effect";
-import { abandon } from "./abandon.ts";
-import { ChildProcess } from "./ChildProcess.ts";
-import { once } from "./once.ts";
+import { Effect } from "effect";
+import { watched } from "./spawn.ts";
 import type { ThreadFields } from "./ThreadFields.ts";
 
 /**
@@ -29,28 +27,14 @@ export const helperOf = (parent: ThreadFields): Helper => ({
               remedy: "lock the file before, or do not wait: LOCK.NB",
             });
           yield* parent.beforeChildren();
-          const scope = yield* Effect.scope;
-          const life = yield* Scope.fork(scope);
-          const cloned = yield* clone(task, {
-            flags: CLONE.FILES,
-            kept: [],
-            deathSignal: SIG.KILL,
-            steps: [step],
-          }).pipe(
-            Scope.provide(life),
-            Effect.onError((cause) => Scope.close(life, Exit.failCause(cause))),
-          );
-          yield* Scope.addFinalizer(life, cloned.freeStack());
-          // The error is read from the stack, which is freed with the child.
-          const failure = once(cloned.failure());
-          const process = yield* ChildProcess.watch(
+          const { process, failure } = yield* watched(
             parent,
-            { ...cloned, life },
-            Effect.ignore(failure),
-          ).pipe(Effect.onError(() => abandon(cloned)));
+            yield* Effect.scope,
+            clone(task, { flags: CLONE.FILES, kept: [], deathSignal: SIG.KILL, steps: [step] }),
+          );
           yield* Effect.addFinalizer(() => process.killAndWait());
           const state = yield* restore(process.wait());
-          const error = yield* failure;
+          const error = yield* failure();
           if (error !== undefined) return yield* error;
           if (state.exitStatus === undefined)
             return yield* SyscallError.of(
