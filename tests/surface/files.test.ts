@@ -504,7 +504,7 @@ const sizes: Table = {
       Effect.flatMap(w.sparse(MFD.ALLOW_SEALING), (f) =>
         Effect.andThen(
           f.addSeals(F_SEAL.SHRINK),
-          Effect.all([f.seals(), outcomeOf(f.truncate(1)), outcomeOf(f.truncate(2 ** 21))]),
+          Effect.all([f.getSeals(), outcomeOf(f.truncate(1)), outcomeOf(f.truncate(2 ** 21))]),
         ),
       ),
     [F_SEAL.SHRINK, "EPERM", undefined],
@@ -516,7 +516,7 @@ const sizes: Table = {
       ),
     "EPERM",
   ],
-  "a file of a disk has no seals": [(w) => Effect.flatMap(w.file(), (f) => f.seals()), "EINVAL"],
+  "a file of a disk has no seals": [(w) => Effect.flatMap(w.file(), (f) => f.getSeals()), "EINVAL"],
   "a pipe gets the size that is asked for, or more": [
     (w) =>
       Effect.flatMap(pipe(w.thread), ([reader, writer]) =>

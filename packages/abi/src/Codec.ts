@@ -298,6 +298,8 @@ export type RecordOf<Fields> = {
 
 /** A codec of a C struct, which also tells where its fields lie. */
 export interface StructCodec<Fields> extends FixedCodec<RecordOf<Fields>> {
+  /** The codec of each field, reserved ones too. */
+  readonly fields: Fields;
   /** offsetof(3) of each field, reserved ones too, in bytes. */
   readonly offsets: { readonly [K in keyof Fields]: number };
 }
@@ -354,6 +356,7 @@ export const struct = <const Fields extends Readonly<Record<string, FixedCodec<u
         return read(viewOf(bytes), 0);
       },
     ),
+    fields,
     offsets: offsets as StructCodec<Fields>["offsets"],
   };
   // A struct that is a field needs no view of its own, and the outer one has zeros for its padding.

@@ -767,7 +767,7 @@ export class FileDescriptor {
   }
 
   /** F_GET_SEALS(2const): the seals, of `F_SEAL`. EINVAL for a file that cannot have any. */
-  seals(): Effect.Effect<number, FdFailure> {
+  getSeals(): Effect.Effect<number, FdFailure> {
     return this.#fcntl("F_GET_SEALS", F.GET_SEALS, 0);
   }
 

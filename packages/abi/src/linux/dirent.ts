@@ -26,7 +26,8 @@ export interface Dirent {
   readonly name: string;
 }
 
-const Header = struct(
+/** What precedes the name in a `struct linux_dirent64`; 19 bytes. */
+export const DirentHeader = struct(
   "struct linux_dirent64",
   { ino: Uint64, offset: Uint64, reclen: Uint16, type: Uint8 },
   { packed: true },
@@ -39,15 +40,17 @@ export const decodeDirents = (bytes: Uint8Array): Array<Dirent> => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at < bytes.length; ) {
     const reclen =
-      at + Header.size > bytes.length ? 0 : view.getUint16(at + Header.offsets.reclen, true);
-    if (reclen < Header.size || at + reclen > bytes.length) {
-      throw new RangeError(`${Header.name} at ${at} of ${bytes.length} has length ${reclen}`);
+      at + DirentHeader.size > bytes.length
+        ? 0
+        : view.getUint16(at + DirentHeader.offsets.reclen, true);
+    if (reclen < DirentHeader.size || at + reclen > bytes.length) {
+      throw new RangeError(`${DirentHeader.name} at ${at} of ${bytes.length} has length ${reclen}`);
     }
     entries.push({
-      ino: view.getBigUint64(at + Header.offsets.ino, true),
-      offset: view.getBigUint64(at + Header.offsets.offset, true),
-      type: view.getUint8(at + Header.offsets.type),
-      name: CString.decode(bytes.subarray(at + Header.size, at + reclen)),
+      ino: view.getBigUint64(at + DirentHeader.offsets.ino, true),
+      offset: view.getBigUint64(at + DirentHeader.offsets.offset, true),
+      type: view.getUint8(at + DirentHeader.offsets.type),
+      name: CString.decode(bytes.subarray(at + DirentHeader.size, at + reclen)),
     });
     at += reclen;
   }

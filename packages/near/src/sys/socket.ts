@@ -61,6 +61,7 @@ export const accept4 = define<[fd: Fd, address: Address, length: Address, flags:
   "accept4",
   [fd, output(sockaddr({ at: 2 }), "address"), length, flags("SOCK_", { NONBLOCK, CLOEXEC })],
   newFd,
+  { restarts: true },
 );
 
 /** shutdown(2) */
@@ -85,6 +86,7 @@ export const sendto = define<
     smallSize.as("addressLength"),
   ],
   countOf(2),
+  { restarts: true },
 );
 
 /** send(2): sendto without an address. */
@@ -118,6 +120,7 @@ export const recvfrom = define<
     length.as("addressLength"),
   ],
   transferred,
+  { restarts: true },
 );
 
 /** recv(2): recvfrom without an address. */
@@ -134,6 +137,7 @@ export const sendmsg = define<[fd: Fd, message: Address, flags: number], number>
   "sendmsg",
   [fd, input(value(Msghdr), "message"), messageFlags],
   transferred,
+  { restarts: true },
 );
 
 /** recvmsg(2) */
@@ -141,6 +145,7 @@ export const recvmsg = define<[fd: Fd, message: Address, flags: number], number>
   "recvmsg",
   [fd, inout(value(Msghdr), "message"), messageFlags],
   transferred,
+  { restarts: true },
 );
 
 /** getsockopt(2): `length` points to a 32-bit value and result. */

@@ -10,6 +10,7 @@ export const statfs = define<[path: Address, status: Address], void>(
   "statfs",
   [path, output(value(Statfs), "status")],
   nothing,
+  { restarts: true },
 );
 
 /** fstatfs(2): a `struct statfs`: see `Statfs`. */
@@ -17,4 +18,5 @@ export const fstatfs = define<[fd: Fd, status: Address], void>(
   "fstatfs",
   [fd, output(value(Statfs), "status")],
   nothing,
+  { restarts: true },
 );
