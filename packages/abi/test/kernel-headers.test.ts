@@ -68,6 +68,7 @@ const programs: ReadonlyArray<ReadonlyArray<string>> = [
     "asm/mman.h",
     "asm/signal.h",
     "asm/socket.h",
+    "stddef.h",
     "asm/ioctls.h",
     "asm/termbits.h",
     "linux/loop.h",
