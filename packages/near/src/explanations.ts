@@ -212,13 +212,13 @@ const byCall: Readonly<Record<string, Explanations>> = {
       subject.includes("F_SETPIPE_SZ")
         ? `more than fs.pipe-max-size of proc(5): ${capability("CAP_SYS_RESOURCE")}`
         : subject.includes("F_ADD_SEALS")
-          ? "it has the seal SEAL, or was made without MFD.ALLOW_SEALING"
+          ? "the memfd was made without MFD.ALLOW_SEALING, or has the seal SEAL"
           : undefined,
     EBUSY: (subject) =>
       subject.includes("F_SETPIPE_SZ")
         ? "the pipe has more bytes in it than that"
         : subject.includes("F_ADD_SEALS")
-          ? "it is mapped for writing, which the seal would forbid"
+          ? "a shared mapping can still be written: unmap it first"
           : undefined,
     EDEADLK: "the process that has the lock waits for one of this process",
   },
