@@ -1,11 +1,13 @@
 /* A program whose own calls would all wait: each has a timeout. Prints as JSON what became of each, and how
  * long the event loop stood still at most, in milliseconds. */
-import { AF, CLOCK, EPOLL, EPOLL_CTL, O, SIG, SOCK, W } from "@rsyscall/abi";
+import { AF, CLOCK, EPOLL, EPOLL_CTL, F, LOCK, O, SIG, SOCK, W } from "@rsyscall/abi";
 import {
   bindUnix,
   Epoll,
   Eventfd,
+  FileLock,
   Inotify,
+  RecordLock,
   Signalfd,
   Socket,
   spawn,
@@ -48,6 +50,10 @@ const program = Effect.gen(function* () {
   const epoll = yield* Epoll.make(task);
   yield* epoll.set(EPOLL_CTL.ADD, reader, { events: EPOLL.IN, data: 1 });
   const child = yield* thread.spawn(Command.make("/bin/sleep", "1000"));
+  const other = yield* thread.open(`${directory}/lock`, O.RDWR | O.CREAT);
+  const file = yield* thread.open(`${directory}/lock`, O.RDWR);
+  yield* FileLock.make(other);
+  yield* RecordLock.make(other);
   const [pipe, stream] = [yield* full(thread), yield* fullSocket(thread)];
   const waits = {
     read: Effect.flatMap(bytes(8), (buffer) => reader.read(buffer)),
@@ -66,6 +72,10 @@ const program = Effect.gen(function* () {
     writeAllBytes: pipe.writeAllBytes(new Uint8Array(8)),
     send: Effect.flatMap(bytes(8), (buffer) => stream.send(buffer)),
     sendFds: stream.sendFds(new Uint8Array(1), [reader]),
+    flock: file.flock(LOCK.EX),
+    F_OFD_SETLKW: file.setRecordLock(F.WRLCK, {}, { wait: true }),
+    "FileLock.make": FileLock.make(file),
+    "RecordLock.make": RecordLock.make(file),
   };
   const outcomes = {};
   for (const [name, wait] of Object.entries(waits)) {

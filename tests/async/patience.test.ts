@@ -22,6 +22,10 @@ const waits = [
   "writeAllBytes",
   "send",
   "sendFds",
+  "flock",
+  "F_OFD_SETLKW",
+  "FileLock.make",
+  "RecordLock.make",
 ];
 
 describe("a call of this process that would wait", () => {

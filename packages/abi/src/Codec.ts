@@ -158,6 +158,14 @@ export const Uint16: FixedCodec<number> = scalar(
   (from, at) => from.getUint16(at, true),
 );
 
+/** `int16_t`. */
+export const Int16: FixedCodec<number> = scalar(
+  "int16_t",
+  2,
+  (value, into, at) => into.setInt16(at, within("int16_t", value, -(2 ** 15), 2 ** 15 - 1), true),
+  (from, at) => from.getInt16(at, true),
+);
+
 /** `int32_t`. */
 export const Int32: FixedCodec<number> = scalar(
   "int32_t",
@@ -182,7 +190,11 @@ export const Int64: FixedCodec<number> = scalar(
   "int64_t",
   8,
   (value, into, at) => into.setBigInt64(at, BigInt(safe("int64_t", value)), true),
-  (from, at) => safe("int64_t", from.getBigInt64(at, true)),
+  (from, at) => {
+    // Two halves make no bigint on the way, as nearly all values need none.
+    const value = from.getInt32(at + 4, true) * 2 ** 32 + from.getUint32(at, true);
+    return Number.isSafeInteger(value) ? value : safe("int64_t", from.getBigInt64(at, true));
+  },
 );
 
 /** `int64_t` as a bigint, for those that may be no safe integer. */
@@ -319,27 +331,37 @@ export const struct = <const Fields extends Readonly<Record<string, FixedCodec<u
   const blank = JSON.parse(
     JSON.stringify(Object.fromEntries(members.map(({ field }) => [field, null]))),
   ) as Readonly<Record<string, unknown>>;
-  const codec = fixed<RecordOf<Fields>>(
-    name,
-    size,
-    alignment,
-    (value, into) => {
-      const record = value as Readonly<Record<string, unknown>>;
-      into.fill(0, 0, size);
-      const view = viewOf(into);
-      for (const { field, offset, direct } of members) direct.write(record[field], view, offset);
-    },
-    (bytes) => {
-      if (bytes.length < size) {
-        throw new RangeError(`${name} has ${size} bytes, not ${bytes.length}`);
-      }
-      const view = viewOf(bytes);
-      const record: Record<string, unknown> = { ...blank };
-      for (const { field, offset, direct } of members) record[field] = direct.read(view, offset);
-      return record as RecordOf<Fields>;
-    },
-  );
-  return { ...codec, fields, offsets: offsets as StructCodec<Fields>["offsets"] };
+  const write = (value: unknown, into: DataView, at: number) => {
+    const record = value as Readonly<Record<string, unknown>>;
+    for (const { field, offset, direct } of members) direct.write(record[field], into, at + offset);
+  };
+  const read = (from: DataView, at: number) => {
+    const record: Record<string, unknown> = { ...blank };
+    for (const { field, offset, direct } of members) record[field] = direct.read(from, at + offset);
+    return record as RecordOf<Fields>;
+  };
+  const codec = {
+    ...fixed<RecordOf<Fields>>(
+      name,
+      size,
+      alignment,
+      (value, into) => {
+        into.fill(0, 0, size);
+        write(value, viewOf(into), 0);
+      },
+      (bytes) => {
+        if (bytes.length < size) {
+          throw new RangeError(`${name} has ${size} bytes, not ${bytes.length}`);
+        }
+        return read(viewOf(bytes), 0);
+      },
+    ),
+    fields,
+    offsets: offsets as StructCodec<Fields>["offsets"],
+  };
+  // A struct that is a field needs no view of its own, and the outer one has zeros for its padding.
+  inPlace.set(codec, { write, read } as InPlace<unknown>);
+  return codec;
 };
 
 /** A field that is not a scalar. */

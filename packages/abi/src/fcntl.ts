@@ -1,3 +1,5 @@
+import { BigInt64, type FixedCodec, Int16, Int32, struct, Uint32, Uint64 } from "./Codec.ts";
+
 /**
  * Flags of open(2), with the values of x86_64; `Abi.openFlagsToTarget` translates them for the
  * machines where some differ.
@@ -44,6 +46,12 @@ export const AT = {
   STATX_DONT_SYNC: 0x4000,
   STATX_SYNC_TYPE: 0x6000,
   RECURSIVE: 0x8000,
+  /** name_to_handle_at(2): a handle that open_by_handle_at(2) need not take. Since Linux 6.5. */
+  HANDLE_FID: 0x200,
+  /** name_to_handle_at(2): the mount's number of 64 bits, which is never used again. Since Linux 6.12. */
+  HANDLE_MNT_ID_UNIQUE: 0x001,
+  /** name_to_handle_at(2): a handle that leads to the path. Since Linux 6.13. */
+  HANDLE_CONNECTABLE: 0x002,
 } as const;
 
 /** Commands of fcntl(2), and the types of its locks. */
@@ -102,3 +110,109 @@ export const SPLICE_F = {
   MORE: 0x4,
   GIFT: 0x8,
 } as const;
+
+/** `struct flock` of fcntl(2): a lock of a range of a file. */
+export interface Flock {
+  /** `F.RDLCK`, which others may share, `F.WRLCK`, or `F.UNLCK`. */
+  readonly type: number;
+  /** Where `start` counts from: `SEEK.SET`, `CUR` or `END`. */
+  readonly whence: number;
+  /** The first byte of the range. */
+  readonly start: bigint;
+  /** Bytes; 0: to the end, however far the file grows. A negative length is the range before `start`. */
+  readonly length: bigint;
+  /** The process that has the lock; -1 for a lock of an open file description. Must be 0 to set such a lock. */
+  readonly pid: number;
+}
+
+/** See {@link Flock}; 32 bytes. */
+export const Flock: FixedCodec<Flock> = struct("struct flock", {
+  type: Int16,
+  whence: Int16,
+  start: BigInt64,
+  length: BigInt64,
+  pid: Int32,
+});
+
+/** How a file is going to be used: posix_fadvise(2). */
+export const POSIX_FADV = {
+  NORMAL: 0,
+  RANDOM: 1,
+  SEQUENTIAL: 2,
+  WILLNEED: 3,
+  DONTNEED: 4,
+  NOREUSE: 5,
+} as const;
+
+/** Flags of sync_file_range(2). */
+export const SYNC_FILE_RANGE = { WAIT_BEFORE: 1, WRITE: 2, WAIT_AFTER: 4 } as const;
+
+/** How openat2(2) resolves a path. */
+export const RESOLVE = {
+  /** EXDEV if the path leads to another mount. */
+  NO_XDEV: 0x01,
+  /** ELOOP for links of /proc that are no paths, such as /proc/self/exe. */
+  NO_MAGICLINKS: 0x02,
+  /** ELOOP for any symbolic link, also in the middle of the path. */
+  NO_SYMLINKS: 0x04,
+  /** EXDEV if the path leads out of the directory, as ".." and absolute links may. */
+  BENEATH: 0x08,
+  /** The directory is the root of the path and of all links in it, as if chroot(2) had been called. */
+  IN_ROOT: 0x10,
+  /** EAGAIN if the kernel has not cached all that it needs. Since Linux 5.12. */
+  CACHED: 0x20,
+} as const;
+
+/** `struct open_how` of openat2(2). */
+export interface OpenHow {
+  /** Of `O`, with the values of the machine. */
+  readonly flags: bigint;
+  /** The permissions of a file that is created; 0 if none is. */
+  readonly mode: bigint;
+  /** Of {@link RESOLVE}. */
+  readonly resolve: bigint;
+}
+
+/** See {@link OpenHow}; 24 bytes. */
+export const OpenHow: FixedCodec<OpenHow> = struct("struct open_how", {
+  flags: Uint64,
+  mode: Uint64,
+  resolve: Uint64,
+});
+
+/** The bytes of the longest handle of name_to_handle_at(2). */
+export const MAX_HANDLE_SZ = 128;
+
+/** `struct file_handle` of name_to_handle_at(2): a file of a file system, whatever its names are. */
+export interface FileHandle {
+  /** A number of the file system. */
+  readonly type: number;
+  /** What the file system knows the file by; at most `MAX_HANDLE_SZ` bytes. */
+  readonly bytes: Uint8Array;
+}
+
+const FILE_HANDLE_HEADER = 8;
+
+/** See {@link FileHandle}; 136 bytes, of which a handle uses as many as it needs. */
+export const FileHandle: FixedCodec<FileHandle> = {
+  name: "struct file_handle",
+  size: FILE_HANDLE_HEADER + MAX_HANDLE_SZ,
+  alignment: 4,
+  sizeOf: () => FILE_HANDLE_HEADER + MAX_HANDLE_SZ,
+  encode: ({ type, bytes }, into) => {
+    if (bytes.length > MAX_HANDLE_SZ)
+      throw new RangeError(`a file handle has at most ${MAX_HANDLE_SZ} bytes, not ${bytes.length}`);
+    into.fill(0, 0, FILE_HANDLE_HEADER + MAX_HANDLE_SZ);
+    Uint32.encode(bytes.length, into);
+    Int32.encode(type, into.subarray(4));
+    into.set(bytes, FILE_HANDLE_HEADER);
+  },
+  decode: (bytes) => {
+    const length = Uint32.decode(bytes);
+    if (length > MAX_HANDLE_SZ) throw new RangeError(`a file handle of ${length} bytes`);
+    return {
+      type: Int32.decode(bytes.subarray(4)),
+      bytes: new Uint8Array(bytes).slice(FILE_HANDLE_HEADER, FILE_HANDLE_HEADER + length),
+    };
+  },
+};

@@ -14,6 +14,21 @@ const groups: Readonly<Record<string, readonly [prefix: string, suffix?: string]
   CLOSE_RANGE: ["CLOSE_RANGE_"],
   DT: ["DT_"],
   FALLOC_FL: ["FALLOC_FL_"],
+  POSIX_FADV: ["POSIX_FADV_"],
+  SYNC_FILE_RANGE: ["SYNC_FILE_RANGE_"],
+  RESOLVE: ["RESOLVE_"],
+  FS_FL: ["FS_", "_FL"],
+  LO_FLAGS: ["LO_FLAGS_"],
+  IFLAG: [""],
+  OFLAG: [""],
+  CFLAG: [""],
+  LFLAG: [""],
+  BAUD: [""],
+  VCC: ["V"],
+  TCSA: ["TCSA"],
+  TCFLUSH: ["TC"],
+  STATX_ATTR: ["STATX_ATTR_"],
+  ST: ["ST_"],
   BPF: ["BPF_"],
   FUTEX: ["FUTEX_"],
   FUTEX2: ["FUTEX2_"],
@@ -134,13 +149,18 @@ export const constantsOf = (
   return { constants, unlisted };
 };
 
-export const { constants, unlisted } = constantsOf(abi);
+export const { constants, unlisted } = constantsOf({
+  ...abi,
+  ...Object.fromEntries(Object.values(abi.IOCTL).map(({ name, number }) => [name, number])),
+});
 
 /** Constants that the C library means something else by than the kernel does. */
 export const kernelOnly: ReadonlySet<string> = new Set(["O_LARGEFILE", "SIGRTMIN"]);
 
 /** Constants that no header of the kernel has for programs, and where they are. */
 export const inNoHeader: Readonly<Record<string, string>> = {
+  ST_VALID: "the kernel's own linux/statfs.h",
+  ST_NOSYMFOLLOW: "the kernel's own linux/statfs.h",
   MFD_HUGE_16KB: "no header; encoded as MAP_HUGE_16KB is",
   SCM_PIDFD: "the kernel's own linux/socket.h, and glibc's since 2.39",
   SCM_SECURITY: "the kernel's own linux/socket.h, and glibc's since 2.39",
@@ -150,6 +170,15 @@ export const inNoHeader: Readonly<Record<string, string>> = {
 
 /** Constants of newer headers, and the version of Linux that brought each. */
 export const newer: Readonly<Record<string, string>> = {
+  AT_HANDLE_CONNECTABLE: "6.13",
+  AT_HANDLE_FID: "6.5",
+  AT_HANDLE_MNT_ID_UNIQUE: "6.12",
+  FALLOC_FL_WRITE_ZEROES: "6.17",
+  STATX_ATTR_WRITE_ATOMIC: "6.11",
+  STATX_DIO_READ_ALIGN: "6.14",
+  STATX_MNT_ID_UNIQUE: "6.8",
+  STATX_SUBVOL: "6.10",
+  STATX_WRITE_ATOMIC: "6.11",
   F_SEAL_EXEC: "6.3",
   FAN_MNT_ATTACH: "6.15",
   FAN_MNT_DETACH: "6.15",

@@ -158,10 +158,41 @@ const common: ReadonlyArray<Layout> = [
     members: { length: "cmsg_len" },
   },
   {
+    // Its newest fields are checked in sys/stat.test.ts as well, for older headers.
     codec: abi.Statx,
     header: "linux/stat.h",
+    since: "6.16",
     prefix: "stx_",
   },
+  { codec: abi.Flock, header: "fcntl.h", prefix: "l_", members: { length: "l_len" } },
+  { codec: abi.OpenHow, header: "linux/openat2.h" },
+  {
+    codec: abi.FileHandle,
+    header: "fcntl.h",
+    size: "sizeof(struct file_handle) + MAX_HANDLE_SZ",
+    probes: [
+      { type: 0, bytes: new Uint8Array(1) },
+      {
+        handle_bytes: { type: 0, bytes: new Uint8Array(2) },
+        handle_type: { type: 1, bytes: new Uint8Array(1) },
+        f_handle: { type: 0, bytes: Uint8Array.of(1) },
+      },
+    ],
+  },
+  {
+    codec: abi.Statfs,
+    header: "sys/statfs.h",
+    prefix: "f_",
+    members: { fsid0: "f_fsid.__val[0]", fsid1: "f_fsid.__val[1]" },
+  },
+  { codec: abi.FileCloneRange, header: "linux/fs.h", members: { srcFd: "src_fd" } },
+  {
+    codec: abi.LoopInfo64,
+    header: "linux/loop.h",
+    prefix: "lo_",
+  },
+  { codec: abi.LoopConfig, header: "linux/loop.h" },
+  { codec: abi.Termios, header: "asm/termbits.h", prefix: "c_" },
   {
     codec: fieldOf(abi.Statx, "atime"),
     header: "linux/stat.h",
@@ -225,6 +256,7 @@ const ofNoHeader: ReadonlySet<unknown> = new Set<unknown>([
   abi.CString,
   abi.Uint8,
   abi.Uint16,
+  abi.Int16,
   abi.Int32,
   abi.Uint32,
   abi.Int64,

@@ -21,6 +21,7 @@ import { type Cause, Effect, Scope } from "effect";
 import { type Decorator, tracing } from "./Decorator.ts";
 import type { MallocFailure, PtrFailure } from "./errors.ts";
 import type { FdTable } from "./FdTable.ts";
+import type { Helper } from "./Helper.ts";
 import { encoded } from "./internal/checked.ts";
 import type { Patience } from "./Patience.ts";
 import { Pointer, type WrittenPointer } from "./Pointer.ts";
@@ -88,6 +89,8 @@ export class Task implements far.Task, TaskLike {
   readonly programSignals: ProgramSignals;
   /** How calls wait, if they must not block: see `Patience`. */
   patience: Patience | undefined;
+  /** How calls wait for the locks of other processes: see `Helper`. */
+  helper: Helper | undefined;
   readonly #finalizers: Array<Effect.Effect<void>> = [];
 
   constructor(

@@ -8,6 +8,7 @@ import { chmodAt } from "./internal/chmodAt.ts";
 import { BATCH, isReal, openDirectoryAt, readEntries } from "./internal/directories.ts";
 import { renameAt } from "./internal/renameAt.ts";
 import { removeTreeAt } from "./removeTree.ts";
+import { mknodAt } from "./sys/stat.ts";
 import type { Task } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
@@ -20,7 +21,7 @@ export interface DirentStatus {
 }
 
 /** Entries whose status is asked for together. */
-const STAT_AT_MOST = 256;
+const STAT_AT_MOST = 128;
 
 /**
  * A directory: dirent.h, and the calls with `at` in their name. Their paths are relative to the directory, unless
@@ -120,7 +121,7 @@ export class Directory extends FileDescriptor {
   }
 
   /**
-   * All entries with their status, as lstat(2) gives it. One round trip asks for some hundreds of them. Entries
+   * All entries with their status, as lstat(2) gives it. One round trip asks for a hundred of them. Entries
    * that are removed meanwhile are left out.
    */
   statuses(): Effect.Effect<ReadonlyArray<DirentStatus>, IoFailure> {
@@ -158,6 +159,15 @@ export class Directory extends FileDescriptor {
   /** mkdirat(2). The process's umask clears bits of the mode. */
   mkdirat(path: near.PathLike, mode = 0o777): Effect.Effect<void, IoFailure> {
     return this.#at("mkdirat", path, (...at) => near.mkdirat(this.task.sysif, ...at, mode));
+  }
+
+  /** mknodat(2): see `mknod`. A device takes CAP_MKNOD. */
+  mknodat(
+    path: near.PathLike,
+    mode: number,
+    device: number | bigint = 0,
+  ): Effect.Effect<void, IoFailure> {
+    return this.#at("mknodat", path, (...at) => mknodAt(this.task, ...at, mode, device));
   }
 
   /** unlinkat(2); with AT.REMOVEDIR as rmdir(2). */
@@ -280,18 +290,15 @@ const statAll = (
   entries: ReadonlyArray<Dirent>,
 ): Effect.Effect<ReadonlyArray<DirentStatus>, MallocFailure> => {
   const { stat } = task.abi;
-  const names = entries.map(({ name }) => near.pathBytes(`${name}\0`));
-  const text = Buffer.concat(names);
+  const text = near.pathBytes(`${entries.map(({ name }) => name).join("\0")}\0`);
   const size = stat.size * entries.length;
   return task.withMemory(size + text.length, stat.alignment, (statuses) => {
-    let at = statuses + size;
-    const calls = names.map((name, i) => {
-      const address = near.Address(at);
-      at += name.length;
+    let at = 0;
+    const calls = entries.map((_, i) => {
+      const name = near.Address(statuses + size + at);
+      at = text.indexOf(0, at) + 1;
       const status = near.Address(statuses + stat.size * i);
-      return near
-        .fstatat(task.sysif, fd, address, status, AT.SYMLINK_NOFOLLOW)
-        .about(() => entries[i]?.name ?? "");
+      return near.fstatat(task.sysif, fd, name, status, AT.SYMLINK_NOFOLLOW);
     });
     const ask = near.batchExitsThen(calls, task.sysif.read(statuses, size));
     return Effect.flatMap(
@@ -308,8 +315,11 @@ const statAll = (
             known.push({ entry, status: status.value });
           } else {
             const error = Cause.squash(exit.cause);
-            if (!(error instanceof near.SyscallError && error.errno === "ENOENT"))
-              return Exit.failCause(exit.cause);
+            if (!(error instanceof near.SyscallError)) return Exit.failCause(exit.cause);
+            if (error.errno !== "ENOENT") {
+              error.isAbout(entry.name);
+              return Exit.fail(error);
+            }
           }
         }
         return Exit.succeed(known);

@@ -44,7 +44,15 @@ export {
 export { type ExecOptions, execve, execveat, unshareFiles } from "./exec.ts";
 export { FdTable, type FdTableOptions } from "./FdTable.ts";
 export { type FdClass, type FdKind, FileDescriptor } from "./FileDescriptor.ts";
-export { open } from "./fcntl.ts";
+export {
+  type FileId,
+  nameToHandleAt,
+  type OpenHowOptions,
+  open,
+  openat2,
+  openByHandleAt,
+} from "./fcntl.ts";
+export type { Helper } from "./Helper.ts";
 export {
   effectiveIds,
   type UserMapping,
@@ -76,6 +84,12 @@ export { Pointer, ReadablePointer, WrittenPointer } from "./Pointer.ts";
 export { ProgramSignals } from "./ProgramSignals.ts";
 export { pollNow } from "./poll.ts";
 export { loginTty, openpty, PtyMaster, Terminal } from "./pty.ts";
+export {
+  type FileRange,
+  type LockOwner,
+  RecordLock,
+  type RecordLockOptions,
+} from "./RecordLock.ts";
 export { removeTree } from "./removeTree.ts";
 export { schedGetaffinity, schedSetaffinity } from "./sched.ts";
 export {
@@ -93,6 +107,7 @@ export { type SpawnOptions, spawn } from "./spawn.ts";
 export { Epoll } from "./sys/epoll.ts";
 export { Eventfd } from "./sys/eventfd.ts";
 export { Fanotify, type FanotifyEvent, type FanotifyMarkOptions } from "./sys/fanotify.ts";
+export { FileLock } from "./sys/file.ts";
 export { Inotify } from "./sys/inotify.ts";
 export { type MappingFailure, MemfdSecret, MemoryMapping, type MmapOptions } from "./sys/mman.ts";
 export { mount, umount } from "./sys/mount.ts";
@@ -109,10 +124,31 @@ export {
 } from "./sys/resource.ts";
 export { Signalfd } from "./sys/signalfd.ts";
 export { type Received, refuseFds, Socket } from "./sys/socket.ts";
-export { chmod, fstatx, mkdir, stat, statx, umask, utimens } from "./sys/stat.ts";
+export {
+  chmod,
+  type FileTimes,
+  fstatx,
+  mkdir,
+  mknod,
+  stat,
+  statx,
+  umask,
+  utimens,
+} from "./sys/stat.ts";
+export { statfs } from "./sys/statfs.ts";
 export { type NewItimerspec, Timerfd } from "./sys/timerfd.ts";
 export { bindUnix, connectUnix } from "./sys/un.ts";
 export { ChildState } from "./sys/wait.ts";
+export {
+  getxattr,
+  lgetxattr,
+  listxattr,
+  llistxattr,
+  lremovexattr,
+  lsetxattr,
+  removexattr,
+  setxattr,
+} from "./sys/xattr.ts";
 export { Task } from "./Task.ts";
 export type { TaskLike } from "./TaskLike.ts";
 export {

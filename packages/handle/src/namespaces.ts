@@ -1,9 +1,9 @@
-import { AT, CLONE, CString, O } from "@rsyscall/abi";
+import { AT, CLONE, CString, IOCTL, type IoctlRequest, O } from "@rsyscall/abi";
 import { Namespace, type NamespaceKind, type Namespaces } from "@rsyscall/far";
 import * as near from "@rsyscall/near";
 import { Effect, Exit, type Scope } from "effect";
 import { encode } from "./encode.ts";
-import type { BorrowFailure, IoFailure, MallocFailure } from "./errors.ts";
+import type { BorrowFailure, FdFailure, IoFailure, MallocFailure } from "./errors.ts";
 import { unshareFiles } from "./exec.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { argument, checked, flagSet } from "./internal/checked.ts";
@@ -60,6 +60,48 @@ export class NamespaceFd extends FileDescriptor {
         near.openat(task.sysif, AT.FDCWD, address, O.RDONLY | O.CLOEXEC, 0),
       ),
     );
+  }
+
+  /**
+   * NS_GET_USERNS of ioctl_nsfs(2): the user namespace whose privileges count for this namespace. EPERM if it is
+   * outside of the task's own user namespace.
+   */
+  userns(): Effect.Effect<NamespaceFd, FdFailure, Scope.Scope> {
+    return this.#opened(IOCTL.NS_GET_USERNS);
+  }
+
+  /**
+   * NS_GET_PARENT of ioctl_nsfs(2): the namespace in which this user or pid namespace was made. EPERM if that is
+   * outside of the task's own, EINVAL for other kinds.
+   */
+  parent(): Effect.Effect<NamespaceFd, FdFailure, Scope.Scope> {
+    return this.#opened(IOCTL.NS_GET_PARENT);
+  }
+
+  #opened({
+    name,
+    number,
+  }: IoctlRequest<void, number>): Effect.Effect<NamespaceFd, FdFailure, Scope.Scope> {
+    return FileDescriptor.acquire(
+      NamespaceFd,
+      this.task,
+      this.use((fd) =>
+        Effect.map(
+          near.ioctl(this.task.sysif, fd, number).about(() => `fd ${fd}, ${name}`),
+          near.Fd,
+        ),
+      ),
+    );
+  }
+
+  /** NS_GET_NSTYPE of ioctl_nsfs(2): the flag of `CLONE` that makes such namespaces. */
+  nstype(): Effect.Effect<number, IoFailure> {
+    return Effect.map(this.ioctl(IOCTL.NS_GET_NSTYPE), (flag) => flag >>> 0);
+  }
+
+  /** NS_GET_OWNER_UID of ioctl_nsfs(2): the user that has made this user namespace. EINVAL for other kinds. */
+  ownerUid(): Effect.Effect<number, IoFailure> {
+    return this.ioctl(IOCTL.NS_GET_OWNER_UID);
   }
 }
 

@@ -1,10 +1,9 @@
-import { type FixedCodec, Int32, O, TIOC, Uint32, Winsize } from "@rsyscall/abi";
+import { IOCTL, O, TCSA, type Termios, TIOC, type Winsize } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
-import type { BorrowFailure, FdFailure, IoFailure, MallocFailure, PtrFailure } from "./errors.ts";
+import type { BorrowFailure, FdFailure, IoFailure, PtrFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { open } from "./fcntl.ts";
-import { encoded } from "./internal/checked.ts";
 import type { Pointer, ReadablePointer } from "./Pointer.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
@@ -12,9 +11,7 @@ import type { TaskLike } from "./TaskLike.ts";
 export class Terminal extends FileDescriptor {
   /** TIOCGWINSZ(2const): the size of the window, which is zeros until a process sets it. */
   winsize(): Effect.Effect<Winsize, IoFailure> {
-    return this.use((fd) =>
-      this.task.withResult(Winsize, (at) => near.ioctl(this.task.sysif, fd, TIOC.GWINSZ, at)),
-    );
+    return this.ioctl(IOCTL.TIOCGWINSZ);
   }
 
   /**
@@ -22,34 +19,62 @@ export class Terminal extends FileDescriptor {
    * numbers that do not fit into 16 bits.
    */
   setWinsize(size: Winsize): Effect.Effect<void, IoFailure> {
-    return this.use((fd) => this.#give(fd, TIOC.SWINSZ, "size", Winsize, size));
+    return Effect.asVoid(this.ioctl(IOCTL.TIOCSWINSZ, size));
   }
 
-  /** ioctl(2) with a value that the kernel reads. */
-  #give<A>(
-    fd: near.Fd,
-    request: number,
-    name: string,
-    type: FixedCodec<A>,
-    value: A,
-  ): Effect.Effect<void, MallocFailure> {
-    return Effect.flatMap(encoded("ioctl", name, type, value), (bytes) =>
-      Effect.asVoid(
-        this.task.withBytes(
-          bytes,
-          (at) => near.ioctl(this.task.sysif, fd, request, at),
-          type.alignment,
-        ),
-      ),
-    );
+  /** tcgetattr(3): the settings. */
+  tcgetattr(): Effect.Effect<Termios, IoFailure> {
+    return this.ioctl(IOCTL.TCGETS);
+  }
+
+  /**
+   * tcsetattr(3): changes the settings; see `cfmakeraw`. A task in the background gets SIGTTOU, unless it blocks or
+   * ignores that.
+   *
+   * @param when of `TCSA`: at once, or once all output has been written. That may be never, and the task waits.
+   */
+  tcsetattr(termios: Termios, when: number = TCSA.NOW): Effect.Effect<void, IoFailure> {
+    const request = [IOCTL.TCSETS, IOCTL.TCSETSW, IOCTL.TCSETSF][when];
+    return request === undefined
+      ? Effect.fail(
+          new near.InvalidArgumentError({
+            syscall: "tcsetattr",
+            argument: "when",
+            value: when,
+            expected: "one of TCSA",
+          }),
+        )
+      : Effect.asVoid(this.ioctl(request, termios));
+  }
+
+  /**
+   * tcflush(3): discards what was typed and not read, or written and not shown.
+   *
+   * @param queue of `TCFLUSH`
+   */
+  tcflush(queue: number): Effect.Effect<void, IoFailure> {
+    return Effect.asVoid(this.ioctl(IOCTL.TCFLSH, queue));
+  }
+
+  /** tcgetsid(3): the session whose terminal it is. ENOTTY if it is not that of the task's session. */
+  tcgetsid(): Effect.Effect<near.Pid, IoFailure> {
+    return Effect.map(this.ioctl(IOCTL.TIOCGSID), near.Pid);
   }
 
   /**
    * TIOCSCTTY(2const): the terminal becomes the controlling terminal of the task's session. EPERM for a
    * task that does not lead a session or has a terminal already, and for the terminal of another session.
    */
-  makeControlling(): Effect.Effect<void, FdFailure> {
-    return this.use((fd) => Effect.asVoid(near.ioctl(this.task.sysif, fd, TIOC.SCTTY, 0)));
+  makeControlling(): Effect.Effect<void, IoFailure> {
+    return Effect.asVoid(this.ioctl(IOCTL.TIOCSCTTY, 0));
+  }
+
+  /**
+   * TIOCNOTTY(2const): the task gives up its controlling terminal, which must be this one. If it leads the session,
+   * all processes of the session lose it, and those in the foreground get SIGHUP and SIGCONT.
+   */
+  giveUpControlling(): Effect.Effect<void, IoFailure> {
+    return Effect.asVoid(this.ioctl(IOCTL.TIOCNOTTY));
   }
 
   /**
@@ -57,12 +82,7 @@ export class Terminal extends FileDescriptor {
    * except through a `PtyMaster`.
    */
   foreground(): Effect.Effect<near.Pid, IoFailure> {
-    return this.use((fd) =>
-      Effect.map(
-        this.task.withResult(Int32, (at) => near.ioctl(this.task.sysif, fd, TIOC.GPGRP, at)),
-        near.Pid,
-      ),
-    );
+    return Effect.map(this.ioctl(IOCTL.TIOCGPGRP), near.Pid);
   }
 
   /**
@@ -70,7 +90,7 @@ export class Terminal extends FileDescriptor {
    * blocks or ignores that.
    */
   setForeground(group: near.Pid): Effect.Effect<void, IoFailure> {
-    return this.use((fd) => this.#give(fd, TIOC.SPGRP, "group", Int32, group));
+    return Effect.asVoid(this.ioctl(IOCTL.TIOCSPGRP, group));
   }
 }
 
@@ -89,21 +109,12 @@ export class PtyMaster extends Terminal {
 
   /** unlockpt(3): allows the other end to be opened. */
   unlock(): Effect.Effect<void, IoFailure> {
-    return this.use((fd) =>
-      Effect.asVoid(
-        this.task.withValue(Int32, 0, (at) => near.ioctl(this.task.sysif, fd, TIOC.SPTLCK, at)),
-      ),
-    );
+    return Effect.asVoid(this.ioctl(IOCTL.TIOCSPTLCK, 0));
   }
 
   /** ptsname(3): the path of the other end, where devpts is mounted as usual. */
   ptsname(): Effect.Effect<near.Path, IoFailure> {
-    return this.use((fd) =>
-      Effect.map(
-        this.task.withResult(Uint32, (at) => near.ioctl(this.task.sysif, fd, TIOC.GPTN, at)),
-        (number) => near.Path.make(`/dev/pts/${number}`),
-      ),
-    );
+    return Effect.map(this.ioctl(IOCTL.TIOCGPTN), (number) => near.Path.make(`/dev/pts/${number}`));
   }
 
   /**
@@ -159,7 +170,7 @@ export const openpty: (
 export const loginTty = (
   terminal: Terminal,
   stdio: ReadonlyArray<FileDescriptor>,
-): Effect.Effect<void, near.SyscallFailure | BorrowFailure> =>
+): Effect.Effect<void, IoFailure | BorrowFailure> =>
   Effect.andThen(
     Effect.flatMap(terminal.borrow(terminal.task), () =>
       Effect.andThen(near.setsid(terminal.task.sysif), terminal.makeControlling()),

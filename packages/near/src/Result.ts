@@ -1,5 +1,6 @@
 import type { Format } from "./Format.ts";
 import type { Address, Fd, Pid } from "./identifiers.ts";
+import type { Word } from "./SyscallInterface.ts";
 
 /**
  * The results that a system call can have when it succeeds. Any other number is refused, because a task may lie.
@@ -9,8 +10,8 @@ import type { Address, Fd, Pid } from "./identifiers.ts";
 export interface Result<out R> {
   /** The smallest result of a success. */
   readonly least: number;
-  /** The largest result of a success. */
-  readonly most: number;
+  /** The largest result of a success; a bigint if it may be one that no number holds exactly. */
+  readonly most: Word;
   /** The index, from 0, of the argument that limits the result; -1 for none. */
   readonly countedBy: number;
   /** How a trace shows it. */
@@ -42,8 +43,15 @@ export const someId: Result<number> = between(0, UINT_MAX, "id");
 export const someInt: Result<number> = between(-(2 ** 31), UINT_MAX);
 /** User addresses are at most 2^52: arm64 with its largest pages. */
 export const newAddress: Result<Address> = between(0, 2 ** 52, "address");
-/** An offset. A correct kernel may give a larger one, which is EOVERFLOW. */
+/** A number that may be large. A correct kernel may give a larger one, which is EOVERFLOW. */
 export const someOffset: Result<number> = between(0, Number.MAX_SAFE_INTEGER);
+/** A position in a file: a bigint if no number holds it exactly. */
+export const position: Result<number | bigint> = {
+  least: 0,
+  most: 2n ** 63n - 1n,
+  countedBy: -1,
+  format: { as: "decimal" },
+};
 /** A count that is at most the argument of this index. */
 export const countOf = (argument: number): Result<number> => ({
   least: 0,

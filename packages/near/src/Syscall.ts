@@ -104,10 +104,10 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
   }
 
   /** Whether an outcome is a possible result of this call. A task that lies may give another one. */
-  succeeds(outcome: CallOutcome): outcome is number {
+  succeeds(outcome: CallOutcome): outcome is Word {
     const { least, most, countedBy } = this.#definition.result;
     return (
-      typeof outcome === "number" &&
+      (typeof outcome === "number" || (typeof outcome === "bigint" && typeof most === "bigint")) &&
       outcome >= least &&
       !isError(outcome) &&
       outcome <= (countedBy < 0 ? most : this.#word(countedBy))
@@ -149,9 +149,9 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
   }
 
   /** Decodes a result. */
-  decode(result: number): A {
+  decode(result: Word): A {
     const { decode } = this.#definition.result;
-    return (decode === undefined ? result : decode(result)) as A;
+    return (decode === undefined ? result : decode(result as number)) as A;
   }
 
   /** Waits for a submitted call. Not interruptible: its result must not be lost. */

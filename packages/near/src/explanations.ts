@@ -22,6 +22,50 @@ const executes: Explanations = {
 const lockedMemory =
   "the process would lock more memory than RLIMIT_MEMLOCK allows: raise that limit, which needs CAP_SYS_RESOURCE, or have CAP_IPC_LOCK";
 
+const capability = (name: string): string =>
+  `the process needs ${name} in its user namespace, as root has, and a child of clone(CLONE.NEWUSER)`;
+
+/** What is so of all file systems that cannot do a thing. */
+const notThere = "the file system does not have it";
+
+const changesXattr: Explanations = {
+  EPERM:
+    'a "trusted." attribute takes CAP_SYS_ADMIN, "security.capability" CAP_SETFCAP, and a "user." one a regular file or a directory that is not immutable',
+  EACCES: "the file's permissions do not allow it, or a security module",
+  EOPNOTSUPP:
+    'the file system does not have such attributes, or the name has no namespace: "user.name"',
+  E2BIG: "a value has at most 65536 bytes",
+  ENOSPC:
+    "the file has no room for more attributes, which together have a few KiB on most file systems",
+};
+
+const readsXattr: Explanations = {
+  ENODATA: "the file has no such attribute",
+  EOPNOTSUPP:
+    'the file system does not have such attributes, or the name has no namespace: "user.name"',
+};
+
+const changesOwner: Explanations = {
+  EINVAL: "the user namespace maps no such id",
+};
+
+const changesSize: Explanations = {
+  EPERM: "the file is sealed (F_SEAL), immutable or append-only",
+  EFBIG: "it is more than the file system or RLIMIT_FSIZE allows",
+};
+
+/** The privilege that a request of ioctl(2) takes, by the beginning of its name. */
+const ioctlPrivilege = (subject: string): string | undefined => {
+  const has = (...names: ReadonlyArray<string>) => names.some((name) => subject.includes(name));
+  if (has("FS_IOC_SETFLAGS"))
+    return "to change the flags IMMUTABLE and APPEND takes CAP_LINUX_IMMUTABLE, and all others the owner of the file or CAP_FOWNER";
+  if (has("TIOCSCTTY"))
+    return "the process must lead its session and have no terminal; to take that of another session takes CAP_SYS_ADMIN";
+  if (has("NS_GET_")) return "that namespace is outside of the process's own";
+  if (has("LOOP_", "BLK", "TIOCSTI", "FIFREEZE", "FITHAW")) return capability("CAP_SYS_ADMIN");
+  return undefined;
+};
+
 /**
  * The meaning of an errno of a call, where strerror(3) does not say enough. They are from the man pages,
  * section ERRORS.
@@ -121,6 +165,70 @@ const byCall: Readonly<Record<string, Explanations>> = {
       "Linux has it since 5.14, on x86-64 and arm64: the kernel is older, or was started without secretmem.enable=1, which is the default since 6.5",
   },
   inotify_init1: { EMFILE: "the limit is reached: see fs.inotify.max_user_instances in proc(5)" },
+  openat2: {
+    EXDEV: "the path leads out of the directory, or to another mount: see RESOLVE",
+    ELOOP: "the path has a symbolic link that RESOLVE forbids, or more than 40 of them",
+    EAGAIN:
+      "a rename elsewhere kept the kernel from being sure that the path stays inside: try again",
+  },
+  open_by_handle_at: {
+    ESTALE: "the file is gone, or the descriptor is of another file system",
+  },
+  name_to_handle_at: { EOPNOTSUPP: "the file system makes no handles" },
+  linkat: {
+    EXDEV: "a file has names on its own mount alone",
+    EPERM: "it is a directory, or protected: see fs.protected_hardlinks in proc(5)",
+  },
+  fchown: changesOwner,
+  fchownat: changesOwner,
+  ftruncate: { ...changesSize, EINVAL: "it is no regular file, or is not open for writing" },
+  truncate: changesSize,
+  fallocate: {
+    ...changesSize,
+    EOPNOTSUPP: notThere,
+    ENODEV: "it is neither a regular file nor a directory",
+    ESPIPE: "it is a pipe",
+  },
+  copy_file_range: {
+    EXDEV:
+      "the kernel copies between file systems of the same kind alone: `copyFile` copies between any",
+    EINVAL: "both must be regular files, and ranges of one file must not overlap",
+    EBADF: "one must be open for reading, and the other for writing without O_APPEND",
+  },
+  setxattr: changesXattr,
+  lsetxattr: changesXattr,
+  fsetxattr: changesXattr,
+  removexattr: { ...changesXattr, ...readsXattr },
+  lremovexattr: { ...changesXattr, ...readsXattr },
+  fremovexattr: { ...changesXattr, ...readsXattr },
+  getxattr: readsXattr,
+  lgetxattr: readsXattr,
+  fgetxattr: readsXattr,
+  flock: { EAGAIN: "another open file has a lock that conflicts" },
+  preadv2: { EOPNOTSUPP: "the file does not take such a flag of RWF" },
+  pwritev2: { EOPNOTSUPP: "the file does not take such a flag of RWF" },
+  fcntl: {
+    EPERM: (subject) =>
+      subject.includes("F_SETPIPE_SZ")
+        ? `more than fs.pipe-max-size of proc(5): ${capability("CAP_SYS_RESOURCE")}`
+        : subject.includes("F_ADD_SEALS")
+          ? "the memfd was made without MFD.ALLOW_SEALING, or has the seal SEAL"
+          : undefined,
+    EBUSY: (subject) =>
+      subject.includes("F_SETPIPE_SZ")
+        ? "the pipe has more bytes in it than that"
+        : subject.includes("F_ADD_SEALS")
+          ? "a shared mapping can still be written: unmap it first"
+          : undefined,
+    EDEADLK: "the process that has the lock waits for one of this process",
+  },
+  ioctl: {
+    EPERM: ioctlPrivilege,
+    EACCES: ioctlPrivilege,
+    ENOTTY: "a file of this kind does not know the request",
+    EOPNOTSUPP: notThere,
+    EXDEV: "both must be on the same file system",
+  },
   epoll_ctl: { EPERM: "the kernel does not tell when such a file is ready: it always is" },
 };
 

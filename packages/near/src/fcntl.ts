@@ -1,4 +1,17 @@
-import { AT, F, F_SEAL, FALLOC_FL, FD, Int64, Iovec, SPLICE_F } from "@rsyscall/abi";
+import {
+  AT,
+  F,
+  F_SEAL,
+  FALLOC_FL,
+  FD,
+  Flock,
+  Int64,
+  Iovec,
+  OpenHow,
+  POSIX_FADV,
+  SPLICE_F,
+  SYNC_FILE_RANGE,
+} from "@rsyscall/abi";
 import { define } from "./define.ts";
 import type { Address, DirectoryFd, Fd } from "./identifiers.ts";
 import {
@@ -18,9 +31,9 @@ import {
   uint,
   word,
 } from "./kinds.ts";
-import { array, bytes, unknown, value } from "./Memory.ts";
+import { array, unknown, value } from "./Memory.ts";
 import { countOf, newFd, nothing, type Result, someInt, transferred } from "./Result.ts";
-import { type AnyKind, SyscallDefinition } from "./SyscallDefinition.ts";
+import { type AnyKind, fdOfEmptyPath, SyscallDefinition } from "./SyscallDefinition.ts";
 import type { Word } from "./SyscallInterface.ts";
 
 /** openat(2). `flags` are those of `O`; they are converted to the target's values. */
@@ -36,6 +49,7 @@ const variant = (argument: AnyKind, result: Result<number> = someInt) =>
 
 const withInt = variant(flags());
 const withAddress = variant(inout(unknown, "argument"));
+const withLock = variant(inout(value(Flock), "argument"));
 const withHint = variant(inout(value(Int64), "argument"));
 const duplicating = variant(uint, newFd);
 
@@ -45,12 +59,12 @@ const variants: Readonly<Record<number, SyscallDefinition>> = {
   [F.DUPFD_CLOEXEC]: duplicating,
   [F.SETFD]: variant(flags("FD_", FD)),
   [F.ADD_SEALS]: variant(flags("F_SEAL_", F_SEAL)),
-  [F.GETLK]: withAddress,
-  [F.SETLK]: withAddress,
-  [F.SETLKW]: withAddress,
-  [F.OFD_GETLK]: withAddress,
-  [F.OFD_SETLK]: withAddress,
-  [F.OFD_SETLKW]: withAddress,
+  [F.GETLK]: withLock,
+  [F.SETLK]: withLock,
+  [F.SETLKW]: withLock,
+  [F.OFD_GETLK]: withLock,
+  [F.OFD_SETLK]: withLock,
+  [F.OFD_SETLKW]: withLock,
   [F.GETOWN_EX]: withAddress,
   [F.SETOWN_EX]: withAddress,
   [F.GET_RW_HINT]: withHint,
@@ -84,11 +98,11 @@ export const splice = define<
   countOf(4),
 );
 
-/** openat2(2): `how` is a `struct open_how` with the target's values. */
+/** openat2(2): `how` is a `struct open_how` with the target's values: see `OpenHow`. Since Linux 5.6. */
 export const openat2 = define<
   [directory: DirectoryFd, path: Address, how: Address, length: number],
   Fd
->("openat2", [directory, path, inout(bytes(3), "how"), size], newFd, { restarts: true });
+>("openat2", [directory, path, input(value(OpenHow, 3), "how"), size], newFd, { restarts: true });
 
 /** tee(2): copies from one pipe to another without consuming the bytes. */
 export const tee = define<[from: Fd, to: Fd, length: number, flags: number], number>(
@@ -117,16 +131,7 @@ export const posixFadvise = define<
   void
 >(
   "fadvise64",
-  [
-    fd,
-    offset,
-    offset.as("length"),
-    oneOf(
-      "POSIX_FADV_",
-      { NORMAL: 0, RANDOM: 1, SEQUENTIAL: 2, WILLNEED: 3, DONTNEED: 4, NOREUSE: 5 },
-      "advice",
-    ),
-  ],
+  [fd, offset, offset.as("length"), oneOf("POSIX_FADV_", POSIX_FADV, "advice")],
   nothing,
 );
 
@@ -146,12 +151,7 @@ export const syncFileRange = define<
   void
 >(
   "sync_file_range",
-  [
-    fd,
-    offset,
-    offset.as("length"),
-    flags("SYNC_FILE_RANGE_", { WAIT_BEFORE: 1, WRITE: 2, WAIT_AFTER: 4 }),
-  ],
+  [fd, offset, offset.as("length"), flags("SYNC_FILE_RANGE_", SYNC_FILE_RANGE)],
   nothing,
 );
 
@@ -166,9 +166,16 @@ export const nameToHandleAt = define<
     path,
     inout(unknown, "handle"),
     output(unknown, "mount"),
-    flags("AT_", { EMPTY_PATH: AT.EMPTY_PATH, SYMLINK_FOLLOW: AT.SYMLINK_FOLLOW }),
+    flags("AT_", {
+      EMPTY_PATH: AT.EMPTY_PATH,
+      SYMLINK_FOLLOW: AT.SYMLINK_FOLLOW,
+      HANDLE_FID: AT.HANDLE_FID,
+      HANDLE_MNT_ID_UNIQUE: AT.HANDLE_MNT_ID_UNIQUE,
+      HANDLE_CONNECTABLE: AT.HANDLE_CONNECTABLE,
+    }),
   ],
   nothing,
+  { about: fdOfEmptyPath(4) },
 );
 
 /** open_by_handle_at(2). Needs CAP_DAC_READ_SEARCH. */

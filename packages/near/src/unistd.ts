@@ -22,7 +22,7 @@ import {
   uint,
 } from "./kinds.ts";
 import { array, bytes, strings, twoFds, value } from "./Memory.ts";
-import { between, countOf, newFd, nothing, someId, someOffset, somePid } from "./Result.ts";
+import { between, countOf, newFd, nothing, position, someId, somePid } from "./Result.ts";
 import { fdOfEmptyPath } from "./SyscallDefinition.ts";
 
 const { EACCESS, EMPTY_PATH, REMOVEDIR, SYMLINK_FOLLOW, SYMLINK_NOFOLLOW } = AT;
@@ -91,11 +91,11 @@ export const pipe2 = define<[fds: Address, flags: number], void>(
   { prompt: true },
 );
 
-/** lseek(2) */
-export const lseek = define<[fd: Fd, offset: number | bigint, whence: number], number>(
+/** lseek(2): gives the new offset, as a bigint beyond 2^53. */
+export const lseek = define<[fd: Fd, offset: number | bigint, whence: number], number | bigint>(
   "lseek",
   [fd, offset, oneOf("SEEK_", SEEK, "whence")],
-  someOffset,
+  position,
 );
 
 /** fsync(2) */
@@ -154,6 +154,7 @@ export const linkat = define<
     flags("AT_", { SYMLINK_FOLLOW, EMPTY_PATH }),
   ],
   nothing,
+  { about: fdOfEmptyPath(4) },
 );
 
 /** unlinkat(2) */

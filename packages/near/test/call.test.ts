@@ -1,6 +1,6 @@
 import { aarch64, MFD, SEEK } from "@rsyscall/abi";
 import { it } from "@rsyscall/harness";
-import { Cause, Effect, Exit } from "effect";
+import { Effect } from "effect";
 import { assert, describe, test } from "vitest";
 import {
   type Address,
@@ -83,9 +83,7 @@ describe("call", () => {
   it("never gives a result that no number holds exactly as a number", function* () {
     const fd = yield* memfd;
     yield* ftruncate(local, fd, HUGE);
-    const exit = yield* Effect.exit(lseek(local, fd, 0, SEEK.END));
-    assert.isTrue(Exit.isFailure(exit));
-    if (Exit.isFailure(exit)) assert.include(String(Cause.squash(exit.cause)), String(HUGE));
+    assert.strictEqual(yield* lseek(local, fd, 0, SEEK.END), HUGE);
     const raw = yield* local.syscall(local.abi.syscallNumber("lseek") as number, fd, -1, SEEK.CUR);
     assert.strictEqual(raw, HUGE - 1n);
     assert.equal(yield* lseek(local, fd, 2 ** 53 - 1, SEEK.SET), 2 ** 53 - 1);

@@ -155,9 +155,16 @@ describe("a result that no kernel gives", () => {
   });
 
   it("is EOVERFLOW where an honest kernel may say it", function* () {
-    const error = yield* Effect.flip(near.lseek(saying(2n ** 60n).sysif, fd, 0, SEEK.END));
+    const error = yield* Effect.flip(near.times(saying(2n ** 60n).sysif, near.NULL));
     assert.deepInclude({ ...error }, { _tag: "SyscallError", errno: "EOVERFLOW" });
     assert.include(error.message, String(2n ** 60n));
+  });
+
+  it("is a bigint where a position in a file is more than a number holds", function* () {
+    const most = 2n ** 63n - 1n;
+    assert.equal(yield* near.lseek(saying(most).sysif, fd, 0, SEEK.END), most);
+    const error = yield* Effect.flip(near.lseek(saying(2n ** 63n).sysif, fd, 0, SEEK.END));
+    assert.deepInclude({ ...error }, { _tag: "SyscallError", errno: "EPROTO" });
   });
 });
 

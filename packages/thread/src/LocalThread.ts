@@ -23,8 +23,10 @@ export type LocalThreadFailure = HandleFailure | LocalTaskFailure;
  * a timer, an event or the end of a child) wait in the event loop instead, as long as the descriptor is not
  * ready, and can be interrupted. A write to a pipe, a terminal or a stream socket takes 4 KiB at a time.
  *
+ * A lock is waited for in a child that shares the descriptors, as in every Thread.
+ *
  * Calls without a descriptor to wait for still block: `open` of a FIFO without its other end, `connect`,
- * `futexWait`, `splice` and `sendfile` (see `makeAfd`), locks, disks and network file systems. The functions of
+ * `futexWait`, `splice` and `sendfile` (see `makeAfd`), disks and network file systems. The functions of
  * @rsyscall/near block as well: they are the bare system calls.
  *
  * In a worker thread, its children die with the worker, and its descriptors are closed.

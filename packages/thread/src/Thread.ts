@@ -48,6 +48,7 @@ import type { Command } from "./Command.ts";
 import { type CloneChildOptions, cloneThread } from "./clone.ts";
 import { type ContainOptions, containment } from "./contain.ts";
 import type { Environment } from "./Environment.ts";
+import { helperOf } from "./helper.ts";
 import { mkdtemp, mkstemp, type TemporaryOptions } from "./mktemp.ts";
 import { orByShell } from "./orByShell.ts";
 import type { Starter } from "./Starter.ts";
@@ -129,6 +130,7 @@ export class Thread implements TaskLike {
     this.stdout = fields.stdout;
     this.stderr = fields.stderr;
     this.#fields = fields;
+    this.task.helper ??= helperOf(fields);
   }
 
   /** Makes a Thread of the same process with some parts changed: see `ThreadFields`. */

@@ -1,6 +1,7 @@
 import { SIG } from "@rsyscall/abi";
 import {
   type ChildState,
+  type Cloned,
   type FileDescriptor,
   type HandleFailure,
   pipe,
@@ -15,6 +16,7 @@ import type { ContainOptions } from "./contain.ts";
 import { once } from "./once.ts";
 import { orByShell } from "./orByShell.ts";
 import type { Starter } from "./Starter.ts";
+import type { ThreadFields } from "./ThreadFields.ts";
 
 /** What a program is started with. */
 export interface RunOptions extends ContainOptions {
@@ -38,14 +40,40 @@ export interface SpawnOptions extends RunOptions {
   readonly detached?: boolean;
 }
 
-/** A child that executes a program, or turns out to have failed. */
-interface Started {
+/** A child that executes a program, or makes a call, or turns out to have failed. */
+export interface Started {
   readonly process: ChildProcess;
   /** The error of the step that the kernel has refused, if it has refused one so far. */
   readonly failure: () => Effect.Effect<SyscallError | undefined, SyscallFailure>;
   /** Frees the child's stack. Only for a child that no longer needs it. */
   readonly freeStack: () => Effect.Effect<void>;
 }
+
+/**
+ * Watches a child that makes system calls by itself, and so may fail at one. The caller sees to its end.
+ *
+ * @param holder holds what is open for the child, as long as the child exists
+ */
+export const watched: (
+  parent: ThreadFields,
+  holder: Scope.Scope,
+  make: Effect.Effect<Cloned, HandleFailure, Scope.Scope>,
+) => Effect.Effect<Started, HandleFailure> = Effect.fnUntraced(function* (parent, holder, make) {
+  const life = yield* Scope.fork(holder);
+  const cloned = yield* make.pipe(
+    Scope.provide(life),
+    Effect.onError((cause) => Scope.close(life, Exit.failCause(cause))),
+  );
+  yield* Scope.addFinalizer(life, cloned.freeStack());
+  // The error is read from the stack, which is freed with the child.
+  const failure = once(cloned.failure());
+  const process = yield* ChildProcess.watch(
+    parent,
+    { ...cloned, life },
+    Effect.ignore(failure),
+  ).pipe(Effect.onError(() => abandon(cloned)));
+  return { process, failure: () => failure, freeStack: () => cloned.freeStack() };
+});
 
 const start = (
   parent: Starter,
@@ -61,32 +89,24 @@ const start = (
       const given = new Map(fds);
       for (const [number, fd] of [stdin, stdout, stderr].entries())
         if (fd !== undefined) given.set(number, fd);
-      // Holds what is open for the program, for as long as it runs.
-      const life = yield* Scope.fork(detached ? parent.scope : scope);
-      const cloned = yield* spawn(parent.task, {
-        path: command.executable,
-        argv: command.argv,
-        envp,
-        fds: given,
-        cwd,
-        sigmask,
-        untilExec,
-        deathSignal: detached ? undefined : SIG.KILL,
-      }).pipe(
-        Scope.provide(life),
-        Effect.onError((cause) => Scope.close(life, Exit.failCause(cause))),
-      );
-      yield* Scope.addFinalizer(life, cloned.freeStack());
-      // The error is read from the stack, which is freed with the child.
-      const failure = once(cloned.failure());
-      const process = yield* ChildProcess.watch(
+      const started = yield* watched(
         parent,
-        { ...cloned, life },
-        Effect.ignore(failure),
-      ).pipe(Effect.onError(() => abandon(cloned)));
+        detached ? parent.scope : scope,
+        spawn(parent.task, {
+          path: command.executable,
+          argv: command.argv,
+          envp,
+          fds: given,
+          cwd,
+          sigmask,
+          untilExec,
+          deathSignal: detached ? undefined : SIG.KILL,
+        }),
+      );
+      const { process } = started;
       if (!detached) yield* Effect.addFinalizer(() => process.killAndWait());
       process.executes(command);
-      return { process, failure: () => failure, freeStack: () => cloned.freeStack() };
+      return started;
     }),
   );
 

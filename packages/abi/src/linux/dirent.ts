@@ -36,13 +36,22 @@ export const DirentHeader = struct(
 /** The entries that one getdents64(2) wrote; `bytes` are exactly as many as it returned. */
 export const decodeDirents = (bytes: Uint8Array): Array<Dirent> => {
   const entries: Array<Dirent> = [];
+  // One view for all: there may be thousands.
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at < bytes.length; ) {
-    const { ino, offset, reclen, type } = DirentHeader.decode(bytes.subarray(at));
+    const reclen =
+      at + DirentHeader.size > bytes.length
+        ? 0
+        : view.getUint16(at + DirentHeader.offsets.reclen, true);
     if (reclen < DirentHeader.size || at + reclen > bytes.length) {
       throw new RangeError(`${DirentHeader.name} at ${at} of ${bytes.length} has length ${reclen}`);
     }
-    const name = CString.decode(bytes.subarray(at + DirentHeader.size, at + reclen));
-    entries.push({ ino, offset, type, name });
+    entries.push({
+      ino: view.getBigUint64(at + DirentHeader.offsets.ino, true),
+      offset: view.getBigUint64(at + DirentHeader.offsets.offset, true),
+      type: view.getUint8(at + DirentHeader.offsets.type),
+      name: CString.decode(bytes.subarray(at + DirentHeader.size, at + reclen)),
+    });
     at += reclen;
   }
   return entries;

@@ -6,4 +6,6 @@ export const FALLOC_FL = {
   ZERO_RANGE: 0x10,
   INSERT_RANGE: 0x20,
   UNSHARE_RANGE: 0x40,
+  /** Writes zeros, where the device does that by itself. Since Linux 6.17. */
+  WRITE_ZEROES: 0x80,
 } as const;

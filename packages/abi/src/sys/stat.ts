@@ -85,6 +85,40 @@ export const STATX = {
   BASIC_STATS: 0x07ff,
   BTIME: 0x0800,
   MNT_ID: 0x1000,
+  /** Since Linux 6.1. */
+  DIOALIGN: 0x2000,
+  /** The mount's number of 64 bits, which is never used again, as `mntId`. Since Linux 6.8. */
+  MNT_ID_UNIQUE: 0x4000,
+  /** Since Linux 6.10. */
+  SUBVOL: 0x8000,
+  /** Since Linux 6.11. */
+  WRITE_ATOMIC: 0x1_0000,
+  /** Since Linux 6.14. */
+  DIO_READ_ALIGN: 0x2_0000,
+} as const;
+
+/** Attributes of a file that statx(2) tells. */
+export const STATX_ATTR = {
+  /** The file system compresses it. */
+  COMPRESSED: 0x04,
+  /** It cannot be changed, renamed or removed. */
+  IMMUTABLE: 0x10,
+  /** It can only be written to at its end. */
+  APPEND: 0x20,
+  /** Backup programs leave it out. */
+  NODUMP: 0x40,
+  /** It takes a key to read it. */
+  ENCRYPTED: 0x800,
+  /** A file system is mounted there once it is used. */
+  AUTOMOUNT: 0x1000,
+  /** It is the root of a mount. */
+  MOUNT_ROOT: 0x2000,
+  /** fs-verity checks what is read. */
+  VERITY: 0x10_0000,
+  /** Its memory is mapped without the page cache. */
+  DAX: 0x20_0000,
+  /** It takes atomic writes. */
+  WRITE_ATOMIC: 0x40_0000,
 } as const;
 
 /** `struct statx_timestamp`. See statx(2). */
@@ -101,7 +135,7 @@ export interface Statx {
   readonly mask: number;
   /** The preferred size of reads and writes, in bytes. */
   readonly blksize: number;
-  /** The `STATX_ATTR` bits that are set; `attributesMask` says which of them the file system supports. */
+  /** The {@link STATX_ATTR} bits that are set; `attributesMask` says which of them the file system supports. */
   readonly attributes: bigint;
   /** The number of names (hard links) of the file. */
   readonly nlink: number;
@@ -137,6 +171,22 @@ export interface Statx {
   readonly devMinor: number;
   /** The mount that the path was found through, as in `/proc/self/mountinfo`. */
   readonly mntId: bigint;
+  /** What the address of memory for O_DIRECT must be a multiple of, in bytes; 0 if the file does not take it. */
+  readonly dioMemAlign: number;
+  /** What offset and length of O_DIRECT must be multiples of, in bytes; 0 if the file does not take it. */
+  readonly dioOffsetAlign: number;
+  /** The number of the subvolume, of file systems that have some. */
+  readonly subvol: bigint;
+  /** The smallest write that RWF.ATOMIC takes, in bytes; 0 if there is none. */
+  readonly atomicWriteUnitMin: number;
+  /** The largest write that RWF.ATOMIC takes, in bytes. */
+  readonly atomicWriteUnitMax: number;
+  /** The most parts of an atomic write. */
+  readonly atomicWriteSegmentsMax: number;
+  /** As `dioOffsetAlign`, for reads alone. */
+  readonly dioReadOffsetAlign: number;
+  /** The largest atomic write that is fast, in bytes; 0 if all are. */
+  readonly atomicWriteUnitMaxOpt: number;
 }
 
 const StatxTimestamp: FixedCodec<StatxTimestamp> = struct("struct statx_timestamp", {
@@ -168,8 +218,16 @@ export const Statx: FixedCodec<Statx> = struct("struct statx", {
   devMajor: Uint32,
   devMinor: Uint32,
   mntId: Uint64,
+  dioMemAlign: Uint32,
+  dioOffsetAlign: Uint32,
+  subvol: Uint64,
+  atomicWriteUnitMin: Uint32,
+  atomicWriteUnitMax: Uint32,
+  atomicWriteSegmentsMax: Uint32,
+  dioReadOffsetAlign: Uint32,
+  atomicWriteUnitMaxOpt: Uint32,
   // Newer kernels have more to tell.
-  spare: reserved(104),
+  spare: reserved(68),
 });
 
 /** A device number, as stat(2) and makedev(3) of 64-bit machines have it. */

@@ -8,6 +8,7 @@ import {
   isSocket,
   isSymlink,
   S_IF,
+  Statx,
 } from "../../src/sys/stat.ts";
 
 describe("the type of a file", () => {
@@ -28,5 +29,25 @@ describe("the type of a file", () => {
         [name],
       );
     }
+  });
+});
+
+describe("struct statx", () => {
+  it("has its newest fields where Linux 6.16 has them", () => {
+    const bytes = new Uint8Array(256).map((_, i) => i);
+    const view = new DataView(bytes.buffer);
+    const word = (at: number) => view.getUint32(at, true);
+    assert.deepInclude(Statx.decode(bytes), {
+      mntId: view.getBigUint64(0x90, true),
+      dioMemAlign: word(0x98),
+      dioOffsetAlign: word(0x9c),
+      subvol: view.getBigUint64(0xa0, true),
+      atomicWriteUnitMin: word(0xa8),
+      atomicWriteUnitMax: word(0xac),
+      atomicWriteSegmentsMax: word(0xb0),
+      dioReadOffsetAlign: word(0xb4),
+      atomicWriteUnitMaxOpt: word(0xb8),
+    });
+    assert.equal(Statx.size, 256);
   });
 });

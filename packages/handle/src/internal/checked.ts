@@ -53,6 +53,18 @@ export type Misread = Pick<InvalidArgumentError, "argument" | "value" | "expecte
 export const argument = <A>(name: string, value: A, rule: Rule<A>): Misread | undefined =>
   rule.has(value) ? undefined : { argument: name, value, expected: rule.expected };
 
+/** Bytes, as a Buffer is. */
+export const bytes: Rule<unknown> = {
+  expected: "a Uint8Array, as a Buffer is",
+  has: (value) => value instanceof Uint8Array,
+};
+
+/** A list whose elements all have a rule. */
+export const each = <A>({ expected, has }: Rule<A>): Rule<ReadonlyArray<A>> => ({
+  expected: `a list, and each of it ${expected}`,
+  has: (values) => Array.isArray(values) && values.every(has),
+});
+
 /** Makes the call; an InvalidArgumentError for the first argument that the kernel would misread. */
 export const checked = <A, E, R>(
   syscall: string,

@@ -4,7 +4,6 @@ import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import {
   type BorrowFailure,
-  type FdFailure,
   type InvalidHandleError,
   type MallocFailure,
   SizeError,
@@ -470,10 +469,5 @@ export class MemfdSecret extends FileDescriptor {
    */
   static make({ task }: TaskLike): Effect.Effect<MemfdSecret, near.SyscallFailure, Scope.Scope> {
     return FileDescriptor.acquire(MemfdSecret, task, near.memfdSecret(task.sysif, O.CLOEXEC));
-  }
-
-  /** ftruncate(2): sets the size in bytes. EINVAL if it is set already. */
-  truncate(size: number | bigint): Effect.Effect<void, FdFailure> {
-    return this.use((fd) => near.ftruncate(this.task.sysif, fd, size));
   }
 }

@@ -15,6 +15,7 @@ import {
   fchmodat,
   fstatat,
   mkdirat,
+  mknodat,
   NULL,
   orOlder,
   type PathLike,
@@ -123,6 +124,14 @@ const toStatx = (status: Stat): Statx => ({
   devMajor: major(status.dev),
   devMinor: minor(status.dev),
   mntId: 0n,
+  dioMemAlign: 0,
+  dioOffsetAlign: 0,
+  subvol: 0n,
+  atomicWriteUnitMin: 0,
+  atomicWriteUnitMax: 0,
+  atomicWriteSegmentsMax: 0,
+  dioReadOffsetAlign: 0,
+  atomicWriteUnitMaxOpt: 0,
 });
 
 const times = listOf(Timespec);
@@ -134,6 +143,28 @@ const timeOrUtime: Rule<Timespec> = {
     Number.isSafeInteger(seconds) && int.has(nanoseconds) && nanoseconds >= 0,
 };
 
+/** When a file was last read, and last written. Nanoseconds may be of `UTIME`. */
+export interface FileTimes {
+  /** When the content was last read. */
+  readonly atime: Timespec;
+  /** When the content was last written. */
+  readonly mtime: Timespec;
+}
+
+/** Makes utimensat(2) with times, or with NULL for the current time. */
+export const withTimes = (
+  task: Task,
+  time: FileTimes | undefined,
+  set: (times: Address) => Effect.Effect<void, MallocFailure>,
+): Effect.Effect<void, MallocFailure> =>
+  time === undefined
+    ? set(NULL)
+    : checked(
+        "utimensat",
+        [argument("atime", time.atime, timeOrUtime), argument("mtime", time.mtime, timeOrUtime)],
+        Effect.suspend(() => task.withValue(times, [time.atime, time.mtime], set)),
+      );
+
 /**
  * utimensat(2): sets when the file was last read, and last written; with AT.SYMLINK_NOFOLLOW, of a link itself.
  * Nanoseconds may be of `UTIME`. Without times, sets both to the current time.
@@ -141,21 +172,51 @@ const timeOrUtime: Rule<Timespec> = {
 export const utimens = (
   { task }: TaskLike,
   path: PathLike,
-  time?: { readonly atime: Timespec; readonly mtime: Timespec },
+  time?: FileTimes,
   flags = 0,
-): Effect.Effect<void, MallocFailure> => {
-  const set = (address: Address) =>
+): Effect.Effect<void, MallocFailure> =>
+  withTimes(task, time, (address) =>
     task.withPath("utimensat", path, (name) =>
       utimensat(task.sysif, AT.FDCWD, name, address, flags),
-    );
-  return time === undefined
-    ? set(NULL)
-    : checked(
-        "utimensat",
-        [argument("atime", time.atime, timeOrUtime), argument("mtime", time.mtime, timeOrUtime)],
-        Effect.suspend(() => task.withValue(times, [time.atime, time.mtime], set)),
-      );
+    ),
+  );
+
+/** The number of a device, which the kernel takes as 32 bits. */
+const deviceNumber: Rule<number | bigint> = {
+  expected:
+    "a device number of `makedev`, with a major number below 4096 and a minor one below 2^20",
+  has: (value) =>
+    (typeof value === "bigint" || Number.isSafeInteger(value)) && value >= 0 && value < 2 ** 32,
 };
+
+/** mknodat(2) in any directory. */
+export const mknodAt = (
+  task: Task,
+  directory: DirectoryFd,
+  path: Address,
+  mode: number,
+  device: number | bigint,
+): Effect.Effect<void, SyscallFailure> =>
+  checked(
+    "mknodat",
+    [argument("device", device, deviceNumber)],
+    Effect.suspend(() => mknodat(task.sysif, directory, path, mode, Number(device))),
+  );
+
+/**
+ * mknod(2): makes a file of any kind but a directory or a link: a FIFO, a socket, an empty file; or a device, which
+ * takes CAP_MKNOD. The process's umask clears bits of the mode.
+ *
+ * @param mode a type of `S_IF`, and permissions
+ * @param device of a device file: see `makedev`
+ */
+export const mknod = (
+  { task }: TaskLike,
+  path: PathLike,
+  mode: number,
+  device: number | bigint = 0,
+): Effect.Effect<void, MallocFailure> =>
+  task.withPath("mknodat", path, (address) => mknodAt(task, AT.FDCWD, address, mode, device));
 
 /** mkdir(2). The process's umask clears bits of the mode. */
 export const mkdir = (

@@ -232,7 +232,9 @@ const writtenPart = (
   });
 
 const offsetOf = (file: FileDescriptor): Effect.Effect<number, HandleFailure> =>
-  Effect.flatMap(file.number(), (fd) => lseek(file.task.sysif, fd, 0, SEEK.CUR));
+  Effect.flatMap(file.number(), (fd) =>
+    Effect.map(lseek(file.task.sysif, fd, 0, SEEK.CUR), Number),
+  );
 
 const addPart = (
   { task }: Thread,
