@@ -417,9 +417,8 @@ export class FileDescriptor {
   > {
     return this.use((fd) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
-        Effect.flatMap(
-          restarted(near.pread(this.task.sysif, fd, address, buffer.size, offset)),
-          (count) => buffer.readableSplit(count),
+        Effect.flatMap(near.pread(this.task.sysif, fd, address, buffer.size, offset), (count) =>
+          buffer.readableSplit(count),
         ),
       ),
     );
@@ -429,10 +428,8 @@ export class FileDescriptor {
   preadBytes(size: number, offset: number | bigint): Effect.Effect<Uint8Array, IoFailure> {
     return this.use((fd) =>
       this.task.withMemory(size, 1, (address) =>
-        Effect.flatMap(
-          restarted(near.pread(this.task.sysif, fd, address, size, offset)),
-          (count) =>
-            count === 0 ? Effect.succeed(new Uint8Array(0)) : this.task.sysif.read(address, count),
+        Effect.flatMap(near.pread(this.task.sysif, fd, address, size, offset), (count) =>
+          count === 0 ? Effect.succeed(new Uint8Array(0)) : this.task.sysif.read(address, count),
         ),
       ),
     );
@@ -448,9 +445,8 @@ export class FileDescriptor {
   > {
     return this.use((fd) =>
       Effect.flatMap(buffer.borrow(this.task), (address) =>
-        Effect.flatMap(
-          restarted(near.pwrite(this.task.sysif, fd, address, buffer.size, offset)),
-          (count) => buffer.readableSplit(count),
+        Effect.flatMap(near.pwrite(this.task.sysif, fd, address, buffer.size, offset), (count) =>
+          buffer.readableSplit(count),
         ),
       ),
     );
@@ -461,7 +457,7 @@ export class FileDescriptor {
     return this.use((fd) =>
       bytes instanceof Uint8Array
         ? this.task.withBytes(bytes, (address) =>
-            restarted(near.pwrite(this.task.sysif, fd, address, bytes.length, offset)),
+            near.pwrite(this.task.sysif, fd, address, bytes.length, offset),
           )
         : notBytes(bytes),
     );
@@ -580,22 +576,22 @@ export class FileDescriptor {
 
   /** ftruncate(2): sets the size in bytes, as a bigint beyond 2^53. Added bytes read as zeros, and take no room. */
   truncate(size: number | bigint): Effect.Effect<void, FdFailure> {
-    return this.use((fd) => restarted(near.ftruncate(this.task.sysif, fd, size)));
+    return this.use((fd) => near.ftruncate(this.task.sysif, fd, size));
   }
 
   /** fsync(2): waits until the disk has the content and the status of the file. */
   fsync(): Effect.Effect<void, FdFailure> {
-    return this.use((fd) => restarted(near.fsync(this.task.sysif, fd)));
+    return this.use((fd) => near.fsync(this.task.sysif, fd));
   }
 
   /** fdatasync(2): as `fsync`, without what is not needed to read the content, such as times. */
   fdatasync(): Effect.Effect<void, FdFailure> {
-    return this.use((fd) => restarted(near.fdatasync(this.task.sysif, fd)));
+    return this.use((fd) => near.fdatasync(this.task.sysif, fd));
   }
 
   /** syncfs(2): waits until the disk has all of the file system. */
   syncfs(): Effect.Effect<void, FdFailure> {
-    return this.use((fd) => restarted(near.syncfs(this.task.sysif, fd)));
+    return this.use((fd) => near.syncfs(this.task.sysif, fd));
   }
 
   /**
@@ -709,9 +705,7 @@ export class FileDescriptor {
   /** fstatfs(2): the file system that has the file, its size and what is free. */
   fstatfs(): Effect.Effect<Statfs, IoFailure> {
     return this.use((fd) =>
-      restarted(
-        this.task.withResult(Statfs, (status) => near.fstatfs(this.task.sysif, fd, status)),
-      ),
+      this.task.withResult(Statfs, (status) => near.fstatfs(this.task.sysif, fd, status)),
     );
   }
 

@@ -389,6 +389,7 @@ export const copyFileRange = define<
     flags(),
   ],
   countOf(4),
+  { restarts: true },
 );
 
 /** fdatasync(2) */
@@ -398,7 +399,7 @@ export const fdatasync = define<[fd: Fd], void>("fdatasync", [fd], nothing, { re
 export const sync = define<[], void>("sync", [], nothing);
 
 /** syncfs(2): for the file system of the descriptor. */
-export const syncfs = define<[fd: Fd], void>("syncfs", [fd], nothing);
+export const syncfs = define<[fd: Fd], void>("syncfs", [fd], nothing, { restarts: true });
 
 /** fchown(2); -1 leaves an id as it is. */
 export const fchown = define<[fd: Fd, uid: number, gid: number], void>(

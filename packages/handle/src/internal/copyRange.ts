@@ -3,7 +3,6 @@ import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import type { MallocFailure } from "../errors.ts";
 import type { Task } from "../Task.ts";
-import { restarted } from "./restarted.ts";
 
 const integer = (
   syscall: string,
@@ -59,16 +58,14 @@ export const copyFileRange = (
     ]),
     (values) =>
       task.withValue(twoOffsets, values, (address) =>
-        restarted(
-          near.copyFileRange(
-            task.sysif,
-            from,
-            offsets.from === undefined ? near.NULL : address,
-            to,
-            offsets.to === undefined ? near.NULL : near.Address(address + BigInt64.size),
-            length,
-            0,
-          ),
+        near.copyFileRange(
+          task.sysif,
+          from,
+          offsets.from === undefined ? near.NULL : address,
+          to,
+          offsets.to === undefined ? near.NULL : near.Address(address + BigInt64.size),
+          length,
+          0,
         ),
       ),
   );

@@ -3,7 +3,6 @@ import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { HandleFailure } from "../errors.ts";
 import type { FileDescriptor } from "../FileDescriptor.ts";
-import { restarted } from "../internal/restarted.ts";
 import { heldLock, locking, type WaitingCall, waiting } from "../internal/waiting.ts";
 import type { Task } from "../Task.ts";
 
@@ -15,13 +14,13 @@ export const flock = (
 ): Effect.Effect<void, HandleFailure> => {
   const wait = waitFor(task, fd, operation);
   return wait === undefined
-    ? restarted(near.flock(task.sysif, fd, operation))
+    ? near.flock(task.sysif, fd, operation)
     : locking(wait.undo, (restore) => waiting(task, wait, restore));
 };
 
 /** How an operation waits; undefined if it does not. */
 const waitFor = (task: Task, fd: near.Fd, operation: number): WaitingCall | undefined => {
-  const lock = (operation: number) => restarted(near.flock(task.sysif, fd, operation));
+  const lock = (operation: number) => near.flock(task.sysif, fd, operation);
   return operation & (LOCK.NB | LOCK.UN)
     ? undefined
     : {

@@ -2,7 +2,6 @@ import { Statfs } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import type { Effect } from "effect";
 import type { MallocFailure } from "../errors.ts";
-import { restarted } from "../internal/restarted.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
 /** statfs(2): the file system that has the file, its size and what is free. */
@@ -10,8 +9,6 @@ export const statfs = (
   { task }: TaskLike,
   path: near.PathLike,
 ): Effect.Effect<Statfs, MallocFailure> =>
-  restarted(
-    task.withPath("statfs", path, (address) =>
-      task.withResult(Statfs, (status) => near.statfs(task.sysif, address, status)),
-    ),
+  task.withPath("statfs", path, (address) =>
+    task.withResult(Statfs, (status) => near.statfs(task.sysif, address, status)),
   );

@@ -4,7 +4,6 @@ import { Effect } from "effect";
 import { encode } from "../encode.ts";
 import type { BorrowFailure, MallocFailure, PtrFailure } from "../errors.ts";
 import { argument, size as byteSize, bytes as bytesRule, each } from "../internal/checked.ts";
-import { restarted } from "../internal/restarted.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
 import type { Task } from "../Task.ts";
 
@@ -40,7 +39,7 @@ const atMost = (
   call: near.Syscall<number>,
   size: number,
 ): Effect.Effect<number, near.SyscallFailure> =>
-  Effect.flatMap(restarted(call), (count) =>
+  Effect.flatMap(call, (count) =>
     count <= size
       ? Effect.succeed(count)
       : Effect.fail(near.impossible(call.name, call.subject, `${count} of ${size} bytes`)),

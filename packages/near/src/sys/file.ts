@@ -9,4 +9,5 @@ export const flock = define<[fd: Fd, operation: number], void>(
   "flock",
   [fd, flags("LOCK_", LOCK).as("operation")],
   nothing,
+  { restarts: true },
 );
