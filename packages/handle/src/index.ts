@@ -85,6 +85,13 @@ export { type SpawnOptions, spawn } from "./spawn.ts";
 export { Epoll } from "./sys/epoll.ts";
 export { Eventfd } from "./sys/eventfd.ts";
 export { Inotify } from "./sys/inotify.ts";
+export type {
+  MessageRoom,
+  OutgoingMessage,
+  Received,
+  ReceivedFrom,
+  ReceivedMessage,
+} from "./sys/message.ts";
 export { mount, umount } from "./sys/mount.ts";
 export { Pidfd } from "./sys/pidfd.ts";
 /** Operations of prctl(2), each by its own name. */
@@ -98,7 +105,7 @@ export {
   setrlimit,
 } from "./sys/resource.ts";
 export { Signalfd } from "./sys/signalfd.ts";
-export { type Received, refuseFds, Socket } from "./sys/socket.ts";
+export { refuseFds, Socket } from "./sys/socket.ts";
 export { chmod, fstatx, mkdir, stat, statx, umask, utimens } from "./sys/stat.ts";
 export { type NewItimerspec, Timerfd } from "./sys/timerfd.ts";
 export { bindUnix, connectUnix } from "./sys/un.ts";
