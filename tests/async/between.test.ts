@@ -1,7 +1,6 @@
-import { begin, it, turn } from "@rsyscall/harness";
+import { begin, inFork, inStub, it, turn } from "@rsyscall/harness";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { inFork, inStub } from "./threadKinds.ts";
 
 const SIZE = 4 * 1024 * 1024;
 

@@ -2,11 +2,10 @@ import { readFileSync } from "node:fs";
 import { F } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { type HandleFailure, Socket } from "@rsyscall/handle";
-import { begin, it } from "@rsyscall/harness";
+import { begin, inStub, inStubOverSockets, it } from "@rsyscall/harness";
 import type { Thread } from "@rsyscall/thread";
 import { Effect, Fiber, type Scope, Sink, Stream } from "effect";
 import { assert, describe } from "vitest";
-import { inStub, inStubOverSockets } from "./threadKinds.ts";
 
 const MIB = 1024 * 1024;
 

@@ -1,10 +1,9 @@
 import { SHUT } from "@rsyscall/abi";
-import { begin, it, Random } from "@rsyscall/harness";
+import { begin, it, Random, threadKinds } from "@rsyscall/harness";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
 import { families, listen, unconnected } from "./socketFamilies.ts";
-import { threadKinds } from "./threadKinds.ts";
 
 const COUNT = 200;
 

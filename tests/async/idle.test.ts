@@ -8,13 +8,13 @@ import {
   start,
   statusOf,
   tempDirectory,
+  threadKinds,
   turn,
 } from "@rsyscall/harness";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
 import { type Family, families, listen, unconnected } from "./socketFamilies.ts";
-import { threadKinds } from "./threadKinds.ts";
 
 const COUNT = 1000;
 

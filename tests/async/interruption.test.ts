@@ -19,7 +19,9 @@ import {
   seen,
   shell,
   statusOf,
+  type ThreadKind,
   tempDirectory,
+  threadKinds,
   turn,
 } from "@rsyscall/harness";
 import { catchErrno } from "@rsyscall/near";
@@ -27,7 +29,6 @@ import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Option, type Scope } from "effect";
 import { assert, describe } from "vitest";
 import { type Family, families, listen, unconnected } from "./socketFamilies.ts";
-import { type ThreadKind, threadKinds } from "./threadKinds.ts";
 
 const [unix, inet] = families as unknown as [Family, Family];
 

@@ -17,14 +17,13 @@ const counting = {
   },
 };
 
+/** Counts the fibers of an effect among those that have to end. */
+export const counted: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
+  Effect.provideService(Metric.FiberRuntimeMetrics, counting);
+
 /** Runs a test's effect with a scope of its own and the Thread of this process. */
 export const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope | LocalThread>): Promise<A> =>
-  Effect.runPromise(
-    Effect.scoped(effect).pipe(
-      Effect.provide(LocalThread.layer),
-      Effect.provideService(Metric.FiberRuntimeMetrics, counting),
-    ),
-  );
+  Effect.runPromise(Effect.scoped(effect).pipe(Effect.provide(LocalThread.layer), counted));
 
 type Test = () => Generator<
   Effect.Effect<unknown, unknown, Scope.Scope | LocalThread>,

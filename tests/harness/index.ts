@@ -9,7 +9,7 @@ export {
   seen,
   shell,
 } from "./callers.ts";
-export { describeUnless, it, run } from "./effect.ts";
+export { counted, describeUnless, it, run } from "./effect.ts";
 export { begin, turn } from "./fibers.ts";
 export {
   childrenOf,
@@ -25,4 +25,12 @@ export { refuse } from "./seccomp.ts";
 export { type Ended, execute, type Running, type RunOptions, start } from "./spawn.ts";
 export { type Launched, launchStub, launchStubWith, wires } from "./stub.ts";
 export { TEMP_PREFIX, tempDirectory } from "./temp.ts";
+export {
+  here,
+  inFork,
+  inStub,
+  inStubOverSockets,
+  type ThreadKind,
+  threadKinds,
+} from "./threadKinds.ts";
 export { worksAsync } from "./worksAsync.ts";

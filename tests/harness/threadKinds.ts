@@ -1,8 +1,8 @@
-import { launchStub, launchStubWith } from "@rsyscall/harness";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
+import { launchStub, launchStubWith } from "./stub.ts";
 
-/** A kind of Thread whose descriptors are waited for. */
+/** A kind of process in which tests act, and how a Thread of it is got. */
 export type ThreadKind = readonly [
   name: string,
   thread: Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>,
