@@ -179,7 +179,7 @@ describe.each(threadKinds)("a thousand interruptions %s", (_name, place) => {
       }),
     );
     const heard = new Set<number>();
-    const serve = (socket: Socket) =>
+    const serve = (socket: AsyncFileDescriptor<Socket>) =>
       Effect.gen(function* () {
         const [high, low] = yield* socket.readBytes(2);
         heard.add(((high as number) << 8) | (low as number));
@@ -555,7 +555,7 @@ describe("connect", () => {
         yield* listener.accept();
         yield* Fiber.join(connecting);
         yield* client.sendAllBytes(Uint8Array.of(42));
-        const accepted = yield* (yield* LocalThread).makeAfd(yield* listener.accept());
+        const accepted = yield* listener.accept();
         assert.deepEqual(yield* accepted.readBytes(), Uint8Array.of(42), where);
       });
     yield* Effect.forEach(threadKinds, connect, { concurrency: "unbounded" });

@@ -85,12 +85,13 @@ export { type SpawnOptions, spawn } from "./spawn.ts";
 export { Epoll } from "./sys/epoll.ts";
 export { Eventfd } from "./sys/eventfd.ts";
 export { Inotify } from "./sys/inotify.ts";
-export type {
-  MessageRoom,
-  OutgoingMessage,
-  Received,
-  ReceivedFrom,
-  ReceivedMessage,
+export {
+  inPieces,
+  type MessageRoom,
+  type OutgoingMessage,
+  type Received,
+  type ReceivedFrom,
+  type ReceivedMessage,
 } from "./sys/message.ts";
 export { mount, umount } from "./sys/mount.ts";
 export { Pidfd } from "./sys/pidfd.ts";

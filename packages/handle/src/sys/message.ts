@@ -62,6 +62,8 @@ export interface MessageRoom {
   readonly control?: number;
   /** Whether to ask for the address of the sender. Default: true. */
   readonly address?: boolean;
+  /** Whether to keep the pidfd of the sender (SO_PASSPIDFD). If not, it is closed, as a further descriptor. Default: true. */
+  readonly pidfd?: boolean;
 }
 
 /** The result of recvmsg(2): bytes, and the descriptors that came with them. */
@@ -419,7 +421,7 @@ const mostOf = ({ dataSize }: Place, flags: number): number =>
 const received = (
   task: Task,
   fd: near.Fd,
-  { fds: mostFds = 0, size }: MessageRoom,
+  { fds: mostFds = 0, size, pidfd: wantsPidfd = true }: MessageRoom,
   place: Place,
   block: Uint8Array,
   headerAt: number,
@@ -437,7 +439,8 @@ const received = (
       const fdsOf = (type: number) =>
         messages.filter(isOf(type)).flatMap(({ data }) => decodeFds(data));
       const rights = fdsOf(SCM.RIGHTS);
-      const [pidfd, ...morePidfds] = fdsOf(SCM.PIDFD);
+      const pidfds = fdsOf(SCM.PIDFD);
+      const wantedPidfds = wantsPidfd ? 1 : 0;
       return {
         flags: header.flags,
         address: decodeSockaddr(block.subarray(addressAt, addressAt + nameLength)),
@@ -445,9 +448,9 @@ const received = (
           messages.filter((message) => !isOf(SCM.RIGHTS)(message) && !isOf(SCM.PIDFD)(message)),
         ),
         rights: rights.slice(0, mostFds),
-        pidfd,
+        pidfd: pidfds.slice(0, wantedPidfds)[0],
         // The kernel may have used the room for other messages for descriptors that were not asked for.
-        others: [...rights.slice(mostFds), ...morePidfds],
+        others: [...rights.slice(mostFds), ...pidfds.slice(wantedPidfds)],
       };
     }),
     ({ flags, address, control, rights, pidfd, others }) => {
@@ -462,7 +465,7 @@ const received = (
       const bytes = block.slice(place.dataAt, place.dataAt + Math.min(length, place.dataSize));
       const message: ReceivedMessage = {
         bytes,
-        pieces: typeof size === "object" ? divided(bytes, size) : [bytes],
+        pieces: typeof size === "object" ? inPieces(bytes, size) : [bytes],
         fds: rights.map((number) => shared(FileDescriptor, number)),
         pidfd: pidfd === undefined ? undefined : shared(Pidfd, pidfd),
         flags: (flags & ~MSG.CMSG_CLOEXEC) | (others.length > 0 ? MSG.CTRUNC : 0),
@@ -481,8 +484,11 @@ const received = (
     },
   );
 
-/** Bytes in pieces of these sizes. */
-const divided = (bytes: Uint8Array, sizes: ReadonlyArray<number>): ReadonlyArray<Uint8Array> => {
+/** Divides bytes into pieces of these sizes; shorter and empty ones behind the end. */
+export const inPieces = (
+  bytes: Uint8Array,
+  sizes: ReadonlyArray<number>,
+): ReadonlyArray<Uint8Array> => {
   let at = 0;
   return sizes.map((size) => {
     const piece = bytes.subarray(at, at + size);

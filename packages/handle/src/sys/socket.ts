@@ -117,14 +117,6 @@ const PEERPIDFD: ReadableOption<ReadonlyArray<near.Fd>> = {
   },
 };
 
-/** Closes the pidfd of the sender, for a caller that does not ask for it. */
-const withoutPidfd = (message: ReceivedMessage): Effect.Effect<Received> => {
-  const { bytes, fds, flags, length, pidfd } = message;
-  return pidfd === undefined
-    ? Effect.succeed({ bytes, fds, flags, length })
-    : Effect.as(pidfd.release(), { bytes, fds, flags: flags | MSG.CTRUNC, length });
-};
-
 /** The name that the kernel has written in front of its length. A longer address is cut. */
 const decodedName = (bytes: Uint8Array): Sockaddr | undefined => {
   const length = Uint32.decode(bytes.subarray(SOCKADDR_STORAGE_SIZE));
@@ -565,7 +557,7 @@ export class Socket extends FileDescriptor {
   receiveFrom(size = 65536, flags = 0): Effect.Effect<ReceivedFrom, IoFailure> {
     return Effect.scoped(
       Effect.map(
-        this.receiveMessage({ size, control: 0 }, flags),
+        this.receiveMessage({ size, control: 0, pidfd: false }, flags),
         ({ bytes, address, flags, length }) => ({ bytes, address, flags, length }),
       ),
     );
@@ -701,10 +693,8 @@ export class Socket extends FileDescriptor {
     mostFds: number,
     flags = 0,
   ): Effect.Effect<Received, IoFailure, Scope.Scope> {
-    return Effect.flatMap(
-      this.receiveMessage({ size, fds: mostFds, control: 0, address: false }, flags),
-      withoutPidfd,
-    );
+    const room = { size, fds: mostFds, control: 0, address: false, pidfd: false };
+    return this.receiveMessage(room, flags);
   }
 
   /**
