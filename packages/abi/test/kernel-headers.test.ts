@@ -41,6 +41,42 @@ const constants = new Map<string, number>([
   ...prefixed("MSG_", abi.MSG),
   ...prefixed("SHUT_", abi.SHUT),
   ...prefixed("SCM_", abi.SCM),
+  ...prefixed("IPPROTO_", abi.IPPROTO),
+  ...prefixed("IP_", abi.IP),
+  ...prefixed("IPV6_", abi.IPV6),
+  ...prefixed("TCP_", abi.TCP),
+  ...prefixed("TCP_", abi.TCP_STATE),
+  ...prefixed("UDP_", abi.UDP),
+  ...prefixed("SIOC", abi.SIOC),
+  ...prefixed("IFF_", abi.IFF),
+  ...prefixed("", { IFNAMSIZ: abi.IFNAMSIZ }),
+  ...prefixed("TUN", abi.TUN),
+  ...prefixed("PACKET_", abi.PACKET),
+  ...prefixed("ETH_P_", abi.ETH_P),
+  ...prefixed("VMADDR_CID_", abi.VMADDR_CID),
+  ...prefixed("", {
+    VMADDR_PORT_ANY: abi.VMADDR_PORT_ANY,
+    IOCTL_VM_SOCKETS_GET_LOCAL_CID: abi.IOCTL_VM_SOCKETS_GET_LOCAL_CID,
+  }),
+  ...prefixed("SO_VM_SOCKETS_", abi.SO_VM_SOCKETS),
+  ...prefixed("SO_EE_ORIGIN_", abi.SO_EE_ORIGIN),
+  ...prefixed("NETLINK_", abi.NETLINK),
+  ...prefixed("NLM_F_", abi.NLM_F),
+  ...prefixed("NLMSG_", abi.NLMSG),
+  ...prefixed("NLMSGERR_ATTR_", abi.NLMSGERR_ATTR),
+  ...prefixed("NLA_F_", abi.NLA_F),
+  ...prefixed("RTM_", abi.RTM),
+  ...prefixed("RTMGRP_", abi.RTMGRP),
+  ...prefixed("RTN_", abi.RTN),
+  ...prefixed("RTPROT_", abi.RTPROT),
+  ...prefixed("RT_SCOPE_", abi.RT_SCOPE),
+  ...prefixed("RT_TABLE_", abi.RT_TABLE),
+  ...prefixed("RTA_", abi.RTA),
+  ...prefixed("IFA_", abi.IFA),
+  ...prefixed("IFA_F_", abi.IFA_F),
+  ...prefixed("IFLA_", abi.IFLA),
+  ...prefixed("IFLA_INFO_", abi.IFLA_INFO),
+  ...prefixed("VETH_INFO_", abi.VETH_INFO),
   ...prefixed("EPOLL", abi.EPOLL),
   ...prefixed("EPOLL_CTL_", abi.EPOLL_CTL),
   ...prefixed("EPOLL_", { CLOEXEC: abi.EPOLL_CLOEXEC }),
@@ -114,6 +150,12 @@ const programs: ReadonlyArray<ReadonlyArray<string>> = [
   ["asm/signal.h"],
   ["asm/socket.h"],
   ["linux/capability.h"],
+  ["linux/in.h", "linux/in6.h", "linux/tcp.h", "linux/udp.h"],
+  ["linux/ioctl.h", "linux/if.h", "linux/if_tun.h", "linux/if_ether.h", "linux/if_packet.h"],
+  ["asm/ioctls.h", "linux/sockios.h"],
+  ["time.h", "linux/errqueue.h"],
+  ["linux/rtnetlink.h", "linux/veth.h"],
+  ["sys/socket.h", "linux/ioctl.h", "linux/vm_sockets.h"],
   ["linux/fcntl.h"],
   ["linux/memfd.h"],
   ["linux/close_range.h"],
@@ -234,6 +276,9 @@ const assignments = (
   path = "",
 ): Array<string> => {
   const member = `s.${members[path]}`;
+  if (typeof value === "boolean") return [`${member} = ${Number(value)};`];
+  if (value instanceof Uint8Array)
+    return [...value].map((byte, i) => `((unsigned char *)&${member})[${i}] = ${byte};`);
   if (typeof value === "string") return [`__builtin_strcpy(${member}, ${JSON.stringify(value)});`];
   if (value instanceof Set) {
     const bits = [...value].map((signal) => `1ul << ${signal} - 1`);
@@ -307,6 +352,214 @@ describe.skipIf(reason)(title("layouts"), () => {
     const members = { events: "events", data: "data.u64" };
     itIsAsInC("sys/epoll.h", abi.aarch64.epollEvent, event, members, arm64);
   });
+
+  const machines = noArm64 ? [native] : [native, arm64];
+  /** As `itIsAsInC`, for all machines, of a struct whose fields have these names in C, in the order of the value. */
+  const itIsEverywhere = <A extends object>(
+    header: string,
+    codec: Codec<A>,
+    value: A,
+    members: ReadonlyArray<string>,
+  ) => {
+    const names = Object.fromEntries(
+      Object.keys(value).map((field, i) => [field, members[i] as string]),
+    );
+    for (const machine of machines)
+      describe(machine.compiler, () => itIsAsInC(header, codec, value, names, machine));
+  };
+  itIsEverywhere("sys/socket.h", abi.Linger, { on: true, seconds: 0x0102_0304 }, [
+    "l_onoff",
+    "l_linger",
+  ]);
+  itIsEverywhere("sys/time.h", abi.Timeval, { seconds: -2, microseconds: 999_999 }, [
+    "tv_sec",
+    "tv_usec",
+  ]);
+  const tcpInfo: abi.TcpInfo = abi.TcpInfo.decode(
+    Uint8Array.from({ length: abi.TcpInfo.size }, (_, i) => i + 1),
+  );
+  const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  for (const machine of machines)
+    it(`struct tcp_info is that of <linux/tcp.h> of ${machine.compiler}`, () => {
+      const bits = new Set(["windowScales", "appLimited"]);
+      const fields = Object.entries(tcpInfo).filter(([field]) => !bits.has(field));
+      const [bytes = ""] = run(
+        ["linux/tcp.h"],
+        [
+          "struct tcp_info s;",
+          "for (int i = 0; i < sizeof s; i++) ((unsigned char *)&s)[i] = i + 1;",
+          ...fields.map(([field]) => `s.tcpi_${snake(field)} = ~s.tcpi_${snake(field)};`),
+          "dump(&s, sizeof s);",
+        ],
+        [],
+        machine,
+      );
+      const inverted = Object.fromEntries(
+        fields.map(([field, value]) => {
+          const size = ["state", "caState", "retransmits", "probes", "backoff", "options"];
+          if (typeof value === "bigint") return [field, BigInt.asUintN(64, ~value)];
+          return [field, (~value & (size.includes(field) ? 0xff : -1)) >>> 0];
+        }),
+      );
+      // Newer kernels have more fields behind these, and older headers fewer.
+      const theirs = Buffer.from(bytes, "hex");
+      const ours = encoded(abi.TcpInfo, { ...tcpInfo, ...inverted } as abi.TcpInfo);
+      const common = Math.min(theirs.length, ours.length);
+      assert.isAbove(common, 200);
+      assert.equal(hex(ours.subarray(0, common)), hex(theirs.subarray(0, common)));
+    });
+  const nlmsghdr = { length: 0xf001_0203, type: 0xf405, flags: 0xf607, seq: 0xf80a_0b0c };
+  itIsEverywhere("linux/netlink.h", abi.Nlmsghdr, { ...nlmsghdr, pid: 0xf00d_0e0f }, [
+    "nlmsg_len",
+    "nlmsg_type",
+    "nlmsg_flags",
+    "nlmsg_seq",
+    "nlmsg_pid",
+  ]);
+  itIsEverywhere(
+    "linux/rtnetlink.h",
+    abi.Ifinfomsg,
+    { family: 0xf1, type: 0xf203, index: -2, flags: 0xf405_0607, change: 0xf809_0a0b },
+    ["ifi_family", "ifi_type", "ifi_index", "ifi_flags", "ifi_change"],
+  );
+  itIsEverywhere(
+    "linux/if_addr.h",
+    abi.Ifaddrmsg,
+    { family: 0xf1, prefixLength: 0xf2, flags: 0xf3, scope: 0xf4, index: 0xf506_0708 },
+    ["ifa_family", "ifa_prefixlen", "ifa_flags", "ifa_scope", "ifa_index"],
+  );
+  itIsEverywhere(
+    "linux/rtnetlink.h",
+    abi.Rtmsg,
+    {
+      family: 0xf1,
+      dstLen: 0xf2,
+      srcLen: 0xf3,
+      tos: 0xf4,
+      table: 0xf5,
+      protocol: 0xf6,
+      scope: 0xf7,
+      type: 0xf8,
+      flags: 0xf90a_0b0c,
+    },
+    [
+      "rtm_family",
+      "rtm_dst_len",
+      "rtm_src_len",
+      "rtm_tos",
+      "rtm_table",
+      "rtm_protocol",
+      "rtm_scope",
+      "rtm_type",
+      "rtm_flags",
+    ],
+  );
+  itIsEverywhere("linux/if_packet.h", abi.TpacketStats, { packets: 0xf102_0304, drops: 5 }, [
+    "tp_packets",
+    "tp_drops",
+  ]);
+  itIsEverywhere(
+    "linux/if.h",
+    abi.Ifmap,
+    {
+      memStart: 0xf1f2_f3f4_f5f6_f7f8n,
+      memEnd: 0xe1e2_e3e4_e5e6_e7e8n,
+      baseAddr: 0xd1d2,
+      irq: 0xc1,
+      dma: 0xc2,
+      port: 0xc3,
+    },
+    ["mem_start", "mem_end", "base_addr", "irq", "dma", "port"],
+  );
+
+  for (const machine of machines)
+    it(`addresses and what has addresses are those of the headers of ${machine.compiler}`, () => {
+      const lines = run(
+        ["arpa/inet.h", "netinet/in.h", "linux/if_packet.h", "linux/netlink.h", "net/if.h"],
+        [
+          "struct sockaddr_nl nl = { .nl_family = AF_NETLINK, .nl_pid = 0xf1020304, .nl_groups = 5 };",
+          "dump(&nl, sizeof nl);",
+          "struct sockaddr_ll ll = { AF_PACKET, htons(0x0806), 7, 0x304, 2, 6, { 1, 2, 3, 4, 5, 6 } };",
+          "dump(&ll, sizeof ll);",
+          "struct in_pktinfo p = { .ipi_ifindex = 7 };",
+          'inet_pton(AF_INET, "1.2.3.4", &p.ipi_spec_dst); inet_pton(AF_INET, "5.6.7.8", &p.ipi_addr);',
+          "dump(&p, sizeof p);",
+          "struct in6_pktinfo p6 = { .ipi6_ifindex = 7 };",
+          'inet_pton(AF_INET6, "fd00::1:2", &p6.ipi6_addr);',
+          "dump(&p6, sizeof p6);",
+          "struct ip_mreqn m = { .imr_ifindex = 7 };",
+          'inet_pton(AF_INET, "224.0.0.1", &m.imr_multiaddr); inet_pton(AF_INET, "1.2.3.4", &m.imr_address);',
+          "dump(&m, sizeof m);",
+          "struct ipv6_mreq m6 = { .ipv6mr_interface = 7 };",
+          'inet_pton(AF_INET6, "ff02::1", &m6.ipv6mr_multiaddr);',
+          "dump(&m6, sizeof m6);",
+          'struct ifreq f = { .ifr_name = "veth0", .ifr_flags = 0x1043 };',
+          "dump(&f, sizeof f);",
+          'struct ifreq n = { .ifr_name = "veth0", .ifr_newname = "other" };',
+          "dump(&n, sizeof n);",
+          'struct ifreq a = { .ifr_name = "veth0" };',
+          "struct sockaddr_in *in = (void *)&a.ifr_addr;",
+          'in->sin_family = AF_INET; inet_pton(AF_INET, "1.2.3.4", &in->sin_addr);',
+          "dump(&a, sizeof a);",
+        ],
+        [],
+        machine,
+      );
+      const address = { family: "inet", address: "1.2.3.4", port: 0 } as const;
+      assert.deepEqual(lines, [
+        hex(abi.encodeSockaddr({ family: "netlink", pid: 0xf102_0304, groups: 5 })),
+        hex(
+          abi.encodeSockaddr({
+            family: "packet",
+            protocol: 0x806,
+            ifindex: 7,
+            hatype: 0x304,
+            pkttype: 2,
+            address: Uint8Array.of(1, 2, 3, 4, 5, 6),
+          }),
+        ),
+        hex(encoded(abi.InPktinfo, { ifindex: 7, specDst: "1.2.3.4", address: "5.6.7.8" })),
+        hex(encoded(abi.In6Pktinfo, { address: "fd00::1:2", ifindex: 7 })),
+        hex(encoded(abi.IpMreqn, { multiaddr: "224.0.0.1", address: "1.2.3.4", ifindex: 7 })),
+        hex(encoded(abi.Ipv6Mreq, { multiaddr: "ff02::1", ifindex: 7 })),
+        hex(encoded(abi.ifreqs.flags, { name: "veth0", value: 0x1043 })),
+        hex(encoded(abi.ifreqs.name, { name: "veth0", value: "other" })),
+        hex(encoded(abi.ifreqs.address, { name: "veth0", value: address })),
+      ]);
+    });
+
+  for (const machine of machines)
+    it(`struct sockaddr_vm, sock_extended_err and mmsghdr are those of ${machine.compiler}`, () => {
+      const lines = [
+        ...run(
+          ["sys/socket.h", "linux/ioctl.h", "linux/vm_sockets.h"],
+          [
+            "struct sockaddr_vm v = { .svm_family = AF_VSOCK, .svm_port = 0xf1020304, .svm_cid = 5 };",
+            "dump(&v, sizeof v);",
+            "struct mmsghdr h = { .msg_hdr = { .msg_namelen = 7, .msg_controllen = 9 }, .msg_len = 5 };",
+            "dump(&h, sizeof h);",
+          ],
+          [],
+          machine,
+        ),
+        ...run(
+          ["time.h", "linux/errqueue.h"],
+          [
+            "struct sock_extended_err e = { 111, 2, 3, 4, 0, 0xf5060708, 0xf90a0b0c };",
+            "dump(&e, sizeof e);",
+          ],
+          [],
+          machine,
+        ),
+      ];
+      const header = { name: 0, nameLength: 7, iov: 0, iovLength: 0, control: 0, flags: 0 };
+      const error = { errno: 111, origin: 2, type: 3, code: 4, info: 0xf506_0708 };
+      assert.deepEqual(lines, [
+        hex(abi.encodeSockaddr({ family: "vsock", cid: 5, port: 0xf102_0304 })),
+        hex(encoded(abi.Mmsghdr, { header: { ...header, controlLength: 9 }, length: 5 })),
+        hex(encoded(abi.SockExtendedErr, { ...error, data: 0xf90a_0b0c })),
+      ]);
+    });
 
   const timestamp = (n: bigint) => ({ seconds: -n * 2n ** 56n - n, nanoseconds: 0xf001_0203 });
   const statx: abi.Statx = {

@@ -54,7 +54,16 @@ export {
 export { execStrings } from "./internal/execImage.ts";
 export { capget, capset } from "./linux/capability.ts";
 export { futexWait, futexWake, setRobustFutex } from "./linux/futex.ts";
+export { Tun, type TunOptions } from "./linux/if_tun.ts";
 export { Memfd } from "./linux/memfd.ts";
+export { type NetlinkRequest, netlinkRequest } from "./linux/netlink.ts";
+export {
+  type InterfaceLike,
+  type LinkOptions,
+  type NewLink,
+  type NewRoute,
+  Rtnetlink,
+} from "./linux/rtnetlink.ts";
 export {
   learnNamespaces,
   NamespaceFd,
