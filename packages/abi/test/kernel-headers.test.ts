@@ -45,7 +45,6 @@ const constants = new Map<string, number>([
   ...prefixed("IP_", abi.IP),
   ...prefixed("IPV6_", abi.IPV6),
   ...prefixed("TCP_", abi.TCP),
-  ...prefixed("TCP_", abi.TCP_STATE),
   ...prefixed("UDP_", abi.UDP),
   ...prefixed("SIOC", abi.SIOC),
   ...prefixed("IFF_", abi.IFF),
@@ -63,20 +62,11 @@ const constants = new Map<string, number>([
   ...prefixed("NETLINK_", abi.NETLINK),
   ...prefixed("NLM_F_", abi.NLM_F),
   ...prefixed("NLMSG_", abi.NLMSG),
-  ...prefixed("NLMSGERR_ATTR_", abi.NLMSGERR_ATTR),
   ...prefixed("NLA_F_", abi.NLA_F),
   ...prefixed("RTM_", abi.RTM),
   ...prefixed("RTMGRP_", abi.RTMGRP),
-  ...prefixed("RTN_", abi.RTN),
   ...prefixed("RTPROT_", abi.RTPROT),
-  ...prefixed("RT_SCOPE_", abi.RT_SCOPE),
-  ...prefixed("RT_TABLE_", abi.RT_TABLE),
-  ...prefixed("RTA_", abi.RTA),
-  ...prefixed("IFA_", abi.IFA),
   ...prefixed("IFA_F_", abi.IFA_F),
-  ...prefixed("IFLA_", abi.IFLA),
-  ...prefixed("IFLA_INFO_", abi.IFLA_INFO),
-  ...prefixed("VETH_INFO_", abi.VETH_INFO),
   ...prefixed("EPOLL", abi.EPOLL),
   ...prefixed("EPOLL_CTL_", abi.EPOLL_CTL),
   ...prefixed("EPOLL_", { CLOEXEC: abi.EPOLL_CLOEXEC }),
@@ -114,6 +104,27 @@ const constants = new Map<string, number>([
 ]);
 constants.delete("S_IFFIFO"); // S_IFIFO in C
 constants.delete("SIGRTMAX"); // a function in the C library, and hidden by the kernel
+
+/** Constants that are enumerators in C, which #ifdef does not see; and their headers. */
+const enumerators: ReadonlyArray<
+  readonly [header: string, constants: ReadonlyArray<readonly [string, number]>]
+> = [
+  ["netinet/tcp.h", prefixed("TCP_", abi.TCP_STATE)],
+  ["linux/netlink.h", prefixed("NLMSGERR_ATTR_", abi.NLMSGERR_ATTR)],
+  [
+    "linux/rtnetlink.h",
+    [
+      ...prefixed("RTN_", abi.RTN),
+      ...prefixed("RT_SCOPE_", abi.RT_SCOPE),
+      ...prefixed("RT_TABLE_", abi.RT_TABLE),
+      ...prefixed("RTA_", abi.RTA),
+      ...prefixed("IFA_", abi.IFA),
+      ...prefixed("IFLA_", abi.IFLA),
+      ...prefixed("IFLA_INFO_", abi.IFLA_INFO),
+    ],
+  ],
+  ["linux/veth.h", prefixed("VETH_INFO_", abi.VETH_INFO)],
+];
 
 /** Names that mean something else in the C library than to the kernel. */
 const kernelOnly = new Set(["O_LARGEFILE", "SIGRTMIN"]);
@@ -213,6 +224,21 @@ describe.skipIf(reason)(title("constants"), () => {
     );
   });
 });
+
+for (const [header, named] of enumerators)
+  for (const machine of [native, ...(noArm64 ? [] : [arm64])])
+    it.skipIf(reason)(title(`enumerators of <${header}> are those of ${machine.compiler}`), () => {
+      const lines = run(
+        [header],
+        named.map(([name]) => `printf("%lld\\n", (long long)${name});`),
+        [],
+        machine,
+      );
+      assert.deepEqual(
+        lines.map((line, i) => [named[i]?.[0], Number(line)]),
+        named.map(([name, value]) => [name, value]),
+      );
+    });
 
 /** Linux 6.11 and 6.18 have given these two numbers that were free. */
 const inGaps: ReadonlySet<string> = new Set(["uretprobe", "uprobe"]);

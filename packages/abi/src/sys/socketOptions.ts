@@ -15,7 +15,6 @@ import { IFNAMSIZ } from "../net/if.ts";
 import { InAddr, IP, IPV6, IpMreqn, Ipv6Mreq } from "../netinet/in.ts";
 import { TCP, TcpInfo } from "../netinet/tcp.ts";
 import { UDP } from "../netinet/udp.ts";
-import { decodeSockaddr, encodeSockaddr, type Sockaddr } from "./sockaddr.ts";
 import { Linger, SO, SOL, Ucred } from "./socket.ts";
 import { Timeval } from "./time.ts";
 
@@ -88,17 +87,6 @@ const writable = <A>(
 /** A string that the kernel gives with or without its NUL. */
 const interfaceName = fixedCString(IFNAMSIZ);
 const [congestion, ulp] = [fixedCString(16), fixedCString(16)];
-
-const sockaddr: Codec<Sockaddr | undefined> = {
-  name: "struct sockaddr",
-  size: undefined,
-  alignment: 4,
-  sizeOf: (address) => (address === undefined ? 0 : encodeSockaddr(address).length),
-  encode: (address, into) => {
-    if (address !== undefined) into.set(encodeSockaddr(address));
-  },
-  decode: decodeSockaddr,
-};
 
 // sys/socket.h: socket(7), unix(7)
 
@@ -184,9 +172,6 @@ export const SO_PEERGROUPS = readable("SO_PEERGROUPS", SOL.SOCKET, SO.PEERGROUPS
 
 /** The security context of the peer; ENOPROTOOPT without a security module. */
 export const SO_PEERSEC = readable("SO_PEERSEC", SOL.SOCKET, SO.PEERSEC, CString);
-
-/** The address of the peer, as getpeername(2) gives it. */
-export const SO_PEERNAME = readable("SO_PEERNAME", SOL.SOCKET, SO.PEERNAME, sockaddr);
 
 /** How many bytes must be there before the socket is readable. */
 export const SO_RCVLOWAT = socketOption("SO_RCVLOWAT", SOL.SOCKET, SO.RCVLOWAT, Int32);

@@ -346,19 +346,19 @@ const extentOf = ({
 });
 
 /** Checks the numbers of rooms: no memory is taken, and no call made, for those that are no sizes. */
-const withRooms = <A, E>(
+export const checkedRooms = <A, E, R>(
   syscall: string,
   rooms: ReadonlyArray<MessageRoom>,
-  use: (layout: Layout) => Effect.Effect<A, E>,
-): Effect.Effect<A, E | near.InvalidArgumentError> =>
+  call: Effect.Effect<A, E, R>,
+): Effect.Effect<A, E | near.InvalidArgumentError, R> =>
   checked(
     syscall,
     rooms.flatMap(({ size = 0, fds = 0, control = 0 }) => [
-      ...(typeof size === "number" ? [size] : size).map((each) => argument("size", each, byteSize)),
+      ...(typeof size === "object" ? size : [size]).map((each) => argument("size", each, byteSize)),
       argument("mostFds", fds, byteSize),
       argument("control", control, byteSize),
     ]),
-    Effect.suspend(() => use(layoutOf(rooms.map(extentOf)))),
+    call,
   );
 
 /** recvmsg(2): see `Socket.receiveMessage`. The caller must see to the release of the descriptors. */
@@ -367,19 +367,19 @@ export const receiveMessage = (
   fd: near.Fd,
   room: MessageRoom,
   flags: number,
-): Effect.Effect<ReceivedMessage, MallocFailure> =>
-  withRooms("recvmsg", [room], ({ places, dataAt, size, headers }) =>
-    task.withMemory(size, 8, (address) =>
-      Effect.gen(function* () {
-        const place = places[0] as Place;
-        yield* task.sysif.write(address, headers(address));
-        const call = near.recvmsg(task.sysif, fd, address, near.withFlags(flags, MSG.CMSG_CLOEXEC));
-        const length = yield* checkedCount("recvmsg", call, mostOf(place, flags));
-        const block = yield* task.sysif.read(address, dataAt + Math.min(length, place.dataSize));
-        return yield* received(task, fd, room, place, block, 0, length);
-      }),
-    ),
+): Effect.Effect<ReceivedMessage, MallocFailure> => {
+  const { places, dataAt, size, headers } = layoutOf([extentOf(room)]);
+  return task.withMemory(size, 8, (address) =>
+    Effect.gen(function* () {
+      const place = places[0] as Place;
+      yield* task.sysif.write(address, headers(address));
+      const call = near.recvmsg(task.sysif, fd, address, near.withFlags(flags, MSG.CMSG_CLOEXEC));
+      const length = yield* checkedCount("recvmsg", call, mostOf(place, flags));
+      const block = yield* task.sysif.read(address, dataAt + Math.min(length, place.dataSize));
+      return yield* received(task, fd, room, place, block, 0, length);
+    }),
   );
+};
 
 /** recvmmsg(2): see `Socket.receiveMessages`. The caller must see to the release of the descriptors. */
 export const receiveMessages = (
@@ -387,31 +387,34 @@ export const receiveMessages = (
   fd: near.Fd,
   rooms: ReadonlyArray<MessageRoom>,
   flags: number,
-): Effect.Effect<ReadonlyArray<ReceivedMessage>, MallocFailure> =>
-  withRooms("recvmmsg", rooms.slice(0, MESSAGES_AT_MOST), ({ places, size, headers }) =>
-    task.withMemory(size, 8, (address) =>
-      Effect.gen(function* () {
-        yield* task.sysif.write(address, headers(address));
-        const all = near.withFlags(flags, MSG.CMSG_CLOEXEC | MSG.WAITFORONE);
-        const count = yield* near.recvmmsg(task.sysif, fd, address, places.length, all, near.NULL);
-        const last = places[count - 1];
-        const end = last === undefined ? 0 : last.dataAt + last.dataSize;
-        const block = yield* task.sysif.read(address, end);
-        return yield* Effect.forEach(places.slice(0, count), (place, i) =>
-          Effect.flatMap(
-            near.decoded("recvmmsg", `fd ${fd}`, () => {
-              const { length } = Mmsghdr.decode(block.subarray(i * Mmsghdr.size));
-              const most = mostOf(place, flags);
-              if (length > most) throw new RangeError(`${length} of ${most} bytes`);
-              return length;
-            }),
-            (length) =>
-              received(task, fd, rooms[i] as MessageRoom, place, block, i * Mmsghdr.size, length),
-          ),
-        );
-      }),
-    ),
+): Effect.Effect<ReadonlyArray<ReceivedMessage>, MallocFailure> => {
+  const { places, size, headers } = layoutOf(rooms.slice(0, MESSAGES_AT_MOST).map(extentOf));
+  return task.withMemory(size, 8, (address) =>
+    Effect.gen(function* () {
+      yield* task.sysif.write(address, headers(address));
+      const all = near.withFlags(flags, MSG.CMSG_CLOEXEC | MSG.WAITFORONE);
+      const call = near.recvmmsg(task.sysif, fd, address, places.length, all, near.NULL);
+      const count = yield* call;
+      const last = places[count - 1];
+      const block = yield* task.sysif.read(
+        address,
+        last === undefined ? 0 : last.dataAt + last.dataSize,
+      );
+      return yield* Effect.forEach(places.slice(0, count), (place, i) =>
+        Effect.flatMap(
+          near.decoded("recvmmsg", `fd ${fd}`, () => {
+            const { length } = Mmsghdr.decode(block.subarray(i * Mmsghdr.size));
+            const most = mostOf(place, flags);
+            if (length > most) throw new RangeError(`${length} of ${most} bytes`);
+            return length;
+          }),
+          (length) =>
+            received(task, fd, rooms[i] as MessageRoom, place, block, i * Mmsghdr.size, length),
+        ),
+      );
+    }),
   );
+};
 
 /** The largest result of a call: with MSG.TRUNC it is the size of the whole datagram. */
 const mostOf = ({ dataSize }: Place, flags: number): number =>

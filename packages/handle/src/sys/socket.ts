@@ -44,6 +44,7 @@ import type { Task } from "../Task.ts";
 import type { TaskLike } from "../TaskLike.ts";
 import { nothingWritten, writeAll } from "../writeAll.ts";
 import {
+  checkedRooms,
   descriptorsOf,
   type MessageRoom,
   type OutgoingMessage,
@@ -56,6 +57,9 @@ import {
   sendMessages,
 } from "./message.ts";
 import { Pidfd } from "./pidfd.ts";
+
+/** Flags of receives that do not wait: there is out-of-band data or an error, or the call fails. */
+const NEVER_WAIT = MSG.DONTWAIT | MSG.OOB | MSG.ERRQUEUE;
 
 /** An option of which only the number is known. */
 const INT: ReadableOption<number> & WritableOption<number> = socketOption("option", 0, 0, Int32);
@@ -454,13 +458,13 @@ export class Socket extends FileDescriptor {
     );
   }
 
-  /** As `useWhenReady`, except for calls with MSG.DONTWAIT, which do not wait. */
+  /** As `useWhenReady`, except for calls that do not wait because of their flags. */
   #useWhenReady<A, E, R>(
     direction: Direction,
     flags: number,
     operation: (fd: near.Fd, most: number) => Effect.Effect<A, E, R>,
   ): Effect.Effect<A, E | IoFailure, R> {
-    return flags & MSG.DONTWAIT
+    return flags & (direction === EPOLL.IN ? NEVER_WAIT : MSG.DONTWAIT)
       ? this.use((fd) => operation(fd, Number.POSITIVE_INFINITY))
       : this.useWhenReady(direction, operation);
   }
@@ -626,10 +630,13 @@ export class Socket extends FileDescriptor {
     room: MessageRoom = {},
     flags = 0,
   ): Effect.Effect<ReceivedMessage, IoFailure, Scope.Scope> {
-    return this.#useWhenReady(EPOLL.IN, flags, (fd) =>
-      near.acquire(
-        Effect.suspend(() => receiveMessage(this.task, fd, room, flags)),
-        (message, exit) => FileDescriptor.releaseAll(descriptorsOf(message), exit),
+    return checkedRooms(
+      "recvmsg",
+      [room],
+      this.#useWhenReady(EPOLL.IN, flags, (fd) =>
+        near.acquire(receiveMessage(this.task, fd, room, flags), (message, exit) =>
+          FileDescriptor.releaseAll(descriptorsOf(message), exit),
+        ),
       ),
     );
   }
@@ -642,10 +649,13 @@ export class Socket extends FileDescriptor {
     rooms: ReadonlyArray<MessageRoom>,
     flags = 0,
   ): Effect.Effect<ReadonlyArray<ReceivedMessage>, IoFailure, Scope.Scope> {
-    return this.#useForSeveral(EPOLL.IN, flags, (fd, flags) =>
-      near.acquire(
-        Effect.suspend(() => receiveMessages(this.task, fd, rooms, flags)),
-        (messages, exit) => FileDescriptor.releaseAll(messages.flatMap(descriptorsOf), exit),
+    return checkedRooms(
+      "recvmmsg",
+      rooms,
+      this.#useForSeveral(EPOLL.IN, flags, (fd, flags) =>
+        near.acquire(receiveMessages(this.task, fd, rooms, flags), (messages, exit) =>
+          FileDescriptor.releaseAll(messages.flatMap(descriptorsOf), exit),
+        ),
       ),
     );
   }
