@@ -29,12 +29,15 @@ const opened = (open: Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>)
     yield* Effect.scoped(Effect.flatMap(thread.pipe(), ([reader]) => thread.makeAfd(reader)));
     const before = descriptors(pid);
     yield* Effect.addFinalizer(() =>
-      Effect.sync(() =>
-        assert.deepEqual(
-          descriptors(pid).filter((text) => !before.includes(text)),
-          [],
-          "what the tests left open",
-        ),
+      Effect.map(
+        // The last descriptors may be on their way to be closed.
+        Effect.ignore(thread.task.sysif.barrier()),
+        () =>
+          assert.deepEqual(
+            descriptors(pid).filter((text) => !before.includes(text)),
+            [],
+            "what the tests left open",
+          ),
       ),
     );
     return thread;

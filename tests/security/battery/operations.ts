@@ -680,6 +680,7 @@ const passive: ReadonlySet<string> = new Set([
   "encode",
   "execStrings",
   "fieldsOf",
+  "inPieces",
   "namespaceKindsOf",
   "checkKernel",
   "nothingWritten",
