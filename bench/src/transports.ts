@@ -171,7 +171,8 @@ export const transports = (local: Thread, scale: number) =>
       yield* connecting(
         ...([local, "task-command: to the first Thread", count] as const),
         CommandTask.make(local, plain),
-        ...(["sh -c true", Command.make("/bin/sh", "-c", "true")] as const),
+        // The boot needs both.
+        ...(["sh -c 'exec perl -e 1'", Command.make("/bin/sh", "-c", "exec perl -e 1")] as const),
       ),
       yield* connecting(
         ...([local, "task-command, the executable being there", count] as const),

@@ -166,16 +166,16 @@ export class Allocator {
       const taken = this.take(size, alignment);
       if (taken !== undefined) return Effect.succeed(taken);
       if (this.#isSmall(size))
-        return Effect.map(this.#mappings.map(this.#chunkSize, size), (address) => {
+        return Effect.map(this.#mappings.take(this.#chunkSize, size), (address) => {
           const chunk = this.#chunk(address);
           this.#chunks.add(chunk);
           return this.#cut(chunk, size, alignment) as Allocation;
         });
       // Mappings begin at a page, which is alignment enough for anything but huge pages.
       const mapped = this.#roundToPages(size);
-      const release = (address: Address) => this.#mappings.unmap(address, mapped);
+      const release = (address: Address) => this.#mappings.release(address, mapped);
       return Effect.map(
-        this.#mappings.map(mapped, size),
+        this.#mappings.take(mapped, size),
         (address) => new Allocation(address, size, this.#sysif, { release }),
       );
     });
@@ -248,7 +248,7 @@ export class Allocator {
     for (const other of this.#chunks)
       if (other !== chunk && other !== this.#window && other.list.used === 0) {
         this.#chunks.delete(chunk);
-        return this.#mappings.unmap(chunk.address, chunk.list.size);
+        return this.#mappings.release(chunk.address, chunk.list.size);
       }
     return undefined;
   }
@@ -262,7 +262,7 @@ export class Allocator {
         Effect.forEach(chunks, (chunk) => this.#mappings.unmap(chunk.address, chunk.list.size), {
           discard: true,
         }),
-        this.#stacks.clear(this.#mappings),
+        Effect.andThen(this.#stacks.clear(this.#mappings), this.#mappings.giveBackKept()),
       );
     });
   }

@@ -14,6 +14,7 @@ import {
 import { Effect } from "effect";
 import { OutOfSpaceError } from "./errors.ts";
 import { FreeList } from "./FreeList.ts";
+import { KeptPages } from "./KeptPages.ts";
 
 /** Memory that is already mapped in an address space. If there is a reserve, all allocations are parts of it. */
 export interface Reserve {
@@ -23,9 +24,17 @@ export interface Reserve {
   readonly size: number;
   /**
    * Gives the pages of a part back to the kernel. They can be used again, and are zeros then. Default: a task of the
-   * address space calls madvise(2) with MADV_REMOVE, for a shared mapping of a memfd.
+   * address space calls madvise(2) with MADV_REMOVE, for a shared mapping of a memfd. Where it is there, pages are
+   * given back late: see `Mappings.release`.
    */
   readonly discard?: (address: Address, length: number) => Effect.Effect<void>;
+}
+
+interface ReserveState {
+  readonly memory: Reserve;
+  readonly free: FreeList;
+  /** Undefined if a task would have to give them back. */
+  readonly kept: KeptPages | undefined;
 }
 
 /** What the tasks of one address space share. */
@@ -34,7 +43,7 @@ interface Account {
   mapped: number;
   /** The tasks of the address space. Calls of a task that is gone fail. */
   readonly ways: Set<SyscallInterface>;
-  readonly reserve: { readonly memory: Reserve; readonly free: FreeList } | undefined;
+  readonly reserve: ReserveState | undefined;
 }
 
 /**
@@ -72,7 +81,7 @@ export class Mappings {
       limit,
       mapped: 0,
       ways: new Set(),
-      reserve: reserve && { memory: reserve, free: new FreeList(reserve.size) },
+      reserve: reserve && reserveState(reserve),
     });
   }
 
@@ -132,6 +141,51 @@ export class Mappings {
     });
   }
 
+  /**
+   * As `map`, with any content: pages that `release` has kept, if there are as many.
+   *
+   * @param requested what the caller asked for, for messages
+   */
+  take(
+    length: number,
+    requested: number,
+  ): Effect.Effect<Address, OutOfSpaceError | SyscallFailure> {
+    const account = this.#account;
+    const kept = account.reserve?.kept;
+    if (account.reserve === undefined || kept === undefined) return this.map(length, requested);
+    const { reserve } = account;
+    return Effect.suspend(() => {
+      const address = account.mapped + length > account.limit ? undefined : kept.take(length);
+      if (address !== undefined) {
+        account.mapped += length;
+        return Effect.succeed(address);
+      }
+      return Effect.catchTag(this.map(length, requested), "OutOfSpaceError", (error) => {
+        const pages = kept.takeAll();
+        return pages.length === 0
+          ? Effect.fail(error)
+          : Effect.andThen(giveBack(reserve, pages), this.map(length, requested));
+      });
+    });
+  }
+
+  /** Gives back what `take` gave. Its pages may be kept for a while. */
+  release(address: Address, length: number): Effect.Effect<void> {
+    const { reserve } = this.#account;
+    const kept = reserve?.kept;
+    if (reserve === undefined || kept === undefined) return this.unmap(address, length);
+    return Effect.suspend(() => {
+      this.#account.mapped -= length;
+      return giveBack(reserve, kept.keep(address, length));
+    });
+  }
+
+  /** Gives back the pages that `release` has kept. */
+  giveBackKept(): Effect.Effect<void> {
+    const { reserve } = this.#account;
+    return reserve === undefined ? Effect.void : giveBackAll(reserve);
+  }
+
   /** Makes pages inaccessible: every access is a SIGSEGV. */
   guard(address: Address, length: number): Effect.Effect<void, SyscallFailure> {
     return mprotect(this.#sysif, address, length, PROT.NONE);
@@ -175,5 +229,33 @@ export class Mappings {
     return through([this.#sysif, ...others]);
   }
 }
+
+const reserveState = (memory: Reserve): ReserveState => {
+  const state: ReserveState = {
+    memory,
+    free: new FreeList(memory.size),
+    kept: memory.discard && new KeptPages(() => void Effect.runFork(giveBackAll(state))),
+  };
+  return state;
+};
+
+/** Gives pages that were kept back to the kernel. They are free when it has them: not before. */
+const giveBack = (
+  { memory, free }: ReserveState,
+  pages: ReadonlyArray<readonly [Address, number]>,
+): Effect.Effect<void> =>
+  Effect.uninterruptible(
+    Effect.forEach(
+      pages,
+      ([address, length]) =>
+        Effect.map(memory.discard?.(address, length) ?? Effect.void, () =>
+          free.release(address - memory.address, length),
+        ),
+      { discard: true },
+    ),
+  );
+
+const giveBackAll = (state: ReserveState): Effect.Effect<void> =>
+  Effect.suspend(() => giveBack(state, state.kept?.takeAll() ?? []));
 
 oneLine(Mappings, ({ pageSize }) => `pages of ${pageSize} bytes`);

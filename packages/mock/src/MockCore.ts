@@ -331,7 +331,7 @@ export class MockCore implements RuleOwner {
     signal?.addEventListener("abort", abort);
     this.#watchers.add(look);
     try {
-      return await this.#engine.during(promise);
+      return await this.#engine.duringCalls(promise);
     } catch (error) {
       showAt(error as Error, place);
       throw error;

@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { URL } from "node:url";
 import type { MessagePort } from "node:worker_threads";
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
+import { CallRing, ringMemory } from "./CallRing.ts";
 import type { EngineData, FromEngine, ToEngine } from "./messages.ts";
 import { mockDirectoryPath } from "./mockDirectory.ts";
 import { nodeProcess } from "./nodeRealm.ts";
@@ -21,6 +22,8 @@ const IDLE_LIMIT = 1000;
 class EngineThread {
   readonly #worker: Worker;
   readonly #port: MessagePort;
+  readonly #calls: CallRing;
+  readonly #isWaiting = new Int32Array(new SharedArrayBuffer(4));
   readonly #listeners = new Map<number, Listener>();
   readonly #spareNames = mockDirectoryPath();
   #waiting = 0;
@@ -29,10 +32,17 @@ class EngineThread {
 
   constructor() {
     const { port1, port2 } = new MessageChannel();
+    const calls = ringMemory();
     this.#port = port1;
+    this.#calls = new CallRing(calls);
     // From the sources too: a worker thread cannot load TypeScript on every Node.
     this.#worker = new Worker(new URL("../dist/engine.js", import.meta.url), {
-      workerData: { port: port2, spareNames: this.#spareNames } satisfies EngineData,
+      workerData: {
+        port: port2,
+        calls,
+        waiting: this.#isWaiting.buffer,
+        spareNames: this.#spareNames,
+      } satisfies EngineData,
       transferList: [port2],
       // Neither flags of the test's loader nor its environment are for the engine.
       execArgv: [],
@@ -80,6 +90,23 @@ class EngineThread {
       next = receiveMessageOnPort(this.#port)
     )
       this.#hear(next.message as FromEngine);
+    this.#drainCalls();
+  }
+
+  #drainCalls(): void {
+    for (const call of this.#calls.take()) this.#listeners.get(call.mock)?.hear(call);
+  }
+
+  /** Waits for something that calls decide: this thread hears of each at once. */
+  async duringCalls<A>(what: Promise<A>): Promise<A> {
+    // From now on the engine wakes this thread, and calls from before are there.
+    Atomics.add(this.#isWaiting, 0, 1);
+    this.#drainCalls();
+    try {
+      return await this.during(what);
+    } finally {
+      Atomics.sub(this.#isWaiting, 0, 1);
+    }
   }
 
   /** Keeps the process alive until something that waits has ended. */
@@ -93,6 +120,8 @@ class EngineThread {
   }
 
   #hear(message: FromEngine): void {
+    // It may be about one of them.
+    this.#drainCalls();
     this.#listeners.get(message.mock)?.hear(message);
   }
 

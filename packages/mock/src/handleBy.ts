@@ -22,7 +22,7 @@ export interface HandleOptions extends PassOptions {
 /** Answers a call by a function that gives a reply or a promise of one. Its failure is the test's, and ends the call. */
 export const handleBy = (
   stubCall: StubCall,
-  record: CallRecord,
+  record: Omit<CallRecord, "env">,
   { handler, deadline, onFailure, ...options }: HandleOptions,
 ) => {
   const { tell } = options;
@@ -110,13 +110,17 @@ const outputOf = (call: StubCall, fd: (call: StubCall) => FileDescriptor): CallO
 });
 
 /** A call as a handler has it. */
-const callOf = (stubCall: StubCall, record: CallRecord, signal: AbortSignal): Call => ({
+const callOf = (
+  stubCall: StubCall,
+  record: Omit<CallRecord, "env">,
+  signal: AbortSignal,
+): Call => ({
   index: record.index,
   program: record.program,
   path: record.path,
   argv: record.argv,
   args: record.argv.slice(1),
-  env: record.env,
+  env: stubCall.env,
   cwd: record.cwd,
   pid: record.pid,
   ppid: record.ppid,

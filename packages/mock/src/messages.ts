@@ -6,8 +6,9 @@ import type { NotRun, Ran, RunRequest } from "./runMessages.ts";
 import type { TapeData } from "./Tape.ts";
 
 /*
- * What the thread of the test and the engine say to each other. Both read their port to its end before they decide
- * anything, so what one has said before it let a program run, the other knows when that program calls.
+ * What the thread of the test and the engine say to each other, but for calls: those are in a CallRing, unless that is
+ * full. Both read all before they decide anything, so what one has said before it let a program run, the other knows when
+ * that program calls.
  */
 
 /** What becomes of a program that is called around a hermetic mock: it is named, or denied as well. */
@@ -15,6 +16,10 @@ export type AroundPath = "name" | "deny";
 /** What the engine begins with. */
 export interface EngineData {
   readonly port: MessagePort;
+  /** Of the CallRing. */
+  readonly calls: SharedArrayBuffer;
+  /** Not 0 while the thread of the test waits for calls, and is to be woken for each. */
+  readonly waiting: SharedArrayBuffer;
   /** Where it keeps directories for the next mocks. */
   readonly spareNames: string;
 }
@@ -89,7 +94,9 @@ export type ToEngine =
 export type FromEngine =
   | { readonly type: "opened"; readonly mock: number }
   | { readonly type: "closed"; readonly mock: number; readonly problem: string | undefined }
-  | { readonly type: "call"; readonly mock: number; readonly record: PostedRecord }
+  | PostedCall
+  /** There is a call in the ring that the thread of the test waits for. */
+  | { readonly type: "wake"; readonly mock: number }
   /** The stub of each place that was asked for. */
   | {
       readonly type: "stubs";
@@ -135,36 +142,44 @@ export type FromEngine =
       readonly claim: SharedArrayBuffer;
     };
 
-/** A call as it is posted: text is copied much faster than an object with a field for each variable. */
-export interface PostedRecord extends Omit<CallRecord, "env"> {
-  /** Names and values in turn, each with a NUL behind it. */
-  readonly variables: string;
+/** A call, on its way to the thread of the test. */
+export interface PostedCall {
+  readonly type: "call";
+  readonly mock: number;
+  readonly record: PostedRecord;
 }
 
-/** A call for the other thread. */
-export const withoutEnv = ({ env, ...record }: CallRecord): PostedRecord => {
-  let variables = "";
-  for (const name in env) variables += `${name}\0${env[name]}\0`;
-  return { ...record, variables };
-};
+/** A call as it is posted: text is copied much faster than an object with a field for each variable. */
+export interface PostedRecord extends Omit<CallRecord, "env"> {
+  /** As in environ(7): each with a NUL behind it. */
+  readonly environment: string;
+}
 
 /** A call from the other thread. Its environment is made when it is first read. */
-export const withEnv = ({ variables, ...record }: PostedRecord): CallRecord => {
+export const withEnv = ({ environment, ...record }: PostedRecord): CallRecord => {
   let env: Readonly<Record<string, string>> | undefined;
   return {
     ...record,
     // Those of another thread have classes of Node's own realm; a test in a realm of its own has others.
     argv: [...record.argv],
     get env() {
-      if (env !== undefined) return env;
-      const words = variables.split("\0");
-      const entries: Array<[string, string]> = [];
-      for (let at = 0; at + 1 < words.length; at += 2)
-        entries.push([words[at] as string, words[at + 1] as string]);
-      env = Object.fromEntries(entries);
+      env ??= variablesOf(environment);
       return env;
     },
   };
+};
+
+/** Variables by their names. As getenv(3): the first of several wins. */
+const variablesOf = (environment: string): Readonly<Record<string, string>> => {
+  const values = new Map<string, string>();
+  for (const text of environment.split("\0")) {
+    // The name may begin with "=", as some systems have it.
+    const at = text.indexOf("=", 1);
+    const name = text.slice(0, at);
+    if (at > 0 && !values.has(name)) values.set(name, text.slice(at + 1));
+  }
+  // Not by assignment: a variable may have the name __proto__.
+  return Object.fromEntries(values);
 };
 
 /**

@@ -167,7 +167,7 @@ export const openMock = async (options: MockOptions, hasRunner: boolean): Promis
     path: { get: () => core.path },
     env: { get: () => core.env },
     directory: { value: core.directory },
-    calls: { get: () => core.records },
+    calls: { get: () => [...core.records] },
     transcript: { get: () => transcript(core.records) },
     rules: { get: () => core.rules },
     problems: { get: () => core.problems },

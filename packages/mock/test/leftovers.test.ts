@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -124,5 +124,16 @@ describe("many calls", () => {
       [...m.calls.keys()],
     );
     m.verify();
+  });
+
+  it("more than are kept for a thread that is blocked", async () => {
+    const m = await make();
+    m.tool.reply("x\n");
+    const { stdout } = spawnSync("/bin/sh", ["-c", "seq 150 | xargs -P 16 -I{} tool {}"], {
+      env: { ...m.env, LONG: "x".repeat(10_000) },
+    });
+    assert.equal(String(stdout), "x\n".repeat(150));
+    assert.lengthOf(m.tool.calls, 150);
+    for (const { env } of m.tool.calls) assert.lengthOf(env["LONG"] as string, 10_000);
   });
 });

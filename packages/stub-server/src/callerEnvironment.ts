@@ -18,15 +18,25 @@ const isOurs = (text: Uint8Array): boolean =>
 export const callerEnvironment = (description: Description): ReadonlyArray<Uint8Array> =>
   description.environment().filter((text) => !isOurs(text));
 
+const isOurName = (text: string): boolean => OURS.some((name) => text.startsWith(`${name}=`));
+
+/** The same as text, each with a NUL behind it. */
+export const callerEnvironmentText = (description: Description): string => {
+  const text = description.environmentText();
+  return text.includes("RSYSCALL_UNIX_STUB_")
+    ? text.replaceAll(/[^\0]*\0/g, (variable) => (isOurName(variable) ? "" : variable))
+    : text;
+};
+
 /** The same as names and values. As getenv(3): the first of several wins. */
 export const callerVariables = (description: Description): Readonly<Record<string, string>> => {
   const values = new Map<string, string>();
-  for (const text of description.environmentText()) {
+  for (const text of callerEnvironmentText(description).split("\0")) {
     // The name may begin with "=", as some systems have it.
     const at = text.indexOf("=", 1);
     if (at < 0) continue;
     const name = text.slice(0, at);
-    if (!values.has(name) && !OURS.includes(name)) values.set(name, text.slice(at + 1));
+    if (!values.has(name)) values.set(name, text.slice(at + 1));
   }
   // Not by assignment: a variable may have the name __proto__.
   return Object.fromEntries(values);

@@ -19,7 +19,8 @@ const start = [
   "if test -r /proc/sys/kernel/arch; then read -r machine < /proc/sys/kernel/arch; else machine=$(uname -m); fi",
   `echo "${READY}$machine"`,
   // PERL_BADLANG keeps perl from warning about locales that are not installed.
-  `if perl=$(command -v perl); then PERL_BADLANG=0 exec "$perl" -e "$1" "$machine" "$2"; fi`,
+  // hash(1) fails if there is none, and needs no process, as $(command -v perl) does.
+  `if hash perl 2>&-; then PERL_BADLANG=0 exec perl -e "$1" "$machine" "$2"; fi`,
   `eval "$2"`,
 ].join("; ");
 

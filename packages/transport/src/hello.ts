@@ -36,8 +36,8 @@ export interface Description {
   argvText(): ReadonlyArray<string>;
   /** Made of the bytes whenever it is called: most handlers never do. */
   environment(): ReadonlyArray<Uint8Array>;
-  /** The same as text, by `fsDecode`; made whenever it is called, and much cheaper. */
-  environmentText(): ReadonlyArray<string>;
+  /** The same as text, by `fsDecode`, each with a NUL behind it; made whenever it is called, and much cheaper. */
+  environmentText(): string;
   /** The value of the first variable of a name, found without making objects of the others. */
   variable(name: string): Uint8Array | undefined;
   /** The working directory; undefined if it was removed. */
@@ -319,8 +319,8 @@ class Decoded implements Description {
     return [...decodeStrings(this.#environment)];
   }
 
-  environmentText(): ReadonlyArray<string> {
-    return textOf(this.#environment);
+  environmentText(): string {
+    return fsDecode(this.#environment);
   }
 
   variable(name: string): Uint8Array | undefined {

@@ -1,6 +1,7 @@
 import { EPOLL } from "@rsyscall/abi";
 import type { FileDescriptor, InvalidHandleError, IoFailure } from "@rsyscall/handle";
-import { Effect, Exit, identity } from "effect";
+import { Effect, Exit } from "effect";
+import { identity } from "effect/Function";
 import type { Readiness, WaitableEvent } from "../Readiness.ts";
 import type { Kept } from "./Kept.ts";
 import { type Restore, Turns } from "./Turns.ts";

@@ -1,8 +1,8 @@
 import { appendFileSync } from "node:fs";
 import { endLine, startLine } from "../log.ts";
-import type { FromEngine, PostedRecord } from "../messages.ts";
+import type { FromEngine, PostedCall, PostedRecord } from "../messages.ts";
 
-type Logged = FromEngine & { readonly type: "call" | "outcome" };
+type Logged = PostedCall | (FromEngine & { readonly type: "outcome" });
 
 /** A file with a line of JSON for each call of a mock. It is written before the call is answered. */
 export class CallLog {
@@ -13,7 +13,7 @@ export class CallLog {
   }
 
   /** Logs a message. If that fails, it is a problem of the call, so that the test fails. */
-  logged(message: Logged): Logged {
+  logged<A extends Logged>(message: A): A {
     const lines =
       message.type === "call" ? linesOf(message.record) : endLine(message.index, message.changes);
     try {

@@ -1,7 +1,7 @@
 import { printableLines } from "@rsyscall/near";
 import { Cause, Deferred, Effect } from "effect";
 import type { CallHandler } from "../Call.ts";
-import { CLAIM, claims, type FromEngine } from "../messages.ts";
+import { CLAIM, claims, type FromEngine, type PostedCall } from "../messages.ts";
 import type { SpareNames } from "./SpareNames.ts";
 
 /** What the servers of all mocks share: the way to the thread of the test. */
@@ -11,12 +11,20 @@ export class Engine {
 
   /** Tells the thread of the test. */
   readonly post: (message: FromEngine) => void;
+  /** Tells it of a call. */
+  readonly postCall: (call: PostedCall) => void;
   /** Hears all that the thread of the test has said until now. */
   readonly drain: () => void;
   readonly spareNames: SpareNames;
 
-  constructor(post: (message: FromEngine) => void, drain: () => void, spareNames: SpareNames) {
+  constructor(
+    post: (message: FromEngine) => void,
+    postCall: (call: PostedCall) => void,
+    drain: () => void,
+    spareNames: SpareNames,
+  ) {
     this.post = post;
+    this.postCall = postCall;
     this.drain = drain;
     this.spareNames = spareNames;
   }

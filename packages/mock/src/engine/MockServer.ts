@@ -7,7 +7,7 @@ import { type StubCall, StubServer, type StubServerError } from "@rsyscall/stub-
 import type { ChildProcess, ChildThread, Thread } from "@rsyscall/thread";
 import { Deferred, Effect, Exit, Scope } from "effect";
 import { type Counted, decide, Needed, type Question } from "../decide.ts";
-import { type OpenOptions, withoutEnv } from "../messages.ts";
+import type { OpenOptions, PostedRecord } from "../messages.ts";
 import { commandLine } from "../pattern.ts";
 import { outcomeOf } from "../perform.ts";
 import { predicateFailure } from "../predicateFailure.ts";
@@ -165,12 +165,27 @@ export class MockServer {
       { problem: text, rule: undefined },
       [],
     );
-    const record: CallRecord = {
-      ...{ index: this.#calls++, program, path, argv, env, cwd, pid, ppid, parent, time, problem },
+    const environment = Object.entries(env)
+      .map(([name, value]) => `${name}=${value}\0`)
+      .join("");
+    const record: PostedRecord = {
+      ...{
+        index: this.#calls++,
+        program,
+        path,
+        argv,
+        environment,
+        cwd,
+        pid,
+        ppid,
+        parent,
+        time,
+        problem,
+      },
       ...{ outcome: "unexpected", rule: undefined, status: undefined, signal: undefined },
       ...{ stdin: undefined, stdout: undefined, stderr: undefined },
     };
-    this.engine.post({ type: "call", mock: this.mock, record: withoutEnv(record) });
+    this.engine.postCall({ type: "call", mock: this.mock, record });
   }
 
   /** The thread of the test knows of a call. */
@@ -220,12 +235,12 @@ export class MockServer {
     const problem = isUnexpected
       ? unexpected({ program, path, argv, cwd, parent, pid }, decision, this.#counted)
       : undefined;
-    const record: CallRecord = {
+    const record: PostedRecord = {
       index,
       program,
       path,
       argv,
-      env: seen.env,
+      environment: call.environText,
       cwd,
       pid,
       ppid: call.ppid,
@@ -242,7 +257,7 @@ export class MockServer {
       ...(isUnexpected ? {} : outcomeOf(decision.reply)),
       ...(decision.cassette === undefined ? {} : { cassette: decision.cassette }),
     };
-    this.engine.post({ type: "call", mock: this.mock, record: withoutEnv(record) });
+    this.engine.postCall({ type: "call", mock: this.mock, record });
     const reply: ReplyData = isUnexpected
       ? { reply: "deny", message: `${program}: rsyscall: ${problem}\n`, status: NOT_FOUND }
       : decision.reply;

@@ -2,6 +2,7 @@ import { EX } from "@rsyscall/abi";
 import { type StubCall, StubServer } from "@rsyscall/stub-server";
 import { Deferred, Effect } from "effect";
 import { handleBy } from "../handleBy.ts";
+import type { PostedRecord } from "../messages.ts";
 import { orRefused, passedCommand } from "../passing.ts";
 import { orKilled, perform } from "../perform.ts";
 import type { CallRecord } from "../record.ts";
@@ -16,7 +17,7 @@ import { spy } from "./spying.ts";
 export const answer = (
   server: MockServer,
   call: StubCall,
-  record: CallRecord,
+  record: PostedRecord,
   reply: ReplyData,
 ) => {
   const { deadline, directory } = server.options;
@@ -45,7 +46,7 @@ export const answer = (
 };
 
 /** Leaves a call to a function of the test. If the thread of the test is blocked, the caller hears of it here. */
-const leaveToTest = (server: MockServer, call: StubCall, record: CallRecord, id: number) =>
+const leaveToTest = (server: MockServer, call: StubCall, record: PostedRecord, id: number) =>
   Effect.gen(function* () {
     const { blockedLimit } = server.options;
     const { index, program } = record;

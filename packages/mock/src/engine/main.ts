@@ -1,8 +1,10 @@
 import { receiveMessageOnPort, workerData } from "node:worker_threads";
 import { LocalThread } from "@rsyscall/thread";
 import { Deferred, Effect, Exit, Scope } from "effect";
-import type { EngineData, FromEngine, ToEngine } from "../messages.ts";
+import { CallRing } from "../CallRing.ts";
+import type { EngineData, FromEngine, PostedCall, ToEngine } from "../messages.ts";
 import { CallLog } from "./CallLog.ts";
+import { forgetCommandLine } from "./commandLineOf.ts";
 import { Engine } from "./Engine.ts";
 import { MockServer } from "./MockServer.ts";
 import { SpareNames } from "./SpareNames.ts";
@@ -11,7 +13,10 @@ import { SpareNames } from "./SpareNames.ts";
  * The worker thread in which the servers of all mocks are: it answers while the thread of the test is blocked.
  */
 
-const { port, spareNames: directory } = workerData as EngineData;
+const { port, calls, waiting, spareNames: directory } = workerData as EngineData;
+
+const ring = new CallRing(calls);
+const isWaiting = new Int32Array(waiting);
 
 const program = Effect.gen(function* () {
   const thread = yield* LocalThread;
@@ -25,14 +30,18 @@ const program = Effect.gen(function* () {
 
   const spareNames = new SpareNames(directory);
   yield* Effect.addFinalizer(() => Effect.sync(() => spareNames.remove()));
+  yield* Effect.addFinalizer(() => Effect.sync(forgetCommandLine));
 
   const engine = new Engine(
-    (message: FromEngine) => {
+    (message: FromEngine) =>
       port.postMessage(
-        message.type === "call" || message.type === "outcome"
-          ? (logs.get(message.mock)?.logged(message) ?? message)
-          : message,
-      );
+        message.type === "outcome" ? (logs.get(message.mock)?.logged(message) ?? message) : message,
+      ),
+    (call: PostedCall) => {
+      const { mock } = call;
+      const logged = logs.get(mock)?.logged(call) ?? call;
+      if (!ring.put(logged)) port.postMessage(logged);
+      else if (Atomics.load(isWaiting, 0) !== 0) port.postMessage({ type: "wake", mock });
     },
     () => {
       for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))
