@@ -48,13 +48,19 @@ const program = Effect.gen(function* () {
   const epoll = yield* Epoll.make(task);
   yield* epoll.set(EPOLL_CTL.ADD, reader, { events: EPOLL.IN, data: 1 });
   const child = yield* thread.spawn(Command.make("/bin/sleep", "1000"));
+  const [fillable] = yield* Socket.pair(task, AF.UNIX, SOCK.DGRAM);
   const [pipe, stream] = [yield* full(thread), yield* fullSocket(thread)];
   const waits = {
     read: Effect.flatMap(bytes(8), (buffer) => reader.read(buffer)),
     readBytes: reader.readBytes(),
     recv: Effect.flatMap(bytes(8), (buffer) => socket.recv(buffer)),
     receiveFds: socket.receiveFds(1, 1),
+    recvBytes: socket.recvBytes(),
+    receiveFrom: socket.receiveFrom(),
+    receiveMessage: socket.receiveMessage(),
+    receiveMessages: socket.receiveMessages([{}, {}]),
     accept: listening.accept(),
+    acceptFrom: listening.acceptFrom(),
     readCount: (yield* Eventfd.make(task)).readCount(),
     readExpirations: (yield* Timerfd.make(task, CLOCK.MONOTONIC)).readExpirations(),
     readSignals: (yield* Signalfd.make(task, new Set([SIG.USR1]))).readSignals(),
@@ -66,6 +72,12 @@ const program = Effect.gen(function* () {
     writeAllBytes: pipe.writeAllBytes(new Uint8Array(8)),
     send: Effect.flatMap(bytes(8), (buffer) => stream.send(buffer)),
     sendFds: stream.sendFds(new Uint8Array(1), [reader]),
+    sendBytes: stream.sendBytes(new Uint8Array(1)),
+    sendAllBytes: stream.sendAllBytes(new Uint8Array(1)),
+    // There is room for the first ones, and not for all.
+    "sendMessages, until it is full": Effect.forever(
+      fillable.sendMessages(Array(64).fill({ bytes: new Uint8Array(16384) })),
+    ),
   };
   const outcomes = {};
   for (const [name, wait] of Object.entries(waits)) {

@@ -9,7 +9,12 @@ const waits = [
   "readBytes",
   "recv",
   "receiveFds",
+  "recvBytes",
+  "receiveFrom",
+  "receiveMessage",
+  "receiveMessages",
   "accept",
+  "acceptFrom",
   "readCount",
   "readExpirations",
   "readSignals",
@@ -22,6 +27,9 @@ const waits = [
   "writeAllBytes",
   "send",
   "sendFds",
+  "sendBytes",
+  "sendAllBytes",
+  "sendMessages, until it is full",
 ];
 
 describe("a call of this process that would wait", () => {
