@@ -10,7 +10,8 @@ const include = ["packages/*/test/**/*.test.ts", "tests/**/*.test.ts", "examples
  * The harness checks that each file leaves the process as it was.
  */
 const sharing = [
-  "packages/{abi,connection,epoller,far,handle,memory,near,thread,transport,wire}/test/**/*.test.ts",
+  "packages/{abi,conformance,connection,epoller,far,handle,memory,near,nix,platform,seccomp,stub-server,task-command,task-persistent,task-ssh,task-stdin,thread,transport,watch,wire}/test/**/*.test.ts",
+  "tests/{async,connection,newcomer,processes,stub-server,surface,trace,transports}/**/*.test.ts",
 ];
 
 export default defineConfig({

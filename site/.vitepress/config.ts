@@ -55,7 +55,9 @@ const sidebar: DefaultTheme.SidebarItem[] = [
   {
     text: "Low level and extending",
     items: [
+      page("Memory", "memory"),
       page("Any system call", "raw-calls"),
+      page("System calls", "syscalls"),
       page("Writing a transport", "transports"),
       page("Architecture", "architecture"),
       page("The protocol", "protocol"),

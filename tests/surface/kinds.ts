@@ -9,7 +9,11 @@ type Behaviour = (
 ) => Generator<Effect.Effect<unknown, unknown, Scope.Scope | LocalThread>, void, never>;
 
 /** Declares a test of the kind: its generator gets the Thread, and what it acquires is given back at its end. */
-export type KindTest = (name: string, behaviour: Behaviour) => void;
+export interface KindTest {
+  (name: string, behaviour: Behaviour): void;
+  /** Skips by name and reason unless the reason is undefined. */
+  skipIf(reason: string | undefined): (name: string, behaviour: Behaviour) => void;
+}
 
 class KindThread extends Context.Service<KindThread, Thread>()("KindThread") {}
 
@@ -28,16 +32,15 @@ const opened = (open: Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>)
     // What waits needs descriptors that stay.
     yield* Effect.scoped(Effect.flatMap(thread.pipe(), ([reader]) => thread.makeAfd(reader)));
     const before = descriptors(pid);
+    // Descriptors are closed without waiting for it.
+    const settled = Effect.orDie(thread.task.sysif.barrier());
     yield* Effect.addFinalizer(() =>
-      Effect.map(
-        // The last descriptors may be on their way to be closed.
-        Effect.ignore(thread.task.sysif.barrier()),
-        () =>
-          assert.deepEqual(
-            descriptors(pid).filter((text) => !before.includes(text)),
-            [],
-            "what the tests left open",
-          ),
+      Effect.map(settled, () =>
+        assert.deepEqual(
+          descriptors(pid).filter((text) => !before.includes(text)),
+          [],
+          "what the tests left open",
+        ),
       ),
     );
     return thread;
@@ -56,11 +59,21 @@ export const inEachKind = (tests: (it: KindTest) => void): void => {
     beforeAll(() => runtime.context());
     afterAll(() => runtime.dispose());
 
-    tests((name, behaviour) => {
+    const run = (behaviour: Behaviour) => () => {
       const test = Effect.flatMap(KindThread, (thread) =>
         Effect.gen(() => behaviour(thread) as never),
       );
-      vitestIt(name, () => runtime.runPromise(counted(Effect.scoped(test))));
-    });
+      return runtime.runPromise(counted(Effect.scoped(test)));
+    };
+    const it = (name: string, behaviour: Behaviour) => vitestIt(name, run(behaviour));
+    tests(
+      Object.assign(it, {
+        skipIf: (reason: string | undefined) => (name: string, behaviour: Behaviour) =>
+          vitestIt.skipIf(reason !== undefined)(
+            reason === undefined ? name : `${name} (skipped: ${reason})`,
+            run(behaviour),
+          ),
+      }),
+    );
   });
 };

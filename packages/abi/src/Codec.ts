@@ -313,6 +313,8 @@ export type RecordOf<Fields> = {
 
 /** A codec of a C struct, which also tells where its fields lie. */
 export interface StructCodec<Fields> extends FixedCodec<RecordOf<Fields>> {
+  /** The codec of each field, reserved ones too. */
+  readonly fields: Fields;
   /** offsetof(3) of each field, reserved ones too, in bytes. */
   readonly offsets: { readonly [K in keyof Fields]: number };
 }
@@ -364,7 +366,7 @@ export const struct = <const Fields extends Readonly<Record<string, FixedCodec<u
       return record as RecordOf<Fields>;
     },
   );
-  return { ...codec, offsets: offsets as StructCodec<Fields>["offsets"] };
+  return { ...codec, fields, offsets: offsets as StructCodec<Fields>["offsets"] };
 };
 
 /** A field that is not a scalar. */

@@ -13,40 +13,36 @@ export const works = (compiler: string): boolean => {
   }
 };
 
-/** How C programs for a machine are compiled and run. */
+/** How C programs for a machine are compiled. */
 export interface Machine {
   readonly compiler: string;
-  /** The emulator, if it is not the machine of this process. */
-  readonly emulator?: string;
 }
 
 /** The machine of this process. */
 export const native: Machine = { compiler: "cc" };
 
-/** 64-bit ARM, by its cross compiler and emulation. */
-export const arm64: Machine = {
-  compiler: "aarch64-linux-gnu-gcc",
-  emulator: "qemu-aarch64-static",
-};
+/** 64-bit ARM, by its cross compiler. */
+export const arm64: Machine = { compiler: "aarch64-linux-gnu-gcc" };
+
+/** Headers that go into one program. */
+const including = (headers: ReadonlyArray<string>) =>
+  ["#define _GNU_SOURCE", ...headers.map((header) => `#include <${header}>`)].join("\n");
 
 /**
  * The lines that a C program of these headers and statements prints; `dump` prints bytes.
  *
  * @param options of the compiler, such as -I
- * @param machine the program is for; default: this one
  */
 export const run = (
   headers: ReadonlyArray<string>,
   statements: ReadonlyArray<string>,
   options: ReadonlyArray<string> = [],
-  { compiler, emulator }: Machine = native,
 ): Array<string> => {
   const directory = mkdtempSync(join(tmpdir(), "rsyscall-abi-"));
   try {
     const program = join(directory, "program");
     const input = [
-      "#define _GNU_SOURCE",
-      ...headers.map((header) => `#include <${header}>`),
+      including(headers),
       "int printf(const char *, ...);",
       "static void dump(const void *at, unsigned long n) {",
       '  for (const unsigned char *p = at; n--; p++) printf("%02x", *p);',
@@ -56,29 +52,48 @@ export const run = (
       ...statements,
       "return 0; }\n",
     ].join("\n");
-    // An emulated program does not find the libraries of its machine.
-    const linking = emulator === undefined ? [] : ["-static"];
-    execFileSync(compiler, ["-w", ...linking, ...options, "-x", "c", "-o", program, "-"], {
-      input,
-    });
-    const [command = program, ...args] = emulator === undefined ? [] : [emulator, program];
-    return execFileSync(command, args, { encoding: "utf8" }).split("\n").slice(0, -1);
+    execFileSync("cc", ["-w", ...options, "-x", "c", "-o", program, "-"], { input });
+    return execFileSync(program, { encoding: "utf8" }).split("\n").slice(0, -1);
   } finally {
     rmSync(directory, { recursive: true });
   }
 };
 
-/** Those of the constants that the headers define. */
-export const valuesOf = (
+const compile = (compiler: string, options: ReadonlyArray<string>, input: string): string =>
+  execFileSync(compiler, ["-w", "-x", "c", "-o", "-", ...options, "-"], {
+    input,
+    encoding: "utf8",
+    maxBuffer: 2 ** 26,
+  });
+
+/** The names of macros and of members of enums that the headers define. */
+export const namesIn = (
   headers: ReadonlyArray<string>,
-  names: ReadonlyArray<string>,
-  machine: Machine = native,
-): ReadonlyMap<string, number> => {
-  const statements = names.map(
-    (name) => `#ifdef ${name}\nprintf("${name} %lld\\n", (long long)(${name}));\n#endif`,
+  { compiler }: Machine = native,
+): ReadonlySet<string> => {
+  const text = compile(compiler, ["-E", "-dD"], including(headers));
+  const macros = [...text.matchAll(/^#define (\w+)/gm)].map(([, name = ""]) => name);
+  const members = [...text.replace(/^#.*$/gm, "").matchAll(/\benum\b[^{;()]*\{([^}]*)\}/g)].flatMap(
+    ([, body = ""]) => [...body.matchAll(/(?:^|,)\s*(\w+)/g)].map(([, name = ""]) => name),
   );
-  const pairs = run(headers, statements, [], machine).map((line) => line.split(" "));
-  return new Map(pairs.map(([name = "", value]) => [name, Number(value)]));
+  return new Set([...macros, ...members]);
+};
+
+/**
+ * The values of constant expressions of C, as signed numbers of 64 bits. The compiler writes them into its assembly, so
+ * that nothing runs: this needs no emulation of the machine.
+ */
+export const evaluated = (
+  headers: ReadonlyArray<string>,
+  expressions: ReadonlyArray<string>,
+  { compiler }: Machine = native,
+): ReadonlyArray<bigint> => {
+  const values = expressions.map(
+    (expression) => `__asm__ volatile("\\n=> %0" :: "i"((long long)(${expression})));`,
+  );
+  const program = [including(headers), "void values(void) {", ...values, "}\n"].join("\n");
+  const lines = compile(compiler, ["-S"], program).matchAll(/^=> [$#]?(-?\d+)$/gm);
+  return [...lines].map(([, value = ""]) => BigInt(value));
 };
 
 /** The system calls that the header numbers. */

@@ -1,4 +1,5 @@
 export { AsyncEventfd } from "./AsyncEventfd.ts";
+export { AsyncFanotify } from "./AsyncFanotify.ts";
 export { AsyncFileDescriptor } from "./AsyncFileDescriptor.ts";
 export { AsyncInotify } from "./AsyncInotify.ts";
 export { AsyncPidfd } from "./AsyncPidfd.ts";

@@ -3,7 +3,9 @@ import { printable, TaggedError } from "@rsyscall/near";
 /** What helps, by what does not match. */
 const remedies: Readonly<Record<string, string>> = {
   "file descriptor table":
-    ": `inherit` gives a child's copy of what its parent had when it made the child, and a connection's `passFrom` passes others on",
+    ": open it before the fork, so that `inherit` gives the child's copy, or pass it: `connection.passTo` of the process that is to have it, from the one that controls it",
+  "address space":
+    ": `forTask` gives a child that shares the memory its own handle; other processes map the same memfd",
   task: ": read it here, and write it there with `ptr`",
 };
 

@@ -152,6 +152,34 @@ export class FdTable extends far.FdTable {
     return gaps([0, 1, 2, ...kept, ...open.map(([number]) => number)]);
   }
 
+  /**
+   * The parts of a range that a caller may close: not the descriptors that rsyscall itself needs, nor those that other
+   * code of the process has opened.
+   */
+  closable({ first, last }: FdRange): ReadonlyArray<FdRange> {
+    const numbers = (belong: (handles: Handles) => boolean) =>
+      [...this.#handles].filter(([, handles]) => belong(handles)).map(([number]) => number);
+    const ranges = this.#strangers
+      ? numbers((handles) => !isPrivate(handles)).map((number) => ({ first: number, last: number }))
+      : gaps(numbers(isPrivate));
+    return ranges
+      .map((range) => ({
+        first: Math.max(range.first, first),
+        last: Math.min(range.last, last),
+      }))
+      .filter((range) => range.first <= range.last);
+  }
+
+  /** Notes that ranges of numbers were closed: all handles of them are invalid from now on. */
+  closed(ranges: ReadonlyArray<FdRange>): void {
+    const isClosed = (number: number) =>
+      ranges.some(({ first, last }) => first <= number && number <= last);
+    for (const [number, handles] of [...this.#handles])
+      if (isClosed(number)) for (const handle of handles) handle.disown();
+    for (const number of this.#inherited?.keys() ?? [])
+      if (isClosed(number)) this.#inherited?.delete(number);
+  }
+
   /** The numbers for which the task has no handle, except stdio. */
   notOf(task: Task): ReadonlyArray<FdRange> {
     const own = [...this.#handles].filter(([, handles]) =>

@@ -4,8 +4,8 @@ import { Effect, Exit, Option } from "effect";
 import type { BorrowFailure, IoFailure, MallocFailure } from "./errors.ts";
 import { FdTable } from "./FdTable.ts";
 import type { FileDescriptor } from "./FileDescriptor.ts";
+import { unshareTable } from "./internal/closeRanges.ts";
 import { execImage, execStrings } from "./internal/execImage.ts";
-import { unshareTable } from "./internal/unshareTable.ts";
 import type { Task } from "./Task.ts";
 import type { TaskLike } from "./TaskLike.ts";
 

@@ -52,7 +52,15 @@ export {
   writeUserMapping,
 } from "./idmaps.ts";
 export { execStrings } from "./internal/execImage.ts";
+export {
+  checkKernel,
+  KernelTooOldError,
+  requiredKernel,
+  UnsupportedMachineError,
+} from "./kernel.ts";
+export { LocalTask, type LocalTaskFailure } from "./LocalTask.ts";
 export { capget, capset } from "./linux/capability.ts";
+export { closeRange } from "./linux/close_range.ts";
 export { futexWait, futexWake, setRobustFutex } from "./linux/futex.ts";
 export { Tun, type TunOptions } from "./linux/if_tun.ts";
 export { Memfd } from "./linux/memfd.ts";
@@ -93,6 +101,7 @@ export {
 export { type SpawnOptions, spawn } from "./spawn.ts";
 export { Epoll } from "./sys/epoll.ts";
 export { Eventfd } from "./sys/eventfd.ts";
+export { Fanotify, type FanotifyEvent, type FanotifyMarkOptions } from "./sys/fanotify.ts";
 export { Inotify } from "./sys/inotify.ts";
 export {
   inPieces,
@@ -102,6 +111,7 @@ export {
   type ReceivedFrom,
   type ReceivedMessage,
 } from "./sys/message.ts";
+export { type MappingFailure, MemfdSecret, MemoryMapping, type MmapOptions } from "./sys/mman.ts";
 export { mount, umount } from "./sys/mount.ts";
 export { Pidfd } from "./sys/pidfd.ts";
 /** Operations of prctl(2), each by its own name. */

@@ -146,6 +146,13 @@ export class Allocator {
     return this.#mappings.mapped;
   }
 
+  /** Makes a change to the memory through this task, or through another one of the address space if it is gone. */
+  throughAny(
+    change: (sysif: SyscallInterface) => Effect.Effect<void, SyscallFailure>,
+  ): Effect.Effect<void> {
+    return this.#mappings.throughAny(change);
+  }
+
   /** A stack for a child, with room for `extra` bytes on top, and a guard below. */
   takeStack(extra: number): Effect.Effect<Stack, OutOfSpaceError | SyscallFailure> {
     return this.#stacks.take(this.#mappings, extra);

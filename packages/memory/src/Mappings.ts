@@ -196,10 +196,10 @@ export class Mappings {
     return Effect.suspend(() => {
       const { reserve } = this.#account;
       this.#account.mapped -= length;
-      if (reserve === undefined) return this.#throughAny((sysif) => munmap(sysif, address, length));
+      if (reserve === undefined) return this.throughAny((sysif) => munmap(sysif, address, length));
       const discard =
         reserve.memory.discard?.(address, length) ??
-        this.#throughAny((sysif) => madvise(sysif, address, length, MADV.REMOVE));
+        this.throughAny((sysif) => madvise(sysif, address, length, MADV.REMOVE));
       return Effect.map(discard, () =>
         reserve.free.release(address - reserve.memory.address, length),
       );
@@ -212,11 +212,11 @@ export class Mappings {
     if (this.#account.reserve === undefined) return unmap;
     const unguard = (sysif: SyscallInterface) =>
       mprotect(sysif, address, guarded, PROT.READ | PROT.WRITE);
-    return Effect.andThen(this.#throughAny(unguard), unmap);
+    return Effect.andThen(this.throughAny(unguard), unmap);
   }
 
-  /** Makes a change through this task, or through another one if this one is gone. */
-  #throughAny(
+  /** Makes a change through this task, or through another one of the address space if this one is gone. */
+  throughAny(
     change: (sysif: SyscallInterface) => Effect.Effect<void, SyscallFailure>,
   ): Effect.Effect<void> {
     const others = [...this.#account.ways].filter((sysif) => sysif !== this.#sysif);

@@ -10,6 +10,9 @@ import type { SyscallInterface, Word } from "./SyscallInterface.ts";
 export const isError = (result: Word): result is number =>
   typeof result === "number" && result < 0 && result >= -4095;
 
+/** How often a call is made again at most: a task that lies might say EINTR for ever. */
+const MOST_RESTARTS = 100;
+
 /** The outcome of a call, or the reason why it was not submitted. */
 export type CallOutcome = Outcome | InvalidArgumentError;
 
@@ -153,15 +156,28 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
 
   /** Waits for a submitted call. Not interruptible: its result must not be lost. */
   wait(submitted: CallOutcome | PendingCall): Effect.Effect<A, SyscallFailure> {
-    if (!(submitted instanceof PendingCall)) return this.exit(submitted);
+    return this.#after(submitted, 0);
+  }
+
+  #after(submitted: CallOutcome | PendingCall, restarts: number): Effect.Effect<A, SyscallFailure> {
+    if (!(submitted instanceof PendingCall)) return this.#end(submitted, restarts);
     return submitted.outcome !== undefined
-      ? this.exit(submitted.outcome)
+      ? this.#end(submitted.outcome, restarts)
       : Effect.uninterruptible(
           Effect.callback<A, SyscallFailure>((resume) =>
             // The error must be made while the fiber runs, because its stack is read from the fiber.
-            submitted.whenDone((outcome) => resume(Effect.suspend(() => this.exit(outcome)))),
+            submitted.whenDone((outcome) =>
+              resume(Effect.suspend(() => this.#end(outcome, restarts))),
+            ),
           ),
         );
+  }
+
+  /** The exit; or makes the call again, at most `restarts` times, if a signal has interrupted it. */
+  #end(outcome: CallOutcome, restarts: number): Effect.Effect<A, SyscallFailure> {
+    return outcome === -Errno.EINTR && restarts > 0 && this.#definition.restarts
+      ? Effect.suspend(() => this.#make(restarts - 1))
+      : this.exit(outcome);
   }
 
   /** Makes the call by an Effect, if it cannot be submitted. */
@@ -176,10 +192,14 @@ export class Syscall<out A> extends Effectable.Class<A, SyscallFailure> {
   }
 
   asEffect(): Effect.Effect<A, SyscallFailure> {
+    return this.#make(MOST_RESTARTS);
+  }
+
+  #make(restarts: number): Effect.Effect<A, SyscallFailure> {
     const submitted = this.submit();
     if (submitted === undefined)
-      return Effect.flatMap(this.perform(), (outcome) => this.exit(outcome));
+      return Effect.flatMap(this.perform(), (outcome) => this.#end(outcome, restarts));
     if (submitted instanceof PendingCall) this.sysif.direct?.settle();
-    return this.wait(submitted);
+    return this.#after(submitted, restarts);
   }
 }

@@ -29,6 +29,11 @@ export interface DefinitionOptions {
    * the wait.
    */
   readonly prompt?: boolean;
+  /**
+   * Whether to make the call again if a signal has interrupted it (EINTR). It must have changed nothing then, and
+   * have no timeout, which would begin anew. See signal(7).
+   */
+  readonly restarts?: boolean;
   /** For an operation of the server that is no system call: its number in a request. */
   readonly operation?: number;
   /** Gives the definition for some words, if it depends on them: fcntl(2). Undefined: the general one. */
@@ -45,6 +50,8 @@ export class SyscallDefinition {
   readonly result: Result<unknown>;
   /** Whether the call never waits for anything. */
   readonly isPrompt: boolean;
+  /** Whether the call is made again if a signal has interrupted it. */
+  readonly restarts: boolean;
   readonly #options: DefinitionOptions;
   readonly #count: number;
   readonly #a: AnyKind;
@@ -69,6 +76,7 @@ export class SyscallDefinition {
     this.kinds = kinds;
     this.result = result;
     this.isPrompt = options.prompt ?? false;
+    this.restarts = options.restarts ?? false;
     this.#options = options;
     this.#count = kinds.length;
     this.#a = a;

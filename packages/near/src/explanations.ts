@@ -1,4 +1,6 @@
 import type { ErrnoName } from "@rsyscall/abi";
+import { privilegeOf } from "./privileges.ts";
+import { since } from "./since.ts";
 
 /** The cause and the remedy of an error, if more is known than its errno. */
 type Explanation = string | ((subject: string) => string | undefined);
@@ -17,8 +19,8 @@ const executes: Explanations = {
   ETXTBSY: "it is open for writing: close it first, in all processes that have it",
 };
 
-const capability = (name: string): Explanation =>
-  `the process needs ${name} in its user namespace, as root has, and a child of clone(CLONE.NEWUSER)`;
+const lockedMemory =
+  "the process would lock more memory than RLIMIT_MEMLOCK allows: raise that limit, which needs CAP_SYS_RESOURCE, or have CAP_IPC_LOCK";
 
 /**
  * The meaning of an errno of a call, where strerror(3) does not say enough. They are from the man pages,
@@ -38,24 +40,20 @@ const byCall: Readonly<Record<string, Explanations>> = {
     EINVAL: "it is no mount point, or it was mounted by a more privileged namespace",
     EBUSY: "a process still uses it: a file is open there, or is a working directory",
   },
-  chroot: { EPERM: capability("CAP_SYS_CHROOT") },
   pivot_root: {
-    EPERM: capability("CAP_SYS_ADMIN"),
     EINVAL: "the new root must be a mount point, and the old one must get a place below it",
   },
   sethostname: {
     EPERM:
       "the process needs CAP_SYS_ADMIN in its UTS namespace, as a child of clone(CLONE.NEWUSER | CLONE.NEWUTS) has",
   },
-  setuid: { EPERM: capability("CAP_SETUID"), EINVAL: "the user namespace maps no such id" },
-  setgid: { EPERM: capability("CAP_SETGID"), EINVAL: "the user namespace maps no such id" },
+  setuid: { EINVAL: "the user namespace maps no such id" },
+  setgid: { EINVAL: "the user namespace maps no such id" },
   setgroups: {
     EPERM:
       "the process needs CAP_SETGID, and /proc/PID/setgroups of its user namespace must not say deny",
   },
   socket: {
-    EPERM: capability("CAP_NET_RAW"),
-    EACCES: "the process may not make such sockets: raw and packet sockets need CAP_NET_RAW",
     EAFNOSUPPORT: "the kernel does not have this address family: a module may be missing",
     EPROTONOSUPPORT: "the address family does not have this type of socket, or this protocol",
   },
@@ -84,6 +82,62 @@ const byCall: Readonly<Record<string, Explanations>> = {
     EDOM: "the value is out of the range of the option",
   },
   inotify_add_watch: { ENOSPC: "the limit is reached: see fs.inotify.max_user_watches in proc(5)" },
+  fanotify_mark: {
+    ENOSPC: "the limit is reached: see fs.fanotify.max_user_marks in proc(5)",
+    EINVAL:
+      "flags and events do not go together: permission events need a group of FAN.CLASS_CONTENT, and names of files, as of CREATE and DELETE, one of FAN.REPORT_FID",
+    ENODEV: "the file system has no id, so that events of FAN.REPORT_FID cannot name its files",
+    EXDEV: "the directory is of a subvolume whose id is another one than that of its file system",
+    EOPNOTSUPP:
+      "the file system has no file handles, so that events of FAN.REPORT_FID cannot name its files",
+  },
+  fanotify_init: { EMFILE: "the limit is reached: see fs.fanotify.max_user_groups in proc(5)" },
+  mmap: {
+    EAGAIN: lockedMemory,
+    EACCES:
+      "the descriptor must be open for reading, and for writing too if the mapping is shared and PROT.WRITE; an O_APPEND file, and one with the seal WRITE, cannot be mapped so",
+    EPERM:
+      "PROT.EXEC on a file system that is mounted with noexec, a seal of the memfd, or MAP.LOCKED with RLIMIT_MEMLOCK 0 and without CAP_IPC_LOCK",
+    EINVAL:
+      "the offset must be whole pages, and flags must have MAP.SHARED or MAP.PRIVATE, a length above 0, and a size of huge pages that the machine has",
+    ENODEV: "files of this kind cannot be mapped",
+    EEXIST: "other memory is mapped there already: leave out the address, or give a free one",
+    ENOMEM:
+      "no memory, no huge pages (vm.nr_hugepages), no room below RLIMIT_AS or RLIMIT_DATA, or more mappings than vm.max_map_count",
+  },
+  mremap: {
+    EAGAIN: lockedMemory,
+    EFAULT: "a page of the range is not mapped, or it is of several mappings",
+    ENOMEM:
+      "there is no room behind the mapping: MREMAP.MAYMOVE lets the kernel move it; or no memory, or RLIMIT_AS is reached",
+  },
+  mprotect: {
+    EACCES: "its file was not opened for that, or a seal of the memfd forbids it",
+    ENOMEM: "a page of the range is not mapped, or the process has vm.max_map_count mappings",
+  },
+  munmap: {
+    EINVAL: "huge pages can only be unmapped as a whole",
+    ENOMEM: "the process has vm.max_map_count mappings, and a hole makes two of one",
+  },
+  mlock: {
+    EPERM: lockedMemory,
+    ENOMEM: `${lockedMemory}; or a page is not mapped`,
+    EAGAIN: lockedMemory,
+  },
+  mlock2: {
+    EPERM: lockedMemory,
+    ENOMEM: `${lockedMemory}; or a page is not mapped`,
+    EAGAIN: lockedMemory,
+  },
+  mlockall: { EPERM: lockedMemory, ENOMEM: lockedMemory },
+  msync: {
+    EBUSY: "MSYNC.INVALIDATE, and a page is locked",
+    ENOMEM: "a page of the range is not mapped",
+  },
+  memfd_secret: {
+    ENOSYS:
+      "Linux has it since 5.14, on x86-64 and arm64: the kernel is older, or was started without secretmem.enable=1, which is the default since 6.5",
+  },
   inotify_init1: { EMFILE: "the limit is reached: see fs.inotify.max_user_instances in proc(5)" },
   epoll_ctl: { EPERM: "the kernel does not tell when such a file is ready: it always is" },
 };
@@ -103,5 +157,15 @@ export const explanationOf = (
 ): string | undefined => {
   const explanation =
     (Object.hasOwn(byCall, syscall) ? byCall[syscall] : {})?.[errno] ?? byErrno[errno];
-  return typeof explanation === "function" ? explanation(subject ?? "") : explanation;
+  if (explanation !== undefined)
+    return typeof explanation === "function" ? explanation(subject ?? "") : explanation;
+  if (errno === "ENOSYS") return missing(syscall);
+  return errno === "EPERM" || errno === "EACCES" ? privilegeOf(syscall, errno) : undefined;
+};
+
+const missing = (syscall: string): string | undefined => {
+  const version = since(syscall);
+  return version === undefined
+    ? undefined
+    : `Linux has it since ${version}: the kernel is older, was built without it, or a filter of seccomp(2) refuses it`;
 };

@@ -27,7 +27,7 @@ import type { Word } from "./SyscallInterface.ts";
 export const openat = define<
   [directory: DirectoryFd, path: Address, flags: number, mode: number],
   Fd
->("openat", [directory, path, openFlags, mode], newFd);
+>("openat", [directory, path, openFlags, mode], newFd, { restarts: true });
 
 const command = oneOf("F_", F, "command");
 
@@ -88,7 +88,7 @@ export const splice = define<
 export const openat2 = define<
   [directory: DirectoryFd, path: Address, how: Address, length: number],
   Fd
->("openat2", [directory, path, inout(bytes(3), "how"), size], newFd);
+>("openat2", [directory, path, inout(bytes(3), "how"), size], newFd, { restarts: true });
 
 /** tee(2): copies from one pipe to another without consuming the bytes. */
 export const tee = define<[from: Fd, to: Fd, length: number, flags: number], number>(

@@ -79,6 +79,7 @@ export { perform, performWords } from "./perform.ts";
 export { pipelined } from "./pipelined.ts";
 export * from "./poll.ts";
 export { printable, printableLines } from "./printable.ts";
+export { privilegeOf } from "./privileges.ts";
 export type { Result } from "./Result.ts";
 /** Results, for `define`. */
 export * as results from "./Result.ts";
@@ -95,6 +96,7 @@ export type {
 } from "./SyscallInterface.ts";
 export * from "./sched.ts";
 export * from "./signal.ts";
+export { since } from "./since.ts";
 export * from "./sys/epoll.ts";
 export * from "./sys/eventfd.ts";
 export * from "./sys/fanotify.ts";

@@ -214,6 +214,15 @@ export const flags = (
   field = 0,
 ): Kind<number> => new Kind<number>({ ...bits32, format: flagsFormat(prefix, names, field) });
 
+/** A set of flags of 64 bits. */
+export const longFlags = (prefix: string, names: Readonly<Record<string, number>>): Kind<Word> =>
+  new Kind<Word>({
+    ...uint64,
+    name: "set of flags",
+    label: "flags",
+    format: flagsFormat(prefix, names),
+  });
+
 /** A number that has a name, one of several. */
 export const oneOf = (
   prefix: string,

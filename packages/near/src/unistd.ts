@@ -37,6 +37,7 @@ export const read = define<[fd: Fd, buffer: Address, length: number], number>(
   "read",
   [fd, output(bytes(2), "buffer"), size],
   countOf(2),
+  { restarts: true },
 );
 
 /** write(2) */
@@ -44,19 +45,20 @@ export const write = define<[fd: Fd, buffer: Address, length: number], number>(
   "write",
   [fd, input(bytes(2), "buffer"), size],
   countOf(2),
+  { restarts: true },
 );
 
 /** pread64, the system call behind pread(2). It does not move the offset of the open file. */
 export const pread = define<
   [fd: Fd, buffer: Address, length: number, offset: number | bigint],
   number
->("pread64", [fd, output(bytes(2), "buffer"), size, offset], countOf(2));
+>("pread64", [fd, output(bytes(2), "buffer"), size, offset], countOf(2), { restarts: true });
 
 /** pwrite64, the system call behind pwrite(2). With O_APPEND it ignores the offset and writes to the end. */
 export const pwrite = define<
   [fd: Fd, buffer: Address, length: number, offset: number | bigint],
   number
->("pwrite64", [fd, input(bytes(2), "buffer"), size, offset], countOf(2));
+>("pwrite64", [fd, input(bytes(2), "buffer"), size, offset], countOf(2), { restarts: true });
 
 /**
  * close(2). The caller must not repeat it: the number is free even if it fails. Not prompt: it may close the last
@@ -97,13 +99,14 @@ export const lseek = define<[fd: Fd, offset: number | bigint, whence: number], n
 );
 
 /** fsync(2) */
-export const fsync = define<[fd: Fd], void>("fsync", [fd], nothing);
+export const fsync = define<[fd: Fd], void>("fsync", [fd], nothing, { restarts: true });
 
 /** ftruncate(2) */
 export const ftruncate = define<[fd: Fd, length: number | bigint], void>(
   "ftruncate",
   [fd, fileSize],
   nothing,
+  { restarts: true },
 );
 
 /** truncate(2) */
@@ -388,7 +391,7 @@ export const copyFileRange = define<
 );
 
 /** fdatasync(2) */
-export const fdatasync = define<[fd: Fd], void>("fdatasync", [fd], nothing);
+export const fdatasync = define<[fd: Fd], void>("fdatasync", [fd], nothing, { restarts: true });
 
 /** sync(2): for all file systems. */
 export const sync = define<[], void>("sync", [], nothing);

@@ -1,6 +1,7 @@
 export * from "@rsyscall/abi";
 export {
   AsyncEventfd,
+  AsyncFanotify,
   AsyncFileDescriptor,
   AsyncInotify,
   AsyncPidfd,

@@ -180,11 +180,11 @@ export class StubCall {
     return Effect.suspend(() => {
       const through = this.#door.through("exec", (thread) => thread.exec(command));
       if (!this.#door.takes(EXEC)) return through;
-      const { executable, argv, envUpdates } = command;
+      const { executable, argv, envUpdates, ignoresEnvironment } = command;
       const { environ } = this;
-      const isOwn = envUpdates.size === 0 && !environ.hasChanged;
+      const isOwn = envUpdates.size === 0 && !ignoresEnvironment && !environ.hasChanged;
       return Effect.flatMap(
-        isOwn ? Effect.succeed([]) : environ.withUpdates(envUpdates),
+        isOwn ? Effect.succeed([]) : environ.stringsFor(command),
         (envp): Effect.Effect<void, HandleFailure | HandshakeError> => {
           const strings = execStrings("exec", executable, argv, envp);
           if (strings instanceof InvalidArgumentError) return Effect.fail(strings);

@@ -84,7 +84,7 @@ export const launchServer = (
       const fields = fieldsOf(parent);
       const scope = yield* Scope.fork(fields.scope);
       yield* fields.beforeChildren();
-      const envp = yield* parent.environ.withUpdates(command.envUpdates);
+      const envp = yield* parent.environ.stringsFor(command);
       const cloned = yield* Effect.scoped(
         Effect.gen(function* () {
           // The controller's stdio may be a terminal, or a pipe whose end a program waits for.

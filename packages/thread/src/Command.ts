@@ -10,6 +10,8 @@ const HIDDEN = "...";
 /** Variables to set, or to remove where they are undefined. */
 export type EnvironmentUpdates = ReadonlyMap<string, string | Uint8Array | undefined>;
 
+type CommandFields = Pick<Command, "executable" | "argv" | "envUpdates" | "ignoresEnvironment">;
+
 /**
  * A program with its arguments, and its changes to the environment. Immutable: every method returns a new
  * command. Nothing is checked before the command is executed; a NUL in it is EINVAL then.
@@ -29,43 +31,58 @@ export class Command {
   readonly argv: ReadonlyArray<string | Uint8Array>;
   /** Changes to the environment of the process that starts it; undefined removes a variable. */
   readonly envUpdates: EnvironmentUpdates;
+  /** Whether the program gets no other variables than those that `envUpdates` sets. */
+  readonly ignoresEnvironment: boolean;
 
-  private constructor(
-    executable: Path,
-    argv: ReadonlyArray<string | Uint8Array>,
-    envUpdates: EnvironmentUpdates,
-  ) {
-    this.executable = executable;
-    this.argv = argv;
-    this.envUpdates = envUpdates;
+  private constructor(fields: CommandFields) {
+    this.executable = fields.executable;
+    this.argv = fields.argv;
+    this.envUpdates = fields.envUpdates;
+    this.ignoresEnvironment = fields.ignoresEnvironment;
+  }
+
+  #with(changes: Partial<CommandFields>): Command {
+    return new Command({ ...this, ...changes });
   }
 
   /** Makes a command of the program at a path, which is also its argv[0]. */
   static make(path: PathLike, ...args: ReadonlyArray<string | Uint8Array>): Command {
     const executable = Path.make(path);
-    return new Command(executable, [executable.text, ...args], new Map());
+    return new Command({
+      executable,
+      argv: [executable.text, ...args],
+      envUpdates: new Map(),
+      ignoresEnvironment: false,
+    });
   }
 
   /** Adds arguments. */
   args(...args: ReadonlyArray<string | Uint8Array>): Command {
-    return new Command(this.executable, [...this.argv, ...args], this.envUpdates);
+    return this.#with({ argv: [...this.argv, ...args] });
   }
 
   /** Sets argv[0], the name by which the program is called. */
   argv0(name: string | Uint8Array): Command {
-    return new Command(this.executable, [name, ...this.argv.slice(1)], this.envUpdates);
+    return this.#with({ argv: [name, ...this.argv.slice(1)] });
   }
 
   /** Sets variables; removes those that are undefined. */
   env(variables: Readonly<Record<string, string | Uint8Array | undefined>>): Command {
-    const updates = new Map([...this.envUpdates, ...Object.entries(variables)]);
-    return new Command(this.executable, this.argv, updates);
+    return this.#with({ envUpdates: new Map([...this.envUpdates, ...Object.entries(variables)]) });
+  }
+
+  /**
+   * As `env -i`: the program gets no variables but those that `env` has set, or sets on the command that is returned.
+   * Without PATH, a program may find no others.
+   */
+  emptyEnv(): Command {
+    return this.#with({ ignoresEnvironment: true });
   }
 
   /** The same command run by the shell, which reads the file as a script. argv[0] is lost. */
   byShell(): Command {
     const argv = [SH, pathWord(this.executable), ...this.argv.slice(1)];
-    return new Command(Path.make(SH), argv, this.envUpdates);
+    return this.#with({ executable: Path.make(SH), argv });
   }
 
   /**
@@ -76,13 +93,15 @@ export class Command {
   toShell(): string {
     const path = pathWord(this.executable);
     const words = [path, ...this.argv.slice(1)].map(quote).join(" ");
-    if (this.envUpdates.size === 0) return words;
+    if (this.envUpdates.size === 0 && !this.ignoresEnvironment) return words;
     const updates = [...this.envUpdates];
     const removed = updates.flatMap(([name, value]) => (value === undefined ? [name] : []));
     const set = updates.flatMap(([name, value]) =>
       value === undefined ? [] : [`${name}=${typeof value === "string" ? value : fsDecode(value)}`],
     );
-    const env = ["env", ...removed.flatMap((name) => ["-u", name])];
+    const env = this.ignoresEnvironment
+      ? ["env", "-i"]
+      : ["env", ...removed.flatMap((name) => ["-u", name])];
     // An assignment that begins with "-" is not an option, and a path with "=" in it is the program.
     if (set.some((assignment) => assignment.startsWith("-"))) env.push("--");
     env.push(...set, ...(path.includes("=") ? ["nice", "-n", "0"] : []));
@@ -97,7 +116,7 @@ export class Command {
     const hidden = [...this.envUpdates].map(
       ([name, value]) => [name, value === undefined ? value : HIDDEN] as const,
     );
-    const shown = new Command(this.executable, this.argv, new Map(hidden));
+    const shown = this.#with({ envUpdates: new Map(hidden) });
     return printable(shown.toShell(), SHOWN);
   }
 }

@@ -110,6 +110,14 @@ export class Environment {
     });
   }
 
+  /** The strings of a program: these with the changes of its command, or those of its command alone. */
+  stringsFor({
+    envUpdates,
+    ignoresEnvironment,
+  }: Command): Effect.Effect<ReadonlyArray<Uint8Array>, InvalidArgumentError> {
+    return (ignoresEnvironment ? new Environment([]) : this).withUpdates(envUpdates);
+  }
+
   /** The directory for temporary files: TMPDIR, or /tmp. */
   get tmpdir(): Path {
     return Path.make(this.get("TMPDIR") || "/tmp");

@@ -1,29 +1,21 @@
-import { readFileSync } from "node:fs";
-import { SIG, SigHow, Utsname } from "@rsyscall/abi";
 import { ownMemory, SelfConnection } from "@rsyscall/connection";
 import { Epoller, type Wakeup } from "@rsyscall/epoller";
-import { AddressSpace, makeNamespaces } from "@rsyscall/far";
 import {
   Epoll,
-  FdTable,
   FileDescriptor,
   type HandleFailure,
-  learnNamespaces,
-  ProgramSignals,
-  sigprocmask,
-  Task,
+  LocalTask,
+  type LocalTaskFailure,
 } from "@rsyscall/handle";
-import { Allocator } from "@rsyscall/memory";
-import { AtEnd, atEnd, Readiness, readiness, symbols, watch } from "@rsyscall/native";
-import { Address, Fd, LocalSyscallInterface, localAbi, Pid, uname } from "@rsyscall/near";
+import { Readiness, readiness, symbols, watch } from "@rsyscall/native";
+import { Address, Fd } from "@rsyscall/near";
 import { Context, Effect, Layer, type Scope } from "effect";
 import { Environment } from "./Environment.ts";
-import { checkKernel, type KernelTooOldError, UnsupportedMachineError } from "./kernel.ts";
 import { NativeLoader } from "./NativeLoader.ts";
 import { Thread } from "./Thread.ts";
 
 /** Errors of making the Thread of this process. */
-export type LocalThreadFailure = HandleFailure | KernelTooOldError | UnsupportedMachineError;
+export type LocalThreadFailure = HandleFailure | LocalTaskFailure;
 
 /**
  * The Thread of this process. Its system calls run on Node's main thread, and a call that blocks stops
@@ -34,9 +26,6 @@ export type LocalThreadFailure = HandleFailure | KernelTooOldError | Unsupported
  * Calls without a descriptor to wait for still block: `open` of a FIFO without its other end, `connect`,
  * `futexWait`, `splice` and `sendfile` (see `makeAfd`), locks, disks and network file systems. The functions of
  * @rsyscall/near block as well: they are the bare system calls.
- *
- * In a worker thread, its children die with the worker, and its descriptors are closed.
- * @rsyscall/near, which are the bare system calls.
  *
  * In a worker thread, its children die with the worker, and its descriptors are closed.
  *
@@ -64,32 +53,7 @@ export class LocalThread extends Context.Service<LocalThread, Thread>()(
 
 const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = Effect.gen(
   function* () {
-    const abi = localAbi();
-    if (abi === undefined) return yield* new UnsupportedMachineError({ machine: process.arch });
-    const sysif = new LocalSyscallInterface(abi);
-    const pageSize = auxv(AT_PAGESZ) ?? 4096;
-    const allocator = new Allocator(sysif, pageSize);
-    yield* Effect.addFinalizer(() => allocator.close());
-    const task = new Task({
-      sysif,
-      pid: Pid(process.pid),
-      fdTable: new FdTable(process.pid, {
-        strangers: true,
-        atEnd: { marks: atEnd, close: AtEnd.CLOSE },
-      }),
-      addressSpace: new AddressSpace(process.pid),
-      namespaces: makeNamespaces({}),
-      allocator,
-      pageSize,
-      sigmask: new Set(),
-      // Node ignores these, and its child_process resets them for programs.
-      programSignals: new ProgramSignals({ defaulted: [SIG.PIPE, SIG.XFSZ] }),
-    });
-    const { release } = yield* task.withResult(Utsname, (buffer) => uname(task.sysif, buffer));
-    yield* checkKernel(release);
-    yield* learnNamespaces(task);
-    task.sigmask = yield* sigprocmask(task, SigHow.BLOCK, new Set());
-
+    const task = yield* LocalTask.make();
     const epoll = yield* Epoll.make(task);
     epoll.closeOnFork = true;
     const epoller = yield* Epoller.makeSubsidiary(epoll, epoll, inEventLoop(epoll));
@@ -152,17 +116,3 @@ const inEventLoop = (epoll: Epoll): Wakeup => {
 
 /** Bytes that a pipe, or another descriptor that is ready, takes without waiting: pipe(7). */
 const PIPE_BUF = 4096;
-
-const AT_PAGESZ = 6;
-
-/** A value of the auxiliary vector of this process: getauxval(3). */
-const auxv = (type: number): number | undefined => {
-  try {
-    const words = new BigUint64Array(new Uint8Array(readFileSync("/proc/self/auxv")).buffer);
-    for (let i = 0; i + 1 < words.length; i += 2)
-      if (words[i] === BigInt(type)) return Number(words[i + 1]);
-  } catch {
-    // There is no /proc: the caller has a default.
-  }
-  return undefined;
-};

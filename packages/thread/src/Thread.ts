@@ -471,9 +471,9 @@ export class Thread implements TaskLike {
    * as with execvp(3); that also holds for `spawn` and `run`.
    */
   exec(command: Command): Effect.Effect<void, HandleFailure> {
-    return orByShell(this.task, command, undefined, ({ executable, argv, envUpdates }) =>
-      Effect.flatMap(this.environ.withUpdates(envUpdates), (envp) =>
-        this.execve(executable, argv, envp),
+    return orByShell(this.task, command, undefined, (command) =>
+      Effect.flatMap(this.environ.stringsFor(command), (envp) =>
+        this.execve(command.executable, command.argv, envp),
       ),
     );
   }

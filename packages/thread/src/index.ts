@@ -1,3 +1,9 @@
+export {
+  checkKernel,
+  KernelTooOldError,
+  requiredKernel,
+  UnsupportedMachineError,
+} from "@rsyscall/handle";
 export { ChildProcess, type Watched } from "./ChildProcess.ts";
 export { Command, type EnvironmentUpdates } from "./Command.ts";
 export type { CloneChildOptions } from "./clone.ts";
@@ -6,12 +12,6 @@ export type { Ancestor } from "./descent.ts";
 export { Environment } from "./Environment.ts";
 export { makeEpoller } from "./epoller.ts";
 export { ChildProcessError } from "./errors.ts";
-export {
-  checkKernel,
-  KernelTooOldError,
-  requiredKernel,
-  UnsupportedMachineError,
-} from "./kernel.ts";
 export { LocalThread, type LocalThreadFailure } from "./LocalThread.ts";
 export { mkdtemp, mkstemp, type TemporaryOptions } from "./mktemp.ts";
 export { NativeFunction, NativeLoader } from "./NativeLoader.ts";

@@ -57,7 +57,7 @@ const start = (
     Effect.gen(function* () {
       const scope = yield* Effect.scope;
       yield* parent.beforeChildren();
-      const envp = yield* parent.environ.withUpdates(command.envUpdates);
+      const envp = yield* parent.environ.stringsFor(command);
       const given = new Map(fds);
       for (const [number, fd] of [stdin, stdout, stderr].entries())
         if (fd !== undefined) given.set(number, fd);

@@ -46,6 +46,24 @@ describe("Command", () => {
     assert.deepEqual([...second.envUpdates], [["A", "1"]]);
   });
 
+  it("gives the program no variables but its own, as env -i does", function* () {
+    const { environ } = yield* LocalThread;
+    assert.isAbove(environ.strings.length, 1);
+    const bare = Command.make("/usr/bin/env").emptyEnv();
+    assert.deepEqual(yield* output(bare), Buffer.of());
+    const own = Command.make("/usr/bin/env").env({ A: "1", PATH: undefined }).emptyEnv();
+    assert.equal((yield* output(own.env({ B: "2" }))).toString(), "A=1\nB=2\n");
+    assert.equal(own.args("-x").toShell(), "env -i A=1 /usr/bin/env -x");
+    assert.equal(bare.toString(), "env -i /usr/bin/env");
+    const child = yield* (yield* LocalThread).fork();
+    yield* child.exec(
+      child.environ.sh.args("-c", 'test -z "$HOME" && test "$A" = 1').emptyEnv().env({ A: "1" }),
+    );
+    yield* child.process.check();
+    const shell = yield* (yield* LocalThread).run(child.environ.sh.args("-c", own.toShell()));
+    assert.isTrue(shell.clean);
+  });
+
   it("gives the program exactly its arguments and variables", function* () {
     const command = Command.make("/usr/bin/printf", "%s\\0", ...odd);
     const expected = Buffer.concat(

@@ -85,6 +85,14 @@ const memory =
   (world) =>
     Effect.flatMap(world.task.malloc(Bytes, 100), (pointer) => use(pointer, world));
 
+/** With two pages of memory. */
+const mapping =
+  (
+    use: (made: handle.MemoryMapping, world: World) => Effect.Effect<unknown, unknown, Scope.Scope>,
+  ): Operation =>
+  (world) =>
+    Effect.flatMap(handle.MemoryMapping.make(world.task, 8192), (made) => use(made, world));
+
 /** With a child, if one comes about. */
 const child =
   (
@@ -115,6 +123,7 @@ const handleOperations: Record<string, Operation> = {
       }),
       ({ failure, freeStack }) => Effect.ensuring(failure(), freeStack()),
     ),
+  closeRange: ({ task }) => handle.closeRange(task, 3),
   connectUnix: (w) => handle.connectUnix(w.fd(handle.Socket), long),
   copyFile: (w) => handle.copyFile(w.fd(), w.fd()),
   effectiveIds: ({ task }) => handle.effectiveIds(task),
@@ -278,12 +287,46 @@ const handleOperations: Record<string, Operation> = {
   "FileDescriptor#dup": (w) => w.fd().dup(),
   "FileDescriptor#dup3": (w) => w.fd().dup3(w.fd()),
   "FileDescriptor#reclassify": (w) => w.fd().reclassify(handle.Socket),
+  "Fanotify.make": ({ task }) => handle.Fanotify.make(task),
+  "Fanotify#mark": (w) => w.fd(handle.Fanotify).mark("a", 0x20, 1, { directory: w.fd() }),
+  "Fanotify#flush": (w) => w.fd(handle.Fanotify).flush(),
+  "Fanotify#readEvents": (w) =>
+    Effect.flatMap(w.fd(handle.Fanotify).readEvents(), (events) =>
+      Effect.forEach(events, (event) => Effect.ignore(w.fd(handle.Fanotify).allow(event))),
+    ),
+  "Fanotify#respond": (w) =>
+    w
+      .fd(handle.Fanotify)
+      .respond({ mask: 0x10000, pid: 1, fd: w.fd(), pidfd: undefined, infos: [] }, 1),
+  "Fanotify#allow": (w) =>
+    w.fd(handle.Fanotify).allow({ mask: 1, pid: 1, fd: w.fd(), pidfd: undefined, infos: [] }),
+  "Fanotify#deny": (w) =>
+    w.fd(handle.Fanotify).deny({ mask: 1, pid: 1, fd: w.fd(), pidfd: undefined, infos: [] }),
   "Inotify.make": ({ task }) => handle.Inotify.make(task),
   "Inotify#addWatch": (w) => w.fd(handle.Inotify).addWatch("a", 1),
   "Inotify#rmWatch": (w) => w.fd(handle.Inotify).rmWatch(1),
   "Inotify#readEvents": (w) => w.fd(handle.Inotify).readEvents(),
   "Memfd.make": ({ task }) => handle.Memfd.make(task, "name"),
   "Memfd#truncate": (w) => w.fd(handle.Memfd).truncate(1),
+  "Memfd#addSeals": (w) => w.fd(handle.Memfd).addSeals(1),
+  "Memfd#getSeals": (w) => w.fd(handle.Memfd).getSeals(),
+  "MemfdSecret.make": ({ task }) => handle.MemfdSecret.make(task),
+  "MemfdSecret#truncate": (w) => w.fd(handle.MemfdSecret).truncate(4096),
+  "MemoryMapping.make": (w) => handle.MemoryMapping.make(w.task, 8192, { fd: w.fd() }),
+  "MemoryMapping#borrow": mapping((made, { task }) => made.borrow(task)),
+  "MemoryMapping#forTask": mapping((made, { task }) => made.forTask(task)),
+  "MemoryMapping#readBytes": mapping((made) => made.readBytes()),
+  "MemoryMapping#writeBytes": mapping((made) => made.writeBytes(text)),
+  "MemoryMapping#read": mapping((made) => made.read(Int32)),
+  "MemoryMapping#write": mapping((made) => made.write(Int32, 1)),
+  "MemoryMapping#mprotect": mapping((made) => made.mprotect(1)),
+  "MemoryMapping#madvise": mapping((made) => made.madvise(4)),
+  "MemoryMapping#msync": mapping((made) => made.msync()),
+  "MemoryMapping#mlock": mapping((made) => made.mlock(0, 1, 1)),
+  "MemoryMapping#munlock": mapping((made) => made.munlock()),
+  "MemoryMapping#mincore": mapping((made) => made.mincore()),
+  "MemoryMapping#mremap": mapping((made) => made.mremap(4096)),
+  "MemoryMapping#munmap": mapping((made) => made.munmap(0, 4096)),
   "Memfd#lseek": (w) => w.fd(handle.Memfd).lseek(0, 2),
   "NamespaceFd.make": ({ task }) => handle.NamespaceFd.make(task, "net"),
   "Pidfd.make": ({ task }) => handle.Pidfd.make(task, 1),
@@ -379,7 +422,15 @@ const handleOperations: Record<string, Operation> = {
   "Timerfd#readExpirations": (w) => w.fd(handle.Timerfd).readExpirations(),
 };
 
-const { AsyncEventfd, AsyncInotify, AsyncPidfd, AsyncPty, AsyncSignalfd, AsyncTimerfd } = epoller;
+const {
+  AsyncEventfd,
+  AsyncFanotify,
+  AsyncInotify,
+  AsyncPidfd,
+  AsyncPty,
+  AsyncSignalfd,
+  AsyncTimerfd,
+} = epoller;
 
 const rtnetlink =
   (use: (links: handle.Rtnetlink) => Effect.Effect<unknown, unknown, Scope.Scope>): Operation =>
@@ -465,6 +516,11 @@ const epollerOperations: Record<string, Operation> = {
     afd.whenReady(EPOLL.IN, Effect.succeed("ready")),
   ),
   "AsyncFileDescriptor#waitForRdhup": socketAfd((afd) => afd.waitForRdhup()),
+  "AsyncFanotify.make": withMade(handle.Fanotify, AsyncFanotify.make, () => Effect.void),
+  "AsyncFanotify#readEvents": withMade(handle.Fanotify, AsyncFanotify.make, (made) =>
+    made.readEvents(),
+  ),
+  "AsyncFanotify#close": withMade(handle.Fanotify, AsyncFanotify.make, (made) => made.close()),
   "AsyncInotify.make": withMade(handle.Inotify, AsyncInotify.make, () => Effect.void),
   "AsyncInotify#watch": withMade(handle.Inotify, AsyncInotify.make, (made) => made.watch("a", 1)),
   "AsyncInotify#events": withMade(handle.Inotify, AsyncInotify.make, (made) =>
@@ -710,6 +766,10 @@ const passive: ReadonlySet<string> = new Set([
   "FdTable#inherited",
   "FdTable#closedOnFork",
   "FdTable#notOf",
+  "FdTable#closable",
+  "FdTable#closed",
+  // Of this process.
+  "LocalTask.make",
   "Task#atLeave",
   "Task#decorate",
   "Thread#trace",
@@ -736,7 +796,7 @@ const passiveClasses: ReadonlySet<string> = new Set([
 
 /** Getters that give what is known already. */
 const isValue = (name: string): boolean =>
-  /#(is[A-Z]\w*|invalidError|address|abi|sysif|inheritedDecorators|state|task|command|ancestor|toString|toJSON)$/.test(
+  /#(is[A-Z]\w*|invalidError|address|near|length|abi|sysif|inheritedDecorators|state|task|command|ancestor|toString|toJSON)$/.test(
     name,
   ) && name !== "Socket#address";
 

@@ -26,7 +26,8 @@ export interface Dirent {
   readonly name: string;
 }
 
-const Header = struct(
+/** What precedes the name in a `struct linux_dirent64`; 19 bytes. */
+export const DirentHeader = struct(
   "struct linux_dirent64",
   { ino: Uint64, offset: Uint64, reclen: Uint16, type: Uint8 },
   { packed: true },
@@ -36,11 +37,11 @@ const Header = struct(
 export const decodeDirents = (bytes: Uint8Array): Array<Dirent> => {
   const entries: Array<Dirent> = [];
   for (let at = 0; at < bytes.length; ) {
-    const { ino, offset, reclen, type } = Header.decode(bytes.subarray(at));
-    if (reclen < Header.size || at + reclen > bytes.length) {
-      throw new RangeError(`${Header.name} at ${at} of ${bytes.length} has length ${reclen}`);
+    const { ino, offset, reclen, type } = DirentHeader.decode(bytes.subarray(at));
+    if (reclen < DirentHeader.size || at + reclen > bytes.length) {
+      throw new RangeError(`${DirentHeader.name} at ${at} of ${bytes.length} has length ${reclen}`);
     }
-    const name = CString.decode(bytes.subarray(at + Header.size, at + reclen));
+    const name = CString.decode(bytes.subarray(at + DirentHeader.size, at + reclen));
     entries.push({ ino, offset, type, name });
     at += reclen;
   }

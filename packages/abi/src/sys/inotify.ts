@@ -57,7 +57,8 @@ export interface InotifyEvent {
   readonly name: string | undefined;
 }
 
-const Header = struct("struct inotify_event", {
+/** What precedes the name in a `struct inotify_event`; 16 bytes. */
+export const InotifyHeader = struct("struct inotify_event", {
   wd: Int32,
   mask: Uint32,
   cookie: Uint32,
@@ -65,7 +66,7 @@ const Header = struct("struct inotify_event", {
 });
 
 /** Bytes of the longest event: its name has NAME_MAX bytes and a NUL, filled up to whole headers. */
-export const INOTIFY_EVENT_MAX: number = Header.size + 256;
+export const INOTIFY_EVENT_MAX: number = InotifyHeader.size + 256;
 
 /**
  * The events that one read(2) of an inotify descriptor gave; `bytes` are exactly as many as it
@@ -76,11 +77,11 @@ export const INOTIFY_EVENT_MAX: number = Header.size + 256;
 export const decodeInotifyEvents = (bytes: Uint8Array): Array<InotifyEvent> => {
   const events: Array<InotifyEvent> = [];
   for (let at = 0; at < bytes.length; ) {
-    const { wd, mask, cookie, length } = Header.decode(bytes.subarray(at));
-    const start = at + Header.size;
+    const { wd, mask, cookie, length } = InotifyHeader.decode(bytes.subarray(at));
+    const start = at + InotifyHeader.size;
     at = start + length;
     if (at > bytes.length)
-      throw new RangeError(`${Header.name} ends at ${at} of ${bytes.length} bytes`);
+      throw new RangeError(`${InotifyHeader.name} ends at ${at} of ${bytes.length} bytes`);
     const name = length === 0 ? undefined : CString.decode(bytes.subarray(start, at));
     events.push({ wd, mask, cookie, name });
   }

@@ -1,6 +1,6 @@
-import { type FixedCodec, Int32, struct } from "../Codec.ts";
+import { type FixedCodec, Int32, reserved, struct } from "../Codec.ts";
 
-/** Options of waitid(2). */
+/** Options of waitid(2), as positive numbers. */
 export const W = {
   NOHANG: 0x00000001,
   STOPPED: 0x00000002,
@@ -8,6 +8,12 @@ export const W = {
   CONTINUED: 0x00000008,
   /** Leaves the child waitable. */
   NOWAIT: 0x01000000,
+  /** `__WNOTHREAD`: only children of the thread itself, and not of the others of its group. */
+  NOTHREAD: 0x20000000,
+  /** `__WALL`: children of any exit signal. */
+  ALL: 0x40000000,
+  /** `__WCLONE`: only children whose exit signal is not SIGCHLD. */
+  CLONE: 0x80000000,
 } as const;
 
 /** What waitid(2)'s id is the number of. */
@@ -41,7 +47,7 @@ const siginfo = struct("siginfo_t", {
   signo: Int32,
   errno: Int32,
   code: Int32,
-  padding: Int32,
+  padding: reserved(4, 4),
   pid: Int32,
   uid: Int32,
   status: Int32,
@@ -55,7 +61,7 @@ export const ChildSiginfo: FixedCodec<ChildSiginfo> = {
   alignment: 8,
   encode: (value, into) => {
     into.fill(0, 0, 128);
-    siginfo.encode({ errno: 0, padding: 0, ...value }, into);
+    siginfo.encode({ errno: 0, ...value }, into);
   },
   decode: (bytes) => {
     const { signo, code, pid, uid, status } = siginfo.decode(bytes);

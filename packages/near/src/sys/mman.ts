@@ -1,4 +1,4 @@
-import { Iovec, MADV, MAP, O, PROT } from "@rsyscall/abi";
+import { Iovec, MADV, MAP, MCL, MLOCK, MREMAP, MSYNC, O, PROT } from "@rsyscall/abi";
 import { define } from "../define.ts";
 import { type Address, type Fd, NULL } from "../identifiers.ts";
 import { fd, fdOrNone, flags, input, int, offset, oneOf, output, size } from "../kinds.ts";
@@ -57,7 +57,7 @@ export const mremap = define<
     memory,
     size,
     size.as("newLength"),
-    flags("MREMAP_", { MAYMOVE: 1, FIXED: 2, DONTUNMAP: 4 }),
+    flags("MREMAP_", MREMAP),
     input(unknown, "newAddress").or(NULL),
   ],
   newAddress,
@@ -66,7 +66,7 @@ export const mremap = define<
 /** msync(2) */
 export const msync = define<[address: Address, length: number, flags: number], void>(
   "msync",
-  [memory, size, flags("MS_", { ASYNC: 1, INVALIDATE: 2, SYNC: 4 })],
+  [memory, size, flags("MS_", MSYNC)],
   nothing,
 );
 
@@ -87,7 +87,7 @@ export const mlock = define<[address: Address, length: number], void>(
 /** mlock2(2) */
 export const mlock2 = define<[address: Address, length: number, flags: number], void>(
   "mlock2",
-  [memory, size, flags("MLOCK_", { ONFAULT: 1 })],
+  [memory, size, flags("MLOCK_", MLOCK)],
   nothing,
 );
 
@@ -99,11 +99,7 @@ export const munlock = define<[address: Address, length: number], void>(
 );
 
 /** mlockall(2) */
-export const mlockall = define<[flags: number], void>(
-  "mlockall",
-  [flags("MCL_", { CURRENT: 1, FUTURE: 2, ONFAULT: 4 })],
-  nothing,
-);
+export const mlockall = define<[flags: number], void>("mlockall", [flags("MCL_", MCL)], nothing);
 
 /** munlockall(2) */
 export const munlockall = define<[], void>("munlockall", [], nothing);

@@ -9,4 +9,5 @@ export const getrandom = define<[buffer: Address, length: number, flags: number]
   "getrandom",
   [output(bytes(1), "buffer"), size, flags("GRND_", { NONBLOCK: 1, RANDOM: 2, INSECURE: 4 })],
   countOf(1),
+  { restarts: true },
 );

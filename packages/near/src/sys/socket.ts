@@ -78,6 +78,7 @@ export const accept4 = define<[fd: Fd, address: Address, length: Address, flags:
   "accept4",
   [fd, output(sockaddr({ at: 2 }), "address"), length, flags("SOCK_", { NONBLOCK, CLOEXEC })],
   newFd,
+  { restarts: true },
 );
 
 /** shutdown(2) */
@@ -102,6 +103,7 @@ export const sendto = define<
     smallSize.as("addressLength"),
   ],
   countOf(2),
+  { restarts: true },
 );
 
 /** send(2): sendto without an address. */
@@ -135,6 +137,7 @@ export const recvfrom = define<
     length.as("addressLength"),
   ],
   transferred,
+  { restarts: true },
 );
 
 /** recv(2): recvfrom without an address. */
@@ -151,6 +154,7 @@ export const sendmsg = define<[fd: Fd, message: Address, flags: number], number>
   "sendmsg",
   [fd, input(value(Msghdr), "message"), messageFlags],
   transferred,
+  { restarts: true },
 );
 
 /** recvmsg(2) */
@@ -158,6 +162,7 @@ export const recvmsg = define<[fd: Fd, message: Address, flags: number], number>
   "recvmsg",
   [fd, inout(value(Msghdr), "message"), messageFlags],
   transferred,
+  { restarts: true },
 );
 
 /** The names of the options of each level but SOL_SOCKET. */

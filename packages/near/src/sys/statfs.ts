@@ -9,6 +9,7 @@ export const statfs = define<[path: Address, status: Address], void>(
   "statfs",
   [path, output(unknown, "status")],
   nothing,
+  { restarts: true },
 );
 
 /** fstatfs(2): a `struct statfs`, of 120 bytes. */
@@ -16,4 +17,5 @@ export const fstatfs = define<[fd: Fd, status: Address], void>(
   "fstatfs",
   [fd, output(unknown, "status")],
   nothing,
+  { restarts: true },
 );

@@ -11,6 +11,7 @@ export const readv = define<[fd: Fd, parts: Address, count: number], number>(
   "readv",
   [fd, input(array(Iovec, 2), "parts"), size.as("count")],
   transferred,
+  { restarts: true },
 );
 
 /** writev(2): `count` parts, each an iovec. */
@@ -18,6 +19,7 @@ export const writev = define<[fd: Fd, parts: Address, count: number], number>(
   "writev",
   [fd, input(array(Iovec, 2), "parts"), size.as("count")],
   transferred,
+  { restarts: true },
 );
 
 /** preadv(2). `high` is for machines of 32 bits. */
@@ -28,6 +30,7 @@ export const preadv = define<
   "preadv",
   [fd, input(array(Iovec, 2), "parts"), size.as("count"), offset, word.as("high").or(0)],
   transferred,
+  { restarts: true },
 );
 
 /** pwritev(2). `high` is for machines of 32 bits. */
@@ -38,6 +41,7 @@ export const pwritev = define<
   "pwritev",
   [fd, input(array(Iovec, 2), "parts"), size.as("count"), offset, word.as("high").or(0)],
   transferred,
+  { restarts: true },
 );
 
 /** preadv2(2): an offset of -1 uses the offset of the open file. */
@@ -55,6 +59,7 @@ export const preadv2 = define<
     flags("RWF_", RWF),
   ],
   transferred,
+  { restarts: true },
 );
 
 /** pwritev2(2): an offset of -1 uses the offset of the open file. */
@@ -72,6 +77,7 @@ export const pwritev2 = define<
     flags("RWF_", RWF),
   ],
   transferred,
+  { restarts: true },
 );
 
 /** process_vm_readv(2): reads the memory of another process. `there` has addresses of that process. */

@@ -19,6 +19,7 @@ export const waitid = define<
     output(unknown, "usage").or(NULL),
   ],
   nothing,
+  { restarts: true },
 );
 
 /** wait4(2): gives the pid and writes its 32-bit status; 0 if W.NOHANG is among the options and no child has ended. */
@@ -31,4 +32,5 @@ export const wait4 = define<[pid: PidLike, status: Address, options: number, usa
     output(unknown, "usage").or(NULL),
   ],
   somePid,
+  { restarts: true },
 );
