@@ -86,7 +86,7 @@ const getOption = <A>(
   task: Task,
   fd: near.Fd,
   { level, number, get }: ReadableOption<A>,
-  subject: string,
+  subject: () => string,
 ): Effect.Effect<A, MallocFailure> => {
   const { sysif } = task;
   const lengthAt = alignTo(get.room, 8);
@@ -214,7 +214,7 @@ export class Socket extends FileDescriptor {
 
   /** Asks the kernel whether a descriptor is a socket. See `FileDescriptor.narrow`. */
   static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, MallocFailure> {
-    return getOption(task, fd, SO_TYPE, `fd ${fd}`).pipe(
+    return getOption(task, fd, SO_TYPE, () => `fd ${fd}`).pipe(
       Effect.as(true),
       near.catchErrno(["ENOTSOCK", "EBADF"], () => Effect.succeed(false)),
     );
@@ -348,9 +348,9 @@ export class Socket extends FileDescriptor {
             this.task,
             fd,
             { ...INT, level: option, number } as unknown as ReadableOption<A>,
-            `fd ${fd}`,
+            () => `fd ${fd}`,
           )
-        : explained(option)(getOption(this.task, fd, option, `${option.name} of fd ${fd}`)),
+        : explained(option)(getOption(this.task, fd, option, () => `${option.name} of fd ${fd}`)),
     );
   }
 
@@ -372,10 +372,10 @@ export class Socket extends FileDescriptor {
             fd,
             { ...INT, level: option, number: valueOrNumber as number },
             value as number,
-            `fd ${fd}`,
+            () => `fd ${fd}`,
           )
         : explained(option)(
-            this.#setOption(fd, option, valueOrNumber as A, `${option.name} of fd ${fd}`),
+            this.#setOption(fd, option, valueOrNumber as A, () => `${option.name} of fd ${fd}`),
           ),
     );
   }
@@ -384,7 +384,7 @@ export class Socket extends FileDescriptor {
     fd: near.Fd,
     { level, number, set }: WritableOption<A>,
     value: A,
-    subject: string,
+    subject: () => string,
   ): Effect.Effect<void, MallocFailure> {
     const expected = `a value of ${set.name}`;
     const fields = { syscall: "setsockopt", argument: "value", value, expected };
@@ -722,7 +722,7 @@ export class Socket extends FileDescriptor {
   peerPidfd(): Effect.Effect<Pidfd, IoFailure, Scope.Scope> {
     const { task } = this;
     const number = this.use((fd) =>
-      explained(PEERPIDFD)(getOption(task, fd, PEERPIDFD, `SO_PEERPIDFD of fd ${fd}`)),
+      explained(PEERPIDFD)(getOption(task, fd, PEERPIDFD, () => `SO_PEERPIDFD of fd ${fd}`)),
     );
     return FileDescriptor.acquire(
       Pidfd,
