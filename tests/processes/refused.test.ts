@@ -1,9 +1,11 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { ACCESS, AF, AT, O, SIG, SOCK, STATX } from "@rsyscall/abi";
+import { ACCESS, AF, AT, O, PROT, SIG, SOCK, STATX } from "@rsyscall/abi";
 import {
   bindUnix,
+  closeRange,
   Directory,
   fstatx,
+  MemoryMapping,
   rename,
   Socket,
   setresgid,
@@ -20,7 +22,15 @@ import { assert, describe } from "vitest";
 const NOREPLACE = 1;
 
 /** Newer calls that have older twins. */
-const newer = ["faccessat2", "statx", "renameat2", "fchmodat2", "close_range"] as const;
+const newer = [
+  "faccessat2",
+  "statx",
+  "renameat2",
+  "fchmodat2",
+  "close_range",
+  "process_vm_readv",
+  "process_vm_writev",
+] as const;
 
 const errnoOf = <A, E, R>(use: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(use), (error) => (error as SyscallError).errno);
@@ -55,6 +65,30 @@ for (const errno of ["ENOSYS", "EPERM"] as const)
       yield* setresuid(thread.task, { real: 65534, effective: 0, saved: 0 });
       assert.equal(yield* errnoOf(handle.faccessat("plain", ACCESS.R, AT.EACCESS)), errno);
       assert.equal(yield* errnoOf(thread.which("sh")), errno);
+    });
+
+    it("memory of a mapping is read and written, and inaccessible pages are EFAULT", function* () {
+      const thread = yield* refusing;
+      const mapping = yield* MemoryMapping.make(thread, 100_000);
+      const content = Uint8Array.from({ length: 90_001 }, (_, i) => i % 251);
+      yield* mapping.writeBytes(content, 5);
+      assert.deepEqual(yield* mapping.readBytes(5, content.length), content);
+      yield* mapping.mprotect(PROT.NONE, thread.task.pageSize);
+      assert.equal(yield* errnoOf(mapping.readBytes()), "EFAULT");
+      assert.equal(yield* errnoOf(mapping.writeBytes(content)), "EFAULT");
+      assert.deepEqual(yield* mapping.readBytes(5, 10), content.subarray(5, 15));
+    });
+
+    it("ranges of descriptors are closed one by one", function* () {
+      const thread = yield* refusing;
+      const file = yield* thread.open("/dev/null");
+      const [first, second] = [yield* file.dup(300), yield* file.dup(302)];
+      yield* closeRange(thread, 300, 301);
+      assert.deepEqual([first.isValid, second.isValid], [false, true]);
+      assert.deepEqual(
+        readdirSync(`/proc/${thread.task.pid}/fd`).filter((fd) => Number(fd) >= 300),
+        ["302"],
+      );
     });
 
     it("statx is what stat tells", function* () {

@@ -88,6 +88,8 @@ inEachKind((it) => {
     const link = `/proc/${thread.task.pid}/fd/${number}`;
     assert.equal(readFileSync(link, "latin1"), "content");
     yield* Scope.close(scope, Exit.void);
+    // A scope does not wait for another process to close what it gives back.
+    yield* thread.task.sysif.barrier();
     assert.throws(() => readFileSync(link), /ENOENT/);
   });
 

@@ -23,12 +23,13 @@ export type LocalTaskFailure = IoFailure | KernelTooOldError | UnsupportedMachin
  *
  * @example
  * ```ts
+ * import { O } from "@rsyscall/abi";
  * import { LocalTask, open } from "@rsyscall/handle";
  * import { Effect } from "effect";
  *
  * const program = Effect.gen(function* () {
  *   const task = yield* LocalTask;
- *   const file = yield* open(task, "/etc/hostname");
+ *   const file = yield* open(task, "/proc/self/comm", O.RDONLY);
  *   console.log(yield* file.readBytes());
  * });
  * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalTask.layer)));
