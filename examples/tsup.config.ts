@@ -10,6 +10,7 @@ export default defineConfig({
     "src/sandbox.ts",
     "src/passDescriptor.ts",
     "src/networkNamespace.ts",
+    "src/twoNetworks.ts",
     "src/recordTerminal.ts",
     "src/remoteFiles.ts",
     "src/agentPolicy.ts",

@@ -21,6 +21,7 @@ const programs: Readonly<Record<string, ReadonlyArray<RegExp>>> = {
     /^hello from process \d+, by a socket of process \d+$/m,
     /^the client exited/m,
   ],
+  twoNetworks: [/^10\.0\.0\.2 heard from 10\.0\.0\.1: hello over the cable$/m],
   recordTerminal: [
     /^\[[\d.]+,"o","24 80\\r\\n/m,
     /done\\r\\n"\]$/m,

@@ -92,8 +92,8 @@ const echoServer = (thread: Thread, path: string) =>
     yield* bindUnix(socket, path);
     yield* socket.listen(8);
     const listening = yield* thread.makeAfd(socket);
-    const serve = Effect.flatMap(listening.accept(), (accepted) =>
-      Effect.flatMap(thread.makeAfd(accepted), (afd) => Stream.run(afd.stream(), afd.sendSink())),
+    const serve = Effect.flatMap(listening.accept(), (afd) =>
+      Stream.run(afd.stream(), afd.sendSink()),
     );
     yield* Effect.forkScoped(Effect.forever(Effect.scoped(serve)));
   });

@@ -38,7 +38,7 @@ describe.each(threadKinds)("two hundred connections at the same time %s", (_name
       const serve = (i: number) =>
         Effect.scoped(
           Effect.gen(function* () {
-            const socket = yield* thread.makeAfd(yield* listener.accept());
+            const socket = yield* listener.accept();
             yield* Stream.run(socket.stream(500 + (i % 7) * 9973), socket.sendSink());
             yield* socket.handle.shutdown(SHUT.WR);
             // The other end is read to its end before this one closes.

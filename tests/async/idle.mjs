@@ -19,7 +19,7 @@ const connect = (local, thread, path) =>
     for (let i = 0; i < Number(count); i++) {
       const client = yield* local.makeAfd(yield* local.socket(AF.UNIX, SOCK.STREAM));
       yield* client.connect({ family: "unix", path });
-      const server = yield* thread.makeAfd(yield* listener.accept());
+      const server = yield* listener.accept();
       const reading = yield* Effect.forkChild(server.readBytes(), { startImmediately: true });
       connections.push({ client, reading });
     }

@@ -58,7 +58,7 @@ const connections = (thread: Thread, count: number) =>
     for (let i = 0; i < count; i++) {
       const client = yield* unconnected(local, unix);
       yield* client.connect(address);
-      const server = yield* thread.makeAfd(yield* listener.accept());
+      const server = yield* listener.accept();
       all.push({ client, reading: yield* begin(server.readBytes()) });
     }
     return all;

@@ -179,7 +179,7 @@ describe.each(threadKinds)("a thousand interruptions %s", (_name, place) => {
       }),
     );
     const heard = new Set<number>();
-    const serve = (socket: Socket) =>
+    const serve = (socket: AsyncFileDescriptor<Socket>) =>
       Effect.gen(function* () {
         const [high, low] = yield* socket.readBytes(2);
         heard.add(((high as number) << 8) | (low as number));
@@ -372,6 +372,24 @@ describe("what comes for a fiber that was interrupted meanwhile", () => {
     });
   });
 
+  it("is a whole datagram, with its address, to a fiber that has less room", function* () {
+    const { thread } = (yield* launchStub).call;
+    const socket = yield* thread.socket(AF.INET, SOCK.DGRAM);
+    const own = yield* socket.bindFree({ family: "inet", address: "127.0.0.1", port: 0 } as const);
+    const afd = yield* thread.makeAfd(socket);
+    for (const sent of ["datagram", "second"])
+      yield* socket.sendTo(new TextEncoder().encode(sent), own);
+    yield* interruptOnItsWay(thread, afd.receiveFrom());
+    const { bytes, address, flags } = yield* afd.receiveFrom(4);
+    assert.deepEqual([text(bytes), address, flags], ["data", own, MSG.TRUNC]);
+    assert.equal(text((yield* afd.receiveFrom()).bytes), "second");
+    // An empty one is a datagram as well.
+    yield* socket.sendTo(new Uint8Array(0), own);
+    yield* interruptOnItsWay(thread, afd.receiveMessages([{}, {}]));
+    const [empty] = yield* afd.receiveMessages([{}, {}]);
+    assert.deepEqual([empty?.bytes.length, empty?.address], [0, own]);
+  });
+
   it("goes before what is spliced", function* () {
     const { thread } = (yield* launchStub).call;
     const [from, into] = yield* pipeEnds(thread);
@@ -555,7 +573,7 @@ describe("connect", () => {
         yield* listener.accept();
         yield* Fiber.join(connecting);
         yield* client.sendAllBytes(Uint8Array.of(42));
-        const accepted = yield* (yield* LocalThread).makeAfd(yield* listener.accept());
+        const accepted = yield* listener.accept();
         assert.deepEqual(yield* accepted.readBytes(), Uint8Array.of(42), where);
       });
     yield* Effect.forEach(threadKinds, connect, { concurrency: "unbounded" });

@@ -54,13 +54,19 @@ const program = Effect.gen(function* () {
   const file = yield* thread.open(`${directory}/lock`, O.RDWR);
   yield* FileLock.make(other);
   yield* RecordLock.make(other);
+  const [fillable] = yield* Socket.pair(task, AF.UNIX, SOCK.DGRAM);
   const [pipe, stream] = [yield* full(thread), yield* fullSocket(thread)];
   const waits = {
     read: Effect.flatMap(bytes(8), (buffer) => reader.read(buffer)),
     readBytes: reader.readBytes(),
     recv: Effect.flatMap(bytes(8), (buffer) => socket.recv(buffer)),
     receiveFds: socket.receiveFds(1, 1),
+    recvBytes: socket.recvBytes(),
+    receiveFrom: socket.receiveFrom(),
+    receiveMessage: socket.receiveMessage(),
+    receiveMessages: socket.receiveMessages([{}, {}]),
     accept: listening.accept(),
+    acceptFrom: listening.acceptFrom(),
     readCount: (yield* Eventfd.make(task)).readCount(),
     readExpirations: (yield* Timerfd.make(task, CLOCK.MONOTONIC)).readExpirations(),
     readSignals: (yield* Signalfd.make(task, new Set([SIG.USR1]))).readSignals(),
@@ -76,6 +82,12 @@ const program = Effect.gen(function* () {
     F_OFD_SETLKW: file.setRecordLock(F.WRLCK, {}, { wait: true }),
     "FileLock.make": FileLock.make(file),
     "RecordLock.make": RecordLock.make(file),
+    sendBytes: stream.sendBytes(new Uint8Array(1)),
+    sendAllBytes: stream.sendAllBytes(new Uint8Array(1)),
+    // There is room for the first ones, and not for all.
+    "sendMessages, until it is full": Effect.forever(
+      fillable.sendMessages(Array(64).fill({ bytes: new Uint8Array(16384) })),
+    ),
   };
   const outcomes = {};
   for (const [name, wait] of Object.entries(waits)) {

@@ -9,7 +9,12 @@ const waits = [
   "readBytes",
   "recv",
   "receiveFds",
+  "recvBytes",
+  "receiveFrom",
+  "receiveMessage",
+  "receiveMessages",
   "accept",
+  "acceptFrom",
   "readCount",
   "readExpirations",
   "readSignals",
@@ -26,6 +31,9 @@ const waits = [
   "F_OFD_SETLKW",
   "FileLock.make",
   "RecordLock.make",
+  "sendBytes",
+  "sendAllBytes",
+  "sendMessages, until it is full",
 ];
 
 describe("a call of this process that would wait", () => {

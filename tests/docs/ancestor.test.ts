@@ -48,23 +48,8 @@ const noMembers: Readonly<Record<string, string>> = {
   "RTMGRP.NOP4": "no group",
 };
 
-/** Enums, members and types that are not here yet: of sockets and of ioctl(2). */
-const notYet: ReadonlyArray<string> = [
-  "FI",
-  "IFF",
-  "IP",
-  "IPPROTO",
-  "NETLINK",
-  "RTMGRP",
-  "SIOC",
-  "SO.ATTACH_REUSEPORT_CBPF",
-  "SO.ATTACH_REUSEPORT_EBPF",
-  "SO.DETACH_BPF",
-  "TCP",
-  "FileCloneRange",
-  "Ifreq",
-  "SockaddrNl",
-];
+/** Enums, members and types that are not here yet: of ioctl(2). */
+const notYet: ReadonlyArray<string> = ["FI", "FileCloneRange"];
 
 /** The names here of types that have another one: exports of abi, handle, memory, near or wire. */
 const otherTypes: Readonly<Record<string, string>> = {

@@ -114,6 +114,22 @@ const untilNul = (bytes: Uint8Array): string => {
   return fsDecode(end < 0 ? bytes : bytes.subarray(0, end));
 };
 
+/** An array of `size` bytes, as they are. */
+export const fixedBytes = (size: number): FixedCodec<Uint8Array> =>
+  fixed(
+    `uint8_t[${size}]`,
+    size,
+    1,
+    (value, into) => {
+      if (value.length !== size) throw new RangeError(`${value.length} bytes are not ${size}`);
+      into.set(value);
+    },
+    (bytes) => {
+      if (bytes.length < size) throw new RangeError(`${bytes.length} bytes are not ${size}`);
+      return new Uint8Array(bytes.subarray(0, size));
+    },
+  );
+
 /** A NUL terminated string, converted by {@link fsEncode} and {@link fsDecode}. */
 export const CString: NormalizingCodec<string | Uint8Array, string> = {
   name: "char[]",
@@ -172,6 +188,17 @@ export const Int32: FixedCodec<number> = scalar(
   4,
   (value, into, at) => into.setInt32(at, within("int32_t", value, -(2 ** 31), 2 ** 31 - 1), true),
   (from, at) => from.getInt32(at, true),
+);
+
+/** `int`, as a truth value: 1 or 0, and any other number is true. */
+export const IntBoolean: FixedCodec<boolean> = scalar(
+  "int",
+  4,
+  (value, into, at) => {
+    if (typeof value !== "boolean") throw new RangeError(`${value} is neither true nor false`);
+    into.setInt32(at, value ? 1 : 0, true);
+  },
+  (from, at) => from.getInt32(at, true) !== 0,
 );
 
 /**

@@ -93,6 +93,12 @@ const programs: ReadonlyArray<ReadonlyArray<string>> = [
     "linux/seccomp.h",
     "linux/stat.h",
   ],
+  ["linux/in.h", "linux/in6.h", "linux/tcp.h", "linux/udp.h"],
+  ["linux/ioctl.h", "linux/if.h", "linux/if_tun.h", "linux/if_ether.h", "linux/if_packet.h"],
+  ["asm/ioctls.h", "linux/sockios.h"],
+  ["time.h", "linux/errqueue.h"],
+  ["linux/rtnetlink.h", "linux/netlink.h", "linux/veth.h"],
+  ["sys/socket.h", "linux/ioctl.h", "linux/vm_sockets.h"],
 ];
 
 const isLibrary = (headers: ReadonlyArray<string>) => headers.includes("unistd.h");

@@ -17,6 +17,8 @@ export interface Layout {
   readonly members?: Readonly<Record<string, string>>;
   /** Fields that are shorter than their members, and why. */
   readonly shorter?: Readonly<Record<string, string>>;
+  /** Fields that are several members of less than a byte. */
+  readonly withoutMember?: ReadonlyArray<string>;
   /** For a codec that is not made of fields: values that differ from the first in one member each. */
   readonly probes?: readonly [unknown, Readonly<Record<string, unknown>>];
 }
@@ -118,6 +120,96 @@ const common: ReadonlyArray<Layout> = [
       },
     ],
   },
+  { codec: abi.InAddr, header: "netinet/in.h" },
+  { codec: abi.In6Addr, header: "netinet/in.h" },
+  {
+    codec: abi.InPktinfo,
+    header: "netinet/in.h",
+    prefix: "ipi_",
+    members: { address: "ipi_addr" },
+  },
+  {
+    codec: abi.In6Pktinfo,
+    header: "netinet/in.h",
+    prefix: "ipi6_",
+    members: { address: "ipi6_addr" },
+  },
+  { codec: abi.IpMreqn, header: "netinet/in.h", prefix: "imr_" },
+  {
+    codec: abi.Ipv6Mreq,
+    header: "netinet/in.h",
+    prefix: "ipv6mr_",
+    members: { ifindex: "ipv6mr_interface" },
+  },
+  {
+    codec: abi.TcpInfo,
+    header: "linux/tcp.h",
+    // Newer kernels have more fields behind these.
+    size: "__builtin_offsetof(struct tcp_info, tcpi_snd_wnd) + 4",
+    prefix: "tcpi_",
+    withoutMember: ["windowScales", "appLimited"],
+  },
+  {
+    codec: abi.Linger,
+    header: "sys/socket.h",
+    members: { on: "l_onoff", seconds: "l_linger" },
+  },
+  {
+    codec: abi.Mmsghdr,
+    header: "sys/socket.h",
+    members: { header: "msg_hdr", length: "msg_len" },
+  },
+  {
+    codec: abi.Timeval,
+    header: "sys/time.h",
+    members: { seconds: "tv_sec", microseconds: "tv_usec" },
+  },
+  {
+    codec: abi.Nlmsghdr,
+    header: "linux/netlink.h",
+    prefix: "nlmsg_",
+    members: { length: "nlmsg_len" },
+  },
+  { codec: abi.SockaddrNl, header: "linux/netlink.h", prefix: "nl_" },
+  {
+    codec: abi.SockaddrLl,
+    header: "linux/if_packet.h",
+    probes: [
+      { ifindex: 0 },
+      {
+        sll_protocol: { ifindex: 0, protocol: 256 },
+        sll_ifindex: { ifindex: 1 },
+        sll_hatype: { ifindex: 0, hatype: 1 },
+        sll_pkttype: { ifindex: 0, pkttype: 1 },
+        sll_halen: { ifindex: 0, address: Uint8Array.of(0) },
+      },
+    ],
+  },
+  { codec: abi.TpacketStats, header: "linux/if_packet.h", prefix: "tp_" },
+  { codec: abi.SockaddrVm, header: "linux/vm_sockets.h", prefix: "svm_" },
+  {
+    codec: abi.SockExtendedErr,
+    header: "linux/errqueue.h",
+    probes: [
+      { errno: 0, origin: 0, type: 0, code: 0, info: 0, data: 0 },
+      Object.fromEntries(
+        ["errno", "origin", "type", "code", "info", "data"].map((field) => [
+          `ee_${field}`,
+          { errno: 0, origin: 0, type: 0, code: 0, info: 0, data: 0, [field]: 1 },
+        ]),
+      ),
+    ],
+  },
+  { codec: abi.Ifinfomsg, header: "linux/rtnetlink.h", prefix: "ifi_" },
+  { codec: abi.Rtmsg, header: "linux/rtnetlink.h", prefix: "rtm_" },
+  {
+    codec: abi.Ifaddrmsg,
+    header: "linux/rtnetlink.h",
+    prefix: "ifa_",
+    members: { prefixLength: "ifa_prefixlen" },
+  },
+  { codec: abi.Ifmap, header: "linux/if.h" },
+  { codec: abi.ifreqs.bytes, header: "linux/if.h", type: "struct ifreq" },
   { codec: abi.PollFd, header: "poll.h" },
   { codec: abi.CloneArgs, header: "linux/sched.h" },
   { codec: abi.CpuSet, header: "sched.h", type: "struct { cpu_set_t sets[8]; }" },
@@ -254,6 +346,7 @@ export const layoutsOf = (machine: abi.Abi): ReadonlyArray<Layout> => [
 const ofNoHeader: ReadonlySet<unknown> = new Set<unknown>([
   abi.Bytes,
   abi.CString,
+  abi.IntBoolean,
   abi.Uint8,
   abi.Uint16,
   abi.Int16,
@@ -325,6 +418,7 @@ export const factsOf = ({
   } else if (isStruct(codec))
     for (const [field, { name, size }] of Object.entries(codec.fields)) {
       if (name === "reserved") continue; // as the offsets of the others and the size show
+      if (layout.withoutMember?.includes(field)) continue;
       const member = layout.members?.[field] ?? `${prefix}${snake(field)}`;
       at(member, codec.offsets[field] ?? Number.NaN);
       if (field in (layout.shorter ?? {})) continue;

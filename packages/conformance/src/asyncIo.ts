@@ -101,11 +101,7 @@ export const asyncIo: ReadonlyArray<Behaviour> = topic("asynchronous I/O", [
   behaviour("accepts connections, also of those that have not come yet", [], function* () {
     const thread = yield* newThread;
     const { path, afd } = yield* listening(thread, 64);
-    const accepting = yield* beside(
-      Effect.forEach(Array.from({ length: 16 }), () =>
-        Effect.flatMap(afd.accept(), (socket) => thread.makeAfd(socket)),
-      ),
-    );
+    const accepting = yield* beside(Effect.forEach(Array.from({ length: 16 }), () => afd.accept()));
     yield* getpid(thread.task.sysif);
     const clients = yield* Effect.forEach(
       Array.from({ length: 16 }, (_, i) => i),

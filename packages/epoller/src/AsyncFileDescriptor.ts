@@ -1,20 +1,24 @@
-import { EPOLL, MSG, type Sockaddr } from "@rsyscall/abi";
+import { EPOLL, MSG, SOCK, type Sockaddr } from "@rsyscall/abi";
 import {
   type BorrowFailure,
   type FileDescriptor,
   type InvalidHandleError,
   type IoFailure,
   type MallocFailure,
+  type MessageRoom,
   nothingWritten,
+  type OutgoingMessage,
   type Pointer,
   type PtrFailure,
   pollNow,
   type ReadablePointer,
   type Received,
+  type ReceivedFrom,
+  type ReceivedMessage,
   type Socket,
   writeAll,
 } from "@rsyscall/handle";
-import { Address, oneLine } from "@rsyscall/near";
+import { Address, oneLine, withFlags } from "@rsyscall/near";
 import { Effect, Exit, Scope, Sink, type Stream } from "effect";
 import type { Epoller } from "./Epoller.ts";
 import { AsyncParts } from "./internal/AsyncParts.ts";
@@ -79,7 +83,8 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
         Effect.flatMap(Scope.provide(epoller.register(fd), scope), (readiness) =>
           Effect.map(
             NonblockingCalls.make(fd),
-            (calls) => new AsyncFileDescriptor(new AsyncParts(fd, readiness, calls, scope)),
+            (calls) =>
+              new AsyncFileDescriptor(new AsyncParts(fd, epoller, readiness, calls, scope)),
           ),
         ).pipe(Effect.onError(() => Scope.close(scope, Exit.void))),
       ),
@@ -172,26 +177,51 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
         );
   }
 
-  /** accept4(2), waiting for a connection. */
+  /**
+   * accept4(2), waiting for a connection. The socket is asynchronous as well: its bytes can be waited for at once.
+   * For calls that do not wait, and to pass it on, there is its `handle`.
+   */
   accept(
     this: AsyncFileDescriptor<Socket>,
     flags = 0,
-  ): Effect.Effect<Socket, MallocFailure | BorrowFailure, Scope.Scope> {
-    return this.#asSocket.accept(this.#parts, flags);
+  ): Effect.Effect<AsyncFileDescriptor<Socket>, MallocFailure | BorrowFailure, Scope.Scope> {
+    return this.#asSocket.accept(this.#parts, withFlags(flags, SOCK.NONBLOCK), {
+      use: (socket) => AsyncFileDescriptor.make(this.#parts.epoller, socket),
+      giveUp: (accepted) => accepted.#unregister(),
+    });
   }
 
-  /** As `accept`, with the address of the peer; undefined for an unknown address family. */
+  /** As `accept`, with the address of the peer. */
   acceptFrom(
     this: AsyncFileDescriptor<Socket>,
     flags = 0,
   ): Effect.Effect<
-    [socket: Socket, peer: Sockaddr | undefined],
+    [socket: AsyncFileDescriptor<Socket>, peer: Sockaddr | undefined],
     MallocFailure | BorrowFailure,
     Scope.Scope
   > {
-    return Effect.flatMap(this.accept(flags), (socket) =>
-      Effect.map(socket.peerAddress(), (peer): [Socket, Sockaddr | undefined] => [socket, peer]),
-    );
+    return this.#asSocket.accept(this.#parts, withFlags(flags, SOCK.NONBLOCK), {
+      use: (socket) =>
+        Effect.flatMap(
+          AsyncFileDescriptor.make(this.#parts.epoller, socket),
+          (
+            accepted,
+          ): Effect.Effect<[AsyncFileDescriptor<Socket>, Sockaddr | undefined], IoFailure> =>
+            Effect.map(socket.peerAddress(), (peer) => [accepted, peer]),
+        ),
+      giveUp: ([accepted]) => accepted.#unregister(),
+    });
+  }
+
+  /** As `accept`, but the socket is not registered: for a caller that passes it on. */
+  acceptHandle(
+    this: AsyncFileDescriptor<Socket>,
+    flags = 0,
+  ): Effect.Effect<Socket, MallocFailure | BorrowFailure, Scope.Scope> {
+    return this.#asSocket.accept(this.#parts, flags, {
+      use: Effect.succeed,
+      giveUp: Effect.succeed,
+    });
   }
 
   /**
@@ -223,7 +253,95 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     size: number,
     mostFds: number,
   ): Effect.Effect<Received, MallocFailure | BorrowFailure, Scope.Scope> {
-    return this.#asSocket.receiveFds(this.#parts, size, mostFds);
+    const room = { size, fds: mostFds, control: 0, address: false, pidfd: false };
+    return this.#asSocket.receive(this.#parts, room);
+  }
+
+  /** recvfrom(2): receives at most `size` bytes, with the address that they come from. Closes descriptors that come. */
+  receiveFrom(
+    this: AsyncFileDescriptor<Socket>,
+    size = 65536,
+  ): Effect.Effect<ReceivedFrom, MallocFailure | BorrowFailure> {
+    return Effect.scoped(
+      Effect.map(
+        this.#asSocket.receive(this.#parts, { size, control: 0, pidfd: false }),
+        ({ bytes, address, flags, length }) => ({ bytes, address, flags, length }),
+      ),
+    );
+  }
+
+  /** recvmsg(2): receives one message, as soon as there is one. See `Socket.receiveMessage`. */
+  receiveMessage(
+    this: AsyncFileDescriptor<Socket>,
+    room: MessageRoom = {},
+  ): Effect.Effect<ReceivedMessage, MallocFailure | BorrowFailure, Scope.Scope> {
+    return this.#asSocket.receive(this.#parts, room);
+  }
+
+  /** recvmmsg(2): receives the messages that are there, as soon as there is one. See `Socket.receiveMessages`. */
+  receiveMessages(
+    this: AsyncFileDescriptor<Socket>,
+    rooms: ReadonlyArray<MessageRoom>,
+  ): Effect.Effect<ReadonlyArray<ReceivedMessage>, MallocFailure | BorrowFailure, Scope.Scope> {
+    return this.#asSocket.receiveSeveral(this.#parts, rooms);
+  }
+
+  /** send(2), without SIGPIPE, as soon as there is room. Gives the number of bytes; see `sendAllBytes`. */
+  sendBytes(
+    this: AsyncFileDescriptor<Socket>,
+    bytes: Uint8Array,
+  ): Effect.Effect<number, MallocFailure | BorrowFailure> {
+    return this.sendMessage({ bytes });
+  }
+
+  /** sendto(2): sends a datagram to an address, as soon as there is room. See `sendMessage`. */
+  sendTo(
+    this: AsyncFileDescriptor<Socket>,
+    bytes: Uint8Array,
+    address: Sockaddr | Uint8Array,
+  ): Effect.Effect<number, MallocFailure | BorrowFailure> {
+    return this.sendMessage({ bytes, address });
+  }
+
+  /** sendmsg(2) of bytes with descriptors, as soon as there is room. See `Socket.sendFds`. */
+  sendFds(
+    this: AsyncFileDescriptor<Socket>,
+    bytes: Uint8Array,
+    fds: ReadonlyArray<FileDescriptor>,
+  ): Effect.Effect<number, MallocFailure | BorrowFailure> {
+    return this.sendMessage({ bytes, fds });
+  }
+
+  /**
+   * sendmsg(2), as soon as there is room: see `Socket.sendMessage`.
+   *
+   * EAGAIN if the queue of the Unix socket at the address is full: the kernel does not report when there is room
+   * again.
+   */
+  sendMessage(
+    this: AsyncFileDescriptor<Socket>,
+    message: OutgoingMessage,
+  ): Effect.Effect<number, MallocFailure | BorrowFailure> {
+    return this.#asSocket.send(this.#parts, this.handle.sendMessage(message, MSG.DONTWAIT), [
+      message.address,
+    ]);
+  }
+
+  /** sendmmsg(2), as soon as there is room for one: see `Socket.sendMessages`, and `sendMessage`. */
+  sendMessages(
+    this: AsyncFileDescriptor<Socket>,
+    messages: ReadonlyArray<OutgoingMessage>,
+  ): Effect.Effect<ReadonlyArray<number>, MallocFailure | BorrowFailure> {
+    return this.#asSocket.send(
+      this.#parts,
+      this.handle.sendMessages(messages, MSG.DONTWAIT),
+      messages.map(({ address }) => address),
+    );
+  }
+
+  /** Gives back the descriptor, which is asynchronous no more. */
+  #unregister(): Effect.Effect<A> {
+    return Effect.as(Scope.close(this.#parts.scope, Exit.void), this.handle);
   }
 
   /**

@@ -85,13 +85,9 @@ describe("AsyncFileDescriptor", () => {
     yield* bindUnix(socket, path);
     yield* socket.listen(5);
     const listening = yield* thread.makeAfd(socket);
-    const accepting = yield* Effect.forkScoped(
-      Effect.replicateEffect(
-        Effect.flatMap(listening.accept(), (accepted) => thread.makeAfd(accepted)),
-        3,
-      ),
-      { startImmediately: true },
-    );
+    const accepting = yield* Effect.forkScoped(Effect.replicateEffect(listening.accept(), 3), {
+      startImmediately: true,
+    });
     const clients = [1, 2, 3].map((i) => connect(path).end(`client ${i}`));
     const accepted = yield* Fiber.join(accepting);
     const heard = yield* Effect.forEach(accepted, (afd) => Effect.map(afd.readBytes(), text));

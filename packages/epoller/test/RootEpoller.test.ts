@@ -114,9 +114,8 @@ describe("a root epoller", () => {
     const accepting = yield* begin(listener.acceptFrom());
     const client = yield* thread.makeAfd(yield* Socket.make(task, AF.INET, SOCK.STREAM));
     yield* client.connect(address);
-    const [accepted, peer] = yield* Fiber.join(accepting);
+    const [server, peer] = yield* Fiber.join(accepting);
     assert.deepEqual(peer, yield* client.handle.address());
-    const server = yield* thread.makeAfd(accepted);
     const ending = yield* begin(server.waitForRdhup());
     const heard = yield* begin(server.recvBytes());
     yield* client.sendAllBytes(bytes("over the network"));

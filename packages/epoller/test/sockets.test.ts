@@ -62,7 +62,7 @@ describe("asynchronous sockets", () => {
         const [accepted, peer] = yield* Fiber.join(accepting);
         assert.deepInclude(peer, { family, address: host, port: client.localPort as number });
         client.end("hello");
-        assert.equal(text(yield* thread.readToEof(accepted)), "hello");
+        assert.equal(text(yield* thread.readToEof(accepted.handle)), "hello");
         yield* accepted.close();
         client.destroy();
       });
@@ -99,7 +99,7 @@ describe("asynchronous sockets", () => {
     const listening = yield* thread.makeAfd(socket);
     const client = yield* thread.makeAfd(yield* Socket.make(thread.task, AF.UNIX, SOCK.STREAM));
     yield* client.connect({ family: "unix", path });
-    const server = yield* thread.makeAfd(yield* listening.accept());
+    const server = yield* listening.accept();
     yield* Effect.forkChild(Stream.run(server.stream(), server.sendSink()));
     const parts = Array.from({ length: 300 }, (_, i) => new Uint8Array(5000).fill(i));
     const sending = yield* Effect.forkChild(

@@ -70,7 +70,16 @@ export { LocalTask, type LocalTaskFailure } from "./LocalTask.ts";
 export { capget, capset } from "./linux/capability.ts";
 export { closeRange } from "./linux/close_range.ts";
 export { futexWait, futexWake, setRobustFutex } from "./linux/futex.ts";
+export { Tun, type TunOptions } from "./linux/if_tun.ts";
 export { Memfd } from "./linux/memfd.ts";
+export { type NetlinkRequest, netlinkRequest } from "./linux/netlink.ts";
+export {
+  type InterfaceLike,
+  type LinkOptions,
+  type NewLink,
+  type NewRoute,
+  Rtnetlink,
+} from "./linux/rtnetlink.ts";
 export {
   learnNamespaces,
   NamespaceFd,
@@ -109,6 +118,14 @@ export { Eventfd } from "./sys/eventfd.ts";
 export { Fanotify, type FanotifyEvent, type FanotifyMarkOptions } from "./sys/fanotify.ts";
 export { FileLock } from "./sys/file.ts";
 export { Inotify } from "./sys/inotify.ts";
+export {
+  inPieces,
+  type MessageRoom,
+  type OutgoingMessage,
+  type Received,
+  type ReceivedFrom,
+  type ReceivedMessage,
+} from "./sys/message.ts";
 export { type MappingFailure, MemfdSecret, MemoryMapping, type MmapOptions } from "./sys/mman.ts";
 export { mount, umount } from "./sys/mount.ts";
 export { Pidfd } from "./sys/pidfd.ts";
@@ -123,7 +140,7 @@ export {
   setrlimit,
 } from "./sys/resource.ts";
 export { Signalfd } from "./sys/signalfd.ts";
-export { type Received, refuseFds, Socket } from "./sys/socket.ts";
+export { refuseFds, Socket } from "./sys/socket.ts";
 export {
   chmod,
   type FileTimes,

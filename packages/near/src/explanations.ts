@@ -97,6 +97,10 @@ const byCall: Readonly<Record<string, Explanations>> = {
     EPERM:
       "the process needs CAP_SETGID, and /proc/PID/setgroups of its user namespace must not say deny",
   },
+  socket: {
+    EAFNOSUPPORT: "the kernel does not have this address family: a module may be missing",
+    EPROTONOSUPPORT: "the address family does not have this type of socket, or this protocol",
+  },
   bind: {
     EACCES:
       "a port below 1024 needs CAP_NET_BIND_SERVICE, and a path a directory that can be written to",
@@ -105,7 +109,21 @@ const byCall: Readonly<Record<string, Explanations>> = {
   },
   connect: {
     ECONNREFUSED: "nothing listens there",
+    ENETUNREACH: "no route of this network namespace leads there: its interfaces may be down",
     EACCES: "the socket's file or a directory above it does not permit it",
+  },
+  sendmsg: {
+    EPERM:
+      "credentials of another process need CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID; and a peer may refuse descriptors",
+    EDESTADDRREQ: "the socket is not connected: give an address",
+    EMSGSIZE: "a datagram cannot be that large, and is not sent in parts",
+    ENETUNREACH: "no route of this network namespace leads there: its interfaces may be down",
+    ETOOMANYREFS: "too many descriptors are on their way in Unix sockets: raise RLIMIT_NOFILE",
+  },
+  getsockopt: { ENOPROTOOPT: "this kind of socket, or this kernel, does not have the option" },
+  setsockopt: {
+    ENOPROTOOPT: "this kind of socket, or this kernel, does not have the option",
+    EDOM: "the value is out of the range of the option",
   },
   inotify_add_watch: { ENOSPC: "the limit is reached: see fs.inotify.max_user_watches in proc(5)" },
   fanotify_mark: {

@@ -71,7 +71,7 @@ const acceptOne = (
   return Effect.suspend(() => {
     const scope = Scope.forkUnsafe(host.scope);
     return Effect.gen(function* () {
-      const socket = yield* Scope.provide(listening.accept(SOCK.NONBLOCK), scope);
+      const socket = yield* Scope.provide(listening.acceptHandle(SOCK.NONBLOCK), scope);
       socket.closeOnFork = true;
       if (socket.near >= host.limits.ceiling) {
         yield* turnAway(socket, HARDLY_ANY_LEFT);

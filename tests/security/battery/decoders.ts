@@ -15,23 +15,41 @@ export const codecs: ReadonlyArray<abi.FixedCodec<unknown>> = [
   abi.CpuSet,
   abi.Int32,
   abi.Int64,
+  abi.Ifaddrmsg,
+  abi.Ifinfomsg,
+  abi.Ifmap,
+  abi.In6Addr,
+  abi.In6Pktinfo,
+  abi.InAddr,
+  abi.InPktinfo,
   abi.Iovec,
+  abi.IpMreqn,
   abi.Itimerspec,
+  abi.Linger,
+  abi.Mmsghdr,
   abi.Msghdr,
+  abi.Nlmsghdr,
   abi.PollFd,
   abi.Rlimit,
+  abi.Rtmsg,
   abi.RobustFutex,
   abi.Sigaction,
   abi.SignalfdSiginfo,
   abi.Sigset,
   abi.SockaddrIn,
   abi.SockaddrIn6,
+  abi.SockaddrLl,
+  abi.SockaddrNl,
+  abi.SockaddrVm,
   abi.Statx,
+  abi.TcpInfo,
   abi.Timespec,
+  abi.Timeval,
   abi.Ucred,
   abi.Uint64,
   abi.Utsname,
   abi.Winsize,
+  ...Object.values(abi.ifreqs),
   ...abi.abis.flatMap(({ stat, epollEvent }) => [stat, epollEvent]),
 ];
 
@@ -40,6 +58,12 @@ export const decoders: Readonly<Record<string, (bytes: Uint8Array) => ReadonlyAr
   decodeDirents: abi.decodeDirents,
   decodeInotifyEvents: abi.decodeInotifyEvents,
   decodeControl: abi.decodeControl,
+  controlOf: (bytes) => [abi.controlOf(abi.decodeControl(bytes))],
+  decodeNetlink: abi.decodeNetlink,
+  decodeAttributes: abi.decodeAttributes,
+  decodeLink: (payload) => [abi.decodeLink({ payload })],
+  decodeLinkAddress: (payload) => [abi.decodeLinkAddress({ payload })],
+  decodeRoute: (payload) => [abi.decodeRoute({ payload })],
   decodeSockaddr: (bytes) => [abi.decodeSockaddr(bytes)],
   fsDecode: (bytes) => [abi.fsDecode(bytes)],
   CString: (bytes) => [abi.CString.decode(bytes)],
@@ -76,6 +100,21 @@ const chain = (
   return new Uint8Array(Buffer.concat(parts));
 };
 
+/** Attributes of netlink, or nearly so: a length of 16 bits, and a type. */
+const attributes = (random: Random): Uint8Array =>
+  new Uint8Array(
+    Buffer.concat(
+      Array.from({ length: random.below(6) }, () => {
+        const payload = random.bytes(random.of([0, 1, 4, 4, 16, 16, 20]));
+        const bytes = new Uint8Array(abi.alignTo(4 + payload.length, 4));
+        bytes.set(payload, 4);
+        view(bytes).setUint16(0, 4 + payload.length + random.of([0, 0, 0, 0, 0, -4, 5]), true);
+        view(bytes).setUint16(2, random.below(20), true);
+        return bytes;
+      }),
+    ),
+  );
+
 const hello = (random: Random): Uint8Array => {
   const strings = new TextEncoder().encode("name\0argument\0A=1\0");
   const bytes = new Uint8Array(HELLO_SIZE + strings.length);
@@ -109,7 +148,19 @@ export const bytesFor = (name: string, random: Random): Uint8Array => {
     case "decodeInotifyEvents":
       return chain(random, 16, 12, false, false);
     case "decodeControl":
+    case "controlOf":
       return chain(random, 16, 0, true, true);
+    case "decodeNetlink":
+      return chain(random, 16, 0, false, true);
+    case "decodeAttributes":
+      return attributes(random);
+    case "decodeLink":
+    case "decodeLinkAddress":
+    case "decodeRoute": {
+      const header = random.bytes({ decodeLink: 16, decodeLinkAddress: 8, decodeRoute: 12 }[name]);
+      header[0] = random.of([2, 10, header[0] as number]);
+      return new Uint8Array(Buffer.concat([header, attributes(random)]));
+    }
     case "decodeSockaddr":
     case "SockaddrUn": {
       const bytes = random.bytes(random.below(132));

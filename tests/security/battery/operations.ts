@@ -8,9 +8,11 @@ import {
   F,
   Int32,
   IOCTL,
+  ifreqs,
   O,
   POLL,
   SIG,
+  SIOC,
   SigHow,
   Timespec,
 } from "@rsyscall/abi";
@@ -28,6 +30,8 @@ type Operation = (world: World) => Effect.Effect<unknown, unknown, Scope.Scope>;
 const text = new TextEncoder().encode("some text");
 const zero = { seconds: 0, nanoseconds: 0 };
 const inet = { family: "inet", address: "127.0.0.1", port: 80 } as const;
+const control = { IP_PKTINFO: { ifindex: 1, specDst: "127.0.0.1" } };
+const network = { address: "10.0.0.1", prefixLength: 24 };
 const ids = { real: 1, effective: 2, saved: 3 };
 const none = new Set<number>();
 const long = `/tmp/${"a".repeat(150)}/socket`;
@@ -438,6 +442,23 @@ const handleOperations: Record<string, Operation> = {
   "Socket#getOption": (w) => w.fd(handle.Socket).getOption(1, 1),
   "Socket#setOption": (w) => w.fd(handle.Socket).setOption(1, 1, 1),
   "Socket#listen": (w) => w.fd(handle.Socket).listen(1),
+  "Socket#bindFree": (w) => w.fd(handle.Socket).bindFree(inet),
+  "Socket#acceptFrom": (w) => w.fd(handle.Socket).acceptFrom(),
+  "Socket#sendBytes": (w) => w.fd(handle.Socket).sendBytes(text),
+  "Socket#sendAllBytes": (w) => w.fd(handle.Socket).sendAllBytes(text),
+  "Socket#recvBytes": (w) => w.fd(handle.Socket).recvBytes(20),
+  "Socket#sendTo": (w) => w.fd(handle.Socket).sendTo(text, inet),
+  "Socket#receiveFrom": (w) => w.fd(handle.Socket).receiveFrom(20),
+  "Socket#sendMessage": (w) =>
+    w.fd(handle.Socket).sendMessage({ bytes: [text, text], fds: [w.fd()], control }),
+  "Socket#sendMessages": (w) =>
+    w.fd(handle.Socket).sendMessages([{ bytes: text }, { bytes: text, address: inet }]),
+  "Socket#receiveMessage": (w) =>
+    w.fd(handle.Socket).receiveMessage({ size: [3, 4], fds: 2, control: 100 }),
+  "Socket#receiveMessages": (w) =>
+    w.fd(handle.Socket).receiveMessages([{ size: 5, fds: 1 }, { size: 6 }]),
+  "Socket#peerPidfd": (w) => w.fd(handle.Socket).peerPidfd(),
+  "Socket#ifreq": (w) => w.fd(handle.Socket).ifreq(SIOC.GIFFLAGS, "lo", ifreqs.flags),
   "Socket#accept": (w) => w.fd(handle.Socket).accept(),
   "Socket#shutdown": (w) => w.fd(handle.Socket).shutdown(2),
   "Socket#send": memory((buffer, w) => w.fd(handle.Socket).send(buffer)),
@@ -489,6 +510,34 @@ const {
   AsyncTimerfd,
 } = epoller;
 
+const rtnetlink =
+  (use: (links: handle.Rtnetlink) => Effect.Effect<unknown, unknown, Scope.Scope>): Operation =>
+  ({ task }) =>
+    Effect.flatMap(handle.Rtnetlink.make(task), use);
+
+const networkOperations: Record<string, Operation> = {
+  netlinkRequest: (w) =>
+    handle.netlinkRequest(w.fd(handle.Socket), { type: 18, payload: text, name: "RTM_GETLINK" }),
+  "Rtnetlink.make": rtnetlink(() => Effect.void),
+  "Rtnetlink#links": rtnetlink((links) => links.links()),
+  "Rtnetlink#link": rtnetlink((links) => links.link("lo")),
+  "Rtnetlink#addLink": rtnetlink((links) =>
+    links.addLink({ name: "a", kind: "veth", peer: { name: "b", master: "c" } }),
+  ),
+  "Rtnetlink#setLink": rtnetlink((links) => links.setLink("lo", { up: true })),
+  "Rtnetlink#deleteLink": rtnetlink((links) => links.deleteLink(2)),
+  "Rtnetlink#addresses": rtnetlink((links) => links.addresses()),
+  "Rtnetlink#addAddress": rtnetlink((links) => links.addAddress(2, network)),
+  "Rtnetlink#deleteAddress": rtnetlink((links) => links.deleteAddress(2, network)),
+  "Rtnetlink#routes": rtnetlink((links) => links.routes()),
+  "Rtnetlink#addRoute": rtnetlink((links) =>
+    links.addRoute({ destination: network, interface: 2 }),
+  ),
+  "Rtnetlink#deleteRoute": rtnetlink((links) => links.deleteRoute({ destination: network })),
+  "Tun.make": ({ task }) => handle.Tun.make(task),
+  "Tun#name": (w) => w.fd(handle.Tun).name(),
+};
+
 const epollerOperations: Record<string, Operation> = {
   "AsyncEventfd.make": withMade(handle.Eventfd, AsyncEventfd.make, () => Effect.void),
   "AsyncEventfd#wait": withMade(handle.Eventfd, AsyncEventfd.make, (made) => made.wait()),
@@ -518,6 +567,19 @@ const epollerOperations: Record<string, Operation> = {
   "AsyncFileDescriptor#accept": socketAfd((afd) => afd.accept()),
   "AsyncFileDescriptor#acceptFrom": socketAfd((afd) => afd.acceptFrom()),
   "AsyncFileDescriptor#connect": socketAfd((afd) => afd.connect(inet)),
+  "AsyncFileDescriptor#acceptHandle": socketAfd((afd) => afd.acceptHandle()),
+  "AsyncFileDescriptor#sendBytes": socketAfd((afd) => afd.sendBytes(text)),
+  "AsyncFileDescriptor#sendTo": socketAfd((afd) => afd.sendTo(text, inet)),
+  "AsyncFileDescriptor#sendFds": socketAfd((afd, w) => afd.sendFds(text, [w.fd()])),
+  "AsyncFileDescriptor#sendMessage": socketAfd((afd) => afd.sendMessage({ bytes: text, control })),
+  "AsyncFileDescriptor#sendMessages": socketAfd((afd) =>
+    afd.sendMessages([{ bytes: text }, { bytes: text, address: inet }]),
+  ),
+  "AsyncFileDescriptor#receiveFrom": socketAfd((afd) => afd.receiveFrom(20)),
+  "AsyncFileDescriptor#receiveMessage": socketAfd((afd) => afd.receiveMessage({ fds: 2 })),
+  "AsyncFileDescriptor#receiveMessages": socketAfd((afd) =>
+    afd.receiveMessages([{ size: 5, fds: 1 }, { size: 6 }]),
+  ),
   "AsyncFileDescriptor#recvBytes": socketAfd((afd) => afd.recvBytes()),
   "AsyncFileDescriptor#receiveFds": socketAfd((afd) => afd.receiveFds(10, 2)),
   "AsyncFileDescriptor#close": socketAfd((afd) => afd.close()),
@@ -741,7 +803,7 @@ const platformOperations: Record<string, Operation> = {
 
 /** What a process may be asked for, by the name of the package and of the operation. */
 export const operations: Readonly<Record<string, Readonly<Record<string, Operation>>>> = {
-  handle: handleOperations,
+  handle: { ...handleOperations, ...networkOperations },
   epoller: epollerOperations,
   thread: threadOperations,
   platform: platformOperations,
@@ -752,6 +814,7 @@ const passive: ReadonlySet<string> = new Set([
   "encode",
   "execStrings",
   "fieldsOf",
+  "inPieces",
   "namespaceKindsOf",
   "checkKernel",
   "nothingWritten",

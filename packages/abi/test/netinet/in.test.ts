@@ -60,7 +60,13 @@ describe("addresses of the Internet", () => {
     for (const port of [-1, 65536, 1.5, Number.NaN])
       assert.throws(() => SockaddrIn.encode({ address: "127.0.0.1", port }, bytes), RangeError);
     assert.isUndefined(decodeSockaddr(new Uint8Array(0)));
-    assert.isUndefined(decodeSockaddr(Uint8Array.of(2, 0, 1)));
-    assert.isUndefined(decodeSockaddr(Uint8Array.of(16, 0, 0, 0)));
+  });
+
+  test("of another family, or too short for their own, keep their bytes", () => {
+    for (const [family, ...data] of [[2, 1], [16, 0, 0], [77, 1, 2, 3], [1000]] as const) {
+      const bytes = Uint8Array.of(family & 0xff, family >> 8, ...data);
+      assert.deepEqual(decodeSockaddr(bytes), { family, data: Uint8Array.from(data) });
+      assert.deepEqual(encodeSockaddr({ family, data: Uint8Array.from(data) }), bytes);
+    }
   });
 });

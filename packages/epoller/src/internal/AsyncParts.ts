@@ -1,5 +1,6 @@
 import type { BorrowFailure, FileDescriptor } from "@rsyscall/handle";
 import { type Effect, Scope } from "effect";
+import type { Epoller } from "../Epoller.ts";
 import type { Readiness } from "../Readiness.ts";
 import { Attempts } from "./Attempts.ts";
 import { KeptBytes } from "./KeptBytes.ts";
@@ -8,6 +9,8 @@ import type { NonblockingCalls } from "./NonblockingCalls.ts";
 /** The parts of an `AsyncFileDescriptor` that its operations use. */
 export class AsyncParts<out A extends FileDescriptor> {
   readonly handle: A;
+  /** Waits for the descriptor, and for those that are made by it. */
+  readonly epoller: Epoller;
   readonly calls: NonblockingCalls;
   readonly attempts: Attempts;
   /** The scope of the registration and of the kept results. */
@@ -15,8 +18,15 @@ export class AsyncParts<out A extends FileDescriptor> {
   /** Bytes that were read for fibers that were interrupted. */
   readonly bytes = new KeptBytes();
 
-  constructor(handle: A, readiness: Readiness, calls: NonblockingCalls, scope: Scope.Closeable) {
+  constructor(
+    handle: A,
+    epoller: Epoller,
+    readiness: Readiness,
+    calls: NonblockingCalls,
+    scope: Scope.Closeable,
+  ) {
     this.handle = handle;
+    this.epoller = epoller;
     this.calls = calls;
     this.attempts = new Attempts(handle, readiness);
     this.scope = scope;

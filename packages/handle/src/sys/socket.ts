@@ -1,24 +1,26 @@
 import {
   AF,
-  type ControlMessage,
-  cmsgSpace,
-  decodeControl,
+  alignTo,
   decodeSockaddr,
   EPOLL,
-  encodeScmRights,
-  encodeSockaddr,
+  type FixedCodec,
+  type Ifreq,
   Int32,
-  Iovec,
   MSG,
-  Msghdr,
-  SCM,
+  O,
+  type OptionName,
+  type ReadableOption,
   SO,
+  SO_PEERCRED,
+  SO_TYPE,
   SOCK,
   SOCKADDR_STORAGE_SIZE,
   SOL,
   type Sockaddr,
-  Ucred,
+  socketOption,
+  type Ucred,
   Uint32,
+  type WritableOption,
 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Cause, Effect, Exit, type Scope } from "effect";
@@ -32,92 +34,97 @@ import type {
   WrongKindError,
 } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
-import {
-  argument,
-  size as byteSize,
-  checked,
-  checkedCount,
-  encoded,
-  encodedBy,
-} from "../internal/checked.ts";
+import { addressBytes, addressText } from "../internal/addresses.ts";
+import { encodedBy } from "../internal/checked.ts";
 import { decodeFds } from "../internal/decodeFds.ts";
+import { ifreq } from "../net/if.ts";
 import type { Direction } from "../Patience.ts";
 import type { Pointer, ReadablePointer } from "../Pointer.ts";
 import type { Task } from "../Task.ts";
 import type { TaskLike } from "../TaskLike.ts";
+import { nothingWritten, writeAll } from "../writeAll.ts";
+import {
+  checkedRooms,
+  descriptorsOf,
+  type MessageRoom,
+  type OutgoingMessage,
+  type Received,
+  type ReceivedFrom,
+  type ReceivedMessage,
+  receiveMessage,
+  receiveMessages,
+  sendMessage,
+  sendMessages,
+} from "./message.ts";
+import { Pidfd } from "./pidfd.ts";
 
-/** The result of recvmsg(2): bytes, and the descriptors that came with them. */
-export interface Received {
-  /** The bytes of the message, without its control messages. */
-  readonly bytes: Uint8Array;
-  /** In the receiving task's table, close-on-exec. */
-  readonly fds: ReadonlyArray<FileDescriptor>;
-  /**
-   * `msg_flags`, of `MSG`: TRUNC if a datagram had more bytes, CTRUNC if there were more descriptors or other
-   * control messages than there was room for, or than RLIMIT_NOFILE allows.
-   */
-  readonly flags: number;
-  /** The result of the call: the size of the whole datagram if MSG.TRUNC is among its flags, else that of `bytes`. */
-  readonly length: number;
-}
+/** Flags of receives that do not wait: there is out-of-band data or an error, or the call fails. */
+const NEVER_WAIT = MSG.DONTWAIT | MSG.OOB | MSG.ERRQUEUE;
 
-/** Descriptors that one message can carry: SCM_MAX_FD of the kernel. */
-const FDS_AT_MOST = 253;
+/** An option of which only the number is known. */
+const INT: ReadableOption<number> & WritableOption<number> = socketOption("option", 0, 0, Int32);
 
-/** Room for control messages beside descriptors: SCM_CREDENTIALS with SO_PASSCRED, SCM_PIDFD with SO_PASSPIDFD. */
-const OTHER_CONTROL_SIZE = cmsgSpace(Ucred.size) + cmsgSpace(Int32.size);
-
-/** The descriptors of control messages of a type. Throws RangeError for data that no kernel writes. */
-const fdsOf = (messages: ReadonlyArray<ControlMessage>, type: number): ReadonlyArray<near.Fd> =>
-  messages
-    .filter((message) => message.level === SOL.SOCKET && message.type === type)
-    .flatMap(({ data }) => decodeFds(data));
-
-/** The addresses that bind(2) and connect(2) take, in words. */
-const ADDRESS = "the address of a socket, of one of the families of Sockaddr, or bytes";
-
-const addressText = (address: Sockaddr): string =>
-  address.family === "unix"
-    ? near.pathText(address.path)
-    : `${address.address} port ${address.port}`;
-
-/** One block of memory with a message of one part: its header, control data, and bytes. */
-const messageLayout = (size: number, controlSize: number) => {
-  const dataAt = CONTROL_AT + controlSize;
-  const header = (address: near.Address): Uint8Array => {
-    const bytes = new Uint8Array(CONTROL_AT);
-    const iov = address + Msghdr.size;
-    const control = controlSize === 0 ? 0 : address + CONTROL_AT;
-    const controlLength = controlSize;
-    Msghdr.encode(
-      { name: 0, nameLength: 0, iov, iovLength: 1, control, controlLength, flags: 0 },
-      bytes,
-    );
-    Iovec.encode({ base: address + dataAt, length: size }, bytes.subarray(Msghdr.size));
-    return bytes;
+/** The errors of an option, with what is known of it. */
+const explained =
+  ({ name, since, needs }: OptionName) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+    if (since === undefined && needs === undefined) return self;
+    return Effect.mapError(self, (error) => {
+      if (!(error instanceof near.SyscallError)) return error;
+      const text =
+        error.errno === "ENOPROTOOPT" && since !== undefined
+          ? `Linux ${since} has brought ${name}`
+          : error.errno === "EPERM" && needs !== undefined
+            ? `${name} needs ${needs} in the user namespace of the network`
+            : undefined;
+      return text === undefined ? error : (error.because(text) as E);
+    });
   };
-  return { dataAt, header };
-};
 
-const CONTROL_AT = Msghdr.size + Iovec.size;
-
-const getIntOption = (
+/** getsockopt(2): the bytes of an option, as many as the kernel gives. */
+const getOption = <A>(
   task: Task,
   fd: near.Fd,
-  level: number,
-  option: number,
-): Effect.Effect<number, MallocFailure> => {
+  { level, number, get }: ReadableOption<A>,
+  subject: () => string,
+): Effect.Effect<A, MallocFailure> => {
   const { sysif } = task;
-  return task.withMemory(8, 4, (value) => {
-    const length = near.Address(value + 4);
-    const get = near.batchThen(
-      [near.getsockopt(sysif, fd, level, option, value, length)],
-      sysif.read(value, 4),
+  const lengthAt = alignTo(get.room, 8);
+  return task.withMemory(lengthAt + Uint32.size, 8, (value) => {
+    const length = near.Address(value + lengthAt);
+    const ask = near.batchThen(
+      [near.getsockopt(sysif, fd, level, number, value, length).about(subject)],
+      sysif.read(value, lengthAt + Uint32.size),
     );
-    return Effect.map(Effect.andThen(sysif.write(length, encode(Uint32, 4)), get), ([, bytes]) =>
-      Int32.decode(bytes),
+    return Effect.flatMap(
+      Effect.andThen(sysif.write(length, encode(Uint32, get.room)), ask),
+      ([, bytes]) => {
+        const size = Math.min(Uint32.decode(bytes.subarray(lengthAt)), get.room);
+        return near.decoded("getsockopt", subject, () => get.decode(bytes.subarray(0, size)));
+      },
     );
   });
+};
+
+const PEERPIDFD: ReadableOption<ReadonlyArray<near.Fd>> = {
+  name: "SO_PEERPIDFD",
+  level: SOL.SOCKET,
+  number: SO.PEERPIDFD,
+  since: "6.5",
+  get: {
+    room: Int32.size,
+    decode: (bytes) => {
+      const fds = decodeFds(bytes);
+      if (fds.length !== 1) throw new RangeError(`${fds.length} descriptors are not one`);
+      return fds;
+    },
+  },
+};
+
+/** The name that the kernel has written in front of its length. A longer address is cut. */
+const decodedName = (bytes: Uint8Array): Sockaddr | undefined => {
+  const length = Uint32.decode(bytes.subarray(SOCKADDR_STORAGE_SIZE));
+  return decodeSockaddr(bytes.subarray(0, Math.min(length, SOCKADDR_STORAGE_SIZE)));
 };
 
 /** The errors of a kernel that does not know an option. */
@@ -231,7 +238,7 @@ export class Socket extends FileDescriptor {
 
   /** Asks the kernel whether a descriptor is a socket. See `FileDescriptor.narrow`. */
   static confirm(task: Task, fd: near.Fd): Effect.Effect<boolean, MallocFailure> {
-    return getIntOption(task, fd, SOL.SOCKET, SO.TYPE).pipe(
+    return getOption(task, fd, SO_TYPE, () => `fd ${fd}`).pipe(
       Effect.as(true),
       near.catchErrno(["ENOTSOCK", "EBADF"], () => Effect.succeed(false)),
     );
@@ -257,13 +264,9 @@ export class Socket extends FileDescriptor {
     subject: string | undefined,
     use: (fd: near.Fd, at: near.Address, length: number) => near.Syscall<void>,
   ): Effect.Effect<void, IoFailure> {
-    const about = subject ?? (address instanceof Uint8Array ? undefined : addressText(address));
-    const fields = { syscall, argument: "address", value: address, expected: ADDRESS };
-    const encoding = encodedBy(fields, () =>
-      address instanceof Uint8Array ? address : encodeSockaddr(address),
-    );
+    const about = subject ?? addressText(address);
     return this.use((fd) =>
-      Effect.flatMap(encoding, (bytes) =>
+      Effect.flatMap(addressBytes(syscall, address), (bytes) =>
         this.task.withBytes(
           bytes,
           (at) => {
@@ -276,7 +279,58 @@ export class Socket extends FileDescriptor {
     );
   }
 
-  /** getsockname(2): undefined for a family that `Sockaddr` does not have. */
+  /**
+   * bind(2) to an address, and getsockname(2) in the same round trip: port 0 is a free port, which the result has.
+   *
+   * @example
+   * ```ts
+   * import { AF, SOCK } from "@rsyscall/abi";
+   * import { Socket } from "@rsyscall/handle";
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const socket = yield* Socket.make(yield* LocalThread, AF.INET, SOCK.STREAM);
+   *   const { port } = yield* socket.bindFree({ family: "inet", address: "127.0.0.1", port: 0 });
+   *   console.log(port > 0); // true
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
+   */
+  bindFree<A extends Sockaddr>(
+    address: A,
+  ): Effect.Effect<Extract<Sockaddr, { readonly family: A["family"] }>, IoFailure> {
+    const about = addressText(address);
+    const size = SOCKADDR_STORAGE_SIZE;
+    const { sysif } = this.task;
+    return this.use((fd) =>
+      Effect.flatMap(addressBytes("bind", address), (bytes) =>
+        this.task.withMemory(2 * size + 4, 8, (at) => {
+          const length = near.Address(at + 2 * size);
+          const nameAt = near.Address(at + size);
+          const block = new Uint8Array(2 * size + 4);
+          block.set(bytes);
+          Uint32.encode(size, block.subarray(2 * size));
+          const bind = near.bind(sysif, fd, at, bytes.length);
+          const both = near.batchThen(
+            [
+              about === undefined ? bind : bind.about(about),
+              near.getsockname(sysif, fd, nameAt, length),
+            ],
+            sysif.read(nameAt, size + 4),
+          );
+          return Effect.flatMap(Effect.andThen(sysif.write(at, block), both), ([, name]) => {
+            const bound = decodedName(name);
+            return bound?.family === address.family
+              ? Effect.succeed(bound as Extract<Sockaddr, { readonly family: A["family"] }>)
+              : Effect.fail(near.impossible("getsockname", `fd ${fd}`, "another address family"));
+          });
+        }),
+      ),
+    );
+  }
+
+  /** getsockname(2). */
   address(): Effect.Effect<Sockaddr | undefined, IoFailure> {
     return this.#getAddress(near.getsockname);
   }
@@ -298,31 +352,79 @@ export class Socket extends FileDescriptor {
         );
         return Effect.map(
           Effect.andThen(sysif.write(length, encode(Uint32, size)), ask),
-          ([, bytes]) => {
-            // A longer address is cut.
-            const known = Math.min(Uint32.decode(bytes.subarray(size)), size);
-            return decodeSockaddr(bytes.subarray(0, known));
-          },
+          ([, bytes]) => decodedName(bytes),
         );
       }),
     );
   }
 
-  /** getsockopt(2), of an option that is an int. */
-  getOption(level: number, option: number): Effect.Effect<number, IoFailure> {
-    return this.use((fd) => getIntOption(this.task, fd, level, option));
+  /**
+   * getsockopt(2) of an option by its name: `getOption(SO_LINGER)` gives a `Linger`. ENOPROTOOPT if this kind of socket,
+   * or this kernel, does not have it.
+   */
+  getOption<A>(option: ReadableOption<A>): Effect.Effect<A, IoFailure>;
+  /** getsockopt(2) of an option by its level and number, which is an int. */
+  getOption(level: number, number: number): Effect.Effect<number, IoFailure>;
+  getOption<A>(option: number | ReadableOption<A>, number = 0): Effect.Effect<A, IoFailure> {
+    return this.use((fd) =>
+      typeof option === "number"
+        ? getOption(
+            this.task,
+            fd,
+            { ...INT, level: option, number } as unknown as ReadableOption<A>,
+            () => `fd ${fd}`,
+          )
+        : explained(option)(getOption(this.task, fd, option, () => `${option.name} of fd ${fd}`)),
+    );
   }
 
-  /** setsockopt(2), of an option that is an int; EINVAL for a value that is not. */
-  setOption(level: number, option: number, value: number): Effect.Effect<void, IoFailure> {
+  /**
+   * setsockopt(2) of an option by its name: `setOption(TCP_NODELAY, true)`. InvalidArgumentError for a value that its
+   * type cannot have.
+   */
+  setOption<A>(option: WritableOption<A>, value: A): Effect.Effect<void, IoFailure>;
+  /** setsockopt(2) of an option by its level and number, which is an int. */
+  setOption(level: number, number: number, value: number): Effect.Effect<void, IoFailure>;
+  setOption<A>(
+    option: number | WritableOption<A>,
+    valueOrNumber: A | number,
+    value?: number,
+  ): Effect.Effect<void, IoFailure> {
     return this.use((fd) =>
-      Effect.flatMap(encoded("setsockopt", "value", Int32, value), (bytes) =>
+      typeof option === "number"
+        ? this.#setOption(
+            fd,
+            { ...INT, level: option, number: valueOrNumber as number },
+            value as number,
+            () => `fd ${fd}`,
+          )
+        : explained(option)(
+            this.#setOption(fd, option, valueOrNumber as A, () => `${option.name} of fd ${fd}`),
+          ),
+    );
+  }
+
+  #setOption<A>(
+    fd: near.Fd,
+    { level, number, set }: WritableOption<A>,
+    value: A,
+    subject: () => string,
+  ): Effect.Effect<void, MallocFailure> {
+    const expected = `a value of ${set.name}`;
+    const fields = { syscall: "setsockopt", argument: "value", value, expected };
+    return Effect.flatMap(
+      encodedBy(fields, () => {
+        const bytes = new Uint8Array(set.sizeOf(value));
+        set.encode(value, bytes);
+        return bytes;
+      }),
+      (bytes) =>
         this.task.withBytes(
           bytes,
-          (at) => near.setsockopt(this.task.sysif, fd, level, option, at, bytes.length),
-          Int32.alignment,
+          (at) =>
+            near.setsockopt(this.task.sysif, fd, level, number, at, bytes.length).about(subject),
+          set.alignment,
         ),
-      ),
     );
   }
 
@@ -348,13 +450,45 @@ export class Socket extends FileDescriptor {
     );
   }
 
-  /** As `useWhenReady`, except for calls with MSG.DONTWAIT, which do not wait. */
+  /** accept4(2), with the address of the peer; undefined if it has none. */
+  acceptFrom(
+    flags = 0,
+  ): Effect.Effect<[socket: Socket, peer: Sockaddr | undefined], IoFailure, Scope.Scope> {
+    const size = SOCKADDR_STORAGE_SIZE;
+    const { task } = this;
+    return this.useWhenReady(EPOLL.IN, (fd) =>
+      task.withMemory(size + 4, 8, (at) => {
+        const length = near.Address(at + size);
+        const accept = near.accept4(
+          task.sysif,
+          fd,
+          at,
+          length,
+          near.withFlags(flags, SOCK.CLOEXEC),
+        );
+        return Effect.flatMap(
+          FileDescriptor.acquire(
+            Socket,
+            task,
+            Effect.andThen(task.sysif.write(length, encode(Uint32, size)), accept),
+          ),
+          (socket) =>
+            Effect.map(task.sysif.read(at, size + 4), (name): [Socket, Sockaddr | undefined] => [
+              socket,
+              decodedName(name),
+            ]),
+        );
+      }),
+    );
+  }
+
+  /** As `useWhenReady`, except for calls that do not wait because of their flags. */
   #useWhenReady<A, E, R>(
     direction: Direction,
     flags: number,
     operation: (fd: near.Fd, most: number) => Effect.Effect<A, E, R>,
   ): Effect.Effect<A, E | IoFailure, R> {
-    return flags & MSG.DONTWAIT
+    return flags & (direction === EPOLL.IN ? NEVER_WAIT : MSG.DONTWAIT)
       ? this.use((fd) => operation(fd, Number.POSITIVE_INFINITY))
       : this.useWhenReady(direction, operation);
   }
@@ -409,6 +543,54 @@ export class Socket extends FileDescriptor {
     );
   }
 
+  /** send(2). Gives how many of the bytes were sent. Never raises SIGPIPE, as `writeBytes` does. */
+  sendBytes(bytes: Uint8Array, flags = 0): Effect.Effect<number, MallocFailure | BorrowFailure> {
+    return this.sendMessage({ bytes }, flags);
+  }
+
+  /** send(2), repeated until all bytes are sent. Never raises SIGPIPE, as `writeAllBytes` does. */
+  sendAllBytes(bytes: Uint8Array): Effect.Effect<void, MallocFailure | BorrowFailure> {
+    return bytes.length === 0
+      ? this.use(() => Effect.void)
+      : writeAll(
+          bytes.length,
+          (done) => this.sendBytes(bytes.subarray(done)),
+          nothingWritten("sendmsg", `fd ${this.near}`),
+        );
+  }
+
+  /** recv(2) of at most `size` bytes. Empty at the end of a stream. */
+  recvBytes(size = 65536, flags = 0): Effect.Effect<Uint8Array, IoFailure> {
+    return this.#useWhenReady(EPOLL.IN, flags, (fd) =>
+      this.task.withMemory(size, 1, (at) =>
+        Effect.flatMap(near.recv(this.task.sysif, fd, at, size, flags), (count) =>
+          count === 0
+            ? Effect.succeed(new Uint8Array(0))
+            : this.task.sysif.read(at, Math.min(count, size)),
+        ),
+      ),
+    );
+  }
+
+  /** sendto(2): sends a datagram to an address. Gives the number of its bytes. */
+  sendTo(
+    bytes: Uint8Array,
+    address: Sockaddr | Uint8Array,
+    flags = 0,
+  ): Effect.Effect<number, MallocFailure | BorrowFailure> {
+    return this.sendMessage({ bytes, address }, flags);
+  }
+
+  /** recvfrom(2): receives at most `size` bytes, with the address that they come from. Closes descriptors that come. */
+  receiveFrom(size = 65536, flags = 0): Effect.Effect<ReceivedFrom, IoFailure> {
+    return Effect.scoped(
+      Effect.map(
+        this.receiveMessage({ size, control: 0, pidfd: false }, flags),
+        ({ bytes, address, flags, length }) => ({ bytes, address, flags, length }),
+      ),
+    );
+  }
+
   /**
    * sendmsg(2) of bytes with descriptors (SCM_RIGHTS), which stay open here. Returns the number of bytes sent;
    * the descriptors go with the first one.
@@ -418,32 +600,113 @@ export class Socket extends FileDescriptor {
     fds: ReadonlyArray<FileDescriptor>,
     flags = 0,
   ): Effect.Effect<number, MallocFailure | BorrowFailure> {
+    return this.sendMessage({ bytes, fds }, flags);
+  }
+
+  /**
+   * sendmsg(2): bytes, an address, descriptors and control messages, of which all may be missing. Gives the number of
+   * bytes that were sent. Never raises SIGPIPE.
+   *
+   * @example
+   * ```ts
+   * import { AF, SO_PASSCRED, SOCK } from "@rsyscall/abi";
+   * import { Socket } from "@rsyscall/handle";
+   * import { LocalThread } from "@rsyscall/thread";
+   * import { Effect } from "effect";
+   *
+   * const program = Effect.gen(function* () {
+   *   const [here, there] = yield* Socket.pair(yield* LocalThread, AF.UNIX, SOCK.DGRAM);
+   *   yield* there.setOption(SO_PASSCRED, true);
+   *   yield* here.sendMessage({ bytes: [Uint8Array.of(1), Uint8Array.of(2, 3)], fds: [here] });
+   *   const { bytes, fds, control } = yield* there.receiveMessage({ fds: 1 });
+   *   console.log(bytes.length, fds.length, control.SCM_CREDENTIALS?.pid === process.pid); // 3 1 true
+   * });
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(LocalThread.layer)));
+   * ```
+   */
+  sendMessage(
+    message: OutgoingMessage,
+    flags = 0,
+  ): Effect.Effect<number, MallocFailure | BorrowFailure> {
     return this.#useWhenReady(EPOLL.OUT, flags, (fd, most) =>
-      Effect.flatMap(
-        Effect.forEach(fds, (each) => each.borrow(this.task)),
-        (numbers) => {
-          const rights = encodeScmRights(numbers);
-          const part = bytes.subarray(0, most);
-          const { dataAt, header } = messageLayout(part.length, rights.length);
-          return this.task.withMemory(dataAt + part.length, 8, (address) => {
-            const block = new Uint8Array(dataAt + part.length);
-            block.set(header(address));
-            block.set(rights, CONTROL_AT);
-            block.set(part, dataAt);
-            const send = near.sendmsg(
-              this.task.sysif,
-              fd,
-              address,
-              near.withFlags(flags, MSG.NOSIGNAL),
-            );
-            return Effect.andThen(
-              this.task.sysif.write(address, block),
-              checkedCount("sendmsg", send, part.length),
-            );
-          });
-        },
+      sendMessage(this.task, fd, message, most, near.withFlags(flags, MSG.NOSIGNAL)),
+    );
+  }
+
+  /**
+   * sendmmsg(2): several messages by one call. Gives the number of bytes of each message that was sent, at least of
+   * the first one; the caller sends the others again. Never raises SIGPIPE.
+   */
+  sendMessages(
+    messages: ReadonlyArray<OutgoingMessage>,
+    flags = 0,
+  ): Effect.Effect<ReadonlyArray<number>, MallocFailure | BorrowFailure> {
+    return this.#useForSeveral(EPOLL.OUT, flags, (fd, flags) =>
+      sendMessages(this.task, fd, messages, near.withFlags(flags, MSG.NOSIGNAL)),
+    );
+  }
+
+  /**
+   * recvmsg(2): one message, with its address, descriptors and control messages. The scope owns the descriptors, also
+   * if the message was cut; MSG.TRUNC and MSG.CTRUNC are among its flags then.
+   */
+  receiveMessage(
+    room: MessageRoom = {},
+    flags = 0,
+  ): Effect.Effect<ReceivedMessage, IoFailure, Scope.Scope> {
+    return checkedRooms(
+      "recvmsg",
+      [room],
+      this.#useWhenReady(EPOLL.IN, flags, (fd) =>
+        near.acquire(receiveMessage(this.task, fd, room, flags), (message, exit) =>
+          FileDescriptor.releaseAll(descriptorsOf(message), exit),
+        ),
       ),
     );
+  }
+
+  /**
+   * recvmmsg(2): as many messages as are there, at least one and at most as many as there are rooms. It waits for the
+   * first one only.
+   */
+  receiveMessages(
+    rooms: ReadonlyArray<MessageRoom>,
+    flags = 0,
+  ): Effect.Effect<ReadonlyArray<ReceivedMessage>, IoFailure, Scope.Scope> {
+    return checkedRooms(
+      "recvmmsg",
+      rooms,
+      this.#useForSeveral(EPOLL.IN, flags, (fd, flags) =>
+        near.acquire(receiveMessages(this.task, fd, rooms, flags), (messages, exit) =>
+          FileDescriptor.releaseAll(messages.flatMap(descriptorsOf), exit),
+        ),
+      ),
+    );
+  }
+
+  /**
+   * As `useWhenReady`, for a call that may wait again behind the first message. Where that would stop JavaScript, it
+   * does not wait.
+   */
+  #useForSeveral<A, E, R>(
+    direction: Direction,
+    flags: number,
+    operation: (fd: near.Fd, flags: number) => Effect.Effect<A, E, R>,
+  ): Effect.Effect<A, E | IoFailure, R> {
+    if (this.task.patience === undefined || flags & MSG.DONTWAIT)
+      return this.use((fd) => operation(fd, flags));
+    return this.useWhenReady(direction, (fd) =>
+      operation(fd, near.withFlags(flags, MSG.DONTWAIT)),
+    ).pipe(
+      // Another process that shares the socket was faster. A non-blocking socket says so itself.
+      near.catchErrno("EAGAIN", (error) =>
+        Effect.flatMap(this.statusFlags(), (status) =>
+          status & O.NONBLOCK
+            ? Effect.fail(error)
+            : this.#useForSeveral(direction, flags, operation),
+        ),
+      ),
+    ) as Effect.Effect<A, E | IoFailure, R>;
   }
 
   /**
@@ -464,58 +727,8 @@ export class Socket extends FileDescriptor {
     mostFds: number,
     flags = 0,
   ): Effect.Effect<Received, IoFailure, Scope.Scope> {
-    return this.#useWhenReady(EPOLL.IN, flags, (fd) =>
-      near.acquire(
-        checked(
-          "recvmsg",
-          [argument("size", size, byteSize), argument("mostFds", mostFds, byteSize)],
-          Effect.suspend(() => this.#receive(fd, size, Math.min(mostFds, FDS_AT_MOST), flags)),
-        ),
-        ({ fds }, exit) => FileDescriptor.releaseAll(fds, exit),
-      ),
-    );
-  }
-
-  #receive(
-    fd: near.Fd,
-    size: number,
-    mostFds: number,
-    flags: number,
-  ): Effect.Effect<Received, MallocFailure> {
-    const { task } = this;
-    const controlSize = cmsgSpace(4 * mostFds) + OTHER_CONTROL_SIZE;
-    const { dataAt, header } = messageLayout(size, controlSize);
-    return task.withMemory(dataAt + size, 8, (address) =>
-      Effect.gen(function* () {
-        yield* task.sysif.write(address, header(address));
-        const call = near.recvmsg(task.sysif, fd, address, near.withFlags(flags, MSG.CMSG_CLOEXEC));
-        const most = flags & MSG.TRUNC ? Number.MAX_SAFE_INTEGER : size;
-        const length = yield* checkedCount("recvmsg", call, most);
-        const block = yield* task.sysif.read(address, dataAt + Math.min(length, size));
-        const message = yield* near.decoded("recvmsg", `fd ${fd}`, () => {
-          const { flags, controlLength } = Msghdr.decode(block);
-          const control = block.subarray(CONTROL_AT, CONTROL_AT + controlLength);
-          const messages = decodeControl(control.subarray(0, controlSize));
-          const rights = fdsOf(messages, SCM.RIGHTS);
-          // The kernel may have used the room for other messages for descriptors that were not asked for.
-          const others = [...rights.slice(mostFds), ...fdsOf(messages, SCM.PIDFD)];
-          return { flags, rights: rights.slice(0, mostFds), others };
-        });
-        for (const other of message.others)
-          yield* FileDescriptor.opened(FileDescriptor, task, other).release();
-        const isCut = message.others.length > 0;
-        return {
-          bytes: block.slice(dataAt),
-          fds: message.rights.map((number) => {
-            const received = FileDescriptor.opened(FileDescriptor, task, number);
-            received.isShared = true;
-            return received;
-          }),
-          flags: (message.flags & ~MSG.CMSG_CLOEXEC) | (isCut ? MSG.CTRUNC : 0),
-          length,
-        };
-      }),
-    );
+    const room = { size, fds: mostFds, control: 0, address: false, pidfd: false };
+    return this.receiveMessage(room, flags);
   }
 
   /**
@@ -523,19 +736,40 @@ export class Socket extends FileDescriptor {
    * that time.
    */
   peerCredentials(): Effect.Effect<Ucred, IoFailure> {
-    const size = Ucred.size;
-    return this.use((fd) =>
-      this.task.withMemory(size + 4, 4, (value) => {
-        const length = near.Address(value + size);
-        const get = near.batchThen(
-          [near.getsockopt(this.task.sysif, fd, SOL.SOCKET, SO.PEERCRED, value, length)],
-          this.task.sysif.read(value, size),
-        );
-        return Effect.map(
-          Effect.andThen(this.task.sysif.write(length, encode(Uint32, size)), get),
-          ([, bytes]) => Ucred.decode(bytes),
-        );
-      }),
+    return this.getOption(SO_PEERCRED);
+  }
+
+  /**
+   * SO_PEERPIDFD: a pidfd of the process that connected or listened at the other end of a Unix socket. Unlike a pid, it
+   * never means another process. Since Linux 6.5, ENOPROTOOPT before; ESRCH or EINVAL if that process is gone.
+   */
+  peerPidfd(): Effect.Effect<Pidfd, IoFailure, Scope.Scope> {
+    const { task } = this;
+    const number = this.use((fd) =>
+      explained(PEERPIDFD)(getOption(task, fd, PEERPIDFD, () => `SO_PEERPIDFD of fd ${fd}`)),
     );
+    return FileDescriptor.acquire(
+      Pidfd,
+      task,
+      Effect.map(number, ([fd]) => fd as near.Fd),
+    );
+  }
+
+  /**
+   * ioctl(2) with a `struct ifreq`, of netdevice(7): gives the value for the interface. ENODEV for a name that no
+   * interface has; requests that set something need CAP_NET_ADMIN.
+   *
+   * @param request of `SIOC`
+   * @param name of the interface; "" for a request that asks by another value
+   * @param type the member of the struct: one of `ifreqs`
+   * @param value that the request reads; by default none
+   */
+  ifreq<A>(
+    request: number,
+    name: string,
+    type: FixedCodec<Ifreq<A>>,
+    value?: A,
+  ): Effect.Effect<Ifreq<A>, IoFailure> {
+    return this.use((fd) => ifreq(this.task, fd, request, name, type, value));
   }
 }

@@ -1,10 +1,28 @@
-import { AF, MSG, Msghdr, SHUT, SO, SOCK, SOL, Timespec, Uint32 } from "@rsyscall/abi";
+import {
+  AF,
+  IP,
+  IPV6,
+  Mmsghdr,
+  MSG,
+  Msghdr,
+  NETLINK,
+  PACKET,
+  SHUT,
+  SO,
+  SOCK,
+  SOL,
+  TCP,
+  Timespec,
+  UDP,
+  Uint32,
+} from "@rsyscall/abi";
 import { define } from "../define.ts";
 import { type Address, type Fd, NULL } from "../identifiers.ts";
 import { fd, flags, inout, input, int, oneOf, output, size, smallSize, uint } from "../kinds.ts";
-import { bytes, sockaddr, twoFds, unknown, value } from "../Memory.ts";
+import { array, bytes, sockaddr, twoFds, value } from "../Memory.ts";
 import { countOf, newFd, nothing, transferred } from "../Result.ts";
 import type { Syscall } from "../Syscall.ts";
+import { type AnyKind, SyscallDefinition } from "../SyscallDefinition.ts";
 import type { SyscallInterface } from "../SyscallInterface.ts";
 
 const { NONBLOCK, CLOEXEC } = SOCK;
@@ -14,7 +32,6 @@ const type = flags("SOCK_", SOCK, 0xf).as("type");
 const protocol = int.as("protocol");
 const messageFlags = flags("MSG_", MSG);
 const level = oneOf("SOL_", SOL, "level");
-/** Options of other levels have other names. */
 const option = oneOf("SO_", SO, "option");
 const length = inout(value(Uint32), "length");
 
@@ -148,17 +165,45 @@ export const recvmsg = define<[fd: Fd, message: Address, flags: number], number>
   { restarts: true },
 );
 
+/** The names of the options of each level but SOL_SOCKET. */
+const optionKinds: ReadonlyMap<number, AnyKind> = new Map([
+  [SOL.IP, oneOf("IP_", IP, "option")],
+  [SOL.TCP, oneOf("TCP_", TCP, "option")],
+  [SOL.UDP, oneOf("UDP_", UDP, "option")],
+  [SOL.IPV6, oneOf("IPV6_", IPV6, "option")],
+  [SOL.PACKET, oneOf("PACKET_", PACKET, "option")],
+  [SOL.NETLINK, oneOf("NETLINK_", NETLINK, "option")],
+]);
+
+/** Gives the definition of a call on an option, by its level, so that a trace shows the name of the option. */
+const byLevel = (name: "getsockopt" | "setsockopt", rest: ReadonlyArray<AnyKind>) => {
+  const variants = new Map(
+    [...optionKinds].map(([number, kind]) => [
+      number,
+      new SyscallDefinition(name, [fd, level, kind, ...rest], nothing),
+    ]),
+  );
+  return (_: unknown, level: unknown) => variants.get(level as number);
+};
+
+const gotten = [output(bytes({ at: 4 }), "value"), length] as const;
+const given = [input(bytes(4), "value"), smallSize] as const;
+
 /** getsockopt(2): `length` points to a 32-bit value and result. */
 export const getsockopt = define<
   [fd: Fd, level: number, option: number, value: Address, length: Address],
   void
->("getsockopt", [fd, level, option, output(bytes({ at: 4 }), "value"), length], nothing);
+>("getsockopt", [fd, level, option, ...gotten], nothing, {
+  variant: byLevel("getsockopt", gotten),
+});
 
 /** setsockopt(2). Not prompt: it is many calls in one. */
 export const setsockopt = define<
   [fd: Fd, level: number, option: number, value: Address, length: number],
   void
->("setsockopt", [fd, level, option, input(bytes(4), "value"), smallSize], nothing);
+>("setsockopt", [fd, level, option, ...given], nothing, {
+  variant: byLevel("setsockopt", given),
+});
 
 /** getsockname(2): `length` points to a 32-bit value and result. */
 export const getsockname = define<[fd: Fd, address: Address, length: Address], void>(
@@ -186,7 +231,7 @@ export const accept = define<[fd: Fd, address: Address, length: Address], Fd>(
 /** sendmmsg(2): gives the number of messages, each a `struct mmsghdr` of 64 bytes, that were sent. */
 export const sendmmsg = define<[fd: Fd, messages: Address, count: number, flags: number], number>(
   "sendmmsg",
-  [fd, inout(unknown, "messages"), uint.as("count"), flags("MSG_", MSG)],
+  [fd, inout(array(Mmsghdr, 2), "messages"), uint.as("count"), messageFlags],
   countOf(2),
 );
 
@@ -198,9 +243,9 @@ export const recvmmsg = define<
   "recvmmsg",
   [
     fd,
-    inout(unknown, "messages"),
+    inout(array(Mmsghdr, 2), "messages"),
     uint.as("count"),
-    flags("MSG_", MSG),
+    messageFlags,
     input(value(Timespec), "timeout"),
   ],
   countOf(2),

@@ -4,6 +4,7 @@ import {
   type Codec,
   cmsgAlign,
   Iovec,
+  Mmsghdr,
   MSG,
   Msghdr,
   SCM,
@@ -186,6 +187,13 @@ const shownMessage = (bytes: Bytes, { at }: Surroundings, received: number | und
   }msg_controllen=${controlLength}, msg_flags=${formatted(messageFlags, flags)}}`;
 };
 
+/** Formats one of several messages, whose length is known when the call has been made. */
+const shownMmsghdr = (bytes: Bytes, surroundings: Surroundings): string => {
+  const { length } = Mmsghdr.decode(bytes);
+  const received = surroundings.name === "recvmmsg" ? length : undefined;
+  return `{msg_hdr=${shownMessage(bytes, surroundings, received)}, msg_len=${length}}`;
+};
+
 /** Formats a value to which an argument points: a number is put in brackets. */
 const pointed = (type: string, value: unknown): string => {
   const shown = shownValue(type, value);
@@ -258,9 +266,12 @@ const shown = (
       if (size === undefined || count === undefined || known === undefined) return undefined;
       const wanted = Math.min(count, ELEMENTS);
       if (known.length < wanted * size) return undefined;
-      const elements = Array.from({ length: wanted }, (_, i) =>
-        shownValue(codec.name, codec.decode(known.subarray(i * size, (i + 1) * size))),
-      );
+      const elements = Array.from({ length: wanted }, (_, i) => {
+        const bytes = known.subarray(i * size, (i + 1) * size);
+        return codec.name === Mmsghdr.name
+          ? shownMmsghdr(bytes, surroundings)
+          : shownValue(codec.name, codec.decode(bytes));
+      });
       return array(elements, count);
     }
     default:

@@ -164,6 +164,29 @@ export const shownSockaddr = (bytes: Uint8Array): string => {
       const { port, flowinfo = 0, address, scopeId = 0 } = sockaddr;
       return `{sa_family=AF_INET6, sin6_port=htons(${port}), sin6_flowinfo=htonl(${flowinfo}), inet_pton(AF_INET6, "${address}", &sin6_addr), sin6_scope_id=${scopeId}}`;
     }
+    case "netlink":
+      return struct({
+        sa_family: "AF_NETLINK",
+        nl_pid: String(sockaddr.pid),
+        nl_groups: sockaddr.groups.toString(16).padStart(8, "0"),
+      });
+    case "packet": {
+      const { protocol = 0, ifindex, hatype = 0, pkttype = 0, address } = sockaddr;
+      return struct({
+        sa_family: "AF_PACKET",
+        sll_protocol: `htons(${hex(protocol)})`,
+        sll_ifindex: String(ifindex),
+        sll_hatype: String(hatype),
+        sll_pkttype: String(pkttype),
+        sll_halen: String(address?.length ?? 0),
+      });
+    }
+    case "vsock":
+      return struct({
+        sa_family: "AF_VSOCK",
+        svm_cid: hex(sockaddr.cid),
+        svm_port: hex(sockaddr.port),
+      });
     default: {
       if (bytes.length < 2) return quoted(bytes);
       const family = (bytes[0] as number) | ((bytes[1] as number) << 8);

@@ -12,6 +12,7 @@ import {
   Iovec,
   Itimerspec,
   MAP,
+  Mmsghdr,
   MSG,
   Msghdr,
   O,
@@ -127,6 +128,44 @@ const rows: ReadonlyArray<Row> = [
       [B]: bytesOf(Uint32, 28),
       [A]: encodeSockaddr({ family: "inet6", address: "::1", port: 80 }),
     },
+  },
+  {
+    line: "connect(4, {sa_family=AF_NETLINK, nl_pid=0, nl_groups=00000011}, 12) = 0",
+    call: ["connect", 4, A, 12],
+    wrote: { [A]: encodeSockaddr({ family: "netlink", pid: 0, groups: 0x11 }) },
+  },
+  {
+    line: 'bind(4, {sa_family=AF_ALG, sa_data="\\1\\2"}, 4) = 0',
+    call: ["bind", 4, A, 4],
+    wrote: { [A]: encodeSockaddr({ family: AF.ALG, data: Uint8Array.of(1, 2) }) },
+  },
+  {
+    line: "setsockopt(3, SOL_TCP, TCP_NODELAY, [1], 4) = 0",
+    call: ["setsockopt", 3, SOL.TCP, 1, A, 4],
+    wrote: { [A]: bytesOf(Int32, 1) },
+  },
+  {
+    line: 'sendmmsg(4, [{msg_hdr={msg_name=NULL, msg_namelen=0, msg_iov=[{iov_base="abc", iov_len=3}], msg_iovlen=1, msg_controllen=0, msg_flags=0}, msg_len=0}], 1, MSG_NOSIGNAL) = 1',
+    call: ["sendmmsg", 4, A, 1, MSG.NOSIGNAL],
+    wrote: {
+      [A]: concat(
+        bytesOf(Mmsghdr, {
+          header: {
+            name: 0,
+            nameLength: 0,
+            iov: A + 64,
+            iovLength: 1,
+            control: 0,
+            controlLength: 0,
+            flags: 0,
+          },
+          length: 0,
+        }),
+        bytesOf(Iovec, { base: A + 80, length: 3 }),
+        text("abc"),
+      ),
+    },
+    result: 1,
   },
   {
     line: "socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC, 0) = 3",
