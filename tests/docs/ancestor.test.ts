@@ -48,9 +48,6 @@ const noMembers: Readonly<Record<string, string>> = {
   "RTMGRP.NOP4": "no group",
 };
 
-/** Enums, members and types that are not here yet: of ioctl(2). */
-const notYet: ReadonlyArray<string> = ["FI", "FileCloneRange"];
-
 /** The names here of types that have another one: exports of abi, handle, memory, near or wire. */
 const otherTypes: Readonly<Record<string, string>> = {
   ArgList: "execve",
@@ -124,10 +121,9 @@ describe("what the ancestor has is here", () => {
         .map((member) => [group, `${group}.${member}`] as const)
         .filter(([, name]) => !(name in noMembers))
         .filter(([, name]) => exported(otherMembers[name] ?? inOurGroup(name)) === undefined)
-        .map(([, name]) => (notYet.includes(group) ? group : name)),
+        .map(([, name]) => name),
     );
-    const expected = notYet.filter((name) => name in enums || name.includes("."));
-    assert.deepEqual([...new Set(missing)].sort(), [...expected].sort());
+    assert.deepEqual(missing, []);
     for (const name of Object.keys(noMembers)) assert.isUndefined(exported(name), name);
   });
 
@@ -142,9 +138,6 @@ describe("what the ancestor has is here", () => {
     const missing = types
       .filter((name) => !(name in noTypes))
       .filter((name) => all[otherTypes[name] ?? name] === undefined);
-    assert.deepEqual(
-      missing.sort(),
-      notYet.filter((name) => types.includes(name)),
-    );
+    assert.deepEqual(missing, []);
   });
 });

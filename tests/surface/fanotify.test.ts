@@ -10,7 +10,7 @@ import {
   O,
 } from "@rsyscall/abi";
 import { AsyncFanotify } from "@rsyscall/epoller";
-import { capset, Fanotify, type FanotifyEvent } from "@rsyscall/handle";
+import { capset, Fanotify, type FanotifyEvent, open } from "@rsyscall/handle";
 import { begin, tempDirectory } from "@rsyscall/harness";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
@@ -137,13 +137,11 @@ inEachKind((it) => {
     const path = yield* file;
     const group = yield* groupOf(thread, FAN.REPORT_PIDFD);
     yield* group.mark(path, OPEN);
-    const local = yield* LocalThread;
-    const child = yield* local.spawn(
-      local.environ.sh.args("-c", `exec sleep 100 <"$1"`, "sh", path),
-    );
+    const child = yield* thread.fork();
+    yield* open(child, path, O.RDONLY);
     const [event] = yield* group.readEvents();
     yield* event?.pidfd?.sendSignal(9) ?? Effect.die("no pidfd");
-    assert.equal((yield* child.wait()).signal, 9);
+    assert.equal((yield* child.process.wait()).signal, 9);
   });
 
   // --- permission events

@@ -1,4 +1,5 @@
 import { readdirSync, readlinkSync } from "node:fs";
+import { prctl } from "@rsyscall/handle";
 import { counted, here, inFork, inStub } from "@rsyscall/harness";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Context, Effect, Layer, ManagedRuntime, type Scope } from "effect";
@@ -28,6 +29,8 @@ const opened = (open: Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>)
   Effect.gen(function* () {
     const thread = yield* open;
     const { pid } = thread.task;
+    // A child of another file may have changed its ids, in the memory of this process: see `setuid`.
+    yield* prctl.setDumpable(thread, 1);
     if (pid === process.pid) return thread;
     // What waits needs descriptors that stay.
     yield* Effect.scoped(Effect.flatMap(thread.pipe(), ([reader]) => thread.makeAfd(reader)));
