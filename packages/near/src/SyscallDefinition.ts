@@ -114,10 +114,19 @@ export class SyscallDefinition {
    * stays undefined, which every call refuses.
    */
   complete(words: ReadonlyArray<Word | undefined>): SixWords {
-    return Array.from({ length: 6 }, (_, i) => {
-      const kind = this.kinds[i];
-      return kind === undefined ? 0 : (words[i] ?? kind.fallback);
-    }) as unknown as SixWords;
+    return [
+      this.#word(words, 0),
+      this.#word(words, 1),
+      this.#word(words, 2),
+      this.#word(words, 3),
+      this.#word(words, 4),
+      this.#word(words, 5),
+    ];
+  }
+
+  #word(words: ReadonlyArray<Word | undefined>, i: number): Word {
+    const kind = this.kinds[i];
+    return kind === undefined ? 0 : (words[i] ?? (kind.fallback as Word));
   }
 
   /** Whether the kernel reads all of the words as they are meant. */

@@ -88,16 +88,19 @@ export const define = <Args extends ReadonlyArray<unknown>, R>(
 type Make = (sysif: SyscallInterface, ...words: Array<Word>) => Syscall<unknown>;
 
 /** A function for a call whose definition depends on its words, or whose words are translated for the target. */
-const translated =
-  (definition: SyscallDefinition): Make =>
-  (sysif, ...words) => {
+const translated = (definition: SyscallDefinition): Make => {
+  const targets = definition.kinds.map(({ target }) => target);
+  const hasTargets = targets.some((target) => target !== undefined);
+  return (sysif, ...words) => {
     const given = definition.complete(words);
-    const all = given.map((word, i) => {
-      const target = definition.kinds[i]?.target;
-      return target === undefined ? word : target.to(sysif.abi, word as number);
-    }) as unknown as SixWords;
-    return new Syscall(sysif, definition.variant(...all), ...all);
+    const [a, b, c, d, e, f] = hasTargets
+      ? (given.map(
+          (word, i) => targets[i]?.to(sysif.abi, word as number) ?? word,
+        ) as unknown as SixWords)
+      : given;
+    return new Syscall(sysif, definition.variant(a, b, c, d, e, f), a, b, c, d, e, f);
   };
+};
 
 /**
  * A function for each number of arguments, because rest parameters cost more than the rest of a call. A missing

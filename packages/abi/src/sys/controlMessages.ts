@@ -113,5 +113,5 @@ export const controlOf = (messages: ReadonlyArray<ControlMessage>): Control => {
         others.push(message);
       }
   }
-  return { ...named, ...(others.length > 0 && { others }) } as Control;
+  return (others.length > 0 ? { ...named, others } : named) as Control;
 };

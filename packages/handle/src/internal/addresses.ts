@@ -1,13 +1,13 @@
 import { encodeSockaddr, type Sockaddr } from "@rsyscall/abi";
 import { type InvalidArgumentError, pathText } from "@rsyscall/near";
-import type { Effect } from "effect";
+import type { Exit } from "effect";
 import { encodedBy } from "./checked.ts";
 
 /** An address as the kernel takes it; an InvalidArgumentError for what is no address. */
 export const addressBytes = (
   syscall: string,
   address: Sockaddr | Uint8Array,
-): Effect.Effect<Uint8Array, InvalidArgumentError> =>
+): Exit.Exit<Uint8Array, InvalidArgumentError> =>
   encodedBy(
     {
       syscall,

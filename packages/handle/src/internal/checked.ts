@@ -1,6 +1,6 @@
 import type { Codec } from "@rsyscall/abi";
 import { InvalidArgumentError, impossible, type SyscallError } from "@rsyscall/near";
-import { Effect } from "effect";
+import { Effect, Exit } from "effect";
 import { encode } from "../encode.ts";
 
 /*
@@ -77,26 +77,30 @@ export const checked = <A, E, R>(
     : Effect.fail(new InvalidArgumentError({ syscall, ...problem }));
 };
 
-/** Encodes an argument; an InvalidArgumentError for a value that its type in C cannot have. */
+/** Encodes an argument when it is run; an InvalidArgumentError for a value that its type in C cannot have. */
 export const encoded = <A>(
   syscall: string,
   argument: string,
   type: Codec<A>,
   value: A,
 ): Effect.Effect<Uint8Array, InvalidArgumentError> =>
-  encodedBy({ syscall, argument, value, expected: `a value of ${type.name}` }, () =>
-    encode(type, value),
+  Effect.suspend(() =>
+    encodedBy({ syscall, argument, value, expected: `a value of ${type.name}` }, () =>
+      encode(type, value),
+    ),
   );
 
-/** As `encoded`, for an argument that is encoded in another way. */
+/** As `encoded`, at once, and for an argument that is encoded in another way. */
 export const encodedBy = (
   fields: Misread & Pick<InvalidArgumentError, "syscall">,
   bytes: () => Uint8Array,
-): Effect.Effect<Uint8Array, InvalidArgumentError> =>
-  Effect.try({
-    try: bytes,
-    catch: (cause) => new InvalidArgumentError({ ...fields, cause }),
-  });
+): Exit.Exit<Uint8Array, InvalidArgumentError> => {
+  try {
+    return Exit.succeed(bytes());
+  } catch (cause) {
+    return Exit.fail(new InvalidArgumentError({ ...fields, cause }));
+  }
+};
 
 /**
  * The number of bytes that a call says it has filled in: EPROTO for a number that no kernel returns, but a task

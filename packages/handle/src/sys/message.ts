@@ -1,6 +1,7 @@
 import {
   alignTo,
   type Control,
+  type ControlMessage,
   cmsgSpace,
   controlMessages,
   controlOf,
@@ -20,17 +21,11 @@ import {
   Ucred,
 } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
-import { Effect } from "effect";
+import { Effect, Exit } from "effect";
 import type { BorrowFailure, MallocFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { addressBytes, addressText } from "../internal/addresses.ts";
-import {
-  argument,
-  size as byteSize,
-  checked,
-  checkedCount,
-  encodedBy,
-} from "../internal/checked.ts";
+import { argument, size as byteSize, checkedCount, each, encodedBy } from "../internal/checked.ts";
 import { decodeFds } from "../internal/decodeFds.ts";
 import type { Task } from "../Task.ts";
 import { Pidfd } from "./pidfd.ts";
@@ -121,64 +116,72 @@ interface Extent {
 interface Place extends Extent {
   readonly addressAt: number;
   readonly controlAt: number;
-  readonly dataAt: number;
-  readonly dataSize: number;
+  dataAt: number;
+  dataSize: number;
 }
 
 /** A block of memory with messages. */
 interface Layout {
   readonly places: ReadonlyArray<Place>;
+  /** Where the pieces are, which follow the headers. */
+  readonly iovAt: number;
+  /** The size of the headers and the pieces. */
+  readonly headersSize: number;
   /** Where the bytes of the first message begin: what precedes them is not bytes. */
   readonly dataAt: number;
   readonly size: number;
-  /** The headers and the pieces of the messages, for a block at this address. */
-  readonly headers: (address: near.Address) => Uint8Array;
 }
 
 const layoutOf = (extents: ReadonlyArray<Extent>): Layout => {
   const iovAt = extents.length * Mmsghdr.size;
   let at = iovAt;
   for (const { pieces } of extents) at += pieces.length * Iovec.size;
-  const headersEnd = at;
-  const fixed = extents.map((extent) => {
-    const addressAt = at;
-    const controlAt = addressAt + alignTo(extent.address, 8);
-    at = controlAt + alignTo(extent.control, 8);
-    return { addressAt, controlAt };
-  });
+  const headersSize = at;
+  const places: Array<Place> = [];
+  for (const { address, control, pieces } of extents) {
+    const controlAt = at + alignTo(address, 8);
+    places.push({ address, control, pieces, addressAt: at, controlAt, dataAt: 0, dataSize: 0 });
+    at = controlAt + alignTo(control, 8);
+  }
   const dataAt = at;
-  const places = extents.map((extent, i) => {
-    const place = { ...extent, ...(fixed[i] as { addressAt: number; controlAt: number }) };
-    const dataSize = extent.pieces.reduce((sum, size) => sum + size, 0);
-    at += dataSize;
-    return { ...place, dataAt: at - dataSize, dataSize };
-  });
-  const headers = (base: near.Address): Uint8Array => {
-    const bytes = new Uint8Array(headersEnd);
-    let iov = iovAt;
-    for (const [i, place] of places.entries()) {
-      Msghdr.encode(
-        {
-          name: place.address === 0 ? 0 : base + place.addressAt,
-          nameLength: place.address,
-          iov: base + iov,
-          iovLength: place.pieces.length,
-          control: place.control === 0 ? 0 : base + place.controlAt,
-          controlLength: place.control,
-          flags: 0,
-        },
-        bytes.subarray(i * Mmsghdr.size),
-      );
-      let pieceAt = place.dataAt;
-      for (const length of place.pieces) {
-        Iovec.encode({ base: base + pieceAt, length }, bytes.subarray(iov));
-        iov += Iovec.size;
-        pieceAt += length;
-      }
+  for (const place of places) {
+    place.dataAt = at;
+    for (const size of place.pieces) at += size;
+    place.dataSize = at - place.dataAt;
+  }
+  return { places, iovAt, headersSize, dataAt, size: at };
+};
+
+/** Writes the headers and the pieces of the messages of a block that is at `base` in the task. */
+const writeHeaders = (
+  { places, iovAt }: Layout,
+  base: near.Address,
+  block: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> => {
+  let headerAt = 0;
+  let iov = iovAt;
+  for (const place of places) {
+    Msghdr.encode(
+      {
+        name: place.address === 0 ? 0 : base + place.addressAt,
+        nameLength: place.address,
+        iov: base + iov,
+        iovLength: place.pieces.length,
+        control: place.control === 0 ? 0 : base + place.controlAt,
+        controlLength: place.control,
+        flags: 0,
+      },
+      headerAt === 0 ? block : block.subarray(headerAt),
+    );
+    headerAt += Mmsghdr.size;
+    let pieceAt = base + place.dataAt;
+    for (const length of place.pieces) {
+      Iovec.encode({ base: pieceAt, length }, block.subarray(iov));
+      iov += Iovec.size;
+      pieceAt += length;
     }
-    return bytes;
-  };
-  return { places, dataAt, size: at, headers };
+  }
+  return block;
 };
 
 /** A message as bytes. */
@@ -199,16 +202,18 @@ const notBytes = (value: unknown): near.InvalidArgumentError =>
     expected: "a Uint8Array, as a Buffer is, or several",
   });
 
+const NOTHING = Exit.succeed(EMPTY);
+
 const encodedMessage = (
   task: Task,
-  { bytes, address, fds = [], control }: OutgoingMessage,
+  { bytes, address, fds, control }: OutgoingMessage,
 ): Effect.Effect<Encoded, near.InvalidArgumentError | BorrowFailure> => {
   const pieces = bytes === undefined ? [] : bytes instanceof Uint8Array ? [bytes] : bytes;
   if (!Array.isArray(pieces) || !pieces.every((piece) => piece instanceof Uint8Array))
-    return Effect.fail(notBytes(bytes));
+    return Exit.fail(notBytes(bytes));
   const others =
     control === undefined
-      ? Effect.succeed(EMPTY)
+      ? NOTHING
       : encodedBy(
           {
             syscall: "sendmsg",
@@ -218,28 +223,31 @@ const encodedMessage = (
           },
           () => encodeControl(controlMessages(control)),
         );
-  const rights =
-    fds.length === 0
-      ? Effect.succeed(EMPTY)
-      : Effect.map(
-          Effect.forEach(fds, (each) => each.borrow(task)),
-          encodeScmRights,
-        );
-  const to = address === undefined ? Effect.succeed(EMPTY) : addressBytes("sendmsg", address);
-  return Effect.flatMap(others, (others) =>
-    Effect.flatMap(rights, (rights) =>
-      Effect.map(to, (to) => ({
-        address: to,
-        control: others.length === 0 ? rights : concatenated([rights, others]),
-        pieces,
-        about: address === undefined ? undefined : addressText(address),
-      })),
-    ),
-  );
+  if (Exit.isFailure(others)) return Exit.failCause(others.cause);
+  const to = address === undefined ? NOTHING : addressBytes("sendmsg", address);
+  if (Exit.isFailure(to)) return Exit.failCause(to.cause);
+  const message = (control: Uint8Array): Encoded => ({
+    address: to.value,
+    control,
+    pieces,
+    about: address === undefined ? undefined : addressText(address),
+  });
+  return fds === undefined || fds.length === 0
+    ? Exit.succeed(message(others.value))
+    : Effect.map(
+        Effect.forEach(fds, (fd) => fd.borrow(task)),
+        (numbers) => {
+          const rights = encodeScmRights(numbers);
+          return message(others.value.length === 0 ? rights : joined([rights, others.value]));
+        },
+      );
 };
 
-const concatenated = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+/** The bytes of the parts, one after the other. */
+export const joined = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const [first] = parts;
+  if (first !== undefined && parts.length === 1) return first;
+  const all = new Uint8Array(sizeOf(parts));
   let at = 0;
   for (const part of parts) {
     all.set(part, at);
@@ -248,9 +256,15 @@ const concatenated = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   return all;
 };
 
+const sizeOf = (parts: ReadonlyArray<Uint8Array>): number => {
+  let size = 0;
+  for (const { length } of parts) size += length;
+  return size;
+};
+
 /** The first `most` bytes of the pieces. */
 const cut = (pieces: ReadonlyArray<Uint8Array>, most: number): ReadonlyArray<Uint8Array> => {
-  if (most === Number.POSITIVE_INFINITY) return pieces;
+  if (sizeOf(pieces) <= most) return pieces;
   let left = most;
   return pieces.flatMap((piece) => {
     const part = piece.subarray(0, left);
@@ -273,8 +287,7 @@ const withMessages = <A, E>(
     })),
   );
   return task.withMemory(layout.size, 8, (base) => {
-    const block = new Uint8Array(layout.size);
-    block.set(layout.headers(base));
+    const block = writeHeaders(layout, base, new Uint8Array(layout.size));
     for (const [i, { address, control, pieces }] of messages.entries()) {
       const place = layout.places[i] as Place;
       block.set(address, place.addressAt);
@@ -350,16 +363,19 @@ export const checkedRooms = <A, E, R>(
   syscall: string,
   rooms: ReadonlyArray<MessageRoom>,
   call: Effect.Effect<A, E, R>,
-): Effect.Effect<A, E | near.InvalidArgumentError, R> =>
-  checked(
-    syscall,
-    rooms.flatMap(({ size = 0, fds = 0, control = 0 }) => [
-      ...(typeof size === "object" ? size : [size]).map((each) => argument("size", each, byteSize)),
-      argument("mostFds", fds, byteSize),
-      argument("control", control, byteSize),
-    ]),
-    call,
-  );
+): Effect.Effect<A, E | near.InvalidArgumentError, R> => {
+  for (const { size = 0, fds = 0, control = 0 } of rooms) {
+    const wrong =
+      (typeof size === "object"
+        ? argument("size", size, each(byteSize))
+        : argument("size", size, byteSize)) ??
+      argument("mostFds", fds, byteSize) ??
+      argument("control", control, byteSize);
+    if (wrong !== undefined)
+      return Effect.fail(new near.InvalidArgumentError({ syscall, ...wrong }));
+  }
+  return call;
+};
 
 /** recvmsg(2): see `Socket.receiveMessage`. The caller must see to the release of the descriptors. */
 export const receiveMessage = (
@@ -368,11 +384,13 @@ export const receiveMessage = (
   room: MessageRoom,
   flags: number,
 ): Effect.Effect<ReceivedMessage, MallocFailure> => {
-  const { places, dataAt, size, headers } = layoutOf([extentOf(room)]);
-  return task.withMemory(size, 8, (address) =>
+  const layout = layoutOf([extentOf(room)]);
+  const { dataAt } = layout;
+  const place = layout.places[0] as Place;
+  return task.withMemory(layout.size, 8, (address) =>
     Effect.gen(function* () {
-      const place = places[0] as Place;
-      yield* task.sysif.write(address, headers(address));
+      const headers = writeHeaders(layout, address, new Uint8Array(layout.headersSize));
+      yield* task.sysif.write(address, headers);
       const call = near.recvmsg(task.sysif, fd, address, near.withFlags(flags, MSG.CMSG_CLOEXEC));
       const length = yield* checkedCount("recvmsg", call, mostOf(place, flags));
       const block = yield* task.sysif.read(address, dataAt + Math.min(length, place.dataSize));
@@ -388,10 +406,12 @@ export const receiveMessages = (
   rooms: ReadonlyArray<MessageRoom>,
   flags: number,
 ): Effect.Effect<ReadonlyArray<ReceivedMessage>, MallocFailure> => {
-  const { places, size, headers } = layoutOf(rooms.slice(0, MESSAGES_AT_MOST).map(extentOf));
-  return task.withMemory(size, 8, (address) =>
+  const layout = layoutOf(rooms.slice(0, MESSAGES_AT_MOST).map(extentOf));
+  const { places } = layout;
+  return task.withMemory(layout.size, 8, (address) =>
     Effect.gen(function* () {
-      yield* task.sysif.write(address, headers(address));
+      const headers = writeHeaders(layout, address, new Uint8Array(layout.headersSize));
+      yield* task.sysif.write(address, headers);
       const all = near.withFlags(flags, MSG.CMSG_CLOEXEC | MSG.WAITFORONE);
       const call = near.recvmmsg(task.sysif, fd, address, places.length, all, near.NULL);
       const count = yield* call;
@@ -436,24 +456,24 @@ const received = (
       const { addressAt, controlAt } = place;
       const nameLength = Math.min(header.nameLength, place.address);
       const controlLength = Math.min(header.controlLength, place.control);
-      const messages = decodeControl(block.subarray(controlAt, controlAt + controlLength));
-      const isOf = (type: number) => (message: { level: number; type: number }) =>
-        message.level === SOL.SOCKET && message.type === type;
-      const fdsOf = (type: number) =>
-        messages.filter(isOf(type)).flatMap(({ data }) => decodeFds(data));
-      const rights = fdsOf(SCM.RIGHTS);
-      const pidfds = fdsOf(SCM.PIDFD);
-      const wantedPidfds = wantsPidfd ? 1 : 0;
+      const rights: Array<near.Fd> = [];
+      const pidfds: Array<near.Fd> = [];
+      const rest: Array<ControlMessage> = [];
+      for (const message of decodeControl(block.subarray(controlAt, controlAt + controlLength))) {
+        const { level, type, data } = message;
+        if (level === SOL.SOCKET && type === SCM.RIGHTS) rights.push(...decodeFds(data));
+        else if (level === SOL.SOCKET && type === SCM.PIDFD) pidfds.push(...decodeFds(data));
+        else rest.push(message);
+      }
+      const pidfd = wantsPidfd ? pidfds.shift() : undefined;
       return {
         flags: header.flags,
         address: decodeSockaddr(block.subarray(addressAt, addressAt + nameLength)),
-        control: controlOf(
-          messages.filter((message) => !isOf(SCM.RIGHTS)(message) && !isOf(SCM.PIDFD)(message)),
-        ),
-        rights: rights.slice(0, mostFds),
-        pidfd: pidfds.slice(0, wantedPidfds)[0],
+        control: controlOf(rest),
+        rights,
+        pidfd,
         // The kernel may have used the room for other messages for descriptors that were not asked for.
-        others: [...rights.slice(mostFds), ...pidfds.slice(wantedPidfds)],
+        others: [...rights.splice(mostFds), ...pidfds],
       };
     }),
     ({ flags, address, control, rights, pidfd, others }) => {
@@ -479,7 +499,7 @@ const received = (
       return others.length === 0
         ? Effect.succeed(message)
         : Effect.as(
-            Effect.forEach(others, (each) => shared(FileDescriptor, each).release(), {
+            Effect.forEach(others, (fd) => shared(FileDescriptor, fd).release(), {
               discard: true,
             }),
             message,

@@ -1,6 +1,5 @@
 import {
   AF,
-  alignTo,
   decodeSockaddr,
   EPOLL,
   type FixedCodec,
@@ -81,26 +80,29 @@ const explained =
     });
   };
 
+/** Where the value of an option lies in the memory of getsockopt(2), behind its length. */
+const VALUE_AT = 8;
+
 /** getsockopt(2): the bytes of an option, as many as the kernel gives. */
 const getOption = <A>(
   task: Task,
   fd: near.Fd,
-  { level, number, get }: ReadableOption<A>,
+  { level, number, get }: Pick<ReadableOption<A>, "level" | "number" | "get">,
   subject: () => string,
 ): Effect.Effect<A, MallocFailure> => {
   const { sysif } = task;
-  const lengthAt = alignTo(get.room, 8);
-  return task.withMemory(lengthAt + Uint32.size, 8, (value) => {
-    const length = near.Address(value + lengthAt);
+  const { room } = get;
+  return task.withMemory(VALUE_AT + room, 8, (length) => {
+    const value = near.Address(length + VALUE_AT);
     const ask = near.batchThen(
       [near.getsockopt(sysif, fd, level, number, value, length).about(subject)],
-      sysif.read(value, lengthAt + Uint32.size),
+      sysif.read(length, VALUE_AT + room),
     );
     return Effect.flatMap(
-      Effect.andThen(sysif.write(length, encode(Uint32, get.room)), ask),
+      Effect.andThen(sysif.write(length, encode(Uint32, room)), ask),
       ([, bytes]) => {
-        const size = Math.min(Uint32.decode(bytes.subarray(lengthAt)), get.room);
-        return near.decoded("getsockopt", subject, () => get.decode(bytes.subarray(0, size)));
+        const end = VALUE_AT + Math.min(Uint32.decode(bytes), room);
+        return near.decoded("getsockopt", subject, () => get.decode(bytes.subarray(VALUE_AT, end)));
       },
     );
   });
@@ -366,16 +368,14 @@ export class Socket extends FileDescriptor {
   /** getsockopt(2) of an option by its level and number, which is an int. */
   getOption(level: number, number: number): Effect.Effect<number, IoFailure>;
   getOption<A>(option: number | ReadableOption<A>, number = 0): Effect.Effect<A, IoFailure> {
-    return this.use((fd) =>
-      typeof option === "number"
-        ? getOption(
-            this.task,
-            fd,
-            { ...INT, level: option, number } as unknown as ReadableOption<A>,
-            () => `fd ${fd}`,
-          )
-        : explained(option)(getOption(this.task, fd, option, () => `${option.name} of fd ${fd}`)),
-    );
+    return this.use((fd) => {
+      if (typeof option !== "number")
+        return explained(option)(
+          getOption(this.task, fd, option, () => `${option.name} of fd ${fd}`),
+        );
+      const get = INT.get as unknown as ReadableOption<A>["get"];
+      return getOption(this.task, fd, { level: option, number, get }, () => `fd ${fd}`);
+    });
   }
 
   /**
@@ -394,7 +394,7 @@ export class Socket extends FileDescriptor {
       typeof option === "number"
         ? this.#setOption(
             fd,
-            { ...INT, level: option, number: valueOrNumber as number },
+            { level: option, number: valueOrNumber as number, set: INT.set },
             value as number,
             () => `fd ${fd}`,
           )
@@ -406,7 +406,7 @@ export class Socket extends FileDescriptor {
 
   #setOption<A>(
     fd: near.Fd,
-    { level, number, set }: WritableOption<A>,
+    { level, number, set }: Pick<WritableOption<A>, "level" | "number" | "set">,
     value: A,
     subject: () => string,
   ): Effect.Effect<void, MallocFailure> {
