@@ -1,6 +1,6 @@
 /* A program whose own calls would all wait: each has a timeout. Prints as JSON what became of each, and how
  * long the event loop stood still at most, in milliseconds. */
-import { AF, CLOCK, EPOLL, EPOLL_CTL, F, LOCK, O, SIG, SOCK, W } from "@rsyscall/abi";
+import { AF, CLOCK, EPOLL, EPOLL_CTL, F, LOCK, MSG, O, SIG, SOCK, W } from "@rsyscall/abi";
 import {
   bindUnix,
   Epoll,
@@ -55,6 +55,13 @@ const program = Effect.gen(function* () {
   yield* FileLock.make(other);
   yield* RecordLock.make(other);
   const [fillable] = yield* Socket.pair(task, AF.UNIX, SOCK.DGRAM);
+  // A part of the bytes is there.
+  const half = Effect.map(
+    Effect.tap(Socket.pair(task), ([one]) => one.sendAllBytes(new Uint8Array(4))),
+    ([, two]) => two,
+  );
+  const refused = (effect) =>
+    Effect.map(Effect.flip(effect), (error) => error.message.includes("would stop JavaScript"));
   const [pipe, stream] = [yield* full(thread), yield* fullSocket(thread)];
   const waits = {
     read: Effect.flatMap(bytes(8), (buffer) => reader.read(buffer)),
@@ -62,6 +69,10 @@ const program = Effect.gen(function* () {
     recv: Effect.flatMap(bytes(8), (buffer) => socket.recv(buffer)),
     receiveFds: socket.receiveFds(1, 1),
     recvBytes: socket.recvBytes(),
+    "recv, MSG_WAITALL": Effect.flatMap(bytes(8), (buffer) =>
+      Effect.flatMap(half, (socket) => socket.recv(buffer, MSG.WAITALL)),
+    ),
+    "recvBytes, MSG_WAITALL": Effect.flatMap(half, (socket) => socket.recvBytes(8, MSG.WAITALL)),
     receiveFrom: socket.receiveFrom(),
     receiveMessage: socket.receiveMessage(),
     receiveMessages: socket.receiveMessages([{}, {}]),
@@ -126,6 +137,28 @@ const program = Effect.gen(function* () {
   yield* pidfd.sendSignal(SIG.KILL);
   const ended = yield* pidfd.waitid(W.EXITED);
   outcomes["the end of a child"] = ended.signal === SIG.KILL;
+
+  // All bytes in their parts, those before the end, and one datagram alone.
+  const [one, two] = yield* Socket.pair(task);
+  const sending = yield* Effect.forkChild(
+    Effect.forEach([0, 1, 2, 3], (i) =>
+      Effect.andThen(Effect.sleep("2 millis"), one.sendBytes(Uint8Array.of(i, i))),
+    ),
+  );
+  const all = yield* two.recvBytes(6, MSG.WAITALL);
+  yield* Fiber.join(sending);
+  yield* one.close();
+  const [end] = yield* two.recv(yield* bytes(8), MSG.WAITALL);
+  const [source, target] = yield* Socket.pair(task, AF.UNIX, SOCK.DGRAM);
+  yield* source.sendBytes(new Uint8Array(3));
+  const datagram = yield* target.recvBytes(8, MSG.WAITALL);
+  outcomes["MSG_WAITALL"] = [...all, ...(yield* end.read()), datagram.length];
+  outcomes["MSG_WAITALL of messages"] = [
+    yield* refused(target.receiveMessage({}, MSG.WAITALL)),
+    yield* refused(target.receiveFds(1, 1, MSG.WAITALL)),
+    yield* refused(target.receiveFrom(1, MSG.WAITALL)),
+    yield* refused(target.recvBytes(1, MSG.WAITALL | MSG.PEEK)),
+  ];
 
   // Calls that fail at once still do.
   const nonblocking = yield* thread.pipe(O.NONBLOCK);

@@ -45,6 +45,7 @@ import { nothingWritten, writeAll } from "../writeAll.ts";
 import {
   checkedRooms,
   descriptorsOf,
+  joined,
   type MessageRoom,
   type OutgoingMessage,
   type Received,
@@ -59,6 +60,15 @@ import { Pidfd } from "./pidfd.ts";
 
 /** Flags of receives that do not wait: there is out-of-band data or an error, or the call fails. */
 const NEVER_WAIT = MSG.DONTWAIT | MSG.OOB | MSG.ERRQUEUE;
+
+/** The error of a call that would stop JavaScript. */
+const waitsForAll = (syscall: string, value: number, remedy: string): near.InvalidArgumentError =>
+  new near.InvalidArgumentError({
+    syscall,
+    argument: "flags",
+    value,
+    expected: `flags without MSG.WAITALL in this process, where the kernel's wait for all bytes would stop JavaScript: ${remedy}`,
+  });
 
 /** An option of which only the number is known. */
 const INT: ReadableOption<number> & WritableOption<number> = socketOption("option", 0, 0, Int32);
@@ -533,13 +543,55 @@ export class Socket extends FileDescriptor {
     [received: ReadablePointer<Uint8Array>, rest: Pointer<Uint8Array>],
     PtrFailure | BorrowFailure
   > {
-    return this.#useWhenReady(EPOLL.IN, flags, (fd) =>
-      Effect.flatMap(buffer.borrow(this.task), (address) =>
-        Effect.flatMap(near.recv(this.task.sysif, fd, address, buffer.size, flags), (count) =>
-          // With MSG.TRUNC the kernel returns the size of the datagram, which may exceed the buffer.
-          buffer.readableSplit(flags & MSG.TRUNC ? Math.min(count, buffer.size) : count),
+    return Effect.flatMap(
+      this.#receive(buffer.size, flags, (fd, done, flags) =>
+        Effect.flatMap(buffer.borrow(this.task), (address) =>
+          near.recv(this.task.sysif, fd, near.Address(address + done), buffer.size - done, flags),
         ),
       ),
+      // With MSG.TRUNC the kernel returns the size of the datagram, which may exceed the buffer.
+      (count) => buffer.readableSplit(flags & MSG.TRUNC ? Math.min(count, buffer.size) : count),
+    );
+  }
+
+  /**
+   * Receives by a call that gets the number of bytes that have come already, and gives that of those that it adds.
+   *
+   * Where a call must not wait, MSG.WAITALL must not either: a part of the bytes is enough for the descriptor to be
+   * ready, and the kernel would then wait for the others. So the call is made again for each part that comes. Only a
+   * stream has parts: of datagrams, the kernel receives one.
+   */
+  #receive<E>(
+    size: number,
+    flags: number,
+    call: (fd: near.Fd, done: number, flags: number) => Effect.Effect<number, E>,
+  ): Effect.Effect<number, E | IoFailure> {
+    const once = (done: number, flags: number) =>
+      this.#useWhenReady(EPOLL.IN, flags, (fd) => call(fd, done, flags));
+    if (!this.#mustNotWaitForAll(flags)) return once(0, flags);
+    if (flags & MSG.PEEK) return Effect.fail(waitsForAll("recvfrom", flags, "peek without it"));
+    // The flag is set, so that this only clears it, also of a number that is refused.
+    const parts = flags - MSG.WAITALL;
+    const further = (done: number): Effect.Effect<number, E | IoFailure> =>
+      once(done, parts).pipe(
+        // As the kernel does: what has come is the result, and not what ended it.
+        Effect.catch((error) =>
+          done > 0 && error instanceof near.SyscallError ? Effect.succeed(0) : Effect.fail(error),
+        ),
+        Effect.flatMap((count) =>
+          count === 0 || done + count >= size
+            ? Effect.succeed(done + count)
+            : further(done + count),
+        ),
+      );
+    return Effect.flatMap(this.getOption(SO_TYPE), (type) =>
+      type === SOCK.STREAM ? further(0) : once(0, parts),
+    );
+  }
+
+  #mustNotWaitForAll(flags: number): boolean {
+    return (
+      this.task.patience !== undefined && (flags & MSG.WAITALL) !== 0 && (flags & NEVER_WAIT) === 0
     );
   }
 
@@ -559,17 +611,27 @@ export class Socket extends FileDescriptor {
         );
   }
 
-  /** recv(2) of at most `size` bytes. Empty at the end of a stream. */
+  /**
+   * recv(2) of at most `size` bytes. Empty at the end of a stream. With MSG.WAITALL it waits for all of them; an
+   * interruption loses those that have come.
+   */
   recvBytes(size = 65536, flags = 0): Effect.Effect<Uint8Array, IoFailure> {
-    return this.#useWhenReady(EPOLL.IN, flags, (fd) =>
-      this.task.withMemory(size, 1, (at) =>
-        Effect.flatMap(near.recv(this.task.sysif, fd, at, size, flags), (count) =>
-          count === 0
-            ? Effect.succeed(new Uint8Array(0))
-            : this.task.sysif.read(at, Math.min(count, size)),
+    return Effect.suspend(() => {
+      const parts: Array<Uint8Array> = [];
+      const received = this.#receive(size, flags, (fd, done, flags) =>
+        this.task.withMemory(size - done, 1, (at) =>
+          Effect.flatMap(near.recv(this.task.sysif, fd, at, size - done, flags), (count) =>
+            count === 0
+              ? Effect.succeed(0)
+              : Effect.map(this.task.sysif.read(at, Math.min(count, size - done)), (part) => {
+                  parts.push(part);
+                  return count;
+                }),
+          ),
         ),
-      ),
-    );
+      );
+      return Effect.map(received, () => joined(parts));
+    });
   }
 
   /** sendto(2): sends a datagram to an address. Gives the number of its bytes. */
@@ -648,12 +710,16 @@ export class Socket extends FileDescriptor {
 
   /**
    * recvmsg(2): one message, with its address, descriptors and control messages. The scope owns the descriptors, also
-   * if the message was cut; MSG.TRUNC and MSG.CTRUNC are among its flags then.
+   * if the message was cut; MSG.TRUNC and MSG.CTRUNC are among its flags then. In this process MSG.WAITALL is refused.
    */
   receiveMessage(
     room: MessageRoom = {},
     flags = 0,
   ): Effect.Effect<ReceivedMessage, IoFailure, Scope.Scope> {
+    if (this.#mustNotWaitForAll(flags))
+      return Effect.fail(
+        waitsForAll("recvmsg", flags, "receive again until all is there, or by `recvBytes`"),
+      );
     return checkedRooms(
       "recvmsg",
       [room],
