@@ -21,7 +21,10 @@ export interface DirentStatus {
 }
 
 /** Entries whose status is asked for together. */
-const STAT_AT_MOST = 128;
+const STAT_AT_MOST = 256;
+
+/** Such questions that are in flight at a time: the task answers one while the answer to another is decoded. */
+const IN_FLIGHT = 4;
 
 /**
  * A directory: dirent.h, and the calls with `at` in their name. Their paths are relative to the directory, unless
@@ -121,7 +124,7 @@ export class Directory extends FileDescriptor {
   }
 
   /**
-   * All entries with their status, as lstat(2) gives it. One round trip asks for a hundred of them. Entries
+   * All entries with their status, as lstat(2) gives it. One round trip asks for hundreds of them. Entries
    * that are removed meanwhile are left out.
    */
   statuses(): Effect.Effect<ReadonlyArray<DirentStatus>, IoFailure> {
@@ -130,7 +133,9 @@ export class Directory extends FileDescriptor {
         entries.slice(i * STAT_AT_MOST, (i + 1) * STAT_AT_MOST),
       );
       return Effect.map(
-        Effect.forEach(parts, (part) => this.use((fd) => statAll(this.task, fd, part))),
+        Effect.forEach(parts, (part) => this.use((fd) => statAll(this.task, fd, part)), {
+          concurrency: IN_FLIGHT,
+        }),
         (statuses) => statuses.flat(),
       );
     });
