@@ -22,15 +22,10 @@ const executes: Explanations = {
 const lockedMemory =
   "the process would lock more memory than RLIMIT_MEMLOCK allows: raise that limit, which needs CAP_SYS_RESOURCE, or have CAP_IPC_LOCK";
 
-const capability = (name: string): string =>
-  `the process needs ${name} in its user namespace, as root has, and a child of clone(CLONE.NEWUSER)`;
-
 /** What is so of all file systems that cannot do a thing. */
 const notThere = "the file system does not have it";
 
 const changesXattr: Explanations = {
-  EPERM:
-    'a "trusted." attribute takes CAP_SYS_ADMIN, "security.capability" CAP_SETFCAP, and a "user." one a regular file or a directory that is not immutable',
   EACCES: "the file's permissions do not allow it, or a security module",
   EOPNOTSUPP:
     'the file system does not have such attributes, or the name has no namespace: "user.name"',
@@ -52,18 +47,6 @@ const changesOwner: Explanations = {
 const changesSize: Explanations = {
   EPERM: "the file is sealed (F_SEAL), immutable or append-only",
   EFBIG: "it is more than the file system or RLIMIT_FSIZE allows",
-};
-
-/** The privilege that a request of ioctl(2) takes, by the beginning of its name. */
-const ioctlPrivilege = (subject: string): string | undefined => {
-  const has = (...names: ReadonlyArray<string>) => names.some((name) => subject.includes(name));
-  if (has("FS_IOC_SETFLAGS"))
-    return "to change the flags IMMUTABLE and APPEND takes CAP_LINUX_IMMUTABLE, and all others the owner of the file or CAP_FOWNER";
-  if (has("TIOCSCTTY"))
-    return "the process must lead its session and have no terminal; to take that of another session takes CAP_SYS_ADMIN";
-  if (has("NS_GET_")) return "that namespace is outside of the process's own";
-  if (has("LOOP_", "BLK", "TIOCSTI", "FIFREEZE", "FITHAW")) return capability("CAP_SYS_ADMIN");
-  return undefined;
 };
 
 /**
@@ -227,11 +210,9 @@ const byCall: Readonly<Record<string, Explanations>> = {
   pwritev2: { EOPNOTSUPP: "the file does not take such a flag of RWF" },
   fcntl: {
     EPERM: (subject) =>
-      subject.includes("F_SETPIPE_SZ")
-        ? `more than fs.pipe-max-size of proc(5): ${capability("CAP_SYS_RESOURCE")}`
-        : subject.includes("F_ADD_SEALS")
-          ? "the memfd was made without MFD.ALLOW_SEALING, or has the seal SEAL"
-          : undefined,
+      subject.includes("F_ADD_SEALS")
+        ? "the memfd was made without MFD.ALLOW_SEALING, or has the seal SEAL"
+        : undefined,
     EBUSY: (subject) =>
       subject.includes("F_SETPIPE_SZ")
         ? "the pipe has more bytes in it than that"
@@ -241,8 +222,6 @@ const byCall: Readonly<Record<string, Explanations>> = {
     EDEADLK: "the process that has the lock waits for one of this process",
   },
   ioctl: {
-    EPERM: ioctlPrivilege,
-    EACCES: ioctlPrivilege,
     ENOTTY: "a file of this kind does not know the request",
     EOPNOTSUPP: notThere,
     EXDEV: "both must be on the same file system",
@@ -263,12 +242,10 @@ export const explanationOf = (
   errno: ErrnoName,
   subject: string | undefined,
 ): string | undefined => {
-  const explanation =
-    (Object.hasOwn(byCall, syscall) ? byCall[syscall] : {})?.[errno] ?? byErrno[errno];
-  if (explanation !== undefined)
-    return typeof explanation === "function" ? explanation(subject ?? "") : explanation;
-  if (errno === "ENOSYS") return missing(syscall);
-  return errno === "EPERM" || errno === "EACCES" ? privilegeOf(syscall, errno) : undefined;
+  const known = (Object.hasOwn(byCall, syscall) ? byCall[syscall] : {})?.[errno] ?? byErrno[errno];
+  const explanation = typeof known === "function" ? known(subject ?? "") : known;
+  if (explanation !== undefined) return explanation;
+  return errno === "ENOSYS" ? missing(syscall) : privilegeOf(syscall, errno, subject);
 };
 
 const missing = (syscall: string): string | undefined => {

@@ -1,20 +1,21 @@
 import type { ErrnoName, SyscallName } from "@rsyscall/abi";
 
-/** The privilege whose lack is this errno of a call. */
+/** The privilege whose lack is one of these errnos of a call. */
 interface Privilege {
-  readonly errno: "EPERM" | "EACCES";
-  readonly text: string;
+  readonly errnos: ReadonlyArray<ErrnoName>;
+  /** In words; a function gives those for what the call is about, if it depends on that. */
+  readonly text: string | ((subject: string) => string | undefined);
 }
 
 /** A capability in the user namespace of the process, or in the one that owns what the call changes. */
-const own = (name: string, when = ""): Privilege => ({
-  errno: "EPERM",
+const own = (name: string, when = ""): Privilege & { readonly text: string } => ({
+  errnos: ["EPERM"],
   text: `the process needs ${name} in its user namespace, as root has, and a child of clone(CLONE.NEWUSER)${when}`,
 });
 
 /** A capability in the initial user namespace. */
 const host = (name: string, when = ""): Privilege => ({
-  errno: "EPERM",
+  errnos: ["EPERM"],
   text: `the process needs ${name} in the initial user namespace, as root of the host has${when}`,
 });
 
@@ -29,6 +30,27 @@ const schedules = host(
 );
 const mounts = own("CAP_SYS_ADMIN", ", in the user namespace that owns its mount namespace");
 const owns = host("CAP_FOWNER", ", or to be the owner of the file, which must not be immutable");
+
+const changesXattr: Privilege = {
+  errnos: ["EPERM"],
+  text: 'a "trusted." attribute takes CAP_SYS_ADMIN, "security.capability" CAP_SETFCAP, and a "user." one a regular file or a directory that is not immutable',
+};
+
+/** What a request of ioctl(2) takes, by the beginning of its name. */
+const request: Privilege = {
+  errnos: ["EPERM", "EACCES"],
+  text: (subject) => {
+    const has = (...names: ReadonlyArray<string>) => names.some((name) => subject.includes(name));
+    if (has("FS_IOC_SETFLAGS"))
+      return "to change the flags IMMUTABLE and APPEND takes CAP_LINUX_IMMUTABLE, and all others the owner of the file or CAP_FOWNER";
+    if (has("TIOCSCTTY"))
+      return "the process must lead its session and have no terminal; to take that of another session takes CAP_SYS_ADMIN";
+    if (has("NS_GET_")) return "that namespace is outside of the process's own";
+    return has("LOOP_", "BLK", "TIOCSTI", "FIFREEZE", "FITHAW")
+      ? own("CAP_SYS_ADMIN").text
+      : undefined;
+  },
+};
 
 /** Of the man pages: capabilities(7), and the sections ERRORS. */
 const byCall: Readonly<Partial<Record<SyscallName, Privilege>>> = {
@@ -55,12 +77,22 @@ const byCall: Readonly<Partial<Record<SyscallName, Privilege>>> = {
   fchmodat2: owns,
   fchown: host("CAP_CHOWN"),
   fchownat: host("CAP_CHOWN"),
+  fcntl: {
+    errnos: ["EPERM"],
+    text: (subject) =>
+      subject.includes("F_SETPIPE_SZ")
+        ? `more than fs.pipe-max-size of proc(5): ${own("CAP_SYS_RESOURCE").text}`
+        : undefined,
+  },
   finit_module: host("CAP_SYS_MODULE"),
   fsconfig: mounts,
+  fremovexattr: changesXattr,
+  fsetxattr: changesXattr,
   fsmount: mounts,
   fsopen: mounts,
   fspick: mounts,
   init_module: host("CAP_SYS_MODULE"),
+  ioctl: request,
   ioperm: host("CAP_SYS_RAWIO"),
   iopl: host("CAP_SYS_RAWIO"),
   ioprio_set: host("CAP_SYS_NICE", ", or the same user id; CAP_SYS_ADMIN for the class RT"),
@@ -70,6 +102,8 @@ const byCall: Readonly<Partial<Record<SyscallName, Privilege>>> = {
   kill: signals,
   landlock_restrict_self: own("CAP_SYS_ADMIN", ", or no_new_privs: see prctl(2)"),
   listmount: mounts,
+  lremovexattr: changesXattr,
+  lsetxattr: changesXattr,
   madvise: host(
     "CAP_SYS_ADMIN",
     " for MADV.HWPOISON and SOFT_OFFLINE; mseal(2) forbids other advice",
@@ -104,14 +138,14 @@ const byCall: Readonly<Partial<Record<SyscallName, Privilege>>> = {
   quotactl: host("CAP_SYS_ADMIN"),
   quotactl_fd: host("CAP_SYS_ADMIN"),
   reboot: host("CAP_SYS_BOOT"),
-  removexattr: own("CAP_SYS_ADMIN", " for names that begin with trusted., and to own the file"),
+  removexattr: changesXattr,
   rt_sigqueueinfo: signals,
   sched_setaffinity: host("CAP_SYS_NICE", ", or the same user id as the other process"),
   sched_setattr: schedules,
   sched_setparam: schedules,
   sched_setscheduler: schedules,
   seccomp: {
-    errno: "EACCES",
+    errnos: ["EACCES"],
     text: "the process needs CAP_SYS_ADMIN in its user namespace, or no_new_privs: see prctl(2)",
   },
   semctl: own("CAP_SYS_ADMIN", ", or to be the owner of the set"),
@@ -119,7 +153,7 @@ const byCall: Readonly<Partial<Record<SyscallName, Privilege>>> = {
   setgid: own("CAP_SETGID"),
   setns: own("CAP_SYS_ADMIN", ", in that namespace and in its own"),
   setpriority: {
-    errno: "EACCES",
+    errnos: ["EACCES"],
     text: "the process needs CAP_SYS_NICE, or an RLIMIT_NICE that allows it",
   },
   setregid: own("CAP_SETGID"),
@@ -129,7 +163,7 @@ const byCall: Readonly<Partial<Record<SyscallName, Privilege>>> = {
   setrlimit: own("CAP_SYS_RESOURCE", " to raise a hard limit"),
   settimeofday: host("CAP_SYS_TIME"),
   setuid: own("CAP_SETUID"),
-  setxattr: own("CAP_SYS_ADMIN", " for names that begin with trusted., and to own the file"),
+  setxattr: changesXattr,
   shmctl: own("CAP_SYS_ADMIN", ", or to be the owner of the segment; CAP_IPC_LOCK to lock it"),
   socket: own(
     "CAP_NET_RAW",
@@ -150,7 +184,12 @@ const byCall: Readonly<Partial<Record<SyscallName, Privilege>>> = {
 };
 
 /** Returns the privilege whose lack this errno of a call means, in words; undefined if it means something else. */
-export const privilegeOf = (syscall: string, errno: ErrnoName): string | undefined => {
+export const privilegeOf = (
+  syscall: string,
+  errno: ErrnoName,
+  subject = "",
+): string | undefined => {
   const privilege = Object.hasOwn(byCall, syscall) ? byCall[syscall as SyscallName] : undefined;
-  return privilege?.errno === errno ? privilege.text : undefined;
+  if (privilege === undefined || !privilege.errnos.includes(errno)) return undefined;
+  return typeof privilege.text === "function" ? privilege.text(subject) : privilege.text;
 };

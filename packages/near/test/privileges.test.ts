@@ -28,5 +28,17 @@ describe("the privilege of a system call", () => {
       SyscallError.of("reboot", "EPERM").message,
       /^reboot: EPERM: Operation not permitted \(the process needs CAP_SYS_BOOT/,
     );
+    assert.include(SyscallError.of("fsetxattr", "EPERM", "fd 3").message, "CAP_SETFCAP");
+  });
+
+  test("depends on what the call is about, if the call is many in one", () => {
+    const message = (syscall: string, subject: string) =>
+      SyscallError.of(syscall, "EPERM", subject).message;
+    assert.include(message("fcntl", "F_SETPIPE_SZ of fd 3"), "CAP_SYS_RESOURCE");
+    assert.include(message("fcntl", "F_ADD_SEALS of fd 3"), "MFD.ALLOW_SEALING");
+    assert.notInclude(message("fcntl", "fd 3"), "CAP_");
+    assert.include(message("ioctl", "LOOP_SET_FD of fd 3"), "CAP_SYS_ADMIN");
+    assert.include(message("ioctl", "FS_IOC_SETFLAGS of fd 3"), "CAP_LINUX_IMMUTABLE");
+    assert.notInclude(message("ioctl", "FIONREAD of fd 3"), "CAP_");
   });
 });
