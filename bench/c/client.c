@@ -1,8 +1,9 @@
 /* A client of a Unix socket, in a process of its own: the server's event loop must not run it as well.
- *   client echo PATH COUNT
+ *   client echo CPU PATH COUNT
  *     nanoseconds of COUNT messages of 64 bytes there and back, on one connection; a line each.
- *   client connect PATH COUNT
+ *   client connect CPU PATH COUNT
  *     nanoseconds of COUNT connections, each from connect until the server has closed it; a line each. */
+#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "pin.h"
 
 #define MESSAGE 64
 
@@ -50,20 +52,21 @@ static void connection(const char *path)
 
 int main(int argc, char **argv)
 {
-	if (argc != 4) {
-		fprintf(stderr, "usage: client echo|connect PATH COUNT\n");
+	if (argc != 5) {
+		fprintf(stderr, "usage: client echo|connect CPU PATH COUNT\n");
 		return 64;
 	}
+	pin(argv[2]);
 	int is_echo = strcmp(argv[1], "echo") == 0;
-	int fd = is_echo ? connected(argv[2]) : -1;
+	int fd = is_echo ? connected(argv[3]) : -1;
 	if (is_echo)
 		echo(fd); /* The server has accepted. */
-	for (long count = atol(argv[3]); count > 0; count--) {
+	for (long count = atol(argv[4]); count > 0; count--) {
 		long long start = now();
 		if (is_echo)
 			echo(fd);
 		else
-			connection(argv[2]);
+			connection(argv[3]);
 		printf("%lld\n", now() - start);
 	}
 	return 0;

@@ -25,16 +25,17 @@ export const pairCalls = (
 export const pipeReads = (rounds: number, mib: number): Array<number> => run("pipe", rounds, mib);
 
 /**
- * A client of a Unix socket, in a process of its own, while this process serves: nanoseconds of each message there and
+ * A client of a Unix socket, in a process of its own on this CPU, while this process serves: nanoseconds of each message there and
  * back, or of each connection until the server has closed it.
  */
 export const client = (
   what: "echo" | "connect",
+  cpu: number,
   path: string,
   count: number,
 ): Effect.Effect<Array<number>> =>
   Effect.callback((resume) => {
-    execFile(program("client"), [what, path, `${count}`], (error, stdout) =>
+    execFile(program("client"), [what, `${cpu}`, path, `${count}`], (error, stdout) =>
       resume(error === null ? Effect.succeed(numbers(stdout)) : Effect.die(error)),
     );
   });

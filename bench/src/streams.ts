@@ -5,6 +5,7 @@ import { bindUnix, Socket } from "@rsyscall/handle";
 import { Command, type Thread } from "@rsyscall/thread";
 import { Effect, Stream } from "effect";
 import { client, pipeReads } from "./cPrograms.ts";
+import { apart, pinned } from "./cpus.ts";
 import { interleaved, timed } from "./interleaved.ts";
 import type { Row } from "./Row.ts";
 import type { Remotes } from "./remote.ts";
@@ -107,6 +108,7 @@ const nodeEchoServer = (path: string) =>
     (server) => Effect.sync(() => server.close()),
   );
 
+/** The client is on the other CPU, with the stub: a wake-up across CPUs costs several times what it costs on one. */
 const echoes = ({ local, ring }: Remotes, directory: string, scale: number) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -114,11 +116,15 @@ const echoes = ({ local, ring }: Remotes, directory: string, scale: number) =>
       yield* echoServer(local, `${directory}/here`);
       yield* echoServer(ring, `${directory}/there`);
       yield* nodeEchoServer(`${directory}/node`);
-      const all = yield* interleaved({
-        local: client("echo", `${directory}/here`, count),
-        remote: client("echo", `${directory}/there`, count),
-        node: client("echo", `${directory}/node`, count),
-      });
+      const all = yield* pinned(
+        [local, ring],
+        apart,
+        interleaved({
+          local: client("echo", apart[1], `${directory}/here`, count),
+          remote: client("echo", apart[1], `${directory}/there`, count),
+          node: client("echo", apart[1], `${directory}/node`, count),
+        }),
+      );
       const instead = { name: "net of Node", samples: all.node };
       const rows: Array<Row> = [
         {
@@ -162,11 +168,15 @@ const accepts = ({ local, ring }: Remotes, directory: string, scale: number) =>
       yield* acceptor(local, here);
       yield* acceptor(ring, there);
       yield* nodeAcceptor(node);
-      const all = yield* interleaved({
-        local: client("connect", here, count),
-        remote: client("connect", there, count),
-        node: client("connect", node, count),
-      });
+      const all = yield* pinned(
+        [local, ring],
+        apart,
+        interleaved({
+          local: client("connect", apart[1], here, count),
+          remote: client("connect", apart[1], there, count),
+          node: client("connect", apart[1], node, count),
+        }),
+      );
       const instead = { name: "net of Node", samples: all.node };
       const rows: Array<Row> = [
         {
