@@ -11,11 +11,15 @@ import type { Row } from "./Row.ts";
 /** How many live at the same time, one after the other; those before stay. */
 const COUNTS = [1000, 4000] as const;
 
-/** Descriptors of this process that a live stub takes at most. */
-const FDS_OF_ONE = 5;
-
 /** Stubs before the first measurement, so that allocations that are made only once are not counted. */
 const WARM_UP = 100;
+
+/** More calls are served at once than by default: none of these ends. */
+const CALL_LIMIT = Math.max(...COUNTS) + WARM_UP;
+
+/** Descriptors of this process that a live stub takes, and those that all launches take meanwhile. */
+const FDS_OF_ONE = 4;
+const FDS_OF_LAUNCHES = 1000;
 
 const IDLE_MS = 2000;
 
@@ -50,7 +54,7 @@ const runTime = (pid: number): number =>
 /** Stubs that live at the same time. */
 export const manyStubs = (thread: Thread, directory: string) =>
   Effect.gen(function* () {
-    const server = yield* StubServer.make(thread, directory, "many");
+    const server = yield* StubServer.make(thread, directory, "many", { callLimit: CALL_LIMIT });
     const path = `${directory}/many`;
     const pids: Array<number> = [];
     const release = yield* Deferred.make<void>();
@@ -65,7 +69,7 @@ export const manyStubs = (thread: Thread, directory: string) =>
       Effect.gen(function* () {
         const before = pids.length;
         const start = process.hrtime.bigint();
-        spawn(program("herd"), [String(count), path], { stdio: "ignore" });
+        spawn(program("herd"), [String(count), path], { stdio: ["ignore", "ignore", "inherit"] });
         while (pids.length < before + count) yield* Effect.sleep(1);
         return Number(process.hrtime.bigint() - start) / count;
       });
@@ -75,7 +79,7 @@ export const manyStubs = (thread: Thread, directory: string) =>
     const fds = openFds();
     const rows: Array<Row> = [];
     for (const count of COUNTS) {
-      if (fdLimit() < fds + FDS_OF_ONE * count) {
+      if (fdLimit() < fds + FDS_OF_ONE * count + FDS_OF_LAUNCHES) {
         process.stderr.write(`no figures of ${count} live stubs: ulimit -n is ${fdLimit()}\n`);
         break;
       }
@@ -102,13 +106,13 @@ export const manyStubs = (thread: Thread, directory: string) =>
           aims: [{ most: 12 * 1024 }],
         },
         {
-          name: "its descriptors for each",
+          name: `its descriptors for each of ${count}`,
           unit: "fds",
           samples: [fdsOfOne],
           aims: [{ most: 3 }],
         },
         {
-          name: "a stub process's private memory",
+          name: `private memory of each of ${count} stub processes`,
           unit: "bytes",
           samples: pids.map(privateMemory),
           aims: [{ most: 200 * 1024 }],
@@ -120,7 +124,7 @@ export const manyStubs = (thread: Thread, directory: string) =>
           aims: [{ most: 0.1 }],
         },
         {
-          name: "CPU of this process meanwhile",
+          name: `CPU of this process beside ${count} idle stubs`,
           unit: "%",
           samples: [(100 * (own.user + own.system)) / (IDLE_MS * 1e3)],
           aims: [{ most: 1 }],
