@@ -22,6 +22,9 @@ const DELAY = 10;
 /** Milliseconds of delay each way of a link to the other side of the world: a round trip takes 100 ms. */
 const FAR_DELAY = 50;
 
+/** Bytes of a file that is copied over such a link: more would take the most of a run. */
+const FAR_SIZE = 16 * 1024 * 1024;
+
 /** The time to a Thread, beside that of the command alone. */
 const connecting = (
   local: Thread,
@@ -135,12 +138,12 @@ const copiesFarAway = (local: Thread, { port, options }: Sshd) =>
       const ssh = (script: string) => Peer.start("ssh", [...far, host, script]);
       const here = yield* Memfd.make(local.task, "here");
       const there = yield* Memfd.make(thread.task, "there");
-      const bytes = new Uint8Array(BULK_SIZE).fill(1);
+      const bytes = new Uint8Array(FAR_SIZE).fill(1);
       yield* here.writeAllBytes(bytes);
-      const sunk = yield* ssh(`head -c ${BULK_SIZE} > /dev/null && echo`);
-      const source = yield* ssh(`read -r line; head -c ${BULK_SIZE} /dev/zero`);
+      const sunk = yield* ssh(`head -c ${FAR_SIZE} > /dev/null && echo`);
+      const source = yield* ssh(`read -r line; head -c ${FAR_SIZE} /dev/zero`);
       const row = (way: string, samples: Array<number>, alone: Array<number>): Row => ({
-        name: `ssh with ${2 * FAR_DELAY} ms more delay: a file of 64 MiB ${way}`,
+        name: `ssh with ${2 * FAR_DELAY} ms more delay: a file of 16 MiB ${way}`,
         unit: "ns",
         samples,
         floor: { name: `ssh cat, ${way}`, samples: alone },
@@ -155,7 +158,7 @@ const copiesFarAway = (local: Thread, { port, options }: Sshd) =>
         row(
           "back",
           yield* timed(1, copyFile(there, here)),
-          yield* timed(1, source.exchange(Uint8Array.of(10), BULK_SIZE)),
+          yield* timed(1, source.exchange(Uint8Array.of(10), FAR_SIZE)),
         ),
       ];
     }),
