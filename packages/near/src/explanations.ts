@@ -102,11 +102,13 @@ const byCall: Readonly<Record<string, Explanations>> = {
     EPROTONOSUPPORT: "the address family does not have this type of socket, or this protocol",
   },
   bind: {
+    EINVAL: "the socket has an address already, or the address is not of its family",
     EACCES:
       "a port below 1024 needs CAP_NET_BIND_SERVICE, and a path a directory that can be written to",
     EADDRINUSE: "another socket is bound there, or its file is still there: use another address",
     EADDRNOTAVAIL: "no interface of this network namespace has this address",
   },
+  accept4: { EINVAL: "the socket does not listen: `listen` comes first" },
   connect: {
     ECONNREFUSED: "nothing listens there",
     ENETUNREACH: "no route of this network namespace leads there: its interfaces may be down",
