@@ -1,22 +1,22 @@
 import { readFile } from "node:fs/promises";
 import { defineConfig } from "tsup";
 
-/** An import of modules of Effect, as `import { Effect, type Scope } from "effect"`. */
-const EFFECT = /^import \{([^}]*)\} from "effect";/gm;
+/** An import of modules of Effect, as `import { Effect, type Scope } from "effect"`, or of `effect/cli`. */
+const EFFECT = /^import \{([^}]*)\} from "(effect(?:\/cli|\/process)?)";/gm;
 
 /**
  * The same by the path of each module: `effect` itself loads all of Effect. Lines stay where they are, for the source
  * map.
  */
 const byModule = (source: string): string =>
-  source.replace(EFFECT, (line, names: string) => {
+  source.replace(EFFECT, (line, names: string, from: string) => {
     const imports = names
       .split(",")
       .map((name) => name.trim())
       .filter((name) => name !== "" && !name.startsWith("type "))
       .map((name) => {
         const [module, own = module] = name.split(" as ");
-        return `import * as ${own} from "effect/${module}";`;
+        return `import * as ${own} from "${from}/${module}";`;
       });
     return imports.join(" ") + "\n".repeat(line.split("\n").length - 1);
   });

@@ -29,12 +29,20 @@ export class CallRing {
     this.#content = Buffer.from(memory, CONTENT_AT);
   }
 
+  /** Whether calls should be taken soon: there is room for half of what it holds at most. */
+  get isHalfFull(): boolean {
+    return this.#used > SIZE / 2;
+  }
+
+  get #used(): number {
+    return (Atomics.load(this.#counts, PUT) - Atomics.load(this.#counts, TAKEN)) >>> 0;
+  }
+
   /** Puts a call in; false if there is no room. */
   put(call: PostedCall): boolean {
     const bytes = serialize(call);
     const put = Atomics.load(this.#counts, PUT);
-    const used = (put - Atomics.load(this.#counts, TAKEN)) >>> 0;
-    if (used + HEADER + bytes.length > SIZE) return false;
+    if (this.#used + HEADER + bytes.length > SIZE) return false;
     const header = Buffer.alloc(HEADER);
     header.writeUInt32LE(bytes.length);
     this.#write(put, header);

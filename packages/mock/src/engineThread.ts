@@ -3,7 +3,7 @@ import { URL } from "node:url";
 import type { MessagePort } from "node:worker_threads";
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { CallRing, ringMemory } from "./CallRing.ts";
-import type { EngineData, FromEngine, ToEngine } from "./messages.ts";
+import { type EngineData, type FromEngine, TEST, type ToEngine } from "./messages.ts";
 import { mockDirectoryPath } from "./mockDirectory.ts";
 import { nodeProcess } from "./nodeRealm.ts";
 import { clearTimeout, setTimeout } from "./timers.ts";
@@ -23,7 +23,7 @@ class EngineThread {
   readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #calls: CallRing;
-  readonly #isWaiting = new Int32Array(new SharedArrayBuffer(4));
+  readonly #test = new Int32Array(new SharedArrayBuffer(8));
   readonly #listeners = new Map<number, Listener>();
   readonly #spareNames = mockDirectoryPath();
   #waiting = 0;
@@ -40,7 +40,7 @@ class EngineThread {
       workerData: {
         port: port2,
         calls,
-        waiting: this.#isWaiting.buffer,
+        test: this.#test.buffer,
         spareNames: this.#spareNames,
       } satisfies EngineData,
       transferList: [port2],
@@ -80,6 +80,7 @@ class EngineThread {
 
   post(message: ToEngine): void {
     this.#port.postMessage(message);
+    Atomics.add(this.#test, TEST.POSTED, 1);
   }
 
   /** Hears all that the engine has said until now, also while this thread never comes back to its event loop. */
@@ -100,12 +101,12 @@ class EngineThread {
   /** Waits for something that calls decide: this thread hears of each at once. */
   async duringCalls<A>(what: Promise<A>): Promise<A> {
     // From now on the engine wakes this thread, and calls from before are there.
-    Atomics.add(this.#isWaiting, 0, 1);
+    Atomics.add(this.#test, TEST.WAITING, 1);
     this.#drainCalls();
     try {
       return await this.during(what);
     } finally {
-      Atomics.sub(this.#isWaiting, 0, 1);
+      Atomics.sub(this.#test, TEST.WAITING, 1);
     }
   }
 

@@ -18,11 +18,19 @@ export interface EngineData {
   readonly port: MessagePort;
   /** Of the CallRing. */
   readonly calls: SharedArrayBuffer;
-  /** Not 0 while the thread of the test waits for calls, and is to be woken for each. */
-  readonly waiting: SharedArrayBuffer;
+  /** Of an Int32Array with the words `TEST`. */
+  readonly test: SharedArrayBuffer;
   /** Where it keeps directories for the next mocks. */
   readonly spareNames: string;
 }
+
+/** What the thread of the test says without a message. */
+export const TEST = {
+  /** How many wait for calls: while it is not 0, the engine wakes the thread for each. */
+  WAITING: 0,
+  /** How many messages were posted. To look at the port takes longer. */
+  POSTED: 1,
+} as const;
 
 /** Of a mock, as the engine needs it. */
 export interface OpenOptions {
@@ -95,7 +103,7 @@ export type FromEngine =
   | { readonly type: "opened"; readonly mock: number }
   | { readonly type: "closed"; readonly mock: number; readonly problem: string | undefined }
   | PostedCall
-  /** There is a call in the ring that the thread of the test waits for. */
+  /** There are calls in the ring that the thread of the test waits for, or that it should take. */
   | { readonly type: "wake"; readonly mock: number }
   /** The stub of each place that was asked for. */
   | {

@@ -32,11 +32,13 @@ describe("a ring of calls", () => {
     let count = 0;
     while (writer.put(callOf(count, 10_000))) count++;
     assert.isAbove(count, 90);
+    assert.isTrue(writer.isHalfFull);
     assert.isFalse(writer.put(callOf(count, 10_000)));
     assert.deepEqual(
       [...reader.take()].map(({ record }) => record.index),
       Array.from({ length: count }, (_, i) => i),
     );
+    assert.isFalse(writer.isHalfFull);
     assert.isTrue(writer.put(callOf(count, 10_000)));
     assert.isFalse(writer.put(callOf(0, 2 ** 20)), "more than all of it");
   });

@@ -2,7 +2,13 @@ import { receiveMessageOnPort, workerData } from "node:worker_threads";
 import { LocalThread } from "@rsyscall/thread";
 import { Deferred, Effect, Exit, Scope } from "effect";
 import { CallRing } from "../CallRing.ts";
-import type { EngineData, FromEngine, PostedCall, ToEngine } from "../messages.ts";
+import {
+  type EngineData,
+  type FromEngine,
+  type PostedCall,
+  TEST,
+  type ToEngine,
+} from "../messages.ts";
 import { CallLog } from "./CallLog.ts";
 import { forgetCommandLine } from "./commandLineOf.ts";
 import { Engine } from "./Engine.ts";
@@ -13,10 +19,10 @@ import { SpareNames } from "./SpareNames.ts";
  * The worker thread in which the servers of all mocks are: it answers while the thread of the test is blocked.
  */
 
-const { port, calls, waiting, spareNames: directory } = workerData as EngineData;
+const { port, calls, test: words, spareNames: directory } = workerData as EngineData;
 
 const ring = new CallRing(calls);
-const isWaiting = new Int32Array(waiting);
+const test = new Int32Array(words);
 
 const program = Effect.gen(function* () {
   const thread = yield* LocalThread;
@@ -32,6 +38,7 @@ const program = Effect.gen(function* () {
   yield* Effect.addFinalizer(() => Effect.sync(() => spareNames.remove()));
   yield* Effect.addFinalizer(() => Effect.sync(forgetCommandLine));
 
+  let heard = 0;
   const engine = new Engine(
     (message: FromEngine) =>
       port.postMessage(
@@ -41,9 +48,13 @@ const program = Effect.gen(function* () {
       const { mock } = call;
       const logged = logs.get(mock)?.logged(call) ?? call;
       if (!ring.put(logged)) port.postMessage(logged);
-      else if (Atomics.load(isWaiting, 0) !== 0) port.postMessage({ type: "wake", mock });
+      else if (Atomics.load(test, TEST.WAITING) !== 0 || ring.isHalfFull)
+        port.postMessage({ type: "wake", mock });
     },
     () => {
+      const posted = Atomics.load(test, TEST.POSTED);
+      if (posted === heard) return;
+      heard = posted;
       for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))
         hear(next.message as ToEngine);
     },

@@ -14,15 +14,18 @@ import { infoOf } from "./fileInfo.ts";
 import { writeWithoutSignal } from "./writeWithoutSignal.ts";
 
 /**
- * Bytes of the process's memory through which a transfer of any length goes. In memory that we share, a
- * call is cheap, and a small window keeps its pages warm: each fresh page costs a fault. Anywhere else a
- * call may be a round trip, so the window is large.
+ * Bytes of the process's memory through which a transfer of any length goes. Where a call is cheap, a small window keeps
+ * its pages warm: each fresh page costs a fault. Anywhere else a call may be a round trip, so the window is large.
  */
 const WARM_WINDOW = 64 * 1024;
 const WINDOW = 1024 * 1024;
 
-const windowOf = (thread: Thread): number =>
+const readWindow = (thread: Thread): number =>
   fieldsOf(thread).memory === undefined ? WINDOW : WARM_WINDOW;
+
+/** Pieces of a write wait for each other: in another process that costs more than the pages, which are kept. */
+const writeWindow = (thread: Thread): number =>
+  near.LocalSyscallInterface.of(thread.task.sysif) === undefined ? WINDOW : WARM_WINDOW;
 
 /** Bytes of the first read of a file of unknown length. */
 const FIRST_READ = 32 * 1024;
@@ -266,7 +269,7 @@ export class ThreadFile implements FileSystem.File {
     isFixed = false,
   ): Effect.Effect<number, HandleFailure> {
     if (size === 0) return this.#use(() => Effect.succeed(0));
-    const room = Math.min(size, windowOf(this.#thread));
+    const room = Math.min(size, readWindow(this.#thread));
     const start = BigInt(position ?? 0);
     return this.#withWindow(room, size, target, (buffer, take) => {
       const readFrom = (at: number): Effect.Effect<number, HandleFailure> => {
@@ -387,7 +390,7 @@ export class ThreadFile implements FileSystem.File {
     const { task } = this.#thread;
     const { length } = buffer;
     const writeAt = (at: number, restore: Restore): Effect.Effect<number, HandleFailure> => {
-      const part = buffer.subarray(at, at + windowOf(this.#thread));
+      const part = buffer.subarray(at, at + writeWindow(this.#thread));
       return Effect.flatMap(
         task.withBytes(part, (address) =>
           this.#writeFrom(address, part.length, this.#cursor, restore),

@@ -199,13 +199,22 @@ describe("signals", () => {
         ["bash-", `${command}\n`],
         ["exit 6'\r\n", "first\n"],
         ["first\r\nfirst\r\n", "\x1a"],
-        ["Stopped", "fg\n"],
+        ["Stopped", ""],
+        ["bash-", "fg\n"],
         ["fg\r\n", ""],
         ["exit 6'\r\n", "second\n"],
         ["second\r\nsecond\r\n", "\x04"],
         ["bash-", "echo status $?\n"],
         ["status 6\r\n", "exit\n"],
       ],
+      // A reader of a terminal that has a signal, and has not run since, takes what is typed before it stops. So the
+      // prompt comes when no cat of this terminal runs.
+      {
+        env: {
+          ...env(),
+          PROMPT_COMMAND: "while pgrep -s 0 -x -r R,S,D cat > /dev/null; do sleep .01; done",
+        },
+      },
     );
     expect({ left, status }, screen).toEqual({ left: [], status: 0 });
   });
