@@ -158,6 +158,20 @@ describe("what is no number of its kind", () => {
     assert.include(name.message, "(5 is neither text nor bytes)");
   });
 
+  it("says what a socket needs first", function* () {
+    const { task } = yield* LocalThread;
+    const socket = yield* Socket.make(task, AF.INET, SOCK.STREAM);
+    const accepted = yield* Effect.flip(socket.accept());
+    assert.match(
+      accepted.message,
+      /EINVAL: .*\(the socket does not listen: `listen` comes first\)$/,
+    );
+    const any = { ...local, port: 0 };
+    yield* socket.bind(any);
+    const bound = yield* Effect.flip(socket.bind(any));
+    assert.match(bound.message, /EINVAL: .*\(the socket has an address already, /);
+  });
+
   it("leaves a file as it is", function* () {
     const { task } = yield* LocalThread;
     const memfd = yield* Memfd.make(task, "m");

@@ -70,6 +70,9 @@ const ioctlPrivilege = (subject: string): string | undefined => {
  * The meaning of an errno of a call, where strerror(3) does not say enough. They are from the man pages,
  * section ERRORS.
  */
+/** Requests for a terminal that must be that of the session: ioctl_tty(2). */
+const ofSession = ["TIOCSPGRP", "TIOCGPGRP", "TIOCGSID", "TIOCNOTTY"];
+
 const byCall: Readonly<Record<string, Explanations>> = {
   execve: executes,
   execveat: executes,
@@ -245,7 +248,10 @@ const byCall: Readonly<Record<string, Explanations>> = {
   ioctl: {
     EPERM: ioctlPrivilege,
     EACCES: ioctlPrivilege,
-    ENOTTY: "a file of this kind does not know the request",
+    ENOTTY: (subject) =>
+      ofSession.some((request) => subject.endsWith(request))
+        ? "the file is not the controlling terminal of the process"
+        : "a file of this kind does not know the request",
     EOPNOTSUPP: notThere,
     EXDEV: "both must be on the same file system",
   },
