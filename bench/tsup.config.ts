@@ -1,7 +1,7 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/main.ts", "src/echo.ts"],
+  entry: ["src/main.ts", "src/echo.ts", "src/slowLinkChild.ts"],
   format: "esm",
   target: "node20",
   clean: true,

@@ -5,7 +5,6 @@
  * The client runs on the first CPU, the server on the second: a wake-up across CPUs costs several
  * times what it costs on one, and only alike compares with alike. */
 #define _GNU_SOURCE
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "pin.h"
 
 #define REQUEST 56
 #define RESULT 8
@@ -48,17 +48,6 @@ static void serve_calls(int fd)
 	while (recv_all(fd, request, sizeof request)) {
 		long result = syscall(SYS_getpid);
 		send_all(fd, (char *)&result, sizeof result);
-	}
-}
-
-static void pin(const char *cpu)
-{
-	cpu_set_t set;
-	CPU_ZERO(&set);
-	CPU_SET(atoi(cpu), &set);
-	if (sched_setaffinity(0, sizeof set, &set) < 0) {
-		perror("pair: sched_setaffinity");
-		_exit(1);
 	}
 }
 

@@ -1,13 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
 import { type MockOptions, mock } from "@rsyscall/mock";
 import { StubServer } from "@rsyscall/stub-server";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { program } from "./cPrograms.ts";
-import { interleaved } from "./interleaved.ts";
-import { launch, share, times } from "./launches.ts";
+import { atATime, throughput, throughputs } from "./launches.ts";
 import type { Row } from "./Row.ts";
+import { placeScripts } from "./scripts.ts";
 import { quantile } from "./statistics.ts";
 
 /** Callers at the same time. */
@@ -17,20 +16,9 @@ const LEVELS = [1, 4, 16] as const;
 const COUNT = 200;
 const FEW = 12;
 
-const scripts = {
-  sh: "#!/bin/sh\necho answer\nexit 0\n",
-  python: '#!/usr/bin/env python3\nimport sys\nprint("answer")\nsys.exit(0)\n',
-  node: '#!/usr/bin/env node\nconsole.log("answer");\nprocess.exit(0);\n',
-};
-
 /** Mocks that need no Thread: calls a second, from another process, beside programs that do the same. */
 export const answers = (thread: Thread, directory: string, scale: number) =>
   Effect.gen(function* () {
-    const place = (name: string, text: string) => {
-      const path = `${directory}/${name}-mock`;
-      writeFileSync(path, text, { mode: 0o755 });
-      return path;
-    };
     const status = yield* StubServer.make(thread, directory, "status");
     yield* Effect.forkScoped(status.serve(() => Effect.succeed(0)));
     const reply = yield* StubServer.make(thread, directory, "reply");
@@ -42,6 +30,7 @@ export const answers = (thread: Thread, directory: string, scale: number) =>
     );
     mocked("mocked").reply("answer\n");
     const real = program("nothing");
+    const { sh, python, node } = placeScripts(directory);
     yield* Effect.forkScoped(pass.serve((call) => call.exec(call.command(real))));
     const paths = {
       status: `${directory}/status`,
@@ -49,75 +38,58 @@ export const answers = (thread: Thread, directory: string, scale: number) =>
       pass: `${directory}/pass`,
       mocked: `${mocked.directory}/bin/mocked`,
       real,
-      sh: place("sh", scripts.sh),
+      sh,
     };
-    const slow = { python: place("python", scripts.python), node: place("node", scripts.node) };
-    const names = Object.keys(paths) as Array<keyof typeof paths>;
-    const single: Record<string, Array<number>> = Object.fromEntries(
-      names.map((name) => [name, []]),
-    );
     const rows: Array<Row> = [];
     for (const parallel of LEVELS) {
-      const sample = (name: keyof typeof paths, count: number) =>
-        Effect.map(launch(paths[name], count, { parallel }), (launches) => {
-          if (parallel === 1) single[name]?.push(...times(launches));
-          return [share(launches)];
-        });
-      const all = yield* interleaved(
-        Object.fromEntries(names.map((name) => [name, sample(name, COUNT * scale)])) as Record<
-          keyof typeof paths,
-          Effect.Effect<Array<number>>
-        >,
-      );
-      const others: Record<string, Array<number>> = {};
-      for (const [name, path] of Object.entries(slow))
-        others[name] = [share(yield* launch(path, FEW, { parallel }))];
-      const instead = { name: "sh script", samples: all.sh };
-      const at = parallel === 1 ? "one at a time" : `${parallel} at a time`;
+      const all = yield* throughputs(paths, COUNT * scale, parallel);
+      const others = {
+        python: yield* throughput(python, FEW, parallel),
+        node: yield* throughput(node, FEW, parallel),
+      };
+      const instead = { name: "sh script", samples: all.sh.shares };
+      const at = atATime(parallel);
       rows.push(
         {
           name: `a status, ${at}, each`,
           unit: "ns",
-          samples: all.status,
+          samples: all.status.shares,
           instead,
           aims: [{ ofInstead: 1 / 1.4 }],
         },
         {
           name: `a reply with output, ${at}, each`,
           unit: "ns",
-          samples: all.reply,
+          samples: all.reply.shares,
           instead,
           aims: [{ ofInstead: 1 / 1.4 }],
         },
         {
           name: `a fixed reply of mock(), ${at}, each`,
           unit: "ns",
-          samples: all.mocked,
+          samples: all.mocked.shares,
           instead,
           aims: [{ ofInstead: 1 / 1.4 }],
         },
         {
           name: `passed on to a program, ${at}, each`,
           unit: "ns",
-          samples: all.pass,
-          floor: { name: "the program alone", samples: all.real },
+          samples: all.pass.shares,
+          floor: { name: "the program alone", samples: all.real.shares },
           instead,
         },
         ...Object.entries(others).map(
-          ([name, samples]): Row => ({
+          ([name, { shares }]): Row => ({
             name: `a fixed reply of mock(), ${at}, each`,
             unit: "ns",
-            samples: all.mocked,
-            instead: { name: `${name} script`, samples },
+            samples: all.mocked.shares,
+            instead: { name: `${name} script`, samples: shares },
             aims: [{ ofInstead: name === "python" ? 1 / 20 : 1 / 80 }],
           }),
         ),
       );
       if (parallel === 1) {
-        // Without the launches that have warmed the server up.
-        const p99 = (name: keyof typeof paths) => [
-          quantile((single[name] ?? []).slice(-(all[name].length * COUNT * scale)), 0.99),
-        ];
+        const p99 = (name: keyof typeof paths) => [quantile(all[name].times, 0.99)];
         for (const [name, what] of [
           ["status", "a status"],
           ["reply", "a reply with output"],
@@ -130,7 +102,7 @@ export const answers = (thread: Thread, directory: string, scale: number) =>
             instead: { name: "sh script", samples: p99("sh") },
             aims: [{ most: 2e6 }],
           });
-        const added = all.pass.map((time, i) => time - (all.real[i] ?? 0));
+        const added = all.pass.shares.map((time, i) => time - (all.real.shares[i] ?? 0));
         rows.push({
           name: "added to a program that is passed on to",
           unit: "ns",

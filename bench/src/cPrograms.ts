@@ -1,16 +1,17 @@
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { Effect } from "effect";
 import type { Cpus } from "./cpus.ts";
 
 /** A C program of this package. */
 export const program = (name: string): string =>
   fileURLToPath(new URL(`../build/${name}`, import.meta.url));
 
+/** The numbers in a program's output, one a line. */
+const numbers = (output: string): Array<number> => output.trim().split("\n").map(Number);
+
 const run = (name: string, ...args: ReadonlyArray<string | number>): Array<number> =>
-  execFileSync(program(name), args.map(String), { encoding: "utf8" })
-    .trim()
-    .split("\n")
-    .map(Number);
+  numbers(execFileSync(program(name), args.map(String), { encoding: "utf8" }));
 
 /** Rounds of so many requests at once, with pauses in between: nanoseconds for each request. */
 export const pairCalls = (
@@ -22,3 +23,19 @@ export const pairCalls = (
 
 /** Rounds of a program that writes so many MiB into a pipe: nanoseconds for each of these. */
 export const pipeReads = (rounds: number, mib: number): Array<number> => run("pipe", rounds, mib);
+
+/**
+ * A client of a Unix socket, in a process of its own on this CPU, while this process serves: nanoseconds of each message there and
+ * back, or of each connection until the server has closed it.
+ */
+export const client = (
+  what: "echo" | "connect",
+  cpu: number,
+  path: string,
+  count: number,
+): Effect.Effect<Array<number>> =>
+  Effect.callback((resume) => {
+    execFile(program("client"), [what, `${cpu}`, path, `${count}`], (error, stdout) =>
+      resume(error === null ? Effect.succeed(numbers(stdout)) : Effect.die(error)),
+    );
+  });

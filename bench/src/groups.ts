@@ -17,6 +17,7 @@ import { processes } from "./processes.ts";
 import type { Row } from "./Row.ts";
 import { type Remotes, remoteCalls } from "./remote.ts";
 import { streams } from "./streams.ts";
+import { threads } from "./threads.ts";
 import { transports } from "./transports.ts";
 
 /** What is measured, in this order. */
@@ -26,6 +27,7 @@ export const groups = [
   "remote",
   "memory",
   "launch",
+  "threads",
   "many",
   "answers",
   "processes",
@@ -73,6 +75,7 @@ export const measure = (group: Group, scale: number): Promise<ReadonlyArray<Row>
       remote: withRemotes((remotes) => remoteCalls(remotes, scale)),
       memory: withRemotes((remotes) => remoteMemory(remotes, scale)),
       launch: Effect.scoped(stubLaunch(local, directory, scale)),
+      threads: Effect.scoped(threads(local, directory, scale)),
       many: Effect.scoped(manyStubs(local, directory)),
       answers: Effect.scoped(answers(local, directory, scale)),
       processes: processes(local, scale),

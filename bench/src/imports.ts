@@ -40,7 +40,7 @@ const effectModules = (
 export const imports = (): Effect.Effect<ReadonlyArray<Row>> =>
   Effect.gen(function* () {
     const stubServer = import.meta.resolve("@rsyscall/stub-server");
-    const all = yield* interleaved<"ours" | "effect" | "whole", never, never>({
+    const all = yield* interleaved<"ours" | "effect" | "whole", number, never, never>({
       ours: time([stubServer]),
       effect: time(effectModules(stubServer)),
       whole: time([import.meta.resolve("effect")]),

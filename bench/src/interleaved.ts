@@ -7,22 +7,20 @@ const BATCHES = 10;
 const WARM_UP_MS = 750;
 
 /** Something to measure: an effect, or a function that gets its samples elsewhere, from a C program. */
-export type Measure<E, R> =
-  | Effect.Effect<ReadonlyArray<number>, E, R>
-  | (() => ReadonlyArray<number>);
+export type Measure<A, E, R> = Effect.Effect<ReadonlyArray<A>, E, R> | (() => ReadonlyArray<A>);
 
-const effectOf = <E, R>(measure: Measure<E, R>): Effect.Effect<ReadonlyArray<number>, E, R> =>
+const effectOf = <A, E, R>(measure: Measure<A, E, R>): Effect.Effect<ReadonlyArray<A>, E, R> =>
   typeof measure === "function" ? Effect.sync(measure) : measure;
 
 /** Measures several things in turn, once all are warm. */
-export const interleaved = <K extends string, E, R>(
-  measures: Record<K, Measure<E, R>>,
-): Effect.Effect<Record<K, Array<number>>, E, R> =>
+export const interleaved = <K extends string, A, E, R>(
+  measures: Record<K, Measure<A, E, R>>,
+): Effect.Effect<Record<K, Array<A>>, E, R> =>
   Effect.gen(function* () {
     const names = Object.keys(measures) as Array<K>;
     const samples = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<
       K,
-      Array<number>
+      Array<A>
     >;
     const warm = performance.now() + WARM_UP_MS;
     do for (const name of names) yield* effectOf(measures[name]);

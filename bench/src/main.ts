@@ -3,6 +3,7 @@ import { cpus, release } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { page } from "./benchmarksPage.ts";
+import { chart } from "./chart.ts";
 import { type Group, groups, measure } from "./groups.ts";
 import { measureApart } from "./measureApart.ts";
 import type { Row } from "./Row.ts";
@@ -16,7 +17,7 @@ Measures, and holds every number against others that are measured in the same ru
   GROUP     one of ${groups.join(", ")}; all of them if none is given
   --quick   a fifth of the samples
   --json    the table as data: nanoseconds, bytes. To get nothing else: npm run -s bench -- --json
-  --docs    writes docs/benchmarks.md, and the figures of README, as well
+  --docs    writes docs/benchmarks.md with its chart, and the figures of README, as well
 `;
 
 const refuse = (problem: string): never => {
@@ -68,11 +69,18 @@ if (process.send !== undefined) {
   const { node, uv } = process.versions;
   const machine = `${cpu?.model ?? "unknown CPU"}, ${cpus().length} cores; Linux ${release()}; Node ${node} with libuv ${uv}`;
   if (options.docs) {
-    const [benchmarks, readme] = ["docs/benchmarks.md", "README.md"].map((path) =>
-      fileURLToPath(new URL(`../../${path}`, import.meta.url)),
-    ) as [string, string];
+    const [benchmarks, readme, picture] = [
+      "docs/benchmarks.md",
+      "README.md",
+      "docs/benchmarks.svg",
+    ].map((path) => fileURLToPath(new URL(`../../${path}`, import.meta.url))) as [
+      string,
+      string,
+      string,
+    ];
     const text = page(machine, table(rows));
     writeFileSync(benchmarks, text);
+    writeFileSync(picture, chart(rows));
     writeFileSync(readme, withFigures(readFileSync(readme, "utf8"), text));
   }
   process.stdout.write(

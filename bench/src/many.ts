@@ -8,10 +8,18 @@ import { Deferred, Effect } from "effect";
 import { program } from "./cPrograms.ts";
 import type { Row } from "./Row.ts";
 
-const COUNT = 1000;
+/** How many live at the same time, one after the other; those before stay. */
+const COUNTS = [1000, 4000] as const;
 
 /** Stubs before the first measurement, so that allocations that are made only once are not counted. */
 const WARM_UP = 100;
+
+/** More calls are served at once than by default: none of these ends. */
+const CALL_LIMIT = Math.max(...COUNTS) + WARM_UP;
+
+/** Descriptors of this process that a live stub takes, and those that all launches take meanwhile. */
+const FDS_OF_ONE = 4;
+const FDS_OF_LAUNCHES = 1000;
 
 const IDLE_MS = 2000;
 
@@ -24,6 +32,12 @@ const ownMemory = (): number => {
   collectGarbage();
   return process.memoryUsage.rss();
 };
+
+/** The most descriptors that this process may have: Node has raised the soft limit to the hard one. */
+const fdLimit = (): number =>
+  Number(
+    /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1] ?? Infinity,
+  );
 
 const openFds = (): number => readdirSync("/proc/self/fd").length;
 
@@ -40,7 +54,7 @@ const runTime = (pid: number): number =>
 /** Stubs that live at the same time. */
 export const manyStubs = (thread: Thread, directory: string) =>
   Effect.gen(function* () {
-    const server = yield* StubServer.make(thread, directory, "many");
+    const server = yield* StubServer.make(thread, directory, "many", { callLimit: CALL_LIMIT });
     const path = `${directory}/many`;
     const pids: Array<number> = [];
     const release = yield* Deferred.make<void>();
@@ -55,61 +69,68 @@ export const manyStubs = (thread: Thread, directory: string) =>
       Effect.gen(function* () {
         const before = pids.length;
         const start = process.hrtime.bigint();
-        spawn(program("herd"), [String(count), path], { stdio: "ignore" });
+        spawn(program("herd"), [String(count), path], { stdio: ["ignore", "ignore", "inherit"] });
         while (pids.length < before + count) yield* Effect.sleep(1);
         return Number(process.hrtime.bigint() - start) / count;
       });
+    const stubTime = () => pids.map(runTime).reduce((a, b) => a + b, 0);
     yield* launch(WARM_UP);
     const memory = ownMemory();
     const fds = openFds();
-    const time = yield* launch(COUNT);
-    const memoryOfOne = (ownMemory() - memory) / COUNT;
-    const fdsOfOne = (openFds() - fds) / COUNT;
-    yield* Effect.sleep(100);
-    const ran = (all: ReadonlyArray<number>) => all.map(runTime).reduce((a, b) => a + b, 0);
-    const stubsBefore = ran(pids);
-    const ownBefore = process.cpuUsage();
-    yield* Effect.sleep(IDLE_MS);
-    const own = process.cpuUsage(ownBefore);
-    const stubsRan = ran(pids) - stubsBefore;
-    const privates = pids.map(privateMemory);
+    const rows: Array<Row> = [];
+    for (const count of COUNTS) {
+      if (fdLimit() < fds + FDS_OF_ONE * count + FDS_OF_LAUNCHES) {
+        process.stderr.write(`no figures of ${count} live stubs: ulimit -n is ${fdLimit()}\n`);
+        break;
+      }
+      const live = pids.length - WARM_UP;
+      const time = yield* launch(count - live);
+      const memoryOfOne = (ownMemory() - memory) / count;
+      const fdsOfOne = (openFds() - fds) / count;
+      yield* Effect.sleep(100);
+      const stubsBefore = stubTime();
+      const ownBefore = process.cpuUsage();
+      yield* Effect.sleep(IDLE_MS);
+      const own = process.cpuUsage(ownBefore);
+      const stubsRan = stubTime() - stubsBefore;
+      rows.push(
+        {
+          name: `launching and greeting ${count} stubs that stay, each`,
+          unit: "ns",
+          samples: [time],
+        },
+        {
+          name: `this process's memory for each of ${count} live stubs`,
+          unit: "bytes",
+          samples: [memoryOfOne],
+          aims: [{ most: 12 * 1024 }],
+        },
+        {
+          name: `its descriptors for each of ${count}`,
+          unit: "fds",
+          samples: [fdsOfOne],
+          aims: [{ most: 3 }],
+        },
+        {
+          name: `private memory of each of ${count} stub processes`,
+          unit: "bytes",
+          samples: pids.map(privateMemory),
+          aims: [{ most: 200 * 1024 }],
+        },
+        {
+          name: `CPU of all ${count + WARM_UP} together while idle`,
+          unit: "%",
+          samples: [(100 * stubsRan) / (IDLE_MS * 1e6)],
+          aims: [{ most: 0.1 }],
+        },
+        {
+          name: `CPU of this process beside ${count} idle stubs`,
+          unit: "%",
+          samples: [(100 * (own.user + own.system)) / (IDLE_MS * 1e3)],
+          aims: [{ most: 1 }],
+        },
+      );
+    }
     yield* Deferred.succeed(release, undefined);
-    const rows: Array<Row> = [
-      {
-        name: `launching and greeting ${COUNT} stubs that stay, each`,
-        unit: "ns",
-        samples: [time],
-      },
-      {
-        name: `this process's memory for each of ${COUNT} live stubs`,
-        unit: "bytes",
-        samples: [memoryOfOne],
-        aims: [{ most: 24 * 1024 }],
-      },
-      {
-        name: "its descriptors for each",
-        unit: "fds",
-        samples: [fdsOfOne],
-        aims: [{ most: 4 }],
-      },
-      {
-        name: "a stub process's private memory",
-        unit: "bytes",
-        samples: privates,
-        aims: [{ most: 200 * 1024 }],
-      },
-      {
-        name: `CPU of all ${COUNT + WARM_UP} together while idle`,
-        unit: "%",
-        samples: [(100 * stubsRan) / (IDLE_MS * 1e6)],
-        aims: [{ most: 0.1 }],
-      },
-      {
-        name: "CPU of this process meanwhile",
-        unit: "%",
-        samples: [(100 * (own.user + own.system)) / (IDLE_MS * 1e3)],
-        aims: [{ most: 1 }],
-      },
-    ];
     return rows;
   });

@@ -119,6 +119,62 @@ const afterPause = ({ local, ring, socket }: Remotes, scale: number) =>
     ];
   });
 
+/** Other work of this process in each turn of its event loop. */
+const WORK_MS = 1;
+
+/** Turns of the event loop are full of work while this is open. */
+const work = Effect.acquireRelease(
+  Effect.sync(() => {
+    let next: NodeJS.Immediate;
+    const turn = () => {
+      const end = performance.now() + WORK_MS;
+      while (performance.now() < end);
+      next = setImmediate(turn);
+    };
+    next = setImmediate(turn);
+    return () => clearImmediate(next);
+  }),
+  (stop) => Effect.sync(stop),
+);
+
+const nextTurn = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)));
+
+/** Calls of a process that has other work to do, each in a turn of its own. */
+const besideWork = ({ local, ring, socket }: Remotes, scale: number) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const echo = yield* echoChild;
+      yield* work;
+      const count = 10 * scale;
+      const inTurns = <E>(operation: Effect.Effect<unknown, E>) =>
+        Effect.map(
+          Effect.replicateEffect(Effect.andThen(nextTurn, timed(1, operation)), count),
+          (samples) => samples.flat(),
+        );
+      const all = yield* pinned(
+        [local, ring],
+        apart,
+        pinned(
+          [local, socket],
+          apart,
+          interleaved({
+            ring: inTurns(getpid(ring.task.sysif)),
+            socket: inTurns(getpid(socket.task.sysif)),
+            turn: inTurns(nextTurn),
+            echo: inTurns(echo(1)),
+          }),
+        ),
+      );
+      const floor = { name: "a turn of the loop", samples: all.turn };
+      const instead = { name: "process.send and back, likewise", samples: all.echo };
+      const beside = `beside ${WORK_MS} ms of work in each turn of the event loop`;
+      return [
+        { name: `getpid in a stub, ${beside}`, samples: all.ring },
+        { name: `getpid in a stub over sockets, ${beside}`, samples: all.socket },
+      ].map((row): Row => ({ ...row, unit: "ns", floor, instead }));
+    }),
+  );
+
 /** Many calls at once. */
 const atOnce = ({ local, ring, socket }: Remotes, width: number, scale: number) =>
   Effect.scoped(
@@ -173,6 +229,7 @@ export const remoteCalls = (remotes: Remotes, scale: number) =>
       sequential(remotes, apart, twoCpus, scale),
       sequential(remotes, together, "one CPU", scale),
       afterPause(remotes, scale),
+      besideWork(remotes, scale),
       atOnce(remotes, 64, scale),
       atOnce(remotes, 1000, scale),
     ]),

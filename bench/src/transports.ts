@@ -19,6 +19,12 @@ const BULK_SIZE = 64 * 1024 * 1024;
 /** Milliseconds of delay each way. */
 const DELAY = 10;
 
+/** Milliseconds of delay each way of a link to the other side of the world: a round trip takes 100 ms. */
+const FAR_DELAY = 50;
+
+/** Bytes of a file that is copied over such a link: more would take the most of a run. */
+const FAR_SIZE = 16 * 1024 * 1024;
+
 /** The time to a Thread, beside that of the command alone. */
 const connecting = (
   local: Thread,
@@ -79,6 +85,84 @@ class Peer {
     });
   }
 }
+
+/** Passes stdin and stdout of a command through processes of its own, as docker-exec(1) does. */
+const relayed = (program: string, ...args: ReadonlyArray<string>): [string, ...Array<string>] => [
+  "/bin/sh",
+  "-c",
+  'cat | "$@" | cat',
+  "relay",
+  program,
+  ...args,
+];
+
+/** A process behind relays, beside the command itself. */
+const throughRelays = (local: Thread, scale: number) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { thread } = yield* CommandTask.make(local, (program, ...args) =>
+        Command.make(...relayed(program, ...args)),
+      );
+      const [command, ...args] = relayed("cat");
+      const cat = yield* Peer.start(command, args);
+      const { sysif } = thread.task;
+      const calls = Array.from({ length: 64 }, () => getpid(sysif));
+      const count = 40 * scale;
+      const all = yield* interleaved({
+        one: timed(count, getpid(sysif)),
+        many: timed(count / 4, batch(calls), calls.length),
+        echo: timed(count, cat.exchange(Uint8Array.of(1), 1)),
+      });
+      const floor = { name: "a byte to cat through relays, and back", samples: all.echo };
+      const rows: Array<Row> = [
+        {
+          name: "a system call through relays, as of docker exec",
+          unit: "ns",
+          samples: all.one,
+          floor,
+        },
+        { name: "of 64 calls at once through relays, each", unit: "ns", samples: all.many, floor },
+      ];
+      return rows;
+    }),
+  );
+
+/** Bytes to a host and back over a link of 100 ms, beside the command alone. The link is slow: once each. */
+const copiesFarAway = (local: Thread, { port, options }: Sshd) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const host = "127.0.0.1";
+      const farPort = yield* slowLink(port, FAR_DELAY);
+      const far = ["-p", `${farPort}`, "-o", `HostKeyAlias=[${host}]:${port}`, ...options];
+      const { thread } = yield* SshTask.make(local, host, { options: far });
+      const ssh = (script: string) => Peer.start("ssh", [...far, host, script]);
+      const here = yield* Memfd.make(local.task, "here");
+      const there = yield* Memfd.make(thread.task, "there");
+      const bytes = new Uint8Array(FAR_SIZE).fill(1);
+      yield* here.writeAllBytes(bytes);
+      const sunk = yield* ssh(`head -c ${FAR_SIZE} > /dev/null && echo`);
+      const source = yield* ssh(`read -r line; head -c ${FAR_SIZE} /dev/zero`);
+      const row = (way: string, samples: Array<number>, alone: Array<number>): Row => ({
+        name: `ssh with ${2 * FAR_DELAY} ms more delay: a file of 16 MiB ${way}`,
+        unit: "ns",
+        samples,
+        floor: { name: `ssh cat, ${way}`, samples: alone },
+        aims: [{ ofFloor: 1 / 0.8 }],
+      });
+      return [
+        row(
+          "there",
+          yield* timed(1, copyFile(here, there)),
+          yield* timed(1, sunk.exchange(bytes, 1)),
+        ),
+        row(
+          "back",
+          yield* timed(1, copyFile(there, here)),
+          yield* timed(1, source.exchange(Uint8Array.of(10), FAR_SIZE)),
+        ),
+      ];
+    }),
+  );
 
 const overSsh = (local: Thread, { port, options }: Sshd, scale: number) =>
   Effect.gen(function* () {
@@ -180,12 +264,15 @@ export const transports = (local: Thread, scale: number) =>
         ...(["env true", env("/bin/true")] as const),
       ),
     ];
+    rows.push(...(yield* throughRelays(local, scale)));
     if (noSshd !== undefined) {
       process.stderr.write(`no figures over ssh: ${noSshd}\n`);
       return rows;
     }
+    const sshd = yield* startSshd({ config: ["MaxStartups 100"] });
     return [
       ...rows,
-      ...(yield* overSsh(local, yield* startSshd({ config: ["MaxStartups 100"] }), scale)),
+      ...(yield* overSsh(local, sshd, scale)),
+      ...(yield* copiesFarAway(local, sshd)),
     ];
   });
