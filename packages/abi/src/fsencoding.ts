@@ -12,7 +12,11 @@ const loneSurrogate = /[\ud800-\udfff]/u;
  * @throws RangeError for any other lone surrogate, which stands for nothing.
  */
 export const fsEncode = (text: string | Uint8Array): Uint8Array => {
-  if (typeof text !== "string") return text;
+  if (typeof text !== "string") {
+    if (!ArrayBuffer.isView(text))
+      throw new RangeError(`${String(text)} is neither text nor bytes`);
+    return text;
+  }
   if (!loneSurrogate.test(text)) return encoder.encode(text);
   const pieces = text.split(/([\ud800-\udfff])/u).map((piece) => {
     if (!loneSurrogate.test(piece)) return encoder.encode(piece);

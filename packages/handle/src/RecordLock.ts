@@ -3,7 +3,7 @@ import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { HandleFailure, MallocFailure } from "./errors.ts";
 import type { FileDescriptor } from "./FileDescriptor.ts";
-import { encoded } from "./internal/checked.ts";
+import { argument, checked, encoded, exactly, type Rule } from "./internal/checked.ts";
 import { restarted } from "./internal/restarted.ts";
 import { heldLock, locking, type Restore, waiting } from "./internal/waiting.ts";
 import type { Task } from "./Task.ts";
@@ -37,13 +37,13 @@ const flockOf = (
 ): Effect.Effect<Uint8Array, near.InvalidArgumentError> =>
   Effect.flatMap(
     Effect.try({
-      try: () => ({ start: BigInt(start), length: BigInt(length) }),
+      try: () => ({ start: exactly(start), length: exactly(length) }),
       catch: (cause) =>
         new near.InvalidArgumentError({
           syscall: "fcntl",
           argument: "range",
           value: { start, length },
-          expected: "whole numbers",
+          expected: "whole numbers, as bigints from 2^53 on",
           cause,
         }),
     }),
@@ -134,6 +134,12 @@ export const getRecordLock = (
     ),
   );
 
+/** What locks a range. F.UNLCK would make a lock that excludes no other. */
+const recordLock: Rule<number> = {
+  expected: "F.WRLCK or F.RDLCK",
+  has: (type) => type === F.WRLCK || type === F.RDLCK,
+};
+
 /** Options of {@link RecordLock.make}. */
 export interface RecordLockOptions extends FileRange {
   /** `F.WRLCK`, the default, or `F.RDLCK`, which others may share. */
@@ -164,7 +170,7 @@ export class RecordLock {
     fd: FileDescriptor,
     { type = F.WRLCK, wait = true, ...range }: RecordLockOptions = {},
   ): Effect.Effect<RecordLock, HandleFailure, Scope.Scope> {
-    return Effect.flatMap(fd.forTask(fd.task), (own) => {
+    const lock = Effect.flatMap(fd.forTask(fd.task), (own) => {
       const { task, near: number } = own;
       const held = heldLock(own.setRecordLock(F.UNLCK, range), (restore) =>
         wait
@@ -173,6 +179,7 @@ export class RecordLock {
       );
       return Effect.as(held, new RecordLock(own, range));
     });
+    return checked("fcntl", [argument("type", type, recordLock)], lock);
   }
 
   /** Unlocks the range before the scope does. */

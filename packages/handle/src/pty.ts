@@ -7,7 +7,12 @@ import { open } from "./fcntl.ts";
 import type { Pointer, ReadablePointer } from "./Pointer.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
-/** A terminal: ioctl_tty(2). All operations are ENOTTY for a descriptor of another kind. */
+/**
+ * A terminal: ioctl_tty(2). All operations are ENOTTY for a descriptor of another kind.
+ *
+ * For an inherited one, `yield* thread.stdin.reclassify(Terminal)`. The kernel does not confirm the kind, because a file
+ * system of an untrusted user could leave an ioctl(2) unanswered.
+ */
 export class Terminal extends FileDescriptor {
   /** TIOCGWINSZ(2const): the size of the window, which is zeros until a process sets it. */
   winsize(): Effect.Effect<Winsize, IoFailure> {

@@ -1,4 +1,4 @@
-import { Bytes, F, Int32, SIG, SO, SOCK, SOL } from "@rsyscall/abi";
+import { AF, Bytes, F, Int32, LOCK, RLIMIT, SIG, SO, SOCK, SOL } from "@rsyscall/abi";
 import { it } from "@rsyscall/harness";
 import { ftruncate } from "@rsyscall/near";
 import { Command, LocalThread } from "@rsyscall/thread";
@@ -7,12 +7,16 @@ import { assert, describe } from "vitest";
 import {
   clone,
   copyFile,
+  FileLock,
   fstatx,
   Memfd,
+  MemoryMapping,
   mount,
   open,
   Pidfd,
   pipe,
+  prlimit,
+  RecordLock,
   Socket,
   type Task,
   umask,
@@ -32,6 +36,14 @@ const errnoOf = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) =>
 
 /** Of words that a system call does not take, and of values that are none of their type. */
 const REFUSED = ["InvalidArgumentError", "EINVAL"];
+
+const withFile = <A, E>(task: Task, use: (file: Memfd) => Effect.Effect<A, E, Scope.Scope>) =>
+  Effect.flatMap(Memfd.make(task, "file"), use);
+
+const withSocket = <A, E>(task: Task, use: (socket: Socket) => Effect.Effect<A, E, Scope.Scope>) =>
+  Effect.flatMap(Socket.make(task, AF.INET, SOCK.DGRAM), use);
+
+const local = { family: "inet", address: "127.0.0.1", port: 9 } as const;
 
 describe("what is no number of its kind", () => {
   const refused: ReadonlyArray<
@@ -75,12 +87,90 @@ describe("what is no number of its kind", () => {
       "an argument of fcntl of 33 bits",
       (task) => Effect.flatMap(open(task, "/", 0), (fd) => fd.fcntl(F.SETFD, 2 ** 32)),
     ],
+    ["a lock that is none", (task) => withFile(task, (file) => FileLock.make(file, LOCK.UN))],
+    ["a lock of 1.5", (task) => withFile(task, (file) => FileLock.make(file, 1.5))],
+    ["flock(1.5)", (task) => withFile(task, (file) => file.flock(1.5))],
+    ["flock of 33 bits", (task) => withFile(task, (file) => file.flock(2 ** 32 + LOCK.EX))],
+    [
+      "a record lock that is none",
+      (task) => withFile(task, (file) => RecordLock.make(file, { type: F.UNLCK })),
+    ],
+    [
+      "a range that is not exact",
+      (task) => withFile(task, (file) => file.setRecordLock(F.WRLCK, { start: 2 ** 53 + 2 })),
+    ],
+    [
+      "a range that is text",
+      (task) => withFile(task, (file) => file.setRecordLock(F.WRLCK, { start: "5" as never })),
+    ],
+    [
+      "an offset that is not exact",
+      (task) =>
+        withFile(task, (file) => file.copyFileRange(file, 1, { from: 2 ** 53 + 2 } as never)),
+    ],
+    [
+      "a limit that is not exact",
+      (task) => prlimit(task, 0, RLIMIT.CORE, { cur: 2 ** 53 + 2, max: 2 ** 53 + 2 }),
+    ],
+    [
+      "times that are none",
+      (task) => withFile(task, (file) => file.utimens({ atime: 5, mtime: undefined } as never)),
+    ],
+    [
+      "a datagram without bytes",
+      (task) => withSocket(task, (socket) => socket.sendTo(undefined as never, local)),
+    ],
+    [
+      "a message of 1025 pieces",
+      (task) =>
+        withSocket(task, (socket) =>
+          socket.sendMessage({ address: local, bytes: Array(1025).fill(Uint8Array.of(1)) }),
+        ),
+    ],
+    [
+      "room of 1025 pieces",
+      (task) => withSocket(task, (socket) => socket.receiveMessage({ size: Array(1025).fill(1) })),
+    ],
+    [
+      "memory to be written that is text",
+      (task) =>
+        Effect.flatMap(MemoryMapping.make(task, 1), (memory) => memory.writeBytes("5" as never)),
+    ],
   ];
   for (const [what, make] of refused)
     it(`is refused: ${what}`, function* () {
       const { task } = yield* LocalThread;
       assert.include(REFUSED, yield* errnoOf(make(task)));
     });
+
+  it("says what a text, and what an address must be", function* () {
+    const { task } = yield* LocalThread;
+    const message = (address: unknown) =>
+      withSocket(task, (socket) =>
+        Effect.map(
+          Effect.flip(socket.sendTo(new Uint8Array(), { ...local, address: address as never })),
+          (error) => error.message,
+        ),
+      );
+    for (const address of [5, undefined, 1n])
+      assert.include(yield* message(address), `("${address}" is no IPv4 address)`);
+    const name = yield* withFile(task, (file) => Effect.flip(file.getxattr(5 as never)));
+    assert.include(name.message, "(5 is neither text nor bytes)");
+  });
+
+  it("says what a socket needs first", function* () {
+    const { task } = yield* LocalThread;
+    const socket = yield* Socket.make(task, AF.INET, SOCK.STREAM);
+    const accepted = yield* Effect.flip(socket.accept());
+    assert.match(
+      accepted.message,
+      /EINVAL: .*\(the socket does not listen: `listen` comes first\)$/,
+    );
+    const any = { ...local, port: 0 };
+    yield* socket.bind(any);
+    const bound = yield* Effect.flip(socket.bind(any));
+    assert.match(bound.message, /EINVAL: .*\(the socket has an address already, /);
+  });
 
   it("leaves a file as it is", function* () {
     const { task } = yield* LocalThread;

@@ -139,8 +139,18 @@ describe("a pseudo-terminal", () => {
     const { task } = yield* LocalThread;
     const [reader] = yield* pipe(task);
     const terminal = yield* reader.reclassify(Terminal);
+    const messages: Array<string> = [];
     assert.equal(yield* errnoOf(terminal.winsize()), "ENOTTY");
     assert.equal(yield* errnoOf(terminal.makeControlling()), "ENOTTY");
+    const [, other] = yield* openpty(task);
+    for (const call of [terminal.winsize(), other.setForeground(Pid(1)), other.tcgetsid()])
+      messages.push((yield* Effect.flip(call)).message.replace(/.*ENOTTY/, ""));
+    assert.deepEqual(messages, [
+      ": Inappropriate ioctl for device (a file of this kind does not know the request)",
+      ...Array(2).fill(
+        ": Inappropriate ioctl for device (the file is not the controlling terminal of the process)",
+      ),
+    ]);
     yield* terminal.close();
     assert.equal((yield* Effect.flip(terminal.winsize()))._tag, "UseAfterFreeError");
   });

@@ -53,6 +53,9 @@ const changesSize: Explanations = {
  * The meaning of an errno of a call, where strerror(3) does not say enough. They are from the man pages,
  * section ERRORS.
  */
+/** Requests for a terminal that must be that of the session: ioctl_tty(2). */
+const ofSession = ["TIOCSPGRP", "TIOCGPGRP", "TIOCGSID", "TIOCNOTTY"];
+
 const byCall: Readonly<Record<string, Explanations>> = {
   execve: executes,
   execveat: executes,
@@ -85,11 +88,13 @@ const byCall: Readonly<Record<string, Explanations>> = {
     EPROTONOSUPPORT: "the address family does not have this type of socket, or this protocol",
   },
   bind: {
+    EINVAL: "the socket has an address already, or the address is not of its family",
     EACCES:
       "a port below 1024 needs CAP_NET_BIND_SERVICE, and a path a directory that can be written to",
     EADDRINUSE: "another socket is bound there, or its file is still there: use another address",
     EADDRNOTAVAIL: "no interface of this network namespace has this address",
   },
+  accept4: { EINVAL: "the socket does not listen: `listen` comes first" },
   connect: {
     ECONNREFUSED: "nothing listens there",
     ENETUNREACH: "no route of this network namespace leads there: its interfaces may be down",
@@ -222,7 +227,10 @@ const byCall: Readonly<Record<string, Explanations>> = {
     EDEADLK: "the process that has the lock waits for one of this process",
   },
   ioctl: {
-    ENOTTY: "a file of this kind does not know the request",
+    ENOTTY: (subject) =>
+      ofSession.some((request) => subject.endsWith(request))
+        ? "the file is not the controlling terminal of the process"
+        : "a file of this kind does not know the request",
     EOPNOTSUPP: notThere,
     EXDEV: "both must be on the same file system",
   },

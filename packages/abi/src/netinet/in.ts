@@ -27,10 +27,10 @@ const checkPort = (port: number): void => {
 };
 
 const inetBytes = (address: string): Array<number> => {
-  const parts = address.split(".");
+  const parts = String(address).split(".");
   const isNumber = (part: string) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256;
   if (parts.length !== 4 || !parts.every(isNumber))
-    throw new RangeError(`${JSON.stringify(address)} is no IPv4 address`);
+    throw new RangeError(`${JSON.stringify(String(address))} is no IPv4 address`);
   return parts.map(Number);
 };
 

@@ -37,6 +37,13 @@ export const fdNumber = between("the number of a descriptor", 0, INT_MAX);
 /** A user or group id. -1 is none: it means "no change", and so does 2^32 - 1. */
 export const id = between("a user or group id", 0, UINT_MAX - 1);
 
+/** The value for 64 bits of the kernel. Throws for a number that is not exact, and for what is no whole number. */
+export const exactly = (value: number | bigint): bigint => {
+  if (typeof value !== "bigint" && !Number.isSafeInteger(value))
+    throw new RangeError(`${String(value)} is not exact`);
+  return BigInt(value);
+};
+
 /** A number of bytes, or of things. */
 export const size = between("a size", 0, Number.MAX_SAFE_INTEGER);
 

@@ -3,6 +3,7 @@ import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import type { MallocFailure } from "../errors.ts";
 import type { Task } from "../Task.ts";
+import { exactly } from "./checked.ts";
 
 const integer = (
   syscall: string,
@@ -10,13 +11,13 @@ const integer = (
   value: number | bigint,
 ): Effect.Effect<bigint, near.InvalidArgumentError> =>
   Effect.try({
-    try: () => BigInt(value),
+    try: () => exactly(value),
     catch: (cause) =>
       new near.InvalidArgumentError({
         syscall,
         argument,
         value,
-        expected: "a whole number",
+        expected: "a whole number, as a bigint from 2^53 on",
         cause,
       }),
   });

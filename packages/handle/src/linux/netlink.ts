@@ -28,6 +28,11 @@ export interface NetlinkRequest {
   readonly name: string;
   /** What it is about, in errors: the name of an interface. */
   readonly subject?: string;
+  /**
+   * How long the answer may be: in bytes, and 128 more for each message. EPROTO for a longer one: a task that lies must
+   * not fill the memory of this process. Default: 256 MiB.
+   */
+  readonly limit?: number;
 }
 
 /** Room for one datagram of the kernel, which writes at most 32 KiB. */
@@ -35,6 +40,12 @@ const DATAGRAM = 65536;
 
 /** Datagrams of one answer: far more than a dump of all routes of the Internet has. */
 const DATAGRAMS_AT_MOST = 100_000;
+
+/** Bytes of one answer by default. All routes of the Internet are 250 MB, as they are counted here. */
+const ANSWER_AT_MOST = 256 * 1024 ** 2;
+
+/** What a message costs here beside its bytes: a peer may send many that have none. */
+const COST_OF_MESSAGE = 128;
 
 /** How often a dump is made again because what it lists has changed meanwhile. */
 const DUMPS_AT_MOST = 10;
@@ -82,12 +93,13 @@ const ask = (
   request: NetlinkRequest,
 ): Effect.Effect<Answer, MallocFailure | BorrowFailure> =>
   Effect.gen(function* () {
-    const { type, flags = 0, payload } = request;
+    const { type, flags = 0, payload, limit = ANSWER_AT_MOST } = request;
     const seq = Math.floor(Math.random() * 2 ** 32);
     const all = flags | NLM_F.REQUEST | NLM_F.ACK;
     const bytes = encodeNetlink({ type, flags: all, seq, pid: 0, payload });
     yield* socket.sendTo(bytes, KERNEL, MSG.DONTWAIT);
     let answer: Answer = { messages: [], isDone: false, isInterrupted: false };
+    let cost = 0;
     for (let left = DATAGRAMS_AT_MOST; !answer.isDone; left--) {
       if (left === 0) return yield* unanswered(request, "an answer without end");
       const received = yield* socket
@@ -100,6 +112,8 @@ const ask = (
       const messages = yield* near.decoded(request.name, request.subject, () =>
         decodeNetlink(received.bytes).filter((message) => message.seq === seq),
       );
+      cost += received.bytes.length + messages.length * COST_OF_MESSAGE;
+      if (cost > limit) return yield* unanswered(request, "an answer that is too long");
       answer = yield* after(answer, messages, request);
     }
     return answer;
@@ -148,13 +162,17 @@ const errorOf = (
   if (result === 0 || (type === NLMSG.DONE && result > 0)) return undefined;
   if (result > 0) throw new RangeError(`the errno -${result}`);
   const error = near.SyscallError.from(name, result, subject);
-  const explanation =
-    explained(flags, type, payload) ?? (error.errno === "EPERM" ? PRIVILEGE : undefined);
+  const explanation = explained(flags, type, payload) ?? explanations[error.errno];
   return explanation === undefined ? error : error.because(explanation);
 };
 
-const PRIVILEGE =
-  "the process needs CAP_NET_ADMIN in the user namespace of its network namespace, as a child of clone(CLONE.NEWUSER | CLONE.NEWNET) has";
+/** Where the kernel does not explain its error. */
+const explanations: Readonly<Record<string, string>> = {
+  EPERM:
+    "the process needs CAP_NET_ADMIN in the user namespace of its network namespace, as a child of clone(CLONE.NEWUSER | CLONE.NEWNET) has",
+  ENODEV: "this network namespace has no such interface",
+  EEXIST: "there is one of that name, or address, already",
+};
 
 /** The kernel's explanation. It is behind the header of the request, or all of it. */
 const explained = (flags: number, type: number, payload: Uint8Array): string | undefined => {

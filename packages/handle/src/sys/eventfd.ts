@@ -4,7 +4,7 @@ import { Effect, type Scope } from "effect";
 import { encode } from "../encode.ts";
 import type { IoFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
-import { argument, between, checked, encodedBy } from "../internal/checked.ts";
+import { argument, between, checked, encodedBy, exactly } from "../internal/checked.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
 /**
@@ -67,10 +67,8 @@ export class Eventfd extends FileDescriptor {
   /** Encodes a count for write(2). */
   static encodeCount(count: bigint | number): Effect.Effect<Uint8Array, near.InvalidArgumentError> {
     const expected = "a whole number from 0 to 2^64 - 2, as a bigint from 2^53 on";
-    return encodedBy({ syscall: "write", argument: "count", value: count, expected }, () => {
-      if (typeof count === "number" && !Number.isSafeInteger(count))
-        throw new RangeError(`${count} is not exact`);
-      return encode(Uint64, BigInt(count));
-    });
+    return encodedBy({ syscall: "write", argument: "count", value: count, expected }, () =>
+      encode(Uint64, exactly(count)),
+    );
   }
 }

@@ -3,6 +3,7 @@ import * as near from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { HandleFailure } from "../errors.ts";
 import type { FileDescriptor } from "../FileDescriptor.ts";
+import { argument, checked, int, type Rule } from "../internal/checked.ts";
 import { heldLock, locking, type WaitingCall, waiting } from "../internal/waiting.ts";
 import type { Task } from "../Task.ts";
 
@@ -12,10 +13,18 @@ export const flock = (
   fd: near.Fd,
   operation: number,
 ): Effect.Effect<void, HandleFailure> => {
+  // Operators of JavaScript would cut it to 32 bits.
+  if (!int.has(operation)) return near.flock(task.sysif, fd, operation);
   const wait = waitFor(task, fd, operation);
   return wait === undefined
     ? near.flock(task.sysif, fd, operation)
     : locking(wait.undo, (restore) => waiting(task, wait, restore));
+};
+
+/** What locks a file. LOCK.UN would make a lock that excludes no other. */
+const fileLock: Rule<number> = {
+  expected: "LOCK.SH or LOCK.EX, with LOCK.NB not to wait",
+  has: (operation) => [LOCK.SH, LOCK.EX, LOCK.SH | LOCK.NB, LOCK.EX | LOCK.NB].includes(operation),
 };
 
 /** How an operation waits; undefined if it does not. */
@@ -70,7 +79,7 @@ export class FileLock {
     fd: FileDescriptor,
     operation: number = LOCK.EX,
   ): Effect.Effect<FileLock, HandleFailure, Scope.Scope> {
-    return Effect.flatMap(fd.forTask(fd.task), (own) => {
+    const lock = Effect.flatMap(fd.forTask(fd.task), (own) => {
       const { task, near: number } = own;
       const wait = waitFor(task, number, operation);
       const held = heldLock(own.flock(LOCK.UN), (restore) =>
@@ -78,6 +87,7 @@ export class FileLock {
       );
       return Effect.as(held, new FileLock(own));
     });
+    return checked("flock", [argument("operation", operation, fileLock)], lock);
   }
 
   /** Unlocks the file before the scope does. */

@@ -25,7 +25,13 @@ import { Effect, Exit } from "effect";
 import type { BorrowFailure, MallocFailure } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { addressBytes, addressText } from "../internal/addresses.ts";
-import { argument, size as byteSize, checkedCount, each, encodedBy } from "../internal/checked.ts";
+import {
+  argument,
+  size as byteSize,
+  checkedCount,
+  encodedBy,
+  type Rule,
+} from "../internal/checked.ts";
 import { decodeFds } from "../internal/decodeFds.ts";
 import type { Task } from "../Task.ts";
 import { Pidfd } from "./pidfd.ts";
@@ -102,8 +108,9 @@ const FDS_AT_MOST = 253;
 /** Room for control messages beside descriptors: SCM_CREDENTIALS with SO_PASSCRED, SCM_PIDFD with SO_PASSPIDFD. */
 const SENDER_SIZE = cmsgSpace(Ucred.size) + cmsgSpace(Int32.size);
 
-/** Messages of one call: UIO_MAXIOV of the kernel. */
+/** Messages of one call, and pieces of one message: UIO_MAXIOV of the kernel. */
 const MESSAGES_AT_MOST = 1024;
+const PIECES_AT_MOST = MESSAGES_AT_MOST;
 
 /** The sizes of the parts of a message; bytes. */
 interface Extent {
@@ -199,7 +206,7 @@ const notBytes = (value: unknown): near.InvalidArgumentError =>
     syscall: "sendmsg",
     argument: "bytes",
     value,
-    expected: "a Uint8Array, as a Buffer is, or several",
+    expected: `a Uint8Array, as a Buffer is, or a list of at most ${PIECES_AT_MOST}`,
   });
 
 const NOTHING = Exit.succeed(EMPTY);
@@ -209,7 +216,11 @@ const encodedMessage = (
   { bytes, address, fds, control }: OutgoingMessage,
 ): Effect.Effect<Encoded, near.InvalidArgumentError | BorrowFailure> => {
   const pieces = bytes === undefined ? [] : bytes instanceof Uint8Array ? [bytes] : bytes;
-  if (!Array.isArray(pieces) || !pieces.every((piece) => piece instanceof Uint8Array))
+  if (
+    !Array.isArray(pieces) ||
+    pieces.length > PIECES_AT_MOST ||
+    !pieces.every((piece) => piece instanceof Uint8Array)
+  )
     return Exit.fail(notBytes(bytes));
   const others =
     control === undefined
@@ -358,6 +369,15 @@ const extentOf = ({
   pieces: typeof size === "number" ? [size] : size,
 });
 
+/** How many bytes are received: in one piece, or in each of several. */
+const sizes: Rule<number | ReadonlyArray<number>> = {
+  expected: `${byteSize.expected}, or a list of at most ${PIECES_AT_MOST}`,
+  has: (size) =>
+    Array.isArray(size)
+      ? size.length <= PIECES_AT_MOST && size.every(byteSize.has)
+      : byteSize.has(size as number),
+};
+
 /** Checks the numbers of rooms: no memory is taken, and no call made, for those that are no sizes. */
 export const checkedRooms = <A, E, R>(
   syscall: string,
@@ -366,9 +386,7 @@ export const checkedRooms = <A, E, R>(
 ): Effect.Effect<A, E | near.InvalidArgumentError, R> => {
   for (const { size = 0, fds = 0, control = 0 } of rooms) {
     const wrong =
-      (typeof size === "object"
-        ? argument("size", size, each(byteSize))
-        : argument("size", size, byteSize)) ??
+      argument("size", size, sizes) ??
       argument("mostFds", fds, byteSize) ??
       argument("control", control, byteSize);
     if (wrong !== undefined)

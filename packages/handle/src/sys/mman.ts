@@ -13,6 +13,7 @@ import { FileDescriptor } from "../FileDescriptor.ts";
 import {
   argument,
   between,
+  bytes as byteArray,
   checked,
   encoded,
   type Misread,
@@ -174,8 +175,12 @@ export class MemoryMapping {
   /** Writes bytes. EFAULT if a page is inaccessible; some may be written then. */
   writeBytes(bytes: Uint8Array, offset = 0): Effect.Effect<void, MappingFailure> {
     return Effect.suspend(() =>
-      this.#use("memory write", offset, bytes.length, (address) =>
-        writeMemory(this.task, address, bytes, this.#subject),
+      checked(
+        "memory write",
+        [argument("bytes", bytes, byteArray)],
+        this.#use("memory write", offset, bytes.length, (address) =>
+          writeMemory(this.task, address, bytes, this.#subject),
+        ),
       ),
     );
   }

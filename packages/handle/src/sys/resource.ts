@@ -3,7 +3,7 @@ import * as near from "@rsyscall/near";
 import { Effect } from "effect";
 import { encode } from "../encode.ts";
 import type { MallocFailure } from "../errors.ts";
-import { argument, checked, encodedBy, id, int } from "../internal/checked.ts";
+import { argument, checked, encodedBy, exactly, id, int } from "../internal/checked.ts";
 import type { TaskLike } from "../TaskLike.ts";
 
 /** Limits to set: whole numbers; RLIM_INFINITY stands for no limit. */
@@ -37,7 +37,7 @@ export const prlimit = (
     limit === undefined
       ? Effect.succeed(undefined)
       : encodedBy({ syscall: "prlimit64", argument: "limit", value: limit, expected: LIMIT }, () =>
-          encode(Rlimit, { cur: BigInt(limit.cur), max: BigInt(limit.max) }),
+          encode(Rlimit, { cur: exactly(limit.cur), max: exactly(limit.max) }),
         );
   return checked(
     "prlimit64",

@@ -34,7 +34,7 @@ import type {
 } from "../errors.ts";
 import { FileDescriptor } from "../FileDescriptor.ts";
 import { addressBytes, addressText } from "../internal/addresses.ts";
-import { encodedBy } from "../internal/checked.ts";
+import { argument, bytes as byteArray, checked, encodedBy } from "../internal/checked.ts";
 import { decodeFds } from "../internal/decodeFds.ts";
 import { ifreq } from "../net/if.ts";
 import type { Direction } from "../Patience.ts";
@@ -640,7 +640,11 @@ export class Socket extends FileDescriptor {
     address: Sockaddr | Uint8Array,
     flags = 0,
   ): Effect.Effect<number, MallocFailure | BorrowFailure> {
-    return this.sendMessage({ bytes, address }, flags);
+    return checked(
+      "sendmsg",
+      [argument("bytes", bytes, byteArray)],
+      this.sendMessage({ bytes, address }, flags),
+    );
   }
 
   /** recvfrom(2): receives at most `size` bytes, with the address that they come from. Closes descriptors that come. */
@@ -799,7 +803,7 @@ export class Socket extends FileDescriptor {
 
   /**
    * SO_PEERCRED: the credentials of the process that connected or listened at the other end of a Unix socket, at
-   * that time.
+   * that time. A socket that has no such process, as one of another family, has the pid 0 and the ids 2^32 - 1.
    */
   peerCredentials(): Effect.Effect<Ucred, IoFailure> {
     return this.getOption(SO_PEERCRED);

@@ -139,8 +139,8 @@ const times = listOf(Timespec);
 /** A time, or one of `UTIME`, as the kernel takes it. */
 const timeOrUtime: Rule<Timespec> = {
   expected: "whole seconds, with whole nanoseconds from 0 to 999999999 or one of UTIME",
-  has: ({ seconds, nanoseconds }) =>
-    Number.isSafeInteger(seconds) && int.has(nanoseconds) && nanoseconds >= 0,
+  has: (time) =>
+    Number.isSafeInteger(time?.seconds) && int.has(time.nanoseconds) && time.nanoseconds >= 0,
 };
 
 /** When a file was last read, and last written. Nanoseconds may be of `UTIME`. */
