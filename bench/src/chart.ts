@@ -7,9 +7,9 @@ const FASTER = "#2a9d5c";
 const SLOWER = "#d9732e";
 
 const ROW_HEIGHT = 22;
-const WIDTH = 1080;
+const WIDTH = 1120;
 /** Of the names of rows: there is no canvas here that could measure them. */
-const NAMES = 560;
+const NAMES = 620;
 
 type Compared = Row & { readonly instead: Beside };
 
@@ -34,7 +34,7 @@ export const chart = (rows: ReadonlyArray<Row>): string => {
     yAxis: {
       type: "category",
       data: compared.map(({ name, instead }) => `${name} (${instead.name})`),
-      axisLabel: { color: INK, fontSize: 11, interval: 0, width: NAMES - 10, overflow: "truncate" },
+      axisLabel: { color: INK, fontSize: 11, interval: 0, width: NAMES - 80, overflow: "truncate" },
       axisTick: { show: false },
       axisLine: { lineStyle: { color: INK } },
     },
