@@ -149,7 +149,9 @@ describeHere("a mocked path", () => {
     );
   });
 
-  it.skipIf(missing("sudo") ?? notRoot)("is seen under sudo with its own PATH", async () => {
+  const noSudo = missing("sudo") ?? notRoot;
+  const sudoTitle = `is seen under sudo with its own PATH${noSudo ? ` (skipped: ${noSudo})` : ""}`;
+  it.skipIf(noSudo)(sudoTitle, async () => {
     m("/usr/bin/git", "push").reply("mocked\n");
     assert.equal(await stdout("sudo -n git push"), "mocked\n");
   });

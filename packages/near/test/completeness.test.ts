@@ -1,9 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { release } from "node:os";
-import { aarch64, type SyscallName, x86_64 } from "@rsyscall/abi";
+import { aarch64, Errno, type SyscallName, x86_64 } from "@rsyscall/abi";
 import { it } from "@rsyscall/harness";
 import { OP_CLONE } from "@rsyscall/wire";
-import { Effect } from "effect";
 import { assert, describe, expect, test } from "vitest";
 import * as near from "../src/index.ts";
 import { local } from "./local.ts";
@@ -97,7 +96,7 @@ describe("every system call", () => {
   const [major = 0, minor = 0] = release().split(".").map(Number);
 
   // The kernel answers a call that it does not have with ENOSYS, for any arguments.
-  it.skipIf(major < 6 || (major === 6 && minor < 17) ? "the kernel is older than 6.17" : "")(
+  it.skipIf(major < 6 || (major === 6 && minor < 17) ? "the kernel is older than 6.17" : undefined)(
     "has the number of the running kernel, where that is newer than its headers",
     function* () {
       for (const name of [
@@ -106,8 +105,10 @@ describe("every system call", () => {
         "open_tree_attr",
         "file_setattr",
       ] as const) {
-        const error = yield* Effect.flip(near.call(local, name, -1, -1, -1, -1, -1, -1));
-        assert.include(["EINVAL", "E2BIG", "EFAULT"], (error as near.SyscallError).errno, name);
+        const number = local.abi.syscallNumber(name) as number;
+        // Not by the definition, which would refuse such arguments.
+        const result = Number(yield* local.syscall(number, -1, -1, -1, -1, -1, -1));
+        assert.include([-Errno.EINVAL, -Errno.E2BIG, -Errno.EFAULT], result, name);
       }
     },
   );

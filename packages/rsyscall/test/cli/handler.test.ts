@@ -256,7 +256,7 @@ describe("the examples of the documentation, with the real runners", () => {
   };
   const noPytest = missing("pytest");
   test.skipIf(noPytest)(
-    `pytest${noPytest ? `: ${noPytest}` : ""}`,
+    `pytest${noPytest ? ` (skipped: ${noPytest})` : ""}`,
     () => {
       const { status, stdout, stderr } = run(
         [],
@@ -270,7 +270,7 @@ describe("the examples of the documentation, with the real runners", () => {
 
   const noBats = missing("bats");
   test.skipIf(noBats)(
-    `bats${noBats ? `: ${noBats}` : ""}`,
+    `bats${noBats ? ` (skipped: ${noBats})` : ""}`,
     () => {
       const { status, stdout } = run([], ["bats", "--tap", "deploy.bats"]);
       expect(stdout).toContain("ok 1 pushes once\nok 2 force is refused\n");
@@ -281,7 +281,7 @@ describe("the examples of the documentation, with the real runners", () => {
 
   const noGo = missing("go");
   test.skipIf(noGo)(
-    `go test${noGo ? `: ${noGo}` : ""}`,
+    `go test${noGo ? ` (skipped: ${noGo})` : ""}`,
     () => {
       const { status, stdout } = run(["--on", "git *=pass"], ["go", "test", "./..."]);
       expect(stdout).toContain("ok  \tdeploy");
