@@ -36,18 +36,18 @@ const setAffinity = (thread: Thread, cpus: bigint) => {
   );
 };
 
-/** Runs an effect with both processes on their CPUs, and lifts the restriction afterwards. */
+/** Runs an effect with the processes on their CPUs, all servers on one, and lifts the restriction afterwards. */
 export const pinned = <A, E, R>(
-  threads: readonly [client: Thread, server: Thread],
+  [client, ...servers]: readonly [client: Thread, ...servers: Array<Thread>],
   cpus: Cpus,
   use: Effect.Effect<A, E, R>,
 ) => {
-  const [client, server] = threads;
-  const pin = Effect.andThen(
-    setAffinity(client, 1n << BigInt(cpus[0])),
-    setAffinity(server, 1n << BigInt(cpus[1])),
-  );
+  const setAll = (ofClient: bigint, ofServers: bigint) =>
+    Effect.andThen(
+      setAffinity(client, ofClient),
+      Effect.forEach(servers, (server) => setAffinity(server, ofServers), { discard: true }),
+    );
   const all = allowed.reduce((mask, cpu) => mask | (1n << BigInt(cpu)), 0n);
-  const unpin = Effect.andThen(setAffinity(client, all), setAffinity(server, all));
-  return Effect.andThen(pin, Effect.ensuring(use, Effect.ignore(unpin)));
+  const pin = setAll(1n << BigInt(cpus[0]), 1n << BigInt(cpus[1]));
+  return Effect.andThen(pin, Effect.ensuring(use, Effect.ignore(setAll(all, all))));
 };

@@ -36,21 +36,17 @@ export const remoteMemory = ({ local, ring, socket }: Remotes, scale: number) =>
           const time = bytes > 4096 ? timed : timedTogether;
           const echo = yield* echoChild;
           const all = yield* pinned(
-            [local, ring],
+            [local, ring, socket],
             apart,
-            pinned(
-              [local, socket],
-              apart,
-              interleaved({
-                ring: time(rounds, thereAndBack(ring, value)),
-                socket: timed(Math.ceil(rounds / 20), thereAndBack(socket, value)),
-                copies: time(
-                  rounds,
-                  Effect.sync(() => Bytes.decode(value.slice())),
-                ),
-                echo: timed(Math.ceil(rounds / 20), echo(value)),
-              }),
-            ),
+            interleaved({
+              ring: time(rounds, thereAndBack(ring, value)),
+              socket: timed(Math.ceil(rounds / 20), thereAndBack(socket, value)),
+              copies: time(
+                rounds,
+                Effect.sync(() => Bytes.decode(value.slice())),
+              ),
+              echo: timed(Math.ceil(rounds / 20), echo(value)),
+            }),
           );
           const floor = { name: "two copies here", samples: all.copies };
           const instead = { name: "process.send and back", samples: all.echo };

@@ -33,19 +33,15 @@ const sequential = (
       const count = 100 * scale;
       const echo = yield* echoChild;
       const all = yield* pinned(
-        [local, ring],
+        [local, ring, socket],
         cpus,
-        pinned(
-          [local, socket],
-          cpus,
-          interleaved({
-            ring: timedTogether(20 * count, getpid(ring.task.sysif)),
-            socket: timed(count, getpid(socket.task.sysif)),
-            pair: () => pairCalls(count, 1, cpus),
-            local: timedTogether(20 * count, getpid(local.task.sysif)),
-            echo: timed(count, echo(1)),
-          }),
-        ),
+        interleaved({
+          ring: timedTogether(20 * count, getpid(ring.task.sysif)),
+          socket: timed(count, getpid(socket.task.sysif)),
+          pair: () => pairCalls(count, 1, cpus),
+          local: timedTogether(20 * count, getpid(local.task.sysif)),
+          echo: timed(count, echo(1)),
+        }),
       );
       const floor = { name: `${PAIR}, likewise`, samples: all.pair };
       const instead = { name: "process.send and back", samples: all.echo };
@@ -93,17 +89,13 @@ const afterPause = ({ local, ring, socket }: Remotes, scale: number) =>
         (samples) => samples.flat(),
       );
     const all = yield* pinned(
-      [local, ring],
+      [local, ring, socket],
       apart,
-      pinned(
-        [local, socket],
-        apart,
-        interleaved({
-          ring: paused(ring),
-          socket: paused(socket),
-          pair: () => pairCalls(count, 1, apart, PAUSE_MS * 1000),
-        }),
-      ),
+      interleaved({
+        ring: paused(ring),
+        socket: paused(socket),
+        pair: () => pairCalls(count, 1, apart, PAUSE_MS * 1000),
+      }),
     );
     const floor = { name: `${PAIR}, likewise`, samples: all.pair };
     const row = (name: string, samples: ReadonlyArray<number>, aims: ReadonlyArray<Aim>): Row => ({
@@ -152,18 +144,14 @@ const besideWork = ({ local, ring, socket }: Remotes, scale: number) =>
           (samples) => samples.flat(),
         );
       const all = yield* pinned(
-        [local, ring],
+        [local, ring, socket],
         apart,
-        pinned(
-          [local, socket],
-          apart,
-          interleaved({
-            ring: inTurns(getpid(ring.task.sysif)),
-            socket: inTurns(getpid(socket.task.sysif)),
-            turn: inTurns(nextTurn),
-            echo: inTurns(echo(1)),
-          }),
-        ),
+        interleaved({
+          ring: inTurns(getpid(ring.task.sysif)),
+          socket: inTurns(getpid(socket.task.sysif)),
+          turn: inTurns(nextTurn),
+          echo: inTurns(echo(1)),
+        }),
       );
       const floor = { name: "a turn of the loop", samples: all.turn };
       const instead = { name: "process.send and back, likewise", samples: all.echo };
@@ -193,19 +181,15 @@ const atOnce = ({ local, ring, socket }: Remotes, width: number, scale: number) 
         { concurrency: "unbounded", discard: true },
       );
       const all = yield* pinned(
-        [local, ring],
+        [local, ring, socket],
         apart,
-        pinned(
-          [local, socket],
-          apart,
-          interleaved({
-            ring: timed(rounds, batchIn(ring), width),
-            fibers: timed(rounds, fibersIn(ring), width),
-            socket: timed(rounds, batchIn(socket), width),
-            pair: () => pairCalls(rounds, width, apart),
-            echo: timed(1, echoes, width),
-          }),
-        ),
+        interleaved({
+          ring: timed(rounds, batchIn(ring), width),
+          fibers: timed(rounds, fibersIn(ring), width),
+          socket: timed(rounds, batchIn(socket), width),
+          pair: () => pairCalls(rounds, width, apart),
+          echo: timed(1, echoes, width),
+        }),
       );
       const floor = { name: "a C pair, as many at once", samples: all.pair };
       const instead = { name: "process.send, likewise", samples: all.echo };

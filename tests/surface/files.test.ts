@@ -265,7 +265,7 @@ const transfers: Table = {
       ),
     "ab\0\0x",
   ],
-  "pwrite appends with O_APPEND, whatever the offset": [
+  "pwrite appends with O_APPEND, and ignores the offset": [
     (w) =>
       Effect.flatMap(w.file("ab", O.RDWR | O.APPEND), (f) =>
         Effect.andThen(f.pwriteBytes(bytes("x"), 0), contentOf(f)),

@@ -602,7 +602,7 @@ inEachKind((it) => {
     closeSync(memory);
   });
 
-  it("is unmapped as a whole if it is of huge pages, whatever their size", function* (thread) {
+  it("is unmapped as a whole if it is of huge pages, where the kernel has some", function* (thread) {
     const flags = MAP.PRIVATE | MAP.NORESERVE | MAP.HUGETLB | MAP_HUGE["2MB"];
     const scope = yield* Scope.make();
     const mapped = yield* Effect.exit(

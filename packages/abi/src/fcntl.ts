@@ -183,7 +183,7 @@ export const OpenHow: FixedCodec<OpenHow> = struct("struct open_how", {
 /** The bytes of the longest handle of name_to_handle_at(2). */
 export const MAX_HANDLE_SZ = 128;
 
-/** `struct file_handle` of name_to_handle_at(2): a file of a file system, whatever its names are. */
+/** `struct file_handle` of name_to_handle_at(2): a file of a file system, without its names. */
 export interface FileHandle {
   /** A number of the file system. */
   readonly type: number;

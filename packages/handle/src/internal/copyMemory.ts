@@ -142,7 +142,7 @@ const throughPipe = (
       const [reader, writer] = yield* pipe(task);
       let done = 0;
       while (done < length) {
-        // A new pipe has room for a page, whatever its owner's limit.
+        // A new pipe has room for a page, even if its owner has reached the limit.
         const size = Math.min(task.pageSize, length - done);
         const written = yield* near.write(task.sysif, writer.near, near.Address(from + done), size);
         if (written === 0) break;
