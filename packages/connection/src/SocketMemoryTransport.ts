@@ -1,4 +1,4 @@
-import { Errno } from "@rsyscall/abi";
+import { EPOLL, Errno, MSG } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
 import type { MemoryTransport } from "@rsyscall/memory";
@@ -7,6 +7,9 @@ import {
   type ConnectionError,
   type Fd,
   isError,
+  LocalSyscallInterface,
+  type MemoryTransfers,
+  type Outcome,
   oneLine,
   SyscallError,
   SyscallHangup,
@@ -21,13 +24,33 @@ import type { SyscallConnection } from "./SyscallConnection.ts";
 /** Bytes that go through the memory of our end at a time: its allocator gives so many without mapping more. */
 const PART_SIZE = 64 * 1024;
 
+/** Memory of this process, whose bytes leave, or into which they come. */
+interface Here {
+  readonly address: Address;
+  readonly length: number;
+  /** Bytes that have left or arrived. */
+  done: number;
+  /** Whether the memory may be something else by now. */
+  isLost: boolean;
+}
+
+/** A write whose bytes have not all left. */
+interface Outgoing {
+  readonly from: Uint8Array | Here;
+  readonly onSent: () => void;
+  /** The bytes never leave. */
+  readonly onLost: (cause: unknown) => void;
+}
+
 /** A read whose bytes have not all arrived. */
 interface Incoming {
-  readonly bytes: Uint8Array;
+  readonly into: Uint8Array | Here;
   readonly onFilled: () => void;
   /** The bytes never come. */
   readonly onLost: (cause: unknown) => void;
 }
+
+const nothing = () => {};
 
 /**
  * Memory of a task over a data socket beside its syscall connection. For every transfer a request
@@ -39,7 +62,8 @@ export class SocketMemoryTransport implements MemoryTransport {
   readonly #connection: SyscallConnection;
   readonly #socket: AsyncFileDescriptor<Socket>;
   readonly #serverFd: Fd;
-  readonly #outgoing = new Queue<Uint8Array>();
+  readonly #local: LocalSyscallInterface | undefined;
+  readonly #outgoing = new Queue<Outgoing>();
   readonly #incoming = new Queue<Incoming>();
   #sending = false;
   #receiving = false;
@@ -52,28 +76,70 @@ export class SocketMemoryTransport implements MemoryTransport {
     this.#connection = connection;
     this.#socket = socket;
     this.#serverFd = serverFd;
+    this.#local = LocalSyscallInterface.of(socket.handle.task.sysif);
+  }
+
+  get transfers(): MemoryTransfers | undefined {
+    return this.#local && this;
   }
 
   write(address: Address, bytes: Uint8Array): Effect.Effect<void, ConnectionError> {
     if (bytes.length === 0) return Effect.void;
     return Effect.suspend(() => {
-      const { length } = bytes;
-      const { outcome } = this.#connection.submitWrite(
-        address,
-        OP_RECV_ALL,
-        this.#serverFd,
-        address,
-        length,
-      );
-      if (typeof outcome === "object") return Effect.fail(outcome);
+      const refusal = this.#submitWrite(address, bytes.length);
+      if (refusal !== undefined) return Effect.fail(refusal);
       // A copy: the bytes leave later, and the caller may change them until then.
-      this.#outgoing.push(bytes.slice());
-      if (!this.#sending) {
-        this.#sending = true;
-        this.#run(this.#send);
-      }
+      this.#push({ from: bytes.slice(), onSent: nothing, onLost: nothing });
       return Effect.void;
     });
+  }
+
+  send(here: Address, there: Address, length: number): Effect.Effect<void, ConnectionError> {
+    if (length === 0) return Effect.void;
+    return Effect.uninterruptible(
+      Effect.callback<void, ConnectionError>((resume) => {
+        const from = { address: here, length, done: 0, isLost: false };
+        const onLost = (error: ConnectionError) => {
+          from.isLost = true;
+          resume(Effect.fail(error));
+        };
+        const refusal = this.#submitWrite(there, length, (outcome) => {
+          if (typeof outcome === "object") onLost(outcome);
+          else if (isError(outcome)) onLost(this.#connection.sendError("memory write"));
+        });
+        if (refusal === undefined)
+          this.#push({
+            from,
+            onSent: () => resume(Effect.void),
+            onLost: (cause) => onLost(new SyscallHangup({ syscall: "memory write", cause })),
+          });
+        else resume(Effect.fail(refusal));
+      }),
+    );
+  }
+
+  /** Has the server receive bytes. Returns the error if it cannot be asked any more. */
+  #submitWrite(
+    address: Address,
+    length: number,
+    onDone?: (outcome: Outcome) => void,
+  ): ConnectionError | undefined {
+    const { outcome } = this.#connection.submitWrite(
+      address,
+      OP_RECV_ALL,
+      this.#serverFd,
+      address,
+      length,
+      onDone,
+    );
+    return typeof outcome === "object" ? outcome : undefined;
+  }
+
+  #push(outgoing: Outgoing): void {
+    this.#outgoing.push(outgoing);
+    if (this.#sending) return;
+    this.#sending = true;
+    this.#run(this.#send);
   }
 
   read(
@@ -81,9 +147,35 @@ export class SocketMemoryTransport implements MemoryTransport {
     length: number,
   ): Effect.Effect<Uint8Array, ConnectionError | SyscallError> {
     if (length === 0) return Effect.succeed(new Uint8Array(0));
+    return Effect.suspend(() => {
+      const bytes = new Uint8Array(length);
+      return Effect.as(this.#read(address, length, bytes, nothing), bytes);
+    });
+  }
+
+  receive(
+    there: Address,
+    here: Address,
+    length: number,
+  ): Effect.Effect<void, ConnectionError | SyscallError> {
+    if (length === 0) return Effect.void;
+    return Effect.suspend(() => {
+      const into = { address: here, length, done: 0, isLost: false };
+      return this.#read(there, length, into, () => {
+        into.isLost = true;
+      });
+    });
+  }
+
+  /** Has the server send bytes, and receives them. */
+  #read(
+    address: Address,
+    length: number,
+    into: Uint8Array | Here,
+    onLost: () => void,
+  ): Effect.Effect<void, ConnectionError | SyscallError> {
     return Effect.uninterruptible(
-      Effect.callback<Uint8Array, ConnectionError | SyscallError>((resume) => {
-        const bytes = new Uint8Array(length);
+      Effect.callback<void, ConnectionError | SyscallError>((resume) => {
         let result: Word | undefined;
         let filled = false;
         const finish = () => {
@@ -91,7 +183,7 @@ export class SocketMemoryTransport implements MemoryTransport {
           resume(
             isError(result)
               ? Effect.fail(SyscallError.from("memory read", result, `address ${address}`))
-              : Effect.succeed(bytes),
+              : Effect.void,
           );
         };
         const call = this.#connection.submit(OP_SEND_ALL, this.#serverFd, address, length, 0, 0, 0);
@@ -101,6 +193,7 @@ export class SocketMemoryTransport implements MemoryTransport {
         }
         call.whenDone((outcome) => {
           if (typeof outcome === "object") {
+            onLost();
             resume(Effect.fail(outcome));
             return;
           }
@@ -112,13 +205,15 @@ export class SocketMemoryTransport implements MemoryTransport {
             this.#fail(SyscallError.from("memory read", outcome, `address ${address}`));
         });
         this.#incoming.push({
-          bytes,
+          into,
           onFilled: () => {
             filled = true;
             finish();
           },
-          onLost: (cause) =>
-            resume(Effect.fail(new SyscallHangup({ syscall: "memory read", cause }))),
+          onLost: (cause) => {
+            onLost();
+            resume(Effect.fail(new SyscallHangup({ syscall: "memory read", cause })));
+          },
         });
         if (!this.#receiving) {
           this.#receiving = true;
@@ -152,26 +247,78 @@ export class SocketMemoryTransport implements MemoryTransport {
     this.#connection.onEnd(() => this.#loseAll(cause));
   }
 
-  /** The connection no longer knows the reads whose results came before their bytes. */
+  /** The connection no longer knows the transfers whose results came before their bytes. */
   #loseAll(cause: unknown): void {
-    for (let lost = this.#incoming.shift(); lost; lost = this.#incoming.shift()) lost.onLost(cause);
+    for (const queue of [this.#outgoing, this.#incoming])
+      for (let lost = queue.shift(); lost; lost = queue.shift()) lost.onLost(cause);
   }
 
   readonly #send: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {
-    const bytes = this.#outgoing.shift();
-    if (bytes === undefined) {
+    const outgoing = this.#outgoing.first;
+    if (outgoing === undefined) {
       this.#sending = false;
       return Effect.void;
     }
-    const sendFrom = (offset: number): Effect.Effect<void, HandleFailure> =>
-      offset < bytes.length
-        ? Effect.andThen(
-            this.#socket.sendAllBytes(bytes.subarray(offset, offset + PART_SIZE)),
-            Effect.suspend(() => sendFrom(offset + PART_SIZE)),
-          )
-        : this.#send;
-    return sendFrom(0);
+    const { from, onSent } = outgoing;
+    return Effect.flatMap(
+      from instanceof Uint8Array ? this.#sendBytes(from) : this.#sendFrom(from),
+      () => {
+        this.#outgoing.shift();
+        onSent();
+        return this.#send;
+      },
+    );
   });
+
+  #sendBytes(bytes: Uint8Array, offset = 0): Effect.Effect<void, HandleFailure> {
+    return offset < bytes.length
+      ? Effect.andThen(
+          this.#socket.sendAllBytes(bytes.subarray(offset, offset + PART_SIZE)),
+          Effect.suspend(() => this.#sendBytes(bytes, offset + PART_SIZE)),
+        )
+      : Effect.void;
+  }
+
+  #sendFrom(from: Here): Effect.Effect<void, HandleFailure> {
+    return this.#move(from, EPOLL.OUT, "sendto", MSG.NOSIGNAL);
+  }
+
+  /** Repeats a call on the socket until all of the memory has left, or arrived, or the socket has ended. */
+  #move(
+    memory: Here,
+    event: typeof EPOLL.IN | typeof EPOLL.OUT,
+    name: "recvfrom" | "sendto",
+    flags: number,
+  ): Effect.Effect<void, HandleFailure> {
+    const { handle } = this.#socket;
+    const local = this.#local as LocalSyscallInterface;
+    const number = local.abi.syscallNumber(name) as number;
+    const once = Effect.suspend((): Effect.Effect<boolean | "EAGAIN", HandleFailure> => {
+      // Transfers are lost while this waits for the socket.
+      if (memory.isLost) return Effect.succeed(true);
+      if (!handle.isValid) return Effect.fail(handle.invalidError);
+      const { address, length, done } = memory;
+      const result = local.submit(
+        number,
+        handle.near,
+        address + done,
+        length - done,
+        flags | MSG.DONTWAIT,
+        0,
+        0,
+      );
+      if (result === -Errno.EAGAIN) return Effect.succeed("EAGAIN");
+      if (isError(result)) return Effect.fail(SyscallError.from(name, result, `fd ${handle.near}`));
+      const count = Number(result);
+      memory.done += count;
+      return Effect.succeed(count === 0 || memory.done === length);
+    });
+    const all: Effect.Effect<void, HandleFailure> = Effect.flatMap(
+      this.#socket.whenReady(event, once),
+      (isOver) => (isOver ? Effect.void : all),
+    );
+    return all;
+  }
 
   readonly #receive: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {
     const incoming = this.#incoming.first;
@@ -179,17 +326,21 @@ export class SocketMemoryTransport implements MemoryTransport {
       this.#receiving = false;
       return Effect.void;
     }
-    const { bytes, onFilled } = incoming;
-    return Effect.flatMap(
-      bytes.length > PART_SIZE ? this.#fillLarge(bytes) : this.#fill(bytes),
-      (isFilled) => {
-        if (!isFilled) return Effect.sync(() => this.#end(undefined));
-        this.#incoming.shift();
-        onFilled();
-        return this.#receive;
-      },
-    );
+    const { into, onFilled } = incoming;
+    return Effect.flatMap(this.#fillAny(into), (isFilled) => {
+      if (!isFilled) return Effect.sync(() => this.#end(undefined));
+      this.#incoming.shift();
+      onFilled();
+      return this.#receive;
+    });
   });
+
+  /** Fills an array or memory from the socket. False if the socket ends before. */
+  #fillAny(into: Uint8Array | Here): Effect.Effect<boolean, HandleFailure> {
+    if (!(into instanceof Uint8Array))
+      return Effect.map(this.#move(into, EPOLL.IN, "recvfrom", 0), () => into.done === into.length);
+    return into.length > PART_SIZE ? this.#fillLarge(into) : this.#fill(into);
+  }
 
   /** Fills an array from the socket. False if the socket ends before. */
   #fill(bytes: Uint8Array): Effect.Effect<boolean, HandleFailure> {

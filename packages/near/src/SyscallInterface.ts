@@ -45,6 +45,12 @@ export interface SyscallInterface {
   readonly write: (address: Address, bytes: Uint8Array) => Effect.Effect<void, ConnectionError>;
 
   /**
+   * Optional: copies between memory of this process and the task's, without an array in between. Without it, the task
+   * is in this process, or shares memory with it.
+   */
+  readonly transfers?: MemoryTransfers | undefined;
+
+  /**
    * The last write, while it is in flight. Until it is done, freed memory must not be reused by other tasks of the
    * address space, nor by code that accesses the memory directly.
    */
@@ -64,6 +70,27 @@ export interface SyscallInterface {
 
   /** The interface that this one decorates. See `decorated`. */
   readonly inner?: SyscallInterface | undefined;
+}
+
+/**
+ * Copies bytes between memory of this process and the memory of a task. Each copy has its place in the order of the
+ * operations when its effect begins, as that of a system call, and it is not interruptible: until it completes, the
+ * memory here must stay as it is.
+ */
+export interface MemoryTransfers {
+  /** Copies bytes to the task. Completes when the last byte has left; later operations see the bytes, as after `write`. */
+  readonly send: (
+    here: Address,
+    there: Address,
+    length: number,
+  ) => Effect.Effect<void, ConnectionError>;
+
+  /** Copies bytes from the task. Completes when the last byte has arrived. */
+  readonly receive: (
+    there: Address,
+    here: Address,
+    length: number,
+  ) => Effect.Effect<void, SyscallFailure>;
 }
 
 /** A write to the memory of a task that is in flight. */

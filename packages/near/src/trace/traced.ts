@@ -5,7 +5,13 @@ import { LocalSyscallInterface } from "../LocalSyscallInterface.ts";
 import { oneLine } from "../oneLine.ts";
 import { PendingCall } from "../PendingCall.ts";
 import type { CallOutcome } from "../Syscall.ts";
-import type { DirectCalls, SyscallInterface, Word, Words } from "../SyscallInterface.ts";
+import type {
+  DirectCalls,
+  MemoryTransfers,
+  SyscallInterface,
+  Word,
+  Words,
+} from "../SyscallInterface.ts";
 import { beforeExit } from "./atExit.ts";
 import { type Bytes, beginning, SeenMemory } from "./SeenMemory.ts";
 import { TracedCall, type TracedTask } from "./TracedCall.ts";
@@ -89,6 +95,20 @@ class TracedSyscallInterface implements SyscallInterface {
 
   get waits() {
     return this.inner.waits;
+  }
+
+  get transfers(): MemoryTransfers | undefined {
+    const { transfers } = this.inner;
+    return (
+      transfers && {
+        send: (here, there, length) =>
+          Effect.suspend(() => {
+            this.#forget(there, length);
+            return transfers.send(here, there, length);
+          }),
+        receive: (there, here, length) => transfers.receive(there, here, length),
+      }
+    );
   }
 
   get lastWrite() {
