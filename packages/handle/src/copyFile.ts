@@ -1,17 +1,17 @@
 import { isRegular, O, type Stat } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
-import { Effect, type Scope } from "effect";
+import { Effect } from "effect";
 import { type HandleFailure, type IoFailure, WrongKindError } from "./errors.ts";
 import { type FileDescriptor, fileTypeName } from "./FileDescriptor.ts";
 import { Flight } from "./internal/Flight.ts";
-import { makePieces } from "./internal/pieces.ts";
+import { makePieces, type Pieces } from "./internal/pieces.ts";
 
 /** Bytes that are read and written at a time. */
 const PIECE_SIZE = 256 * 1024;
 
 /** Bytes that are on their way at a time: over a link without delay, and over any link. */
 const LEAST = 1024 * 1024;
-const MOST = 8 * 1024 * 1024;
+const MOST = 4 * 1024 * 1024;
 
 /** Bytes that one copy_file_range(2) copies. Other work gets a turn between two of them. */
 const RANGE_SIZE = 4 * 1024 * 1024;
@@ -64,10 +64,12 @@ export const copyFile: (
   to,
   { onProgress = () => Effect.void } = {},
 ) {
-  const [{ size }, target, flags] = yield* near.pipelined([
+  // All of it takes one round trip.
+  const [{ size }, target, flags, pieces] = yield* near.pipelined([
     regular(from),
     regular(to),
     to.statusFlags(),
+    makePieces(from, to, MOST / PIECE_SIZE, PIECE_SIZE),
   ]);
   if (flags & O.APPEND)
     return yield* new near.InvalidStateError({
@@ -80,10 +82,8 @@ export const copyFile: (
     yield* Effect.flatMap(to.borrow(to.task), (fd) => near.ftruncate(to.task.sysif, fd, 0));
   const tell = (done: number) => onProgress({ done, size });
   const done = from.task.fdTable === to.task.fdTable ? yield* copyRanges(from, to, size, tell) : 0;
-  return yield* done < size
-    ? Effect.scoped(copyPieces(from, to, done, size, tell))
-    : Effect.succeed(done);
-});
+  return yield* copyPieces(pieces, done, size, tell);
+}, Effect.scoped);
 
 /** Repeats copy_file_range(2) for as long as it copies, and gives the number of bytes. */
 const copyRanges = Effect.fnUntraced(function* (
@@ -108,15 +108,12 @@ const copyRanges = Effect.fnUntraced(function* (
 
 /** Copies the rest in pieces, as many at a time as the way between the two tasks holds. */
 const copyPieces = Effect.fnUntraced(function* (
-  from: FileDescriptor,
-  to: FileDescriptor,
+  { slots, copy }: Pieces,
   start: number,
   size: number,
   tell: (done: number) => Effect.Effect<void>,
-): Effect.fn.Return<number, HandleFailure, Scope.Scope> {
+): Effect.fn.Return<number, HandleFailure> {
   const flight = new Flight(LEAST, MOST);
-  const wanted = Math.ceil(Math.min(size - start, MOST) / PIECE_SIZE);
-  const { slots, copy } = yield* makePieces(from, to, wanted, PIECE_SIZE);
   // The slots that were used last are taken first: their memory is in the caches.
   const free = Array.from({ length: slots }, (_, i) => slots - 1 - i);
   let next = start;
