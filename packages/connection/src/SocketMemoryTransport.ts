@@ -1,54 +1,32 @@
-import { EPOLL, Errno, MSG } from "@rsyscall/abi";
+import { Errno } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
-import type { HandleFailure, Socket } from "@rsyscall/handle";
+import { type HandleFailure, nothingWritten, type Socket, writeAll } from "@rsyscall/handle";
 import type { MemoryTransport } from "@rsyscall/memory";
 import {
-  type Address,
+  Address,
   type ConnectionError,
   type Fd,
+  type FileTransfers,
   isError,
   LocalSyscallInterface,
-  type MemoryTransfers,
   type Outcome,
   oneLine,
+  pread,
+  pwrite,
   SyscallError,
+  type SyscallFailure,
   SyscallHangup,
   type Word,
 } from "@rsyscall/near";
 import { OP_RECV_ALL, OP_SEND_ALL } from "@rsyscall/wire";
-import { Effect } from "effect";
-import { Queue } from "./internal/Queue.ts";
+import { Cause, Effect } from "effect";
+import { FileEnd } from "./internal/FileEnd.ts";
+import { Pump } from "./internal/Pump.ts";
 import { ownMemory } from "./SharedMemory.ts";
 import type { SyscallConnection } from "./SyscallConnection.ts";
 
 /** Bytes that go through the memory of our end at a time: its allocator gives so many without mapping more. */
 const PART_SIZE = 64 * 1024;
-
-/** Memory of this process, whose bytes leave, or into which they come. */
-interface Here {
-  readonly address: Address;
-  readonly length: number;
-  /** Bytes that have left or arrived. */
-  done: number;
-  /** Whether the memory may be something else by now. */
-  isLost: boolean;
-}
-
-/** A write whose bytes have not all left. */
-interface Outgoing {
-  readonly from: Uint8Array | Here;
-  readonly onSent: () => void;
-  /** The bytes never leave. */
-  readonly onLost: (cause: unknown) => void;
-}
-
-/** A read whose bytes have not all arrived. */
-interface Incoming {
-  readonly into: Uint8Array | Here;
-  readonly onFilled: () => void;
-  /** The bytes never come. */
-  readonly onLost: (cause: unknown) => void;
-}
 
 const nothing = () => {};
 
@@ -58,15 +36,12 @@ const nothing = () => {};
  * many, so both ends agree where the next transfer begins. Fibers in the background move the bytes of both
  * directions, also while the task is in a call: neither end can wait for the other in a circle.
  */
-export class SocketMemoryTransport implements MemoryTransport {
+export class SocketMemoryTransport implements MemoryTransport, FileTransfers {
   readonly #connection: SyscallConnection;
   readonly #socket: AsyncFileDescriptor<Socket>;
   readonly #serverFd: Fd;
-  readonly #local: LocalSyscallInterface | undefined;
-  readonly #outgoing = new Queue<Outgoing>();
-  readonly #incoming = new Queue<Incoming>();
-  #sending = false;
-  #receiving = false;
+  readonly #outgoing: Pump;
+  readonly #incoming: Pump;
 
   /**
    * @param socket our end of the data socket
@@ -76,11 +51,14 @@ export class SocketMemoryTransport implements MemoryTransport {
     this.#connection = connection;
     this.#socket = socket;
     this.#serverFd = serverFd;
-    this.#local = LocalSyscallInterface.of(socket.handle.task.sysif);
+    const onEnd = (cause: unknown) => this.#end(cause);
+    this.#outgoing = new Pump(onEnd);
+    this.#incoming = new Pump(onEnd);
   }
 
-  get transfers(): MemoryTransfers | undefined {
-    return this.#local && this;
+  get transfers(): FileTransfers | undefined {
+    const { sysif } = this.#socket.handle.task;
+    return LocalSyscallInterface.of(sysif) === undefined ? undefined : this;
   }
 
   write(address: Address, bytes: Uint8Array): Effect.Effect<void, ConnectionError> {
@@ -89,31 +67,37 @@ export class SocketMemoryTransport implements MemoryTransport {
       const refusal = this.#submitWrite(address, bytes.length);
       if (refusal !== undefined) return Effect.fail(refusal);
       // A copy: the bytes leave later, and the caller may change them until then.
-      this.#push({ from: bytes.slice(), onSent: nothing, onLost: nothing });
+      const move = this.#sendBytes(bytes.slice());
+      this.#outgoing.push({ move, onMoved: nothing, onLost: nothing });
       return Effect.void;
     });
   }
 
-  send(here: Address, there: Address, length: number): Effect.Effect<void, ConnectionError> {
-    if (length === 0) return Effect.void;
+  send<E>(
+    file: Effect.Effect<Fd, E>,
+    offset: number,
+    address: Address,
+    length: number,
+  ): Effect.Effect<number, E | SyscallFailure> {
+    if (length === 0) return Effect.succeed(0);
     return Effect.uninterruptible(
-      Effect.callback<void, ConnectionError>((resume) => {
-        const from = { address: here, length, done: 0, isLost: false };
+      Effect.callback<number, E | SyscallFailure>((resume) => {
+        const source = new FileEnd(file);
         const onLost = (error: ConnectionError) => {
-          from.isLost = true;
+          source.fail(Cause.fail(error));
           resume(Effect.fail(error));
         };
-        const refusal = this.#submitWrite(there, length, (outcome) => {
+        const refusal = this.#submitWrite(address, length, (outcome) => {
           if (typeof outcome === "object") onLost(outcome);
           else if (isError(outcome)) onLost(this.#connection.sendError("memory write"));
         });
-        if (refusal === undefined)
-          this.#push({
-            from,
-            onSent: () => resume(Effect.void),
+        if (refusal !== undefined) resume(Effect.fail(refusal));
+        else
+          this.#outgoing.push({
+            move: this.#sendFile(source, offset, length),
+            onMoved: () => resume(source.result),
             onLost: (cause) => onLost(new SyscallHangup({ syscall: "memory write", cause })),
           });
-        else resume(Effect.fail(refusal));
       }),
     );
   }
@@ -135,13 +119,6 @@ export class SocketMemoryTransport implements MemoryTransport {
     return typeof outcome === "object" ? outcome : undefined;
   }
 
-  #push(outgoing: Outgoing): void {
-    this.#outgoing.push(outgoing);
-    if (this.#sending) return;
-    this.#sending = true;
-    this.#run(this.#send);
-  }
-
   read(
     address: Address,
     length: number,
@@ -149,55 +126,65 @@ export class SocketMemoryTransport implements MemoryTransport {
     if (length === 0) return Effect.succeed(new Uint8Array(0));
     return Effect.suspend(() => {
       const bytes = new Uint8Array(length);
-      return Effect.as(this.#read(address, length, bytes, nothing), bytes);
+      const move = length > PART_SIZE ? this.#fillLarge(bytes) : this.#fill(bytes);
+      return this.#receive(address, length, move, nothing, Effect.succeed(bytes));
     });
   }
 
-  receive(
-    there: Address,
-    here: Address,
+  receive<E>(
+    address: Address,
     length: number,
-  ): Effect.Effect<void, ConnectionError | SyscallError> {
+    file: Effect.Effect<Fd, E>,
+    offset: number,
+  ): Effect.Effect<void, E | SyscallFailure> {
     if (length === 0) return Effect.void;
     return Effect.suspend(() => {
-      const into = { address: here, length, done: 0, isLost: false };
-      return this.#read(there, length, into, () => {
-        into.isLost = true;
-      });
+      const target = new FileEnd(file);
+      return this.#receive(
+        address,
+        length,
+        this.#receiveFile(target, offset, length),
+        (error) => target.fail(Cause.fail(error)),
+        Effect.suspend(() => Effect.asVoid(target.result)),
+      );
     });
   }
 
   /** Has the server send bytes, and receives them. */
-  #read(
+  #receive<A, E>(
     address: Address,
     length: number,
-    into: Uint8Array | Here,
-    onLost: () => void,
-  ): Effect.Effect<void, ConnectionError | SyscallError> {
+    move: Effect.Effect<boolean, HandleFailure>,
+    onLost: (error: ConnectionError) => void,
+    result: Effect.Effect<A, E>,
+  ): Effect.Effect<A, E | ConnectionError | SyscallError> {
     return Effect.uninterruptible(
-      Effect.callback<void, ConnectionError | SyscallError>((resume) => {
-        let result: Word | undefined;
+      Effect.callback<A, E | ConnectionError | SyscallError>((resume) => {
+        let answer: Word | undefined;
         let filled = false;
         const finish = () => {
-          if (!filled || result === undefined) return;
+          if (!filled || answer === undefined) return;
           resume(
-            isError(result)
-              ? Effect.fail(SyscallError.from("memory read", result, `address ${address}`))
-              : Effect.void,
+            isError(answer)
+              ? Effect.fail(SyscallError.from("memory read", answer, `address ${address}`))
+              : result,
           );
+        };
+        const lose = (error: ConnectionError) => {
+          onLost(error);
+          resume(Effect.fail(error));
         };
         const call = this.#connection.submit(OP_SEND_ALL, this.#serverFd, address, length, 0, 0, 0);
         if (typeof call.outcome === "object") {
-          resume(Effect.fail(call.outcome));
+          lose(call.outcome);
           return;
         }
         call.whenDone((outcome) => {
           if (typeof outcome === "object") {
-            onLost();
-            resume(Effect.fail(outcome));
+            lose(outcome);
             return;
           }
-          result = outcome;
+          answer = outcome;
           finish();
           // The server sends zeros in place of memory that is not there. After any other error it has
           // sent less than was asked for, and it is unknown where the next transfer begins.
@@ -205,33 +192,14 @@ export class SocketMemoryTransport implements MemoryTransport {
             this.#fail(SyscallError.from("memory read", outcome, `address ${address}`));
         });
         this.#incoming.push({
-          into,
-          onFilled: () => {
+          move,
+          onMoved: () => {
             filled = true;
             finish();
           },
-          onLost: (cause) => {
-            onLost();
-            resume(Effect.fail(new SyscallHangup({ syscall: "memory read", cause })));
-          },
+          onLost: (cause) => lose(new SyscallHangup({ syscall: "memory read", cause })),
         });
-        if (!this.#receiving) {
-          this.#receiving = true;
-          this.#run(this.#receive);
-        }
       }),
-    );
-  }
-
-  /**
-   * Runs a pump. When it fails the data socket is gone; at the latest it does so when the socket's
-   * scope closes.
-   */
-  #run(pump: Effect.Effect<void, HandleFailure>): void {
-    Effect.runFork(
-      Effect.catch(pump, (cause) =>
-        Effect.sync(() => (cause._tag === "SyscallError" ? this.#end(cause) : this.#fail(cause))),
-      ),
     );
   }
 
@@ -241,105 +209,107 @@ export class SocketMemoryTransport implements MemoryTransport {
     this.#loseAll(cause);
   }
 
-  /** The server has closed the data socket. */
+  /** The data socket has ended. At the latest it does so when its scope closes. */
   #end(cause: unknown): void {
+    const isByServer = cause === undefined || cause instanceof SyscallError;
+    if (!isByServer) {
+      this.#fail(cause);
+      return;
+    }
     this.#connection.failSoon(cause);
     this.#connection.onEnd(() => this.#loseAll(cause));
   }
 
   /** The connection no longer knows the transfers whose results came before their bytes. */
   #loseAll(cause: unknown): void {
-    for (const queue of [this.#outgoing, this.#incoming])
-      for (let lost = queue.shift(); lost; lost = queue.shift()) lost.onLost(cause);
+    this.#outgoing.lose(cause);
+    this.#incoming.lose(cause);
   }
 
-  readonly #send: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {
-    const outgoing = this.#outgoing.first;
-    if (outgoing === undefined) {
-      this.#sending = false;
-      return Effect.void;
-    }
-    const { from, onSent } = outgoing;
-    return Effect.flatMap(
-      from instanceof Uint8Array ? this.#sendBytes(from) : this.#sendFrom(from),
-      () => {
-        this.#outgoing.shift();
-        onSent();
-        return this.#send;
-      },
-    );
-  });
-
-  #sendBytes(bytes: Uint8Array, offset = 0): Effect.Effect<void, HandleFailure> {
+  #sendBytes(bytes: Uint8Array, offset = 0): Effect.Effect<boolean, HandleFailure> {
     return offset < bytes.length
       ? Effect.andThen(
           this.#socket.sendAllBytes(bytes.subarray(offset, offset + PART_SIZE)),
           Effect.suspend(() => this.#sendBytes(bytes, offset + PART_SIZE)),
         )
-      : Effect.void;
+      : Effect.succeed(true);
   }
 
-  #sendFrom(from: Here): Effect.Effect<void, HandleFailure> {
-    return this.#move(from, EPOLL.OUT, "sendto", MSG.NOSIGNAL);
-  }
-
-  /** Repeats a call on the socket until all of the memory has left, or arrived, or the socket has ended. */
-  #move(
-    memory: Here,
-    event: typeof EPOLL.IN | typeof EPOLL.OUT,
-    name: "recvfrom" | "sendto",
-    flags: number,
-  ): Effect.Effect<void, HandleFailure> {
-    const { handle } = this.#socket;
-    const local = this.#local as LocalSyscallInterface;
-    const number = local.abi.syscallNumber(name) as number;
-    const once = Effect.suspend((): Effect.Effect<boolean | "EAGAIN", HandleFailure> => {
-      // Transfers are lost while this waits for the socket.
-      if (memory.isLost) return Effect.succeed(true);
-      if (!handle.isValid) return Effect.fail(handle.invalidError);
-      const { address, length, done } = memory;
-      const result = local.submit(
-        number,
-        handle.near,
-        address + done,
-        length - done,
-        flags | MSG.DONTWAIT,
-        0,
-        0,
-      );
-      if (result === -Errno.EAGAIN) return Effect.succeed("EAGAIN");
-      if (isError(result)) return Effect.fail(SyscallError.from(name, result, `fd ${handle.near}`));
-      const count = Number(result);
-      memory.done += count;
-      return Effect.succeed(count === 0 || memory.done === length);
+  /** Sends bytes of a file, and zeros in place of those that it does not have. */
+  #sendFile(
+    source: FileEnd<unknown>,
+    offset: number,
+    length: number,
+  ): Effect.Effect<boolean, HandleFailure> {
+    const { task } = this.#socket.handle;
+    return task.withMemory(PART_SIZE, 8, (buffer) => {
+      const sendFrom = (done: number): Effect.Effect<boolean, HandleFailure> => {
+        if (done === length) return Effect.succeed(true);
+        const size = Math.min(PART_SIZE, length - done);
+        return Effect.flatMap(
+          source.attempt((fd) => pread(task.sysif, fd, buffer, size, offset + done)),
+          (count) => {
+            const part = count === 0 ? size : count;
+            const zeros =
+              count === 0 ? task.sysif.write(buffer, new Uint8Array(part)) : Effect.void;
+            return Effect.andThen(
+              Effect.andThen(zeros, this.#sendAll(buffer, part)),
+              Effect.suspend(() => sendFrom(done + part)),
+            );
+          },
+        );
+      };
+      return sendFrom(0);
     });
-    const all: Effect.Effect<void, HandleFailure> = Effect.flatMap(
-      this.#socket.whenReady(event, once),
-      (isOver) => (isOver ? Effect.void : all),
+  }
+
+  #sendAll(address: Address, length: number): Effect.Effect<void, HandleFailure> {
+    return writeAll(
+      length,
+      (done) => this.#socket.sendFrom(Address(address + done), length - done),
+      nothingWritten("sendto", `fd ${this.#socket.handle.near}`),
     );
-    return all;
   }
 
-  readonly #receive: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {
-    const incoming = this.#incoming.first;
-    if (incoming === undefined) {
-      this.#receiving = false;
-      return Effect.void;
-    }
-    const { into, onFilled } = incoming;
-    return Effect.flatMap(this.#fillAny(into), (isFilled) => {
-      if (!isFilled) return Effect.sync(() => this.#end(undefined));
-      this.#incoming.shift();
-      onFilled();
-      return this.#receive;
+  /** Writes bytes from the socket to a file, as long as it takes them. False if the socket ends before. */
+  #receiveFile(
+    target: FileEnd<unknown>,
+    offset: number,
+    length: number,
+  ): Effect.Effect<boolean, HandleFailure> {
+    const { task } = this.#socket.handle;
+    return task.withMemory(PART_SIZE, 8, (buffer) => {
+      const receiveFrom = (done: number): Effect.Effect<boolean, HandleFailure> =>
+        done === length
+          ? Effect.succeed(true)
+          : Effect.flatMap(
+              this.#socket.readInto(buffer, Math.min(PART_SIZE, length - done)),
+              (count) =>
+                count === 0
+                  ? Effect.succeed(false)
+                  : Effect.andThen(
+                      target.attempt((fd) =>
+                        Effect.as(
+                          writeAll(
+                            count,
+                            (written) =>
+                              pwrite(
+                                task.sysif,
+                                fd,
+                                Address(buffer + written),
+                                count - written,
+                                offset + done + written,
+                              ),
+                            nothingWritten("pwrite64", `fd ${fd}`),
+                          ),
+                          count,
+                        ),
+                      ),
+                      Effect.suspend(() => receiveFrom(done + count)),
+                    ),
+            );
+      return receiveFrom(0);
     });
-  });
-
-  /** Fills an array or memory from the socket. False if the socket ends before. */
-  #fillAny(into: Uint8Array | Here): Effect.Effect<boolean, HandleFailure> {
-    if (!(into instanceof Uint8Array))
-      return Effect.map(this.#move(into, EPOLL.IN, "recvfrom", 0), () => into.done === into.length);
-    return into.length > PART_SIZE ? this.#fillLarge(into) : this.#fill(into);
   }
 
   /** Fills an array from the socket. False if the socket ends before. */

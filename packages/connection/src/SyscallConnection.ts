@@ -9,10 +9,10 @@ import {
   type DirectCalls,
   definitions,
   type Fd,
+  type FileTransfers,
   type InvalidArgumentError,
   isError,
   LocalSyscallInterface,
-  type MemoryTransfers,
   type Outcome,
   oneLine,
   PendingCall,
@@ -265,7 +265,7 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
     return this.#lastWrite;
   }
 
-  get transfers(): MemoryTransfers | undefined {
+  get transfers(): FileTransfers | undefined {
     return this.memory.transfers;
   }
 

@@ -82,7 +82,11 @@ export const copyFile: (
     yield* Effect.flatMap(to.borrow(to.task), (fd) => near.ftruncate(to.task.sysif, fd, 0));
   const tell = (done: number) => onProgress({ done, size });
   const done = from.task.fdTable === to.task.fdTable ? yield* copyRanges(from, to, size, tell) : 0;
-  return yield* copyPieces(pieces, done, size, tell);
+  const copied = yield* copyPieces(pieces, done, size, tell);
+  // What a piece does not have is copied as anything.
+  if (copied < size)
+    yield* Effect.flatMap(to.borrow(to.task), (fd) => near.ftruncate(to.task.sysif, fd, copied));
+  return copied;
 }, Effect.scoped);
 
 /** Repeats copy_file_range(2) for as long as it copies, and gives the number of bytes. */

@@ -1,4 +1,4 @@
-import type { Address, ConnectionError, MemoryTransfers, SyscallFailure } from "@rsyscall/near";
+import type { Address, ConnectionError, FileTransfers, SyscallFailure } from "@rsyscall/near";
 import type { Effect } from "effect";
 
 /**
@@ -11,5 +11,5 @@ export interface MemoryTransport {
   /** See `SyscallInterface.write`. */
   readonly write: (address: Address, bytes: Uint8Array) => Effect.Effect<void, ConnectionError>;
   /** See `SyscallInterface.transfers`. */
-  readonly transfers?: MemoryTransfers | undefined;
+  readonly transfers?: FileTransfers | undefined;
 }

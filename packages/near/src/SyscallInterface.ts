@@ -44,11 +44,8 @@ export interface SyscallInterface {
    */
   readonly write: (address: Address, bytes: Uint8Array) => Effect.Effect<void, ConnectionError>;
 
-  /**
-   * Optional: copies between memory of this process and the task's, without an array in between. Without it, the task
-   * is in this process, or shares memory with it.
-   */
-  readonly transfers?: MemoryTransfers | undefined;
+  /** Optional: copies between files of this process and the task's memory. */
+  readonly transfers?: FileTransfers | undefined;
 
   /**
    * The last write, while it is in flight. Until it is done, freed memory must not be reused by other tasks of the
@@ -73,24 +70,32 @@ export interface SyscallInterface {
 }
 
 /**
- * Copies bytes between memory of this process and the memory of a task. Each copy has its place in the order of the
- * operations when its effect begins, as that of a system call, and it is not interruptible: until it completes, the
- * memory here must stay as it is.
+ * Copies bytes between files of this process and the memory of a task, a part at a time: what is on its way takes no
+ * memory here. Each copy has its place in the order of the operations when its effect begins, as a system call has,
+ * and is not interruptible. Whatever becomes of the file, as many bytes go over the connection as were announced.
  */
-export interface MemoryTransfers {
-  /** Copies bytes to the task. Completes when the last byte has left; later operations see the bytes, as after `write`. */
-  readonly send: (
-    here: Address,
-    there: Address,
+export interface FileTransfers {
+  /**
+   * Copies bytes of a file to the task. Zeros stand for those that the file does not have. Later operations see the
+   * bytes, as after `write`.
+   *
+   * @param file its descriptor in this process
+   * @returns how many bytes the file had, when the last byte has left
+   */
+  readonly send: <E>(
+    file: Effect.Effect<Fd, E>,
+    offset: number,
+    address: Address,
     length: number,
-  ) => Effect.Effect<void, ConnectionError>;
+  ) => Effect.Effect<number, E | SyscallFailure>;
 
-  /** Copies bytes from the task. Completes when the last byte has arrived. */
-  readonly receive: (
-    there: Address,
-    here: Address,
+  /** Copies bytes of the task into a file. Completes when the last one is written. */
+  readonly receive: <E>(
+    address: Address,
     length: number,
-  ) => Effect.Effect<void, SyscallFailure>;
+    file: Effect.Effect<Fd, E>,
+    offset: number,
+  ) => Effect.Effect<void, E | SyscallFailure>;
 }
 
 /** A write to the memory of a task that is in flight. */

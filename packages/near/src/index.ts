@@ -89,7 +89,7 @@ export { type DefinitionOptions, SyscallDefinition } from "./SyscallDefinition.t
 export type {
   DirectCalls,
   EventWaits,
-  MemoryTransfers,
+  FileTransfers,
   PendingWrite,
   SyscallInterface,
   Word,

@@ -6,8 +6,8 @@ import type { Task } from "../Task.ts";
 import { nothingWritten, writeAll } from "../writeAll.ts";
 
 /*
- * Pieces of a file, copied to another file, which may be in another process, on any host: pread(2) there, pwrite(2)
- * here. What goes over a socket goes straight between it and memory of this process.
+ * Pieces of a file, copied to another file, which may be in another process, on any host. Where the memory of that
+ * process is behind a socket, bytes go straight between the socket and the file here.
  */
 
 type Failure = MallocFailure | BorrowFailure;
@@ -42,19 +42,19 @@ export const makePieces = Effect.fnUntraced(function* (
   pieceSize: number,
 ): Effect.fn.Return<Pieces, Failure, Scope.Scope> {
   const [source, target] = [from.task, to.task];
-  const [away, transfers] = isHere(source)
-    ? [target, target.sysif.transfers]
-    : [source, isHere(target) ? source.sysif.transfers : undefined];
-  if (transfers === undefined) return { slots, copy: throughArray(from, to) };
-  const here = away === source ? target : source;
-  const there = yield* allocate(away, slots, pieceSize);
-  const memory = yield* allocate(here, there.slots, pieceSize);
+  const through: readonly [Task, CopyThrough] | undefined =
+    isHere(source) && target.sysif.transfers !== undefined
+      ? [target, toSocket(from, to, target.sysif.transfers)]
+      : isHere(target) && source.sysif.transfers !== undefined
+        ? [source, fromSocket(from, to, source.sysif.transfers)]
+        : undefined;
+  if (through === undefined) return { slots, copy: throughArray(from, to) };
+  const [away, copy] = through;
+  const buffer = yield* allocate(away, slots, pieceSize);
   return {
-    slots: memory.slots,
-    copy: (away === target ? toSocket : fromSocket)(from, to, transfers, (slot) => ({
-      here: near.Address(memory.address + slot * pieceSize),
-      there: near.Address(there.address + slot * pieceSize),
-    })),
+    slots: buffer.slots,
+    copy: (slot, offset, size) =>
+      copy(near.Address(buffer.address + slot * pieceSize), offset, size),
   };
 });
 
@@ -76,56 +76,48 @@ const allocate = (
     ),
   );
 
-type Slot = (slot: number) => { readonly here: near.Address; readonly there: near.Address };
+/**
+ * Copies a piece through memory of the process that is away. The calls for it are submitted together: before it is
+ * known how many bytes there are.
+ */
+type CopyThrough = (
+  buffer: near.Address,
+  offset: number,
+  size: number,
+) => Effect.Effect<number, Failure>;
 
 const toSocket =
-  (
-    from: FileDescriptor,
-    to: FileDescriptor,
-    transfers: near.MemoryTransfers,
-    slotAt: Slot,
-  ): CopyPiece =>
-  (slot, offset, size) => {
-    const { here, there } = slotAt(slot);
-    return Effect.flatMap(readFrom(from, here, size, offset), (length) =>
-      length === 0
-        ? Effect.succeed(0)
-        : Effect.map(
-            near.pipelined([
-              transfers.send(here, there, length),
-              writeTo(to, there, length, offset),
-            ]),
-            () => length,
-          ),
+  (from: FileDescriptor, to: FileDescriptor, transfers: near.FileTransfers): CopyThrough =>
+  (buffer, offset, size) =>
+    Effect.map(
+      near.pipelined([
+        transfers.send(from.borrow(from.task), offset, buffer, size),
+        writeTo(to, buffer, size, offset),
+      ]),
+      ([count]) => count,
     );
-  };
 
-const fromSocket =
-  (
-    from: FileDescriptor,
-    to: FileDescriptor,
-    transfers: near.MemoryTransfers,
-    slotAt: Slot,
-  ): CopyPiece =>
-  (slot, offset, size) => {
-    const { here, there } = slotAt(slot);
-    const { sysif } = from.task;
-    /** The bytes are on their way before it is known how many of them are of the file. */
-    const readOn = (fd: near.Fd, at: number): Effect.Effect<number, Failure> =>
+const fromSocket = (
+  from: FileDescriptor,
+  to: FileDescriptor,
+  transfers: near.FileTransfers,
+): CopyThrough => {
+  const { sysif } = from.task;
+  const copy: CopyThrough = (buffer, offset, size) =>
+    Effect.flatMap(from.borrow(from.task), (fd) =>
       Effect.flatMap(
         near.pipelined([
-          near.pread(sysif, fd, there, size - at, offset + at),
-          transfers.receive(there, near.Address(here + at), size - at),
+          near.pread(sysif, fd, buffer, size, offset),
+          transfers.receive(buffer, size, to.borrow(to.task), offset),
         ]),
         ([count]) =>
-          count === 0 || at + count === size ? Effect.succeed(at + count) : readOn(fd, at + count),
-      );
-    return Effect.flatMap(from.borrow(from.task), (fd) =>
-      Effect.flatMap(readOn(fd, 0), (length) =>
-        Effect.as(writeTo(to, here, length, offset), length),
+          count === 0 || count === size
+            ? Effect.succeed(count)
+            : Effect.map(copy(buffer, offset + count, size - count), (rest) => count + rest),
       ),
     );
-  };
+  return copy;
+};
 
 const throughArray =
   (from: FileDescriptor, to: FileDescriptor): CopyPiece =>

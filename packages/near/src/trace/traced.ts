@@ -7,7 +7,7 @@ import { PendingCall } from "../PendingCall.ts";
 import type { CallOutcome } from "../Syscall.ts";
 import type {
   DirectCalls,
-  MemoryTransfers,
+  FileTransfers,
   SyscallInterface,
   Word,
   Words,
@@ -97,16 +97,17 @@ class TracedSyscallInterface implements SyscallInterface {
     return this.inner.waits;
   }
 
-  get transfers(): MemoryTransfers | undefined {
+  get transfers(): FileTransfers | undefined {
     const { transfers } = this.inner;
     return (
       transfers && {
-        send: (here, there, length) =>
+        send: (file, offset, address, length) =>
           Effect.suspend(() => {
-            this.#forget(there, length);
-            return transfers.send(here, there, length);
+            this.#forget(address, length);
+            return transfers.send(file, offset, address, length);
           }),
-        receive: (there, here, length) => transfers.receive(there, here, length),
+        receive: (address, length, file, offset) =>
+          transfers.receive(address, length, file, offset),
       }
     );
   }
