@@ -1,9 +1,9 @@
 import { Errno } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
-import { type HandleFailure, nothingWritten, type Socket, writeAll } from "@rsyscall/handle";
+import type { HandleFailure, Socket } from "@rsyscall/handle";
 import type { MemoryTransport } from "@rsyscall/memory";
 import {
-  Address,
+  type Address,
   type ConnectionError,
   type Fd,
   type FileTransfers,
@@ -11,8 +11,6 @@ import {
   LocalSyscallInterface,
   type Outcome,
   oneLine,
-  pread,
-  pwrite,
   SyscallError,
   type SyscallFailure,
   SyscallHangup,
@@ -21,6 +19,7 @@ import {
 import { OP_RECV_ALL, OP_SEND_ALL } from "@rsyscall/wire";
 import { Cause, Effect } from "effect";
 import { FileEnd } from "./internal/FileEnd.ts";
+import { receiveFile, sendFile } from "./internal/fileParts.ts";
 import { Pump } from "./internal/Pump.ts";
 import { ownMemory } from "./SharedMemory.ts";
 import type { SyscallConnection } from "./SyscallConnection.ts";
@@ -94,7 +93,7 @@ export class SocketMemoryTransport implements MemoryTransport, FileTransfers {
         if (refusal !== undefined) resume(Effect.fail(refusal));
         else
           this.#outgoing.push({
-            move: this.#sendFile(source, offset, length),
+            move: sendFile(this.#socket, source, offset, length),
             onMoved: () => resume(source.result),
             onLost: (cause) => onLost(new SyscallHangup({ syscall: "memory write", cause })),
           });
@@ -143,7 +142,7 @@ export class SocketMemoryTransport implements MemoryTransport, FileTransfers {
       return this.#receive(
         address,
         length,
-        this.#receiveFile(target, offset, length),
+        receiveFile(this.#socket, target, offset, length),
         (error) => target.fail(Cause.fail(error)),
         Effect.suspend(() => Effect.asVoid(target.result)),
       );
@@ -233,83 +232,6 @@ export class SocketMemoryTransport implements MemoryTransport, FileTransfers {
           Effect.suspend(() => this.#sendBytes(bytes, offset + PART_SIZE)),
         )
       : Effect.succeed(true);
-  }
-
-  /** Sends bytes of a file, and zeros in place of those that it does not have. */
-  #sendFile(
-    source: FileEnd<unknown>,
-    offset: number,
-    length: number,
-  ): Effect.Effect<boolean, HandleFailure> {
-    const { task } = this.#socket.handle;
-    return task.withMemory(PART_SIZE, 8, (buffer) => {
-      const sendFrom = (done: number): Effect.Effect<boolean, HandleFailure> => {
-        if (done === length) return Effect.succeed(true);
-        const size = Math.min(PART_SIZE, length - done);
-        return Effect.flatMap(
-          source.attempt((fd) => pread(task.sysif, fd, buffer, size, offset + done)),
-          (count) => {
-            const part = count === 0 ? size : count;
-            const zeros =
-              count === 0 ? task.sysif.write(buffer, new Uint8Array(part)) : Effect.void;
-            return Effect.andThen(
-              Effect.andThen(zeros, this.#sendAll(buffer, part)),
-              Effect.suspend(() => sendFrom(done + part)),
-            );
-          },
-        );
-      };
-      return sendFrom(0);
-    });
-  }
-
-  #sendAll(address: Address, length: number): Effect.Effect<void, HandleFailure> {
-    return writeAll(
-      length,
-      (done) => this.#socket.sendFrom(Address(address + done), length - done),
-      nothingWritten("sendto", `fd ${this.#socket.handle.near}`),
-    );
-  }
-
-  /** Writes bytes from the socket to a file, as long as it takes them. False if the socket ends before. */
-  #receiveFile(
-    target: FileEnd<unknown>,
-    offset: number,
-    length: number,
-  ): Effect.Effect<boolean, HandleFailure> {
-    const { task } = this.#socket.handle;
-    return task.withMemory(PART_SIZE, 8, (buffer) => {
-      const receiveFrom = (done: number): Effect.Effect<boolean, HandleFailure> =>
-        done === length
-          ? Effect.succeed(true)
-          : Effect.flatMap(
-              this.#socket.readInto(buffer, Math.min(PART_SIZE, length - done)),
-              (count) =>
-                count === 0
-                  ? Effect.succeed(false)
-                  : Effect.andThen(
-                      target.attempt((fd) =>
-                        Effect.as(
-                          writeAll(
-                            count,
-                            (written) =>
-                              pwrite(
-                                task.sysif,
-                                fd,
-                                Address(buffer + written),
-                                count - written,
-                                offset + done + written,
-                              ),
-                            nothingWritten("pwrite64", `fd ${fd}`),
-                          ),
-                          count,
-                        ),
-                      ),
-                      Effect.suspend(() => receiveFrom(done + count)),
-                    ),
-            );
-      return receiveFrom(0);
-    });
   }
 
   /** Fills an array from the socket. False if the socket ends before. */

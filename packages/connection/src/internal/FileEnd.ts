@@ -1,5 +1,5 @@
-import type { Fd, SyscallFailure } from "@rsyscall/near";
-import { type Cause, Effect, Exit } from "effect";
+import { type Fd, isError, SyscallError, type SyscallFailure, type Word } from "@rsyscall/near";
+import { Cause, Effect, Exit } from "effect";
 
 /** A file at our end of a transfer. After its first failure it is left alone. */
 export class FileEnd<E> {
@@ -12,6 +12,36 @@ export class FileEnd<E> {
     this.#file = file;
   }
 
+  /** Its descriptor; undefined if there is nothing more to do with it. */
+  get fd(): Effect.Effect<Fd | undefined> {
+    return this.#isOver
+      ? Effect.succeed(undefined)
+      : Effect.map(Effect.exit(this.#file), (exit) => {
+          if (Exit.isSuccess(exit)) return exit.value;
+          this.fail(exit.cause);
+          return undefined;
+        });
+  }
+
+  get #isOver(): boolean {
+    return this.#hasEnded || this.#failure !== undefined;
+  }
+
+  /** Makes calls until all bytes are read or written. Gives how many were. */
+  move(name: "pread64" | "pwrite64", fd: Fd, size: number, call: (done: number) => Word): number {
+    let done = 0;
+    while (done < size && !this.#isOver) {
+      const result = call(done);
+      if (isError(result)) this.fail(Cause.fail(SyscallError.from(name, result, `fd ${fd}`)));
+      else {
+        done += Number(result);
+        this.#hasEnded = Number(result) === 0;
+      }
+    }
+    this.#count += done;
+    return done;
+  }
+
   fail(failure: Cause.Cause<E | SyscallFailure>): void {
     this.#failure ??= failure;
   }
@@ -21,19 +51,5 @@ export class FileEnd<E> {
     return this.#failure === undefined
       ? Effect.succeed(this.#count)
       : Effect.failCause(this.#failure);
-  }
-
-  /** Makes a call with the file. Gives the number of bytes: 0 at its end, and after a failure. */
-  attempt(call: (fd: Fd) => Effect.Effect<number, SyscallFailure>): Effect.Effect<number> {
-    if (this.#hasEnded || this.#failure !== undefined) return Effect.succeed(0);
-    return Effect.map(Effect.exit(Effect.flatMap(this.#file, call)), (exit) => {
-      if (Exit.isFailure(exit)) {
-        this.fail(exit.cause);
-        return 0;
-      }
-      this.#count += exit.value;
-      this.#hasEnded = exit.value === 0;
-      return exit.value;
-    });
   }
 }
