@@ -29,13 +29,18 @@ export interface CopyProgress {
 
 /** Options of {@link copyFile}. */
 export interface CopyFileOptions {
-  /** Runs whenever a piece has been written. */
+  /** Runs whenever a piece has been written: 256 KiB, or 4 MiB by copy_file_range(2). */
   readonly onProgress?: (progress: CopyProgress) => Effect.Effect<void>;
 }
 
 /**
  * Copies the content of a regular file or a memfd over another one, which may be in another process, on any host.
- * The bytes go through this process, several pieces at a time. The offsets of the open files do not change.
+ * The offsets of the open files do not change. If it fails or is interrupted, the target has a part of the content.
+ *
+ * Between files of one descriptor table the kernel copies, by copy_file_range(2), where the file systems can. Other
+ * bytes go through this process in pieces: as many at a time as the way to the other process holds twice, from 1 to
+ * 4 MiB. Other calls of that process go on, each behind the pieces that are on their way.
+ *
  * EINVAL if one of the two is neither a regular file nor a memfd, or if the target is open for appending:
  * pwrite(2) would then ignore the offset of a piece.
  *
