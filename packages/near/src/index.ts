@@ -89,6 +89,7 @@ export { type DefinitionOptions, SyscallDefinition } from "./SyscallDefinition.t
 export type {
   DirectCalls,
   EventWaits,
+  FileTransfers,
   PendingWrite,
   SyscallInterface,
   Word,
