@@ -13,7 +13,6 @@ import { abandon } from "./abandon.ts";
 import { ChildProcess } from "./ChildProcess.ts";
 import type { Command } from "./Command.ts";
 import type { ContainOptions } from "./contain.ts";
-import { once } from "./once.ts";
 import { orByShell } from "./orByShell.ts";
 import type { Starter } from "./Starter.ts";
 import type { ThreadFields } from "./ThreadFields.ts";
@@ -65,8 +64,13 @@ export const watched: (
     Effect.onError((cause) => Scope.close(life, Exit.failCause(cause))),
   );
   yield* Scope.addFinalizer(life, cloned.freeStack());
-  // The error is read from the stack, which is freed with the child.
-  const failure = once(cloned.failure());
+  // The error is read from the stack, which is freed with the child: so it is kept.
+  let known: Exit.Exit<SyscallError | undefined, SyscallFailure> | undefined;
+  const read = Effect.flatMap(Effect.exit(cloned.failure()), (exit) => {
+    known = exit;
+    return exit;
+  });
+  const failure = Effect.suspend(() => known ?? read);
   const process = yield* ChildProcess.watch(
     parent,
     { ...cloned, life },
