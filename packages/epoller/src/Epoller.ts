@@ -100,11 +100,18 @@ export class Epoller {
 
   /** Keeps the event loop alive while the effect waits. */
   holding<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.acquireUseRelease(
-      Effect.sync(this.#events.hold),
-      () => effect,
-      () => Effect.sync(this.#events.letGo),
-    );
+    return Effect.suspend(() => {
+      let isHeld = false;
+      const held = Effect.suspend(() => {
+        isHeld = true;
+        this.#events.hold();
+        return effect;
+      });
+      return Effect.onExitPrimitive(held, () => {
+        if (isHeld) this.#events.letGo();
+        return undefined;
+      });
+    });
   }
 
   /**
@@ -118,10 +125,7 @@ export class Epoller {
     events: number = EPOLL.IN,
   ): Effect.Effect<void, MallocFailure | BorrowFailure, Scope.Scope> {
     const registration = { rose: () => onReady(false), end: () => onReady(true) };
-    return Effect.andThen(
-      this.#add(fd, events | EPOLL.ET, registration),
-      Effect.acquireRelease(Effect.sync(this.#events.want), () => Effect.sync(this.#events.unwant)),
-    );
+    return this.#add(fd, events | EPOLL.ET, registration, this.#events);
   }
 
   /** Registers a descriptor, edge-triggered, until the scope closes. */
@@ -161,6 +165,7 @@ export class Epoller {
     fd: FileDescriptor,
     events: number,
     registration: Registration,
+    wanted?: Pick<EventSource, "want" | "unwant">,
   ): Effect.Effect<void, MallocFailure | BorrowFailure, Scope.Scope> {
     const register = Effect.suspend(() => {
       const id = this.#registrations.add(registration);
@@ -168,6 +173,7 @@ export class Epoller {
         Effect.tapError(() => Effect.sync(() => this.#registrations.delete(id))),
         Effect.map(() => {
           if (this.#registrations.hasEnded) registration.end(this.#registrations.why);
+          wanted?.want();
           return id;
         }),
       );
@@ -175,6 +181,7 @@ export class Epoller {
     return Effect.asVoid(
       acquire(register, (id, exit) =>
         Effect.suspend(() => {
+          wanted?.unwant();
           this.#registrations.delete(id);
           registration.end(ConnectionEnd.of(exit));
           // If the descriptor was closed, the kernel has removed it already.
