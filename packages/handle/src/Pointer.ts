@@ -211,12 +211,6 @@ export class WrittenPointer<out A> extends Pointer<A> {
     super(from, offset, size);
     this.value = value;
   }
-
-  /** Makes a pointer to the whole of an allocation, to which a value was written. */
-  static to<A>(task: Task, type: Codec<A>, allocation: Allocation, value: A): WrittenPointer<A> {
-    const place = { task, type: type as Codec<unknown>, allocation };
-    return new WrittenPointer<A>(place, 0, allocation.size, value);
-  }
 }
 
 /** Memory that the kernel has filled in. */

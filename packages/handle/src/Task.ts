@@ -238,10 +238,12 @@ export class Task implements far.Task, TaskLike {
       Effect.flatMap(Effect.scope, (scope): Effect.Effect<WrittenPointer<A>, PtrFailure> => {
         const bytes = encodedNow("ptr", "value", codec, value);
         if (Exit.isFailure(bytes)) return Exit.failCause(bytes.cause);
-        return this.#allocate(scope, bytes.value.length, codec.alignment, (allocation) =>
-          Effect.map(this.sysif.write(allocation.address, bytes.value), () =>
-            WrittenPointer.to(this, codec, allocation, value),
-          ),
+        const { length } = bytes.value;
+        return this.#allocate(scope, length, codec.alignment, (allocation) =>
+          Effect.map(this.sysif.write(allocation.address, bytes.value), () => {
+            const place = { task: this, type: codec as Codec<unknown>, allocation };
+            return new WrittenPointer<A>(place, 0, length, value);
+          }),
         );
       }),
     );
