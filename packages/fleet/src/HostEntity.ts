@@ -1,9 +1,5 @@
 import { randomUUID } from "node:crypto";
-import {
-  ThreadChildProcessSpawner,
-  ThreadFileSystem,
-  ThreadPath,
-} from "@rsyscall/platform";
+import { ThreadChildProcessSpawner, ThreadFileSystem, ThreadPath } from "@rsyscall/platform";
 import {
   Cause,
   Context,
@@ -91,9 +87,10 @@ export const hostLayer = <R>(
       const acquire = Effect.gen(function* () {
         const opening = hosts.open(name);
         if (opening === undefined)
-          return yield* failure("UnknownHost", false)(
-            new Error("the inventory has no host of this name"),
-          );
+          return yield* failure(
+            "UnknownHost",
+            false,
+          )(new Error("the inventory has no host of this name"));
         yield* states.opening(name);
         const opened = yield* Effect.tapError(
           Effect.mapError(opening, failure("Open", false)),
@@ -173,16 +170,18 @@ export const hostLayer = <R>(
         Run: ({ payload }) => {
           if (payload.incarnation !== incarnation)
             return Effect.fail(
-              failure("Moved", true)(
-                new Error("the process that owned the host has ended, or has given it to another"),
-              ),
+              failure(
+                "Moved",
+                true,
+              )(new Error("the process that owned the host has ended, or has given it to another")),
             );
           const program = byName.get(payload.program);
           if (program === undefined)
             return Effect.fail(
-              failure("UnknownProgram", false)(
-                new Error(`the runner has no program ${JSON.stringify(payload.program)}`),
-              ),
+              failure(
+                "UnknownProgram",
+                false,
+              )(new Error(`the runner has no program ${JSON.stringify(payload.program)}`)),
             );
           const effect = run(program, payload.input, payload.key, payload.again);
           return payload.joins ? join(payload.key, effect) : effect;

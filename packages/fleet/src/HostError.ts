@@ -36,7 +36,8 @@ export class HostError extends Schema.TaggedError<HostError>()("HostError", {
   override get message(): string {
     const { host, detail, mayHaveRun, problem } = this;
     const cut = problem === "Cut" || problem === "Moved";
-    const unsure = cut && mayHaveRun ? "; the program may have been performed, wholly or in part" : "";
+    const unsure =
+      cut && mayHaveRun ? "; the program may have been performed, wholly or in part" : "";
     return `${printable(host)}: ${detail}${unsure}`;
   }
 }

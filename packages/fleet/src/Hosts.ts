@@ -57,9 +57,7 @@ export class Hosts extends Context.Service<
    * @param timeout how long a host may take until it answers; default 30 seconds
    */
   static layer(
-    hosts:
-      | Readonly<Record<string, HostAddress>>
-      | ((name: string) => HostAddress | undefined),
+    hosts: Readonly<Record<string, HostAddress>> | ((name: string) => HostAddress | undefined),
     { timeout = "30 seconds" }: { readonly timeout?: Duration.Input } = {},
   ): Layer.Layer<Hosts> {
     const addressOf =
@@ -92,10 +90,10 @@ const openHost = (
     const { ssh, options = [] } = address;
     return SshTask.make(local, ssh, { options, timeout });
   }
-  if ("persistent" in address) return PersistentTask.connect(local, address.persistent, { timeout });
+  if ("persistent" in address)
+    return PersistentTask.connect(local, address.persistent, { timeout });
   const [program, ...args] = address.command;
   return Effect.flatMap(local.which(program), (command) =>
     CommandTask.make(local, (...words) => command.args(...args, ...words), { timeout }),
   );
 };
-

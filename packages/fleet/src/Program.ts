@@ -40,7 +40,12 @@ export type Plain = Schema.Codec<unknown, unknown>;
  * name, because it runs in the process that owns the host, which may be another one than that of the caller; all
  * of them have the same programs.
  */
-export interface Program<Payload extends Plain, Success extends Plain, Error extends Plain, R = never> {
+export interface Program<
+  Payload extends Plain,
+  Success extends Plain,
+  Error extends Plain,
+  R = never,
+> {
   readonly name: string;
   readonly payload: Payload;
   readonly success: Success;
@@ -89,9 +94,7 @@ export const Program = {
   >(
     name: string,
     schemas: Schemas<Payload, Success, Error>,
-    execute: (
-      payload: Payload["Type"],
-    ) => Effect.Effect<Success["Type"], unknown, R>,
+    execute: (payload: Payload["Type"]) => Effect.Effect<Success["Type"], unknown, R>,
   ): Program<Payload, Success, Error, Exclude<R, HostServices>> => ({
     name,
     payload: schemas.payload ?? (Schema.Void as unknown as Payload),

@@ -1,4 +1,4 @@
-import { Effect, Layer, Scope, Semaphore, Stream } from "effect";
+import { Context, Effect, Layer, Scope, Semaphore, Stream } from "effect";
 import { Reactivity } from "effect/reactivity";
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql";
 
@@ -10,8 +10,8 @@ interface Database {
 }
 interface PreparedStatement {
   all(...values: ReadonlyArray<unknown>): ReadonlyArray<Record<string, unknown>>;
-  columns(): ReadonlyArray<unknown>;
   setReturnArrays(enabled: boolean): void;
+  setReadBigInts(enabled: boolean): void;
 }
 interface NodeSqlite {
   readonly DatabaseSync: new (path: string, options?: { readonly timeout?: number }) => Database;
@@ -33,20 +33,24 @@ const make = (options: { readonly filename: string }) =>
       values: ReadonlyArray<unknown>,
       asArrays: boolean,
     ): Effect.Effect<ReadonlyArray<never>, SqlError.SqlError> =>
-      Effect.try({
-        try: () => {
-          const statement = db.prepare(sql);
-          if (asArrays) statement.setReturnArrays(true);
-          return statement.all(...values) as ReadonlyArray<never>;
-        },
-        catch: (cause) =>
-          new SqlError.SqlError({
-            reason: SqlError.classifySqliteError(cause, {
-              message: "the statement failed",
-              operation: "execute",
+      Effect.withFiber((fiber) =>
+        Effect.try({
+          try: () => {
+            const statement = db.prepare(sql);
+            if (asArrays) statement.setReturnArrays(true);
+            // The ids of the cluster have 64 bits.
+            statement.setReadBigInts(Context.get(fiber.context, SqlClient.SafeIntegers));
+            return statement.all(...values.map(bindable)) as ReadonlyArray<never>;
+          },
+          catch: (cause) =>
+            new SqlError.SqlError({
+              reason: SqlError.classifySqliteError(cause, {
+                message: "the statement failed",
+                operation: "execute",
+              }),
             }),
-          }),
-      });
+        }),
+      );
     const connection: SqlConnection.Connection = {
       execute: (sql, values, transform) =>
         Effect.map(perform(sql, values, false), (rows) => transform?.(rows) ?? rows),
@@ -55,7 +59,8 @@ const make = (options: { readonly filename: string }) =>
       executeValuesUnprepared: (sql, values) => perform(sql, values, true),
       executeUnprepared: (sql, values, transform) =>
         Effect.map(perform(sql, values, false), (rows) => transform?.(rows) ?? rows),
-      executeStream: (sql, values) => Stream.unwrap(Effect.map(perform(sql, values, false), Stream.fromIterable)),
+      executeStream: (sql, values) =>
+        Stream.unwrap(Effect.map(perform(sql, values, false), Stream.fromIterable)),
     };
     // One connection: a transaction has it for itself.
     const turn = yield* Semaphore.make(1);
@@ -77,6 +82,9 @@ const make = (options: { readonly filename: string }) =>
       spanAttributes: [["db.system.name", "sqlite"]],
     });
   });
+
+/** SQLite has no booleans. */
+const bindable = (value: unknown): unknown => (typeof value === "boolean" ? Number(value) : value);
 
 /**
  * Effect's SqlClient over the SQLite of Node. Effect's own driver for it was not in the registry for Effect 4.1 when this

@@ -1,4 +1,7 @@
-import { layerClientProtocol, layerSocketServer } from "@effect/platform-node-shared/NodeClusterSocket";
+import {
+  layerClientProtocol,
+  layerSocketServer,
+} from "@effect/platform-node-shared/NodeClusterSocket";
 import { layerDigest } from "@effect/platform-node-shared/NodeCrypto";
 import * as PgClient from "@effect/sql-pg/PgClient";
 import { Layer, Option, Redacted } from "effect";
@@ -15,8 +18,8 @@ import {
   SqlRunnerStorage,
 } from "effect/cluster";
 import { RpcSerialization } from "effect/rpc";
-import type { SqlClient, SqlError } from "effect/sql";
 import type { SocketServer } from "effect/socket";
+import type { SqlClient, SqlError } from "effect/sql";
 import * as Sqlite from "./Sqlite.ts";
 
 /** Settings of Effect's cluster: see its `ShardingConfig`. */
@@ -26,9 +29,7 @@ export type ClusterSettings = Partial<ShardingConfig.ShardingConfig["Service"]>;
 export type Cluster = Sharding.Sharding | Runners.Runners | MessageStorage.MessageStorage;
 
 /** One process that keeps nothing: what was not done when it ends is forgotten. */
-export const memory = (
-  settings: ClusterSettings = {},
-): Layer.Layer<Cluster> =>
+export const memory = (settings: ClusterSettings = {}): Layer.Layer<Cluster> =>
   Sharding.layer.pipe(
     Layer.provideMerge(Runners.layerNoop),
     Layer.provideMerge(MessageStorage.layerMemory),
@@ -64,7 +65,10 @@ export interface RunnerPlace {
 export const postgres = (
   options: { readonly url: string } & RunnerPlace,
   settings: ClusterSettings = {},
-): Layer.Layer<Cluster | SqlClient.SqlClient, SqlError.SqlError | SocketServer.SocketServerError> => {
+): Layer.Layer<
+  Cluster | SqlClient.SqlClient,
+  SqlError.SqlError | SocketServer.SocketServerError
+> => {
   const { host = "localhost", port, url } = options;
   return SocketRunner.layer.pipe(
     Layer.provide([layerSocketServer, layerClientProtocol]),

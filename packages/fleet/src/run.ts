@@ -50,9 +50,7 @@ export const runOn = <Payload extends Plain, Success extends Plain, Error extend
         outcome.value,
       ).pipe(Effect.orDie);
     return yield* Effect.flatMap(
-      Effect.orDie(
-        Schema.decodeUnknownEffect(Schema.toCodecJson(program.error))(outcome.error),
-      ),
+      Effect.orDie(Schema.decodeUnknownEffect(Schema.toCodecJson(program.error))(outcome.error)),
       Effect.fail,
     );
   });
