@@ -1,4 +1,6 @@
-import "./requiredNode.ts";
+import { requireNode } from "./requiredNode.ts";
+
+requireNode();
 
 /** Where the hosts of a fleet are owned, and what is kept: in memory, in SQLite, in PostgreSQL. */
 export * as Cluster from "./cluster.ts";
