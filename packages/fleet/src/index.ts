@@ -4,12 +4,21 @@ requireNode();
 
 /** Where the hosts of a fleet are owned, and what is kept: in memory, in SQLite, in PostgreSQL. */
 export * as Cluster from "./cluster.ts";
+export { CommandError, CommandLine, CommandOutput, command } from "./command.ts";
 /** What runs on a fleet: the layer of a process, and programs on many hosts. */
 export * as Fleet from "./Fleet.ts";
 export type { HostOptions } from "./HostEntity.ts";
 export { HostError, type HostProblem } from "./HostError.ts";
 export { HostStates } from "./HostStates.ts";
 export { type HostAddress, Hosts, type OpenFailure, type OpenHost } from "./Hosts.ts";
+export {
+  HostsFileError,
+  type HostsList,
+  type HostsProblem,
+  type HostsText,
+  parseHosts,
+  readHosts,
+} from "./hostsFile.ts";
 export { once } from "./once.ts";
 export {
   type AnyProgram,
@@ -26,3 +35,4 @@ export {
   RolloutOutcome,
   RolloutPlan,
 } from "./Rollout.ts";
+export { type FailedHost, RunSummary } from "./summary.ts";
