@@ -143,7 +143,9 @@ export class RunSummary {
     const byText = new Map<string, Array<string>>();
     for (const { host, detail } of this.#failed) {
       const text = printable(detail, 500);
-      byText.set(text, [...(byText.get(text) ?? []), host]);
+      const names = byText.get(text);
+      if (names === undefined) byText.set(text, [host]);
+      else names.push(host);
     }
     const groups = [...byText];
     for (const [text, names] of groups.slice(0, SHOWN))
