@@ -84,7 +84,12 @@ export class RunSummary {
     this.#running.delete(host);
     if (event._tag === "Done") this.#done++;
     else if (event._tag === "Skipped") this.#skipped.push(host);
-    else this.#failed.push({ host, ...described(event.error), duration: event.duration });
+    else
+      this.#failed.push({
+        host,
+        ...described(event.error),
+        duration: Math.round(event.duration),
+      });
   }
 
   /** How many hosts the run has. */

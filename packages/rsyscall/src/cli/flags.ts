@@ -24,6 +24,20 @@ export const wholeNumber = (name: string, metavar: string, description: string) 
     Flag.withDescription(description),
   );
 
+/** A whole number from 1 on. */
+export const countFrom1 = (name: string, metavar: string, description: string) =>
+  Flag.String(name).pipe(
+    Flag.mapTryCatch(
+      (text) => {
+        if (!/^[1-9]\d{0,8}$/.test(text)) throw new Error();
+        return Number(text);
+      },
+      () => "it must be a whole number from 1 on",
+    ),
+    Flag.withMetavar(metavar),
+    Flag.withDescription(description),
+  );
+
 /** What may be said of a command whose tree is watched. */
 export const treeFlags = {
   killRest: Flag.Boolean("kill-rest").pipe(
