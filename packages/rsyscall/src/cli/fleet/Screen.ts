@@ -79,8 +79,9 @@ export class Screen {
     const running = unfinished.length === 0 ? "" : `: ${unfinished.join(" ")}`;
     const line = `[${"#".repeat(full)}${"-".repeat(BAR - full)}] ${ended}/${hosts}${failures}${running}`;
     // The line must not be wrapped: only its last part would be erased then.
-    const width = Math.max(1, (process.stderr.columns ?? 80) - 1);
-    process.stderr.write(`${ERASE}${line.length > width ? line.slice(0, width) : line}`);
+    // A terminal that does not know its size says 0.
+    const width = (process.stderr.columns || 80) - 1;
+    process.stderr.write(`${ERASE}${line.slice(0, width)}`);
     this.#isDrawn = true;
   }
 }
