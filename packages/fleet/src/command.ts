@@ -1,8 +1,8 @@
 import { O, signalName } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { type HandleFailure, open } from "@rsyscall/handle";
-import { Command, type ExecutableNotFoundError, type Thread } from "@rsyscall/thread";
-import { type Duration, Effect, Fiber, Schema } from "effect";
+import { Command, type ExecutableNotFoundError, fieldsOf, type Thread } from "@rsyscall/thread";
+import { Cause, type Duration, Effect, Exit, Fiber, Schema, Scope } from "effect";
 import { Host, Program } from "./Program.ts";
 
 /** The most bytes of stdout, and of stderr, that are kept if the payload says nothing else: 1 MiB. */
@@ -75,8 +75,25 @@ export class CommandError extends Schema.TaggedError<CommandError>()("CommandErr
 export const command = Program.make(
   "rsyscall/command",
   { payload: CommandLine, success: CommandOutput, error: CommandError },
-  (line) => Effect.flatMap(Host, ({ thread }) => runCommand(thread, line)),
+  (line) => Effect.flatMap(Host, ({ thread }) => releasedBehind(thread, runCommand(thread, line))),
 );
+
+/**
+ * Releases what an effect has acquired when its caller has its result already: the pipes of a command that has ended are
+ * closed there in several round trips. What was interrupted is released first, because a program is killed by that.
+ */
+const releasedBehind = Effect.fnUntraced(function* <A, E, R>(
+  thread: Thread,
+  effect: Effect.Effect<A, E, R | Scope.Scope>,
+): Effect.fn.Return<A, E, Exclude<R, Scope.Scope>> {
+  const scope = yield* Scope.make();
+  return yield* Effect.onExit(Scope.provide(effect, scope), (exit) => {
+    const close = Scope.close(scope, exit);
+    return Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)
+      ? close
+      : Effect.asVoid(Effect.forkIn(close, fieldsOf(thread).scope));
+  });
+});
 
 /** Runs it, with its output. */
 const runCommand = Effect.fnUntraced(function* (
@@ -100,8 +117,12 @@ const runCommand = Effect.fnUntraced(function* (
   });
   const limited = timeout === undefined ? running : within(running, timeout);
   const both = { concurrency: "unbounded", discard: true } as const;
-  const reading = yield* Effect.forkScoped(Effect.all([out.read, err.read], both));
-  const ended = yield* Effect.exit(limited);
+  // The pipes are prepared for reading while the program starts.
+  const read = Effect.forkScoped(Effect.all([out.read(), err.read()], both));
+  const [ended, reading] = yield* Effect.all(
+    [Effect.exit(limited), Effect.andThen(Effect.all([out.prepare, err.prepare], both), read)],
+    { concurrency: "unbounded" },
+  );
   // The end of the output can be seen only when no process has the other ends, ours included.
   yield* Effect.all([out.writer.close(), err.writer.close()], both);
   yield* Effect.ignore(Effect.timeout(Fiber.join(reading), DRAIN));
@@ -170,11 +191,11 @@ const loginShell = ({ environ }: Thread, words: ReadonlyArray<string>): Command 
 const outputOf = Effect.fnUntraced(function* (thread: Thread, limit: number) {
   const [reader, writer] = yield* thread.pipe();
   reader.closeOnFork = true;
-  const afd = yield* thread.makeAfd(reader);
   const parts: Array<Uint8Array> = [];
   let length = 0;
   let cut = 0;
-  const keep: Effect.Effect<void, HandleFailure> = Effect.suspend(() =>
+  let afd: AsyncFileDescriptor | undefined;
+  const readFrom = (afd: AsyncFileDescriptor): Effect.Effect<void, HandleFailure> =>
     length === limit
       ? discard(afd, (count) => {
           cut += count;
@@ -185,12 +206,15 @@ const outputOf = Effect.fnUntraced(function* (thread: Thread, limit: number) {
             length += bytes.length;
             return bytes.length;
           }),
-          (count) => (count === 0 ? Effect.void : keep),
-        ),
-  );
+          (count) => (count === 0 ? Effect.void : readFrom(afd)),
+        );
   return {
     writer,
-    read: keep,
+    prepare: Effect.map(thread.makeAfd(reader), (made) => {
+      afd = made;
+    }),
+    /** Reads to the end, once it is prepared. */
+    read: () => Effect.suspend(() => readFrom(afd as AsyncFileDescriptor)),
     bytes: () => new Uint8Array(Buffer.concat(parts)),
     cut: () => cut,
   };

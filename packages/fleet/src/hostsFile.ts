@@ -24,6 +24,7 @@ export interface HostsProblem {
   readonly file: string;
   /** The line, from 1 on; undefined for a problem of the file as a whole. */
   readonly line: number | undefined;
+  /** What is wrong, and what is right. */
   readonly problem: string;
 }
 
@@ -47,6 +48,7 @@ export class HostsFileError extends TaggedError("HostsFileError")<{
 export interface HostsText {
   /** The name of the file, for messages. */
   readonly file: string;
+  /** Its content; bytes must be UTF-8. */
   readonly text: string | Uint8Array;
 }
 

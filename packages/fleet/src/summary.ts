@@ -14,6 +14,7 @@ const DETAIL = 4096;
 
 /** A host on which a program has failed. */
 export interface FailedHost {
+  /** Its name. */
   readonly host: string;
   /** The name of the error: `CommandError`, `SshError`. */
   readonly error: string;

@@ -1,6 +1,6 @@
 import { Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
-import { countFrom1 } from "../flags.ts";
+import { wholeNumber } from "../flags.ts";
 import { perform } from "../perform.ts";
 
 /** Runs a command on many hosts. */
@@ -21,22 +21,24 @@ export const fleet = Command.make(
       ),
       Flag.atLeast(0),
     ),
-    concurrency: countFrom1("concurrency", "N", "How many hosts at a time. Default 20").pipe(
+    concurrency: wholeNumber("concurrency", "N", "How many hosts at a time. Default 20", 1).pipe(
       Flag.withDefault(20),
     ),
-    stopAfter: countFrom1("stop-after", "N", "Begin no other host when N have failed").pipe(
+    stopAfter: wholeNumber("stop-after", "N", "Begin no other host when N have failed", 1).pipe(
       Flag.optional,
       Flag.map(Option.getOrUndefined),
     ),
-    timeout: countFrom1(
+    timeout: wholeNumber(
       "timeout",
       "SECONDS",
       "How long the command may run on a host; it is killed then. Default: as long as it takes",
+      1,
     ).pipe(Flag.optional, Flag.map(Option.getOrUndefined)),
-    connectTimeout: countFrom1(
+    connectTimeout: wholeNumber(
       "connect-timeout",
       "SECONDS",
       "How long a host may take until it answers. Default 30",
+      1,
     ).pipe(Flag.withDefault(30)),
     sshOption: Flag.String("ssh-option").pipe(
       Flag.withMetavar("OPTION"),
