@@ -19,10 +19,5 @@ export {
   type Plain,
   Program,
 } from "./Program.ts";
-export {
-  HostOutcome,
-  Rollout,
-  type RolloutOptions,
-  RolloutOutcome,
-  RolloutPlan,
-} from "./Rollout.ts";
+export { Rollout, type RolloutOptions } from "./Rollout.ts";
+export { HostOutcome, RolloutOutcome, RolloutPlan } from "./rolloutWorkflows.ts";
