@@ -1,8 +1,11 @@
 import { Cause, Effect, Exit, Layer, Option, Schema } from "effect";
 import type { Sharding } from "effect/cluster";
 import { Activity, DurableDeferred, type WorkflowEngine } from "effect/workflow";
+import { FleetState } from "./FleetState.ts";
 import { HostError } from "./HostError.ts";
+import type { StorageError } from "./Journal.ts";
 import type { AnyProgram, Plain } from "./Program.ts";
+import type { RolloutStatus } from "./RolloutStatus.ts";
 import {
   admitting,
   approvalOf,
@@ -158,6 +161,11 @@ export class Rollout<Payload extends Plain, R> {
         }
       });
     });
+  }
+
+  /** How far a rollout is, host by host. */
+  status(id: string): Effect.Effect<RolloutStatus, StorageError, FleetState> {
+    return Effect.flatMap(FleetState, (state) => state.rollout(this.name, id));
   }
 
   /** The id of the workflow of a rollout, in Effect's storage. */

@@ -6,10 +6,13 @@ requireNode();
 export * as Cluster from "./cluster.ts";
 /** What runs on a fleet: the layer of a process, and programs on many hosts. */
 export * as Fleet from "./Fleet.ts";
+export { FleetState, type HostState, type RunnerState } from "./FleetState.ts";
 export type { HostOptions } from "./HostEntity.ts";
 export { HostError, type HostProblem } from "./HostError.ts";
+export type { RegisteredHost, RunningProgram } from "./HostRegister.ts";
 export { HostStates } from "./HostStates.ts";
 export { type HostAddress, Hosts, type OpenFailure, type OpenHost } from "./Hosts.ts";
+export type { StorageError } from "./Journal.ts";
 export { once } from "./once.ts";
 export {
   type AnyProgram,
@@ -20,4 +23,11 @@ export {
   Program,
 } from "./Program.ts";
 export { Rollout, type RolloutOptions } from "./Rollout.ts";
+export type {
+  HostStatus,
+  RolloutCounts,
+  RolloutState,
+  RolloutStatus,
+  RolloutSummary,
+} from "./RolloutStatus.ts";
 export { HostOutcome, RolloutOutcome, RolloutPlan } from "./rolloutWorkflows.ts";
