@@ -26,8 +26,6 @@ export type OpenFailure =
 /** A process on a host that is under control. */
 export interface OpenHost {
   readonly thread: Thread;
-  /** Completes when the process has ended, or is out of reach. */
-  ended(): Effect.Effect<void>;
 }
 
 /**

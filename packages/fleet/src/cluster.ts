@@ -21,6 +21,7 @@ import { RpcSerialization } from "effect/rpc";
 import type { SocketServer } from "effect/socket";
 import type { SqlClient, SqlError } from "effect/sql";
 import { FleetState } from "./FleetState.ts";
+import { requireNode } from "./requiredNode.ts";
 import * as Sqlite from "./Sqlite.ts";
 
 /** Settings of Effect's cluster: see its `ShardingConfig`. */
@@ -40,11 +41,14 @@ export const memory = (settings: ClusterSettings = {}): Layer.Layer<Cluster> =>
     Layer.provideMerge(FleetState.layerMemory),
     Layer.provideMerge(MessageStorage.layerMemory),
     Layer.provide([RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
-    Layer.provide(ShardingConfig.layer({ ...alone, ...settings })),
+    Layer.provide(configured(settings)),
   );
 
-/** A process that is alone gets its hosts at once. */
-const alone: ClusterSettings = {};
+/** Every cluster begins with this. */
+const configured = (settings: ClusterSettings) => {
+  requireNode();
+  return ShardingConfig.layer(settings);
+};
 
 /** One process, and a file in which rollouts are kept. */
 export const sqlite = (
@@ -57,7 +61,7 @@ export const sqlite = (
     Layer.provideMerge(Layer.provide(SqlMessageStorage.layer, layerDigest)),
     // Another process that uses the same file would own the same hosts: the locks of the runners prevent it.
     Layer.provide([Layer.orDie(SqlRunnerStorage.layer), RunnerHealth.layerNoop]),
-    Layer.provide(ShardingConfig.layer({ ...alone, ...settings })),
+    Layer.provide(configured(settings)),
     Layer.provideMerge(Sqlite.layer(options)),
   );
 
@@ -89,7 +93,7 @@ export const postgres = (
     Layer.provideMerge(Layer.provide(SqlMessageStorage.layer, layerDigest)),
     Layer.provide(Layer.orDie(SqlRunnerStorage.layer)),
     Layer.provide(
-      ShardingConfig.layer({
+      configured({
         runnerAddress: Option.some(RunnerAddress.make(host, port)),
         ...settings,
       }),
