@@ -3,6 +3,7 @@ export * as Cluster from "./cluster.ts";
 export type { FleetOptions } from "./Fleet.ts";
 /** What runs on a fleet: the layer of a process, and programs on many hosts. */
 export * as Fleet from "./Fleet.ts";
+export { FleetPage, type PageOptions } from "./FleetPage.ts";
 export { FleetState, type HostState, type RunnerState } from "./FleetState.ts";
 export type { HostOptions } from "./HostEntity.ts";
 export { HostError, type HostProblem } from "./HostError.ts";
@@ -11,6 +12,7 @@ export { HostStates } from "./HostStates.ts";
 export { type HostAddress, Hosts, type OpenFailure, type OpenHost } from "./Hosts.ts";
 export type { StorageError } from "./Journal.ts";
 export { once } from "./once.ts";
+export { PageError } from "./PageError.ts";
 export {
   type AnyProgram,
   Attempt,

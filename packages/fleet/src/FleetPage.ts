@@ -1,0 +1,219 @@
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { type AddressInfo, isIP } from "node:net";
+import { hostname } from "node:os";
+import { Cause, Context, Effect, FiberSet, Layer, Semaphore } from "effect";
+import { FleetState } from "./FleetState.ts";
+import { PageError } from "./PageError.ts";
+import { page, pagePolicy } from "./page.ts";
+import { pageState, type Snapshot } from "./pageState.ts";
+
+/** Where the page of a fleet is served. */
+export interface PageOptions {
+  /** The address to listen at. Default 127.0.0.1: other machines do not reach it, but by `ssh -L`. */
+  readonly host?: string;
+  /** Default 0: a free one. */
+  readonly port?: number;
+  /** What the address of the page has behind `?token=`. Default: a random one. */
+  readonly token?: string;
+}
+
+/** The state is read at most once in this time, for all who look at it ... */
+const PERIOD = 1000;
+
+/** ... and takes at most a tenth of the time of the process. */
+const REST = 9;
+
+/** How long the storage may take. */
+const PATIENCE = "10 seconds";
+
+/** Rollouts that are shown. */
+const ROLLOUTS = 100;
+
+/** Connections at the same time. */
+const CONNECTIONS = 100;
+
+/** How long a client may take to ask, and to take the answer. */
+const CLIENT_MS = 10_000;
+
+/**
+ * A page that shows which process owns which hosts, what runs on them, and how far the rollouts are. It is served by a
+ * process of the cluster, and shows the whole cluster.
+ *
+ * The page and its `state.json` are shown to those that know the token in the address, which is logged: other users of
+ * the machine reach its loopback interface as well. They see the names of hosts, programs, rollouts and processes, and
+ * the messages of errors; never payloads, results, or what programs have written. Nothing can be changed there.
+ *
+ * @example
+ * ```ts
+ * import { Cluster, Fleet, FleetPage, Hosts } from "@rsyscall/fleet";
+ * import { Effect, Layer } from "effect";
+ *
+ * const fleet = FleetPage.layer().pipe(
+ *   Layer.provideMerge(Fleet.layer({})),
+ *   Layer.provide(Hosts.layer({ web1: { command: ["env"] } })),
+ *   Layer.provideMerge(Cluster.memory()),
+ * );
+ * const program = Effect.gen(function* () {
+ *   console.log((yield* FleetPage).url); // http://127.0.0.1:40123/?token=...
+ * });
+ * await Effect.runPromise(Effect.provide(program, fleet));
+ * ```
+ */
+export class FleetPage extends Context.Service<
+  FleetPage,
+  {
+    /** The address of the page, with its token. */
+    readonly url: string;
+  }
+>()("@rsyscall/fleet/FleetPage") {
+  /** Serves the page for as long as the scope, and logs its address. */
+  static layer(options: PageOptions = {}): Layer.Layer<FleetPage, PageError, FleetState> {
+    return Layer.effect(FleetPage, serve(options));
+  }
+}
+
+const serve = ({ host = "127.0.0.1", port = 0, token: given = "" }: PageOptions) =>
+  Effect.gen(function* () {
+    // An empty one would be none.
+    const token = given === "" ? randomBytes(16).toString("base64url") : given;
+    const state = yield* FleetState;
+    const current = yield* snapshots(state);
+    const run = yield* FiberSet.makeRuntimePromise();
+    const names = new Set(["localhost", host.toLowerCase(), hostname().toLowerCase()]);
+
+    const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+      const refusal = refused(request, names, token);
+      if (refusal !== undefined) return send(response, ...refusal);
+      const { pathname, searchParams } = new URL(request.url ?? "", "http://localhost");
+      if (pathname === "/") return send(response, 200, "text/html", page);
+      if (pathname !== "/state.json")
+        return send(response, 404, "text/plain", "There are / and /state.json here.\n");
+      const asked = (key: string) => searchParams.get(key) ?? "";
+      const body = await run(
+        Effect.gen(function* () {
+          const snapshot = yield* current;
+          const known = snapshot.rollouts.find(
+            ({ name, id }) => name === asked("name") && id === asked("id"),
+          );
+          const rollout =
+            known &&
+            (yield* state.rollout(known.name, known.id).pipe(
+              Effect.timeout(PATIENCE),
+              Effect.catch(() => Effect.succeed(undefined)),
+            ));
+          return JSON.stringify(pageState(snapshot, { search: asked("search"), rollout }));
+        }),
+      );
+      send(response, 200, "application/json", body);
+    };
+    const server = createServer(
+      { headersTimeout: CLIENT_MS, requestTimeout: CLIENT_MS, keepAliveTimeout: CLIENT_MS },
+      (request, response) => {
+        // A request that is not answered because we end, or because of a defect, is cut.
+        answer(request, response).catch(() => response.destroy());
+      },
+    );
+    server.maxConnections = CONNECTIONS;
+    server.timeout = CLIENT_MS;
+    yield* Effect.acquireRelease(listen(server, host, port), () => close(server));
+    const { address, port: bound } = server.address() as AddressInfo;
+    const isAny = address === "0.0.0.0" || address === "::";
+    const shown = isAny ? hostname() : isIP(host) === 6 ? `[${host}]` : host;
+    const url = `http://${shown}:${bound}/?token=${encodeURIComponent(token)}`;
+    yield* Effect.logInfo(`The page of the fleet: ${url}`);
+    return { url };
+  });
+
+/** What is to be shown: read again if it is old, once for all who ask. */
+const snapshots = (state: FleetState["Service"]) =>
+  Effect.gen(function* () {
+    let last: Snapshot = {
+      ...{ time: 0, problem: null, runners: [], hosts: [], rollouts: [], more: false },
+    };
+    let due = 0;
+    const turn = yield* Semaphore.make(1);
+    const read = Effect.gen(function* () {
+      const runners = yield* state.runners();
+      const hosts = yield* state.hosts();
+      const rollouts = yield* state.rollouts(ROLLOUTS + 1);
+      return {
+        ...{ time: Date.now(), problem: null, runners, hosts },
+        ...{ rollouts: rollouts.slice(0, ROLLOUTS), more: rollouts.length > ROLLOUTS },
+      };
+    });
+    return Effect.gen(function* () {
+      const begun = performance.now();
+      if (begun < due) return last;
+      last = yield* read.pipe(
+        Effect.timeout(PATIENCE),
+        Effect.catchCause((cause) =>
+          Cause.hasInterruptsOnly(cause)
+            ? Effect.interrupt
+            : Effect.as(
+                Effect.logDebug("The state of the fleet cannot be read", cause),
+                // What an error of a database says is for the log: it may have addresses and statements in it.
+                { ...last, problem: "the storage of the cluster does not answer: this is old" },
+              ),
+        ),
+      );
+      const end = performance.now();
+      due = end + Math.max(PERIOD, (end - begun) * REST);
+      return last;
+    }).pipe(turn.withPermits(1));
+  });
+
+type Answer = readonly [status: number, type: string, body: string];
+
+/** Why a request is refused: undefined if it is not. */
+const refused = (
+  { headers, method, url = "" }: IncomingMessage,
+  names: ReadonlySet<string>,
+  token: string,
+): Answer | undefined => {
+  const text = (status: number, body: string): Answer => [status, "text/plain", `${body}\n`];
+  // Pages of other sites can give their own names our address: only the name tells.
+  const name = (headers.host ?? "").replace(/:\d*$/, "").toLowerCase();
+  if (isIP(name.replace(/^\[(.*)\]$/, "$1")) === 0 && !names.has(name))
+    return text(403, "This is not served under that name: use the address that was logged.");
+  if (method !== "GET") return text(405, "Only GET is allowed: nothing can be changed here.");
+  if (!URL.canParse(url, "http://localhost")) return text(400, "This is no address.");
+  const { searchParams } = new URL(url, "http://localhost");
+  const digest = (secret: string) => createHash("sha256").update(secret).digest();
+  if (!timingSafeEqual(digest(searchParams.get("token") ?? ""), digest(token)))
+    return text(403, "The address lacks its token: use the address that was logged.");
+  return undefined;
+};
+
+const send = (response: ServerResponse, status: number, type: string, body: string): void => {
+  response.writeHead(status, {
+    "Content-Type": `${type}; charset=utf-8`,
+    "Content-Security-Policy": pagePolicy,
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    ...(status === 405 ? { Allow: "GET" } : {}),
+    // What a refused client sends behind its question is not read.
+    ...(status === 200 ? {} : { Connection: "close" }),
+  });
+  response.end(body);
+};
+
+const listen = (server: Server, host: string, port: number): Effect.Effect<void, PageError> =>
+  Effect.callback((resume) => {
+    // Also later: a connection that cannot be accepted is no reason to end.
+    server.on("error", (cause) => resume(Effect.fail(new PageError({ host, port, cause }))));
+    try {
+      server.listen({ host, port }, () => resume(Effect.void));
+    } catch (cause) {
+      resume(Effect.fail(new PageError({ host, port, cause: cause as Error })));
+    }
+  });
+
+const close = (server: Server): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    server.close(() => resume(Effect.void));
+    server.closeAllConnections();
+  });

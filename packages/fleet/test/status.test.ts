@@ -1,0 +1,163 @@
+import {
+  Cluster,
+  Fleet,
+  FleetState,
+  Host,
+  Program,
+  Rollout,
+  type RolloutStatus,
+} from "@rsyscall/fleet";
+import { it, noFleet, tempDirectory } from "@rsyscall/harness";
+import { freePort } from "@rsyscall/harness/freePort";
+import { noPostgres, startPostgres } from "@rsyscall/harness/postgres";
+import { Effect, Fiber, Layer, Schema, Stream } from "effect";
+import { assert, describe } from "vitest";
+import { hosts } from "./fleet.ts";
+
+/** Hosts on which `waits` goes on. */
+const letGo = new Set<string>();
+
+const Work = Schema.Struct({ fails: Schema.Array(Schema.String) });
+const first = Program.make("first", { payload: Work }, () => Effect.void);
+const waits = Program.make("waits", { payload: Work }, ({ fails }) =>
+  Effect.gen(function* () {
+    const { name } = yield* Host;
+    while (!letGo.has(name)) yield* Effect.sleep(5);
+    if (fails.includes(name)) return yield* Effect.fail(new Error("the disk is full"));
+  }),
+);
+const work = Rollout.make("work", { payload: Work, steps: [first, waits] });
+/** Its name has what means something in a pattern. */
+const other = Rollout.make("work_%/\\", { payload: Work, steps: [first] });
+
+const settings: Cluster.ClusterSettings = { entityMessagePollInterval: 50 };
+const fleet = Fleet.layer({ programs: [waits], rollouts: [work, other] }).pipe(
+  Layer.provide(hosts),
+);
+
+/** Waits until a state is as wanted, and gives it. */
+const until = <A, E, R>(effect: Effect.Effect<A, E, R>, isWanted: (value: A) => boolean) =>
+  Effect.gen(function* () {
+    for (const end = performance.now() + 10_000; ; ) {
+      const value = yield* effect;
+      if (isWanted(value)) return value;
+      if (performance.now() > end) throw new Error(`it stays ${JSON.stringify(value)}`);
+      yield* Effect.sleep(20);
+    }
+  });
+
+/** State, hosts by batch, and steps, as text. */
+const shown = ({ state, batches }: RolloutStatus): string => {
+  const at = "batch" in state ? ` ${state.batch}` : "";
+  const hostsOf = batches.map((batch) =>
+    batch.map(({ host, status, step }) => `${host} ${status}${step ? ` ${step}` : ""}`).join(", "),
+  );
+  return `${state._tag}${at}: ${hostsOf.join(" | ")}`;
+};
+
+const goesOn = (kind: string) =>
+  Effect.gen(function* () {
+    letGo.clear();
+    const state = yield* FleetState;
+    const is = (id: string, text: string) =>
+      until(work.status(id), (status) => shown(status) === text);
+    assert.equal(shown(yield* work.status("1")), "Unknown: ");
+
+    // It waits for approval, and is rejected.
+    const options = { batches: [1], approval: true };
+    const before = Date.now();
+    yield* work.start("1", ["a", "b", "c"], { fails: [] }, options);
+    yield* is("1", "Running 0: a running waits | b pending | c pending");
+    letGo.add("a");
+    yield* is("1", "WaitsForApproval 1: a done | b pending | c pending");
+    yield* work.approve("1", 1);
+    yield* is("1", "Running 1: a done | b running waits | c pending");
+    letGo.add("b");
+    yield* is("1", "WaitsForApproval 2: a done | b done | c pending");
+    yield* work.reject("1", 2);
+    const end = yield* is("1", "Ended: a done | b done | c skipped");
+    assert.deepEqual(end.counts, {
+      all: 3,
+      pending: 0,
+      running: 0,
+      done: 2,
+      failed: 0,
+      skipped: 1,
+    });
+    assert.isAtLeast(end.began, before - 1);
+    assert.isAtLeast(end.ended as number, end.began);
+
+    // One fails: the others are not begun.
+    yield* work.start("2", ["a", "b", "closed"], { fails: ["a"] }, { ...options, failures: 0 });
+    const failed = yield* is("2", "Ended: a failed waits | b skipped | closed skipped");
+    assert.deepEqual(failed.batches[0], [
+      { host: "a", status: "failed", step: "waits", error: "Error", detail: "a: the disk is full" },
+    ]);
+
+    yield* other.start("x", ["a"], { fails: [] });
+    yield* until(other.status("x"), ({ state: { _tag } }) => _tag === "Ended");
+    assert.equal((yield* other.status("1")).state._tag, "Unknown");
+    const list = yield* state.rollouts();
+    assert.deepEqual(
+      list.map(({ name, id, state: { _tag }, counts }) => [name, id, _tag, counts.done]),
+      [
+        ["work_%/\\", "x", "Ended", 1],
+        ["work", "2", "Ended", 0],
+        ["work", "1", "Ended", 2],
+      ],
+    );
+    assert.deepEqual(
+      (yield* state.rollouts(1)).map(({ id }) => id),
+      ["x"],
+    );
+
+    // Who owns what, and what runs there.
+    letGo.clear();
+    const runners = yield* until(state.runners(), ([runner]) => runner?.healthy === true);
+    assert.equal(runners.length, 1);
+    const run = yield* Effect.forkScoped(
+      Stream.runDrain(Fleet.run(waits, ["a", "closed"], { fails: [] })),
+    );
+    const known = yield* until(
+      Effect.map(state.hosts(), (all) => new Map(all.map((host) => [host.host, host]))),
+      (all) => all.get("a")?.programs.length === 1 && all.get("closed")?.state === "failed",
+    );
+    assert.deepEqual([...known.keys()].sort(), ["a", "b", "closed"], kind);
+    assert.equal(known.get("a")?.runner, runners[0]?.address);
+    assert.equal(known.get("a")?.programs[0]?.program, "waits");
+    assert.equal(known.get("b")?.state, "open");
+    assert.notEqual(known.get("closed")?.detail, "");
+    letGo.add("a");
+    yield* Fiber.join(run);
+    yield* until(state.hosts(), (all) => all.every(({ programs }) => programs.length === 0));
+  });
+
+describe("the state of a fleet", () => {
+  it.skipIf(noFleet)("is known in memory", function* () {
+    yield* Effect.provide(goesOn("memory"), Layer.provideMerge(fleet, Cluster.memory(settings)));
+  });
+
+  it.skipIf(noFleet)("is known by SQLite, and kept", function* () {
+    const filename = `${yield* tempDirectory}/fleet.sqlite`;
+    const cluster = Layer.provideMerge(fleet, Cluster.sqlite({ filename }, settings));
+    yield* Effect.provide(goesOn("SQLite"), cluster);
+    yield* Effect.provide(
+      Effect.gen(function* () {
+        const state = yield* FleetState;
+        assert.deepEqual(yield* state.hosts(), [], "a process that ends has no hosts");
+        assert.equal(shown(yield* work.status("1")), "Ended: a done | b done | c skipped");
+        assert.equal((yield* state.rollouts()).length, 3);
+      }),
+      cluster,
+    );
+  });
+
+  it.skipIf(noFleet ?? noPostgres)("is known by PostgreSQL, to another process too", function* () {
+    const { url } = yield* startPostgres;
+    const one = Cluster.postgres(
+      { url: url(), host: "127.0.0.1", port: yield* freePort },
+      settings,
+    );
+    yield* Effect.provide(goesOn("PostgreSQL"), Layer.provideMerge(fleet, one));
+  });
+});
