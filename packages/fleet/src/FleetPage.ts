@@ -73,23 +73,26 @@ export class FleetPage extends Context.Service<
   }
 }
 
-const serve = ({ host = "127.0.0.1", port = 0, token: given = "" }: PageOptions) =>
+const serve = ({ port = 0, ...options }: PageOptions) =>
   Effect.gen(function* () {
-    // An empty one would be none.
-    const token = given === "" ? randomBytes(16).toString("base64url") : given;
+    // Empty texts are none given: Node would listen at all addresses, and the page would need no token.
+    const host = options.host || "127.0.0.1";
+    const token = options.token || randomBytes(16).toString("base64url");
     const state = yield* FleetState;
     const current = yield* snapshots(state);
     const run = yield* FiberSet.makeRuntimePromise();
     const names = new Set(["localhost", host.toLowerCase(), hostname().toLowerCase()]);
 
     const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-      const refusal = refused(request, names, token);
+      const [path, query] = (request.url ?? "").split("?", 2);
+      const words = new URLSearchParams(query);
+      const asked = (key: string) => words.get(key) ?? "";
+      const refusal =
+        refused(request, names) ?? (isSame(asked("token"), token) ? undefined : withoutToken);
       if (refusal !== undefined) return send(response, ...refusal);
-      const { pathname, searchParams } = new URL(request.url ?? "", "http://localhost");
-      if (pathname === "/") return send(response, 200, "text/html", page);
-      if (pathname !== "/state.json")
-        return send(response, 404, "text/plain", "There are / and /state.json here.\n");
-      const asked = (key: string) => searchParams.get(key) ?? "";
+      if (path === "/") return send(response, 200, "text/html", page);
+      if (path !== "/state.json")
+        return send(response, ...text(404, "There are / and /state.json here."));
       const body = await run(
         Effect.gen(function* () {
           const snapshot = yield* current;
@@ -165,24 +168,27 @@ const snapshots = (state: FleetState["Service"]) =>
 
 type Answer = readonly [status: number, type: string, body: string];
 
+const text = (status: number, body: string): Answer => [status, "text/plain", `${body}\n`];
+
 /** Why a request is refused: undefined if it is not. */
 const refused = (
-  { headers, method, url = "" }: IncomingMessage,
+  { headers, method }: IncomingMessage,
   names: ReadonlySet<string>,
-  token: string,
 ): Answer | undefined => {
-  const text = (status: number, body: string): Answer => [status, "text/plain", `${body}\n`];
   // Pages of other sites can give their own names our address: only the name tells.
   const name = (headers.host ?? "").replace(/:\d*$/, "").toLowerCase();
   if (isIP(name.replace(/^\[(.*)\]$/, "$1")) === 0 && !names.has(name))
     return text(403, "This is not served under that name: use the address that was logged.");
   if (method !== "GET") return text(405, "Only GET is allowed: nothing can be changed here.");
-  if (!URL.canParse(url, "http://localhost")) return text(400, "This is no address.");
-  const { searchParams } = new URL(url, "http://localhost");
-  const digest = (secret: string) => createHash("sha256").update(secret).digest();
-  if (!timingSafeEqual(digest(searchParams.get("token") ?? ""), digest(token)))
-    return text(403, "The address lacks its token: use the address that was logged.");
   return undefined;
+};
+
+const withoutToken = text(403, "The address lacks its token: use the address that was logged.");
+
+/** Takes as long for any text. */
+const isSame = (one: string, other: string): boolean => {
+  const digest = (secret: string) => createHash("sha256").update(secret).digest();
+  return timingSafeEqual(digest(one), digest(other));
 };
 
 const send = (response: ServerResponse, status: number, type: string, body: string): void => {

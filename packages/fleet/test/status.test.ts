@@ -11,8 +11,9 @@ import { it, noFleet, tempDirectory } from "@rsyscall/harness";
 import { freePort } from "@rsyscall/harness/freePort";
 import { noPostgres, startPostgres } from "@rsyscall/harness/postgres";
 import { Effect, Fiber, Layer, Schema, Stream } from "effect";
+import { SqlClient } from "effect/sql";
 import { assert, describe } from "vitest";
-import { hosts } from "./fleet.ts";
+import { hosts, until } from "./fleet.ts";
 
 /** Hosts on which `waits` goes on. */
 const letGo = new Set<string>();
@@ -34,17 +35,6 @@ const settings: Cluster.ClusterSettings = { entityMessagePollInterval: 50 };
 const fleet = Fleet.layer({ programs: [waits], rollouts: [work, other] }).pipe(
   Layer.provide(hosts),
 );
-
-/** Waits until a state is as wanted, and gives it. */
-const until = <A, E, R>(effect: Effect.Effect<A, E, R>, isWanted: (value: A) => boolean) =>
-  Effect.gen(function* () {
-    for (const end = performance.now() + 10_000; ; ) {
-      const value = yield* effect;
-      if (isWanted(value)) return value;
-      if (performance.now() > end) throw new Error(`it stays ${JSON.stringify(value)}`);
-      yield* Effect.sleep(20);
-    }
-  });
 
 /** State, hosts by batch, and steps, as text. */
 const shown = ({ state, batches }: RolloutStatus): string => {
@@ -154,10 +144,45 @@ describe("the state of a fleet", () => {
 
   it.skipIf(noFleet ?? noPostgres)("is known by PostgreSQL, to another process too", function* () {
     const { url } = yield* startPostgres;
-    const one = Cluster.postgres(
-      { url: url(), host: "127.0.0.1", port: yield* freePort },
-      settings,
+    const process = Effect.map(freePort, (port) =>
+      Layer.provideMerge(
+        fleet,
+        Cluster.postgres({ url: url(), host: "127.0.0.1", port }, settings),
+      ),
     );
-    yield* Effect.provide(goesOn("PostgreSQL"), Layer.provideMerge(fleet, one));
+    yield* Effect.provide(goesOn("PostgreSQL"), yield* process);
+
+    letGo.add("b").add("c");
+    // Two, and one that was killed long ago.
+    const one = yield* Layer.build(Layer.fresh(yield* process));
+    const two = yield* Layer.build(Layer.fresh(yield* process));
+    const names = ["a", "b", "c", ...Array.from({ length: 20 }, (_, i) => `closed${i}`)];
+    yield* Effect.provide(
+      until(
+        FleetState.use((state) => state.runners()),
+        (all) => all.filter(({ healthy }) => healthy).length === 2,
+      ),
+      two,
+    );
+    yield* Effect.provide(Stream.runDrain(Fleet.run(waits, names, { fails: [] })), one);
+    yield* Effect.provide(
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient;
+        yield* sql`INSERT INTO rsyscall_hosts (host, runner, state, since, programs)
+          VALUES ('d', '127.0.0.1:1', 'open', 1, '[{"program":"old","since":1}]')`;
+      }),
+      one,
+    );
+    for (const context of [one, two])
+      yield* Effect.provide(
+        until(
+          FleetState.use((state) => state.hosts()),
+          (all) => {
+            const states = Object.fromEntries(all.map(({ host, state }) => [host, state]));
+            return states["a"] === "open" && states["b"] === "open" && states["d"] === "lost";
+          },
+        ),
+        context,
+      );
   });
 });
