@@ -7,6 +7,7 @@ import { FleetState } from "./FleetState.ts";
 import { PageError } from "./PageError.ts";
 import { page, pagePolicy } from "./page.ts";
 import { pageState, type Snapshot } from "./pageState.ts";
+import type { RolloutStatus, RolloutSummary } from "./RolloutStatus.ts";
 
 /** Where the page of a fleet is served. */
 export interface PageOptions {
@@ -29,6 +30,9 @@ const PATIENCE = "10 seconds";
 
 /** Rollouts that are shown. */
 const ROLLOUTS = 100;
+
+/** Rollouts that viewers have opened, and that are kept for the next question. */
+const OPENED = 8;
 
 /** Connections at the same time. */
 const CONNECTIONS = 100;
@@ -78,8 +82,7 @@ const serve = ({ port = 0, ...options }: PageOptions) =>
     // Empty texts are none given: Node would listen at all addresses, and the page would need no token.
     const host = options.host || "127.0.0.1";
     const token = options.token || randomBytes(16).toString("base64url");
-    const state = yield* FleetState;
-    const current = yield* snapshots(state);
+    const { snapshot, rollout } = readers(yield* FleetState);
     const run = yield* FiberSet.makeRuntimePromise();
     const names = new Set(["localhost", host.toLowerCase(), hostname().toLowerCase()]);
 
@@ -95,17 +98,12 @@ const serve = ({ port = 0, ...options }: PageOptions) =>
         return send(response, ...text(404, "There are / and /state.json here."));
       const body = await run(
         Effect.gen(function* () {
-          const snapshot = yield* current;
-          const known = snapshot.rollouts.find(
+          const now = yield* snapshot;
+          const known = now.rollouts.find(
             ({ name, id }) => name === asked("name") && id === asked("id"),
           );
-          const rollout =
-            known &&
-            (yield* state.rollout(known.name, known.id).pipe(
-              Effect.timeout(PATIENCE),
-              Effect.catch(() => Effect.succeed(undefined)),
-            ));
-          return JSON.stringify(pageState(snapshot, { search: asked("search"), rollout }));
+          const opened = known && (yield* rollout(known));
+          return JSON.stringify(pageState(now, { search: asked("search"), rollout: opened }));
         }),
       );
       send(response, 200, "application/json", body);
@@ -128,43 +126,73 @@ const serve = ({ port = 0, ...options }: PageOptions) =>
     return { url };
   });
 
-/** What is to be shown: read again if it is old, once for all who ask. */
-const snapshots = (state: FleetState["Service"]) =>
-  Effect.gen(function* () {
-    let last: Snapshot = {
-      ...{ time: 0, problem: null, runners: [], hosts: [], rollouts: [], more: false },
+/**
+ * Reads something again if what was read is old, once for all who ask, and with rests in between. If it cannot be read,
+ * `failed` says what is shown instead.
+ */
+const shared = <A, E>(
+  read: Effect.Effect<A, E>,
+  first: A,
+  failed: (last: A) => A,
+): Effect.Effect<A> => {
+  const turn = Semaphore.makeUnsafe(1);
+  let last = first;
+  let due = 0;
+  return Effect.gen(function* () {
+    const begun = performance.now();
+    if (begun < due) return last;
+    last = yield* read.pipe(
+      Effect.timeout(PATIENCE),
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.interrupt
+          : Effect.as(
+              Effect.logDebug("The state of the fleet cannot be read", cause),
+              failed(last),
+            ),
+      ),
+    );
+    const end = performance.now();
+    due = end + Math.max(PERIOD, (end - begun) * REST);
+    return last;
+  }).pipe(turn.withPermits(1));
+};
+
+/** What is to be shown: all, and one rollout host by host. */
+const readers = (state: FleetState["Service"]) => {
+  const empty: Snapshot = {
+    ...{ time: 0, problem: null, runners: [], hosts: [], rollouts: [], more: false },
+  };
+  const all = Effect.gen(function* () {
+    const runners = yield* state.runners();
+    const hosts = yield* state.hosts();
+    const rollouts = yield* state.rollouts(ROLLOUTS + 1);
+    return {
+      ...{ time: Date.now(), problem: null, runners, hosts },
+      ...{ rollouts: rollouts.slice(0, ROLLOUTS), more: rollouts.length > ROLLOUTS },
     };
-    let due = 0;
-    const turn = yield* Semaphore.make(1);
-    const read = Effect.gen(function* () {
-      const runners = yield* state.runners();
-      const hosts = yield* state.hosts();
-      const rollouts = yield* state.rollouts(ROLLOUTS + 1);
-      return {
-        ...{ time: Date.now(), problem: null, runners, hosts },
-        ...{ rollouts: rollouts.slice(0, ROLLOUTS), more: rollouts.length > ROLLOUTS },
-      };
-    });
-    return Effect.gen(function* () {
-      const begun = performance.now();
-      if (begun < due) return last;
-      last = yield* read.pipe(
-        Effect.timeout(PATIENCE),
-        Effect.catchCause((cause) =>
-          Cause.hasInterruptsOnly(cause)
-            ? Effect.interrupt
-            : Effect.as(
-                Effect.logDebug("The state of the fleet cannot be read", cause),
-                // What an error of a database says is for the log: it may have addresses and statements in it.
-                { ...last, problem: "the storage of the cluster does not answer: this is old" },
-              ),
-        ),
-      );
-      const end = performance.now();
-      due = end + Math.max(PERIOD, (end - begun) * REST);
-      return last;
-    }).pipe(turn.withPermits(1));
   });
+  // What an error of a database says is for the log: it may have addresses and statements in it.
+  const problem = "the storage of the cluster does not answer: this is old";
+  const opened = new Map<string, Effect.Effect<RolloutStatus | undefined>>();
+  return {
+    snapshot: shared<Snapshot, unknown>(all, empty, (last) => ({ ...last, problem })),
+    rollout: ({ name, id }: RolloutSummary) => {
+      const key = JSON.stringify([name, id]);
+      const reader =
+        opened.get(key) ??
+        shared<RolloutStatus | undefined, unknown>(
+          state.rollout(name, id),
+          undefined,
+          (last) => last,
+        );
+      opened.delete(key);
+      opened.set(key, reader);
+      for (const oldest of opened.keys()) if (opened.size > OPENED) opened.delete(oldest);
+      return reader;
+    },
+  };
+};
 
 type Answer = readonly [status: number, type: string, body: string];
 
