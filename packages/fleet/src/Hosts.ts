@@ -25,6 +25,7 @@ export type OpenFailure =
 
 /** A process on a host that is under control. */
 export interface OpenHost {
+  /** The process. */
   readonly thread: Thread;
 }
 

@@ -73,6 +73,7 @@ const Nothing = Schema.Literal("nothing");
  */
 export class Rollout<Payload extends Plain, R> {
   readonly name: string;
+  /** The programs that are run on each host, in this order. */
   readonly steps: ReadonlyArray<AnyProgram<R>>;
   readonly #payload: Payload;
   readonly #whole;
