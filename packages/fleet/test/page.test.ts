@@ -13,7 +13,8 @@ import {
 } from "@rsyscall/fleet";
 import { it, noFleet } from "@rsyscall/harness";
 import { noBrowser, openBrowser } from "@rsyscall/harness/browser";
-import { Effect, Layer, Schema } from "effect";
+import { Effect, Layer, Logger, Schema, Stream } from "effect";
+import { SqlClient } from "effect/sql";
 import { assert, describe } from "vitest";
 
 const SECRET = "a-secret-of-the-payload";
@@ -44,10 +45,16 @@ const env = { command: ["env"] } as const;
 const fleet = Fleet.layer({ programs: [waits], rollouts: [work] }).pipe(
   Layer.provide(Hosts.layer({ a: env, b: env, closed: { command: ["false"] }, [HOSTILE]: env })),
 );
+
+/** What was logged. */
+const log: Array<string> = [];
+const logger = Logger.layer([Logger.make(({ message }) => void log.push(String(message)))]);
+
 const cluster = Layer.suspend(() =>
   FleetPage.layer().pipe(
     Layer.provideMerge(fleet),
     Layer.provideMerge(Cluster.sqlite({ filename: ":memory:" }, { entityMessagePollInterval: 50 })),
+    Layer.provide(logger),
   ),
 );
 
@@ -142,6 +149,7 @@ describe("the page of a fleet", () => {
         const { url } = yield* FleetPage;
         const { search, port, hostname } = new URL(url);
         assert.equal(hostname, "127.0.0.1");
+        assert.equal(log.at(-1), `The page of the fleet: ${url}`);
         const statusOf = (asked: Asked) =>
           Effect.map(ask(url, { path: `/state.json${search}`, ...asked }), ({ status }) => status);
         assert.equal(yield* statusOf({}), 200);
@@ -204,6 +212,24 @@ describe("the page of a fleet", () => {
           connect(Number(port), hostname)
             .on("error", () => {})
             .write(begun);
+      }),
+      cluster,
+    );
+  });
+
+  it.skipIf(noFleet)("says that its storage does not answer, and makes no run fail", function* () {
+    letGo.clear();
+    letGo.add("a");
+    yield* Effect.provide(
+      Effect.gen(function* () {
+        const url = (yield* FleetPage).url.replace("/?", "/state.json?");
+        const sql = yield* SqlClient.SqlClient;
+        yield* sql`DROP TABLE rsyscall_hosts`;
+        const runs = yield* Stream.runCollect(Fleet.run(waits, ["a"], { secret: SECRET }));
+        assert.equal(runs.at(-1)?._tag, "Done");
+        const state = yield* FleetState;
+        assert.equal((yield* Effect.flip(state.hosts()))._tag, "PersistenceError");
+        assert.match(JSON.parse((yield* ask(url)).body).problem, /does not answer/);
       }),
       cluster,
     );
@@ -284,7 +310,7 @@ describe("the page of a fleet", () => {
         assert.isBelow(body.length, 200_000);
         assert.deepEqual(page.problems, []);
       }),
-      Layer.provide(FleetPage.layer(), many),
+      FleetPage.layer().pipe(Layer.provide(many), Layer.provide(logger)),
     );
   });
 });

@@ -142,6 +142,25 @@ describe("the state of a fleet", () => {
     );
   });
 
+  it.skipIf(noFleet)("is not written for each program", function* () {
+    letGo.add("a");
+    yield* Effect.provide(
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient;
+        const changes = Effect.map(
+          sql<{ changes: number }>`SELECT total_changes() AS changes`,
+          ([row]) => Number(row?.changes),
+        );
+        const run = Stream.runDrain(Fleet.run(waits, ["a"], { fails: [] }));
+        yield* run;
+        const before = yield* changes;
+        for (let i = 0; i < 200; i++) yield* run;
+        assert.isBelow((yield* changes) - before, 50);
+      }),
+      Layer.provideMerge(fleet, Cluster.sqlite({ filename: ":memory:" }, settings)),
+    );
+  });
+
   it.skipIf(noFleet ?? noPostgres)("is known by PostgreSQL, to another process too", function* () {
     const { url } = yield* startPostgres;
     const process = Effect.map(freePort, (port) =>
