@@ -20,7 +20,7 @@ export interface PageOptions {
 }
 
 /** The state is read at most once in this time, for all who look at it ... */
-const PERIOD = 1000;
+const PERIOD = 500;
 
 /** ... and takes at most a tenth of the time of the process. */
 const REST = 9;

@@ -52,7 +52,6 @@ export const page = `<!doctype html>
 <header>
 <h1>rsyscall fleet</h1>
 <input id="search" type="search" placeholder="search in hosts, processes, programs, steps" aria-label="search">
-<span id="summary" class="note"></span>
 <span id="problem" role="status"></span>
 </header>
 <main>

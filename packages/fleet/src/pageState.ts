@@ -38,7 +38,13 @@ export interface View {
 
 const name = (text: string): string => printable(text, NAME);
 
-const ago = (snapshot: Snapshot, since: number): number => Math.max(0, snapshot.time - since);
+/** A duration in milliseconds, as exact as it is shown: what has not changed is not drawn anew. */
+const shownDuration = (from: number, to: number): number => {
+  const duration = Math.max(0, to - from);
+  return duration - (duration % (duration < 60_000 ? 1000 : 60_000));
+};
+
+const ago = (snapshot: Snapshot, since: number): number => shownDuration(since, snapshot.time);
 
 /** What is shown first: what needs a look, then what is at work. */
 const rank = ({ state, programs }: HostState): number =>
@@ -123,7 +129,7 @@ const summaryOf = (
   problem:
     state._tag === "Ended" && state.problem !== undefined ? printable(state.problem, DETAIL) : "",
   counts,
-  took: Math.max(0, (ended ?? snapshot.time) - began),
+  took: shownDuration(began, ended ?? snapshot.time),
 });
 
 const countsOf = (hosts: ReadonlyArray<HostStatus>): RolloutCounts => {

@@ -1,11 +1,11 @@
 /**
- * The script of the page. It asks for the state once a second while the page can be seen, and sets text by
+ * The script of the page. It asks for the state twice a second while the page can be seen, and sets text by
  * `textContent` alone.
  */
 export const pageScript = `
 "use strict";
 (() => {
-  const PERIOD = 1000;
+  const PERIOD = 500;
   const byId = (id) => document.getElementById(id);
   const element = (kind, name, ...content) => {
     const made = document.createElement(kind);
@@ -22,7 +22,7 @@ export const pageScript = `
   const duration = (ms) => {
     const seconds = Math.floor(ms / 1000);
     if (seconds < 60) return seconds + " s";
-    if (seconds < 3600) return Math.floor(seconds / 60) + " min " + (seconds % 60) + " s";
+    if (seconds < 3600) return Math.floor(seconds / 60) + " min";
     return Math.floor(seconds / 3600) + " h " + Math.floor(seconds / 60) % 60 + " min";
   };
   const kinds = ["done", "running", "failed", "skipped", "pending"];
@@ -54,6 +54,7 @@ export const pageScript = `
   const drawRollouts = ({ shown, more }) => {
     const rows = shown.map((rollout) => {
       const button = element("button", "", rollout.name + " " + rollout.id);
+      button.id = "rollout " + JSON.stringify(rollout.key);
       button.addEventListener("click", () => {
         opened = isOpened(rollout.key) ? null : rollout.key;
         ask();
@@ -63,9 +64,11 @@ export const pageScript = `
         cell(bar(rollout.counts)), cell(told(rollout.counts)), cell(duration(rollout.took)));
       return made;
     });
+    const focused = document.activeElement.id;
     byId("rollouts").replaceChildren(
       shown.length === 0 ? note("none") : table(["rollout", "state", "", "hosts", "time"], rows),
       ...(more ? [note("and older ones")] : []));
+    if (focused !== "") byId(focused)?.focus();
   };
   const counted = ({ all, found, shown }) =>
     shown.length === all ? [] : [note("shown are " + shown.length + " of " + found + " that were found, of "
@@ -102,21 +105,23 @@ export const pageScript = `
       hosts.all === 0 ? note("none is open") : table(["host", "process", "state", "since", "what runs, or why not"], rows),
       ...counted(hosts));
   };
+  /** What is drawn. Nothing is drawn anew without need: a selection stays, and a click arrives. */
+  const drawn = new Map();
   const draw = (state) => {
     byId("problem").textContent = state.problem || "";
-    byId("summary").textContent = state.runners.length + " processes, " + state.hosts.all + " hosts, "
-      + state.rollouts.shown.length + (state.rollouts.more ? " or more" : "") + " rollouts";
-    drawRollouts(state.rollouts);
-    drawRollout(state.rollout);
-    drawRunners(state.runners);
-    drawHosts(state.hosts);
+    const sections = { rollouts: drawRollouts, rollout: drawRollout, runners: drawRunners, hosts: drawHosts };
+    for (const [name, section] of Object.entries(sections)) {
+      // A row of the rollouts is marked as the open one.
+      const text = JSON.stringify(state[name]) + (name === "rollouts" ? JSON.stringify(opened) : "");
+      if (drawn.get(name) !== text) section(state[name]);
+      drawn.set(name, text);
+    }
   };
 
   const search = byId("search");
   let timer;
   /** Only the last question is answered. */
   let asked = 0;
-  let last = "";
   const ask = async () => {
     clearTimeout(timer);
     const mine = ++asked;
@@ -131,12 +136,9 @@ export const pageScript = `
       if (!answer.ok) throw new Error(await answer.text());
       const text = await answer.text();
       if (mine !== asked) return;
-      // Nothing is drawn anew without need: a selection stays.
-      if (text !== last) draw(JSON.parse(text));
-      last = text;
+      draw(JSON.parse(text));
     } catch (error) {
       if (mine !== asked) return;
-      last = "";
       byId("problem").textContent = "the process that serves this page does not answer: " + error.message;
     }
     if (!document.hidden) timer = setTimeout(ask, PERIOD);
