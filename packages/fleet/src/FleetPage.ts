@@ -19,7 +19,7 @@ export interface PageOptions {
   readonly token?: string;
 }
 
-/** The state is read at most once in this time, for all who look at it ... */
+/** The state is read at most once in this time, for all viewers ... */
 const PERIOD = 500;
 
 /** ... and takes at most a tenth of the time of the process. */
@@ -127,7 +127,7 @@ const serve = ({ port = 0, ...options }: PageOptions) =>
   });
 
 /**
- * Reads something again if what was read is old, once for all who ask, and with rests in between. If it cannot be read,
+ * Reads something again if what was read is old, once for all viewers, and with rests in between. If it cannot be read,
  * `failed` says what is shown instead.
  */
 const shared = <A, E>(

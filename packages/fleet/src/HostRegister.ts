@@ -7,9 +7,11 @@ import type { StorageError } from "./Journal.ts";
 
 /** A host that a process of the cluster has opened, or tries to. */
 export interface RegisteredHost {
+  /** Its name. */
   readonly host: string;
   /** The address of the process. */
   readonly runner: string;
+  /** Failed: it could not be opened. */
   readonly state: "opening" | "open" | "failed";
   /** Since when, in milliseconds since 1970, by the clock of the process. */
   readonly since: number;
@@ -21,6 +23,7 @@ export interface RegisteredHost {
 
 /** A program that runs on a host. */
 export interface RunningProgram {
+  /** Its name. */
   readonly program: string;
   /** Since when, in milliseconds since 1970, by the clock of the process that owns the host. */
   readonly since: number;

@@ -27,7 +27,9 @@ export type RolloutState =
 
 /** What state a host is in, in a rollout. */
 export interface HostStatus {
+  /** Its name. */
   readonly host: string;
+  /** Pending: not begun. Skipped: not begun, and never will be. */
   readonly status: "pending" | "running" | "done" | "failed" | "skipped";
   /** The step that runs, or has failed. */
   readonly step?: string;
@@ -43,8 +45,11 @@ export type RolloutCounts = Readonly<Record<HostStatus["status"] | "all", number
 /** How far a rollout is. */
 export interface RolloutSummary {
   readonly name: string;
+  /** As it was started. */
   readonly id: string;
+  /** Whether it runs, waits, or has ended. */
   readonly state: RolloutState;
+  /** Its hosts, by their states. */
   readonly counts: RolloutCounts;
   /** When it was started, in milliseconds since 1970; 0 for an unknown one. */
   readonly began: number;

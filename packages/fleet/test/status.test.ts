@@ -101,7 +101,7 @@ const goesOn = (kind: string) =>
       ["x"],
     );
 
-    // Who owns what, and what runs there.
+    // Which process owns which hosts, and what runs there.
     letGo.clear();
     const runners = yield* until(state.runners(), ([runner]) => runner?.healthy === true);
     assert.equal(runners.length, 1);
