@@ -16,6 +16,7 @@ import {
   unknown,
 } from "./RolloutStatus.ts";
 import { wholeExecutionId } from "./rolloutWorkflows.ts";
+import { migrate } from "./tables.ts";
 
 /** A process of the cluster. */
 export interface RunnerState {
@@ -83,7 +84,7 @@ export class FleetState extends Context.Service<
     | ShardingConfig.ShardingConfig
     | MessageStorage.MessageStorage
     | SqlClient.SqlClient
-  > = Layer.effectContext(make(sqlJournal, sqlRegister));
+  > = Layer.effectContext(Effect.andThen(migrate, make(sqlJournal, sqlRegister)));
 }
 
 function make<R1, R2>(

@@ -1,7 +1,7 @@
 import { printable } from "@rsyscall/near";
 import { Array as Arrays, Effect, Queue, type Scope } from "effect";
 import { ClusterError } from "effect/cluster";
-import { Migrator, SqlClient } from "effect/sql";
+import { SqlClient } from "effect/sql";
 import type { HostStates } from "./HostStates.ts";
 import type { StorageError } from "./Journal.ts";
 
@@ -135,30 +135,6 @@ const INTERVAL = "250 millis";
 /** How long a database that cannot be written is left alone. */
 const PAUSE = "5 seconds";
 
-/** Our tables beside those of Effect's cluster, and what we need of those. */
-const migrations = Migrator.fromRecord({
-  "0001_hosts": Effect.gen(function* () {
-    const sql = (yield* SqlClient.SqlClient).withoutTransforms();
-    yield* sql`
-      CREATE TABLE IF NOT EXISTS rsyscall_hosts (
-        host TEXT PRIMARY KEY,
-        runner TEXT NOT NULL,
-        state TEXT NOT NULL,
-        since BIGINT NOT NULL,
-        detail TEXT,
-        programs TEXT NOT NULL
-      )`;
-    // What a rollout has done is found by its workflow, of which Effect's tables have no index.
-    const operators = sql.onDialectOrElse({
-      pg: () => sql.literal("varchar_pattern_ops"),
-      orElse: () => sql.literal(""),
-    });
-    yield* sql`
-      CREATE INDEX IF NOT EXISTS rsyscall_executions
-      ON cluster_messages (entity_type ${operators}, entity_id)`;
-  }),
-});
-
 interface Row {
   readonly host: string;
   readonly runner: string;
@@ -176,7 +152,6 @@ export const sqlRegister = (
   runner: string,
 ): Effect.Effect<HostRegister, never, SqlClient.SqlClient | Scope.Scope> =>
   Effect.gen(function* () {
-    yield* Effect.orDie(Migrator.make({})({ loader: migrations, table: "rsyscall_migrations" }));
     const sql = (yield* SqlClient.SqlClient).withoutTransforms();
     const changed = new Set<string>();
     const bell = yield* Queue.sliding<void>(1);

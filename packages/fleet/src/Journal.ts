@@ -1,16 +1,17 @@
 import { Effect } from "effect";
 import { ClusterError, MessageStorage } from "effect/cluster";
 import { SqlClient } from "effect/sql";
+import { WHOLE } from "./rolloutWorkflows.ts";
+import { beginsRollout, entityType } from "./tables.ts";
 
 /** The storage of the cluster cannot be read. */
 export type StorageError = ClusterError.PersistenceError;
 
-/** An execution of a workflow. */
+/** An execution of the workflow of a whole rollout. */
 export interface Execution {
-  readonly workflow: string;
+  /** The name of the rollout. */
+  readonly name: string;
   readonly executionId: string;
-  /** The id of the message that has begun it, in which the time is. */
-  readonly messageId: bigint;
 }
 
 /** A message of an execution. */
@@ -31,11 +32,8 @@ export type EntryTag = "run" | "activity" | "deferred";
  * Reads what Effect's cluster has stored of the executions of workflows: messages and their replies. It changes nothing.
  */
 export interface Journal {
-  /** Executions of the workflows whose names begin with a prefix, the newest first. */
-  readonly executions: (
-    prefix: string,
-    limit: number,
-  ) => Effect.Effect<ReadonlyArray<Execution>, StorageError>;
+  /** The newest rollouts, the newest first. */
+  readonly rollouts: (limit: number) => Effect.Effect<ReadonlyArray<Execution>, StorageError>;
   /** Messages of executions of a workflow, in the order in which they were sent. */
   readonly entries: (
     workflow: string,
@@ -44,8 +42,8 @@ export interface Journal {
   ) => Effect.Effect<ReadonlyArray<JournalEntry>, StorageError>;
 }
 
-/** The type of the entities of a workflow, in Effect's storage. */
-const TYPE = "Workflow/";
+/** The types of entities of whole rollouts begin with this. */
+const ROLLOUT = entityType(WHOLE);
 
 /** How many executions a statement asks for. */
 const CHUNK = 500;
@@ -54,32 +52,28 @@ const CHUNK = 500;
 export const sqlJournal: Effect.Effect<Journal, never, SqlClient.SqlClient> = Effect.gen(
   function* () {
     const sql = (yield* SqlClient.SqlClient).withoutTransforms();
-    // The ids have 64 bits, so they come as text.
-    const typeBegins = sql.onDialectOrElse({
-      pg: () => (prefix: string) => sql`m.entity_type LIKE ${`${escapedLike(prefix)}%`}`,
-      // The end is the next text of this length, in the order of bytes.
-      orElse: () => (prefix: string) =>
-        sql`m.entity_type >= ${prefix} AND m.entity_type < ${`${prefix}\u{10ffff}`}`,
+    // SQLite would rather read all that rollouts have decided.
+    const byRollouts = sql.onDialectOrElse({
+      pg: () => sql.literal(""),
+      orElse: () => sql.literal("INDEXED BY rsyscall_rollouts"),
     });
     return {
-      executions: (prefix, limit) =>
-        sql<{ id: string; entity_type: string; entity_id: string }>`
-          SELECT CAST(m.id AS TEXT) AS id, m.entity_type, m.entity_id
-          FROM cluster_messages m
-          WHERE ${typeBegins(TYPE + prefix)} AND m.tag = 'run' AND m.kind = 0
-          ORDER BY m.id DESC LIMIT ${limit}`.pipe(
+      rollouts: (limit) =>
+        sql<{ entity_type: string; entity_id: string }>`
+          SELECT entity_type, entity_id FROM cluster_messages ${byRollouts}
+          WHERE ${beginsRollout(sql)} ORDER BY id DESC LIMIT ${limit}`.pipe(
           ClusterError.PersistenceError.refail,
+          Effect.withTracerEnabled(false),
           Effect.map((rows) =>
             rows.map((row) => ({
-              workflow: row.entity_type.slice(TYPE.length),
+              name: row.entity_type.slice(ROLLOUT.length),
               executionId: row.entity_id,
-              messageId: BigInt(row.id),
             })),
           ),
         ),
       entries: (workflow, executionIds, tag) =>
         Effect.forEach(chunks(executionIds), (chunk) =>
-          // A chunk of rows is decoded at a time, so that others have their turn.
+          // The ids have 64 bits, so they come as text. A chunk of rows is decoded at a time, so that others have their turn.
           Effect.andThen(
             Effect.yieldNow,
             sql<
@@ -92,7 +86,7 @@ export const sqlJournal: Effect.Effect<Journal, never, SqlClient.SqlClient> = Ef
                 r.payload AS exit, CAST(r.id AS TEXT) AS reply
               FROM cluster_messages m
               LEFT JOIN cluster_replies r ON r.request_id = m.id AND r.kind = 0
-              WHERE m.entity_type = ${TYPE + workflow} AND ${sql.in("m.entity_id", chunk)}
+              WHERE m.entity_type = ${entityType(workflow)} AND ${sql.in("m.entity_id", chunk)}
                 AND m.tag = ${tag} AND m.kind = 0
               ORDER BY m.id`,
           ).pipe(
@@ -108,7 +102,10 @@ export const sqlJournal: Effect.Effect<Journal, never, SqlClient.SqlClient> = Ef
               })),
             ),
           ),
-        ).pipe(Effect.map((rows) => rows.flat())),
+        ).pipe(
+          Effect.withTracerEnabled(false),
+          Effect.map((rows) => rows.flat()),
+        ),
     } satisfies Journal;
   },
 );
@@ -126,23 +123,22 @@ export const memoryJournal: Effect.Effect<Journal, never, MessageStorage.MemoryD
         }),
       );
     return {
-      executions: (prefix, limit) =>
+      rollouts: (limit) =>
         Effect.map(
-          found((type, _, tag) => tag === "run" && type.startsWith(TYPE + prefix)),
+          found((type, _, tag) => tag === "run" && type.startsWith(ROLLOUT)),
           (all) =>
             all
               .slice(-limit)
               .reverse()
-              .map(({ envelope }) => ({
-                workflow: envelope.address.entityType.slice(TYPE.length),
-                executionId: envelope.address.entityId,
-                messageId: BigInt(envelope.requestId),
+              .map(({ envelope: { address } }) => ({
+                name: address.entityType.slice(ROLLOUT.length),
+                executionId: address.entityId,
               })),
         ),
       entries: (workflow, executionIds, tag) => {
         const wanted = new Set(executionIds);
         return Effect.map(
-          found((type, id, its) => its === tag && type === TYPE + workflow && wanted.has(id)),
+          found((type, id, its) => its === tag && type === entityType(workflow) && wanted.has(id)),
           (all) =>
             all.map(({ envelope, replies }) => {
               const reply = replies.find(({ _tag }) => _tag === "WithExit");
@@ -174,5 +170,3 @@ const parsed = (text: string | null): unknown => {
     return undefined;
   }
 };
-
-const escapedLike = (text: string): string => text.replace(/[\\%_]/g, "\\$&");

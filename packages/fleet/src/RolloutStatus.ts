@@ -10,7 +10,6 @@ import {
   hostWorkflow,
   RolloutOutcome,
   RolloutPlan,
-  WHOLE,
   wholeWorkflow,
 } from "./rolloutWorkflows.ts";
 
@@ -230,11 +229,11 @@ export const rolloutStates = (journal: Journal): RolloutStates => {
   return {
     status,
     list: (limit) =>
-      Effect.flatMap(journal.executions(WHOLE, limit), (executions) =>
-        Effect.forEach(executions, ({ workflow, executionId }) => {
+      Effect.flatMap(journal.rollouts(limit), (executions) =>
+        Effect.forEach(executions, ({ name, executionId }) => {
           const over = ended.get(executionId);
           if (over !== undefined) return Effect.succeed(over);
-          return Effect.map(status(workflow.slice(WHOLE.length), executionId), (whole) => {
+          return Effect.map(status(name, executionId), (whole) => {
             const { batches: _, ...summary } = whole;
             return summary;
           });
