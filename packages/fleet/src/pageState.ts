@@ -126,8 +126,7 @@ const summaryOf = (
   id: name(id),
   state: state._tag,
   batch: "batch" in state ? state.batch : null,
-  problem:
-    state._tag === "Ended" && state.problem !== undefined ? printable(state.problem, DETAIL) : "",
+  problem: state._tag === "Ended" ? printable(state.problem ?? "", DETAIL) : "",
   counts,
   took: shownDuration(began, ended ?? snapshot.time),
 });
@@ -166,13 +165,13 @@ const rolloutOf = (snapshot: Snapshot, search: string, rollout: RolloutStatus) =
         ({ host }) => host,
       )
         .slice(0, MOST_HOSTS)
-        .map(({ host, batch, status, step = "", error = "", detail = "" }) => ({
-          host: name(host),
-          batch,
-          status,
-          step: name(step),
-          error: name(error),
-          detail: printable(detail, DETAIL),
+        .map((one) => ({
+          host: name(one.host),
+          batch: one.batch,
+          status: one.status,
+          step: name(one.step ?? ""),
+          error: name(one.error ?? ""),
+          detail: printable(one.detail ?? "", DETAIL),
         })),
     },
   };

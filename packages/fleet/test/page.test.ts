@@ -16,6 +16,7 @@ import { noBrowser, openBrowser } from "@rsyscall/harness/browser";
 import { Effect, Layer, Logger, Schema, Stream } from "effect";
 import { SqlClient } from "effect/sql";
 import { assert, describe } from "vitest";
+import { until } from "./fleet.ts";
 
 const SECRET = "a-secret-of-the-payload";
 const HOSTILE =
@@ -41,8 +42,19 @@ const waits = Program.make(
 );
 const work = Rollout.make(`work ${HOSTILE}`, { payload: Work, steps: [waits] });
 
+/** Of other code than that which has started it. */
+const odd = Program.make(
+  "odd",
+  { payload: Schema.Struct({ secret: Schema.Number }) },
+  () => Effect.void,
+);
+const oddWork = Rollout.make("odd step", { payload: Work, steps: [odd] });
+const oddPayload = { payload: Schema.Struct({ secret: Schema.Number }), steps: [odd] };
+const broken = Rollout.make("broken", oddPayload);
+const brokenFromElsewhere = Rollout.make("broken", { payload: Work, steps: [odd] });
+
 const env = { command: ["env"] } as const;
-const fleet = Fleet.layer({ programs: [waits], rollouts: [work] }).pipe(
+const fleet = Fleet.layer({ programs: [waits], rollouts: [work, oddWork, broken] }).pipe(
   Layer.provide(Hosts.layer({ a: env, b: env, closed: { command: ["false"] }, [HOSTILE]: env })),
 );
 
@@ -124,6 +136,22 @@ describe("the page of a fleet", () => {
           yield* work.approve("r1", 1);
           letGo.add("b");
           yield* shows("#rollouts", "ended");
+
+          // Errors of schemas do not quote what cannot be decoded.
+          yield* oddWork.start("r2", ["a"], { secret: SECRET });
+          yield* brokenFromElsewhere.start("r3", ["a"], { secret: SECRET });
+          yield* shows("#rollouts", "ended: Expected");
+          const stateOf = (name: string, id: string) =>
+            ask(`${url.replace("/?", "/state.json?")}&name=${encodeURIComponent(name)}&id=${id}`);
+          for (const [name, id] of [
+            ["odd step", "r2"],
+            ["broken", "r3"],
+          ] as const) {
+            const { body } = yield* until(stateOf(name, id), (answer) =>
+              answer.body.includes("Expected"),
+            );
+            assert.isFalse(body.includes(SECRET), name);
+          }
 
           const told = yield* page.evaluate<string>("document.documentElement.innerText");
           assert.isBelow(told.length, 5000, "texts are cut");

@@ -142,6 +142,28 @@ describe("the state of a fleet", () => {
     );
   });
 
+  it.skipIf(noFleet)("says why a rollout could not be performed", function* () {
+    const steps = [Program.make("step", { payload: Schema.Json }, () => Effect.void)];
+    const here = Rollout.make("odd", { payload: Schema.Struct({ n: Schema.Number }), steps });
+    const other = Rollout.make("odd", { payload: Schema.Struct({ n: Schema.String }), steps });
+    yield* Effect.provide(
+      Effect.gen(function* () {
+        yield* other.start("1", ["a"], { n: "of other code" });
+        const { state, counts } = yield* until(
+          here.status("1"),
+          (status) => status.state._tag === "Ended",
+        );
+        assert.match((state as { readonly problem?: string }).problem ?? "", /Expected/);
+        assert.equal(counts.failed, 1);
+        assert.equal((yield* FleetState.use((all) => all.rollouts()))[0]?.state._tag, "Ended");
+      }),
+      Fleet.layer({ rollouts: [here] }).pipe(
+        Layer.provide(hosts),
+        Layer.provideMerge(Cluster.memory(settings)),
+      ),
+    );
+  });
+
   it.skipIf(noFleet)("is not written for each program", function* () {
     letGo.add("a");
     yield* Effect.provide(
