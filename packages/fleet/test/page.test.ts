@@ -158,7 +158,7 @@ describe("the page of a fleet", () => {
           assert.isFalse(told.includes("\u202e"), "no character acts on the text around it");
           for (const path of ["/", "/state.json"]) {
             const { body } = yield* ask(url, { path: `${path}${new URL(url).search}` });
-            assert.isFalse(body.includes("secret"), path);
+            assert.isFalse(body.includes(SECRET), path);
           }
           assert.isUndefined(yield* page.evaluate("window.hacked"));
           assert.equal(yield* page.evaluate("document.querySelectorAll('img').length"), 0);
