@@ -87,12 +87,15 @@ const openHost = (
 ): Effect.Effect<OpenHost, OpenFailure, Scope.Scope> => {
   if ("ssh" in address) {
     const { ssh, options = [] } = address;
-    return SshTask.make(local, ssh, { options, timeout });
+    return SshTask.make(local, ssh, { options, timeout, session: true });
   }
   if ("persistent" in address)
     return PersistentTask.connect(local, address.persistent, { timeout });
   const [program, ...args] = address.command;
   return Effect.flatMap(local.which(program), (command) =>
-    CommandTask.make(local, (...words) => command.args(...args, ...words), { timeout }),
+    CommandTask.make(local, (...words) => command.args(...args, ...words), {
+      timeout,
+      session: true,
+    }),
   );
 };
