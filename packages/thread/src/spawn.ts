@@ -31,6 +31,11 @@ export interface RunOptions extends ContainOptions {
   readonly cwd?: PathLike;
   /** The signals that it begins with as blocked. Default: those of the process that starts it. */
   readonly sigmask?: ReadonlySet<number>;
+  /**
+   * Whether the program leads a session of its own, without a terminal: setsid(2). It gets no signals of the terminal
+   * then, and where it would be killed (at an interruption, or by its scope), so is its process group. Default false.
+   */
+  readonly session?: boolean;
 }
 
 /** What a program is started with that the caller need not wait for. */
@@ -82,7 +87,16 @@ export const watched: (
 const start = (
   parent: Starter,
   command: Command,
-  { stdin, stdout, stderr, fds = new Map(), cwd, sigmask, detached = false }: SpawnOptions,
+  {
+    stdin,
+    stdout,
+    stderr,
+    fds = new Map(),
+    cwd,
+    sigmask,
+    session = false,
+    detached = false,
+  }: SpawnOptions,
   untilExec: FileDescriptor | undefined,
 ): Effect.Effect<Started, HandleFailure, Scope.Scope> =>
   Effect.uninterruptible(
@@ -103,12 +117,20 @@ const start = (
           fds: given,
           cwd,
           sigmask,
+          session,
           untilExec,
           deathSignal: detached ? undefined : SIG.KILL,
         }),
       );
       const { process } = started;
-      if (!detached) yield* Effect.addFinalizer(() => process.killAndWait());
+      if (!detached)
+        yield* Effect.addFinalizer(() =>
+          // The group is killed first: its number is certainly its own until its leader was waited for.
+          Effect.andThen(
+            session ? Effect.ignore(process.killpg(SIG.KILL)) : Effect.void,
+            process.killAndWait(),
+          ),
+        );
       process.executes(command);
       return started;
     }),
