@@ -102,12 +102,15 @@ export const hostLayer = <R>(
       });
       const ref = yield* RcRef.make({ acquire, idleTimeToLive: idle });
 
+      // Two that find it ended must not both give it up: the second one would give up what the first has opened.
+      const turn = yield* Semaphore.make(1);
+
       /** The host for as long as the scope: opened again if its Thread has ended since. */
       const host = Effect.flatMap(RcRef.get(ref), (kept) =>
         kept.isOver()
           ? Effect.andThen(RcRef.invalidate(ref), RcRef.get(ref))
           : Effect.succeed(kept),
-      );
+      ).pipe(turn.withPermits(1));
 
       function failure(problem: HostError["problem"], mayHaveRun: boolean) {
         return (error: unknown) =>
@@ -139,7 +142,7 @@ export const hostLayer = <R>(
             ).pipe(Effect.mapError(failure("Program", true)));
             return { _tag: "Success", value: value as Schema.Json } as const;
           }
-          if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt;
+          // A program that interrupts itself is one that fails: an interruption of ours would have ended us before this.
           const error = Cause.squash(exit.cause);
           if (Schema.is(program.error)(error)) {
             const encoded = yield* Schema.encodeUnknownEffect(Schema.toCodecJson(program.error))(

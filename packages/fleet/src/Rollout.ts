@@ -308,7 +308,6 @@ const performStep = <R>(
         >,
       );
       if (Exit.isSuccess(exit)) return { again };
-      if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt;
       const error = Cause.squash(exit.cause);
       const isCut = error instanceof HostError && ["Open", "Cut", "Moved"].includes(error.problem);
       if (!isCut || attempt >= attempts) {

@@ -2,6 +2,7 @@ import { requireNode } from "./requiredNode.ts";
 
 requireNode();
 
+export { ClusterError } from "./ClusterError.ts";
 /** Where the hosts of a fleet are owned, and what is kept: in memory, in SQLite, in PostgreSQL. */
 export * as Cluster from "./cluster.ts";
 /** What runs on a fleet: the layer of a process, and programs on many hosts. */
