@@ -50,6 +50,12 @@ export interface Runner {
   readonly log: () => string;
   /** Completes when it is ready, with its failure if it is not. */
   readonly ready: Effect.Effect<RunnerFailure | undefined>;
+  /** Which of the hosts it owns, and whether it performs the rollout. */
+  readonly owned: (
+    hosts: ReadonlyArray<string>,
+    rollout?: string,
+    name?: string,
+  ) => Effect.Effect<{ readonly hosts: ReadonlyArray<string>; readonly performs: boolean }>;
   readonly start: (
     rollout: string,
     name: string,
@@ -135,6 +141,7 @@ const spawned = (
         | { error?: undefined };
       return answer.error === undefined ? undefined : answer;
     }),
+    owned: (hosts, rollout, name) => command("owned", { hosts, rollout, name }),
     start: (rollout, name, hosts, work, more) =>
       command("start", { rollout, name, hosts, work, options: more }),
     approve: (rollout, name, batch) => command("approve", { rollout, name, batch }),

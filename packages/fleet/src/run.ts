@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Cause, Effect, Exit, Queue, Schema, Stream } from "effect";
 import type { Sharding } from "effect/cluster";
-import { HostEntity } from "./HostEntity.ts";
+import { HostEntity, type Outcome } from "./HostEntity.ts";
 import { HostError } from "./HostError.ts";
 import type { Plain, Program } from "./Program.ts";
 
@@ -23,28 +23,43 @@ export const runOn = <Payload extends Plain, Success extends Plain, Error extend
   program: Program<Payload, Success, Error, R>,
   host: string,
   payload: Payload["Type"],
-  { key = randomUUID(), again = false, joins = false }: RunOnOptions = {},
+  options: RunOnOptions = {},
 ): Effect.Effect<Success["Type"], Error["Type"] | HostError, Sharding.Sharding> =>
+  Effect.flatMap(outcomeOn(program, host, payload, options), (outcome) =>
+    resultOf(program, outcome),
+  );
+
+/** What a program has come to on a host, encoded. */
+export const outcomeOn = <Payload extends Plain>(
+  program: Pick<Program<Payload, Plain, Plain>, "name" | "payload">,
+  host: string,
+  payload: Payload["Type"],
+  { key = randomUUID(), again = false, joins = false }: RunOnOptions,
+): Effect.Effect<Outcome, HostError, Sharding.Sharding> =>
   Effect.gen(function* () {
     const input = (yield* Schema.encodeUnknownEffect(Schema.toCodecJson(program.payload))(
       payload,
     ).pipe(Effect.orDie)) as Schema.Json;
     const client = (yield* HostEntity.client)(host);
     const { incarnation } = yield* answered(host, client.Open(), false);
-    const outcome = yield* answered(
+    return yield* answered(
       host,
       client.Run({ incarnation, program: program.name, input, key, again, joins }),
       true,
     );
-    if (outcome._tag === "Success")
-      return yield* Schema.decodeUnknownEffect(Schema.toCodecJson(program.success))(
-        outcome.value,
-      ).pipe(Effect.orDie);
-    return yield* Effect.flatMap(
-      Effect.orDie(Schema.decodeUnknownEffect(Schema.toCodecJson(program.error))(outcome.error)),
-      Effect.fail,
-    );
   });
+
+/** The result of a program, or an error of its schema. */
+export const resultOf = <Success extends Plain, Error extends Plain>(
+  { success, error }: { readonly success: Success; readonly error: Error },
+  outcome: Outcome,
+): Effect.Effect<Success["Type"], Error["Type"]> =>
+  outcome._tag === "Success"
+    ? Effect.orDie(Schema.decodeUnknownEffect(Schema.toCodecJson(success))(outcome.value))
+    : Effect.flatMap(
+        Effect.orDie(Schema.decodeUnknownEffect(Schema.toCodecJson(error))(outcome.error)),
+        Effect.fail,
+      );
 
 /** The answer of the owner of a host, or why there is none. */
 const answered = <A>(
