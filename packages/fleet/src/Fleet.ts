@@ -10,6 +10,7 @@ export { type RunEvent, type RunOnOptions, type RunOptions, run, runOn } from ".
 
 /** What a process of a fleet can do. All processes of a cluster have the same. */
 export interface FleetOptions<R> extends HostOptions {
+  /** The programs that can be run on its hosts. Default: none but the steps of the rollouts. */
   readonly programs?: ReadonlyArray<AnyProgram<R>>;
   /** Their steps are programs as well. */
   // biome-ignore lint/suspicious/noExplicitAny: rollouts of any payload

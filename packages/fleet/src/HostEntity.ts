@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { getpid } from "@rsyscall/near";
 import { ThreadChildProcessSpawner, ThreadFileSystem, ThreadPath } from "@rsyscall/platform";
 import {
   Cause,
@@ -8,6 +9,7 @@ import {
   Effect,
   Exit,
   Layer,
+  type PlatformError,
   RcRef,
   Schema,
   Scope,
@@ -108,11 +110,14 @@ export const hostLayer = <R>(
       // Two that find it ended must not both give it up: the second one would give up what the first has opened.
       const turn = yield* Semaphore.make(1);
 
-      /** The host for as long as the scope: opened again if its Thread has ended since. */
+      /**
+       * The host for as long as the scope: opened again if its Thread does not answer. A program is begun only on one
+       * that does, so that a connection that was cut before is no failure of the program.
+       */
       const host = Effect.flatMap(RcRef.get(ref), (kept) =>
-        kept.isOver()
-          ? Effect.andThen(RcRef.invalidate(ref), RcRef.get(ref))
-          : Effect.succeed(kept),
+        Effect.catch(Effect.as(answers(kept), kept), () =>
+          Effect.andThen(RcRef.invalidate(ref), RcRef.get(ref)),
+        ),
       ).pipe(turn.withPermits(1));
 
       function failure(problem: HostError["problem"], mayHaveRun: boolean) {
@@ -130,7 +135,7 @@ export const hostLayer = <R>(
           const payload = yield* Schema.decodeUnknownEffect(Schema.toCodecJson(program.payload))(
             input,
           ).pipe(Effect.mapError(failure("Program", false)));
-          const { services, isOver } = yield* host;
+          const services = yield* host;
           yield* states.running(name, program.name, key);
           const exit = yield* Effect.exit(
             Effect.scoped(program.execute(payload)).pipe(
@@ -153,7 +158,8 @@ export const hostLayer = <R>(
             ).pipe(Effect.mapError(failure("Program", true)));
             return { _tag: "Failure", again, error: encoded as Schema.Json } as const;
           }
-          return yield* failure(isOver() ? "Cut" : "Program", true)(error);
+          const isCut = Exit.isFailure(yield* Effect.exit(answers(services)));
+          return yield* failure(isCut ? "Cut" : "Program", true)(error);
         }).pipe(Effect.scoped, permits.withPermits(1)) as Effect.Effect<Outcome, HostError>;
 
       /** Runs in the scope of the host, once for each key, until it has come to an end that is final. */
@@ -216,29 +222,18 @@ const described = (error: unknown): { readonly error: string; readonly detail: s
       }
     : { error: "unknown", detail: String(error) };
 
+type OpenServices = Context.Context<Exclude<HostServices, Scope.Scope | Attempt>>;
+
+/** Whether the process on a host still answers: one round trip. */
+const answers = (services: OpenServices) => getpid(Context.get(services, Host).thread.task.sysif);
+
 /** The services of programs on a host, for as long as the scope. */
-const provided = (name: string, opened: OpenHost) =>
-  Effect.gen(function* () {
-    const { thread } = opened;
-    let over = false;
-    yield* Effect.forkScoped(
-      Effect.andThen(
-        opened.ended(),
-        Effect.sync(() => {
-          over = true;
-        }),
-      ),
-    );
-    const services = yield* Layer.build(
-      Layer.mergeAll(
-        ThreadChildProcessSpawner.layer(thread),
-        ThreadFileSystem.layer(thread),
-        ThreadPath.layer(thread),
-        Layer.succeed(Host, { name, thread }),
-      ),
-    );
-    return {
-      services: services as Context.Context<Exclude<HostServices, Scope.Scope | Attempt>>,
-      isOver: () => over,
-    };
-  });
+const provided = (name: string, { thread }: OpenHost) =>
+  Layer.build(
+    Layer.mergeAll(
+      ThreadChildProcessSpawner.layer(thread),
+      ThreadFileSystem.layer(thread),
+      ThreadPath.layer(thread),
+      Layer.succeed(Host, { name, thread }),
+    ),
+  ) as Effect.Effect<OpenServices, PlatformError.PlatformError, Scope.Scope>;

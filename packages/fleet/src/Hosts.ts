@@ -25,9 +25,8 @@ export type OpenFailure =
 
 /** A process on a host that is under control. */
 export interface OpenHost {
+  /** The process. */
   readonly thread: Thread;
-  /** Completes when the process has ended, or is out of reach. */
-  ended(): Effect.Effect<void>;
 }
 
 /**

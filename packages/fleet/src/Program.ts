@@ -47,10 +47,13 @@ export interface Program<
   R = never,
 > {
   readonly name: string;
+  /** What it is given. */
   readonly payload: Payload;
+  /** Its result. */
   readonly success: Success;
   /** The errors that a caller gets as they are. All others become a HostError. */
   readonly error: Error;
+  /** What it does. */
   readonly execute: (
     payload: Payload["Type"],
   ) => Effect.Effect<Success["Type"], unknown, R | HostServices>;
@@ -66,6 +69,7 @@ interface Schemas<Payload, Success, Error> {
   readonly error?: Error;
 }
 
+/** Makes programs. */
 export const Program = {
   /**
    * Makes a program.

@@ -89,6 +89,7 @@ const DETAIL = 4096;
  */
 export class Rollout<Payload extends Plain, R> {
   readonly name: string;
+  /** The programs that are run on each host, in this order. */
   readonly steps: ReadonlyArray<AnyProgram<R>>;
   readonly #payload: Payload;
   readonly #whole;

@@ -20,6 +20,7 @@ import {
 import { RpcSerialization } from "effect/rpc";
 import type { SqlClient } from "effect/sql";
 import { type ClusterError, named } from "./ClusterError.ts";
+import { requireNode } from "./requiredNode.ts";
 import * as Sqlite from "./Sqlite.ts";
 
 /** Settings of Effect's cluster: see its `ShardingConfig`. */
@@ -34,11 +35,14 @@ export const memory = (settings: ClusterSettings = {}): Layer.Layer<Cluster> =>
     Layer.provideMerge(Runners.layerNoop),
     Layer.provideMerge(MessageStorage.layerMemory),
     Layer.provide([RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
-    Layer.provide(ShardingConfig.layer({ ...alone, ...settings })),
+    Layer.provide(configured(settings)),
   );
 
-/** A process that is alone gets its hosts at once. */
-const alone: ClusterSettings = {};
+/** Every cluster begins with this. */
+const configured = (settings: ClusterSettings) => {
+  requireNode();
+  return ShardingConfig.layer(settings);
+};
 
 /** One process, and a file in which rollouts are kept. */
 export const sqlite = (
@@ -49,7 +53,7 @@ export const sqlite = (
     Layer.provideMerge(Runners.layerNoop),
     Layer.provideMerge(Layer.provide(SqlMessageStorage.layer, layerDigest)),
     Layer.provide([SqlRunnerStorage.layer, RunnerHealth.layerNoop]),
-    Layer.provide(ShardingConfig.layer({ ...alone, ...settings })),
+    Layer.provide(configured(settings)),
     Layer.provideMerge(Sqlite.layer(options)),
     named(options.filename, Sqlite.remedy),
   );
@@ -78,7 +82,7 @@ export const postgres = (
     Layer.provideMerge(Layer.provide(SqlMessageStorage.layer, layerDigest)),
     Layer.provide(SqlRunnerStorage.layer),
     Layer.provide(
-      ShardingConfig.layer({
+      configured({
         runnerAddress: Option.some(RunnerAddress.make(host, port)),
         ...settings,
       }),

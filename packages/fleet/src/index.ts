@@ -1,10 +1,7 @@
-import { requireNode } from "./requiredNode.ts";
-
-requireNode();
-
 export { ClusterError } from "./ClusterError.ts";
 /** Where the hosts of a fleet are owned, and what is kept: in memory, in SQLite, in PostgreSQL. */
 export * as Cluster from "./cluster.ts";
+export type { FleetOptions } from "./Fleet.ts";
 /** What runs on a fleet: the layer of a process, and programs on many hosts. */
 export * as Fleet from "./Fleet.ts";
 export type { HostOptions } from "./HostEntity.ts";

@@ -1,7 +1,7 @@
 /** The first version of Node that has what Effect's cluster for Node and its SQL drivers need. */
 const REQUIRED = [22, 19] as const;
 
-/** Fails on an older Node. A function, because bundlers drop a file that exports nothing. */
+/** Fails on an older Node. What begins with a cluster begins with this. */
 export const requireNode = (version: string = process.versions.node): void => {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major < REQUIRED[0] || (major === REQUIRED[0] && minor < REQUIRED[1]))
