@@ -45,7 +45,8 @@ export interface ToldEvent {
 export interface Runner {
   readonly pid: number;
   readonly kill: (signal: NodeJS.Signals) => void;
-  readonly ended: Promise<number | null>;
+  /** Its status, or the signal that has ended it. */
+  readonly ended: Promise<number | string | null>;
   /** What it has logged. */
   readonly log: () => string;
   /** Completes when it is ready, with its failure if it is not. */
@@ -100,7 +101,7 @@ const spawned = (
   options: RunnerOptions,
 ): {
   readonly child: ChildProcess;
-  readonly ended: Promise<number | null>;
+  readonly ended: Promise<number | string | null>;
   readonly runner: Runner;
 } => {
   const child = spawn(process.execPath, [fixture, JSON.stringify(options)], { stdio: "pipe" });
@@ -118,7 +119,9 @@ const spawned = (
     const answer = JSON.parse(line) as Answer;
     waiting.get(answer.id)?.(answer);
   });
-  const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+  const ended = new Promise<number | string | null>((resolve) =>
+    child.on("close", (status, signal) => resolve(status ?? signal)),
+  );
   const ready = answered(0);
   let last = 0;
   const command = <A>(name: string, parameters: object) =>

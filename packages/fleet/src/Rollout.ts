@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { Cause, Effect, Exit, Layer, Option, Schema } from "effect";
+import { Cause, Context, Effect, Exit, Layer, Option, Schema } from "effect";
 import type { Sharding } from "effect/cluster";
-import { Activity, DurableDeferred, Workflow, type WorkflowEngine } from "effect/workflow";
+import { Activity, DurableDeferred, Workflow, WorkflowEngine } from "effect/workflow";
 import { HostError, isPassing } from "./HostError.ts";
 import type { AnyProgram, Plain } from "./Program.ts";
 import { outcomeOn, resultOf } from "./run.ts";
@@ -234,7 +234,14 @@ export class Rollout<Payload extends Plain, R> {
               execute: Effect.sync(() => goesOn && failed <= failures),
             });
             if (!admitted) return { host, status: "skipped", again: [] } as const;
-            const outcome = yield* this.#host.execute({ id, host, attempts, input });
+            // Asked as from outside. A child of a workflow sends it a message when it has ended, and the wait for what
+            // becomes of that cannot be interrupted: if the storage fails just then, this process would never own the
+            // rollout again.
+            const outcome = yield* Effect.updateContext(
+              this.#host.execute({ id, host, attempts, input }),
+              (context: Context.Context<WorkflowEngine.WorkflowEngine>) =>
+                Context.omit(WorkflowEngine.WorkflowInstance)(context),
+            );
             if (outcome.status === "failed") failed++;
             return outcome;
           });
