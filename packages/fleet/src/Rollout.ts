@@ -308,7 +308,8 @@ const performStep = <R>(
 ): Effect.Effect<typeof StepOutcome.Type, never, Sharding.Sharding> =>
   Effect.gen(function* () {
     let again = begun;
-    for (let attempt = 1; ; attempt++) {
+    let attempt = 1;
+    while (true) {
       const exit = yield* Effect.exit(outcomeOn(step, host, payload, { key, again, joins: true }));
       if (Exit.isSuccess(exit)) {
         const result = yield* Effect.exit(resultOf(step, exit.value));
@@ -319,6 +320,8 @@ const performStep = <R>(
         return { again, ...failureOf(exit) };
       again ||= error.mayHaveRun;
       yield* Effect.sleep(`${attempt} seconds`);
+      // Nothing was tried on a host that was given to another process before that.
+      if (error.problem !== "Moved" || error.mayHaveRun) attempt++;
     }
   });
 
