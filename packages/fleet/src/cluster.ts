@@ -44,7 +44,7 @@ const configured = (settings: ClusterSettings) => {
   return ShardingConfig.layer(settings);
 };
 
-/** One process, and a file in which rollouts are kept. */
+/** One process, and a file in which rollouts are kept. The file belongs to this process until it ends. */
 export const sqlite = (
   options: { readonly filename: string },
   settings: ClusterSettings = {},
@@ -65,7 +65,10 @@ export interface RunnerPlace {
   readonly port: number;
 }
 
-/** Any number of processes, on any number of machines, that share a database of PostgreSQL. */
+/**
+ * Any number of processes, on any number of machines, that share a database of PostgreSQL. The hosts of a process that was
+ * killed are taken over after `shardLockExpiration`, 35 seconds by default; of one that ends in order, at once.
+ */
 export const postgres = (
   options: { readonly url: string } & RunnerPlace,
   settings: ClusterSettings = {},
