@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import type { HostAddress, HostOutcome } from "@rsyscall/fleet";
-import { eventually, notRoot, textOf } from "@rsyscall/harness";
+import { notRoot, textOf } from "@rsyscall/harness";
 import { HOST, type Sshd, startSshd } from "@rsyscall/harness/sshd";
 import { Effect, type Scope } from "effect";
 import { assert } from "vitest";
@@ -23,6 +23,12 @@ export interface TestHosts {
   /** Forgets what was done on the hosts. */
   readonly forget: () => void;
 }
+
+/** Waits until something holds on the hosts. Each look costs some calls, and the hosts have the same processors. */
+export const until = (wanted: () => boolean): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    while (!wanted()) yield* Effect.sleep("20 millis");
+  });
 
 /** Starts a server for each host. */
 export const startHosts = (number: number): Effect.Effect<TestHosts, never, Scope.Scope> =>
@@ -99,7 +105,7 @@ export const checkNothingIsLeft = (hosts: TestHosts): Effect.Effect<void> =>
   Effect.gen(function* () {
     for (const name of hosts.names) {
       const sshd = hosts.sshd(name);
-      yield* eventually(() => sshd.processes().length === 0);
+      yield* until(() => sshd.processes().length === 0);
       assert.deepEqual(readdirSync(sshd.temp), [], name);
       const known = ["disk", "install.pid", "log", "migrate.pid", "migrated"];
       const files = readdirSync(sshd.home).filter((file) => !known.includes(file));

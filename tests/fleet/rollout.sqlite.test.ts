@@ -1,4 +1,4 @@
-import { describeUnless, eventually, it, noFleet, tempDirectory } from "@rsyscall/harness";
+import { describeUnless, it, noFleet, tempDirectory } from "@rsyscall/harness";
 import { noSshd } from "@rsyscall/harness/sshd";
 import { Effect } from "effect";
 import { assert } from "vitest";
@@ -9,6 +9,7 @@ import {
   refuse,
   smallDisk,
   startHosts,
+  until,
 } from "./hosts.ts";
 import { startRunner } from "./runners.ts";
 
@@ -48,16 +49,16 @@ describeUnless(noFleet ?? noSshd, "a fleet of one process", () => {
           failures: 2,
         },
       );
-      yield* eventually(() => isWorking(cut, "install"));
+      yield* until(() => isWorking(cut, "install"));
       hosts.sshd(cut).signal("SIGKILL");
-      yield* eventually(() => others.some((host) => host !== last && isWorking(host, "migrate")));
+      yield* until(() => others.some((host) => host !== last && isWorking(host, "migrate")));
       first.kill("SIGKILL");
       yield* Effect.promise(() => first.ended);
 
       // While it waits for approval.
       const second = yield* start;
       const begun = hosts.names.filter((host) => host !== refusing && host !== last);
-      yield* eventually(() => begun.every((host) => hosts.count(host, "end", "migrate") === 1));
+      yield* until(() => begun.every((host) => hosts.count(host, "end", "migrate") === 1));
       yield* Effect.sleep("500 millis");
       second.kill("SIGKILL");
       yield* Effect.promise(() => second.ended);
@@ -102,7 +103,7 @@ describeUnless(noFleet ?? noSshd, "a fleet of one process", () => {
         ["Started", "Done"],
       );
       hosts.sshd(host).signal("SIGKILL");
-      yield* eventually(() => hosts.sshd(host).connections().length === 0);
+      yield* until(() => hosts.sshd(host).connections().length === 0);
       assert.deepEqual(
         (yield* run).map(({ _tag }) => _tag),
         ["Started", "Done"],
@@ -112,7 +113,7 @@ describeUnless(noFleet ?? noSshd, "a fleet of one process", () => {
         [
           runner.run("install", [host], { seconds: 10 }),
           Effect.andThen(
-            eventually(() => hosts.count(host, "begin", "install") === 1),
+            until(() => hosts.count(host, "begin", "install") === 1),
             Effect.sync(() => hosts.sshd(host).signal("SIGKILL")),
           ),
         ],

@@ -1,4 +1,4 @@
-import { describeUnless, eventually, it, noFleet, slow } from "@rsyscall/harness";
+import { describeUnless, it, noFleet, slow } from "@rsyscall/harness";
 import { freePort, HOST } from "@rsyscall/harness/freePort";
 import { noPostgres, type Postgres, startPostgres } from "@rsyscall/harness/postgres";
 import { noSshd } from "@rsyscall/harness/sshd";
@@ -12,6 +12,7 @@ import {
   smallDisk,
   startHosts,
   type TestHosts,
+  until,
 } from "./hosts.ts";
 import { type Runner, startRunner } from "./runners.ts";
 
@@ -20,10 +21,9 @@ import { type Runner, startRunner } from "./runners.ts";
 /** Each host costs the key exchange of an ssh, twice if its owner ends. */
 const HOSTS = slow === undefined ? 50 : 12;
 
-/** A killed process is missed after 5 seconds, a frozen one as well. */
 const settings = {
-  shardLockExpiration: "5 seconds",
-  shardLockRefreshInterval: "1600 millis",
+  // After which a killed or frozen process is missed; a third of it is how long one may get no time.
+  shardLockExpiration: slow === undefined ? "15 seconds" : "6 seconds",
   refreshAssignmentsInterval: "500 millis",
   entityMessagePollInterval: "1 second",
   entityTerminationTimeout: "3 seconds",
@@ -71,6 +71,24 @@ describeUnless(noFleet ?? noSshd ?? noPostgres, "a fleet of three processes", ()
     return assert.fail("no process performs the rollout");
   });
 
+  /** Begins a rollout on the hosts that nothing is wrong with. */
+  const begin = Effect.fnUntraced(function* (name: string) {
+    yield* three;
+    hosts.forget();
+    const [, , , ...some] = hosts.names;
+    const [first] = runners as [Runner];
+    const options = { concurrency: HOSTS, attempts };
+    yield* first.start("upgrade", name, some, { seconds: 1 }, options);
+    return some;
+  });
+
+  const allAreDone = Effect.fnUntraced(function* (runner: Runner, name: string) {
+    for (const outcome of yield* runner.outcome("upgrade", name)) {
+      checkPromises(hosts, outcome);
+      assert.equal(outcome.status, "done", `${outcome.host}: ${outcome.detail}`);
+    }
+  });
+
   const isWorking = (host: string, step = "install") =>
     hosts.log(host).some((line) => line.startsWith(`working ${step}`));
 
@@ -101,9 +119,9 @@ describeUnless(noFleet ?? noSshd ?? noPostgres, "a fleet of three processes", ()
         },
       );
 
-      yield* eventually(() => isWorking(cut));
+      yield* until(() => isWorking(cut));
       hosts.sshd(cut).signal("SIGKILL");
-      yield* eventually(() => hosts.names.filter((host) => isWorking(host)).length > HOSTS / 3);
+      yield* until(() => hosts.names.filter((host) => isWorking(host)).length > HOSTS / 3);
       const killed = yield* performer("killed");
       killed.runner.kill("SIGKILL");
       const [other] = without(killed.runner);
@@ -132,17 +150,7 @@ describeUnless(noFleet ?? noSshd ?? noPostgres, "a fleet of three processes", ()
   it(
     "does not do twice what is in `once` when one of them is frozen",
     function* () {
-      yield* three;
-      hosts.forget();
-      const [, , , ...some] = hosts.names;
-      const [first] = runners as [Runner];
-      yield* first.start(
-        "upgrade",
-        "frozen",
-        some,
-        { seconds: 1 },
-        { concurrency: HOSTS, attempts },
-      );
+      const some = yield* begin("frozen");
       const shares = yield* Effect.forEach(runners, (runner) => runner.owned(some));
       const most = Math.max(...shares.map((share) => share.hosts.length));
       const frozen = shares.findIndex((share) => share.hosts.length === most);
@@ -150,18 +158,15 @@ describeUnless(noFleet ?? noSshd ?? noPostgres, "a fleet of three processes", ()
       const its = shares[frozen]?.hosts ?? [];
       // It has the lock of `once` on these hosts.
       const held = () => its.filter((host) => isWorking(host, "migrate"));
-      yield* eventually(() => held().length > 0);
+      yield* until(() => held().length > 0);
       runner.kill("SIGSTOP");
       const [other] = without(runner);
       // The others open its hosts, and wait there for the lock.
-      yield* eventually(() => held().every((host) => hosts.sshd(host).connections().length > 1));
+      yield* until(() => held().every((host) => hosts.sshd(host).connections().length > 1));
       runner.kill("SIGCONT");
       runners.push(runner);
 
-      for (const outcome of yield* other.outcome("upgrade", "frozen")) {
-        checkPromises(hosts, outcome);
-        assert.equal(outcome.status, "done", `${outcome.host}: ${outcome.detail}`);
-      }
+      yield* allAreDone(other, "frozen");
     },
     LONG,
   );
@@ -169,27 +174,14 @@ describeUnless(noFleet ?? noSshd ?? noPostgres, "a fleet of three processes", ()
   it(
     "goes on on the others when one of them ends in order",
     function* () {
-      yield* three;
-      hosts.forget();
-      const [, , , ...some] = hosts.names;
-      const [first] = runners as [Runner];
-      yield* first.start(
-        "upgrade",
-        "stopped",
-        some,
-        { seconds: 1 },
-        { concurrency: HOSTS, attempts },
-      );
-      yield* eventually(() => some.some((host) => isWorking(host)));
+      const some = yield* begin("stopped");
+      yield* until(() => some.some((host) => isWorking(host)));
       const stopped = yield* performer("stopped");
       stopped.runner.kill("SIGTERM");
       const [other] = without(stopped.runner);
       assert.equal(yield* Effect.promise(() => stopped.runner.ended), 0, stopped.runner.log());
 
-      for (const outcome of yield* other.outcome("upgrade", "stopped")) {
-        checkPromises(hosts, outcome);
-        assert.equal(outcome.status, "done", `${outcome.host}: ${outcome.detail}`);
-      }
+      yield* allAreDone(other, "stopped");
     },
     LONG,
   );
@@ -198,24 +190,11 @@ describeUnless(noFleet ?? noSshd ?? noPostgres, "a fleet of three processes", ()
   it.skipIf(slow)(
     "goes on when PostgreSQL was restarted",
     function* () {
-      yield* three;
-      hosts.forget();
-      const [, , , ...some] = hosts.names;
-      const [first] = runners as [Runner];
-      yield* first.start(
-        "upgrade",
-        "restarted",
-        some,
-        { seconds: 1 },
-        { concurrency: HOSTS, attempts },
-      );
-      yield* eventually(() => some.some((host) => isWorking(host)));
+      const some = yield* begin("restarted");
+      yield* until(() => some.some((host) => isWorking(host)));
       yield* postgres.stop;
       yield* postgres.start;
-      for (const outcome of yield* first.outcome("upgrade", "restarted")) {
-        checkPromises(hosts, outcome);
-        assert.equal(outcome.status, "done", `${outcome.host}: ${outcome.detail}`);
-      }
+      yield* allAreDone(runners[0] as Runner, "restarted");
     },
     LONG,
   );
@@ -231,7 +210,7 @@ describeUnless(noFleet ?? noSshd ?? noPostgres, "a fleet of three processes", ()
         [
           asking.run("install", its, { seconds: 2 }),
           Effect.andThen(
-            eventually(() => its.every((host) => isWorking(host))),
+            until(() => its.every((host) => isWorking(host))),
             Effect.sync(() => owner.kill("SIGKILL")),
           ),
         ],
