@@ -83,6 +83,8 @@ export const hostLayer = <R>(
       const hosts = yield* Hosts;
       const states = yield* HostStates;
       const entityScope = yield* Effect.scope;
+      // One that could not be opened is shown as such for as long as this is there.
+      yield* Scope.addFinalizer(entityScope, states.closed(name));
       const outer = yield* Effect.context<R>();
       const permits = yield* Semaphore.make(perHost);
       const incarnation = randomUUID();
@@ -97,9 +99,9 @@ export const hostLayer = <R>(
             false,
           )(new Error("the inventory has no host of this name"));
         yield* states.opening(name);
-        const opened = yield* Effect.tapError(
-          Effect.mapError(opening, failure("Open", false)),
-          (error) => states.failed(name, error.detail),
+        const opened = yield* Effect.mapError(opening, failure("Open", false)).pipe(
+          Effect.tapError((error) => states.failed(name, error.detail)),
+          Effect.onInterrupt(() => states.closed(name)),
         );
         yield* Scope.addFinalizer(yield* Effect.scope, states.closed(name));
         yield* states.open(name);

@@ -2,9 +2,13 @@ import { Context, Effect, type Scope } from "effect";
 
 /** What becomes of the hosts of a process: where it is shown. */
 export interface HostStates {
+  /** It is about to be opened. */
   readonly opening: (host: string) => Effect.Effect<void>;
+  /** It is open. */
   readonly open: (host: string) => Effect.Effect<void>;
+  /** It could not be opened. */
   readonly failed: (host: string, detail: string) => Effect.Effect<void>;
+  /** It is not open any more, or is not opened after all. */
   readonly closed: (host: string) => Effect.Effect<void>;
   /** A program runs for as long as the scope. */
   readonly running: (

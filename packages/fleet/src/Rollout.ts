@@ -1,41 +1,24 @@
 import { randomUUID } from "node:crypto";
 import { Cause, Context, Effect, Exit, Layer, Option, Schema } from "effect";
 import type { Sharding } from "effect/cluster";
-import { Activity, DurableDeferred, Workflow, WorkflowEngine } from "effect/workflow";
+import { Activity, DurableDeferred, WorkflowEngine } from "effect/workflow";
+import { FleetState } from "./FleetState.ts";
 import { HostError, isPassing } from "./HostError.ts";
+import type { StorageError } from "./Journal.ts";
 import type { AnyProgram, Plain } from "./Program.ts";
+import type { RolloutStatus } from "./RolloutStatus.ts";
+import {
+  admitting,
+  approvalOf,
+  beginning,
+  type HostOutcome,
+  hostWorkflow,
+  type RolloutOutcome,
+  type RolloutPlan,
+  wholeExecutionId,
+  wholeWorkflow,
+} from "./rolloutWorkflows.ts";
 import { outcomeOn, resultOf } from "./run.ts";
-
-/** What became of a host in a rollout. */
-export const HostOutcome = Schema.Struct({
-  host: Schema.String,
-  status: Schema.Literals(["done", "failed", "skipped"]),
-  /** The step that failed. */
-  step: Schema.optionalKey(Schema.String),
-  /** The name of its error. */
-  error: Schema.optionalKey(Schema.String),
-  /** The message of its error. */
-  detail: Schema.optionalKey(Schema.String),
-  /** Steps that were begun more than once, because a process or a connection ended in the middle. */
-  again: Schema.Array(Schema.String),
-});
-export type HostOutcome = typeof HostOutcome.Type;
-
-/** What became of a rollout, host by host, in the order of its plan. */
-export const RolloutOutcome = Schema.Struct({ hosts: Schema.Array(HostOutcome) });
-export type RolloutOutcome = typeof RolloutOutcome.Type;
-
-/** The plan of a rollout, as it is stored. */
-export const RolloutPlan = Schema.Struct({
-  id: Schema.String,
-  batches: Schema.Array(Schema.Array(Schema.String)),
-  approval: Schema.Boolean,
-  failures: Schema.Int,
-  concurrency: Schema.Int,
-  attempts: Schema.Int,
-  input: Schema.Json,
-});
-export type RolloutPlan = typeof RolloutPlan.Type;
 
 /** How a rollout goes. */
 export interface RolloutOptions {
@@ -99,21 +82,8 @@ export class Rollout<Payload extends Plain, R> {
     this.name = name;
     this.steps = steps;
     this.#payload = payload;
-    this.#whole = Workflow.make(`rsyscall/Rollout/${name}`, {
-      payload: RolloutPlan,
-      success: RolloutOutcome,
-      idempotencyKey: ({ id }) => id,
-    });
-    this.#host = Workflow.make(`rsyscall/RolloutHost/${name}`, {
-      payload: Schema.Struct({
-        id: Schema.String,
-        host: Schema.String,
-        attempts: Schema.Int,
-        input: Schema.Json,
-      }),
-      success: HostOutcome,
-      idempotencyKey: ({ id, host }) => `${id}/${host}`,
-    });
+    this.#whole = wholeWorkflow(name);
+    this.#host = hostWorkflow(name);
   }
 
   /**
@@ -193,17 +163,14 @@ export class Rollout<Payload extends Plain, R> {
     });
   }
 
+  /** How far a rollout is, host by host. */
+  status(id: string): Effect.Effect<RolloutStatus, StorageError, FleetState> {
+    return Effect.flatMap(FleetState, (state) => state.rollout(this.name, id));
+  }
+
   /** The id of the workflow of a rollout, in Effect's storage. */
   executionId(id: string): Effect.Effect<string> {
-    return this.#whole.executionId({
-      id,
-      batches: [],
-      approval: false,
-      failures: 0,
-      concurrency: 1,
-      attempts: 1,
-      input: null,
-    });
+    return wholeExecutionId(this.name, id);
   }
 
   #decide(id: string, batch: number, value: boolean) {
@@ -229,7 +196,7 @@ export class Rollout<Payload extends Plain, R> {
           Effect.gen({ self: this }, function* () {
             // A decision is stored: another process that goes on must not decide otherwise.
             const admitted = yield* Activity.make({
-              name: `admit ${host}`,
+              name: admitting(host),
               success: Schema.Boolean,
               execute: Effect.sync(() => goesOn && failed <= failures),
             });
@@ -267,7 +234,7 @@ export class Rollout<Payload extends Plain, R> {
         const me = randomUUID();
         let isMine = false;
         const first = yield* Activity.make({
-          name: `begin ${step.name}`,
+          name: beginning(step.name),
           success: Schema.String,
           execute: Effect.sync(() => {
             isMine = true;
@@ -333,9 +300,6 @@ const failureOf = (exit: Exit.Exit<unknown, unknown>): Pick<typeof StepOutcome.T
   const error = failed instanceof HostError ? failed.error : name;
   return { failure: { error, detail: message.slice(0, DETAIL) } };
 };
-
-const approvalOf = (batch: number) =>
-  DurableDeferred.make(`approval of batch ${batch}`, { success: Schema.Boolean });
 
 /** Divides hosts into batches of these sizes, of which the last one is repeated. */
 const inBatches = (

@@ -20,6 +20,7 @@ import {
 import { RpcSerialization } from "effect/rpc";
 import type { SqlClient } from "effect/sql";
 import { type ClusterError, named } from "./ClusterError.ts";
+import { FleetState } from "./FleetState.ts";
 import { requireNode } from "./requiredNode.ts";
 import * as Sqlite from "./Sqlite.ts";
 
@@ -27,12 +28,17 @@ import * as Sqlite from "./Sqlite.ts";
 export type ClusterSettings = Partial<ShardingConfig.ShardingConfig["Service"]>;
 
 /** What a process needs to own hosts. */
-export type Cluster = Sharding.Sharding | Runners.Runners | MessageStorage.MessageStorage;
+export type Cluster =
+  | Sharding.Sharding
+  | Runners.Runners
+  | MessageStorage.MessageStorage
+  | FleetState;
 
 /** One process that keeps nothing: what was not done when it ends is forgotten. */
 export const memory = (settings: ClusterSettings = {}): Layer.Layer<Cluster> =>
   Sharding.layer.pipe(
     Layer.provideMerge(Runners.layerNoop),
+    Layer.provideMerge(FleetState.layerMemory),
     Layer.provideMerge(MessageStorage.layerMemory),
     Layer.provide([RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
     Layer.provide(configured(settings)),
@@ -51,6 +57,7 @@ export const sqlite = (
 ): Layer.Layer<Cluster | SqlClient.SqlClient, ClusterError> =>
   Sharding.layer.pipe(
     Layer.provideMerge(Runners.layerNoop),
+    Layer.provideMerge(FleetState.layerSql),
     Layer.provideMerge(Layer.provide(SqlMessageStorage.layer, layerDigest)),
     Layer.provide([SqlRunnerStorage.layer, RunnerHealth.layerNoop]),
     Layer.provide(configured(settings)),
@@ -82,6 +89,7 @@ export const postgres = (
         Layer.provide(layerClientProtocol),
       ),
     ),
+    Layer.provideMerge(FleetState.layerSql),
     Layer.provideMerge(Layer.provide(SqlMessageStorage.layer, layerDigest)),
     Layer.provide(SqlRunnerStorage.layer),
     Layer.provide(
