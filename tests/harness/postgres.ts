@@ -49,10 +49,9 @@ export const startPostgres: Effect.Effect<Postgres, never, Scope.Scope> = Effect
     listen_addresses: HOST,
     port,
     unix_socket_directories: "",
-    // A test's database need not outlive the machine.
+    // A test's database outlives its server, and need not outlive the machine.
     fsync: "off",
     full_page_writes: "off",
-    synchronous_commit: "off",
     shared_buffers: "16MB",
   };
   const command = [

@@ -8,17 +8,16 @@ import {
   readFileSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { Effect, type Scope } from "effect";
+import { freePort, HOST } from "./freePort.ts";
 import { childrenOf, textOf } from "./processes.ts";
 import { missing, notRoot } from "./requirements.ts";
 import { tempDirectory } from "./temp.ts";
 
-const SSHD = "/usr/sbin/sshd";
+export { HOST };
 
-/** The address at which the server listens. */
-export const HOST = "127.0.0.1";
+const SSHD = "/usr/sbin/sshd";
 
 /** The name of a user that exists for one sshd only. */
 const OTHER_USER = "rsyscall-test";
@@ -70,18 +69,6 @@ export interface SshdOptions {
   /** The login shell of that user; by default the one of passwd(5). Only root can choose another. */
   readonly shell?: string;
 }
-
-const freePort: Effect.Effect<number> = Effect.promise(
-  () =>
-    new Promise((resolve, reject) => {
-      const server = createServer();
-      server.on("error", reject);
-      server.listen(0, HOST, () => {
-        const { port } = server.address() as { port: number };
-        server.close(() => resolve(port));
-      });
-    }),
-);
 
 /** Starts it, and waits until it listens. The scope ends it, with all its connections. */
 export const startSshd = ({

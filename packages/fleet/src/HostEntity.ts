@@ -5,7 +5,7 @@ import {
   Cause,
   Context,
   Deferred,
-  type Duration,
+  Duration,
   Effect,
   Exit,
   Layer,
@@ -17,17 +17,17 @@ import {
 } from "effect";
 import { Entity } from "effect/cluster";
 import { Rpc } from "effect/rpc";
-import { HostError } from "./HostError.ts";
+import { HostError, isPassing } from "./HostError.ts";
 import { HostStates } from "./HostStates.ts";
 import { Hosts, type OpenHost } from "./Hosts.ts";
 import { type AnyProgram, Attempt, Host, type HostServices } from "./Program.ts";
 
-/** What a program has come to: its result, or an error of its schema; both are encoded. */
+/** What a program has come to: its result, or an error of its schema, encoded, and the `again` of its {@link Attempt}. */
 const Outcome = Schema.Union([
-  Schema.Struct({ _tag: Schema.Literal("Success"), value: Schema.Json }),
-  Schema.Struct({ _tag: Schema.Literal("Failure"), error: Schema.Json }),
+  Schema.Struct({ _tag: Schema.Literal("Success"), again: Schema.Boolean, value: Schema.Json }),
+  Schema.Struct({ _tag: Schema.Literal("Failure"), again: Schema.Boolean, error: Schema.Json }),
 ]);
-type Outcome = typeof Outcome.Type;
+export type Outcome = typeof Outcome.Type;
 
 /**
  * A host, addressed by its name. One process of the cluster owns it at a time.
@@ -66,6 +66,9 @@ export interface HostOptions {
 
 /** Finished runs that a host remembers, for callers that lost the answer and ask again. */
 const REMEMBERED = 256;
+
+/** How long a run that is joined goes on at least without a caller: another process takes its rollout over until then. */
+const ADOPTED = Duration.minutes(5);
 
 /** Lets this process own hosts, and run programs on them. */
 export const hostLayer = <R>(
@@ -106,6 +109,9 @@ export const hostLayer = <R>(
       });
       const ref = yield* RcRef.make({ acquire, idleTimeToLive: idle });
 
+      // Two that find it ended must not both give it up: the second one would give up what the first has opened.
+      const turn = yield* Semaphore.make(1);
+
       /**
        * The host for as long as the scope: opened again if its Thread does not answer. A program is begun only on one
        * that does, so that a connection that was cut before is no failure of the program.
@@ -114,7 +120,7 @@ export const hostLayer = <R>(
         Effect.catch(Effect.as(answers(kept), kept), () =>
           Effect.andThen(RcRef.invalidate(ref), RcRef.get(ref)),
         ),
-      );
+      ).pipe(turn.withPermits(1));
 
       function failure(problem: HostError["problem"], mayHaveRun: boolean) {
         return (error: unknown) =>
@@ -144,28 +150,33 @@ export const hostLayer = <R>(
             const value = yield* Schema.encodeUnknownEffect(Schema.toCodecJson(program.success))(
               exit.value,
             ).pipe(Effect.mapError(failure("Program", true)));
-            return { _tag: "Success", value: value as Schema.Json } as const;
+            return { _tag: "Success", again, value: value as Schema.Json } as const;
           }
-          if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt;
+          // A program that interrupts itself is one that fails: an interruption of ours would have ended us before this.
           const error = Cause.squash(exit.cause);
           if (Schema.is(program.error)(error)) {
             const encoded = yield* Schema.encodeUnknownEffect(Schema.toCodecJson(program.error))(
               error,
             ).pipe(Effect.mapError(failure("Program", true)));
-            return { _tag: "Failure", error: encoded as Schema.Json } as const;
+            return { _tag: "Failure", again, error: encoded as Schema.Json } as const;
           }
           const isCut = Exit.isFailure(yield* Effect.exit(answers(services)));
           return yield* failure(isCut ? "Cut" : "Program", true)(error);
         }).pipe(Effect.scoped, permits.withPermits(1)) as Effect.Effect<Outcome, HostError>;
 
-      /** Runs in the scope of the host, once for each key. */
+      /** Runs in the scope of the host, once for each key, until it has come to an end that is final. */
       const join = (key: string, effect: Effect.Effect<Outcome, HostError>) =>
         Effect.gen(function* () {
           const known = joined.get(key);
           if (known !== undefined) return yield* Deferred.await(known);
-          const result = yield* Deferred.make<Outcome, HostError>();
+          const result = Deferred.makeUnsafe<Outcome, HostError>();
           joined.set(key, result);
-          yield* Effect.forkIn(Deferred.completeWith(result, effect), entityScope);
+          const attempt = Effect.tapError(effect, (error) =>
+            Effect.sync(() => {
+              if (isPassing(error)) joined.delete(key);
+            }),
+          );
+          yield* Effect.forkIn(Deferred.into(attempt, result), entityScope);
           for (const [old, deferred] of joined) {
             if (joined.size <= REMEMBERED) break;
             if (Deferred.isDoneUnsafe(deferred)) joined.delete(old);
@@ -196,7 +207,11 @@ export const hostLayer = <R>(
         },
       });
     }),
-    { maxIdleTime: idle, concurrency: "unbounded", disableFatalDefects: true },
+    {
+      maxIdleTime: Duration.max(Duration.fromInputUnsafe(idle), ADOPTED),
+      concurrency: "unbounded",
+      disableFatalDefects: true,
+    },
   );
 };
 

@@ -41,3 +41,7 @@ export class HostError extends Schema.TaggedError<HostError>()("HostError", {
     return `${printable(host)}: ${detail}${unsure}`;
   }
 }
+
+/** Whether another attempt may go better: the host could not be opened, or its connection or its owner ended. */
+export const isPassing = ({ problem }: HostError): boolean =>
+  problem === "Open" || problem === "Cut" || problem === "Moved";

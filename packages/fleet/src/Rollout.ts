@@ -1,8 +1,9 @@
-import { Cause, Effect, Exit, Layer, Option, Schema } from "effect";
+import { randomUUID } from "node:crypto";
+import { Cause, Context, Effect, Exit, Layer, Option, Schema } from "effect";
 import type { Sharding } from "effect/cluster";
-import { Activity, DurableDeferred, type WorkflowEngine } from "effect/workflow";
+import { Activity, DurableDeferred, WorkflowEngine } from "effect/workflow";
 import { FleetState } from "./FleetState.ts";
-import { HostError } from "./HostError.ts";
+import { HostError, isPassing } from "./HostError.ts";
 import type { StorageError } from "./Journal.ts";
 import type { AnyProgram, Plain } from "./Program.ts";
 import type { RolloutStatus } from "./RolloutStatus.ts";
@@ -17,7 +18,7 @@ import {
   wholeExecutionId,
   wholeWorkflow,
 } from "./rolloutWorkflows.ts";
-import { runOn } from "./run.ts";
+import { outcomeOn, resultOf } from "./run.ts";
 
 /** How a rollout goes. */
 export interface RolloutOptions {
@@ -41,8 +42,6 @@ export interface RolloutOptions {
 
 /** The longest text of an error that is stored. */
 const DETAIL = 4096;
-
-const Nothing = Schema.Literal("nothing");
 
 /**
  * A durable series of steps on each of many hosts, in batches. It goes on after the process that ran it was killed,
@@ -202,7 +201,14 @@ export class Rollout<Payload extends Plain, R> {
               execute: Effect.sync(() => goesOn && failed <= failures),
             });
             if (!admitted) return { host, status: "skipped", again: [] } as const;
-            const outcome = yield* this.#host.execute({ id, host, attempts, input });
+            // Asked as from outside. A child of a workflow sends it a message when it has ended, and the wait for what
+            // becomes of that cannot be interrupted: if the storage fails just then, this process would never own the
+            // rollout again.
+            const outcome = yield* Effect.updateContext(
+              this.#host.execute({ id, host, attempts, input }),
+              (context: Context.Context<WorkflowEngine.WorkflowEngine>) =>
+                Context.omit(WorkflowEngine.WorkflowInstance)(context),
+            );
             if (outcome.status === "failed") failed++;
             return outcome;
           });
@@ -225,21 +231,23 @@ export class Rollout<Payload extends Plain, R> {
       );
       const again: Array<string> = [];
       for (const step of this.steps) {
-        // Only the process that begins a step first performs this; one that goes on gets its stored result.
-        let isFirst = false;
-        yield* Activity.make({
+        const me = randomUUID();
+        let isMine = false;
+        const first = yield* Activity.make({
           name: beginning(step.name),
-          success: Nothing,
+          success: Schema.String,
           execute: Effect.sync(() => {
-            isFirst = true;
-            return "nothing" as const;
+            isMine = true;
+            return me;
           }),
         });
+        // Another process has taken the rollout over meanwhile, and its record counts: this one will be interrupted.
+        if (isMine && first !== me) return yield* Effect.never;
         const result = yield* Activity.make({
           name: step.name,
           success: StepOutcome,
           execute: Effect.suspend(() =>
-            performStep(step, host, payload, `${id}/${host}/${step.name}`, attempts, !isFirst),
+            performStep(step, host, payload, `${id}/${host}/${step.name}`, attempts, !isMine),
           ),
         });
         if (result.again) again.push(step.name);
@@ -267,30 +275,31 @@ const performStep = <R>(
 ): Effect.Effect<typeof StepOutcome.Type, never, Sharding.Sharding> =>
   Effect.gen(function* () {
     let again = begun;
-    for (let attempt = 1; ; attempt++) {
-      const exit = yield* Effect.exit(
-        runOn(step, host, payload, { key, again, joins: true }) as Effect.Effect<
-          unknown,
-          unknown,
-          Sharding.Sharding
-        >,
-      );
-      if (Exit.isSuccess(exit)) return { again };
-      if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt;
-      const error = Cause.squash(exit.cause);
-      const isCut = error instanceof HostError && ["Open", "Cut", "Moved"].includes(error.problem);
-      if (!isCut || attempt >= attempts) {
-        const { name = "unknown", message = String(error) } = error as Partial<Error>;
-        const failure =
-          error instanceof HostError
-            ? { error: error.error, detail: error.message }
-            : { error: name, detail: message };
-        return { again, failure: { ...failure, detail: failure.detail.slice(0, DETAIL) } };
+    let attempt = 1;
+    while (true) {
+      const exit = yield* Effect.exit(outcomeOn(step, host, payload, { key, again, joins: true }));
+      if (Exit.isSuccess(exit)) {
+        const result = yield* Effect.exit(resultOf(step, exit.value));
+        return { again: exit.value.again, ...failureOf(result) };
       }
+      const error = Cause.squash(exit.cause);
+      if (!(error instanceof HostError && isPassing(error)) || attempt >= attempts)
+        return { again, ...failureOf(exit) };
       again ||= error.mayHaveRun;
       yield* Effect.sleep(`${attempt} seconds`);
+      // Nothing was tried on a host that was given to another process before that.
+      if (error.problem !== "Moved" || error.mayHaveRun) attempt++;
     }
   });
+
+/** How a failure is stored. */
+const failureOf = (exit: Exit.Exit<unknown, unknown>): Pick<typeof StepOutcome.Type, "failure"> => {
+  if (Exit.isSuccess(exit)) return {};
+  const failed = Cause.squash(exit.cause);
+  const { name = "unknown", message = String(failed) } = failed as Partial<Error>;
+  const error = failed instanceof HostError ? failed.error : name;
+  return { failure: { error, detail: message.slice(0, DETAIL) } };
+};
 
 /** Divides hosts into batches of these sizes, of which the last one is repeated. */
 const inBatches = (

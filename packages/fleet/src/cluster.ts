@@ -18,8 +18,8 @@ import {
   SqlRunnerStorage,
 } from "effect/cluster";
 import { RpcSerialization } from "effect/rpc";
-import type { SocketServer } from "effect/socket";
-import type { SqlClient, SqlError } from "effect/sql";
+import type { SqlClient } from "effect/sql";
+import { type ClusterError, named } from "./ClusterError.ts";
 import { FleetState } from "./FleetState.ts";
 import { requireNode } from "./requiredNode.ts";
 import * as Sqlite from "./Sqlite.ts";
@@ -50,19 +50,19 @@ const configured = (settings: ClusterSettings) => {
   return ShardingConfig.layer(settings);
 };
 
-/** One process, and a file in which rollouts are kept. */
+/** One process, and a file in which rollouts are kept. The file belongs to this process until it ends. */
 export const sqlite = (
   options: { readonly filename: string },
   settings: ClusterSettings = {},
-): Layer.Layer<Cluster | SqlClient.SqlClient> =>
+): Layer.Layer<Cluster | SqlClient.SqlClient, ClusterError> =>
   Sharding.layer.pipe(
     Layer.provideMerge(Runners.layerNoop),
     Layer.provideMerge(FleetState.layerSql),
     Layer.provideMerge(Layer.provide(SqlMessageStorage.layer, layerDigest)),
-    // Another process that uses the same file would own the same hosts: the locks of the runners prevent it.
-    Layer.provide([Layer.orDie(SqlRunnerStorage.layer), RunnerHealth.layerNoop]),
+    Layer.provide([SqlRunnerStorage.layer, RunnerHealth.layerNoop]),
     Layer.provide(configured(settings)),
     Layer.provideMerge(Sqlite.layer(options)),
+    named(options.filename, Sqlite.remedy),
   );
 
 /** Where a process of a cluster is reached by the others. */
@@ -72,17 +72,17 @@ export interface RunnerPlace {
   readonly port: number;
 }
 
-/** Any number of processes, on any number of machines, that share a database of PostgreSQL. */
+/**
+ * Any number of processes, on any number of machines, that share a database of PostgreSQL. The hosts of a process that was
+ * killed are taken over after `shardLockExpiration`, 35 seconds by default; of one that ends in order, at once.
+ */
 export const postgres = (
   options: { readonly url: string } & RunnerPlace,
   settings: ClusterSettings = {},
-): Layer.Layer<
-  Cluster | SqlClient.SqlClient,
-  SqlError.SqlError | SocketServer.SocketServerError
-> => {
+): Layer.Layer<Cluster | SqlClient.SqlClient, ClusterError> => {
   const { host = "localhost", port, url } = options;
   return SocketRunner.layer.pipe(
-    Layer.provide([layerSocketServer, layerClientProtocol]),
+    Layer.provide([named(`${host}:${port}`)(layerSocketServer), layerClientProtocol]),
     Layer.provide(
       RunnerHealth.layerPing.pipe(
         Layer.provide(Runners.layerRpc),
@@ -91,7 +91,7 @@ export const postgres = (
     ),
     Layer.provideMerge(FleetState.layerSql),
     Layer.provideMerge(Layer.provide(SqlMessageStorage.layer, layerDigest)),
-    Layer.provide(Layer.orDie(SqlRunnerStorage.layer)),
+    Layer.provide(SqlRunnerStorage.layer),
     Layer.provide(
       configured({
         runnerAddress: Option.some(RunnerAddress.make(host, port)),
@@ -100,5 +100,14 @@ export const postgres = (
     ),
     Layer.provide(RpcSerialization.layerSchemaBinary()),
     Layer.provideMerge(PgClient.layer({ url: Redacted.make(url) })),
+    named(withoutPassword(url)),
   );
+};
+
+/** A URL as it may be shown. */
+const withoutPassword = (url: string): string => {
+  if (!URL.canParse(url)) return "the URL of PostgreSQL";
+  const shown = new URL(url);
+  if (shown.password !== "") shown.password = "***";
+  return shown.href;
 };

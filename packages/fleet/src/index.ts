@@ -1,3 +1,4 @@
+export { ClusterError } from "./ClusterError.ts";
 /** Where the hosts of a fleet are owned, and what is kept: in memory, in SQLite, in PostgreSQL. */
 export * as Cluster from "./cluster.ts";
 export { CommandError, CommandLine, CommandOutput, command } from "./command.ts";

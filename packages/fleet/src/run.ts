@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { Cause, Effect, Queue, Schema, Stream } from "effect";
+import { Cause, Effect, Exit, Queue, Schema, Stream } from "effect";
 import type { Sharding } from "effect/cluster";
-import { HostEntity } from "./HostEntity.ts";
+import { HostEntity, type Outcome } from "./HostEntity.ts";
 import { HostError } from "./HostError.ts";
 import type { Plain, Program } from "./Program.ts";
 
@@ -23,35 +23,70 @@ export const runOn = <Payload extends Plain, Success extends Plain, Error extend
   program: Program<Payload, Success, Error, R>,
   host: string,
   payload: Payload["Type"],
-  { key = randomUUID(), again = false, joins = false }: RunOnOptions = {},
+  options: RunOnOptions = {},
 ): Effect.Effect<Success["Type"], Error["Type"] | HostError, Sharding.Sharding> =>
+  Effect.flatMap(outcomeOn(program, host, payload, options), (outcome) =>
+    resultOf(program, outcome),
+  );
+
+/** What a program has come to on a host, encoded. */
+export const outcomeOn = <Payload extends Plain>(
+  program: Pick<Program<Payload, Plain, Plain>, "name" | "payload">,
+  host: string,
+  payload: Payload["Type"],
+  { key = randomUUID(), again = false, joins = false }: RunOnOptions,
+): Effect.Effect<Outcome, HostError, Sharding.Sharding> =>
   Effect.gen(function* () {
-    const failed = (mayHaveRun: boolean) => (error: { readonly _tag: string; message: string }) =>
-      error._tag === "HostError"
-        ? (error as HostError)
-        : new HostError({
-            host,
-            problem: mayHaveRun ? "Moved" : "Open",
-            error: error._tag,
-            detail: error.message || "no process of the cluster owns the host",
-            mayHaveRun,
-          });
     const input = (yield* Schema.encodeUnknownEffect(Schema.toCodecJson(program.payload))(
       payload,
     ).pipe(Effect.orDie)) as Schema.Json;
     const client = (yield* HostEntity.client)(host);
-    const { incarnation } = yield* Effect.mapError(client.Open(), failed(false));
-    const outcome = yield* Effect.mapError(
+    const { incarnation } = yield* answered(host, client.Open(), false);
+    return yield* answered(
+      host,
       client.Run({ incarnation, program: program.name, input, key, again, joins }),
-      failed(true),
+      true,
     );
-    if (outcome._tag === "Success")
-      return yield* Schema.decodeUnknownEffect(Schema.toCodecJson(program.success))(
-        outcome.value,
-      ).pipe(Effect.orDie);
-    return yield* Effect.flatMap(
-      Effect.orDie(Schema.decodeUnknownEffect(Schema.toCodecJson(program.error))(outcome.error)),
-      Effect.fail,
+  });
+
+/** The result of a program, or an error of its schema. */
+export const resultOf = <Success extends Plain, Error extends Plain>(
+  { success, error }: { readonly success: Success; readonly error: Error },
+  outcome: Outcome,
+): Effect.Effect<Success["Type"], Error["Type"]> =>
+  outcome._tag === "Success"
+    ? Effect.orDie(Schema.decodeUnknownEffect(Schema.toCodecJson(success))(outcome.value))
+    : Effect.flatMap(
+        Effect.orDie(Schema.decodeUnknownEffect(Schema.toCodecJson(error))(outcome.error)),
+        Effect.fail,
+      );
+
+/** The answer of the owner of a host, or why there is none. */
+const answered = <A>(
+  host: string,
+  call: Effect.Effect<A, unknown>,
+  mayHaveRun: boolean,
+): Effect.Effect<A, HostError> =>
+  Effect.flatMap(Effect.exit(call), (exit) => {
+    if (Exit.isSuccess(exit)) return Effect.succeed(exit.value);
+    const error = Cause.squash(exit.cause);
+    if (error instanceof HostError) return Effect.fail(error);
+    // Ours would have ended us before this: it is the owner that was interrupted, because it gives the host to another.
+    const isInterrupted = Cause.hasInterruptsOnly(exit.cause);
+    const { _tag = "unknown", message = "" } = error as { _tag?: string; message?: string };
+    const isRefused = _tag === "MailboxFull";
+    return Effect.fail(
+      new HostError({
+        host,
+        problem: isInterrupted || mayHaveRun ? "Moved" : "Open",
+        error: isInterrupted ? "Interrupted" : _tag,
+        detail: isInterrupted
+          ? "the process that owned the host gives it to another"
+          : isRefused
+            ? "the process that owns the host has too many programs to run"
+            : message || "no process of the cluster owns the host",
+        mayHaveRun: mayHaveRun && !isRefused,
+      }),
     );
   });
 
@@ -99,7 +134,6 @@ export const run = <Payload extends Plain, Success extends Plain, Error extends 
         const duration = performance.now() - begun;
         if (exit._tag === "Success")
           return yield* Queue.offer(queue, { _tag: "Done", host, value: exit.value, duration });
-        if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt;
         failures++;
         const error = Cause.squash(exit.cause) as Error["Type"] | HostError;
         return yield* Queue.offer(queue, { _tag: "Failed", host, error, duration });

@@ -43,7 +43,11 @@ const waits = Program.make("waits", { payload: Work }, () =>
 );
 const slow = Rollout.make("slow", { payload: Work, steps: [first, waits, second] });
 
-const settings: Cluster.ClusterSettings = { entityMessagePollInterval: 50 };
+const settings: Cluster.ClusterSettings = {
+  entityMessagePollInterval: 50,
+  // How long a process that ends waits for the steps that run.
+  entityTerminationTimeout: 500,
+};
 const fleet = Fleet.layer({ rollouts: [work, slow] }).pipe(Layer.provide(hosts));
 const inMemory = Layer.suspend(() => Layer.provideMerge(fleet, Cluster.memory(settings)));
 
