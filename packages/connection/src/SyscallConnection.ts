@@ -57,12 +57,17 @@ export interface ConnectionFields<M extends MemoryTransport> extends ConnectionO
 export const connectionFields = <M extends MemoryTransport>(
   options: ConnectionOptions<M>,
 ): Effect.Effect<ConnectionFields<M>, SyscallSendError | BorrowFailure> =>
-  Effect.flatMap(options.socket.borrow(options.socket.task), (fd) => {
-    const local = LocalSyscallInterface.of(options.socket.task.sysif);
-    return local === undefined
-      ? Effect.die(new TypeError("a connection's own end must be in this process"))
-      : Effect.succeed({ ...options, fd, local });
-  });
+  Effect.map(options.socket.borrow(options.socket.task), () => fieldsOf(options));
+
+/** As `connectionFields`, for a socket that is valid. */
+export const fieldsOf = <M extends MemoryTransport>(
+  options: ConnectionOptions<M>,
+): ConnectionFields<M> => {
+  const { near, task } = options.socket;
+  const local = LocalSyscallInterface.of(task.sysif);
+  if (local === undefined) throw new TypeError("a connection's own end must be in this process");
+  return { ...options, fd: near, local };
+};
 
 /**
  * System calls in a task that runs the server loop, at the other end of a socket: what the ring and the
@@ -158,7 +163,10 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
   closeAtEnd(scope: Scope.Closeable): void {
     const end = Exit.fail(new ConnectionEnd((operation) => this.sendError(operation)));
     // Not by a fiber of the scope, which would wait for itself.
-    this.onEnd(() => Effect.runFork(Scope.close(scope, end)));
+    this.onEnd(() => {
+      const rest = Scope.closeUnsafe(scope, end);
+      if (rest !== undefined && !Exit.isExit(rest)) Effect.runFork(rest);
+    });
   }
 
   /** Completes when the connection ends. */

@@ -12,6 +12,7 @@ import {
   type ConnectionFields,
   type ConnectionOptions,
   connectionFields,
+  fieldsOf,
   SyscallConnection,
 } from "./SyscallConnection.ts";
 
@@ -92,6 +93,25 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
       yield* options.epoller.watch(options.socket, (hasEnded) => connection.#onBell(hasEnded));
       return connection;
     });
+  }
+
+  /**
+   * As `make`, as plain code: every call of a server does this. Gives the connection, and a function that ends it.
+   * Throws the error if the socket cannot be watched.
+   *
+   * @param options with an epoller of this process
+   */
+  static start<M extends MemoryTransport>(
+    options: ConnectionOptions<M>,
+    ring: MappedMemory,
+  ): { readonly connection: SyscallRing<M>; readonly end: () => void } {
+    const connection = new SyscallRing(fieldsOf(options), ring);
+    connection.#learnCpu();
+    const end = options.epoller.watchNow(options.socket, (hasEnded) =>
+      connection.#onBell(hasEnded),
+    );
+    if (typeof end === "function") return { connection, end };
+    throw end ?? new TypeError("the epoller must be one of this process");
   }
 
   protected send(

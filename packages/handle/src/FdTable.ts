@@ -114,6 +114,18 @@ export class FdTable extends far.FdTable {
    * process, the result is not waited for: the task may be inside a call that blocks.
    */
   close(fd: Fd): Effect.Effect<void> {
+    return Effect.suspend(() => this.closeNow(fd) ?? Effect.void);
+  }
+
+  /** As `close`, and gives an effect only where something is left to do: this process closes at once. */
+  closeNow(fd: Fd): Effect.Effect<void> | undefined {
+    const [first] = this.#tasks;
+    if (first === undefined) return undefined;
+    const { abi, activityFd, direct } = first.sysif;
+    if (activityFd === undefined && direct !== undefined) {
+      direct.submit(abi.syscallNumber("close") as number, fd, 0, 0, 0, 0, 0);
+      return undefined;
+    }
     const through = ([task, ...rest]: Array<Task>): Effect.Effect<void> =>
       task === undefined
         ? Effect.void
@@ -121,7 +133,7 @@ export class FdTable extends far.FdTable {
             error instanceof SyscallSendError ? through(rest) : Effect.void,
           );
     const tasks = [...this.#tasks];
-    return tasks[0]?.sysif.activityFd === undefined
+    return activityFd === undefined
       ? through(tasks)
       : Effect.asVoid(Effect.forkDetach(through(tasks), { startImmediately: true }));
   }

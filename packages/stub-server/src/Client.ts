@@ -1,10 +1,10 @@
 import { POLL } from "@rsyscall/abi";
+import type { LocalCalls } from "@rsyscall/connection";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { type FileDescriptor, type HandleFailure, pollNow, type Socket } from "@rsyscall/handle";
 import { once, type Thread } from "@rsyscall/thread";
 import type { Greeted } from "@rsyscall/transport";
 import { Effect, Exit, Scope } from "effect";
-import type { LocalSockets } from "./LocalSockets.ts";
 import type { Greeting, Limits, WaitingClient } from "./limits.ts";
 
 /** What the clients of a server have in common. */
@@ -12,7 +12,7 @@ export interface ClientHost {
   /** Of the listening socket. */
   readonly thread: Thread;
   /** Undefined if that is in another process. */
-  readonly sockets: LocalSockets | undefined;
+  readonly sockets: LocalCalls | undefined;
   readonly limits: Limits;
   /** Of the server. */
   readonly scope: Scope.Scope;

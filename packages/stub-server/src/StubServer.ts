@@ -1,4 +1,5 @@
 import { SOCK } from "@rsyscall/abi";
+import { LocalCalls } from "@rsyscall/connection";
 import { absolutePath, type HandleFailure } from "@rsyscall/handle";
 import { stubPath } from "@rsyscall/native";
 import { geteuid, oneLine, Path, type PathLike, printable } from "@rsyscall/near";
@@ -18,7 +19,6 @@ import {
   withGrace,
 } from "./handlers.ts";
 import type { HandedOver } from "./handOver.ts";
-import { LocalSockets } from "./LocalSockets.ts";
 import { DESCRIPTION_LIMIT, limitsOf } from "./limits.ts";
 import { DropLog } from "./logs.ts";
 import { checkOptions, type ListenOptions, type StubServerOptions } from "./options.ts";
@@ -146,7 +146,7 @@ export class StubServer {
       const listening = yield* thread.makeAfd(socket);
       const clients = new WaitingClients(limits);
       const log = new DropLog();
-      const sockets = yield* LocalSockets.make(thread.task);
+      const sockets = LocalCalls.of(thread.task);
       const open = new Set<Client>();
       yield* Effect.addFinalizer(() =>
         Effect.forEach([...open], (client) => client.close(), { discard: true }),
