@@ -1,4 +1,4 @@
-import type { Abi } from "@rsyscall/abi";
+import { type Abi, SHUT } from "@rsyscall/abi";
 import type { Epoller } from "@rsyscall/epoller";
 import type { BorrowFailure, Socket } from "@rsyscall/handle";
 import type { MemoryTransport } from "@rsyscall/memory";
@@ -79,10 +79,10 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
   readonly abi: Abi;
   readonly activityFd: Fd;
   readonly direct: DirectCalls = this;
-  /** Says which process the task is, and how it has ended if that is known: for errors. */
-  describe: () => string = () => "the task";
+  /** Its text says which process the task is, and how it has ended if that is known: for errors. */
+  subject: { readonly toString: () => string } = "the task";
   /** For errors of this connection: what is known when the message is read, not when the call failed. */
-  readonly #describeLater = () => this.describe();
+  readonly #describeLater = () => this.subject.toString();
   /** Our end, in this process. */
   readonly #handle: Socket;
   /** The number of our end of the socket. */
@@ -344,7 +344,9 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
 
   /** Tells the server of the end. Closing the socket is left to the scope that made it. */
   protected hangUp(): void {
-    Effect.runFork(Effect.ignore(this.#handle.shutdown(2 /* SHUT_RDWR */)));
+    if (!this.#handle.isValid) return;
+    const number = this.local.abi.syscallNumber("shutdown") as number;
+    this.local.submit(number, this.fd, SHUT.RDWR, 0, 0, 0, 0);
   }
 
   /** The error of a request after the end. */

@@ -1,5 +1,5 @@
 import * as far from "@rsyscall/far";
-import { close, type Fd, SyscallSendError } from "@rsyscall/near";
+import { close, type Fd, NumberMap, SyscallSendError } from "@rsyscall/near";
 import type { FdRange } from "@rsyscall/wire";
 import { Effect } from "effect";
 import type { FileDescriptor } from "./FileDescriptor.ts";
@@ -31,7 +31,7 @@ type Handles = ReadonlyArray<FileDescriptor>;
  * descriptor is closed when its last handle goes.
  */
 export class FdTable extends far.FdTable {
-  readonly #handles = new Map<number, Handles>();
+  readonly #handles: Map<number, Handles> | NumberMap<Handles>;
   /** Handles of the table that this one is a copy of, for numbers that have not been closed since. */
   #inherited: Map<number, Handles> | undefined;
   readonly #tasks = new Set<Task>();
@@ -40,6 +40,8 @@ export class FdTable extends far.FdTable {
 
   constructor(creatorPid: number, { strangers = false, atEnd }: FdTableOptions = {}) {
     super(creatorPid);
+    // Descriptors of this process come and go with each call of a server.
+    this.#handles = strangers ? new NumberMap() : new Map();
     this.#strangers = strangers;
     this.#atEnd = atEnd;
   }

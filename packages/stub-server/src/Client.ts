@@ -2,6 +2,7 @@ import { POLL } from "@rsyscall/abi";
 import type { LocalCalls } from "@rsyscall/connection";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { type FileDescriptor, type HandleFailure, pollNow, type Socket } from "@rsyscall/handle";
+import type { Roster } from "@rsyscall/near";
 import { once, type Thread } from "@rsyscall/thread";
 import type { Greeted } from "@rsyscall/transport";
 import { Effect, Exit, Scope } from "effect";
@@ -17,7 +18,7 @@ export interface ClientHost {
   /** Of the server. */
   readonly scope: Scope.Scope;
   /** Clients that are not closed. */
-  readonly open: Set<Client>;
+  readonly open: Roster<Client>;
 }
 
 /** The connection of a process that has called, until it has got its answer. */
@@ -32,6 +33,8 @@ export class Client implements WaitingClient {
   /** The memfd that has come with its hello, if the client is to close it. */
   arena: FileDescriptor | undefined;
   readonly #host: ClientHost;
+  /** In the roster of the host. */
+  readonly #number: number;
   #greeted: Greeted | undefined;
   #scope: Scope.Closeable | undefined;
   #isPending = true;
@@ -47,7 +50,7 @@ export class Client implements WaitingClient {
     this.#host = host;
     this.#scope = scope;
     this.afd = once(Effect.suspend(() => Scope.provide(host.thread.makeAfd(socket), this.scope)));
-    host.open.add(this);
+    this.#number = host.open.add(this);
   }
 
   /** Closes with the client. */
@@ -92,7 +95,7 @@ export class Client implements WaitingClient {
     if (this.#isClosed) return undefined;
     this.#isClosed = true;
     const { open, limits, sockets } = this.#host;
-    open.delete(this);
+    open.delete(this.#number);
     this.leave();
     limits.bytes.release(this.bytes);
     this.bytes = 0;

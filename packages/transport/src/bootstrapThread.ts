@@ -197,7 +197,7 @@ const assemble = (
   passing: Socket,
 ): Bootstrapped => {
   sysif.closeAtEnd(scope);
-  sysif.describe = () => `pid ${description.pid}`;
+  sysif.subject = `pid ${description.pid}`;
   const task = taskOf(description, sysif, allocator);
   // Handles of what we use ourselves, so that the numbers are known to be taken.
   const ownEnd = (fd: FileDescriptor) => {
