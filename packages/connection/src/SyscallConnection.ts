@@ -24,6 +24,7 @@ import {
   undecorated,
   type Word,
   type Words,
+  withoutStack,
 } from "@rsyscall/near";
 import { OP_CLONE, OP_COPY, OP_EPOLL_WAIT, OP_RECV_ALL, OP_SEND_ALL } from "@rsyscall/wire";
 import { Effect, Exit, Scope } from "effect";
@@ -331,15 +332,22 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
     for (let call = this.pending.shift(); call; call = this.pending.shift())
       call.complete(
         sent-- > 0
-          ? new SyscallHangup({
-              syscall: this.#name(call.number),
-              cause,
-              byTask,
-              describe: this.#describeLater,
-            })
+          ? this.#hangup(call.number, cause, byTask)
           : this.sendError(this.#name(call.number)),
       );
     for (const onEnd of this.#onEnd.splice(0)) onEnd();
+  }
+
+  #hangup(number: number, cause: unknown, byTask: boolean): SyscallHangup {
+    const make = () =>
+      new SyscallHangup({
+        syscall: this.#name(number),
+        cause,
+        byTask,
+        describe: this.#describeLater,
+      });
+    // Every process ends so. That is no failure, and was caused in that process.
+    return byTask && number === this.abi.syscallNumber("exit_group") ? withoutStack(make) : make();
   }
 
   /** Tells the server of the end. Closing the socket is left to the scope that made it. */

@@ -142,3 +142,4 @@ export type { TraceEvent, TraceSink } from "./trace/TraceSink.ts";
 export { straceLine, type TextTarget, textSink } from "./trace/textSink.ts";
 export { type TracedOptions, traced } from "./trace/traced.ts";
 export * from "./unistd.ts";
+export { withoutStack } from "./userFrames.ts";

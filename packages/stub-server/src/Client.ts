@@ -24,8 +24,6 @@ export interface ClientHost {
 /** The connection of a process that has called, until it has got its answer. */
 export class Client implements WaitingClient {
   readonly socket: Socket;
-  /** The same, for waiting. It is registered at the first use. */
-  readonly afd: Effect.Effect<AsyncFileDescriptor<Socket>, HandleFailure>;
   /** While the client is in its handshake, and that takes time. */
   greeting: Greeting | undefined;
   /** What its description takes of the budget. */
@@ -37,6 +35,7 @@ export class Client implements WaitingClient {
   readonly #number: number;
   #greeted: Greeted | undefined;
   #scope: Scope.Closeable | undefined;
+  #afd: Effect.Effect<AsyncFileDescriptor<Socket>, HandleFailure> | undefined;
   #isPending = true;
   #isClosed = false;
 
@@ -49,8 +48,15 @@ export class Client implements WaitingClient {
     this.socket = socket;
     this.#host = host;
     this.#scope = scope;
-    this.afd = once(Effect.suspend(() => Scope.provide(host.thread.makeAfd(socket), this.scope)));
     this.#number = host.open.add(this);
+  }
+
+  /** The socket, for waiting. It is registered at the first use. */
+  get afd(): Effect.Effect<AsyncFileDescriptor<Socket>, HandleFailure> {
+    this.#afd ??= once(
+      Effect.suspend(() => Scope.provide(this.#host.thread.makeAfd(this.socket), this.scope)),
+    );
+    return this.#afd;
   }
 
   /** Closes with the client. */

@@ -240,7 +240,7 @@ export const taskOf = (
   sysif: SyscallInterface,
   allocator: Allocator,
 ): Task => {
-  const own = (signals: Sigset) => [...signals].filter((signal) => signal === LIFELINE_SIGNAL);
+  const own = (signals: Sigset) => (signals.has(LIFELINE_SIGNAL) ? [LIFELINE_SIGNAL] : []);
   return new Task({
     sysif,
     pid,
@@ -249,7 +249,9 @@ export const taskOf = (
     namespaces: makeNamespaces(namespaces),
     allocator,
     pageSize,
-    sigmask: new Set([...sigmask].filter((signal) => signal !== LIFELINE_SIGNAL)),
+    sigmask: sigmask.has(LIFELINE_SIGNAL)
+      ? new Set([...sigmask].filter((signal) => signal !== LIFELINE_SIGNAL))
+      : sigmask,
     programSignals: new ProgramSignals({ blocked: own(sigmask), ignored: own(ignored) }),
   });
 };
