@@ -11,14 +11,17 @@ import { oneLine } from "./oneLine.ts";
 export class NumberMap<A> {
   readonly #entries: Record<number, A> = {};
 
+  /** The value of a key; undefined if there is no entry. */
   get(key: number): A | undefined {
     return this.#entries[key];
   }
 
+  /** Whether there is an entry. */
   has(key: number): boolean {
     return key in this.#entries;
   }
 
+  /** Adds an entry, or replaces its value. */
   set(key: number, value: A): void {
     this.#entries[key] = value;
   }
