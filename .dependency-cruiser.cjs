@@ -13,7 +13,7 @@ const floors = [
   ["stub-server", "task-stdin", "task-command", "task-persistent", "nix", "seccomp"],
   ["task-ssh"],
   ["platform", "conformance", "mock"],
-  ["watch"],
+  ["watch", "fleet"],
   ["rsyscall"],
 ];
 

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { defineConfig } from "tsup";
 
 /** An import of modules of Effect, as `import { Effect, type Scope } from "effect"`, or of `effect/cli`. */
-const EFFECT = /^import \{([^}]*)\} from "(effect(?:\/cli|\/process)?)";/gm;
+const EFFECT = /^import \{([^}]*)\} from "(effect(?:\/[a-z]+)?)";/gm;
 
 /**
  * The same by the path of each module: `effect` itself loads all of Effect. Lines stay where they are, for the source

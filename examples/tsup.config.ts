@@ -15,6 +15,7 @@ export default defineConfig({
     "src/remoteFiles.ts",
     "src/agentPolicy.ts",
     "src/ownTransport.ts",
+    "src/fleet.ts",
   ],
   format: "esm",
   target: "node20",

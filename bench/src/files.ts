@@ -1,9 +1,12 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { copyFile as copyFileByNode, readFile, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { copyFile, Memfd } from "@rsyscall/handle";
 import { ThreadFileSystem } from "@rsyscall/platform";
+import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
+import { fileCopies } from "./cPrograms.ts";
 import { interleaved, timed } from "./interleaved.ts";
 import type { Row } from "./Row.ts";
 import type { Remotes } from "./remote.ts";
@@ -18,9 +21,43 @@ const directoryInMemory = Effect.acquireRelease(
   (directory) => Effect.sync(() => rmSync(directory, { recursive: true })),
 );
 
-/** Effect's FileSystem beside fs/promises of Node. */
-export const files = ({ local, ring }: Remotes, scale: number) =>
+/** MiB of a file that is copied. */
+const COPIED = 64;
+
+/** A file in memory of a thread, copied there. */
+const copyIn = (thread: Thread, bytes: Uint8Array) =>
   Effect.gen(function* () {
+    const from = yield* Memfd.make(thread, "from");
+    yield* from.writeAllBytes(bytes);
+    return copyFile(from, yield* Memfd.make(thread, "to"));
+  });
+
+const copies = ({ local, ring }: Remotes, directory: string, scale: number) =>
+  Effect.gen(function* () {
+    const bytes = new Uint8Array(COPIED * KIB * KIB).fill(1);
+    const path = `${directory}/copied`;
+    yield* Effect.promise(() => writeFile(path, bytes));
+    const all = yield* interleaved({
+      local: timed(scale, yield* copyIn(local, bytes)),
+      remote: timed(scale, yield* copyIn(ring, bytes)),
+      node: timed(
+        scale,
+        Effect.promise(() => copyFileByNode(path, `${path}.copy`)),
+      ),
+      floor: () => fileCopies(scale, COPIED),
+    });
+    const floor = { name: "copy_file_range in C", samples: all.floor };
+    return rowsOf(`copyFile of ${COPIED} MiB`, all, "fs/promises").map((row) => ({
+      ...row,
+      floor,
+      aims: [{ ofFloor: 1.2 }],
+    }));
+  });
+
+/** Effect's FileSystem beside fs/promises of Node. */
+export const files = (remotes: Remotes, scale: number) =>
+  Effect.gen(function* () {
+    const { local, ring } = remotes;
     const directory = yield* directoryInMemory;
     const count = 40 * scale;
     const path = `${directory}/file`;
@@ -59,7 +96,11 @@ export const files = ({ local, ring }: Remotes, scale: number) =>
         Effect.promise(() => stat(path)),
       ),
     });
-    return [...rows, ...rowsOf("stat of a file", asked, "fs/promises")];
+    return [
+      ...rows,
+      ...rowsOf("stat of a file", asked, "fs/promises"),
+      ...(yield* copies(remotes, directory, scale)),
+    ];
   }).pipe(Effect.scoped);
 
 const rowsOf = (

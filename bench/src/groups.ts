@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { noFleet } from "@rsyscall/harness/requirements";
 import { StubServer } from "@rsyscall/stub-server";
 import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
@@ -35,6 +36,7 @@ export const groups = [
   "streams",
   "files",
   "transports",
+  "fleet",
 ] as const;
 
 /** A part of the measurements, in processes of its own. */
@@ -50,6 +52,17 @@ const liveStub = (local: Thread, directory: string, sharedMemory: boolean) =>
     yield* Effect.addFinalizer(() => Effect.ignore(thread.exit(0)));
     return thread;
   });
+
+/** The package is loaded for this group alone. */
+const fleets = (directory: string, scale: number) => {
+  if (noFleet === undefined)
+    return Effect.flatMap(
+      Effect.promise(() => import("./fleet.ts")),
+      ({ fleet }) => Effect.scoped(fleet(directory, scale)),
+    );
+  process.stderr.write(`no figures of fleets: ${noFleet}\n`);
+  return Effect.succeed([]);
+};
 
 /** Measures a group in this process. */
 export const measure = (group: Group, scale: number): Promise<ReadonlyArray<Row>> => {
@@ -83,6 +96,7 @@ export const measure = (group: Group, scale: number): Promise<ReadonlyArray<Row>
       streams: withRemotes((remotes) => streams(remotes, directory, scale)),
       files: withRemotes((remotes) => files(remotes, scale)),
       transports: Effect.scoped(transports(local, scale)),
+      fleet: fleets(directory, scale),
     };
     return yield* measures[group];
   });

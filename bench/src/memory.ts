@@ -1,6 +1,7 @@
 import { Bytes } from "@rsyscall/abi";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
+import { vmCopies } from "./cPrograms.ts";
 import { apart, pinned } from "./cpus.ts";
 import { echoChild } from "./echoChild.ts";
 import { interleaved, timed, timedTogether } from "./interleaved.ts";
@@ -45,20 +46,21 @@ export const remoteMemory = ({ local, ring, socket }: Remotes, scale: number) =>
                 rounds,
                 Effect.sync(() => Bytes.decode(value.slice())),
               ),
+              vm: () => vmCopies(rounds, bytes),
               echo: timed(Math.ceil(rounds / 20), echo(value)),
             }),
           );
           const floor = { name: "two copies here", samples: all.copies };
           const instead = { name: "process.send and back", samples: all.echo };
+          const vm = { name: "process_vm_writev and readv in C", samples: all.vm };
+          const shared = {
+            name: `${name} into a stub and back`,
+            unit: "ns",
+            samples: all.ring,
+          } as const;
           const rows: Array<Row> = [
-            {
-              name: `${name} into a stub and back`,
-              unit: "ns",
-              samples: all.ring,
-              floor,
-              instead,
-              aims,
-            },
+            { ...shared, floor, instead, aims },
+            { ...shared, floor: vm, aims: bytes > 4096 ? [{ ofFloor: 1.3 }] : [] },
             {
               name: `${name} into a stub and back, over sockets`,
               unit: "ns",

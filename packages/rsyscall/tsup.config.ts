@@ -39,5 +39,7 @@ export default [
       runs.map((name) => [`run/${name.slice(0, -3)}`, `src/cli/run/${name}`]),
     ),
     clean: false,
+    // Of optional dependencies, tsup does not know that.
+    external: ["@rsyscall/fleet"],
   },
 ];

@@ -44,6 +44,7 @@ const sidebar: DefaultTheme.SidebarItem[] = [
       page("Which processes end", "children"),
       page("Files, sockets, descriptors", "files-and-sockets"),
       page("Containers and hosts", "containers-and-hosts"),
+      page("Fleets of hosts", "fleets"),
       page("What a command runs", "watching"),
       page("Policies", "policies"),
       page("Tracing and debugging", "tracing"),

@@ -2,8 +2,7 @@
 #include "sys.h"
 
 /* Nanoseconds for which the server spins for the next request: a few times the cost of a wake-up if requests come
- * within that time, and hardly at all if they do not. It learns that: a new server would keep others from the CPU, among
- * them perhaps its client, which has just woken it. */
+ * within that time, and hardly at all if they do not. It learns that. */
 #define SPIN_AT_MOST 200000
 #define SPIN_AT_LEAST 2000
 
@@ -88,9 +87,9 @@ static u64 half(u64 budget)
 	return budget / 2 < SPIN_AT_LEAST ? SPIN_AT_LEAST : budget / 2;
 }
 
-long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring, rsyscall_performer *perform)
+long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring, rsyscall_performer *perform, u64 patience)
 {
-	u64 budget = SPIN_AT_LEAST;
+	u64 budget = patience;
 	u32 finished = 0; /* results for which the client was not woken */
 	u32 wakes = 0;
 	ring->server_cpu = only_cpu();

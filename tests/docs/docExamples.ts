@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { noFleet } from "@rsyscall/harness";
 import { filesBelow, packages, root } from "./files.ts";
 
 /** TypeScript between fences, in Markdown or in a doc comment. */
@@ -16,6 +17,10 @@ export interface DocExample {
   /** For a fence that says `fails`, a test file that fails: the block behind it, which shows what is printed. */
   readonly prints: string | undefined;
 }
+
+/** Why an example cannot run here. */
+export const cannotRun = ({ code }: DocExample): string | undefined =>
+  code.includes('"@rsyscall/fleet"') ? noFleet : undefined;
 
 /** Whether an example is a test file of vitest. */
 export const isVitest = ({ code }: DocExample): boolean =>

@@ -24,6 +24,8 @@ const folders = [
   "packages/connection/src",
   "packages/epoller/src",
   "packages/far/src",
+  "packages/fleet/src",
+  "packages/fleet/test",
   "packages/handle/src",
   "packages/memory/src",
   "packages/native/src",

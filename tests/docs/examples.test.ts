@@ -6,7 +6,7 @@ import { runVitest, type VitestRun } from "@rsyscall/harness/vitest";
 import { Effect } from "effect";
 import ts from "typescript";
 import { afterAll, assert, beforeAll, describe, test } from "vitest";
-import { type DocExample, docExamples, isVitest } from "./docExamples.ts";
+import { cannotRun, type DocExample, docExamples, isVitest } from "./docExamples.ts";
 import { root } from "./files.ts";
 
 /** Examples are programs as users write them: they run on the built packages, below the root. */
@@ -25,7 +25,9 @@ describe("examples in the documentation run", () => {
       file: join(directory, `${example.path.replaceAll("/", "_")}.${example.number}.mjs`),
     }));
   const isNodeTest = ({ code }: DocExample) => code.includes('from "node:test"');
-  const together = examples.filter((example) => !isNodeTest(example));
+  const together = examples.filter(
+    (example) => !isNodeTest(example) && cannotRun(example) === undefined,
+  );
   let problems: ReadonlyArray<string | null> = [];
   let output = "";
 
@@ -47,7 +49,7 @@ describe("examples in the documentation run", () => {
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   for (const example of examples)
-    it(`${example.path}, number ${example.number}`, function* () {
+    it.skipIf(cannotRun(example))(`${example.path}, number ${example.number}`, function* () {
       if (isNodeTest(example)) {
         const { status, stderr } = yield* execute(process.execPath, [example.file], {
           timeout: 20_000,

@@ -20,7 +20,7 @@ export {
   untilEnded,
 } from "./processes.ts";
 export { Random } from "./Random.ts";
-export { missing, noNamespaces, notRoot, slow } from "./requirements.ts";
+export { missing, noFleet, noNamespaces, notRoot, slow } from "./requirements.ts";
 export { refuse } from "./seccomp.ts";
 export { type Ended, execute, type Running, type RunOptions, start } from "./spawn.ts";
 export { type Launched, launchStub, launchStubWith, wires } from "./stub.ts";

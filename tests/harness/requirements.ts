@@ -38,3 +38,9 @@ export const noNamespaces: string | undefined =
   spawnSync("unshare", ["-Urmnpiu", "--fork", "true"]).status === 0
     ? undefined
     : "no user namespaces";
+
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+
+/** Why a test of `@rsyscall/fleet` cannot run here: its version of Node. */
+export const noFleet: string | undefined =
+  major > 22 || (major === 22 && minor >= 19) ? undefined : "needs Node 22.19 or newer";

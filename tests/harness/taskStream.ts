@@ -23,7 +23,7 @@ export const CLOSE = 4;
 export const OPEN = 5;
 
 /** Bytes that each side may send on a channel before it gets credit. */
-export const WINDOW = 1024 * 1024;
+export const WINDOW = 4 * 1024 * 1024;
 
 export const OP_SEND_ALL = 0x7fff0000;
 export const OP_RECV_ALL = 0x7fff0001;

@@ -3,7 +3,7 @@ import { CLONE, EPOLL_CTL, SIG } from "@rsyscall/abi";
 import { ownMemory } from "@rsyscall/connection";
 import { Epoll, type HandleFailure } from "@rsyscall/handle";
 import { it, launchStub, statusOf, worksAsync } from "@rsyscall/harness";
-import { getpid, getppid, InvalidArgumentError } from "@rsyscall/near";
+import { getpid, getppid, InvalidArgumentError, SyscallError } from "@rsyscall/near";
 import { type ChildThread, Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
@@ -48,6 +48,28 @@ describe("the ring of a child", () => {
     }
     allocator.takeStack = takeStack;
     Object.assign(thread.task, { pageSize });
+  });
+});
+
+describe("the connection to a child", () => {
+  it("is made before the child: without it there is no child", function* () {
+    const thread = yield* LocalThread;
+    const calls: Array<string> = [];
+    const fails = Effect.fail(SyscallError.of("mmap", "ENOMEM"));
+    const parent = thread.with({ memory: { ...ownMemory, map: () => fails } });
+    const error = yield* Effect.scoped(
+      Effect.andThen(
+        thread.trace(({ call }) => calls.push(call.name)),
+        Effect.flip(parent.fork()),
+      ),
+    );
+    assert.deepInclude(error, { syscall: "mmap", errno: "ENOMEM" });
+    assert.include(calls, "socketpair");
+    assert.notInclude(calls, "clone3");
+    assert.notInclude(calls, "clone");
+    // The stack that it was to have is used again.
+    const child = yield* thread.fork();
+    assert.equal(yield* getpid(child.task.sysif), child.process.pid);
   });
 });
 

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { SIG, W } from "@rsyscall/abi";
 import { type ChildState, type HandleFailure, Pidfd } from "@rsyscall/handle";
@@ -53,6 +53,35 @@ describe("a scope", () => {
     assert.equal((yield* child.wait()).signal, SIG.TERM);
     assert.isUndefined(statusOf(child.pid));
   });
+
+  for (const [name, parent] of [
+    ["the local thread", LocalThread],
+    ["a stub", Effect.map(launchStub, ({ call }) => call.thread)],
+  ] as const)
+    it(`kills the process group of a program of ${name} that leads a session`, function* () {
+      const thread = yield* parent;
+      const directory = yield* thread.mkdtemp();
+      const pids = `${directory}/pids`;
+      const script = `sleep 1000 & echo $! $(ps -o sid= -p $$) > ${pids}.new; mv ${pids}.new ${pids}; wait`;
+      const started = Effect.gen(function* () {
+        const child = yield* thread.spawn(sh(script), { session: true });
+        yield* eventually(() => existsSync(pids));
+        const [other = 0, session = 0] = readFileSync(pids, "utf8").trim().split(/\s+/).map(Number);
+        assert.equal(session, child.pid);
+        assert.isFalse(hasEnded(other));
+        return other;
+      });
+      yield* untilEnded(yield* Effect.scoped(started));
+      // One that has ended by itself leaves what it has left.
+      const left = Effect.gen(function* () {
+        const child = yield* thread.spawn(sh(`sleep 1000 & echo $! > ${pids}`), { session: true });
+        yield* child.check();
+        return Number(readFileSync(pids, "utf8"));
+      });
+      const pid = yield* Effect.scoped(left);
+      assert.isFalse(hasEnded(pid));
+      process.kill(pid, "SIGKILL");
+    });
 
   for (const [name, parent] of [
     ["the local thread", LocalThread],

@@ -304,7 +304,7 @@ describe("channels of a stream", () => {
     yield* stream.flushed;
     assert.equal(yield* server.call("getpid"), server.hello.pid);
     // What the socket holds was credited, and no more.
-    assert.isBelow(channel.credit, WINDOW / 2);
+    assert.isBelow(channel.credit, WINDOW / 4);
     yield* stream.sendData(SYSCALLS, server.request(OP_RECV_ALL, a, server.memory, 3 * WINDOW));
     yield* stream.sendData(A, bytes.subarray(WINDOW));
     assert.equal(yield* server.result, 3 * WINDOW);
@@ -619,7 +619,9 @@ describe("channels of a stream", () => {
 
 describe("a stream that is not right", () => {
   const data = (length: number) => Buffer.alloc(length);
-  const window = Buffer.concat(Array.from({ length: 16 }, () => frame(A, DATA, data(65536))));
+  const window = Buffer.concat(
+    Array.from({ length: WINDOW / 65536 }, () => frame(A, DATA, data(65536))),
+  );
   const streams: ReadonlyArray<[what: string, bytes: Uint8Array, message: RegExp]> = [
     ["has a frame without a type", frame(A, 0), /unknown frame/],
     ["has a frame of an unknown type", frame(A, 6, data(8)), /unknown frame/],

@@ -9,7 +9,7 @@ import {
   type SyscallSendError,
 } from "@rsyscall/near";
 import { OP_COPY } from "@rsyscall/wire";
-import { Effect, Option } from "effect";
+import { Effect, Exit, Option } from "effect";
 import type { SharedMemory } from "./SharedMemory.ts";
 import type { SyscallConnection } from "./SyscallConnection.ts";
 
@@ -46,7 +46,7 @@ export class SharedMemoryTransport implements MemoryTransport {
           Option.isNone(copy)
             ? // No room for a copy: wait for all that is in flight.
               isShared
-              ? Effect.andThen(connection.barrier(), this.#read(address, length))
+              ? Effect.flatMap(connection.barrier(), () => this.#read(address, length))
               : Effect.fail(SyscallError.of("memory read", "ENOMEM", `address ${address}`))
             : this.#readStaged(copy.value.address, address, length),
         (copy) => (Option.isNone(copy) ? Effect.void : copy.value.free()),
@@ -69,22 +69,21 @@ export class SharedMemoryTransport implements MemoryTransport {
   }
 
   /** Touches memory that we have. It fails if the other process has made it unusable. */
-  #read(address: Address, length: number): Effect.Effect<Uint8Array, SyscallSendError> {
+  #read(address: Address, length: number): Exit.Exit<Uint8Array, SyscallSendError> {
     return this.#touching("memory read", () => this.#memory.read(address, length));
   }
 
-  #write(address: Address, bytes: Uint8Array): Effect.Effect<void, SyscallSendError> {
+  #write(address: Address, bytes: Uint8Array): Exit.Exit<void, SyscallSendError> {
     return this.#touching("memory write", () => this.#memory.write(address, bytes));
   }
 
-  #touching<A>(syscall: string, touch: () => A): Effect.Effect<A, SyscallSendError> {
-    return Effect.try({
-      try: touch,
-      catch: (cause) => {
-        this.#connection.fail(cause);
-        return this.#connection.sendError(syscall);
-      },
-    });
+  #touching<A>(syscall: string, touch: () => A): Exit.Exit<A, SyscallSendError> {
+    try {
+      return Exit.succeed(touch());
+    } catch (cause) {
+      this.#connection.fail(cause);
+      return Exit.fail(this.#connection.sendError(syscall));
+    }
   }
 
   write(address: Address, bytes: Uint8Array): Effect.Effect<void, ConnectionError> {
@@ -101,7 +100,7 @@ export class SharedMemoryTransport implements MemoryTransport {
           // No room for a copy: wait for all that is in flight.
           onFailure: (cause) =>
             isShared
-              ? Effect.andThen(connection.barrier(), this.#write(address, bytes))
+              ? Effect.flatMap(connection.barrier(), () => this.#write(address, bytes))
               : Effect.die(cause),
         }),
       );

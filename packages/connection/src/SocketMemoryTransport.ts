@@ -6,28 +6,28 @@ import {
   type Address,
   type ConnectionError,
   type Fd,
+  type FileTransfers,
   isError,
+  LocalSyscallInterface,
+  type Outcome,
   oneLine,
   SyscallError,
+  type SyscallFailure,
   SyscallHangup,
   type Word,
 } from "@rsyscall/near";
 import { OP_RECV_ALL, OP_SEND_ALL } from "@rsyscall/wire";
-import { Effect } from "effect";
-import { Queue } from "./internal/Queue.ts";
+import { Cause, Effect } from "effect";
+import { FileEnd } from "./internal/FileEnd.ts";
+import { receiveFile, sendFile } from "./internal/fileParts.ts";
+import { Pump } from "./internal/Pump.ts";
 import { ownMemory } from "./SharedMemory.ts";
 import type { SyscallConnection } from "./SyscallConnection.ts";
 
 /** Bytes that go through the memory of our end at a time: its allocator gives so many without mapping more. */
 const PART_SIZE = 64 * 1024;
 
-/** A read whose bytes have not all arrived. */
-interface Incoming {
-  readonly bytes: Uint8Array;
-  readonly onFilled: () => void;
-  /** The bytes never come. */
-  readonly onLost: (cause: unknown) => void;
-}
+const nothing = () => {};
 
 /**
  * Memory of a task over a data socket beside its syscall connection. For every transfer a request
@@ -35,14 +35,12 @@ interface Incoming {
  * many, so both ends agree where the next transfer begins. Fibers in the background move the bytes of both
  * directions, also while the task is in a call: neither end can wait for the other in a circle.
  */
-export class SocketMemoryTransport implements MemoryTransport {
+export class SocketMemoryTransport implements MemoryTransport, FileTransfers {
   readonly #connection: SyscallConnection;
   readonly #socket: AsyncFileDescriptor<Socket>;
   readonly #serverFd: Fd;
-  readonly #outgoing = new Queue<Uint8Array>();
-  readonly #incoming = new Queue<Incoming>();
-  #sending = false;
-  #receiving = false;
+  readonly #outgoing: Pump;
+  readonly #incoming: Pump;
 
   /**
    * @param socket our end of the data socket
@@ -52,28 +50,72 @@ export class SocketMemoryTransport implements MemoryTransport {
     this.#connection = connection;
     this.#socket = socket;
     this.#serverFd = serverFd;
+    const onEnd = (cause: unknown) => this.#end(cause);
+    this.#outgoing = new Pump(onEnd);
+    this.#incoming = new Pump(onEnd);
+  }
+
+  get transfers(): FileTransfers | undefined {
+    const { sysif } = this.#socket.handle.task;
+    return LocalSyscallInterface.of(sysif) === undefined ? undefined : this;
   }
 
   write(address: Address, bytes: Uint8Array): Effect.Effect<void, ConnectionError> {
     if (bytes.length === 0) return Effect.void;
     return Effect.suspend(() => {
-      const { length } = bytes;
-      const { outcome } = this.#connection.submitWrite(
-        address,
-        OP_RECV_ALL,
-        this.#serverFd,
-        address,
-        length,
-      );
-      if (typeof outcome === "object") return Effect.fail(outcome);
+      const refusal = this.#submitWrite(address, bytes.length);
+      if (refusal !== undefined) return Effect.fail(refusal);
       // A copy: the bytes leave later, and the caller may change them until then.
-      this.#outgoing.push(bytes.slice());
-      if (!this.#sending) {
-        this.#sending = true;
-        this.#run(this.#send);
-      }
+      const move = this.#sendBytes(bytes.slice());
+      this.#outgoing.push({ move, onMoved: nothing, onLost: nothing });
       return Effect.void;
     });
+  }
+
+  send<E>(
+    file: Effect.Effect<Fd, E>,
+    offset: number,
+    address: Address,
+    length: number,
+  ): Effect.Effect<number, E | SyscallFailure> {
+    if (length === 0) return Effect.succeed(0);
+    return Effect.uninterruptible(
+      Effect.callback<number, E | SyscallFailure>((resume) => {
+        const source = new FileEnd(file);
+        const onLost = (error: ConnectionError) => {
+          source.fail(Cause.fail(error));
+          resume(Effect.fail(error));
+        };
+        const refusal = this.#submitWrite(address, length, (outcome) => {
+          if (typeof outcome === "object") onLost(outcome);
+          else if (isError(outcome)) onLost(this.#connection.sendError("memory write"));
+        });
+        if (refusal !== undefined) resume(Effect.fail(refusal));
+        else
+          this.#outgoing.push({
+            move: sendFile(this.#socket, source, offset, length),
+            onMoved: () => resume(source.result),
+            onLost: (cause) => onLost(new SyscallHangup({ syscall: "memory write", cause })),
+          });
+      }),
+    );
+  }
+
+  /** Has the server receive bytes. Returns the error if it cannot be asked any more. */
+  #submitWrite(
+    address: Address,
+    length: number,
+    onDone?: (outcome: Outcome) => void,
+  ): ConnectionError | undefined {
+    const { outcome } = this.#connection.submitWrite(
+      address,
+      OP_RECV_ALL,
+      this.#serverFd,
+      address,
+      length,
+      onDone,
+    );
+    return typeof outcome === "object" ? outcome : undefined;
   }
 
   read(
@@ -81,30 +123,67 @@ export class SocketMemoryTransport implements MemoryTransport {
     length: number,
   ): Effect.Effect<Uint8Array, ConnectionError | SyscallError> {
     if (length === 0) return Effect.succeed(new Uint8Array(0));
+    return Effect.suspend(() => {
+      const bytes = new Uint8Array(length);
+      const move = length > PART_SIZE ? this.#fillLarge(bytes) : this.#fill(bytes);
+      return this.#receive(address, length, move, nothing, Effect.succeed(bytes));
+    });
+  }
+
+  receive<E>(
+    address: Address,
+    length: number,
+    file: Effect.Effect<Fd, E>,
+    offset: number,
+  ): Effect.Effect<void, E | SyscallFailure> {
+    if (length === 0) return Effect.void;
+    return Effect.suspend(() => {
+      const target = new FileEnd(file);
+      return this.#receive(
+        address,
+        length,
+        receiveFile(this.#socket, target, offset, length),
+        (error) => target.fail(Cause.fail(error)),
+        Effect.suspend(() => Effect.asVoid(target.result)),
+      );
+    });
+  }
+
+  /** Has the server send bytes, and receives them. */
+  #receive<A, E>(
+    address: Address,
+    length: number,
+    move: Effect.Effect<boolean, HandleFailure>,
+    onLost: (error: ConnectionError) => void,
+    result: Effect.Effect<A, E>,
+  ): Effect.Effect<A, E | ConnectionError | SyscallError> {
     return Effect.uninterruptible(
-      Effect.callback<Uint8Array, ConnectionError | SyscallError>((resume) => {
-        const bytes = new Uint8Array(length);
-        let result: Word | undefined;
+      Effect.callback<A, E | ConnectionError | SyscallError>((resume) => {
+        let answer: Word | undefined;
         let filled = false;
         const finish = () => {
-          if (!filled || result === undefined) return;
+          if (!filled || answer === undefined) return;
           resume(
-            isError(result)
-              ? Effect.fail(SyscallError.from("memory read", result, `address ${address}`))
-              : Effect.succeed(bytes),
+            isError(answer)
+              ? Effect.fail(SyscallError.from("memory read", answer, `address ${address}`))
+              : result,
           );
+        };
+        const lose = (error: ConnectionError) => {
+          onLost(error);
+          resume(Effect.fail(error));
         };
         const call = this.#connection.submit(OP_SEND_ALL, this.#serverFd, address, length, 0, 0, 0);
         if (typeof call.outcome === "object") {
-          resume(Effect.fail(call.outcome));
+          lose(call.outcome);
           return;
         }
         call.whenDone((outcome) => {
           if (typeof outcome === "object") {
-            resume(Effect.fail(outcome));
+            lose(outcome);
             return;
           }
-          result = outcome;
+          answer = outcome;
           finish();
           // The server sends zeros in place of memory that is not there. After any other error it has
           // sent less than was asked for, and it is unknown where the next transfer begins.
@@ -112,31 +191,14 @@ export class SocketMemoryTransport implements MemoryTransport {
             this.#fail(SyscallError.from("memory read", outcome, `address ${address}`));
         });
         this.#incoming.push({
-          bytes,
-          onFilled: () => {
+          move,
+          onMoved: () => {
             filled = true;
             finish();
           },
-          onLost: (cause) =>
-            resume(Effect.fail(new SyscallHangup({ syscall: "memory read", cause }))),
+          onLost: (cause) => lose(new SyscallHangup({ syscall: "memory read", cause })),
         });
-        if (!this.#receiving) {
-          this.#receiving = true;
-          this.#run(this.#receive);
-        }
       }),
-    );
-  }
-
-  /**
-   * Runs a pump. When it fails the data socket is gone; at the latest it does so when the socket's
-   * scope closes.
-   */
-  #run(pump: Effect.Effect<void, HandleFailure>): void {
-    Effect.runFork(
-      Effect.catch(pump, (cause) =>
-        Effect.sync(() => (cause._tag === "SyscallError" ? this.#end(cause) : this.#fail(cause))),
-      ),
     );
   }
 
@@ -146,50 +208,31 @@ export class SocketMemoryTransport implements MemoryTransport {
     this.#loseAll(cause);
   }
 
-  /** The server has closed the data socket. */
+  /** The data socket has ended. At the latest it does so when its scope closes. */
   #end(cause: unknown): void {
+    const isByServer = cause === undefined || cause instanceof SyscallError;
+    if (!isByServer) {
+      this.#fail(cause);
+      return;
+    }
     this.#connection.failSoon(cause);
     this.#connection.onEnd(() => this.#loseAll(cause));
   }
 
-  /** The connection no longer knows the reads whose results came before their bytes. */
+  /** The connection no longer knows the transfers whose results came before their bytes. */
   #loseAll(cause: unknown): void {
-    for (let lost = this.#incoming.shift(); lost; lost = this.#incoming.shift()) lost.onLost(cause);
+    this.#outgoing.lose(cause);
+    this.#incoming.lose(cause);
   }
 
-  readonly #send: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {
-    const bytes = this.#outgoing.shift();
-    if (bytes === undefined) {
-      this.#sending = false;
-      return Effect.void;
-    }
-    const sendFrom = (offset: number): Effect.Effect<void, HandleFailure> =>
-      offset < bytes.length
-        ? Effect.andThen(
-            this.#socket.sendAllBytes(bytes.subarray(offset, offset + PART_SIZE)),
-            Effect.suspend(() => sendFrom(offset + PART_SIZE)),
-          )
-        : this.#send;
-    return sendFrom(0);
-  });
-
-  readonly #receive: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {
-    const incoming = this.#incoming.first;
-    if (incoming === undefined) {
-      this.#receiving = false;
-      return Effect.void;
-    }
-    const { bytes, onFilled } = incoming;
-    return Effect.flatMap(
-      bytes.length > PART_SIZE ? this.#fillLarge(bytes) : this.#fill(bytes),
-      (isFilled) => {
-        if (!isFilled) return Effect.sync(() => this.#end(undefined));
-        this.#incoming.shift();
-        onFilled();
-        return this.#receive;
-      },
-    );
-  });
+  #sendBytes(bytes: Uint8Array, offset = 0): Effect.Effect<boolean, HandleFailure> {
+    return offset < bytes.length
+      ? Effect.andThen(
+          this.#socket.sendAllBytes(bytes.subarray(offset, offset + PART_SIZE)),
+          Effect.suspend(() => this.#sendBytes(bytes, offset + PART_SIZE)),
+        )
+      : Effect.succeed(true);
+  }
 
   /** Fills an array from the socket. False if the socket ends before. */
   #fill(bytes: Uint8Array): Effect.Effect<boolean, HandleFailure> {

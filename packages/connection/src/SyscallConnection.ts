@@ -9,9 +9,11 @@ import {
   type DirectCalls,
   definitions,
   type Fd,
+  type FileTransfers,
   type InvalidArgumentError,
   isError,
   LocalSyscallInterface,
+  type Outcome,
   oneLine,
   PendingCall,
   type PendingWrite,
@@ -251,9 +253,9 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
     a: Word,
     b: Word,
     c: Word,
-    onDone?: () => void,
+    onDone?: (outcome: Outcome) => void,
   ): PendingCall {
-    const behind: Array<() => void> = onDone === undefined ? [] : [onDone];
+    const behind: Array<() => void> = [];
     const write = { whenDone: (callback: () => void) => void behind.push(callback) };
     this.#lastWrite = write;
     const call = this.submit(number, a, b, c, 0, 0, 0);
@@ -262,6 +264,7 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
       if (typeof outcome !== "object" && isError(outcome))
         this.fail(SyscallError.from("memory write", outcome, `address ${address}`));
       if (this.#lastWrite === write) this.#lastWrite = undefined;
+      onDone?.(outcome);
       for (const callback of behind) callback();
     });
     return call;
@@ -269,6 +272,10 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
 
   get lastWrite(): PendingWrite | undefined {
     return this.#lastWrite;
+  }
+
+  get transfers(): FileTransfers | undefined {
+    return this.memory.transfers;
   }
 
   read(address: Address, length: number) {

@@ -1,6 +1,16 @@
-import { Errno } from "@rsyscall/abi";
-import { it } from "@rsyscall/harness";
-import { Address, getpid, SyscallError, SyscallHangup, SyscallSendError } from "@rsyscall/near";
+import { readFileSync, writeFileSync } from "node:fs";
+import { Errno, O } from "@rsyscall/abi";
+import { open } from "@rsyscall/handle";
+import { it, tempDirectory } from "@rsyscall/harness";
+import {
+  Address,
+  type FileTransfers,
+  getpid,
+  SyscallError,
+  SyscallHangup,
+  SyscallSendError,
+} from "@rsyscall/near";
+import { LocalThread } from "@rsyscall/thread";
 import { OP_RECV_ALL, OP_SEND_ALL } from "@rsyscall/wire";
 import { Effect, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
@@ -130,5 +140,105 @@ describe("a write of memory", () => {
     yield* requests(peer, 1);
     yield* data.handle.close();
     yield* sysif.ended();
+  });
+});
+
+describe("a file that is sent", () => {
+  const sending = Effect.fnUntraced(function* (content: Uint8Array, length: number) {
+    const connection = yield* connect;
+    const path = `${yield* tempDirectory}/file`;
+    writeFileSync(path, content);
+    const { task } = yield* LocalThread;
+    const file = yield* open(task, path, O.RDONLY);
+    const transfers = connection.sysif.transfers as FileTransfers;
+    return {
+      ...connection,
+      file,
+      sent: transfers.send(file.borrow(task), 1, at, length),
+    };
+  });
+
+  it("goes out from its offset, without waiting for the peer's result", function* () {
+    const content = bytes(300_001);
+    const { peer, data, sent } = yield* sending(content, 300_000);
+    const counting = yield* begin(sent);
+    assert.deepInclude((yield* requests(peer, 1))[0], { number: OP_RECV_ALL, flags: 0 });
+    assert.deepEqual(yield* receive(data, 300_000), content.subarray(1));
+    assert.equal(yield* Fiber.join(counting), 300_000);
+  });
+
+  it("ends in zeros where it is too short, and the next write is in its place", function* () {
+    const { sysif, data, sent } = yield* sending(bytes(100_001), 200_000);
+    const counting = yield* begin(sent);
+    yield* sysif.write(at, Uint8Array.of(7));
+    const came = yield* receive(data, 200_001);
+    assert.deepEqual(came.subarray(0, 100_000), bytes(100_001).subarray(1));
+    assert.isTrue(came.subarray(100_000, 200_000).every((byte) => byte === 0));
+    assert.equal(came[200_000], 7);
+    assert.equal(yield* Fiber.join(counting), 100_000);
+  });
+
+  it("is zeros if it is closed, which is its error", function* () {
+    const { sysif, data, sent, file } = yield* sending(bytes(10), 5);
+    yield* file.close();
+    const counting = yield* begin(Effect.flip(sent));
+    yield* sysif.write(at, Uint8Array.of(7));
+    assert.deepEqual(yield* receive(data, 6), Uint8Array.of(0, 0, 0, 0, 0, 7));
+    assert.equal((yield* Fiber.join(counting))._tag, "UseAfterFreeError");
+  });
+
+  it("fails with the connection, which nothing takes from it any more", function* () {
+    const { data, sent } = yield* sending(new Uint8Array(5_000_000), 4_000_000);
+    const counting = yield* begin(Effect.flip(sent));
+    yield* data.handle.close();
+    assert.instanceOf(yield* Fiber.join(counting), SyscallHangup);
+    assert.instanceOf(yield* Effect.flip(sent), SyscallSendError);
+  });
+});
+
+describe("a file that is received", () => {
+  const receiving = Effect.fnUntraced(function* (path: string, length: number) {
+    const connection = yield* connect;
+    const { task } = yield* LocalThread;
+    const file = yield* open(task, path, O.WRONLY | O.CREAT, 0o600);
+    const transfers = connection.sysif.transfers as FileTransfers;
+    return { ...connection, received: transfers.receive(at, length, file.borrow(task), 2) };
+  });
+
+  it("gets the bytes at its offset", function* () {
+    const path = `${yield* tempDirectory}/file`;
+    const { peer, data, received } = yield* receiving(path, 300_000);
+    const waiting = yield* begin(received);
+    yield* data.sendAllBytes(bytes(300_000));
+    yield* peer.sendAllBytes(result(300_000));
+    yield* Fiber.join(waiting);
+    assert.isTrue(
+      readFileSync(path)
+        .subarray(2)
+        .equals(Buffer.from(bytes(300_000))),
+    );
+  });
+
+  it("that takes none of them is the error, and the next read is in its place", function* () {
+    const { sysif, peer, data, received } = yield* receiving("/dev/full", 200_000);
+    const waiting = yield* begin(Effect.flip(received));
+    const next = yield* begin(sysif.read(at, 1));
+    yield* data.sendAllBytes(bytes(200_000));
+    yield* data.sendAllBytes(Uint8Array.of(7));
+    yield* peer.sendAllBytes(new Uint8Array([...result(200_000), ...result(1)]));
+    assert.deepInclude(yield* Fiber.join(waiting), { errno: "ENOSPC", syscall: "pwrite64" });
+    assert.deepEqual(yield* Fiber.join(next), Uint8Array.of(7));
+  });
+
+  it("gets nothing more once the connection has failed", function* () {
+    const path = `${yield* tempDirectory}/file`;
+    const { sysif, peer, data, received } = yield* receiving(path, 100);
+    const waiting = yield* begin(Effect.flip(received));
+    yield* requests(peer, 1);
+    yield* sysif.close();
+    assert.instanceOf(yield* Fiber.join(waiting), SyscallHangup);
+    yield* data.sendAllBytes(bytes(100));
+    yield* Effect.yieldNow;
+    assert.equal(readFileSync(path).length, 0);
   });
 });

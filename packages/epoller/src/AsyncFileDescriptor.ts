@@ -77,18 +77,34 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     epoller: Epoller,
     fd: A,
   ): Effect.Effect<AsyncFileDescriptor<A>, MallocFailure | BorrowFailure, Scope.Scope> {
+    return AsyncFileDescriptor.#register(epoller, fd, NonblockingCalls.make(fd));
+  }
+
+  static #register<A extends FileDescriptor>(
+    epoller: Epoller,
+    fd: A,
+    making: Effect.Effect<NonblockingCalls, IoFailure>,
+  ): Effect.Effect<AsyncFileDescriptor<A>, MallocFailure | BorrowFailure, Scope.Scope> {
     return Effect.uninterruptible(
       Effect.flatMap(Effect.flatMap(Effect.scope, Scope.fork), (scope) =>
         // If epoll refuses the file, its flags are not changed.
         Effect.flatMap(Scope.provide(epoller.register(fd), scope), (readiness) =>
           Effect.map(
-            NonblockingCalls.make(fd),
+            making,
             (calls) =>
               new AsyncFileDescriptor(new AsyncParts(fd, epoller, readiness, calls, scope)),
           ),
         ).pipe(Effect.onError(() => Scope.close(scope, Exit.void))),
       ),
     );
+  }
+
+  /** Registers a connection that was accepted with SOCK_NONBLOCK. */
+  #accepted(
+    socket: Socket,
+  ): Effect.Effect<AsyncFileDescriptor<Socket>, MallocFailure | BorrowFailure, Scope.Scope> {
+    const calls = Effect.succeed(NonblockingCalls.ofOpened(socket));
+    return AsyncFileDescriptor.#register(this.#parts.epoller, socket, calls);
   }
 
   /** read(2) into memory of the descriptor's task. Gives the number of bytes, 0 at the end. */
@@ -186,7 +202,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     flags = 0,
   ): Effect.Effect<AsyncFileDescriptor<Socket>, MallocFailure | BorrowFailure, Scope.Scope> {
     return this.#asSocket.accept(this.#parts, withFlags(flags, SOCK.NONBLOCK), {
-      use: (socket) => AsyncFileDescriptor.make(this.#parts.epoller, socket),
+      use: (socket) => this.#accepted(socket),
       giveUp: (accepted) => accepted.#unregister(),
     });
   }
@@ -203,7 +219,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     return this.#asSocket.accept(this.#parts, withFlags(flags, SOCK.NONBLOCK), {
       use: (socket) =>
         Effect.flatMap(
-          AsyncFileDescriptor.make(this.#parts.epoller, socket),
+          this.#accepted(socket),
           (
             accepted,
           ): Effect.Effect<[AsyncFileDescriptor<Socket>, Sockaddr | undefined], IoFailure> =>

@@ -119,11 +119,18 @@ export class Epoller {
 
   /** Keeps the event loop alive while the effect waits. */
   holding<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.acquireUseRelease(
-      Effect.sync(this.#events.hold),
-      () => effect,
-      () => Effect.sync(this.#events.letGo),
-    );
+    return Effect.suspend(() => {
+      let isHeld = false;
+      const held = Effect.suspend(() => {
+        isHeld = true;
+        this.#events.hold();
+        return effect;
+      });
+      return Effect.onExitPrimitive(held, () => {
+        if (isHeld) this.#events.letGo();
+        return undefined;
+      });
+    });
   }
 
   /**
@@ -136,10 +143,7 @@ export class Epoller {
     onReady: (hasEnded: boolean) => void,
     events: number = EPOLL.IN,
   ): Effect.Effect<void, MallocFailure | BorrowFailure, Scope.Scope> {
-    return Effect.andThen(
-      this.#add(fd, events | EPOLL.ET, registrationOf(onReady)),
-      Effect.acquireRelease(Effect.sync(this.#events.want), () => Effect.sync(this.#events.unwant)),
-    );
+    return this.#add(fd, events | EPOLL.ET, registrationOf(onReady), this.#events);
   }
 
   /**
@@ -208,6 +212,7 @@ export class Epoller {
     fd: FileDescriptor,
     events: number,
     registration: Registration,
+    wanted?: Pick<EventSource, "want" | "unwant">,
   ): Effect.Effect<void, MallocFailure | BorrowFailure, Scope.Scope> {
     const register = Effect.suspend(() => {
       const id = this.#registrations.add(registration);
@@ -215,6 +220,7 @@ export class Epoller {
         Effect.tapError(() => Effect.sync(() => this.#registrations.delete(id))),
         Effect.map(() => {
           if (this.#registrations.hasEnded) registration.end(this.#registrations.why);
+          wanted?.want();
           return id;
         }),
       );
@@ -222,6 +228,7 @@ export class Epoller {
     return Effect.asVoid(
       acquire(register, (id, exit) =>
         Effect.suspend(() => {
+          wanted?.unwant();
           this.#registrations.delete(id);
           registration.end(ConnectionEnd.of(exit));
           // If the descriptor was closed, the kernel has removed it already.

@@ -1,11 +1,11 @@
 import { writeFileSync } from "node:fs";
 import { createServer, connect as netConnect, type Server } from "node:net";
-import { AF, Errno, SOCK, type Sockaddr } from "@rsyscall/abi";
+import { AF, Errno, O, SOCK, type Sockaddr } from "@rsyscall/abi";
 import { bindUnix, pipe, Socket, UseAfterFreeError } from "@rsyscall/handle";
 import { it, launchStub, tempDirectory } from "@rsyscall/harness";
 import type { LocalSyscallInterface, SyscallError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
-import { Effect, Fiber, Stream } from "effect";
+import { Effect, Fiber, Scope, Stream } from "effect";
 import { assert, describe } from "vitest";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -35,6 +35,33 @@ const families = [
 ] as const;
 
 describe("asynchronous sockets", () => {
+  for (const [where, threadOf] of places)
+    it(`are accepted as non-blocking ones, without a further call for that, ${where}`, function* () {
+      const thread = yield* threadOf;
+      const path = `${yield* tempDirectory}/socket`;
+      const socket = yield* Socket.make(thread.task, AF.UNIX, SOCK.STREAM);
+      yield* bindUnix(socket, path);
+      yield* socket.listen(8);
+      const listening = yield* thread.makeAfd(socket);
+      const client = netConnect(path);
+      yield* Effect.callback<void>(
+        (resume) => void client.on("connect", () => resume(Effect.void)),
+      );
+      const calls: Array<string> = [];
+      const scope = yield* Effect.scope;
+      const accepted = yield* Effect.scoped(
+        Effect.andThen(
+          thread.trace(({ _tag, call }) => {
+            if (_tag === "Ended") calls.push(call.name);
+          }),
+          Effect.suspend(() => Scope.provide(listening.accept(), scope)),
+        ),
+      );
+      assert.deepEqual(calls, ["accept4", "epoll_ctl"]);
+      assert.ok((yield* accepted.handle.statusFlags()) & O.NONBLOCK);
+      client.destroy();
+    });
+
   for (const [where, threadOf] of places)
     for (const [family, host, domain] of families) {
       it(`connect to ${host}, ${where}`, function* () {

@@ -73,9 +73,13 @@ export class Pointer<out A> {
   address(): Effect.Effect<Address, UseAfterFreeError> {
     return Effect.suspend(() =>
       this.isValid
-        ? Effect.succeed(Address(this.#allocation.address + this.#offset))
+        ? Effect.succeed(this.#at)
         : Effect.fail(new UseAfterFreeError({ subject: this.#subject })),
     );
+  }
+
+  get #at(): Address {
+    return Address(this.#allocation.address + this.#offset);
   }
 
   /** Whether the pointer was neither freed nor consumed. */
@@ -88,14 +92,16 @@ export class Pointer<out A> {
    * number that no JavaScript number holds exactly.
    */
   read(): Effect.Effect<A, UseAfterFreeError | SyscallFailure> {
-    return Effect.flatMap(
-      Effect.flatMap(this.address(), (address) => this.task.sysif.read(address, this.size)),
-      (bytes) =>
-        // The bytes are a copy already.
-        this.type === Bytes
-          ? Effect.succeed(bytes as A)
-          : decoded("memory read", this.#subject, () => this.type.decode(bytes) as A),
-    );
+    return Effect.suspend((): Effect.Effect<A, UseAfterFreeError | SyscallFailure> => {
+      if (!this.isValid) return Effect.fail(new UseAfterFreeError({ subject: this.#subject }));
+      const read = this.task.sysif.read(this.#at, this.size);
+      // The bytes are a copy already.
+      return this.type === Bytes
+        ? (read as Effect.Effect<Uint8Array & A, SyscallFailure>)
+        : Effect.flatMap(read, (bytes) =>
+            decoded("memory read", this.#subject, () => this.type.decode(bytes) as A),
+          );
+    });
   }
 
   /**
@@ -108,29 +114,20 @@ export class Pointer<out A> {
     WrittenPointer<B>,
     UseAfterFreeError | ConnectionError | SizeError | InvalidArgumentError
   > {
-    return Effect.andThen(
-      this.address(),
-      Effect.flatMap(encoded("memory write", "value", this.type, value), (bytes) =>
-        this.writeEncoded(value, bytes),
-      ),
+    return Effect.flatMap(
+      Effect.andThen(this.address(), encoded("memory write", "value", this.type, value)),
+      (bytes): Effect.Effect<WrittenPointer<B>, ConnectionError | SizeError> => {
+        const needed = bytes.length;
+        if (needed > this.size)
+          return Effect.fail(
+            new SizeError({ subject: this.#subject, needed, available: this.size }),
+          );
+        return Effect.map(this.task.sysif.write(this.#at, bytes), () => {
+          this.#consumed = true;
+          return new WrittenPointer<B>(this as Pointer<unknown>, this.#offset, this.size, value);
+        });
+      },
     );
-  }
-
-  /** Writes a value that is encoded already. The pointer must be valid. */
-  writeEncoded<B>(
-    value: B,
-    bytes: Uint8Array,
-  ): Effect.Effect<WrittenPointer<B>, ConnectionError | SizeError> {
-    return Effect.suspend((): Effect.Effect<WrittenPointer<B>, ConnectionError | SizeError> => {
-      const needed = bytes.length;
-      if (needed > this.size)
-        return Effect.fail(new SizeError({ subject: this.#subject, needed, available: this.size }));
-      const address = Address(this.#allocation.address + this.#offset);
-      return Effect.map(this.task.sysif.write(address, bytes), () => {
-        this.#consumed = true;
-        return new WrittenPointer<B>(this as Pointer<unknown>, this.#offset, this.size, value);
-      });
-    });
   }
 
   /** Splits the range after `size` bytes; SizeError if that is outside of it. Consumes the pointer. */
@@ -210,7 +207,7 @@ export class WrittenPointer<out A> extends Pointer<A> {
   /** What was written there. The task may have changed the memory since. */
   readonly value: A;
 
-  constructor(from: Pointer<unknown>, offset: number, size: number, value: A) {
+  constructor(from: Pointer<unknown> | Place, offset: number, size: number, value: A) {
     super(from, offset, size);
     this.value = value;
   }

@@ -17,14 +17,14 @@ import {
   type SyscallInterface,
   sinkOfEnvironment,
 } from "@rsyscall/near";
-import { type Cause, Effect, Scope } from "effect";
+import { type Cause, Effect, Exit, Scope } from "effect";
 import { type Decorator, tracing } from "./Decorator.ts";
 import type { MallocFailure, PtrFailure } from "./errors.ts";
 import type { FdTable } from "./FdTable.ts";
 import type { Helper } from "./Helper.ts";
-import { encoded } from "./internal/checked.ts";
+import { encoded, encodedNow } from "./internal/checked.ts";
 import type { Patience } from "./Patience.ts";
-import { Pointer, type WrittenPointer } from "./Pointer.ts";
+import { Pointer, WrittenPointer } from "./Pointer.ts";
 import { ProgramSignals } from "./ProgramSignals.ts";
 import type { TaskLike } from "./TaskLike.ts";
 
@@ -216,7 +216,13 @@ export class Task implements far.Task, TaskLike {
     type: Codec<A>,
     size = type.size ?? 0,
   ): Effect.Effect<Pointer<A>, MallocFailure, Scope.Scope> {
-    return this.#allocate(type, size, Effect.succeed);
+    return Effect.uninterruptible(
+      Effect.flatMap(Effect.scope, (scope) =>
+        this.#allocate(scope, size, type.alignment, (allocation) =>
+          Effect.succeed(Pointer.make(this, type, allocation)),
+        ),
+      ),
+    );
   }
 
   /**
@@ -228,30 +234,37 @@ export class Task implements far.Task, TaskLike {
   ptr<A>(value: A, type: Codec<A>): Effect.Effect<WrittenPointer<A>, PtrFailure, Scope.Scope>;
   ptr<A>(value: A, type?: Codec<A>): Effect.Effect<WrittenPointer<A>, PtrFailure, Scope.Scope> {
     const codec = type ?? ((value instanceof Uint8Array ? Bytes : CString) as unknown as Codec<A>);
-    return Effect.flatMap(encoded("ptr", "value", codec, value), (bytes) =>
-      this.#allocate(codec, bytes.length, (pointer) => pointer.writeEncoded(value, bytes)),
+    return Effect.uninterruptible(
+      Effect.flatMap(Effect.scope, (scope): Effect.Effect<WrittenPointer<A>, PtrFailure> => {
+        const bytes = encodedNow("ptr", "value", codec, value);
+        if (Exit.isFailure(bytes)) return Exit.failCause(bytes.cause);
+        const { length } = bytes.value;
+        return this.#allocate(scope, length, codec.alignment, (allocation) =>
+          Effect.map(this.sysif.write(allocation.address, bytes.value), () => {
+            const place = { task: this, type: codec as Codec<unknown>, allocation };
+            return new WrittenPointer<A>(place, 0, length, value);
+          }),
+        );
+      }),
     );
   }
 
-  /** Allocates memory that the scope frees, and uses it a first time. */
-  #allocate<A, B, E>(
-    type: Codec<A>,
+  /** Allocates memory that the scope frees, and uses it a first time. Not to be interrupted in between. */
+  #allocate<A, E>(
+    scope: Scope.Scope,
     size: number,
-    use: (pointer: Pointer<A>) => Effect.Effect<B, E>,
-  ): Effect.Effect<B, E | MallocFailure, Scope.Scope> {
-    return Effect.uninterruptible(
-      Effect.flatMap(Effect.scope, (scope) => {
-        const own = (allocation: Allocation) =>
-          Effect.andThen(
-            Scope.addFinalizer(scope, allocation.free()),
-            use(Pointer.make(this, type, allocation)),
-          );
-        const taken = this.allocator.take(size, type.alignment);
-        return taken !== undefined
-          ? own(taken)
-          : Effect.flatMap(this.allocator.malloc(size, type.alignment), own);
-      }),
-    );
+    alignment: number,
+    use: (allocation: Allocation) => Effect.Effect<A, E>,
+  ): Effect.Effect<A, E | MallocFailure> {
+    const own = (allocation: Allocation) =>
+      Effect.flatMap(
+        Scope.addFinalizerExit(scope, () => allocation.release() ?? Effect.void),
+        () => use(allocation),
+      );
+    const taken = this.allocator.take(size, alignment);
+    return taken !== undefined
+      ? own(taken)
+      : Effect.flatMap(this.allocator.malloc(size, alignment), own);
   }
 
   /**

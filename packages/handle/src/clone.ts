@@ -1,4 +1,12 @@
-import { CLONE, CloneArgs, cloneFlagNames, Int32, SIG, type SyscallName } from "@rsyscall/abi";
+import {
+  CLONE,
+  CloneArgs,
+  cloneFlagNames,
+  Int32,
+  SIG,
+  Sigset,
+  type SyscallName,
+} from "@rsyscall/abi";
 import type { Stack } from "@rsyscall/memory";
 import * as near from "@rsyscall/near";
 import {
@@ -8,6 +16,7 @@ import {
   FdRange,
   REQUEST_SIZE,
   RING_SIZE,
+  setWord,
 } from "@rsyscall/wire";
 import { Effect, type Scope } from "effect";
 import type { MallocFailure } from "./errors.ts";
@@ -38,13 +47,18 @@ const ALLOWED =
 const ENTRY_SIZE = 16;
 
 /** How a child is made: see `clone`. */
-export interface CloneOptions {
+export interface CloneOptions<E = never, R = never> {
   /** Of `CLONE`: FILES, FS and the namespaces. */
   readonly flags: number;
   /** The socket on which the child serves, as it numbers it; undefined if it does not serve. */
   readonly serverFd?: near.Fd | undefined;
   /** Whether its requests come through a ring on its stack; else they come over the socket. */
   readonly hasRing?: boolean;
+  /**
+   * Runs when all is ready for the child, and the child is not there yet. Gets the address of the ring, if there is one,
+   * whose content is undefined: the caller makes it zeros.
+   */
+  readonly before?: (ring: near.Address) => Effect.Effect<void, E, R>;
   /** Descriptors that the child needs, whether or not they are private. */
   readonly kept: ReadonlyArray<near.Fd>;
   /** The signal that the child gets when this process dies; undefined for none. */
@@ -91,10 +105,10 @@ export interface Cloned {
  * in the same memory that serves system calls on a socket. It runs none of the parent's code and handlers. EAGAIN
  * at the limit of processes, EPERM for namespaces without the right to them.
  */
-export const clone = (
+export const clone = <E = never, R = never>(
   { task }: TaskLike,
-  options: CloneOptions,
-): Effect.Effect<Cloned, MallocFailure, Scope.Scope> => {
+  options: CloneOptions<E, R>,
+): Effect.Effect<Cloned, MallocFailure | E, R | Scope.Scope> => {
   const { flags } = options;
   if (!flagSet.has(flags) || (flags & ~ALLOWED) !== 0)
     return Effect.fail(
@@ -126,9 +140,9 @@ export const clone = (
       const [[pid], fd] = yield* task.sysif
         .write(base, contents(task, options, stack, area, base, ranges))
         .pipe(
-          Effect.andThen(makeIt),
+          Effect.andThen(options.before?.(at(area.ring)) ?? Effect.void),
+          Effect.andThen(explainDenied(task, flags)(makeIt)),
           Effect.tapError(() => freeStack),
-          explainDenied(task, flags),
         );
       const pidfd = yield* FileDescriptor.acquire(
         Pidfd,
@@ -176,7 +190,7 @@ interface Area {
 const layOut = (
   rangeCount: number,
   pageSize: number,
-  { steps = [], image, hasRing }: CloneOptions,
+  { steps = [], image, hasRing }: CloneOptions<unknown, unknown>,
 ): Area => {
   const args = ENTRY_SIZE;
   const child = args + CloneArgs.size;
@@ -191,52 +205,36 @@ const layOut = (
 
 const contents = (
   task: Task,
-  { flags, serverFd, hasRing, deathSignal, steps = [], image }: CloneOptions,
+  { flags, serverFd, hasRing, deathSignal, steps = [], image }: CloneOptions<unknown, unknown>,
   stack: Stack,
   area: Area,
   base: number,
   ranges: ReadonlyArray<FdRange>,
 ): Uint8Array => {
-  // The ring is zeros already. What follows it in its page does not matter.
-  const bytes = new Uint8Array(area.ring + (hasRing ? RING_SIZE : 0));
-  const shared = CLONE.VM | CLONE.PIDFD | CLONE.CHILD_SETTID | CLONE.CHILD_CLEARTID;
-  CloneArgs.encode(
-    {
-      flags: BigInt((flags | shared) >>> 0) | BigInt(CLONE.CLEAR_SIGHAND),
-      pidfd: BigInt(base + area.pidfd),
-      childTid: BigInt(base + area.child + Child.offsets.tid),
-      parentTid: 0n,
-      exitSignal: BigInt(SIG.CHLD),
-      stack: BigInt(stack.address),
-      // The child's stack pointer: the child first takes the two words of the entry.
-      stackSize: BigInt(base - stack.address),
-      tls: 0n,
-      setTid: 0n,
-      setTidSize: 0n,
-      cgroup: 0n,
-    },
-    bytes.subarray(area.args),
-  );
-  Child.encode(
-    {
-      fd: serverFd ?? -1,
-      parent: flags & CLONE.NEWPID || task.isOutsideOfChildren ? 0 : task.pid,
-      deathSignal: deathSignal ?? 0,
-      tid: 0,
-      defaultSignals: task.programSignals.defaulted,
-      sigmask: new Set<number>(),
-      restoresSigmask: 0,
-      rangeCount: ranges.length,
-      requestCount: steps.length,
-      failed: 0,
-      result: 0,
-      ranges: base + area.ranges,
-      requests: base + area.requests,
-      ring: hasRing ? base + area.ring : 0,
-    },
-    bytes.subarray(area.child),
-  );
+  const bytes = new Uint8Array(area.ring);
   const view = new DataView(bytes.buffer);
+  const shared = CLONE.VM | CLONE.PIDFD | CLONE.CHILD_SETTID | CLONE.CHILD_CLEARTID;
+  // Word by word, among zeros: the codecs of the two structs would take some microseconds of every child.
+  const { args, child } = area;
+  const arg = CloneArgs.offsets;
+  setWord(view, args + arg.flags, ((flags | shared) >>> 0) + CLONE.CLEAR_SIGHAND);
+  setWord(view, args + arg.pidfd, base + area.pidfd);
+  setWord(view, args + arg.childTid, base + child + Child.offsets.tid);
+  setWord(view, args + arg.exitSignal, SIG.CHLD);
+  setWord(view, args + arg.stack, stack.address);
+  // The child's stack pointer: the child first takes the two words of the entry.
+  setWord(view, args + arg.stackSize, base - stack.address);
+  const field = Child.offsets;
+  view.setInt32(child + field.fd, serverFd ?? -1, true);
+  const parent = flags & CLONE.NEWPID || task.isOutsideOfChildren ? 0 : task.pid;
+  view.setInt32(child + field.parent, parent, true);
+  view.setUint32(child + field.deathSignal, deathSignal ?? 0, true);
+  Sigset.encode(task.programSignals.defaulted, bytes.subarray(child + field.defaultSignals));
+  view.setUint32(child + field.rangeCount, ranges.length, true);
+  view.setUint32(child + field.requestCount, steps.length, true);
+  setWord(view, child + field.ranges, base + area.ranges);
+  setWord(view, child + field.requests, base + area.requests);
+  if (hasRing) setWord(view, child + field.ring, base + area.ring);
   for (const [i, range] of ranges.entries())
     FdRange.encode(range, bytes.subarray(area.ranges + FdRange.size * i));
   const imageAddress = near.Address(base + area.image);

@@ -1,21 +1,23 @@
 import { isRegular, O, type Stat } from "@rsyscall/abi";
 import * as near from "@rsyscall/near";
 import { Effect } from "effect";
-import {
-  type BorrowFailure,
-  type HandleFailure,
-  type IoFailure,
-  type MallocFailure,
-  WrongKindError,
-} from "./errors.ts";
+import { type HandleFailure, type IoFailure, WrongKindError } from "./errors.ts";
 import { type FileDescriptor, fileTypeName } from "./FileDescriptor.ts";
-import { nothingWritten, writeAll } from "./writeAll.ts";
+import { Flight } from "./internal/Flight.ts";
+import { makePieces, type Pieces } from "./internal/pieces.ts";
 
 /** Bytes that are read and written at a time. */
-const PIECE_SIZE = 1024 * 1024;
+const PIECE_SIZE = 256 * 1024;
 
-/** Pieces that are on their way at a time, so that a copy between hosts does not wait for each. */
-const PIECES = 4;
+/** Bytes that are on their way at a time: over a link without delay, and over any link. */
+const LEAST = 1024 * 1024;
+const MOST = 4 * 1024 * 1024;
+
+/** Bytes that one copy_file_range(2) copies. Other work gets a turn between two of them. */
+const RANGE_SIZE = 4 * 1024 * 1024;
+
+/** copy_file_range(2) is missing in the kernel, the file systems or a sandbox; or a file is generated (/proc). */
+const NO_RANGES = ["ENOSYS", "EXDEV", "EINVAL", "EOPNOTSUPP", "EPERM"] as const;
 
 /** How far a copy is, in bytes. */
 export interface CopyProgress {
@@ -27,13 +29,18 @@ export interface CopyProgress {
 
 /** Options of {@link copyFile}. */
 export interface CopyFileOptions {
-  /** Runs whenever a piece has been written. */
+  /** Runs whenever a piece has been written: 256 KiB, or 4 MiB by copy_file_range(2). */
   readonly onProgress?: (progress: CopyProgress) => Effect.Effect<void>;
 }
 
 /**
  * Copies the content of a regular file or a memfd over another one, which may be in another process, on any host.
- * The bytes go through this process, several pieces at a time. The offsets of the open files do not change.
+ * The offsets of the open files do not change. If it fails or is interrupted, the target has a part of the content.
+ *
+ * Between files of one descriptor table the kernel copies, by copy_file_range(2), where the file systems can. Other
+ * bytes go through this process in pieces: as many at a time as the way to the other process holds twice, from 1 to
+ * 4 MiB. Other calls of that process go on, each behind the pieces that are on their way.
+ *
  * EINVAL if one of the two is neither a regular file nor a memfd, or if the target is open for appending:
  * pwrite(2) would then ignore the offset of a piece.
  *
@@ -62,41 +69,87 @@ export const copyFile: (
   to,
   { onProgress = () => Effect.void } = {},
 ) {
-  const { size } = yield* regular(from);
-  yield* regular(to);
-  if ((yield* to.statusFlags()) & O.APPEND)
+  // All of it takes one round trip.
+  const [{ size }, target, flags, pieces] = yield* near.pipelined([
+    regular(from),
+    regular(to),
+    to.statusFlags(),
+    makePieces(from, to, MOST / PIECE_SIZE, PIECE_SIZE),
+  ]);
+  if (flags & O.APPEND)
     return yield* new near.InvalidStateError({
       syscall: "copyFile",
       subject: String(to),
       problem: "appends whatever is written to it, and the pieces are written in any order",
       remedy: "open the file without O.APPEND",
     });
-  yield* Effect.flatMap(to.borrow(to.task), (fd) => near.ftruncate(to.task.sysif, fd, 0));
-  let next = 0;
-  let done = 0;
-  const copyPiece = (offset: number) =>
-    Effect.gen(function* () {
-      const bytes = yield* readPiece(from, Math.min(PIECE_SIZE, size - offset), offset);
-      if (bytes.length < Math.min(PIECE_SIZE, size - offset)) next = size;
-      if (bytes.length === 0) return;
-      yield* writePiece(to, bytes, offset);
-      done += bytes.length;
-      yield* onProgress({ done, size });
-    });
-  // A size is what the task says: nothing is made for pieces that may never come.
-  const copyPieces: Effect.Effect<void, MallocFailure | BorrowFailure> = Effect.suspend(() => {
-    if (next >= size) return Effect.void;
-    const offset = next;
-    next += PIECE_SIZE;
-    return Effect.andThen(copyPiece(offset), copyPieces);
+  if (target.size > 0)
+    yield* Effect.flatMap(to.borrow(to.task), (fd) => near.ftruncate(to.task.sysif, fd, 0));
+  const tell = (done: number) => onProgress({ done, size });
+  const done = from.task.fdTable === to.task.fdTable ? yield* copyRanges(from, to, size, tell) : 0;
+  const copied = yield* copyPieces(pieces, done, size, tell);
+  // What a piece does not have is copied as anything.
+  if (copied < size)
+    yield* Effect.flatMap(to.borrow(to.task), (fd) => near.ftruncate(to.task.sysif, fd, copied));
+  return copied;
+}, Effect.scoped);
+
+/** Repeats copy_file_range(2) for as long as it copies, and gives the number of bytes. */
+const copyRanges = Effect.fnUntraced(function* (
+  from: FileDescriptor,
+  to: FileDescriptor,
+  size: number,
+  tell: (done: number) => Effect.Effect<void>,
+): Effect.fn.Return<number, HandleFailure> {
+  for (let done = 0; ; ) {
+    const count =
+      done === size
+        ? 0
+        : yield* from
+            .copyFileRange(to, Math.min(RANGE_SIZE, size - done), { from: done, to: done })
+            .pipe(near.catchErrno(NO_RANGES, () => Effect.succeed(0)));
+    if (count === 0) return done;
+    done += count;
+    yield* tell(done);
+    yield* Effect.yieldNow;
+  }
+});
+
+/** Copies the rest in pieces, as many at a time as the way between the two tasks holds. */
+const copyPieces = Effect.fnUntraced(function* (
+  { slots, copy }: Pieces,
+  start: number,
+  size: number,
+  tell: (done: number) => Effect.Effect<void>,
+): Effect.fn.Return<number, HandleFailure> {
+  const flight = new Flight(LEAST, MOST);
+  // The slots that were used last are taken first: their memory is in the caches.
+  const free = Array.from({ length: slots }, (_, i) => slots - 1 - i);
+  let next = start;
+  let done = start;
+  const copyPiece = Effect.fnUntraced(function* (slot: number, offset: number) {
+    const length = Math.min(PIECE_SIZE, size - offset);
+    const arrive = flight.depart();
+    const count = yield* copy(slot, offset, length);
+    arrive(count);
+    free.push(slot);
+    if (count < length) next = size;
+    if (count === 0) return;
+    done += count;
+    yield* tell(done);
   });
-  yield* Effect.all(
-    Array.from({ length: PIECES }, () => copyPieces),
-    {
-      concurrency: PIECES,
-      discard: true,
-    },
-  );
+  // A size is what the task says: nothing is made for pieces that may never come.
+  const copyOn: Effect.Effect<void, HandleFailure> = Effect.suspend(() => {
+    const begun: Array<Effect.Effect<void, HandleFailure>> = [];
+    while (next < size && (slots - free.length) * PIECE_SIZE < flight.limit) {
+      const slot = free.pop();
+      if (slot === undefined) break;
+      begun.push(Effect.andThen(copyPiece(slot, next), copyOn));
+      next += PIECE_SIZE;
+    }
+    return Effect.all(begun, { concurrency: "unbounded", discard: true });
+  });
+  yield* copyOn;
   return done;
 });
 
@@ -112,48 +165,3 @@ const regular = (fd: FileDescriptor): Effect.Effect<Stat, IoFailure | WrongKindE
           }),
         ),
   );
-
-/** pread(2), repeated until the piece is complete. It is shorter only at the end of the file. */
-const readPiece = (
-  file: FileDescriptor,
-  size: number,
-  offset: number,
-): Effect.Effect<Uint8Array, MallocFailure | BorrowFailure> => {
-  const { task } = file;
-  return Effect.flatMap(file.borrow(task), (fd) =>
-    task.withMemory(size, 1, (address) => {
-      const readFrom = (at: number): Effect.Effect<number, near.SyscallFailure> =>
-        Effect.flatMap(
-          near.pread(task.sysif, fd, near.Address(address + at), size - at, offset + at),
-          (count) =>
-            count === 0 || at + count === size ? Effect.succeed(at + count) : readFrom(at + count),
-        );
-      return Effect.flatMap(readFrom(0), (length) => task.sysif.read(address, length));
-    }),
-  );
-};
-
-/** pwrite(2), repeated until the piece is written. */
-const writePiece = (
-  file: FileDescriptor,
-  bytes: Uint8Array,
-  offset: number,
-): Effect.Effect<void, MallocFailure | BorrowFailure> => {
-  const { task } = file;
-  return Effect.flatMap(file.borrow(task), (fd) =>
-    task.withBytes(bytes, (address) =>
-      writeAll(
-        bytes.length,
-        (done) =>
-          near.pwrite(
-            task.sysif,
-            fd,
-            near.Address(address + done),
-            bytes.length - done,
-            offset + done,
-          ),
-        nothingWritten("pwrite64", `fd ${fd}`),
-      ),
-    ),
-  );
-};

@@ -22,6 +22,8 @@ export interface SpawnOptions extends ExecOptions {
   readonly cwd?: near.PathLike | undefined;
   /** A descriptor that the child keeps open until it executes the program. */
   readonly untilExec?: FileDescriptor | undefined;
+  /** Whether the program leads a new session, without a terminal: setsid(2). Default false. */
+  readonly session?: boolean | undefined;
   /** The signal that the program gets when this process dies; undefined for none. */
   readonly deathSignal: number | undefined;
 }
@@ -52,6 +54,7 @@ export const spawn: (
     const exec = execImage(strings, argv.length, sigmask, signals.forChild().actions);
     const cwdAt = exec.size;
     const steps: Array<Step> = redirections(sources, kept);
+    if (options.session) steps.push({ syscall: "setsid", words: () => [] });
     if (cwd !== undefined)
       steps.push({
         syscall: "chdir",

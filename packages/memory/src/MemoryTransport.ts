@@ -1,4 +1,4 @@
-import type { Address, ConnectionError, SyscallFailure } from "@rsyscall/near";
+import type { Address, ConnectionError, FileTransfers, SyscallFailure } from "@rsyscall/near";
 import type { Effect } from "effect";
 
 /**
@@ -10,4 +10,6 @@ export interface MemoryTransport {
   readonly read: (address: Address, length: number) => Effect.Effect<Uint8Array, SyscallFailure>;
   /** See `SyscallInterface.write`. */
   readonly write: (address: Address, bytes: Uint8Array) => Effect.Effect<void, ConnectionError>;
+  /** See `SyscallInterface.transfers`. */
+  readonly transfers?: FileTransfers | undefined;
 }

@@ -37,14 +37,14 @@ static bool may_take_long(int fd)
 	socklen_t size = sizeof linger;
 	if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff)
 		return true;
+	/* A listening socket has no such count, but connections in its queue may have unread bytes. */
+	int unread;
+	if (ioctl(fd, FIONREAD, &unread) == 0 && unread == 0)
+		return false;
 	/* No process could have passed descriptors to it. */
 	int passes;
 	size = sizeof passes;
-	if (getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &passes, &size) == 0 && !passes)
-		return false;
-	/* A listening socket has no such count, but connections in its queue may have unread bytes. */
-	int unread;
-	return ioctl(fd, FIONREAD, &unread) < 0 || unread > 0;
+	return getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &passes, &size) < 0 || passes;
 }
 
 static void *close_last(void *fd)

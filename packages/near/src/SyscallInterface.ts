@@ -44,6 +44,9 @@ export interface SyscallInterface {
    */
   readonly write: (address: Address, bytes: Uint8Array) => Effect.Effect<void, ConnectionError>;
 
+  /** Optional: copies between files of this process and the task's memory. */
+  readonly transfers?: FileTransfers | undefined;
+
   /**
    * The last write, while it is in flight. Until it is done, freed memory must not be reused by other tasks of the
    * address space, nor by code that accesses the memory directly.
@@ -64,6 +67,35 @@ export interface SyscallInterface {
 
   /** The interface that this one decorates. See `decorated`. */
   readonly inner?: SyscallInterface | undefined;
+}
+
+/**
+ * Copies bytes between files of this process and the memory of a task, a part at a time: what is on its way takes no
+ * memory here. Each copy has its place in the order of the operations when its effect begins, as a system call has,
+ * and is not interruptible. Whatever becomes of the file, as many bytes go over the connection as were announced.
+ */
+export interface FileTransfers {
+  /**
+   * Copies bytes of a file to the task. Zeros stand for those that the file does not have. Later operations see the
+   * bytes, as after `write`.
+   *
+   * @param file its descriptor in this process
+   * @returns how many bytes the file had, when the last byte has left
+   */
+  readonly send: <E>(
+    file: Effect.Effect<Fd, E>,
+    offset: number,
+    address: Address,
+    length: number,
+  ) => Effect.Effect<number, E | SyscallFailure>;
+
+  /** Copies bytes of the task into a file. Completes when the last one is written. */
+  readonly receive: <E>(
+    address: Address,
+    length: number,
+    file: Effect.Effect<Fd, E>,
+    offset: number,
+  ) => Effect.Effect<void, E | SyscallFailure>;
 }
 
 /** A write to the memory of a task that is in flight. */

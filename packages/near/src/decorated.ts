@@ -21,6 +21,7 @@ export const decorated = (
   syscall: (number, ...words) => inner.syscall(number, ...words),
   read: (address, length) => inner.read(address, length),
   write: (address, bytes) => inner.write(address, bytes),
+  transfers: inner.transfers,
   get lastWrite() {
     return inner.lastWrite;
   },

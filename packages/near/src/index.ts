@@ -91,6 +91,7 @@ export { type DefinitionOptions, SyscallDefinition } from "./SyscallDefinition.t
 export type {
   DirectCalls,
   EventWaits,
+  FileTransfers,
   PendingWrite,
   SyscallInterface,
   Word,

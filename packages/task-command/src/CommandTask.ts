@@ -42,6 +42,11 @@ export interface CommandTaskOptions {
    * the output is kept.
    */
   readonly onStderr?: (bytes: Uint8Array) => void;
+  /**
+   * Whether the command leads a session of its own: setsid(2). Then it has no terminal at which it could ask, and Ctrl-C
+   * at the terminal reaches the controller alone, which so can still end what it has begun. Default false.
+   */
+  readonly session?: boolean;
 }
 
 /** Machines by Node's names for them. */
@@ -97,6 +102,7 @@ export class CommandTask extends LaunchedTask {
       executable,
       executables = ownExecutables,
       onStderr,
+      session = false,
     }: CommandTaskOptions = {},
   ): Effect.Effect<CommandTask, HandleFailure | LaunchError, Scope.Scope> {
     const acquire = Effect.gen(function* () {
@@ -118,6 +124,7 @@ export class CommandTask extends LaunchedTask {
         stdout: far,
         onStderr,
         shown,
+        session,
       });
       yield* far.close();
       const search = new LineSearch(READY, REFUSED);

@@ -91,7 +91,7 @@ describe("a multiplexer with rsyscall-task at the far side", () => {
     const writing = yield* Effect.forkChild(slow.sendAllBytes(bytes));
     // Here.
     const talker = yield* thread.spawn(
-      Command.make("/usr/bin/head", "-c", "4194304", "/dev/zero"),
+      Command.make("/usr/bin/head", "-c", `${4 * WINDOW}`, "/dev/zero"),
       {
         stdout: loud,
       },
@@ -121,7 +121,7 @@ describe("a multiplexer with rsyscall-task at the far side", () => {
     yield* writer.close();
     yield* Fiber.join(writing);
     yield* slow.handle.shutdown(SHUT.WR);
-    assert.match(yield* thread.readTextToEof(reader), /^\d+ 4194304\n$/);
+    assert.match(yield* thread.readTextToEof(reader), new RegExp(`^\\d+ ${4 * WINDOW}\n$`));
     assert.isTrue((yield* counter.wait()).clean);
   });
 

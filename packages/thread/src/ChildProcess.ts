@@ -293,19 +293,24 @@ export class ChildProcess {
 
   /** Kills the child and waits for its end, as its scope does. */
   killAndWait(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.#state === undefined ? Effect.ignore(this.#killAndWait()) : Effect.void,
+    );
+  }
+
+  #killAndWait(): Effect.Effect<void, HandleFailure> {
     // If no end is reported any more, the kernel is asked: a child that was killed ends soon enough.
     const waitHere = Effect.map(reapKilled(this.pidfd), (state) => {
       this.#state = state;
     });
     const told = Effect.catchTag(this.wait(), "SyscallSendError", () => waitHere);
-    const end = Effect.andThen(
+    return Effect.andThen(
       this.kill(SIG.KILL),
       Effect.flatMap(this.#isOurs, (isOurs) =>
         // A process that is not certainly a child need not end when the parent does.
         isOurs ? Effect.asVoid(told) : Effect.raceFirst(Effect.asVoid(told), this.#parentGone),
       ),
     );
-    return Effect.suspend(() => (this.#state === undefined ? Effect.ignore(end) : Effect.void));
   }
 
   /** Completes when the parent is gone, or out of reach. */

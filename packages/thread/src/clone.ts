@@ -86,11 +86,18 @@ export const cloneThread = (
         const far = channels.all.map(([, end]) => end);
         const table = parent.task.fdTable;
         const fdTable = flags & CLONE.FILES ? table : table.copy(parent.task.pid);
+        let sysif!: SyscallConnection;
         const cloned = yield* Scope.provide(
           clone(parent.task, {
             flags,
             serverFd: channels.syscalls[1].near,
             hasRing: parent.memory !== undefined,
+            // A child watches its ring for a moment before it sleeps: so that it finds the first request there, what
+            // need not wait for the child is done before.
+            before: (ring) =>
+              Effect.map(Scope.provide(connect(parent, channels, ring), scope), (connected) => {
+                sysif = connected;
+              }),
             kept: far.map(({ near }) => near),
             deathSignal: detached ? undefined : SIG.KILL,
           }),
@@ -98,7 +105,6 @@ export const cloneThread = (
         );
         // This runs while the child starts.
         return yield* Effect.gen(function* () {
-          const sysif = yield* connect(parent, channels, cloned.ring);
           sysif.subject = `pid ${cloned.pid}`;
           const fields = yield* makeThread(parent, flags, channels, fdTable, cloned, sysif, scope);
           const { task } = fields;
@@ -260,9 +266,11 @@ const connect = Effect.fnUntraced(function* (
   };
   if (memory !== undefined) {
     const { allocator } = isOurs(parent) ? accessTask : task;
+    const mapped = yield* memory.map(ring, RING_SIZE);
+    new Uint8Array(mapped.buffer).fill(0);
     return yield* SyscallRing.make(
       { ...options, memory: (sysif) => new SharedMemoryTransport(sysif, memory, allocator) },
-      yield* memory.map(ring, RING_SIZE),
+      mapped,
     );
   }
   const [dataAccess, dataFar] = data as [Socket, Socket];

@@ -13,7 +13,6 @@ import { abandon } from "./abandon.ts";
 import { ChildProcess } from "./ChildProcess.ts";
 import type { Command } from "./Command.ts";
 import type { ContainOptions } from "./contain.ts";
-import { once } from "./once.ts";
 import { orByShell } from "./orByShell.ts";
 import type { Starter } from "./Starter.ts";
 import type { ThreadFields } from "./ThreadFields.ts";
@@ -32,6 +31,11 @@ export interface RunOptions extends ContainOptions {
   readonly cwd?: PathLike;
   /** The signals that it begins with as blocked. Default: those of the process that starts it. */
   readonly sigmask?: ReadonlySet<number>;
+  /**
+   * Whether the program leads a session of its own, without a terminal: setsid(2). It gets no signals of the terminal
+   * then, and where it would be killed (at an interruption, or by its scope), so is its process group. Default false.
+   */
+  readonly session?: boolean;
 }
 
 /** What a program is started with that the caller need not wait for. */
@@ -65,8 +69,13 @@ export const watched: (
     Effect.onError((cause) => Scope.close(life, Exit.failCause(cause))),
   );
   yield* Scope.addFinalizer(life, cloned.freeStack());
-  // The error is read from the stack, which is freed with the child.
-  const failure = once(cloned.failure());
+  // The error is read from the stack, which is freed with the child: so it is kept.
+  let known: Exit.Exit<SyscallError | undefined, SyscallFailure> | undefined;
+  const read = Effect.flatMap(Effect.exit(cloned.failure()), (exit) => {
+    known = exit;
+    return exit;
+  });
+  const failure = Effect.suspend(() => known ?? read);
   const process = yield* ChildProcess.watch(
     parent,
     { ...cloned, life },
@@ -78,7 +87,16 @@ export const watched: (
 const start = (
   parent: Starter,
   command: Command,
-  { stdin, stdout, stderr, fds = new Map(), cwd, sigmask, detached = false }: SpawnOptions,
+  {
+    stdin,
+    stdout,
+    stderr,
+    fds = new Map(),
+    cwd,
+    sigmask,
+    session = false,
+    detached = false,
+  }: SpawnOptions,
   untilExec: FileDescriptor | undefined,
 ): Effect.Effect<Started, HandleFailure, Scope.Scope> =>
   Effect.uninterruptible(
@@ -99,12 +117,20 @@ const start = (
           fds: given,
           cwd,
           sigmask,
+          session,
           untilExec,
           deathSignal: detached ? undefined : SIG.KILL,
         }),
       );
       const { process } = started;
-      if (!detached) yield* Effect.addFinalizer(() => process.killAndWait());
+      if (!detached)
+        yield* Effect.addFinalizer(() =>
+          // The group is killed first: its number is certainly its own until its leader was waited for.
+          Effect.andThen(
+            session ? Effect.ignore(process.killpg(SIG.KILL)) : Effect.void,
+            process.killAndWait(),
+          ),
+        );
       process.executes(command);
       return started;
     }),

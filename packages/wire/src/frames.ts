@@ -24,8 +24,11 @@ export const FRAME_HEADER_SIZE = FrameHeader.size;
 /** The maximum number of bytes of a DATA frame. */
 export const PAYLOAD_AT_MOST = 65536;
 
-/** Bytes of a channel that each side may send before it gets credit. */
-export const WINDOW = 1024 * 1024;
+/**
+ * Bytes of a channel that each side may send before it gets credit. A link holds as many as its rate times its delay:
+ * over ssh 2 MiB at most, which is the window of its own channel.
+ */
+export const WINDOW = 4 * 1024 * 1024;
 
 /** The maximum number of channels of one OPEN. */
 export const CHANNELS_AT_MOST = 32;

@@ -39,7 +39,8 @@ export const EVENTS_AT_MOST = 64;
 /** A 64-bit word of the kernel: a number where that is exact. */
 type Word = number | bigint;
 
-const setWord = (view: DataView, at: number, word: Word): void => {
+/** Writes a word of 64 bits. A number must be a whole one that is exact. */
+export const setWord = (view: DataView, at: number, word: Word): void => {
   if (typeof word === "bigint") view.setBigInt64(at, BigInt.asIntN(64, word), true);
   else {
     view.setUint32(at, word, true);

@@ -33,7 +33,7 @@ void queue_credit(struct mux *mux, struct channel *channel)
 {
 	if (!channel->is_known || channel->must_send_close || channel->got_end || !channel->forwarded)
 		return;
-	if (channel->forwarded >= WINDOW / 2)
+	if (channel->forwarded >= WINDOW / 4)
 		queue(mux, channel, 1);
 	else if (!has_unwritten(channel))
 		queue(mux, channel, 0);

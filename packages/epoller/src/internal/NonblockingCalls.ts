@@ -50,6 +50,11 @@ export class NonblockingCalls {
     return Effect.map(withoutWaiting(handle), (without) => new NonblockingCalls(handle, without));
   }
 
+  /** The calls on a descriptor that was opened as non-blocking, and that no other process has. */
+  static ofOpened(handle: FileDescriptor): NonblockingCalls {
+    return new NonblockingCalls(handle, "flag");
+  }
+
   /** Whether calls that have no flag of their own, and depend on O_NONBLOCK, do not wait either. */
   get neverWait(): boolean {
     return this.#without === "flag";

@@ -91,13 +91,20 @@ export const encoded = <A>(
   type: Codec<A>,
   value: A,
 ): Effect.Effect<Uint8Array, InvalidArgumentError> =>
-  Effect.suspend(() =>
-    encodedBy({ syscall, argument, value, expected: `a value of ${type.name}` }, () =>
-      encode(type, value),
-    ),
+  Effect.suspend(() => encodedNow(syscall, argument, type, value));
+
+/** As `encoded`, at once. */
+export const encodedNow = <A>(
+  syscall: string,
+  argument: string,
+  type: Codec<A>,
+  value: A,
+): Exit.Exit<Uint8Array, InvalidArgumentError> =>
+  encodedBy({ syscall, argument, value, expected: `a value of ${type.name}` }, () =>
+    encode(type, value),
   );
 
-/** As `encoded`, at once, and for an argument that is encoded in another way. */
+/** As `encodedNow`, for an argument that is encoded in another way. */
 export const encodedBy = (
   fields: Misread & Pick<InvalidArgumentError, "syscall">,
   bytes: () => Uint8Array,

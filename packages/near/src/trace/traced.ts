@@ -5,7 +5,13 @@ import { LocalSyscallInterface } from "../LocalSyscallInterface.ts";
 import { oneLine } from "../oneLine.ts";
 import { PendingCall } from "../PendingCall.ts";
 import type { CallOutcome } from "../Syscall.ts";
-import type { DirectCalls, SyscallInterface, Word, Words } from "../SyscallInterface.ts";
+import type {
+  DirectCalls,
+  FileTransfers,
+  SyscallInterface,
+  Word,
+  Words,
+} from "../SyscallInterface.ts";
 import { beforeExit } from "./atExit.ts";
 import { type Bytes, beginning, SeenMemory } from "./SeenMemory.ts";
 import { TracedCall, type TracedTask } from "./TracedCall.ts";
@@ -89,6 +95,21 @@ class TracedSyscallInterface implements SyscallInterface {
 
   get waits() {
     return this.inner.waits;
+  }
+
+  get transfers(): FileTransfers | undefined {
+    const { transfers } = this.inner;
+    return (
+      transfers && {
+        send: (file, offset, address, length) =>
+          Effect.suspend(() => {
+            this.#forget(address, length);
+            return transfers.send(file, offset, address, length);
+          }),
+        receive: (address, length, file, offset) =>
+          transfers.receive(address, length, file, offset),
+      }
+    );
   }
 
   get lastWrite() {

@@ -10,15 +10,16 @@ export const file = (name: string, description: string) =>
     Flag.map(Option.getOrUndefined),
   );
 
-/** A whole number from 0 on. */
-export const wholeNumber = (name: string, metavar: string, description: string) =>
+/** A whole number from 0 on, or from `least`. */
+export const wholeNumber = (name: string, metavar: string, description: string, least = 0) =>
   Flag.String(name).pipe(
     Flag.mapTryCatch(
       (text) => {
-        if (!/^\d{1,9}$/.test(text)) throw new Error();
-        return Number(text);
+        const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+        if (value < least) throw new Error();
+        return value;
       },
-      () => "it must be a whole number from 0 on",
+      () => `it must be a whole number from ${least} on`,
     ),
     Flag.withMetavar(metavar),
     Flag.withDescription(description),

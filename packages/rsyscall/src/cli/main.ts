@@ -5,6 +5,7 @@ import { version } from "../../package.json";
 import { hasColours } from "./colours.ts";
 import { decompile } from "./commands/decompile.ts";
 import { expect } from "./commands/expect.ts";
+import { fleet } from "./commands/fleet.ts";
 import { guard } from "./commands/guard.ts";
 import { mock } from "./commands/mock.ts";
 import { watch } from "./commands/watch.ts";
@@ -16,9 +17,9 @@ import { watch } from "./commands/watch.ts";
 
 const rsyscall = Command.make("rsyscall").pipe(
   Command.withDescription(
-    "Mocks programs, and shows and decides what programs run. The callback is the process.",
+    "Mocks programs, shows and decides what programs run, and runs commands on many hosts. The callback is the process.",
   ),
-  Command.withSubcommands([mock, expect, watch, guard, decompile]),
+  Command.withSubcommands([mock, expect, watch, guard, decompile, fleet]),
   Command.withExamples([
     {
       command: "rsyscall mock --on 'sendmail -t:status=75' -- ./deploy.sh",

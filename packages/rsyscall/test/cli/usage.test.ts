@@ -4,7 +4,7 @@ import { BIN, env, rsyscall } from "./commandLine.ts";
 
 describe("help", () => {
   test("each command has help with examples", () => {
-    for (const command of ["mock", "expect", "decompile"]) {
+    for (const command of ["mock", "expect", "decompile", "fleet"]) {
       const { status, stdout, stderr } = rsyscall([command, "--help"]);
       expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
       expect(stdout).toContain("DESCRIPTION");

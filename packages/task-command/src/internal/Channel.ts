@@ -142,12 +142,12 @@ export class Channel {
   }
 
   /**
-   * Takes the credit that must be given now: for written bytes, once they are half a window. The far side can send
-   * the other half of its window until then.
+   * Takes the credit that must be given now: for written bytes, once they are a quarter of a window. The far side can
+   * send the rest of its window until then.
    */
   takeCredit(): number {
     const credit = this.writtenOn;
-    if (credit < WINDOW / 2 || this.gotEnd) return 0;
+    if (credit < WINDOW / 4 || this.gotEnd) return 0;
     this.granted += credit;
     this.writtenOn = 0;
     return credit;

@@ -1,0 +1,310 @@
+import { Cause, Effect, Exit, Layer, Option, Schema } from "effect";
+import type { Sharding } from "effect/cluster";
+import { Activity, DurableDeferred, type WorkflowEngine } from "effect/workflow";
+import { FleetState } from "./FleetState.ts";
+import { HostError } from "./HostError.ts";
+import type { StorageError } from "./Journal.ts";
+import type { AnyProgram, Plain } from "./Program.ts";
+import type { RolloutStatus } from "./RolloutStatus.ts";
+import {
+  admitting,
+  approvalOf,
+  beginning,
+  type HostOutcome,
+  hostWorkflow,
+  type RolloutOutcome,
+  type RolloutPlan,
+  wholeExecutionId,
+  wholeWorkflow,
+} from "./rolloutWorkflows.ts";
+import { runOn } from "./run.ts";
+
+/** How a rollout goes. */
+export interface RolloutOptions {
+  /**
+   * The sizes of the batches, in hosts; the last one is repeated. `[1, 10]` is one host, then ten, then ten ... Default:
+   * all in one.
+   */
+  readonly batches?: ReadonlyArray<number>;
+  /** Whether each batch but the first waits for `approve`. Default false. */
+  readonly approval?: boolean;
+  /** How many hosts may fail before no other host is begun. Default 0. */
+  readonly failures?: number;
+  /** How many hosts at a time. Default 20. */
+  readonly concurrency?: number;
+  /**
+   * How often a step is begun on a host at most, if the host cannot be opened, or the connection or the process that
+   * owns the host ends in the middle. The errors of a program are final. Default 3.
+   */
+  readonly attempts?: number;
+}
+
+/** The longest text of an error that is stored. */
+const DETAIL = 4096;
+
+const Nothing = Schema.Literal("nothing");
+
+/**
+ * A durable series of steps on each of many hosts, in batches. It goes on after the process that ran it was killed,
+ * on another one of the cluster or when the next one starts.
+ *
+ * A step whose end was recorded is never begun again. A step that was begun, and of whose end nothing is known, is begun
+ * again: {@link Attempt} tells the program so, and `again` of the outcome names it. {@link once} makes a step that
+ * must not be done twice.
+ *
+ * @example
+ * ```ts
+ * import { Program, Rollout } from "@rsyscall/fleet";
+ * import { Effect, Schema } from "effect";
+ *
+ * const Version = Schema.Struct({ version: Schema.String });
+ * const install = Program.make("install", { payload: Version }, ({ version }) => Effect.log(version));
+ * const check = Program.make("check", { payload: Version }, () => Effect.void);
+ *
+ * const upgrade = Rollout.make("upgrade", { payload: Version, steps: [install, check] });
+ *
+ * const program = Effect.gen(function* () {
+ *   const id = "2026-11-30";
+ *   yield* upgrade.start(id, ["web1", "web2", "web3"], { version: "1.2" }, { batches: [1, 10], approval: true });
+ *   yield* upgrade.approve(id, 1);
+ *   return yield* upgrade.outcome(id);
+ * });
+ * ```
+ */
+export class Rollout<Payload extends Plain, R> {
+  readonly name: string;
+  /** The programs that are run on each host, in this order. */
+  readonly steps: ReadonlyArray<AnyProgram<R>>;
+  readonly #payload: Payload;
+  readonly #whole;
+  readonly #host;
+
+  private constructor(name: string, payload: Payload, steps: ReadonlyArray<AnyProgram<R>>) {
+    this.name = name;
+    this.steps = steps;
+    this.#payload = payload;
+    this.#whole = wholeWorkflow(name);
+    this.#host = hostWorkflow(name);
+  }
+
+  /**
+   * Makes a rollout.
+   *
+   * @param steps programs that are run one after the other on each host; all get the payload
+   */
+  static make<Payload extends Plain, R>(
+    name: string,
+    { payload, steps }: { readonly payload: Payload; readonly steps: ReadonlyArray<AnyProgram<R>> },
+  ): Rollout<Payload, R> {
+    const names = new Set(steps.map((step) => step.name));
+    if (names.size !== steps.length || steps.length === 0)
+      throw new TypeError(`Rollout ${name}: it needs steps, with a name of its own for each`);
+    return new Rollout(name, payload, steps);
+  }
+
+  /** Lets this process perform rollouts of this kind. */
+  layer(): Layer.Layer<never, never, WorkflowEngine.WorkflowEngine | Sharding.Sharding> {
+    return Layer.mergeAll(
+      this.#host.toLayer((plan) => this.#performHost(plan)),
+      this.#whole.toLayer((plan) => this.#perform(plan)),
+    );
+  }
+
+  /**
+   * Starts a rollout and does not wait for it. One that was started under the same id before goes on as it was planned.
+   *
+   * @param id names the rollout, for as long as the storage keeps it
+   */
+  start(
+    id: string,
+    hosts: Iterable<string>,
+    payload: Payload["Type"],
+    {
+      batches = [Number.POSITIVE_INFINITY],
+      approval = false,
+      failures = 0,
+      concurrency = 20,
+      attempts = 3,
+    }: RolloutOptions = {},
+  ): Effect.Effect<void, never, WorkflowEngine.WorkflowEngine> {
+    return Effect.gen({ self: this }, function* () {
+      const input = (yield* Schema.encodeUnknownEffect(Schema.toCodecJson(this.#payload))(
+        payload,
+      ).pipe(Effect.orDie)) as Schema.Json;
+      const plan = { id, batches: inBatches([...new Set(hosts)], batches), approval, failures };
+      yield* this.#whole.execute({ ...plan, concurrency, attempts, input }, { discard: true });
+    });
+  }
+
+  /** Lets a batch begin that waits for it, or will: 1 is the second one. */
+  approve(id: string, batch: number): Effect.Effect<void, never, WorkflowEngine.WorkflowEngine> {
+    return this.#decide(id, batch, true);
+  }
+
+  /** Ends a rollout instead of a batch that waits for approval, or will. Its hosts, and all later ones, are skipped. */
+  reject(id: string, batch: number): Effect.Effect<void, never, WorkflowEngine.WorkflowEngine> {
+    return this.#decide(id, batch, false);
+  }
+
+  /** Waits for the end of a rollout. */
+  outcome(id: string): Effect.Effect<RolloutOutcome, never, WorkflowEngine.WorkflowEngine> {
+    return Effect.flatMap(this.executionId(id), (executionId) => {
+      const ended = Effect.map(this.#whole.poll(executionId), (result) =>
+        Option.flatMap(result, (known) =>
+          known._tag === "Complete" ? Option.some(known.exit) : Option.none(),
+        ),
+      );
+      return Effect.gen(function* () {
+        while (true) {
+          const exit = yield* ended;
+          if (Option.isSome(exit)) return yield* exit.value;
+          yield* Effect.sleep("100 millis");
+        }
+      });
+    });
+  }
+
+  /** How far a rollout is, host by host. */
+  status(id: string): Effect.Effect<RolloutStatus, StorageError, FleetState> {
+    return Effect.flatMap(FleetState, (state) => state.rollout(this.name, id));
+  }
+
+  /** The id of the workflow of a rollout, in Effect's storage. */
+  executionId(id: string): Effect.Effect<string> {
+    return wholeExecutionId(this.name, id);
+  }
+
+  #decide(id: string, batch: number, value: boolean) {
+    return Effect.flatMap(this.executionId(id), (executionId) => {
+      const deferred = approvalOf(batch);
+      const token = DurableDeferred.tokenFromExecutionId(deferred, {
+        workflow: this.#whole,
+        executionId,
+      });
+      return DurableDeferred.succeed(deferred, { token, value });
+    });
+  }
+
+  #perform({ id, batches, approval, failures, concurrency, attempts, input }: RolloutPlan) {
+    return Effect.gen({ self: this }, function* () {
+      const outcomes: Array<HostOutcome> = [];
+      let failed = 0;
+      let goesOn = true;
+      for (const [index, batch] of batches.entries()) {
+        if (approval && index > 0 && goesOn && failed <= failures)
+          goesOn = yield* DurableDeferred.await(approvalOf(index));
+        const one = (host: string) =>
+          Effect.gen({ self: this }, function* () {
+            // A decision is stored: another process that goes on must not decide otherwise.
+            const admitted = yield* Activity.make({
+              name: admitting(host),
+              success: Schema.Boolean,
+              execute: Effect.sync(() => goesOn && failed <= failures),
+            });
+            if (!admitted) return { host, status: "skipped", again: [] } as const;
+            const outcome = yield* this.#host.execute({ id, host, attempts, input });
+            if (outcome.status === "failed") failed++;
+            return outcome;
+          });
+        outcomes.push(...(yield* Effect.forEach(batch, one, { concurrency })));
+      }
+      return { hosts: outcomes };
+    });
+  }
+
+  #performHost(plan: {
+    readonly id: string;
+    readonly host: string;
+    readonly attempts: number;
+    readonly input: Schema.Json;
+  }) {
+    const { id, host, attempts, input } = plan;
+    return Effect.gen({ self: this }, function* () {
+      const payload = yield* Effect.orDie(
+        Schema.decodeUnknownEffect(Schema.toCodecJson(this.#payload))(input),
+      );
+      const again: Array<string> = [];
+      for (const step of this.steps) {
+        // Only the process that begins a step first performs this; one that goes on gets its stored result.
+        let isFirst = false;
+        yield* Activity.make({
+          name: beginning(step.name),
+          success: Nothing,
+          execute: Effect.sync(() => {
+            isFirst = true;
+            return "nothing" as const;
+          }),
+        });
+        const result = yield* Activity.make({
+          name: step.name,
+          success: StepOutcome,
+          execute: Effect.suspend(() =>
+            performStep(step, host, payload, `${id}/${host}/${step.name}`, attempts, !isFirst),
+          ),
+        });
+        if (result.again) again.push(step.name);
+        if (result.failure !== undefined)
+          return { host, status: "failed", step: step.name, ...result.failure, again } as const;
+      }
+      return { host, status: "done", again } as const;
+    });
+  }
+}
+
+const StepOutcome = Schema.Struct({
+  again: Schema.Boolean,
+  failure: Schema.optionalKey(Schema.Struct({ error: Schema.String, detail: Schema.String })),
+});
+
+/** Begins a step on a host, until it has come to an end, or too often. */
+const performStep = <R>(
+  step: AnyProgram<R>,
+  host: string,
+  payload: unknown,
+  key: string,
+  attempts: number,
+  begun: boolean,
+): Effect.Effect<typeof StepOutcome.Type, never, Sharding.Sharding> =>
+  Effect.gen(function* () {
+    let again = begun;
+    for (let attempt = 1; ; attempt++) {
+      const exit = yield* Effect.exit(
+        runOn(step, host, payload, { key, again, joins: true }) as Effect.Effect<
+          unknown,
+          unknown,
+          Sharding.Sharding
+        >,
+      );
+      if (Exit.isSuccess(exit)) return { again };
+      if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt;
+      const error = Cause.squash(exit.cause);
+      const isCut = error instanceof HostError && ["Open", "Cut", "Moved"].includes(error.problem);
+      if (!isCut || attempt >= attempts) {
+        const { name = "unknown", message = String(error) } = error as Partial<Error>;
+        const failure =
+          error instanceof HostError
+            ? { error: error.error, detail: error.message }
+            : { error: name, detail: message };
+        return { again, failure: { ...failure, detail: failure.detail.slice(0, DETAIL) } };
+      }
+      again ||= error.mayHaveRun;
+      yield* Effect.sleep(`${attempt} seconds`);
+    }
+  });
+
+/** Divides hosts into batches of these sizes, of which the last one is repeated. */
+const inBatches = (
+  hosts: ReadonlyArray<string>,
+  sizes: ReadonlyArray<number>,
+): ReadonlyArray<ReadonlyArray<string>> => {
+  const bad = sizes.find((size) => !(size >= 1));
+  if (sizes.length === 0 || bad !== undefined)
+    throw new RangeError(`batches: the sizes must be 1 or more, and not ${bad ?? "none"}`);
+  const batches: Array<ReadonlyArray<string>> = [];
+  for (let from = 0, index = 0; from < hosts.length; index++) {
+    const size = sizes[Math.min(index, sizes.length - 1)] as number;
+    batches.push(hosts.slice(from, from + size));
+    from += size;
+  }
+  return batches;
+};
