@@ -7,6 +7,9 @@
 #include "rsyscall/server.h"
 #include "sys.h"
 
+/* Nanoseconds. The first request comes when the child has begun. */
+#define CHILD_SPIN 50000
+
 static void set_default(u64 signals)
 {
 	for (int signal = 1; signal <= SIGNALS; signal++)
@@ -44,7 +47,7 @@ void rsyscall_run_child(struct rsyscall_child *child, rsyscall_performer *perfor
 		sys_sigprocmask(SIG_SETMASK, &child->sigmask, 0);
 	if (perform_requests(child, perform) && child->fd >= 0) {
 		if (child->ring)
-			rsyscall_serve_ring(child->fd, child->ring, perform);
+			rsyscall_serve_ring(child->fd, child->ring, perform, CHILD_SPIN);
 		else
 			rsyscall_serve_socket(child->fd, child->fd, perform);
 	}

@@ -4,6 +4,9 @@
 #include "rsyscall/transfer.h"
 #include "sys.h"
 
+/* Nanoseconds. The client has just woken this process, which may keep it from the CPU. */
+#define WOKEN_SPIN 2000
+
 /* memcpy(3) by the kernel, which returns -EFAULT where a copy of our own would end the process. The kernel may stop
  * after 2 GiB, and a seccomp filter may forbid the call. */
 static long copy(u8 *to, const u8 *from, u64 length)
@@ -63,5 +66,5 @@ long rsyscall_server(int infd, int outfd)
 
 long rsyscall_ring_server(int fd, struct rsyscall_ring *ring)
 {
-	return rsyscall_serve_ring(fd, ring, rsyscall_perform);
+	return rsyscall_serve_ring(fd, ring, rsyscall_perform, WOKEN_SPIN);
 }

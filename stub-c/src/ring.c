@@ -2,10 +2,12 @@
 #include "sys.h"
 
 /* Nanoseconds for which the server spins for the next request: a few times the cost of a wake-up if requests come
- * within that time, and hardly at all if they do not. */
-#define SPIN_AT_FIRST 50000
+ * within that time, and hardly at all if they do not. It learns that. */
 #define SPIN_AT_MOST 200000
 #define SPIN_AT_LEAST 2000
+
+/* A sleep that is shorter than this would rather have been a spin. */
+#define WAKE_UP_COST 50000
 
 /* A server that shares its only CPU with the client checks after this many wake-ups whether it still does. */
 #define WAKES_PER_CHECK 16
@@ -85,9 +87,9 @@ static u64 half(u64 budget)
 	return budget / 2 < SPIN_AT_LEAST ? SPIN_AT_LEAST : budget / 2;
 }
 
-long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring, rsyscall_performer *perform)
+long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring, rsyscall_performer *perform, u64 patience)
 {
-	u64 budget = SPIN_AT_FIRST;
+	u64 budget = patience;
 	u32 finished = 0; /* results for which the client was not woken */
 	u32 wakes = 0;
 	ring->server_cpu = only_cpu();
@@ -140,7 +142,7 @@ long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring, rsyscall_performer 
 			continue;
 		if (got <= 0)
 			return got;
-		if (may_spin && now() - asleep < SPIN_AT_FIRST)
+		if (may_spin && now() - asleep < WAKE_UP_COST)
 			budget = twice(budget);
 		/* The affinity may change at any time. A server that spins on a single CPU costs more than one that does
 		 * not spin on two: so the former checks at every wake-up, the latter rarely. */

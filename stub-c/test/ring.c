@@ -191,7 +191,7 @@ static void begin(const u8 *script, size_t size)
 
 static void serve(void)
 {
-	check(rsyscall_serve_ring(SOCKET, world.ring, perform) == 0);
+	check(rsyscall_serve_ring(SOCKET, world.ring, perform, 50000) == 0);
 	check(world.is_hostile || (world.performed == world.submitted && !world.client_sleeps));
 	free(world.ring);
 }

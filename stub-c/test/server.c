@@ -220,8 +220,9 @@ void rsyscall_run_child(struct rsyscall_child *child, rsyscall_performer *perfor
 	abort();
 }
 
-long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring, rsyscall_performer *perform)
+long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring, rsyscall_performer *perform, u64 patience)
 {
+	(void)patience;
 	(void)fd, (void)ring, (void)perform;
 	abort();
 }

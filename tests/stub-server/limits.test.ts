@@ -116,6 +116,7 @@ describe("a fault of one client", () => {
         ++count === 1
           ? Effect.die(new RangeError("as\n\u001b[31mexpected"))
           : local.connection.openChannels(channels),
+      openChannelsNow: undefined,
     });
     const warnings: Array<string> = [];
     const logger = Logger.make(

@@ -1,28 +1,20 @@
 import { readSync, writeSync } from "node:fs";
-import { F, F_SEAL, MAP, PROT, SEEK, Uint64 } from "@rsyscall/abi";
+import { F_SEAL, MAP, PROT } from "@rsyscall/abi";
+import { type BorrowFailure, FileDescriptor, SizeError } from "@rsyscall/handle";
+import { unviewMemory, viewMemory } from "@rsyscall/native";
 import {
-  type BorrowFailure,
-  type FileDescriptor,
-  type HandleFailure,
-  type MallocFailure,
-  SizeError,
-  type Task,
-} from "@rsyscall/handle";
-import {
-  type Address,
+  Address,
   acquire,
-  batchThen,
   call,
-  type Fd,
   isError,
   mmap,
   munmap,
   NULL,
   oneLine,
   type SyscallFailure,
-  type Word,
 } from "@rsyscall/near";
-import { Effect, Exit, Scope } from "effect";
+import { Effect, type Scope } from "effect";
+import type { LocalCalls } from "./LocalCalls.ts";
 import { type MappedMemory, type SharedMemory, view } from "./SharedMemory.ts";
 
 /** Bytes at the beginning that are mapped here, so that small things are copied without a system call. */
@@ -31,9 +23,8 @@ const WINDOW_SIZE = 64 * 1024;
 /** fallocate(2): FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE gives pages back. */
 const PUNCH_HOLE = 0x3;
 
-/** `f_type` of statfs(2), the first of its words: 8 bytes on both machines. */
-const TMPFS_MAGIC = 0x01021994;
-const STATFS_SIZE = 120;
+/** `f_type` of statfs(2). */
+const TMPFS_MAGIC = 0x01021994n;
 
 /** What a stub offers at most. */
 const ARENA_AT_MOST = 2 ** 30;
@@ -44,31 +35,15 @@ const FIXED = F_SEAL.SHRINK | F_SEAL.GROW;
 /**
  * The size of sealed memory, in bytes; 0 for anything else, or for more than a stub offers. An access to memory waits
  * while another process punches a hole into it (fallocate(2)), and that takes longer the larger it is. The seals are
- * asked for first: the kernel answers that without the file system, and a FUSE server may never answer.
+ * asked for first: the kernel answers that without the file system, and a FUSE server may never answer. Memory of huge
+ * pages can be sealed as well, but an access to a hole in it may be a SIGBUS.
  */
-const sealedSize = Effect.fnUntraced(function* (
-  memfd: FileDescriptor,
-): Effect.fn.Return<Word, HandleFailure> {
-  const seals = yield* memfd.fcntl(F.GET_SEALS);
-  if ((seals & FIXED) !== FIXED || !(yield* isTmpfs(memfd))) return 0;
-  const { sysif } = memfd.task;
-  const fd = yield* memfd.borrow(memfd.task);
-  // A size may be more than a number holds exactly, and so more than fstat(2) tells here.
-  const size = yield* sysif.syscall(sysif.abi.syscallNumber("lseek") as number, fd, 0, SEEK.END);
-  return isError(size) || size > ARENA_AT_MOST ? 0 : size;
-});
-
-/** Memory of huge pages can be sealed as well, but an access to a hole in it may be a SIGBUS. */
-const isTmpfs = (memfd: FileDescriptor): Effect.Effect<boolean, MallocFailure | BorrowFailure> => {
-  const { task } = memfd;
-  return Effect.flatMap(memfd.borrow(task), (fd) =>
-    task.withMemory(STATFS_SIZE, 8, (status) =>
-      Effect.map(
-        batchThen([call(task.sysif, "fstatfs", fd, status)], task.sysif.read(status, 8)),
-        ([, bytes]) => Uint64.decode(bytes) === BigInt(TMPFS_MAGIC),
-      ),
-    ),
-  );
+const sealedSize = (local: LocalCalls, memfd: FileDescriptor): number => {
+  const seals = local.seals(memfd);
+  if (seals < 0 || (seals & FIXED) !== FIXED || local.fileSystemType(memfd) !== TMPFS_MAGIC)
+    return 0;
+  const size = Number(local.endOf(memfd));
+  return size < 0 || size > ARENA_AT_MOST ? 0 : size;
 };
 
 /**
@@ -82,89 +57,62 @@ export class Arena implements SharedMemory {
   readonly size: number;
   /** Its first `windowSize` bytes. */
   readonly window: MappedMemory;
-  readonly #local: Task;
+  readonly #local: LocalCalls;
   readonly #memfd: FileDescriptor;
-  readonly #fd: Fd;
   readonly #bytes: Uint8Array;
-  readonly #scope: Scope.Closeable;
-  #retained = 0;
+  /** How many keep it. */
+  #kept = 1;
 
   private constructor(
-    local: Task,
+    local: LocalCalls,
     memfd: FileDescriptor,
-    fd: Fd,
     address: Address,
     size: number,
     window: MappedMemory,
-    scope: Scope.Closeable,
   ) {
     this.#local = local;
     this.#memfd = memfd;
-    this.#fd = fd;
     this.address = address;
     this.size = size;
     this.window = window;
     this.#bytes = new Uint8Array(window.buffer);
-    this.#scope = scope;
   }
 
   /**
-   * Takes on memory that another process says it has mapped, for the scope; see `retain`.
+   * Takes on memory that another process says it has mapped. Plain code: every call of a server does this. Undefined if
+   * it is not what the process says, and if this process cannot write it as a file (RLIMIT_FSIZE).
    *
-   * @param local the task of this process
-   * @param memfd the memory, at most 1 GiB of it, sealed against shrinking and growing. The arena owns it from
-   *   now on.
+   * @param local the calls of this process
+   * @param memfd the memory, at most 1 GiB of it, sealed against shrinking and growing. If it is taken, the arena owns
+   *   it from now on.
    * @param address where the other process has mapped its beginning
    * @param size in bytes
    */
-  static make(
-    local: Task,
+  static take(
+    local: LocalCalls,
     memfd: FileDescriptor,
     address: Address,
     size: number,
-  ): Effect.Effect<Arena, HandleFailure, Scope.Scope> {
-    return Effect.uninterruptible(
-      Effect.gen(function* () {
-        const scope = yield* Scope.make();
-        const arena = yield* Effect.gen(function* () {
-          const own = yield* memfd.move(local);
-          own.closeOnFork = true;
-          const available = yield* sealedSize(own);
-          if (size < WINDOW_SIZE || size > available)
-            return yield* new SizeError({
-              subject: "an arena",
-              needed: size,
-              available: Number(available),
-            });
-          const fd = yield* own.borrow(local);
-          const { sysif } = local;
-          const start = yield* acquire(
-            mmap(sysif, NULL, WINDOW_SIZE, PROT.READ | PROT.WRITE, MAP.SHARED, fd, 0),
-            (mapped) => Effect.ignore(munmap(sysif, mapped, WINDOW_SIZE)),
-          );
-          const window = yield* view(start, WINDOW_SIZE);
-          return new Arena(local, own, fd, address, size, window, scope);
-        }).pipe(
-          Scope.provide(scope),
-          Effect.onError(() => Scope.close(scope, Exit.void)),
-        );
-        yield* arena.retain();
-        return arena;
-      }),
-    );
+  ): Arena | undefined {
+    if (!memfd.isValid || memfd.task !== local.task) return undefined;
+    if (size < WINDOW_SIZE || size > sealedSize(local, memfd)) return undefined;
+    // What is not in the window is written by pwrite(2), as a file.
+    if (local.fileSizeLimit() < BigInt(size)) return undefined;
+    const start = local.map(memfd, WINDOW_SIZE);
+    if (isError(start)) return undefined;
+    const window = { buffer: viewMemory(start, WINDOW_SIZE), address: Address(start) };
+    memfd.disown();
+    const own = FileDescriptor.opened(FileDescriptor, local.task, memfd.near);
+    own.closeOnFork = true;
+    return new Arena(local, own, address, size, window);
   }
 
-  /** Keeps the arena for one more scope. */
-  retain(): Effect.Effect<void, never, Scope.Scope> {
-    return acquire(
-      Effect.sync(() => {
-        this.#retained++;
-      }),
-      (_, exit) =>
-        Effect.suspend(() =>
-          --this.#retained === 0 ? Scope.close(this.#scope, exit) : Effect.void,
-        ),
-    );
+  /** Gives it up. It stays as long as a part that `map` has given. */
+  release(): void {
+    if (--this.#kept > 0) return;
+    unviewMemory(this.window.buffer);
+    this.#local.unmap(this.window.address, WINDOW_SIZE);
+    this.#local.close(this.#memfd);
   }
 
   /** Bytes from the start of the arena that this process has mapped: reads and writes there cost no system call. */
@@ -182,7 +130,7 @@ export class Arena implements SharedMemory {
     // Without zeros, which cost as much as the rest: all of it is written.
     const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
     for (let at = 0; at < length; ) {
-      const count = readSync(this.#fd, bytes, at, length - at, offset + at);
+      const count = readSync(this.#memfd.near, bytes, at, length - at, offset + at);
       if (count === 0) throw new Error(`the arena ends at ${offset + at}, in spite of its seal`);
       at += count;
     }
@@ -195,20 +143,26 @@ export class Arena implements SharedMemory {
     if (offset + bytes.length <= WINDOW_SIZE) this.#bytes.set(bytes, offset);
     else
       for (let at = 0; at < bytes.length; )
-        at += writeSync(this.#fd, bytes, at, bytes.length - at, offset + at);
+        at += writeSync(this.#memfd.near, bytes, at, bytes.length - at, offset + at);
   }
 
   map(
     address: Address,
     length: number,
   ): Effect.Effect<MappedMemory, SyscallFailure | BorrowFailure | SizeError, Scope.Scope> {
-    const { sysif } = this.#local;
+    const { task } = this.#local;
+    const { sysif } = task;
     return Effect.gen({ self: this }, function* () {
       // Past the end every use is a SIGBUS.
       if (!this.has(address, length))
         return yield* new SizeError({ subject: "an arena", needed: length, available: 0 });
-      yield* this.retain();
-      const fd = yield* this.#memfd.borrow(this.#local);
+      const fd = yield* this.#memfd.borrow(task);
+      yield* acquire(
+        Effect.sync(() => {
+          this.#kept++;
+        }),
+        () => Effect.sync(() => this.release()),
+      );
       const start = yield* acquire(
         mmap(sysif, NULL, length, PROT.READ | PROT.WRITE, MAP.SHARED, fd, address - this.address),
         (mapped) => Effect.ignore(munmap(sysif, mapped, length)),
@@ -221,7 +175,14 @@ export class Arena implements SharedMemory {
   discard(address: Address, length: number): Effect.Effect<void> {
     if (!this.#memfd.isValid) return Effect.void;
     return Effect.ignore(
-      call(this.#local.sysif, "fallocate", this.#fd, PUNCH_HOLE, address - this.address, length),
+      call(
+        this.#local.task.sysif,
+        "fallocate",
+        this.#memfd.near,
+        PUNCH_HOLE,
+        address - this.address,
+        length,
+      ),
     );
   }
 }

@@ -1,4 +1,4 @@
-import type { Abi } from "@rsyscall/abi";
+import { type Abi, SHUT } from "@rsyscall/abi";
 import type { Epoller } from "@rsyscall/epoller";
 import type { BorrowFailure, Socket } from "@rsyscall/handle";
 import type { MemoryTransport } from "@rsyscall/memory";
@@ -26,6 +26,7 @@ import {
   undecorated,
   type Word,
   type Words,
+  withoutStack,
 } from "@rsyscall/near";
 import { OP_CLONE, OP_COPY, OP_EPOLL_WAIT, OP_RECV_ALL, OP_SEND_ALL } from "@rsyscall/wire";
 import { Effect, Exit, Scope } from "effect";
@@ -59,12 +60,17 @@ export interface ConnectionFields<M extends MemoryTransport> extends ConnectionO
 export const connectionFields = <M extends MemoryTransport>(
   options: ConnectionOptions<M>,
 ): Effect.Effect<ConnectionFields<M>, SyscallSendError | BorrowFailure> =>
-  Effect.flatMap(options.socket.borrow(options.socket.task), (fd) => {
-    const local = LocalSyscallInterface.of(options.socket.task.sysif);
-    return local === undefined
-      ? Effect.die(new TypeError("a connection's own end must be in this process"))
-      : Effect.succeed({ ...options, fd, local });
-  });
+  Effect.map(options.socket.borrow(options.socket.task), () => fieldsOf(options));
+
+/** As `connectionFields`, for a socket that is valid. */
+export const fieldsOf = <M extends MemoryTransport>(
+  options: ConnectionOptions<M>,
+): ConnectionFields<M> => {
+  const { near, task } = options.socket;
+  const local = LocalSyscallInterface.of(task.sysif);
+  if (local === undefined) throw new TypeError("a connection's own end must be in this process");
+  return { ...options, fd: near, local };
+};
 
 /**
  * System calls in a task that runs the server loop, at the other end of a socket: what the ring and the
@@ -76,10 +82,10 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
   readonly abi: Abi;
   readonly activityFd: Fd;
   readonly direct: DirectCalls = this;
-  /** Says which process the task is, and how it has ended if that is known: for errors. */
-  describe: () => string = () => "the task";
+  /** Its text says which process the task is, and how it has ended if that is known: for errors. */
+  subject: { readonly toString: () => string } = "the task";
   /** For errors of this connection: what is known when the message is read, not when the call failed. */
-  readonly #describeLater = () => this.describe();
+  readonly #describeLater = () => this.subject.toString();
   /** Our end, in this process. */
   readonly #handle: Socket;
   /** The number of our end of the socket. */
@@ -160,7 +166,10 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
   closeAtEnd(scope: Scope.Closeable): void {
     const end = Exit.fail(new ConnectionEnd((operation) => this.sendError(operation)));
     // Not by a fiber of the scope, which would wait for itself.
-    this.onEnd(() => Effect.runFork(Scope.close(scope, end)));
+    this.onEnd(() => {
+      const rest = Scope.closeUnsafe(scope, end);
+      if (rest !== undefined && !Exit.isExit(rest)) Effect.runFork(rest);
+    });
   }
 
   /** Completes when the connection ends. */
@@ -330,20 +339,29 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
     for (let call = this.pending.shift(); call; call = this.pending.shift())
       call.complete(
         sent-- > 0
-          ? new SyscallHangup({
-              syscall: this.#name(call.number),
-              cause,
-              byTask,
-              describe: this.#describeLater,
-            })
+          ? this.#hangup(call.number, cause, byTask)
           : this.sendError(this.#name(call.number)),
       );
     for (const onEnd of this.#onEnd.splice(0)) onEnd();
   }
 
+  #hangup(number: number, cause: unknown, byTask: boolean): SyscallHangup {
+    const make = () =>
+      new SyscallHangup({
+        syscall: this.#name(number),
+        cause,
+        byTask,
+        describe: this.#describeLater,
+      });
+    // Every process ends so. That is no failure, and was caused in that process.
+    return byTask && number === this.abi.syscallNumber("exit_group") ? withoutStack(make) : make();
+  }
+
   /** Tells the server of the end. Closing the socket is left to the scope that made it. */
   protected hangUp(): void {
-    Effect.runFork(Effect.ignore(this.#handle.shutdown(2 /* SHUT_RDWR */)));
+    if (!this.#handle.isValid) return;
+    const number = this.local.abi.syscallNumber("shutdown") as number;
+    this.local.submit(number, this.fd, SHUT.RDWR, 0, 0, 0, 0);
   }
 
   /** The error of a request after the end. */

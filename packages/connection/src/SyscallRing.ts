@@ -12,6 +12,7 @@ import {
   type ConnectionFields,
   type ConnectionOptions,
   connectionFields,
+  fieldsOf,
   SyscallConnection,
 } from "./SyscallConnection.ts";
 
@@ -33,6 +34,9 @@ const READS = 16;
 
 /** Milliseconds of results, one after the other, before other fibers get their turn. */
 const TURN = 2;
+
+/** How long we watch for the first result of a new server. They learn from one another: each is as busy as the others. */
+const ofNew = new Budget(0.1, 0);
 
 /**
  * System calls through a ring in memory that we share with the server. Where both are awake, a call
@@ -58,6 +62,7 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
   /** Whether the server will wake us, and the event loop goes on for that. */
   #sleeping = false;
   #wokeServer = false;
+  #hasAnswered = false;
   /** The only CPU that we run on; -1: there are several. In a new ring it is 0. */
   #cpu = 0;
   #wakes = 0;
@@ -92,6 +97,25 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
       yield* options.epoller.watch(options.socket, (hasEnded) => connection.#onBell(hasEnded));
       return connection;
     });
+  }
+
+  /**
+   * As `make`, as plain code: every call of a server does this. Gives the connection, and a function that ends it.
+   * Throws the error if the socket cannot be watched.
+   *
+   * @param options with an epoller of this process
+   */
+  static start<M extends MemoryTransport>(
+    options: ConnectionOptions<M>,
+    ring: MappedMemory,
+  ): { readonly connection: SyscallRing<M>; readonly end: () => void } {
+    const connection = new SyscallRing(fieldsOf(options), ring);
+    connection.#learnCpu();
+    const end = options.epoller.watchNow(options.socket, (hasEnded) =>
+      connection.#onBell(hasEnded),
+    );
+    if (typeof end === "function") return { connection, end };
+    throw end ?? new TypeError("the epoller must be one of this process");
   }
 
   protected send(
@@ -191,6 +215,7 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
     const result = this.#ring.result(this.#oldest);
     this.#oldest = nextCall(this.#oldest);
     this.#inSlots--;
+    this.#hasAnswered = true;
     this.#wokeServer = false;
     const waiting = this.#waiting.shift();
     if (waiting !== undefined) this.#put(waiting.number, waiting.isPrompt, ...waiting.words);
@@ -204,7 +229,8 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
     // An exit or exec that succeeds has no result.
     const isLast = this.#last.has((this.pending.first as PendingCall).number);
     if (isLast || !ring.isOnOtherCpu(this.#cpu)) return ring.isDone(call);
-    const budget = this.#wokeServer ? this.#woken : this.#awake;
+    const learned = this.#wokeServer ? this.#woken : this.#awake;
+    const budget = this.#hasAnswered ? learned : ofNew;
     for (let end = 0; ; ) {
       for (let look = 0; look < LOOKS; look++)
         if (ring.isDone(call)) {

@@ -1,14 +1,22 @@
 import { EPOLL, EPOLL_CTL } from "@rsyscall/abi";
-import type { BorrowFailure, Epoll, FileDescriptor, MallocFailure } from "@rsyscall/handle";
+import type {
+  BorrowFailure,
+  Epoll,
+  FileDescriptor,
+  InvalidHandleError,
+  MallocFailure,
+} from "@rsyscall/handle";
 import {
   acquire,
   ConnectionEnd,
   catchErrno,
   type InvalidStateError,
   oneLine,
+  type SyscallError,
 } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
 import type { EventSource } from "./internal/EventSource.ts";
+import { LocalControl } from "./internal/LocalControl.ts";
 import { type Registration, Registrations } from "./internal/Registrations.ts";
 import { rootEvents } from "./internal/rootEvents.ts";
 import { subsidiaryEvents } from "./internal/subsidiaryEvents.ts";
@@ -28,9 +36,17 @@ export class Epoller {
   readonly #registrar: Epoll;
   readonly #registrations: Registrations;
   readonly #events: EventSource;
+  /** Undefined if the task is another process. */
+  readonly #control: LocalControl | undefined;
 
-  private constructor(registrar: Epoll, registrations: Registrations, events: EventSource) {
+  private constructor(
+    registrar: Epoll,
+    control: LocalControl | undefined,
+    registrations: Registrations,
+    events: EventSource,
+  ) {
     this.#registrar = registrar;
+    this.#control = control;
     this.#registrations = registrations;
     this.#events = events;
   }
@@ -44,7 +60,9 @@ export class Epoller {
     waiter: Epoll,
     wakeup: Wakeup,
   ): Effect.Effect<Epoller, MallocFailure | BorrowFailure, Scope.Scope> {
-    return Epoller.#make(registrar, (to) => subsidiaryEvents(to, waiter, wakeup));
+    return Effect.flatMap(LocalControl.make(registrar), (control) =>
+      Epoller.#make(registrar, control, (to) => subsidiaryEvents(to, waiter, wakeup)),
+    );
   }
 
   /**
@@ -62,11 +80,12 @@ export class Epoller {
     epoll: Epoll,
     loop: Holdable,
   ): Effect.Effect<Epoller, InvalidStateError, Scope.Scope> {
-    return Epoller.#make(epoll, (to) => rootEvents(to, epoll, loop));
+    return Epoller.#make(epoll, undefined, (to) => rootEvents(to, epoll, loop));
   }
 
   static #make<E>(
     registrar: Epoll,
+    control: LocalControl | undefined,
     makeEvents: (to: Registrations) => Effect.Effect<EventSource, E, Scope.Scope>,
   ): Effect.Effect<Epoller, E, Scope.Scope> {
     const registrations = new Registrations();
@@ -74,7 +93,7 @@ export class Epoller {
       Effect.addFinalizer((exit) => Effect.sync(() => registrations.end(ConnectionEnd.of(exit)))),
       Effect.map(
         makeEvents(registrations),
-        (events) => new Epoller(registrar, registrations, events),
+        (events) => new Epoller(registrar, control, registrations, events),
       ),
     );
   }
@@ -124,8 +143,36 @@ export class Epoller {
     onReady: (hasEnded: boolean) => void,
     events: number = EPOLL.IN,
   ): Effect.Effect<void, MallocFailure | BorrowFailure, Scope.Scope> {
-    const registration = { rose: () => onReady(false), end: () => onReady(true) };
-    return this.#add(fd, events | EPOLL.ET, registration, this.#events);
+    return this.#add(fd, events | EPOLL.ET, registrationOf(onReady), this.#events);
+  }
+
+  /**
+   * As `watch` for readability, as plain code: gives a function that ends it, or the error. Undefined if that takes an
+   * Effect, because the descriptors are those of another process.
+   */
+  watchNow(
+    fd: FileDescriptor,
+    onReady: (hasEnded: boolean) => void,
+  ): (() => void) | SyscallError | InvalidHandleError | undefined {
+    const control = this.#control;
+    if (control === undefined || fd.task.fdTable !== this.#registrar.task.fdTable) return undefined;
+    for (const handle of [this.#registrar, fd]) if (!handle.isValid) return handle.invalidError;
+    const registration = registrationOf(onReady);
+    const id = this.#registrations.add(registration);
+    const error = control.add(fd, { events: EPOLL.IN | EPOLL.ET, data: id });
+    if (error !== undefined) {
+      this.#registrations.delete(id);
+      return error;
+    }
+    this.#events.want();
+    if (this.#registrations.hasEnded) registration.end(this.#registrations.why);
+    return () => {
+      this.#registrations.delete(id);
+      registration.end();
+      // If the descriptor was closed, the kernel has removed it already.
+      if (this.#registrar.isValid && fd.isValid) control.delete(fd);
+      this.#events.unwant();
+    };
   }
 
   /** Registers a descriptor, edge-triggered, until the scope closes. */
@@ -191,6 +238,11 @@ export class Epoller {
     );
   }
 }
+
+const registrationOf = (onReady: (hasEnded: boolean) => void): Registration => ({
+  rose: () => onReady(false),
+  end: () => onReady(true),
+});
 
 oneLine(Epoller, () => "epoll instance of a task");
 

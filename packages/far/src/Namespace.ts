@@ -46,7 +46,13 @@ oneLine(Namespace, ({ kind, id }) => `${kind} ${id ?? "unknown"}`);
 export type Namespaces = { readonly [K in NamespaceKind]: Namespace<K> };
 
 /** Namespaces from their ids. A namespace without an id is unknown. */
-export const makeNamespaces = (ids: Partial<Record<NamespaceKind, bigint>>): Namespaces =>
-  Object.fromEntries(
-    namespaceKinds.map((kind) => [kind, new Namespace(kind, ids[kind])]),
-  ) as Namespaces;
+export const makeNamespaces = (ids: Partial<Record<NamespaceKind, bigint>>): Namespaces => ({
+  cgroup: new Namespace("cgroup", ids.cgroup),
+  ipc: new Namespace("ipc", ids.ipc),
+  mnt: new Namespace("mnt", ids.mnt),
+  net: new Namespace("net", ids.net),
+  pid: new Namespace("pid", ids.pid),
+  time: new Namespace("time", ids.time),
+  user: new Namespace("user", ids.user),
+  uts: new Namespace("uts", ids.uts),
+});

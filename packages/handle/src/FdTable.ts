@@ -1,5 +1,5 @@
 import * as far from "@rsyscall/far";
-import { close, type Fd, SyscallSendError } from "@rsyscall/near";
+import { close, type Fd, NumberMap, SyscallSendError } from "@rsyscall/near";
 import type { FdRange } from "@rsyscall/wire";
 import { Effect } from "effect";
 import type { FileDescriptor } from "./FileDescriptor.ts";
@@ -31,7 +31,7 @@ type Handles = ReadonlyArray<FileDescriptor>;
  * descriptor is closed when its last handle goes.
  */
 export class FdTable extends far.FdTable {
-  readonly #handles = new Map<number, Handles>();
+  readonly #handles: Map<number, Handles> | NumberMap<Handles>;
   /** Handles of the table that this one is a copy of, for numbers that have not been closed since. */
   #inherited: Map<number, Handles> | undefined;
   readonly #tasks = new Set<Task>();
@@ -40,6 +40,8 @@ export class FdTable extends far.FdTable {
 
   constructor(creatorPid: number, { strangers = false, atEnd }: FdTableOptions = {}) {
     super(creatorPid);
+    // Descriptors of this process come and go with each call of a server.
+    this.#handles = strangers ? new NumberMap() : new Map();
     this.#strangers = strangers;
     this.#atEnd = atEnd;
   }
@@ -114,6 +116,18 @@ export class FdTable extends far.FdTable {
    * process, the result is not waited for: the task may be inside a call that blocks.
    */
   close(fd: Fd): Effect.Effect<void> {
+    return Effect.suspend(() => this.closeNow(fd) ?? Effect.void);
+  }
+
+  /** As `close`, and gives an effect only where something is left to do: this process closes at once. */
+  closeNow(fd: Fd): Effect.Effect<void> | undefined {
+    const [first] = this.#tasks;
+    if (first === undefined) return undefined;
+    const { abi, activityFd, direct } = first.sysif;
+    if (activityFd === undefined && direct !== undefined) {
+      direct.submit(abi.syscallNumber("close") as number, fd, 0, 0, 0, 0, 0);
+      return undefined;
+    }
     const through = ([task, ...rest]: Array<Task>): Effect.Effect<void> =>
       task === undefined
         ? Effect.void
@@ -121,7 +135,7 @@ export class FdTable extends far.FdTable {
             error instanceof SyscallSendError ? through(rest) : Effect.void,
           );
     const tasks = [...this.#tasks];
-    return tasks[0]?.sysif.activityFd === undefined
+    return activityFd === undefined
       ? through(tasks)
       : Effect.asVoid(Effect.forkDetach(through(tasks), { startImmediately: true }));
   }

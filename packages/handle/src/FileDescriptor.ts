@@ -134,6 +134,16 @@ export class FileDescriptor {
     return Effect.forEach(handles, (handle) => handle.#releaseAt(exit), { discard: true });
   }
 
+  /** As `releaseAll` of one handle, and gives an effect only where something is left to do. */
+  static releaseNow(
+    handle: FileDescriptor,
+    exit: Exit.Exit<unknown, unknown>,
+  ): Effect.Effect<void> | undefined {
+    if (!handle.#valid) return undefined;
+    handle.#end = near.ConnectionEnd.of(exit);
+    return handle.#invalidate() ? handle.task.fdTable.closeNow(handle.near) : undefined;
+  }
+
   /**
    * Makes a handle for a descriptor that a system call of the task has just opened. The caller must see to its
    * release.
@@ -214,16 +224,15 @@ export class FileDescriptor {
    * task of the table closes the descriptor.
    */
   release(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const { fdTable } = this.task;
-      return this.#valid && this.#invalidate() ? fdTable.close(this.near) : Effect.void;
-    });
+    return Effect.suspend(
+      () =>
+        (this.#valid && this.#invalidate() && this.task.fdTable.closeNow(this.near)) || Effect.void,
+    );
   }
 
   /** Releases the handle for a scope that closes with `exit`. */
   #releaseAt(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
-    if (this.#valid) this.#end = near.ConnectionEnd.of(exit);
-    return this.release();
+    return Effect.suspend(() => FileDescriptor.releaseNow(this, exit) ?? Effect.void);
   }
 
   /**

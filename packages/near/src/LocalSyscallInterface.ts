@@ -65,6 +65,11 @@ export class LocalSyscallInterface implements SyscallInterface, DirectCalls {
     return Effect.sync(() => native.writeMemory(address, bytes));
   }
 
+  /** As `write`, without an Effect. */
+  writeNow(address: number, bytes: Uint8Array) {
+    native.writeMemory(address, bytes);
+  }
+
   barrier() {
     return Effect.void;
   }

@@ -61,6 +61,7 @@ export type { Content, Count, Memory } from "./Memory.ts";
 /** What lies in memory that an argument points to, for `define`. */
 export * as content from "./Memory.ts";
 export * from "./mqueue.ts";
+export { NumberMap } from "./NumberMap.ts";
 export { oneLine } from "./oneLine.ts";
 export { orOlder } from "./orOlder.ts";
 export {
@@ -83,6 +84,7 @@ export { privilegeOf } from "./privileges.ts";
 export type { Result } from "./Result.ts";
 /** Results, for `define`. */
 export * as results from "./Result.ts";
+export { Roster } from "./Roster.ts";
 export { type Refusal, refused } from "./refused.ts";
 export { isError, Syscall } from "./Syscall.ts";
 export { type DefinitionOptions, SyscallDefinition } from "./SyscallDefinition.ts";
@@ -141,3 +143,4 @@ export type { TraceEvent, TraceSink } from "./trace/TraceSink.ts";
 export { straceLine, type TextTarget, textSink } from "./trace/textSink.ts";
 export { type TracedOptions, traced } from "./trace/traced.ts";
 export * from "./unistd.ts";
+export { withoutStack } from "./userFrames.ts";

@@ -33,6 +33,17 @@ export interface Waiting {
 /** Whether `Error.stackTraceLimit` can be changed. It cannot with `--frozen-intrinsics` of Node. */
 const isWritable = Object.getOwnPropertyDescriptor(Error, "stackTraceLimit")?.writable === true;
 
+/** Makes an error without a stack, which takes longer to make than the rest of it. */
+export const withoutStack = <E extends Error>(make: () => E): E => {
+  const limit = Error.stackTraceLimit;
+  if (isWritable) Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    if (isWritable) Error.stackTraceLimit = limit;
+  }
+};
+
 /** Returns the generators that wait in the current fiber, if there are any. */
 export const waitingPrograms = (): Waiting | undefined => {
   const fiber = isWritable ? Fiber.getCurrent() : undefined;

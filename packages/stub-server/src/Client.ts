@@ -1,10 +1,11 @@
 import { POLL } from "@rsyscall/abi";
+import type { LocalCalls } from "@rsyscall/connection";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { type FileDescriptor, type HandleFailure, pollNow, type Socket } from "@rsyscall/handle";
+import type { Roster } from "@rsyscall/near";
 import { once, type Thread } from "@rsyscall/thread";
 import type { Greeted } from "@rsyscall/transport";
 import { Effect, Exit, Scope } from "effect";
-import type { LocalSockets } from "./LocalSockets.ts";
 import type { Greeting, Limits, WaitingClient } from "./limits.ts";
 
 /** What the clients of a server have in common. */
@@ -12,19 +13,17 @@ export interface ClientHost {
   /** Of the listening socket. */
   readonly thread: Thread;
   /** Undefined if that is in another process. */
-  readonly sockets: LocalSockets | undefined;
+  readonly sockets: LocalCalls | undefined;
   readonly limits: Limits;
   /** Of the server. */
   readonly scope: Scope.Scope;
   /** Clients that are not closed. */
-  readonly open: Set<Client>;
+  readonly open: Roster<Client>;
 }
 
 /** The connection of a process that has called, until it has got its answer. */
 export class Client implements WaitingClient {
   readonly socket: Socket;
-  /** The same, for waiting. It is registered at the first use. */
-  readonly afd: Effect.Effect<AsyncFileDescriptor<Socket>, HandleFailure>;
   /** While the client is in its handshake, and that takes time. */
   greeting: Greeting | undefined;
   /** What its description takes of the budget. */
@@ -32,8 +31,11 @@ export class Client implements WaitingClient {
   /** The memfd that has come with its hello, if the client is to close it. */
   arena: FileDescriptor | undefined;
   readonly #host: ClientHost;
+  /** In the roster of the host. */
+  readonly #number: number;
   #greeted: Greeted | undefined;
   #scope: Scope.Closeable | undefined;
+  #afd: Effect.Effect<AsyncFileDescriptor<Socket>, HandleFailure> | undefined;
   #isPending = true;
   #isClosed = false;
 
@@ -46,8 +48,15 @@ export class Client implements WaitingClient {
     this.socket = socket;
     this.#host = host;
     this.#scope = scope;
-    this.afd = once(Effect.suspend(() => Scope.provide(host.thread.makeAfd(socket), this.scope)));
-    host.open.add(this);
+    this.#number = host.open.add(this);
+  }
+
+  /** The socket, for waiting. It is registered at the first use. */
+  get afd(): Effect.Effect<AsyncFileDescriptor<Socket>, HandleFailure> {
+    this.#afd ??= once(
+      Effect.suspend(() => Scope.provide(this.#host.thread.makeAfd(this.socket), this.scope)),
+    );
+    return this.#afd;
   }
 
   /** Closes with the client. */
@@ -92,7 +101,7 @@ export class Client implements WaitingClient {
     if (this.#isClosed) return undefined;
     this.#isClosed = true;
     const { open, limits, sockets } = this.#host;
-    open.delete(this);
+    open.delete(this.#number);
     this.leave();
     limits.bytes.release(this.bytes);
     this.bytes = 0;

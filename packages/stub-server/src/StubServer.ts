@@ -1,7 +1,8 @@
 import { SOCK } from "@rsyscall/abi";
+import { LocalCalls } from "@rsyscall/connection";
 import { absolutePath, type HandleFailure } from "@rsyscall/handle";
 import { stubPath } from "@rsyscall/native";
-import { geteuid, oneLine, Path, type PathLike, printable } from "@rsyscall/near";
+import { geteuid, oneLine, Path, type PathLike, printable, Roster } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { type HandshakeError, type HandshakePolicy, listenAt } from "@rsyscall/transport";
 import { type Context, Deferred, Duration, Effect, Exit, Fiber, Scope, Stream } from "effect";
@@ -18,7 +19,6 @@ import {
   withGrace,
 } from "./handlers.ts";
 import type { HandedOver } from "./handOver.ts";
-import { LocalSockets } from "./LocalSockets.ts";
 import { DESCRIPTION_LIMIT, limitsOf } from "./limits.ts";
 import { DropLog } from "./logs.ts";
 import { checkOptions, type ListenOptions, type StubServerOptions } from "./options.ts";
@@ -26,6 +26,12 @@ import { doorOf, StubCall } from "./StubCall.ts";
 import { placeTimeout } from "./timeoutLink.ts";
 import { type Restore, WaitingClients } from "./WaitingClients.ts";
 import { callOf, drop, type Host } from "./welcome.ts";
+
+/** A call in its handler. */
+interface Running {
+  readonly door: Door;
+  readonly fiber: Fiber.Fiber<unknown, unknown>;
+}
 
 /** As many as the kernel lets wait (net.core.somaxconn cuts it). */
 const LISTEN_BACKLOG = 4096;
@@ -146,10 +152,10 @@ export class StubServer {
       const listening = yield* thread.makeAfd(socket);
       const clients = new WaitingClients(limits);
       const log = new DropLog();
-      const sockets = yield* LocalSockets.make(thread.task);
-      const open = new Set<Client>();
+      const sockets = LocalCalls.of(thread.task);
+      const open = new Roster<Client>();
       yield* Effect.addFinalizer(() =>
-        Effect.forEach([...open], (client) => client.close(), { discard: true }),
+        Effect.forEach(open.values(), (client) => client.close(), { discard: true }),
       );
       const clientHost = { thread, sockets, limits, scope: yield* Effect.scope, open };
       yield* Effect.forkScoped(
@@ -221,7 +227,7 @@ export class StubServer {
     return Effect.contextWith((services: Context.Context<Exclude<R, Scope.Scope> | R2>) => {
       const fork = Effect.runForkWith(services);
       const failed = Deferred.makeUnsafe<never, E2>();
-      const running = new Map<Door, Fiber.Fiber<unknown, unknown>>();
+      const running = new Roster<Running>();
       const begin = (client: Client): void => {
         const scope = Scope.makeUnsafe();
         const call = callOf(this.#host, client, this.thread, scope);
@@ -230,9 +236,9 @@ export class StubServer {
           Effect.withFiber<void, ServerFailure, Exclude<R, Scope.Scope> | R2>((fiber) => {
             const door = doorOf(call);
             // Before the handler runs: it may be what ends the server.
-            running.set(door, fiber);
+            const number = running.add({ door, fiber });
             return Effect.onExit(handled, (exit) => {
-              running.delete(door);
+              running.delete(number);
               return Scope.close(scope, exit);
             });
           }),
@@ -246,9 +252,13 @@ export class StubServer {
         (stop) =>
           Effect.suspend(() => {
             stop();
-            return running.size === 0
+            const all = running.values();
+            return all.length === 0
               ? Effect.void
-              : withGrace(running.keys(), Fiber.interruptAll([...running.values()]));
+              : withGrace(
+                  all.map(({ door }) => door),
+                  Fiber.interruptAll(all.map(({ fiber }) => fiber)),
+                );
           }),
       );
     });

@@ -1,4 +1,5 @@
 import { EPOLL, Errno, SOCK } from "@rsyscall/abi";
+import type { LocalCalls } from "@rsyscall/connection";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
 import { InvalidStateError, SyscallError } from "@rsyscall/near";
@@ -15,7 +16,6 @@ import {
 } from "@rsyscall/transport";
 import { Cause, Effect, Exit, Fiber, Scope } from "effect";
 import { Client, type ClientHost } from "./Client.ts";
-import type { LocalSockets } from "./LocalSockets.ts";
 import { type Greeting, type Limits, roomForClient } from "./limits.ts";
 import { type DropLog, toStderr } from "./logs.ts";
 import type { Restore, WaitingClients } from "./WaitingClients.ts";
@@ -107,7 +107,7 @@ const TURN = 16;
 /** Accepts what waits at a socket of this process. Most clients have said hello by then, and get no fiber. */
 const acceptHere = (
   reception: Reception,
-  sockets: LocalSockets,
+  sockets: LocalCalls,
   listening: AsyncFileDescriptor<Socket>,
 ): Effect.Effect<void, HandleFailure> => {
   const { host } = reception;
@@ -141,7 +141,7 @@ const acceptHere = (
 /** Hears a client whose hello has come already. Gives an effect where something is left to do. */
 const greetHere = (
   reception: Reception,
-  sockets: LocalSockets,
+  sockets: LocalCalls,
   client: Client,
 ): Effect.Effect<void> | undefined => {
   const { policy, clients } = reception;

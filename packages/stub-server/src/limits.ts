@@ -1,6 +1,7 @@
 import { RLIMIT } from "@rsyscall/abi";
 import type { SyscallConnection } from "@rsyscall/connection";
 import { type FdTable, getrlimit, type HandleFailure } from "@rsyscall/handle";
+import { Roster } from "@rsyscall/near";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { Places } from "./Places.ts";
@@ -59,8 +60,8 @@ export interface Limits {
   readonly greetings: Set<Greeting>;
   readonly waiting: Set<WaitingClient>;
   readonly calls: Places;
-  readonly served: Set<SyscallConnection>;
-  readonly atDoor: Set<WaitingCaller>;
+  readonly served: Roster<SyscallConnection>;
+  readonly atDoor: Roster<WaitingCaller>;
   readonly bytes: Places;
   /** A descriptor of this number or more shows that the table is nearly full. */
   readonly ceiling: number;
@@ -81,8 +82,8 @@ const defaultLimits = (descriptors: number): Limits => ({
   greetings: new Set(),
   waiting: new Set(),
   calls: new Places(part(descriptors, 16, CALLS_AT_MOST)),
-  served: new Set(),
-  atDoor: new Set(),
+  served: new Roster(),
+  atDoor: new Roster(),
   bytes: new Places(DESCRIPTION_BUDGET),
   // The kernel gives the lowest number that is free.
   ceiling: descriptors - part(descriptors, 16, 256),
@@ -112,8 +113,8 @@ export const limitsOf = (
       }),
       ...(callLimit !== undefined && {
         calls: new Places(callLimit),
-        served: new Set<SyscallConnection>(),
-        atDoor: new Set<WaitingCaller>(),
+        served: new Roster<SyscallConnection>(),
+        atDoor: new Roster<WaitingCaller>(),
       }),
       ...(hasBudget && { bytes: new Places(budget) }),
     };
@@ -171,10 +172,10 @@ const STALL = 1000;
  */
 export const roomForCall = ({ calls, served, atDoor }: Limits): Effect.Effect<void> =>
   Effect.flatMap(
-    Effect.forEach([...atDoor], (caller) => caller.look(), { discard: true }),
+    Effect.forEach(atDoor.values(), (caller) => caller.look(), { discard: true }),
     () => {
       if (calls.isFree) return Effect.void;
-      const before = new Map([...served].map((call) => [call, call.overdue] as const));
+      const before = new Map(served.values().map((call) => [call, call.overdue] as const));
       const hangUp = Effect.sync(() => {
         for (const [call, overdue] of before)
           if (overdue !== undefined && call.overdue === overdue)

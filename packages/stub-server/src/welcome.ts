@@ -52,12 +52,12 @@ export const callOf = (
     stallLimit,
     scope,
     onSettled: (connection) => {
-      limits.atDoor.delete(door);
+      limits.atDoor.delete(atDoor);
       if (connection === undefined) giveBack();
       else begin(host, connection, giveBack);
     },
   });
-  limits.atDoor.add(door);
+  const atDoor = limits.atDoor.add(door);
   return callAt(door);
 };
 
@@ -67,9 +67,9 @@ const begin = (
   connection: SyscallConnection,
   giveBack: () => void,
 ): void => {
-  served.add(connection);
+  const number = served.add(connection);
   connection.onEnd(() => {
-    served.delete(connection);
+    served.delete(number);
     giveBack();
   });
   if (stallLimit !== undefined) limitStalls(connection, stallLimit);

@@ -1,4 +1,4 @@
-import { ownMemory, SelfConnection } from "@rsyscall/connection";
+import { LocalCalls, ownMemory, SelfConnection } from "@rsyscall/connection";
 import { Epoller, type Wakeup } from "@rsyscall/epoller";
 import {
   Epoll,
@@ -58,6 +58,7 @@ const makeLocalThread: Effect.Effect<Thread, LocalThreadFailure, Scope.Scope> = 
     const task = yield* LocalTask.make();
     const epoll = yield* Epoll.make(task);
     epoll.closeOnFork = true;
+    yield* LocalCalls.make(task);
     const epoller = yield* Epoller.makeSubsidiary(epoll, epoll, inEventLoop(epoll));
     task.patience = {
       room: (fd, direction) => {

@@ -105,7 +105,7 @@ export const cloneThread = (
         );
         // This runs while the child starts.
         return yield* Effect.gen(function* () {
-          sysif.describe = () => `pid ${cloned.pid}`;
+          sysif.subject = `pid ${cloned.pid}`;
           const fields = yield* makeThread(parent, flags, channels, fdTable, cloned, sysif, scope);
           const { task } = fields;
           task.atLeave(cloned.freeStack());
@@ -114,7 +114,7 @@ export const cloneThread = (
             { ...cloned, life },
             Effect.andThen(lastWords(task, sysif), task.leave()),
           );
-          sysif.describe = () => process.toString();
+          sysif.subject = process;
           if (!detached) yield* Scope.addFinalizer(outer, process.killAndWait());
           if (ids !== undefined)
             yield* writeUserMapping(task, { outside: ids, ...(user && { inside: user }) });

@@ -1,20 +1,22 @@
 import { CLONE, SA, SIG, SIG_IGN, type Sigset } from "@rsyscall/abi";
-import type { Connection, SyscallConnection } from "@rsyscall/connection";
+import { type Connection, type SyscallConnection, SyscallRing } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import { AddressSpace, makeNamespaces } from "@rsyscall/far";
 import {
   FdTable,
   FileDescriptor,
   type HandleFailure,
+  type InvalidHandleError,
   learnNamespaces,
   ProgramSignals,
   resetSignal,
   Socket,
   sigaction,
   Task,
+  UseAfterFreeError,
 } from "@rsyscall/handle";
 import type { Allocator } from "@rsyscall/memory";
-import { Fd, type SyscallInterface } from "@rsyscall/near";
+import { Fd, SyscallError, type SyscallInterface, SyscallSendError } from "@rsyscall/near";
 import {
   type Ancestor,
   Environment,
@@ -24,8 +26,8 @@ import {
   Thread,
 } from "@rsyscall/thread";
 import { Effect, Exit, Fiber, Scope } from "effect";
-import { connectByRing, connectBySockets, takeArena } from "./connect.ts";
-import type { HandshakeError } from "./errors.ts";
+import { type Connected, connectBySockets, ringOptions, takeArena } from "./connect.ts";
+import { HandshakeError } from "./errors.ts";
 import type { Greeted } from "./handshake.ts";
 import type { Description } from "./hello.ts";
 import { accepted, acceptedWithRing } from "./welcome.ts";
@@ -47,6 +49,14 @@ export interface Transport {
     message: Uint8Array,
     count: number,
   ) => Effect.Effect<ReadonlyArray<Socket>, HandleFailure | HandshakeError, Scope.Scope>;
+  /**
+   * The same, as plain code. Undefined where that takes an Effect: the channels are opened or sent by another process.
+   *
+   * @throws SyscallError, InvalidHandleError or HandshakeError
+   */
+  readonly sendChannelsNow?:
+    | ((message: Uint8Array, count: number) => ReadonlyArray<Socket>)
+    | undefined;
   /** Whether the stream to the far end of such a channel was cut: see `Connection`. */
   readonly isCut?: Connection["isCut"];
   /** The connection that opens more channels, and passes them through the two ends of one. */
@@ -82,63 +92,147 @@ export const bootstrapThread: (
   transport: Transport,
   greeted: Greeted,
   environ?: Environment,
-) => Effect.Effect<Bootstrapped, HandleFailure | HandshakeError, Scope.Scope> = Effect.fnUntraced(
-  function* (
-    transport,
-    { abi, description, arenaFd },
-    environ = new Environment(() => description.environment()),
-  ) {
-    const scope = yield* Scope.fork(yield* Effect.scope);
-    return yield* Effect.gen(function* () {
-      const arena = transport.sharesMemory
-        ? yield* takeArena(transport.accessTask, arenaFd, description)
-        : undefined;
-      const [syscalls, passing, , data] = (yield* arena === undefined
-        ? transport.sendChannels(accepted, 4)
-        : transport.sendChannels(acceptedWithRing, 3)) as Channels;
-      const { sysif, allocator, memory } = yield* arena === undefined
-        ? connectBySockets(abi, transport, syscalls, data, description)
-        : connectByRing(abi, transport.accessEpoller, syscalls, arena, description);
-      sysif.closeAtEnd(scope);
-      sysif.describe = () => `pid ${description.pid}`;
-      if (description.listeningFd !== undefined) yield* Effect.addFinalizer(() => arrival(sysif));
-
-      const task = taskOf(description, sysif, allocator);
-      // Handles of what we use ourselves, so that the numbers are known to be taken.
-      const { syscallFd, dataFd, lifelineFd } = description;
-      for (const fd of [syscallFd, lifelineFd, ...(memory === undefined ? [dataFd] : [])])
-        new FileDescriptor(task, fd).closeOnFork = true;
-      const passingEnd = new Socket(task, description.connectionFd);
-      passingEnd.closeOnFork = true;
-      const connection = transport.connect(passing, passingEnd);
-      const epoller = once(Scope.provide(makeEpoller(task, connection), scope));
-      // Its number tells whether other tasks know a child by the same pid.
-      const beforeChildren = once(
-        Effect.andThen(keepChildStatus(task), learnNamespaces(task, CLONE.NEWPID)),
-      );
-      const thread = new Thread({
-        task,
-        connection,
-        memory,
-        epoller: () => epoller,
-        environ,
-        ...ownParts(task, description),
-        scope,
-        beforeChildren: () => beforeChildren,
-        ancestor: transport.ancestor,
+) => Effect.Effect<Bootstrapped, HandleFailure | HandshakeError, Scope.Scope> = (
+  transport,
+  greeted,
+  environ = new Environment(() => greeted.description.environment()),
+) =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.scope, (parent) => {
+      const scope = Scope.forkUnsafe(parent);
+      const made = Effect.suspend(() => {
+        try {
+          const now = bootstrapNow(transport, greeted, environ, scope);
+          return now === undefined
+            ? restore(bootstrapSlowly(transport, greeted, environ, scope))
+            : Effect.succeed(now);
+        } catch (error) {
+          return isExpected(error) ? Effect.fail(error) : Effect.die(error);
+        }
       });
-      return {
-        thread,
-        connection: sysif,
-        ended: () => sysif.ended(),
-        hasEnded: () => sysif.hasEnded,
-      };
-    }).pipe(
-      Scope.provide(scope),
-      Effect.onError(() => Scope.close(scope, Exit.void)),
+      return Effect.onError(made, () => Scope.close(scope, Exit.void));
+    }),
+  );
+
+const isExpected = (error: unknown): error is SyscallError | InvalidHandleError | HandshakeError =>
+  error instanceof SyscallError ||
+  error instanceof UseAfterFreeError ||
+  error instanceof SyscallSendError ||
+  error instanceof HandshakeError;
+
+/**
+ * Makes a Thread through an arena, as plain code. Undefined if that takes an Effect.
+ *
+ * @throws SyscallError, InvalidHandleError or HandshakeError
+ */
+const bootstrapNow = (
+  transport: Transport,
+  { abi, description, arenaFd }: Greeted,
+  environ: Environment,
+  scope: Scope.Closeable,
+): Bootstrapped | undefined => {
+  const { accessTask, accessEpoller, sendChannelsNow, sharesMemory } = transport;
+  if (!sharesMemory || sendChannelsNow === undefined || description.listeningFd !== undefined)
+    return undefined;
+  const arena = takeArena(accessTask, arenaFd, description);
+  if (arena === undefined) return undefined;
+  let channels: ReadonlyArray<Socket> = [];
+  let end: () => void = () => {};
+  const release = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
+    end();
+    const rest = channels.map((socket) => FileDescriptor.releaseNow(socket, exit));
+    arena.release();
+    return rest.reduce<Effect.Effect<void>>(
+      (all, one) => (one === undefined ? all : Effect.andThen(all, one)),
+      Effect.void,
     );
-  },
-);
+  };
+  Effect.runSync(Scope.addFinalizerExit(scope, release));
+  channels = sendChannelsNow(acceptedWithRing, 3);
+  const [syscalls, passing] = channels as Channels;
+  const options = ringOptions(abi, accessEpoller, syscalls, arena, description);
+  const started = SyscallRing.start(options, arena.window);
+  end = started.end;
+  const sysif = started.connection;
+  const connected = { sysif, allocator: sysif.memory.allocator, memory: arena };
+  return assemble(transport, description, environ, scope, connected, passing);
+};
+
+const bootstrapSlowly = (
+  transport: Transport,
+  { abi, description, arenaFd }: Greeted,
+  environ: Environment,
+  scope: Scope.Closeable,
+): Effect.Effect<Bootstrapped, HandleFailure | HandshakeError> =>
+  Effect.gen(function* () {
+    const { accessTask, accessEpoller, sharesMemory } = transport;
+    const arena = yield* Effect.acquireRelease(
+      Effect.sync(() => (sharesMemory ? takeArena(accessTask, arenaFd, description) : undefined)),
+      (taken) => Effect.sync(() => taken?.release()),
+    );
+    const [syscalls, passing, , data] = (yield* arena === undefined
+      ? transport.sendChannels(accepted, 4)
+      : transport.sendChannels(acceptedWithRing, 3)) as Channels;
+    const connected = yield* arena === undefined
+      ? connectBySockets(abi, transport, syscalls, data, description)
+      : Effect.map(
+          SyscallRing.make(
+            ringOptions(abi, accessEpoller, syscalls, arena, description),
+            arena.window,
+          ),
+          (sysif) => ({ sysif, allocator: sysif.memory.allocator, memory: arena }),
+        );
+    if (description.listeningFd !== undefined)
+      yield* Effect.addFinalizer(() => arrival(connected.sysif));
+    return assemble(transport, description, environ, scope, connected, passing);
+  }).pipe(Scope.provide(scope));
+
+/** Puts a Thread together. */
+const assemble = (
+  transport: Transport,
+  description: Description,
+  environ: Environment,
+  scope: Scope.Closeable,
+  { sysif, allocator, memory }: Connected,
+  passing: Socket,
+): Bootstrapped => {
+  sysif.closeAtEnd(scope);
+  sysif.subject = `pid ${description.pid}`;
+  const task = taskOf(description, sysif, allocator);
+  // Handles of what we use ourselves, so that the numbers are known to be taken.
+  const ownEnd = (fd: FileDescriptor) => {
+    fd.closeOnFork = true;
+  };
+  ownEnd(new FileDescriptor(task, description.syscallFd));
+  ownEnd(new FileDescriptor(task, description.lifelineFd));
+  if (memory === undefined) ownEnd(new FileDescriptor(task, description.dataFd));
+  const passingEnd = new Socket(task, description.connectionFd);
+  ownEnd(passingEnd);
+  const connection = transport.connect(passing, passingEnd);
+  let epoller: Effect.Effect<Epoller, HandleFailure> | undefined;
+  let beforeChildren: Effect.Effect<void, HandleFailure> | undefined;
+  const thread = new Thread({
+    task,
+    connection,
+    memory,
+    epoller: () => (epoller ??= once(Scope.provide(makeEpoller(task, connection), scope))),
+    environ,
+    ...ownParts(task, description),
+    scope,
+    // The number of the pid namespace tells whether other tasks know a child by the same pid.
+    beforeChildren: () =>
+      (beforeChildren ??= once(
+        Effect.andThen(keepChildStatus(task), learnNamespaces(task, CLONE.NEWPID)),
+      )),
+    ancestor: transport.ancestor,
+  });
+  return {
+    thread,
+    connection: sysif,
+    ended: () => sysif.ended(),
+    hasEnded: () => sysif.hasEnded,
+  };
+};
 
 /** The task of a process that has said hello. */
 export const taskOf = (
@@ -146,7 +240,7 @@ export const taskOf = (
   sysif: SyscallInterface,
   allocator: Allocator,
 ): Task => {
-  const own = (signals: Sigset) => [...signals].filter((signal) => signal === LIFELINE_SIGNAL);
+  const own = (signals: Sigset) => (signals.has(LIFELINE_SIGNAL) ? [LIFELINE_SIGNAL] : []);
   return new Task({
     sysif,
     pid,
@@ -155,7 +249,9 @@ export const taskOf = (
     namespaces: makeNamespaces(namespaces),
     allocator,
     pageSize,
-    sigmask: new Set([...sigmask].filter((signal) => signal !== LIFELINE_SIGNAL)),
+    sigmask: sigmask.has(LIFELINE_SIGNAL)
+      ? new Set([...sigmask].filter((signal) => signal !== LIFELINE_SIGNAL))
+      : sigmask,
     programSignals: new ProgramSignals({ blocked: own(sigmask), ignored: own(ignored) }),
   });
 };

@@ -1,22 +1,17 @@
-import { type Abi, RLIMIT } from "@rsyscall/abi";
+import type { Abi } from "@rsyscall/abi";
 import {
   Arena,
+  type ConnectionOptions,
+  LocalCalls,
   SharedMemoryTransport,
   SocketMemoryTransport,
   type SyscallConnection,
-  SyscallRing,
   SyscallSocket,
 } from "@rsyscall/connection";
 import { AsyncFileDescriptor, type Epoller } from "@rsyscall/epoller";
-import {
-  type FileDescriptor,
-  getrlimit,
-  type HandleFailure,
-  type Socket,
-  type Task,
-} from "@rsyscall/handle";
+import type { FileDescriptor, HandleFailure, Socket, Task } from "@rsyscall/handle";
 import { Allocator, type Reserve } from "@rsyscall/memory";
-import { Address, LocalSyscallInterface } from "@rsyscall/near";
+import { Address } from "@rsyscall/near";
 import { RING_SIZE } from "@rsyscall/wire";
 import { Effect, type Scope } from "effect";
 import type { Transport } from "./bootstrapThread.ts";
@@ -45,54 +40,39 @@ export const takeArena = (
   accessTask: Task,
   memfd: FileDescriptor | undefined,
   { arena: { address, size }, pageSize }: Description,
-): Effect.Effect<Arena | undefined, never, Scope.Scope> =>
-  memfd !== undefined &&
-  LocalSyscallInterface.of(accessTask.sysif) !== undefined &&
-  memfd.task === accessTask &&
-  isMemory(address, size, pageSize)
-    ? Effect.catch(
-        Effect.flatMap(getrlimit(accessTask, RLIMIT.FSIZE), ({ cur }) =>
-          // What is not in the window is written by pwrite(2), as a file.
-          cur < BigInt(size)
-            ? Effect.succeed(undefined)
-            : Arena.make(accessTask, memfd, address, size),
-        ),
-        () => Effect.succeed(undefined),
-      )
-    : Effect.succeed(undefined);
+): Arena | undefined => {
+  const local = LocalCalls.of(accessTask);
+  return memfd !== undefined && local !== undefined && isMemory(address, size, pageSize)
+    ? Arena.take(local, memfd, address, size)
+    : undefined;
+};
 
-/** Through the arena, whose first page is the ring. */
-export const connectByRing = (
+/** What a connection through an arena is made of. Its first page is the ring. */
+export const ringOptions = (
   abi: Abi,
-  accessEpoller: Epoller,
+  epoller: Epoller,
   socket: Socket,
   arena: Arena,
   { syscallFd, pageSize }: Description,
-): Effect.Effect<Connected, HandleFailure, Scope.Scope> => {
+): ConnectionOptions<SharedMemoryTransport> => {
   const { address, size, windowSize } = arena;
-  const rest = Address(address + windowSize);
-  const allocatorOf = (sysif: SyscallConnection) =>
-    new Allocator(sysif, pageSize, {
-      window: { address: Address(address + RING_SIZE), size: windowSize - RING_SIZE },
-      reserve: {
-        address: rest,
-        size: size - windowSize,
-        discard: (from, length) => arena.discard(from, length),
-      },
-    });
-  return Effect.map(
-    SyscallRing.make(
-      {
-        abi,
-        socket,
-        epoller: accessEpoller,
-        serverFd: syscallFd,
-        memory: (sysif) => new SharedMemoryTransport(sysif, arena, allocatorOf(sysif)),
-      },
-      arena.window,
-    ),
-    (sysif) => ({ sysif, allocator: sysif.memory.allocator, memory: arena }),
-  );
+  return {
+    abi,
+    socket,
+    epoller,
+    serverFd: syscallFd,
+    memory: (sysif) => {
+      const allocator = new Allocator(sysif, pageSize, {
+        window: { address: Address(address + RING_SIZE), size: windowSize - RING_SIZE },
+        reserve: {
+          address: Address(address + windowSize),
+          size: size - windowSize,
+          discard: (from, length) => arena.discard(from, length),
+        },
+      });
+      return new SharedMemoryTransport(sysif, arena, allocator);
+    },
+  };
 };
 
 /**

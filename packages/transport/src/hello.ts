@@ -237,7 +237,10 @@ const fdNumber = (number: number): Fd => {
   return Fd(number);
 };
 
+const NO_SIGNALS: Sigset = new Set();
+
 const signals = (bits: bigint): Sigset => {
+  if (bits === 0n) return NO_SIGNALS;
   const bytes = new Uint8Array(Sigset.size);
   new DataView(bytes.buffer).setBigUint64(0, bits, true);
   return Sigset.decode(bytes);
@@ -349,6 +352,7 @@ class Decoded implements Description {
 
   get namespaces(): Description["namespaces"] {
     const ids = this.#fields.namespaces;
+    if (ids.every((id) => id === 0n)) return {};
     return Object.fromEntries(
       namespaceKinds
         .map(

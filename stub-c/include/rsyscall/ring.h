@@ -37,7 +37,8 @@ _Static_assert(sizeof(struct rsyscall_slot) == 64, "slot");
 _Static_assert(sizeof(struct rsyscall_ring) == 4096, "ring");
 
 /* Has `perform` perform the requests of a ring, in order. `fd` is a stream socket over which both sides wake each
- * other. Returns 0 when the peer has hung up, and -errno when the socket failed. */
-long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring, rsyscall_performer *perform);
+ * other. Returns 0 when the peer has hung up, and -errno when the socket failed. It spins for the first request as many
+ * nanoseconds as `patience` says. */
+long rsyscall_serve_ring(int fd, struct rsyscall_ring *ring, rsyscall_performer *perform, u64 patience);
 
 #endif

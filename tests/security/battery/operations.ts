@@ -279,6 +279,8 @@ const handleOperations: Record<string, Operation> = {
       w.task.fdTable.leave(w.task),
     ),
   "FdTable#close": ({ task }) => task.fdTable.close(Fd(9)),
+  "FdTable#closeNow": ({ task }) =>
+    Effect.suspend(() => task.fdTable.closeNow(Fd(9)) ?? Effect.void),
   "FileDescriptor.acquire": (w) =>
     handle.FileDescriptor.acquire(handle.FileDescriptor, w.task, Effect.succeed(Fd(9))),
   "FileDescriptor#close": (w) => w.fd().close(),
@@ -830,6 +832,7 @@ const passive: ReadonlySet<string> = new Set([
   "FileDescriptor#number",
   "FileDescriptor.opened",
   "FileDescriptor.releaseAll",
+  "FileDescriptor.releaseNow",
   "FileDescriptor#use",
   "FileDescriptor#useWhenReady",
   "FileDescriptor#narrow",
@@ -854,6 +857,8 @@ const passive: ReadonlySet<string> = new Set([
   "tracing",
   "Epoller.makeSubsidiary",
   "Epoller#nested",
+  // For descriptors of this process; undefined for others.
+  "Epoller#watchNow",
   "Epoller#hold",
   "Epoller#letGo",
   "ChildProcess#executes",

@@ -1,5 +1,5 @@
 import type { EpollEvent } from "@rsyscall/abi";
-import type { ConnectionEnd } from "@rsyscall/near";
+import { type ConnectionEnd, NumberMap } from "@rsyscall/near";
 
 /** A registration: it gets the events of a descriptor, and their end. */
 export interface Registration {
@@ -17,7 +17,7 @@ export interface Registration {
  * a million registrations a second. They cost no memory, because deleted registrations are removed from the map.
  */
 export class Registrations {
-  readonly #byId = new Map<number, Registration>();
+  readonly #byId = new NumberMap<Registration>();
   #lastId = 0;
   #hasEnded = false;
   #why: ConnectionEnd | undefined;
