@@ -69,6 +69,7 @@ export const sqlite = (
 export interface RunnerPlace {
   /** Default: localhost. */
   readonly host?: string;
+  /** The TCP port at which it listens. */
   readonly port: number;
 }
 
