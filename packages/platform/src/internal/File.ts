@@ -20,15 +20,8 @@ import { writeWithoutSignal } from "./writeWithoutSignal.ts";
 const WARM_WINDOW = 64 * 1024;
 const WINDOW = 1024 * 1024;
 
-/** In another process on this host a call waits for that process, and the pages are mapped here as well. */
-const SHARED_WINDOW = 256 * 1024;
-
 const readWindow = (thread: Thread): number =>
-  fieldsOf(thread).memory === undefined
-    ? WINDOW
-    : near.LocalSyscallInterface.of(thread.task.sysif) === undefined
-      ? SHARED_WINDOW
-      : WARM_WINDOW;
+  fieldsOf(thread).memory === undefined ? WINDOW : WARM_WINDOW;
 
 /** Pieces of a write wait for each other: in another process that costs more than the pages, which are kept. */
 const writeWindow = (thread: Thread): number =>
