@@ -13,6 +13,7 @@ import {
   beginning,
   type HostOutcome,
   hostWorkflow,
+  performing,
   type RolloutOutcome,
   type RolloutPlan,
   wholeExecutionId,
@@ -244,7 +245,7 @@ export class Rollout<Payload extends Plain, R> {
         // Another process has taken the rollout over meanwhile, and its record counts: this one will be interrupted.
         if (isMine && first !== me) return yield* Effect.never;
         const result = yield* Activity.make({
-          name: step.name,
+          name: performing(step.name),
           success: StepOutcome,
           execute: Effect.suspend(() =>
             performStep(step, host, payload, `${id}/${host}/${step.name}`, attempts, !isMine),

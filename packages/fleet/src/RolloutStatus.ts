@@ -4,12 +4,12 @@ import type { Journal, JournalEntry, StorageError } from "./Journal.ts";
 import {
   admitting,
   approvalOf,
-  beginning,
   HostOutcome,
   hostExecutionIds,
   hostWorkflow,
   RolloutOutcome,
   RolloutPlan,
+  stepOf,
   wholeWorkflow,
 } from "./rolloutWorkflows.ts";
 
@@ -120,7 +120,7 @@ export const rolloutStates = (journal: Journal): RolloutStates => {
         [...running.keys()],
         "activity",
       ))
-        steps.set(executionId, stepOf(payload));
+        steps.set(executionId, stepOf(nameOf(payload)));
       return new Map(
         [...running].map(([executionId, host]): [string, HostStatus] => {
           const step = steps.get(executionId);
@@ -284,13 +284,6 @@ const Decision = Schema.Struct({
 const Named = Schema.Struct({ name: Schema.String });
 
 const nameOf = (payload: unknown): string => decoded(Named, payload)?.name ?? "";
-
-/** The step of a host to which an activity belongs. */
-const stepOf = (payload: unknown): string => {
-  const name = nameOf(payload);
-  const prefix = beginning("");
-  return name.startsWith(prefix) ? name.slice(prefix.length) : name;
-};
 
 /** Undefined for what another version has stored. */
 const decoded = <A, I>(schema: Schema.Codec<A, I>, value: unknown): A | undefined =>

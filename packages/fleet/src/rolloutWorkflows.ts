@@ -53,7 +53,8 @@ export const hostWorkflow = (name: string) =>
       input: Schema.Json,
     }),
     success: HostOutcome,
-    idempotencyKey: ({ id, host }) => `${id}/${host}`,
+    // Names of hosts may have any separator in them: ssh://user@host.
+    idempotencyKey: ({ id, host }) => JSON.stringify([id, host]),
   });
 
 /** The decision whether a batch begins. */
@@ -65,6 +66,12 @@ export const admitting = (host: string): string => `admit ${host}`;
 
 /** The activity that notes that a step begins. */
 export const beginning = (step: string): string => `begin ${step}`;
+
+/** The activity that performs a step. */
+export const performing = (step: string): string => `perform ${step}`;
+
+/** The step of an activity of a host. */
+export const stepOf = (activity: string): string => activity.replace(/^\w+ /, "");
 
 /** The id of the workflow of a whole rollout. */
 export const wholeExecutionId = (name: string, id: string) =>
