@@ -1,4 +1,11 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { CLONE } from "@rsyscall/abi";
 import { PipeReader } from "@rsyscall/handle";
 import {
@@ -107,8 +114,14 @@ const kept = Effect.gen(function* () {
 describe("the path of a persistent task", () => {
   it("is taken over from one that was killed", function* () {
     const { path, pid } = yield* kept;
+    const sockets = readdirSync(`/proc/${pid}/fd`).flatMap(
+      (fd) => /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.slice(1) ?? [],
+    );
     process.kill(pid, "SIGKILL");
     yield* untilEnded(pid);
+    // A thread of this process closes what it had of the listening socket, and perhaps later than this.
+    const inUse = () => readFileSync("/proc/net/unix", "latin1");
+    yield* eventually(() => sockets.every((inode) => !inUse().includes(` ${inode} `)));
     assert.isTrue(existsSync(path));
     const task = yield* PersistentTask.make(yield* LocalThread, path);
     assert.notEqual(task.thread.task.pid, pid);
