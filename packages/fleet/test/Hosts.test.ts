@@ -1,5 +1,5 @@
 import { Cluster, Fleet, Host, Hosts, Program } from "@rsyscall/fleet";
-import { it, noFleet, tempDirectory } from "@rsyscall/harness";
+import { eventually, it, noFleet, statusOf, tempDirectory } from "@rsyscall/harness";
 import { PersistentTask } from "@rsyscall/task-persistent";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Layer, Schema } from "effect";
@@ -30,6 +30,8 @@ describe("a host", () => {
     assert.equal(yield* seen, started);
     assert.equal(yield* seen, started);
     yield* (yield* PersistentTask.connect(thread, path)).end();
+    // It is a child of this process, which reaps it when it ends.
+    yield* eventually(() => statusOf(started) === undefined);
   });
 
   it("has only the names that its inventory was given", function* () {
