@@ -100,6 +100,38 @@ export const checkPromises = (hosts: TestHosts, { host, status, again }: HostOut
   if (status === "done") assert.equal(hosts.count(host, "end", "migrate"), 1, about);
 };
 
+/** Hosts that a test has spoiled, by what it did. */
+interface Spoiled {
+  readonly refusing: string;
+  readonly full: string;
+  readonly cut: string;
+}
+
+/** Checks the outcome of `upgrade`: its promises, that spoiled hosts have failed by name, and that all others are done. */
+export const checkOutcomes = (
+  hosts: TestHosts,
+  outcomes: ReadonlyArray<HostOutcome>,
+  { refusing, full, cut }: Spoiled,
+): void => {
+  assert.deepEqual(
+    outcomes.map(({ host }) => host),
+    hosts.names,
+  );
+  for (const outcome of outcomes) {
+    checkPromises(hosts, outcome);
+    const { host, status, step, error, detail } = outcome;
+    if (host === refusing) {
+      assert.deepEqual([status, step, error], ["failed", "prepare", "SshError"]);
+      assert.include(detail, "Permission denied");
+    } else if (host === full && noDisk === undefined) {
+      assert.deepEqual([status, step, error], ["failed", "fill", "SyscallError"]);
+      assert.include(detail, "ENOSPC");
+      assert.notInclude(hosts.files(host, "disk"), "filled");
+    } else assert.equal(status, "done", `${host}: ${detail}`);
+  }
+  assert.include(outcomes.find(({ host }) => host === cut)?.again ?? [], "install");
+};
+
 /** Checks, when the runners have ended, that nothing of them is left on the hosts. */
 export const checkNothingIsLeft = (hosts: TestHosts): Effect.Effect<void> =>
   Effect.gen(function* () {

@@ -4,7 +4,7 @@ import { Effect } from "effect";
 import { assert } from "vitest";
 import {
   checkNothingIsLeft,
-  checkPromises,
+  checkOutcomes,
   noDisk,
   refuse,
   smallDisk,
@@ -67,22 +67,7 @@ describeUnless(noFleet ?? noSshd, "a fleet of one process", () => {
       const third = yield* start;
       yield* third.approve("upgrade", "1", 1);
       const outcomes = yield* third.outcome("upgrade", "1");
-      assert.deepEqual(
-        outcomes.map(({ host }) => host),
-        hosts.names,
-      );
-      for (const outcome of outcomes) {
-        checkPromises(hosts, outcome);
-        const { host, status, step, error, detail } = outcome;
-        if (host === refusing)
-          assert.deepEqual([status, step, error], ["failed", "prepare", "SshError"]);
-        else if (host === full && noDisk === undefined) {
-          assert.deepEqual([status, step, error], ["failed", "fill", "SyscallError"]);
-          assert.include(detail, "ENOSPC");
-          assert.notInclude(hosts.files(`${host}`, "disk"), "filled");
-        } else assert.equal(status, "done", `${host}: ${detail}`);
-      }
-      assert.include(outcomes.find(({ host }) => host === cut)?.again ?? [], "install");
+      checkOutcomes(hosts, outcomes, { refusing, full, cut });
       third.kill("SIGTERM");
       assert.equal(yield* Effect.promise(() => third.ended), 0, third.log());
       yield* checkNothingIsLeft(hosts);

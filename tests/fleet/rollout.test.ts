@@ -6,6 +6,7 @@ import { Effect, Exit, Scope } from "effect";
 import { afterAll, assert, beforeAll } from "vitest";
 import {
   checkNothingIsLeft,
+  checkOutcomes,
   checkPromises,
   noDisk,
   refuse,
@@ -127,22 +128,7 @@ describeUnless(noFleet ?? noSshd ?? noPostgres, "a fleet of three processes", ()
       const [other] = without(killed.runner);
 
       const outcomes = yield* other.outcome("upgrade", "killed");
-      assert.deepEqual(
-        outcomes.map(({ host }) => host),
-        hosts.names,
-      );
-      for (const outcome of outcomes) {
-        checkPromises(hosts, outcome);
-        const { host, status, step, error, detail } = outcome;
-        if (host === refusing) {
-          assert.deepEqual([status, step, error], ["failed", "prepare", "SshError"]);
-          assert.include(detail, "Permission denied");
-        } else if (host === full && noDisk === undefined) {
-          assert.deepEqual([status, step, error], ["failed", "fill", "SyscallError"]);
-          assert.include(detail, "ENOSPC");
-        } else assert.equal(status, "done", `${host}: ${detail}`);
-      }
-      assert.include(outcomes.find(({ host }) => host === cut)?.again ?? [], "install");
+      checkOutcomes(hosts, outcomes, { refusing, full, cut });
     },
     LONG,
   );

@@ -32,7 +32,8 @@ export interface Connection {
   ) => Effect.Effect<ReadonlyArray<[access: Socket, task: Socket]>, HandleFailure, Scope.Scope>;
 
   /**
-   * As `openChannels`, as plain code: our ends, which the caller must close, and the numbers of the far ends. Undefined where that takes an Effect.
+   * As `openChannels`, as plain code: our ends, which the caller must close, and the numbers of the far ends. Undefined
+   * where that takes an Effect.
    *
    * @throws SyscallError
    */

@@ -72,7 +72,7 @@ export interface SyscallInterface {
 /**
  * Copies bytes between files of this process and the memory of a task, a part at a time: what is on its way takes no
  * memory here. Each copy has its place in the order of the operations when its effect begins, as a system call has,
- * and is not interruptible. Whatever becomes of the file, as many bytes go over the connection as were announced.
+ * and is not interruptible. The connection carries as many bytes as were announced, also if the file fails.
  */
 export interface FileTransfers {
   /**
