@@ -233,7 +233,8 @@ const answers = (services: OpenServices) => getpid(Context.get(services, Host).t
 const provided = (name: string, { thread }: OpenHost) =>
   Layer.build(
     Layer.mergeAll(
-      ThreadChildProcessSpawner.layer(thread),
+      // A step that is begun again after a cut must not meet what the one before has started.
+      ThreadChildProcessSpawner.layer(thread, { endsWithThread: true }),
       ThreadFileSystem.layer(thread),
       ThreadPath.layer(thread),
       Layer.succeed(Host, { name, thread }),

@@ -61,12 +61,27 @@ import { platformError } from "./platformError.ts";
  * await Effect.runPromise(there.pipe(Effect.scoped, Effect.provide(LocalThread.layer))); // "Linux\n"
  * ```
  */
-export const layer = (thread: Thread): Layer.Layer<ChildProcessSpawner.ChildProcessSpawner> =>
-  Layer.sync(ChildProcessSpawner.ChildProcessSpawner, () => make(thread));
+export const layer = (
+  thread: Thread,
+  options: SpawnerOptions = {},
+): Layer.Layer<ChildProcessSpawner.ChildProcessSpawner> =>
+  Layer.sync(ChildProcessSpawner.ChildProcessSpawner, () => make(thread, options));
+
+/** Options of a spawner. */
+export interface SpawnerOptions {
+  /**
+   * Whether the kernel kills programs of which `detached` is not given when the process of the Thread dies, as with
+   * `detached: false`; they have a session and a process group of their own all the same. Default false.
+   */
+  readonly endsWithThread?: boolean;
+}
 
 /** The service: see `layer`. */
-export const make = (thread: Thread): ChildProcessSpawner.ChildProcessSpawner["Service"] =>
-  ChildProcessSpawner.make((command) => spawn(thread, command));
+export const make = (
+  thread: Thread,
+  { endsWithThread = false }: SpawnerOptions = {},
+): ChildProcessSpawner.ChildProcessSpawner["Service"] =>
+  ChildProcessSpawner.make((command) => spawn(thread, command, endsWithThread));
 
 type Failure = PlatformError.PlatformError;
 
@@ -79,10 +94,11 @@ interface Member extends Streams {
 const spawn = Effect.fnUntraced(function* (
   thread: Thread,
   command: ChildProcess.Command,
+  endsWithThread: boolean,
 ): Effect.fn.Return<ChildProcessSpawner.ChildProcessHandle, Failure, Scope.Scope> {
   // If one of the programs cannot be started, those before it end.
   const scope = yield* Scope.fork(yield* Effect.scope);
-  return yield* startAll(thread, command).pipe(
+  return yield* startAll(thread, command, endsWithThread).pipe(
     Scope.provide(scope),
     Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
   );
@@ -91,12 +107,13 @@ const spawn = Effect.fnUntraced(function* (
 const startAll = Effect.fnUntraced(function* (
   thread: Thread,
   command: ChildProcess.Command,
+  endsWithThread: boolean,
 ): Effect.fn.Return<ChildProcessSpawner.ChildProcessHandle, Failure, Scope.Scope> {
   const { commands, pipes } = flatten(command);
   // Every command is checked before the first is started.
   const plans: Array<Plan> = [];
   for (const [i, command] of commands.entries()) {
-    const plan = yield* planOf(thread, command);
+    const plan = yield* planOf(thread, command, endsWithThread);
     plans.push(i === 0 ? plan : withInput(plan, targetOf(pipes[i - 1]?.to)));
   }
   const failure = yield* Deferred.make<never, Failure>();

@@ -146,7 +146,7 @@ export class CommandTask extends LaunchedTask {
           handshake(socket, policy),
           Effect.mapError(multiplexer.ended(), noTask),
         );
-        return yield* bootstrapThread(
+        const bootstrapped = yield* bootstrapThread(
           {
             accessTask,
             accessEpoller,
@@ -158,11 +158,15 @@ export class CommandTask extends LaunchedTask {
           },
           greeted,
         );
+        return { multiplexer, bootstrapped };
       });
-      const bootstrapped = yield* Effect.mapError(launched.within(timeout, bootstrap), (error) =>
-        advised(error, launched.process, sent !== undefined),
+      const { multiplexer, bootstrapped } = yield* Effect.mapError(
+        launched.within(timeout, bootstrap),
+        (error) => advised(error, launched.process, sent !== undefined),
       );
-      yield* Effect.addFinalizer(() => launched.letEnd(near.shutdown(SHUT.RDWR)));
+      yield* Effect.addFinalizer(() =>
+        launched.letEnd(Effect.andThen(multiplexer.leave(), near.shutdown(SHUT.RDWR))),
+      );
       return new CommandTask(bootstrapped, launched);
     });
     // If the command does not lead to a task, it may never end by itself.

@@ -51,6 +51,8 @@ export class Multiplexer {
   readonly #byEnd = new WeakMap<Socket, Channel>();
   /** Whether it continues in the next turn of the event loop. */
   #isYielding = false;
+  /** Completes when all is sent, the last frame included; undefined before that is asked for. */
+  #left: Deferred.Deferred<void> | undefined;
   readonly #ended = Deferred.makeUnsafe<never, StreamError>();
 
   private constructor(
@@ -119,6 +121,24 @@ export class Multiplexer {
   /** Fails when the stream, and so every channel, has ended. */
   ended(): Effect.Effect<never, StreamError> {
     return Deferred.await(this.#ended);
+  }
+
+  /**
+   * Tells the far side that the end of the stream, which follows, is no cut: what programs have left in the background goes
+   * on. Waits until that is sent. From now on no data is taken from the channels.
+   */
+  leave(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#channels.hasEnded) return Effect.void;
+      this.#left = Deferred.makeUnsafe();
+      this.#output.say(0, FRAME.END);
+      this.#pump();
+      return Deferred.await(this.#left);
+    });
+  }
+
+  #hasLeft(): void {
+    if (this.#left !== undefined) Deferred.doneUnsafe(this.#left, Effect.void);
   }
 
   /**
@@ -239,6 +259,7 @@ export class Multiplexer {
     this.#turns.clear();
     this.#channels.end();
     Deferred.doneUnsafe(this.#ended, Effect.fail(error));
+    this.#hasLeft();
   }
 
   /** Ends all channels. Bytes that wait for the sockets are lost. */
@@ -268,8 +289,12 @@ export class Multiplexer {
         return;
       }
       output.fill();
-      while (output.takesData && !this.#turns.isEmpty) this.#channels.read(this.#turns.next());
-      if (output.isEmpty) return;
+      while (this.#left === undefined && output.takesData && !this.#turns.isEmpty)
+        this.#channels.read(this.#turns.next());
+      if (output.isEmpty) {
+        this.#hasLeft();
+        return;
+      }
     }
     // The far side is gone, but there may be unread bytes from it.
     if (output.error !== 0) this.#receive();

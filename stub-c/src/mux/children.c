@@ -1,8 +1,13 @@
 #include "children.h"
+#include "orphans.h"
 #include "sys.h"
 
 /* How long end_children waits. Processes in the background do not end with the server. */
 #define END_LIMIT_MS 500
+
+/* How often end_children looks for orphans, besides at each end of a child: a list of children that changes while it is
+ * read may miss one. */
+#define LOOK_AGAIN_MS 10
 
 #define INIT 1 /* the pid of the first process */
 
@@ -40,6 +45,8 @@ static int reap(void)
 		pid = sys_wait4(-1, WNOHANG);
 		if (pid == server)
 			server = 0;
+		if (pid > 0)
+			forget_spared(pid);
 	} while (pid > 0 || pid == -EINTR);
 	return pid != -ECHILD;
 }
@@ -59,16 +66,23 @@ static i64 now_ms(void)
 	return time.seconds * 1000 + time.nanoseconds / 1000000;
 }
 
-void end_children(void)
+void end_children(int is_cut)
 {
 	i64 end = now_ms() + END_LIMIT_MS;
+	int kills = is_cut && server && spare_known();
 	if (server)
 		sys_kill(server, SIGKILL);
 	while (reap()) {
+		/* From the end of the server on, its children are children of this process, and those that are to end with
+		 * it have got their signal. */
+		if (kills && !server)
+			kill_orphans();
 		i64 left = end - now_ms();
-		struct timespec time = {left / 1000, left % 1000 * 1000000};
 		if (left <= 0)
 			return;
+		if (kills && left > LOOK_AGAIN_MS)
+			left = LOOK_AGAIN_MS;
+		struct timespec time = {left / 1000, left % 1000 * 1000000};
 		sys_ppoll(0, 0, &time, &poll_mask);
 	}
 }

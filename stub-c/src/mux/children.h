@@ -12,7 +12,8 @@ u64 watch_children(i32 server);
 int reap_children(void);
 
 /* Kills the server, and waits for it and for the processes that the kernel kills with it. Only then may the sockets
- * close: otherwise a program could take their end for the end of the data. */
-void end_children(void);
+ * close: otherwise a program could take their end for the end of the data. is_cut: what these have begun themselves is
+ * killed as well (orphans.h). */
+void end_children(int is_cut);
 
 #endif

@@ -3,20 +3,20 @@
 #include "ending.h"
 #include "sys.h"
 
-void end_stream(int status)
+void end_stream(const struct mux *mux)
 {
-	end_children();
-	sys_exit_group(status);
+	end_children(!mux->is_left);
+	sys_exit_group(0);
 }
 
 void fail_stream(const char *what, long error)
 {
-	end_children();
+	end_children(1);
 	fail_with(STATUS_FAILED, what, 0, error);
 }
 
 void fail_broken(const char *why)
 {
-	end_children();
+	end_children(1);
 	fail_with(STATUS_FAILED, "the stream is broken:", why, 0);
 }

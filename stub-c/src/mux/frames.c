@@ -120,6 +120,9 @@ static void take_frame(struct mux *mux, u32 id, u32 type, const u8 *payload, u32
 		take_open(mux, channel, payload, size);
 		return;
 	}
+	/* Channel 0 ends with the handshake. */
+	if (!channel && id == 0 && type == END)
+		mux->is_left = 1;
 	/* This frame and CLOSE have crossed. */
 	if (!channel || channel->must_send_close)
 		return;

@@ -13,7 +13,7 @@ void read_stdin(struct mux *mux)
 	if (got <= 0) {
 		if (mux->input_end || mux->data_left)
 			fail_broken("it ended in the middle of a frame");
-		end_stream(0);
+		end_stream(mux);
 	}
 	mux->input_end += (u32)got;
 	take_input(mux);

@@ -58,7 +58,7 @@ void run_mux(int server, i32 pid)
 		write_stdout(mux);
 		int is_writing = mux->output_end > 0;
 		if (!mux->has_child && !mux->channel_count && !is_writing)
-			end_stream(0);
+			end_stream(mux);
 
 		struct pollfd polls[] = {
 			{STDIN, POLLIN, 0},
@@ -76,7 +76,7 @@ void run_mux(int server, i32 pid)
 		if (ready <= 0)
 			continue;
 		if (polls[1].revents & (POLLERR | POLLHUP | POLLNVAL))
-			end_stream(0);
+			end_stream(mux);
 		if (polls[2].revents)
 			handle_ready(mux, mux->writers, READY_AT_MOST, write_channel);
 		if (polls[3].revents)

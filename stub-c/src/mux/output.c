@@ -43,7 +43,7 @@ void write_stdout(struct mux *mux)
 			return;
 		/* stdout has no reader any more. */
 		if (sent == -EPIPE || sent == -ECONNRESET)
-			end_stream(0);
+			end_stream(mux);
 		if (sent < 0)
 			fail_stream("cannot write to stdout", -sent);
 		mux->output_start += (u32)sent;

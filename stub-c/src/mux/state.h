@@ -60,6 +60,7 @@ struct mux {
 	struct channel *queue, *last_queued; /* channels with control frames to be sent */
 	int only_credit;                     /* none of these frames is urgent */
 	int has_child;                       /* children.h: reap_children */
+	int is_left;                         /* the near side ends the stream in order: it is no cut */
 	int stdout_is_socket, stdout_may_nowait;
 	/* A DATA frame of which a part has arrived. */
 	u32 data_channel;

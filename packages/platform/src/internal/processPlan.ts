@@ -46,7 +46,10 @@ export interface Plan {
   /** Directories that are searched for a program without a slash in its name. */
   readonly path: string | undefined;
   readonly cwd: string | undefined;
+  /** Whether it leads a session, and so a process group, of its own. */
   readonly detached: boolean;
+  /** Whether it goes on when the process of the Thread dies. */
+  readonly outlivesThread: boolean;
   readonly wires: ReadonlyMap<number, Wire>;
   readonly inputs: ReadonlyMap<number, InputPlan>;
   readonly outputs: ReadonlyMap<number, OutputPlan>;
@@ -175,6 +178,7 @@ const wireOf = (
 export const planOf = Effect.fnUntraced(function* (
   thread: Thread,
   command: ChildProcess.StandardCommand,
+  endsWithThread: boolean,
 ): Effect.fn.Return<Plan, PlatformError.PlatformError> {
   const { options } = command;
   const { program, argv } = yield* programOf(command);
@@ -234,6 +238,7 @@ export const planOf = Effect.fnUntraced(function* (
     path,
     cwd: options.cwd,
     detached: options.detached ?? true,
+    outlivesThread: options.detached ?? !endsWithThread,
     wires,
     inputs,
     outputs,

@@ -167,12 +167,12 @@ const closeAfter = (
 /** Makes a child of the Thread that will become the program. */
 const fork = (
   thread: Thread,
-  { wires, detached }: Plan,
+  { wires, outlivesThread }: Plan,
   life: Scope.Scope,
 ): Effect.Effect<ChildThread, HandleFailure, Scope.Scope> => {
   // A child may outlive its scope: this scope has its pidfd.
   const parent = thread.with({ scope: life });
-  const forked = parent.fork({ detached });
+  const forked = parent.fork({ detached: outlivesThread });
   const numbers = [...wires.keys()].filter((number) => number > 2);
   if (numbers.length === 0) return forked;
   // Channels of the child must not get the numbers of the program's descriptors.
