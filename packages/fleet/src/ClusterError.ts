@@ -18,7 +18,8 @@ export class ClusterError extends Data.TaggedError("ClusterError")<{
 }
 
 /** The error at the bottom: Effect's errors of storage and sockets say little, and have what happened as their cause. */
-const deepest = (error: unknown): unknown => {
+export const deepest = (error: unknown): unknown => {
+  if (typeof error !== "object" || error === null) return error;
   const { cause, reason } = error as { readonly cause?: unknown; readonly reason?: unknown };
   const beneath = cause ?? reason;
   return beneath instanceof Error ? deepest(beneath) : error;

@@ -4,7 +4,7 @@ import {
 } from "@effect/platform-node-shared/NodeClusterSocket";
 import { layerDigest } from "@effect/platform-node-shared/NodeCrypto";
 import * as PgClient from "@effect/sql-pg/PgClient";
-import { Layer, Option, Redacted } from "effect";
+import { Effect, Layer, Option, Redacted } from "effect";
 import {
   MessageStorage,
   RunnerAddress,
@@ -62,7 +62,8 @@ export const sqlite = (
     Layer.provide([SqlRunnerStorage.layer, RunnerHealth.layerNoop]),
     Layer.provide(configured(settings)),
     Layer.provideMerge(Sqlite.layer(options)),
-    named(options.filename, Sqlite.remedy),
+    Layer.tap((services) => Effect.provideContext(Sqlite.awaitSpace, services)),
+    named(options.filename, Sqlite.remedy(options.filename)),
   );
 
 /** Where a process of a cluster is reached by the others. */

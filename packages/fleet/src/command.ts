@@ -2,7 +2,7 @@ import { O, signalName } from "@rsyscall/abi";
 import type { AsyncFileDescriptor } from "@rsyscall/epoller";
 import { type HandleFailure, open } from "@rsyscall/handle";
 import { Command, type ExecutableNotFoundError, fieldsOf, type Thread } from "@rsyscall/thread";
-import { Cause, type Duration, Effect, Exit, Fiber, Schema, Scope } from "effect";
+import { Cause, type Duration, Effect, Exit, Fiber, Option, Schema, Scope } from "effect";
 import { Host, Program } from "./Program.ts";
 
 /** The most bytes of stdout, and of stderr, that are kept if the payload says nothing else: 1 MiB. */
@@ -34,7 +34,15 @@ const output = {
   stdoutCut: Schema.Number,
   /** Bytes of stderr that are not in `stderr`. */
   stderrCut: Schema.Number,
+  /**
+   * True if a program that was left in the background had the output still open a second after the end: what it has
+   * written later is not here, and to write more has failed for it with EPIPE.
+   */
+  outputOpen: Schema.optionalKey(Schema.Boolean),
 };
+
+/** What a user has to know of an `outputOpen`. */
+export const OUTPUT_OPEN = "its output was still open after 1 s: what came later is not shown";
 
 /** What a command that exited with status 0 has written. */
 export const CommandOutput = Schema.Struct(output);
@@ -58,7 +66,8 @@ export class CommandError extends Schema.TaggedError<CommandError>()("CommandErr
 /**
  * A program that runs a command on the host and collects its output, up to a limit. Its stdin is /dev/null. It is in a
  * session of its own: an interruption kills the process that was started and its process group. What a command that came
- * to its end has left in the background goes on, as with ssh(1); but its output is read for one second at most.
+ * to its end has left in the background goes on, as with ssh(1); but its output is read for one second at most, and
+ * `outputOpen` says that there may have been more.
  *
  * @example
  * ```ts
@@ -111,9 +120,13 @@ const runCommand = Effect.fnUntraced(function* (
     ],
     { concurrency: "unbounded" },
   );
+  let isSpared = false;
   const running = thread.run(program, {
     ...{ stdin: nothing, stdout: out.writer, stderr: err.writer },
     session: true,
+    onSpared: () => {
+      isSpared = true;
+    },
   });
   const limited = timeout === undefined ? running : within(running, timeout);
   const both = { concurrency: "unbounded", discard: true } as const;
@@ -125,38 +138,40 @@ const runCommand = Effect.fnUntraced(function* (
   );
   // The end of the output can be seen only when no process has the other ends, ours included.
   yield* Effect.all([out.writer.close(), err.writer.close()], both);
-  yield* Effect.ignore(Effect.timeout(Fiber.join(reading), DRAIN));
+  const drained = yield* Effect.timeoutOption(Fiber.await(reading), DRAIN);
   yield* Fiber.interrupt(reading);
   const output = {
     stdout: out.bytes(),
     stderr: err.bytes(),
     stdoutCut: out.cut(),
     stderrCut: err.cut(),
+    ...(Option.isNone(drained) ? { outputOpen: true } : {}),
   };
+  const failed = (how: { status: number } | { signal: string } | object, detail: string) =>
+    new CommandError({
+      ...how,
+      ...output,
+      detail: Option.isNone(drained) ? `${detail}; ${OUTPUT_OPEN}` : detail,
+    });
   const state = yield* Effect.catchTag(
     ended,
     "SyscallError",
     (error): Effect.Effect<never, CommandError | HandleFailure> =>
-      Effect.fail(
-        error.syscall === "execve"
-          ? new CommandError({ status: 126, ...output, detail: error.message })
-          : error,
-      ),
+      Effect.fail(error.syscall === "execve" ? failed({ status: 126 }, error.message) : error),
   );
-  if (state === "timeout")
-    return yield* new CommandError({
-      signal: "SIGKILL",
-      ...output,
-      detail: `did not end within ${(timeout as number) / 1000} s, and was killed`,
-    });
+  if (state === "timeout") {
+    const late = `did not end within ${(timeout as number) / 1000} s, and`;
+    return yield* isSpared
+      ? failed({}, `${late} could not be killed: it has changed its user, and goes on`)
+      : failed({ signal: "SIGKILL" }, `${late} was killed`);
+  }
   if (state.clean) return output;
-  return yield* new CommandError({
-    ...(state.exitStatus === undefined
+  return yield* failed(
+    state.exitStatus === undefined
       ? { signal: signalName(state.signal as number) }
-      : { status: state.exitStatus }),
-    ...output,
-    detail: String(state),
-  });
+      : { status: state.exitStatus },
+    String(state),
+  );
 });
 
 const within = <A, E, R>(effect: Effect.Effect<A, E, R>, duration: Duration.Input) =>

@@ -1,6 +1,14 @@
-import { readdirSync } from "node:fs";
+import { chmodSync, copyFileSync, readdirSync } from "node:fs";
 import { type CommandLine, command, Host } from "@rsyscall/fleet";
-import { childrenOf, eventually, hasEnded, it, tempDirectory, textOf } from "@rsyscall/harness";
+import {
+  childrenOf,
+  eventually,
+  hasEnded,
+  it,
+  notRoot,
+  tempDirectory,
+  textOf,
+} from "@rsyscall/harness";
 import { CommandTask } from "@rsyscall/task-command";
 import { Command, LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Fiber } from "effect";
@@ -20,7 +28,13 @@ const runOn = (thread: Thread, line: CommandLine) =>
     .pipe(Effect.scoped, Effect.provideService(Host, { name: "far", thread })) as ReturnType<
     typeof command.execute
   > as Effect.Effect<
-    { stdout: Uint8Array; stderr: Uint8Array; stdoutCut: number; stderrCut: number },
+    {
+      stdout: Uint8Array;
+      stderr: Uint8Array;
+      stdoutCut: number;
+      stderrCut: number;
+      outputOpen?: boolean;
+    },
     {
       _tag: string;
       message: string;
@@ -28,6 +42,7 @@ const runOn = (thread: Thread, line: CommandLine) =>
       signal?: string;
       stdout: Uint8Array;
       stdoutCut: number;
+      outputOpen?: boolean;
     }
   >;
 
@@ -102,6 +117,32 @@ describe("a command on a host", () => {
     yield* eventually(() => childrenOf(thread.task.pid).length === 0);
   });
 
+  it.skipIf(notRoot)("that has changed its user is not said to be killed", function* () {
+    const directory = yield* tempDirectory;
+    chmodSync(directory, 0o755);
+    const program = `${directory}/set-user-id`;
+    copyFileSync("/usr/bin/setpriv", program);
+    chmodSync(program, 0o4755);
+    const { thread } = yield* CommandTask.make(yield* LocalThread, (...words) =>
+      Command.make(
+        ...(["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] as const),
+        ...words,
+      ),
+    );
+    const late = yield* Effect.flip(
+      runOn(thread, { words: [program, "--reuid=0", "sleep", "3"], timeout: 100 }),
+    );
+    assert.match(
+      late.message,
+      /^did not end within 0.1 s, and could not be killed: .* goes on; its/,
+    );
+    assert.isUndefined(late.signal);
+    const [pid = 0] = childrenOf(thread.task.pid);
+    assert.isFalse(hasEnded(pid));
+    process.kill(pid, "SIGKILL");
+    yield* eventually(() => hasEnded(pid));
+  });
+
   it("ends with all of its process group when it is interrupted", function* () {
     const thread = yield* far;
     const directory = yield* tempDirectory;
@@ -119,11 +160,24 @@ describe("a command on a host", () => {
   it("may leave a program in the background, and is not held up by it", function* () {
     const thread = yield* far;
     const begun = performance.now();
-    const { stdout } = yield* runOn(thread, sh("sleep 50 & echo $!"));
+    const [{ stdout, outputOpen }, failed] = yield* Effect.all(
+      [
+        runOn(thread, sh("sleep 50 & echo $!")),
+        Effect.flip(runOn(thread, sh("sleep 50 & echo $!; exit 2"))),
+      ],
+      { concurrency: "unbounded" },
+    );
     assert.isBelow(performance.now() - begun, 5000);
-    const pid = Number(text(stdout));
-    assert.isFalse(hasEnded(pid));
-    process.kill(pid, "SIGKILL");
+    for (const pid of [stdout, failed.stdout].map(text).map(Number)) {
+      assert.isFalse(hasEnded(pid));
+      process.kill(pid, "SIGKILL");
+    }
+    // What it could still write is not here.
+    assert.isTrue(outputOpen && failed.outputOpen);
+    assert.equal(
+      failed.message,
+      "exited with status 2; its output was still open after 1 s: what came later is not shown",
+    );
   });
 
   it("of which a part of the output comes late is read whole", function* () {

@@ -7,7 +7,7 @@ import {
   pipe,
   spawn,
 } from "@rsyscall/handle";
-import type { PathLike, SyscallError, SyscallFailure } from "@rsyscall/near";
+import { catchErrno, type PathLike, type SyscallError, type SyscallFailure } from "@rsyscall/near";
 import { Deferred, Effect, Exit, Scope } from "effect";
 import { abandon } from "./abandon.ts";
 import { ChildProcess } from "./ChildProcess.ts";
@@ -36,6 +36,11 @@ export interface RunOptions extends ContainOptions {
    * then, and where it would be killed (at an interruption, or by its scope), so is its process group. Default false.
    */
   readonly session?: boolean;
+  /**
+   * Is called if the program was to be killed (at an interruption, or by its scope) and the kernel refused: EPERM, for one
+   * that has changed its user. It goes on then.
+   */
+  readonly onSpared?: () => void;
 }
 
 /** What a program is started with that the caller need not wait for. */
@@ -96,6 +101,7 @@ const start = (
     sigmask,
     session = false,
     detached = false,
+    onSpared,
   }: SpawnOptions,
   untilExec: FileDescriptor | undefined,
 ): Effect.Effect<Started, HandleFailure, Scope.Scope> =>
@@ -127,13 +133,23 @@ const start = (
         yield* Effect.addFinalizer(() =>
           // The group is killed first: its number is certainly its own until its leader was waited for.
           Effect.andThen(
-            session ? Effect.ignore(process.killpg(SIG.KILL)) : Effect.void,
+            Effect.andThen(
+              session ? Effect.ignore(process.killpg(SIG.KILL)) : Effect.void,
+              onSpared === undefined ? Effect.void : tellIfSpared(process, onSpared),
+            ),
             process.killAndWait(),
           ),
         );
       process.executes(command);
       return started;
     }),
+  );
+
+const tellIfSpared = (process: ChildProcess, onSpared: () => void): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    process.state === undefined
+      ? Effect.ignore(catchErrno(process.kill(SIG.KILL), "EPERM", () => Effect.sync(onSpared)))
+      : Effect.void,
   );
 
 const orFail = (failure: SyscallError | undefined): Effect.Effect<void, SyscallError> =>
