@@ -351,6 +351,16 @@ static inline int sys_kill(int pid, int signal)
 	return (int)syscall2(SYS_kill, pid, signal);
 }
 
+static inline int sys_pidfd_open(int pid)
+{
+	return (int)syscall2(SYS_pidfd_open, pid, 0);
+}
+
+static inline int sys_pidfd_getfd(int pidfd, int fd)
+{
+	return (int)syscall3(SYS_pidfd_getfd, pidfd, fd, 0);
+}
+
 static inline int sys_prctl(int option, long argument)
 {
 	return (int)syscall5(SYS_prctl, option, argument, 0, 0, 0);

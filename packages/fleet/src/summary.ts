@@ -1,5 +1,6 @@
 import { printable } from "@rsyscall/near";
 import { Effect, Stream } from "effect";
+import { type CommandOutput, OUTPUT_OPEN } from "./command.ts";
 import { HostError } from "./HostError.ts";
 import type { RunEvent } from "./run.ts";
 
@@ -53,6 +54,8 @@ export class RunSummary {
   readonly #running = new Set<string>();
   readonly #failed: Array<FailedHost> = [];
   readonly #skipped: Array<string> = [];
+  /** Where a command is done, and its output was still open. */
+  readonly #outputOpen: Array<string> = [];
   readonly #hosts: number;
   readonly #begun = performance.now();
   #duration = 0;
@@ -86,8 +89,11 @@ export class RunSummary {
       return;
     }
     this.#running.delete(host);
-    if (event._tag === "Done") this.#done++;
-    else if (event._tag === "Skipped") this.#skipped.push(host);
+    if (event._tag === "Done") {
+      this.#done++;
+      if ((event.value as Partial<CommandOutput> | undefined)?.outputOpen === true)
+        this.#outputOpen.push(host);
+    } else if (event._tag === "Skipped") this.#skipped.push(host);
     else
       this.#failed.push({
         host,
@@ -162,6 +168,8 @@ export class RunSummary {
     for (const [text, names] of groups.slice(0, SHOWN))
       lines.push(`failed: ${listed(names)}: ${text}`);
     if (groups.length > SHOWN) lines.push(`and ${groups.length - SHOWN} more kinds of failures`);
+    if (this.#outputOpen.length > 0)
+      lines.push(`done: ${listed(this.#outputOpen)}: ${OUTPUT_OPEN}`);
     if (this.#skipped.length > 0)
       lines.push(`skipped, because others have failed: ${listed(this.#skipped)}`);
     if (this.#running.size > 0) lines.push(`not finished: ${listed(this.unfinished)}`);

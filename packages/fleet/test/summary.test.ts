@@ -28,7 +28,10 @@ describe("the summary of a run", () => {
         { _tag: "Started", host: "a" } as const,
         { _tag: "Started", host: "b" } as const,
         { _tag: "Started", host: "c" } as const,
-        { _tag: "Done", host: "a", value: 1, duration: 1 } as const,
+        {
+          ...({ _tag: "Done", host: "a", duration: 1 } as const),
+          value: { ...nothing, stdoutCut: 0, stderrCut: 0, outputOpen: true },
+        },
         { _tag: "Failed", host: "b", error: failed(3), duration: 2.4 } as const,
         { _tag: "Failed", host: "c", error: refused("c"), duration: 3 } as const,
         { _tag: "Skipped", host: "d" } as const,
@@ -42,6 +45,7 @@ describe("the summary of a run", () => {
     assert.deepEqual(String(summary).split("\n").slice(1), [
       "failed: b: exited with status 3",
       "failed: c: Permission denied\\x1b[31m",
+      "done: a: its output was still open after 1 s: what came later is not shown",
       "skipped, because others have failed: d",
       "not finished: e",
       "not begun: f",

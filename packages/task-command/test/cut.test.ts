@@ -1,3 +1,5 @@
+import { LOCK, O } from "@rsyscall/abi";
+import { open } from "@rsyscall/handle";
 import {
   childrenOf,
   eventually,
@@ -56,6 +58,26 @@ describe("when the stream of a task is cut", () => {
     assert.equal(pids.length, 4);
     yield* cut;
     yield* checkLeft(pids, []);
+  });
+
+  it("a lock is released only when the programs that work under it have ended", function* () {
+    const { thread, cut } = yield* cuttable;
+    const directory = yield* tempDirectory;
+    const log = `${directory}/log`;
+    const lock = yield* open(thread.task, `${directory}/lock`, O.RDWR | O.CREAT | O.CLOEXEC, 0o600);
+    yield* lock.flock(LOCK.EX);
+    const work = `while :; do echo work; done >> ${log}`;
+    yield* thread.spawn(sh(thread, `for i in 1 2 3 4; do (${work}) & done; wait`));
+    yield* eventually(() => textOf(log) !== "");
+    const local = yield* LocalThread;
+    const next = `exec flock ${directory}/lock sh -c 'echo next >> ${log}; sleep 0.05'`;
+    const waiter = yield* local.spawn(sh(local, next));
+    yield* eventually(() =>
+      textOf("/proc/locks").includes(`-> FLOCK  ADVISORY  WRITE ${waiter.pid} `),
+    );
+    yield* cut;
+    yield* waiter.check();
+    assert.match(textOf(log), /work\nnext\n$/);
   });
 
   it("what was detached goes on: programs, and what daemons have done before", function* () {

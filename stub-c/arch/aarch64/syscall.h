@@ -97,8 +97,10 @@ enum {
 	SYS_memfd_create = 279,
 	SYS_pwritev2 = 287,
 	SYS_statx = 291,
+	SYS_pidfd_open = 434,
 	SYS_clone3 = 435,
 	SYS_close_range = 436,
+	SYS_pidfd_getfd = 438,
 };
 
 /* open(2) */

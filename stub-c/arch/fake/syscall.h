@@ -80,8 +80,10 @@ enum {
 	SYS_memfd_create,
 	SYS_pwritev2,
 	SYS_statx,
+	SYS_pidfd_open,
 	SYS_clone3,
 	SYS_close_range,
+	SYS_pidfd_getfd,
 	SYS_execve,
 };
 

@@ -89,8 +89,10 @@ enum {
 	SYS_memfd_create = 319,
 	SYS_pwritev2 = 328,
 	SYS_statx = 332,
+	SYS_pidfd_open = 434,
 	SYS_clone3 = 435,
 	SYS_close_range = 436,
+	SYS_pidfd_getfd = 438,
 };
 
 /* open(2) */

@@ -5,6 +5,9 @@
 #define SPARED_AT_MOST 1024
 #define PROC_PATH_SIZE 64
 
+/* The numbers of descriptors that are held. */
+#define HELD_BELOW 1024
+
 static i32 spared[SPARED_AT_MOST];
 static u32 spared_count;
 
@@ -91,6 +94,14 @@ static int executes(i32 pid, const struct stat *program)
 	return sys_stat(path, &other) == 0 && other.device == program->device && other.inode == program->inode;
 }
 
+/* Duplicates the descriptors of a process, as far as the kernel lets it: pidfd_getfd(2). */
+static void hold_descriptors(i32 pid)
+{
+	int pidfd = sys_pidfd_open(pid);
+	for (int fd = 0; pidfd >= 0 && fd < HELD_BELOW; fd++)
+		sys_pidfd_getfd(pidfd, fd);
+}
+
 int spare_known(void)
 {
 	struct stat own;
@@ -98,8 +109,10 @@ int spare_known(void)
 		return 0;
 	/* The array is the queue of those whose children are still to be noted. One that cannot be read has ended. */
 	for (u32 i = 0; i < spared_count && spared_count <= SPARED_AT_MOST; i++)
-		if (executes(spared[i], &own))
+		if (executes(spared[i], &own)) {
+			hold_descriptors(spared[i]);
 			for_each_child(spared[i], spare);
+		}
 	if (spared_count <= SPARED_AT_MOST)
 		return 1;
 	spared_count = 0;

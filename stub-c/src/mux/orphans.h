@@ -8,7 +8,10 @@
 /* Notes all processes whose parent is this process, or one that executes this program: the server, and its children
  * that serve. Of these the kernel kills those that are to end with their parent; the others go on: `detached` programs,
  * and daemons, which this process has adopted. Returns whether that was possible: it takes a /proc of this process's pid
- * namespace, CONFIG_PROC_CHILDREN, and no more than some hundreds of such processes. */
+ * namespace, CONFIG_PROC_CHILDREN, and no more than some hundreds of such processes.
+ *
+ * Holds what these that serve have open, until this process ends: otherwise the kernel would release a lock before the
+ * programs that work under it are dead. */
 int spare_known(void);
 
 /* A process was waited for: another one may get its number. */
