@@ -12,7 +12,7 @@ export type HostAddress =
   | { readonly ssh: string; readonly options?: ReadonlyArray<string> }
   /** By a command that runs the words behind it on the host: `["kubectl", "exec", "-i", "pod/web-1", "--"]`. */
   | { readonly command: readonly [program: string, ...args: ReadonlyArray<string>] }
-  /** By the socket of a PersistentTask on the machine of the runner. */
+  /** By the socket of a PersistentTask on the machine of the runner. Programs run in a child of it. */
   | { readonly persistent: string };
 
 /** Why a host could not be opened. */
@@ -90,7 +90,11 @@ const openHost = (
     return SshTask.make(local, ssh, { options, timeout, session: true });
   }
   if ("persistent" in address)
-    return PersistentTask.connect(local, address.persistent, { timeout });
+    // A child, because that ends at a cut: the task itself would keep what programs have open, and locks for ever.
+    return Effect.flatMap(
+      PersistentTask.connect(local, address.persistent, { timeout }),
+      ({ thread }) => Effect.map(thread.fork(), (child) => ({ thread: child })),
+    );
   const [program, ...args] = address.command;
   return Effect.flatMap(local.which(program), (command) =>
     CommandTask.make(local, (...words) => command.args(...args, ...words), {

@@ -1,12 +1,15 @@
-import { Cluster, Fleet, Host, Hosts, Program } from "@rsyscall/fleet";
+import { spawn } from "node:child_process";
+import { once as event } from "node:events";
+import { Cluster, Fleet, Host, Hosts, once, Program } from "@rsyscall/fleet";
 import { eventually, it, noFleet, statusOf, tempDirectory } from "@rsyscall/harness";
+import { getppid } from "@rsyscall/near";
 import { PersistentTask } from "@rsyscall/task-persistent";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Layer, Schema } from "effect";
 import { assert, describe } from "vitest";
 
-const pid = Program.make("pid", { success: Schema.Number }, () =>
-  Effect.map(Host, ({ thread }) => Number(thread.task.pid)),
+const parent = Program.make("parent", { success: Schema.Number }, () =>
+  Effect.flatMap(Host, ({ thread }) => Effect.map(getppid(thread.task.sysif), Number)),
 );
 
 describe("a host", () => {
@@ -21,8 +24,8 @@ describe("a host", () => {
       }),
     );
     const seen = Effect.provide(
-      Fleet.runOn(pid, "kept", undefined),
-      Fleet.layer({ programs: [pid] }).pipe(
+      Fleet.runOn(parent, "kept", undefined),
+      Fleet.layer({ programs: [parent] }).pipe(
         Layer.provide(Hosts.layer({ kept: { persistent: path } })),
         Layer.provideMerge(Cluster.memory()),
       ),
@@ -31,6 +34,57 @@ describe("a host", () => {
     assert.equal(yield* seen, started);
     yield* (yield* PersistentTask.connect(thread, path)).end();
     // It is a child of this process, which reaps it when it ends.
+    yield* eventually(() => statusOf(started) === undefined);
+  });
+
+  it.skipIf(noFleet)("that is persistent lets the next `once` in after a cut", function* () {
+    const directory = yield* tempDirectory;
+    const path = `${directory}/task.sock`;
+    const thread = yield* LocalThread;
+    const started = yield* Effect.scoped(
+      Effect.gen(function* () {
+        const task = yield* PersistentTask.make(thread, path);
+        yield* task.keep();
+        return Number(task.thread.task.pid);
+      }),
+    );
+    const script = `
+      const { Host, Hosts, once } = await import(process.argv[1]);
+      const { Effect } = await import(process.argv[2]);
+      const [, , , path, marker] = process.argv;
+      await Effect.runPromise(Effect.scoped(Effect.gen(function* () {
+        const { thread } = yield* (yield* Hosts).open("kept");
+        yield* Effect.provideService(once(marker, () => {
+          console.log("begun");
+          return thread.run(thread.environ.sh.args("-c", "exec sleep 1000"));
+        }), Host, { name: "kept", thread });
+      })).pipe(Effect.provide(Hosts.layer({ kept: { persistent: path } }))));`;
+    const marker = `${directory}/done`;
+    const child = spawn(
+      process.execPath,
+      [
+        ...["--input-type=module", "--eval", script],
+        ...[import.meta.resolve("@rsyscall/fleet"), import.meta.resolve("effect"), path, marker],
+      ],
+      { stdio: ["ignore", "pipe", "inherit"] },
+    );
+    yield* Effect.promise(() => event(child.stdout, "data"));
+    child.kill("SIGKILL");
+    yield* Effect.promise(() => event(child, "close"));
+    const again = Effect.scoped(
+      Effect.gen(function* () {
+        const opening = (yield* Hosts).open("kept");
+        if (opening === undefined) return false;
+        const { thread } = yield* opening;
+        return yield* Effect.provideService(
+          once(marker, () => Effect.void),
+          Host,
+          { name: "kept", thread },
+        );
+      }),
+    ).pipe(Effect.provide(Hosts.layer({ kept: { persistent: path } })));
+    assert.isTrue(yield* again);
+    yield* (yield* PersistentTask.connect(thread, path)).end();
     yield* eventually(() => statusOf(started) === undefined);
   });
 

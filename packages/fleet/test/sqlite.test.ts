@@ -143,7 +143,7 @@ describeUnless(noFleet, "a file of SQLite", () => {
             for (const name of readdirSync(directory).filter((name) => /^\d/.test(name)))
               rmSync(`${directory}/${name}`);
           };
-          setTimeout(free, 700);
+          setTimeout(free, 1200);
         }
       }),
     );
@@ -151,12 +151,7 @@ describeUnless(noFleet, "a file of SQLite", () => {
     const rollout = Rollout.make("fill", { payload: Schema.Void, steps: [fills, after] });
     const fleet = Fleet.layer({ rollouts: [rollout] }).pipe(
       Layer.provide(hosts),
-      Layer.provideMerge(
-        Cluster.sqlite(
-          { filename: `${directory}/fleet.sqlite` },
-          { entityMessagePollInterval: 50 },
-        ),
-      ),
+      Layer.provideMerge(Cluster.sqlite({ filename: `${directory}/fleet.sqlite` })),
       Layer.provide(Logger.layer([logger])),
     );
     const program = Effect.gen(function* () {
