@@ -1,6 +1,5 @@
 import type { AsyncFileDescriptor, Epoller } from "@rsyscall/epoller";
 import type { FileDescriptor, HandleFailure, Socket, Task } from "@rsyscall/handle";
-import type { Fd } from "@rsyscall/near";
 import type { Effect, Scope } from "effect";
 
 /**
@@ -30,16 +29,6 @@ export interface Connection {
   readonly openChannels: (
     count: number,
   ) => Effect.Effect<ReadonlyArray<[access: Socket, task: Socket]>, HandleFailure, Scope.Scope>;
-
-  /**
-   * As `openChannels`, as plain code: our ends, which the caller must close, and the numbers of the far ends. Undefined
-   * where that takes an Effect.
-   *
-   * @throws SyscallError
-   */
-  readonly openChannelsNow?:
-    | ((count: number) => ReadonlyArray<readonly [access: Socket, far: Fd]>)
-    | undefined;
 
   /** As `openChannels`, and our ends are non-blocking and registered. */
   readonly openAsyncChannels: (

@@ -123,6 +123,15 @@ export class LocalCalls {
     return [socket, Fd(far as number)];
   }
 
+  /** F_DUPFD_CLOEXEC: another descriptor of a socket of this process, close-on-fork. */
+  duplicate({ near }: Socket): Socket | number {
+    const fd = this.#call("fcntl", near, F.DUPFD_CLOEXEC);
+    if (fd < 0) return fd;
+    const socket = FileDescriptor.opened(Socket, this.task, Fd(fd));
+    socket.closeOnFork = true;
+    return socket;
+  }
+
   /** SO_PASSRIGHTS: as `Socket.refuseFds`, so kernels before 6.16 do nothing. */
   refuseFds({ near }: Socket): void {
     this.#view.setInt32(DATA_AT, 0, true);

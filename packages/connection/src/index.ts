@@ -2,6 +2,7 @@ export { Arena } from "./Arena.ts";
 export type { Connection } from "./Connection.ts";
 export { openAsyncChannels } from "./channels.ts";
 export { FdPassConnection } from "./FdPassConnection.ts";
+export { type Lifeline, LifelineConnection } from "./LifelineConnection.ts";
 export { LocalCalls, type Message } from "./LocalCalls.ts";
 export { allOrNothing, type Passed, receivePassed, takesNone } from "./passing.ts";
 export { SelfConnection } from "./SelfConnection.ts";

@@ -1,5 +1,10 @@
 import { CLONE, SA, SIG, SIG_IGN, type Sigset } from "@rsyscall/abi";
-import { type Connection, type SyscallConnection, SyscallRing } from "@rsyscall/connection";
+import {
+  type Connection,
+  LifelineConnection,
+  type SyscallConnection,
+  SyscallRing,
+} from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import { AddressSpace, makeNamespaces } from "@rsyscall/far";
 import {
@@ -25,12 +30,13 @@ import {
   once,
   Thread,
 } from "@rsyscall/thread";
+import { KEEP } from "@rsyscall/wire";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { type Connected, connectBySockets, ringOptions, takeArena } from "./connect.ts";
 import { HandshakeError } from "./errors.ts";
 import type { Greeted } from "./handshake.ts";
 import type { Description } from "./hello.ts";
-import { accepted, acceptedWithRing } from "./welcome.ts";
+import { accepted, acceptedAndKept, acceptedWithRing } from "./welcome.ts";
 
 /** The signal by which the kernel tells the process that its lifeline has closed. */
 const LIFELINE_SIGNAL = 64;
@@ -50,12 +56,14 @@ export interface Transport {
     count: number,
   ) => Effect.Effect<ReadonlyArray<Socket>, HandleFailure | HandshakeError, Scope.Scope>;
   /**
-   * The same, as plain code. Undefined where that takes an Effect: the channels are opened or sent by another process.
+   * Sends a message to the process, and with it the far end of one new channel, as plain code. Gives our end of it, and
+   * the connection of the handshake, which stays open. The caller closes both. Undefined where another process has that
+   * connection.
    *
    * @throws SyscallError, InvalidHandleError or HandshakeError
    */
-  readonly sendChannelsNow?:
-    | ((message: Uint8Array, count: number) => ReadonlyArray<Socket>)
+  readonly sendAndKeep?:
+    | ((message: Uint8Array) => readonly [channel: Socket, lifeline: Socket])
     | undefined;
   /** Whether the stream to the far end of such a channel was cut: see `Connection`. */
   readonly isCut?: Connection["isCut"];
@@ -121,7 +129,8 @@ const isExpected = (error: unknown): error is SyscallError | InvalidHandleError 
   error instanceof HandshakeError;
 
 /**
- * Makes a Thread through an arena, as plain code. Undefined if that takes an Effect.
+ * Makes a Thread of a process that has connected to this one, through an arena and as plain code. The connection of the
+ * handshake becomes the lifeline. Undefined if that takes an Effect.
  *
  * @throws SyscallError, InvalidHandleError or HandshakeError
  */
@@ -131,16 +140,17 @@ const bootstrapNow = (
   environ: Environment,
   scope: Scope.Closeable,
 ): Bootstrapped | undefined => {
-  const { accessTask, accessEpoller, sendChannelsNow, sharesMemory } = transport;
-  if (!sharesMemory || sendChannelsNow === undefined || description.listeningFd !== undefined)
-    return undefined;
+  const { accessTask, accessEpoller, sendAndKeep, sharesMemory, ancestor } = transport;
+  // What the process gives us by the lifeline must be its own, so we must know its pid from the kernel.
+  if (!sharesMemory || sendAndKeep === undefined || ancestor === undefined) return undefined;
+  if (description.listeningFd !== undefined || !takesKeep(description)) return undefined;
   const arena = takeArena(accessTask, arenaFd, description);
   if (arena === undefined) return undefined;
-  let channels: ReadonlyArray<Socket> = [];
+  let sockets: ReadonlyArray<Socket> = [];
   let end: () => void = () => {};
   const release = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
     end();
-    const rest = channels.map((socket) => FileDescriptor.releaseNow(socket, exit));
+    const rest = sockets.map((socket) => FileDescriptor.releaseNow(socket, exit));
     arena.release();
     return rest.reduce<Effect.Effect<void>>(
       (all, one) => (one === undefined ? all : Effect.andThen(all, one)),
@@ -148,15 +158,20 @@ const bootstrapNow = (
     );
   };
   Effect.runSync(Scope.addFinalizerExit(scope, release));
-  channels = sendChannelsNow(acceptedWithRing, 3);
-  const [syscalls, passing] = channels as Channels;
+  const [syscalls, access] = sendAndKeep(acceptedAndKept);
+  sockets = [syscalls, access];
   const options = ringOptions(abi, accessEpoller, syscalls, arena, description);
   const started = SyscallRing.start(options, arena.window);
   end = started.end;
   const sysif = started.connection;
   const connected = { sysif, allocator: sysif.memory.allocator, memory: arena };
-  return assemble(transport, description, environ, scope, connected, passing);
+  return assemble(transport, description, environ, scope, connected, (task, reserved) => {
+    const lifeline = { access, task, reserved, pid: ancestor.pid, scope };
+    return new LifelineConnection(lifeline, accessEpoller);
+  });
 };
+
+const takesKeep = ({ welcomeFlags }: Description): boolean => (Number(welcomeFlags) & KEEP) !== 0;
 
 const bootstrapSlowly = (
   transport: Transport,
@@ -184,7 +199,9 @@ const bootstrapSlowly = (
         );
     if (description.listeningFd !== undefined)
       yield* Effect.addFinalizer(() => arrival(connected.sysif));
-    return assemble(transport, description, environ, scope, connected, passing);
+    return assemble(transport, description, environ, scope, connected, (_, end) =>
+      transport.connect(passing, end),
+    );
   }).pipe(Scope.provide(scope));
 
 /** Puts a Thread together. */
@@ -194,21 +211,20 @@ const assemble = (
   environ: Environment,
   scope: Scope.Closeable,
   { sysif, allocator, memory }: Connected,
-  passing: Socket,
+  connect: (lifeline: Socket, passing: Socket) => Connection,
 ): Bootstrapped => {
   sysif.closeAtEnd(scope);
   sysif.subject = `pid ${description.pid}`;
   const task = taskOf(description, sysif, allocator);
   // Handles of what we use ourselves, so that the numbers are known to be taken.
-  const ownEnd = (fd: FileDescriptor) => {
-    fd.closeOnFork = true;
+  const ownEnd = (fd: Fd): Socket => {
+    const end = new Socket(task, fd);
+    end.closeOnFork = true;
+    return end;
   };
-  ownEnd(new FileDescriptor(task, description.syscallFd));
-  ownEnd(new FileDescriptor(task, description.lifelineFd));
-  if (memory === undefined) ownEnd(new FileDescriptor(task, description.dataFd));
-  const passingEnd = new Socket(task, description.connectionFd);
-  ownEnd(passingEnd);
-  const connection = transport.connect(passing, passingEnd);
+  ownEnd(description.syscallFd);
+  if (memory === undefined) ownEnd(description.dataFd);
+  const connection = connect(ownEnd(description.lifelineFd), ownEnd(description.connectionFd));
   let epoller: Effect.Effect<Epoller, HandleFailure> | undefined;
   let beforeChildren: Effect.Effect<void, HandleFailure> | undefined;
   const thread = new Thread({

@@ -9,7 +9,7 @@ import { HandshakeError } from "./errors.ts";
  * Checks what a process says of itself. Nothing in a hello can be believed before that.
  */
 
-/** Bytes of the structure at least. More may be appended to it, as `ignored` and `answers` were: what is not there is 0. */
+/** Bytes of the structure at least. More may be appended to it, as `ignored` and what follows it were: what is not there is 0. */
 export const HELLO_SIZE = Hello.offsets.ignored;
 
 /** Bytes of the structure at most: more than any version will need. */
@@ -76,6 +76,8 @@ export interface Description {
   readonly serverSymbol: Address;
   /** Which welcomes besides ACCEPTED the process takes: bit N is the status N. */
   readonly answers: bigint;
+  /** The flags of a welcome that the process knows. */
+  readonly welcomeFlags: bigint;
   /** Where the process has mapped its arena, whose memfd comes with the hello; of size 0 if there is none. */
   readonly arena: { readonly address: Address; readonly size: number };
 }
@@ -364,5 +366,9 @@ class Decoded implements Description {
 
   get answers(): bigint {
     return this.#fields.answers;
+  }
+
+  get welcomeFlags(): bigint {
+    return this.#fields.welcomeFlags;
   }
 }

@@ -1,7 +1,7 @@
 import { Errno, MSG } from "@rsyscall/abi";
 import { type Connection, LocalCalls } from "@rsyscall/connection";
 import { refuseFds, type Socket } from "@rsyscall/handle";
-import { catchErrno, type Fd, SyscallError } from "@rsyscall/near";
+import { catchErrno, SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { Transport } from "./bootstrapThread.ts";
 import { HandshakeError } from "./errors.ts";
@@ -20,7 +20,6 @@ export const passingTransport = (
   sharesMemory: boolean,
 ): Transport => {
   const { accessTask, accessEpoller } = connection;
-  const { openChannelsNow } = connection;
   const local = socket.task === accessTask ? LocalCalls.of(accessTask) : undefined;
   return {
     accessTask,
@@ -41,10 +40,7 @@ export const passingTransport = (
         yield* Effect.forEach(far, (end) => end.close(), { discard: true });
         return own;
       }),
-    sendChannelsNow:
-      local &&
-      openChannelsNow &&
-      ((message, count) => sendNow(local, socket, message, openChannelsNow(count))),
+    sendAndKeep: local && ((message) => sendAndKeep(local, socket, message)),
     isCut: (access) => connection.isCut?.(access) ?? false,
     connect: (access, task) => connection.extendTo(access, task),
     sharesMemory,
@@ -54,29 +50,30 @@ export const passingTransport = (
 const notTaken = () =>
   new HandshakeError({ kind: "HungUp", problem: "the stub does not take its welcome" });
 
-/** Sends the far ends of channels, and closes them. Gives our ends, which it closes if that fails. */
-const sendNow = (
+/** Sends the far end of a new channel. Gives our end, and a duplicate of the socket. */
+const sendAndKeep = (
   local: LocalCalls,
   socket: Socket,
   message: Uint8Array,
-  channels: ReadonlyArray<readonly [access: Socket, far: Fd]>,
-): ReadonlyArray<Socket> => {
-  let isSent = false;
-  try {
-    if (!socket.isValid) throw socket.invalidError;
-    for (const [i, [access]] of channels.entries()) if (i !== PASSING) local.refuseFds(access);
-    const far = channels.map(([, fd]) => fd);
-    const sent = local.sendFds(socket, message, far);
-    isSent = sent === message.length;
-    if (isSent) return channels.map(([access]) => access);
-    if (sent >= 0 || UNTAKEN.has(sent)) throw notTaken();
-    throw SyscallError.from("sendmsg", sent, `fd ${socket.near}`);
-  } finally {
-    for (const [access, far] of channels) {
-      local.closeFar(far);
-      if (!isSent) local.close(access);
-    }
+): readonly [channel: Socket, lifeline: Socket] => {
+  if (!socket.isValid) throw socket.invalidError;
+  const lifeline = local.duplicate(socket);
+  if (typeof lifeline === "number")
+    throw SyscallError.from("fcntl", lifeline, `fd ${socket.near}`);
+  const pair = local.pair();
+  if (typeof pair === "number") {
+    local.close(lifeline);
+    throw SyscallError.from("socketpair", pair);
   }
+  const [channel, far] = pair;
+  local.refuseFds(channel);
+  const sent = local.sendFds(socket, message, [far]);
+  local.closeFar(far);
+  if (sent === message.length) return [channel, lifeline];
+  local.close(channel);
+  local.close(lifeline);
+  if (sent >= 0 || UNTAKEN.has(sent)) throw notTaken();
+  throw SyscallError.from("sendmsg", sent, `fd ${socket.near}`);
 };
 
 /** The socket takes no message. */
