@@ -46,7 +46,9 @@ export class LifelineConnection implements Connection {
   }
 
   openChannels(count: number) {
-    return Effect.flatMap(this.#open(), (connection) => connection.openChannels(count));
+    return count === 0
+      ? Effect.succeed([])
+      : Effect.flatMap(this.#open(), (connection) => connection.openChannels(count));
   }
 
   openAsyncChannels(count: number) {
@@ -58,7 +60,9 @@ export class LifelineConnection implements Connection {
   }
 
   passTo(fds: ReadonlyArray<FileDescriptor>) {
-    return Effect.flatMap(this.#open(), (connection) => connection.passTo(fds));
+    return fds.length === 0
+      ? Effect.succeed([])
+      : Effect.flatMap(this.#open(), (connection) => connection.passTo(fds));
   }
 
   passFrom(fds: ReadonlyArray<FileDescriptor>) {

@@ -189,7 +189,8 @@ export class Door {
     return Effect.scoped(
       Effect.flatMap(socketIn(thread, place.thread, connection.socket), (inThread) => {
         const passing = passingTransport(thread.connection, inThread, sharedMemory);
-        const transport = { ...passing, ancestor: ancestorOf(place.thread, greeted) };
+        const ancestor = ancestorOf(place.thread, greeted);
+        const transport = { ...passing, ancestor, pid: ancestor?.pid };
         return Scope.provide(bootstrapThread(transport, greeted, environ), scope);
       }),
     );

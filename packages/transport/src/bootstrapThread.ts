@@ -71,6 +71,8 @@ export interface Transport {
   readonly connect: (access: Socket, task: Socket) => Connection;
   /** Whether calls and memory may go through memory that both sides share, if it is offered. */
   readonly sharesMemory: boolean;
+  /** The pid of the process, if the kernel has told it to this process: by SO_PEERCRED of a socket that it has connected. */
+  readonly pid?: number | undefined;
   /** The process from which its children certainly descend: see `ThreadFields` of @rsyscall/thread. */
   readonly ancestor?: Ancestor | undefined;
 }
@@ -140,9 +142,9 @@ const bootstrapNow = (
   environ: Environment,
   scope: Scope.Closeable,
 ): Bootstrapped | undefined => {
-  const { accessTask, accessEpoller, sendAndKeep, sharesMemory, ancestor } = transport;
-  // What the process gives us by the lifeline must be its own, so we must know its pid from the kernel.
-  if (!sharesMemory || sendAndKeep === undefined || ancestor === undefined) return undefined;
+  const { accessTask, accessEpoller, sendAndKeep, sharesMemory, pid } = transport;
+  // By its pid we know a socket of the process.
+  if (!sharesMemory || sendAndKeep === undefined || pid === undefined) return undefined;
   if (description.listeningFd !== undefined || !takesKeep(description)) return undefined;
   const arena = takeArena(accessTask, arenaFd, description);
   if (arena === undefined) return undefined;
@@ -166,7 +168,7 @@ const bootstrapNow = (
   const sysif = started.connection;
   const connected = { sysif, allocator: sysif.memory.allocator, memory: arena };
   return assemble(transport, description, environ, scope, connected, (task, reserved) => {
-    const lifeline = { access, task, reserved, pid: ancestor.pid, scope };
+    const lifeline = { access, task, reserved, pid, scope };
     return new LifelineConnection(lifeline, accessEpoller);
   });
 };

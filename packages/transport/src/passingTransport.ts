@@ -58,8 +58,7 @@ const sendAndKeep = (
 ): readonly [channel: Socket, lifeline: Socket] => {
   if (!socket.isValid) throw socket.invalidError;
   const lifeline = local.duplicate(socket);
-  if (typeof lifeline === "number")
-    throw SyscallError.from("fcntl", lifeline, `fd ${socket.near}`);
+  if (typeof lifeline === "number") throw SyscallError.from("fcntl", lifeline, `fd ${socket.near}`);
   const pair = local.pair();
   if (typeof pair === "number") {
     local.close(lifeline);
