@@ -34,15 +34,15 @@ export class LifelineConnection implements Connection {
   readonly accessEpoller: Epoller;
   readonly canPass = true;
   readonly #lifeline: Lifeline;
-  readonly #fromTask: FdPassConnection;
-  readonly #opening = Semaphore.makeUnsafe(1);
+  // Most tasks never need these.
+  #fromTask: FdPassConnection | undefined;
   #toTask: FdPassConnection | undefined;
+  #opening: Semaphore.Semaphore | undefined;
 
   constructor(lifeline: Lifeline, accessEpoller: Epoller) {
     this.accessTask = lifeline.access.task;
     this.accessEpoller = accessEpoller;
     this.#lifeline = lifeline;
-    this.#fromTask = new FdPassConnection(lifeline.access, accessEpoller, lifeline.task);
   }
 
   openChannels(count: number) {
@@ -66,20 +66,27 @@ export class LifelineConnection implements Connection {
   }
 
   passFrom(fds: ReadonlyArray<FileDescriptor>) {
+    const { access, task } = this.#lifeline;
+    this.#fromTask ??= new FdPassConnection(access, this.accessEpoller, task);
     return this.#fromTask.passFrom(fds);
   }
 
   /** The connection over the socket of its own, which is made now if there is none yet. */
   #open(): Effect.Effect<FdPassConnection, HandleFailure> {
-    return Effect.suspend(() =>
-      this.#toTask === undefined
-        ? Effect.uninterruptible(this.#opening.withPermits(1)(this.#opened))
-        : Effect.succeed(this.#toTask),
-    );
+    return Effect.suspend(() => {
+      if (this.#toTask !== undefined) return Effect.succeed(this.#toTask);
+      this.#opening ??= Semaphore.makeUnsafe(1);
+      return Effect.uninterruptible(
+        this.#opening.withPermits(1)(
+          Effect.suspend(() =>
+            this.#toTask === undefined ? this.#make() : Effect.succeed(this.#toTask),
+          ),
+        ),
+      );
+    });
   }
 
-  readonly #opened: Effect.Effect<FdPassConnection, HandleFailure> = Effect.suspend(() => {
-    if (this.#toTask !== undefined) return Effect.succeed(this.#toTask);
+  #make(): Effect.Effect<FdPassConnection, HandleFailure> {
     const { scope, task, reserved } = this.#lifeline;
     return Effect.scoped(
       Effect.gen({ self: this }, function* () {
@@ -94,7 +101,7 @@ export class LifelineConnection implements Connection {
         return this.#toTask;
       }),
     );
-  });
+  }
 
   /**
    * Hangs up on a task that gives us anything else than an end of a Unix stream socket whose other end its own process

@@ -84,8 +84,6 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
   readonly direct: DirectCalls = this;
   /** Its text says which process the task is, and how it has ended if that is known: for errors. */
   subject: { readonly toString: () => string } = "the task";
-  /** For errors of this connection: what is known when the message is read, not when the call failed. */
-  readonly #describeLater = () => this.subject.toString();
   /** Our end, in this process. */
   readonly #handle: Socket;
   /** The number of our end of the socket. */
@@ -124,7 +122,7 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
     this.epoller = epoller;
     this.#prompt = promptNumbers(abi);
     this.memory = memory(this);
-    this.#isCut = isCut ?? (() => false);
+    this.#isCut = isCut ?? NEVER;
   }
 
   /** The connection below an interface that may be decorated; undefined if there is none. */
@@ -164,9 +162,9 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
 
   /** Closes a scope as soon as the connection ends: what it gives back has gone with the task. */
   closeAtEnd(scope: Scope.Closeable): void {
-    const end = Exit.fail(new ConnectionEnd((operation) => this.sendError(operation)));
     // Not by a fiber of the scope, which would wait for itself.
     this.onEnd(() => {
+      const end = Exit.fail(new ConnectionEnd((operation) => this.sendError(operation)));
       const rest = Scope.closeUnsafe(scope, end);
       if (rest !== undefined && !Exit.isExit(rest)) Effect.runFork(rest);
     });
@@ -351,7 +349,7 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
         syscall: this.#name(number),
         cause,
         byTask,
-        describe: this.#describeLater,
+        describe: this.#describe(),
       });
     // Every process ends so. That is no failure, and was caused in that process.
     return byTask && number === this.abi.syscallNumber("exit_group") ? withoutStack(make) : make();
@@ -367,7 +365,12 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
   /** The error of a request after the end. */
   sendError(syscall: string): SyscallSendError {
     const cause = this.#end?.cause;
-    return new SyscallSendError({ syscall, cause, describe: this.#describeLater });
+    return new SyscallSendError({ syscall, cause, describe: this.#describe() });
+  }
+
+  /** For errors: what is known when the message is read, not when the call failed. */
+  #describe(): () => string {
+    return () => this.subject.toString();
   }
 
   #name(number: number): string {
@@ -376,6 +379,8 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
 }
 
 oneLine(SyscallConnection, ({ activityFd }) => `to fd ${activityFd} of a task`);
+const NEVER = (): boolean => false;
+
 /** Milliseconds between the ends of two sockets of one process, at most. */
 const END_LIMIT = 1000;
 

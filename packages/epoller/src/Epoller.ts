@@ -143,7 +143,7 @@ export class Epoller {
     onReady: (hasEnded: boolean) => void,
     events: number = EPOLL.IN,
   ): Effect.Effect<void, MallocFailure | BorrowFailure, Scope.Scope> {
-    return this.#add(fd, events | EPOLL.ET, registrationOf(onReady), this.#events);
+    return this.#add(fd, events | EPOLL.ET, new Watch(onReady), this.#events);
   }
 
   /**
@@ -157,7 +157,7 @@ export class Epoller {
     const control = this.#control;
     if (control === undefined || fd.task.fdTable !== this.#registrar.task.fdTable) return undefined;
     for (const handle of [this.#registrar, fd]) if (!handle.isValid) return handle.invalidError;
-    const registration = registrationOf(onReady);
+    const registration: Registration = new Watch(onReady);
     const id = this.#registrations.add(registration);
     const error = control.add(fd, { events: EPOLL.IN | EPOLL.ET, data: id });
     if (error !== undefined) {
@@ -239,10 +239,22 @@ export class Epoller {
   }
 }
 
-const registrationOf = (onReady: (hasEnded: boolean) => void): Registration => ({
-  rose: () => onReady(false),
-  end: () => onReady(true),
-});
+/** Tells a function of events of any kind. */
+class Watch implements Registration {
+  readonly #onReady: (hasEnded: boolean) => void;
+
+  constructor(onReady: (hasEnded: boolean) => void) {
+    this.#onReady = onReady;
+  }
+
+  rose(): void {
+    this.#onReady(false);
+  }
+
+  end(): void {
+    this.#onReady(true);
+  }
+}
 
 oneLine(Epoller, () => "epoll instance of a task");
 
