@@ -79,6 +79,7 @@ describe("the lifeline of a stub", () => {
     yield* launched;
     const before = openFds();
     const { pid, thread } = yield* launched;
+    yield* thread.task.sysif.barrier();
     const idle = openFds();
     assert.equal(idle - before, 3);
     yield* Effect.scoped(
@@ -121,6 +122,7 @@ describe("the lifeline of a stub", () => {
     const server = yield* StubServer.make(yield* LocalThread, directory, "stub");
     yield* start("sh", ["-c", `ulimit -n 120; exec "$0"`, `${directory}/stub`]);
     const { thread } = yield* server.accept();
+    yield* thread.task.sysif.barrier();
     const memfd = yield* Memfd.make(yield* LocalThread, "passed");
     const before = openFds();
     yield* Effect.scoped(

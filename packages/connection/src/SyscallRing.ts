@@ -69,9 +69,16 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
   /** How long we watch for a result: of a server that is awake, and of one that had to be woken. */
   readonly #awake = new Budget(0.03, 0.001);
   readonly #woken = new Budget(0.1, 0);
+  /** Starts the server, which has not been started yet. Returns the error if that fails. */
+  #startServer: (() => unknown) | undefined;
 
-  private constructor(fields: ConnectionFields<M>, ring: MappedMemory) {
+  private constructor(
+    fields: ConnectionFields<M>,
+    ring: MappedMemory,
+    startServer?: () => unknown,
+  ) {
     super(fields);
+    this.#startServer = startServer;
     this.#ring = new Ring(ring.buffer);
     this.#spare = ring.address + SPARE_OFFSET;
     const { abi } = fields.local;
@@ -104,18 +111,34 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
    * Throws the error if the socket cannot be watched.
    *
    * @param options with an epoller of this process
+   * @param startServer starts the server, whose first calls are in the ring by then: so it is woken once for both. It is
+   *   called when a result is waited for, or else at the end of this turn. It returns the error if that fails, which ends
+   *   the connection.
    */
   static start<M extends MemoryTransport>(
     options: ConnectionOptions<M>,
     ring: MappedMemory,
+    startServer: () => unknown,
   ): { readonly connection: SyscallRing<M>; readonly end: () => void } {
-    const connection = new SyscallRing(fieldsOf(options), ring);
+    const connection = new SyscallRing(fieldsOf(options), ring, startServer);
     connection.#learnCpu();
     const end = options.epoller.watchNow(options.socket, (hasEnded) =>
       connection.#onBell(hasEnded),
     );
-    if (typeof end === "function") return { connection, end };
+    if (typeof end === "function") {
+      queueMicrotask(() => connection.#begin());
+      return { connection, end };
+    }
     throw end ?? new TypeError("the epoller must be one of this process");
+  }
+
+  /** Starts the server, if it was not started yet. */
+  #begin(): void {
+    const start = this.#startServer;
+    if (start === undefined || this.hasEnded) return;
+    const error = start();
+    if (error !== undefined) this.fail(error);
+    this.#startServer = undefined;
   }
 
   protected send(
@@ -154,7 +177,7 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
   }
 
   protected get unsent(): number {
-    return this.#waiting.length;
+    return this.#startServer === undefined ? this.#waiting.length : this.pending.length;
   }
 
   /** Sends a byte. If the socket is full, the server has bytes to wake it anyway. */
@@ -180,6 +203,8 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
 
   settle(): void {
     // Callbacks of the end may come here. No result belongs to a call any more.
+    if (this.hasEnded) return;
+    this.#begin();
     if (this.hasEnded) return;
     if (this.#delivering) {
       // This runs inside the callback of a result. The loop in #deliver looks for further results as well;

@@ -56,15 +56,12 @@ export interface Transport {
     count: number,
   ) => Effect.Effect<ReadonlyArray<Socket>, HandleFailure | HandshakeError, Scope.Scope>;
   /**
-   * Sends a message to the process, and with it the far end of one new channel, as plain code. Gives our end of it, and
-   * the connection of the handshake, which stays open. The caller closes both. Undefined where another process has that
-   * connection.
+   * Makes all that is needed to welcome the process by a message, as plain code. Undefined where another process has the
+   * connection of the handshake.
    *
-   * @throws SyscallError, InvalidHandleError or HandshakeError
+   * @throws SyscallError or InvalidHandleError
    */
-  readonly sendAndKeep?:
-    | ((message: Uint8Array) => readonly [channel: Socket, lifeline: Socket])
-    | undefined;
+  readonly welcome?: ((message: Uint8Array) => Welcoming) | undefined;
   /** Whether the stream to the far end of such a channel was cut: see `Connection`. */
   readonly isCut?: Connection["isCut"];
   /** The connection that opens more channels, and passes them through the two ends of one. */
@@ -75,6 +72,18 @@ export interface Transport {
   readonly pid?: number | undefined;
   /** The process from which its children certainly descend: see `ThreadFields` of @rsyscall/thread. */
   readonly ancestor?: Ancestor | undefined;
+}
+
+/** A welcome that can be sent, and the connection of the handshake, which stays open. */
+export interface Welcoming {
+  /** Our end of a channel, whose far end comes with the welcome. */
+  readonly channel: Socket;
+  /** The connection of the handshake. */
+  readonly lifeline: Socket;
+  /** Sends the welcome, once. Returns the error if that fails; the process is told why, if it still listens. */
+  readonly send: () => SyscallError | HandshakeError | undefined;
+  /** Closes the far end, if the welcome was not sent. Our end and the connection are the caller's to close. */
+  readonly cancel: () => void;
 }
 
 /** A Thread, its connection, and the end of its process. */
@@ -142,28 +151,30 @@ const bootstrapNow = (
   environ: Environment,
   scope: Scope.Closeable,
 ): Bootstrapped | undefined => {
-  const { accessTask, accessEpoller, sendAndKeep, sharesMemory, pid } = transport;
+  const { accessTask, accessEpoller, welcome, sharesMemory, pid } = transport;
   // By its pid we know a socket of the process.
-  if (!sharesMemory || sendAndKeep === undefined || pid === undefined) return undefined;
+  if (!sharesMemory || welcome === undefined || pid === undefined) return undefined;
   if (description.listeningFd !== undefined || !takesKeep(description)) return undefined;
   const arena = takeArena(accessTask, arenaFd, description);
   if (arena === undefined) return undefined;
-  let sockets: ReadonlyArray<Socket> = [];
-  let end: () => void = () => {};
+  let welcoming: Welcoming | undefined;
+  let end: (() => void) | undefined;
   const release = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
-    end();
-    const rest = sockets.map((socket) => FileDescriptor.releaseNow(socket, exit));
+    end?.();
+    // This process has them, so no effect is left to do.
+    if (welcoming !== undefined) {
+      welcoming.cancel();
+      FileDescriptor.releaseNow(welcoming.channel, exit);
+      FileDescriptor.releaseNow(welcoming.lifeline, exit);
+    }
     arena.release();
-    return rest.reduce<Effect.Effect<void>>(
-      (all, one) => (one === undefined ? all : Effect.andThen(all, one)),
-      Effect.void,
-    );
+    return Effect.void;
   };
   Effect.runSync(Scope.addFinalizerExit(scope, release));
-  const [syscalls, access] = sendAndKeep(acceptedAndKept);
-  sockets = [syscalls, access];
-  const options = ringOptions(abi, accessEpoller, syscalls, arena, description);
-  const started = SyscallRing.start(options, arena.window);
+  welcoming = welcome(acceptedAndKept);
+  const { channel, lifeline: access, send } = welcoming;
+  const options = ringOptions(abi, accessEpoller, channel, arena, description);
+  const started = SyscallRing.start(options, arena.window, send);
   end = started.end;
   const sysif = started.connection;
   const connected = { sysif, allocator: sysif.memory.allocator, memory: arena };

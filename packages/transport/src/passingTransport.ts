@@ -3,8 +3,9 @@ import { type Connection, LocalCalls } from "@rsyscall/connection";
 import { refuseFds, type Socket } from "@rsyscall/handle";
 import { catchErrno, SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
-import type { Transport } from "./bootstrapThread.ts";
+import type { Transport, Welcoming } from "./bootstrapThread.ts";
 import { HandshakeError } from "./errors.ts";
+import { refused } from "./welcome.ts";
 
 /**
  * The transport to a process on this host that has said hello on a Unix socket: descriptors can be passed
@@ -40,7 +41,7 @@ export const passingTransport = (
         yield* Effect.forEach(far, (end) => end.close(), { discard: true });
         return own;
       }),
-    sendAndKeep: local && ((message) => sendAndKeep(local, socket, message)),
+    welcome: local && ((message) => welcome(local, socket, message)),
     isCut: (access) => connection.isCut?.(access) ?? false,
     connect: (access, task) => connection.extendTo(access, task),
     sharesMemory,
@@ -50,12 +51,8 @@ export const passingTransport = (
 const notTaken = () =>
   new HandshakeError({ kind: "HungUp", problem: "the stub does not take its welcome" });
 
-/** Sends the far end of a new channel. Gives our end, and a duplicate of the socket. */
-const sendAndKeep = (
-  local: LocalCalls,
-  socket: Socket,
-  message: Uint8Array,
-): readonly [channel: Socket, lifeline: Socket] => {
+/** Opens a channel, whose far end goes with the message over a duplicate of the socket. */
+const welcome = (local: LocalCalls, socket: Socket, message: Uint8Array): Welcoming => {
   if (!socket.isValid) throw socket.invalidError;
   const lifeline = local.duplicate(socket);
   if (typeof lifeline === "number") throw SyscallError.from("fcntl", lifeline, `fd ${socket.near}`);
@@ -66,17 +63,26 @@ const sendAndKeep = (
   }
   const [channel, far] = pair;
   local.refuseFds(channel);
-  const sent = local.sendFds(socket, message, [far]);
-  local.closeFar(far);
-  if (sent === message.length) return [channel, lifeline];
-  local.close(channel);
-  local.close(lifeline);
-  if (sent >= 0 || UNTAKEN.has(sent)) throw notTaken();
-  throw SyscallError.from("sendmsg", sent, `fd ${socket.near}`);
+  let isOpen = true;
+  const closeFar = () => {
+    if (isOpen) local.closeFar(far);
+    isOpen = false;
+  };
+  return {
+    channel,
+    lifeline,
+    send: () => {
+      const sent = local.sendFds(lifeline, message, [far]);
+      closeFar();
+      if (sent === message.length) return undefined;
+      if (sent >= 0 || sent === -Errno.EAGAIN) return notTaken();
+      const error = SyscallError.from("sendmsg", sent, `fd ${lifeline.near}`);
+      local.send(lifeline, refused(error.message));
+      return error;
+    },
+    cancel: closeFar,
+  };
 };
-
-/** The socket takes no message. */
-const UNTAKEN = new Set([-Errno.EPIPE, -Errno.ECONNRESET, -Errno.EAGAIN]);
 
 /** The channel through which descriptors are passed: the second one of the welcome. */
 const PASSING = 1;
