@@ -72,14 +72,15 @@ describe("the lifeline of a stub", () => {
   it("is one of three descriptors, and carries those of the stub", function* () {
     const directory = yield* tempDirectory;
     const server = yield* StubServer.make(yield* LocalThread, directory, "stub");
-    const launched = Effect.suspend(() => {
+    const launched = Effect.gen(function* () {
       spawn(`${directory}/stub`, { stdio: "ignore" });
-      return server.accept();
+      const call = yield* server.accept();
+      yield* call.thread.task.sysif.barrier();
+      return call;
     });
     yield* launched;
     const before = openFds();
     const { pid, thread } = yield* launched;
-    yield* thread.task.sysif.barrier();
     const idle = openFds();
     assert.equal(idle - before, 3);
     yield* Effect.scoped(

@@ -157,7 +157,7 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
   /** Calls back once, when the connection ends, from whichever side. */
   onEnd(callback: () => void): void {
     if (this.#end !== undefined) callback();
-    else this.#onEnd.push(callback);
+    else this.#onEnd = this.#onEnd.concat(callback);
   }
 
   /** Closes a scope as soon as the connection ends: what it gives back has gone with the task. */

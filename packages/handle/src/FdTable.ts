@@ -88,7 +88,8 @@ export class FdTable extends far.FdTable {
 
   /** Adds a task that uses this table. */
   join(task: Task): void {
-    if (!this.#tasks.includes(task)) this.#tasks = [...this.#tasks, task];
+    if (this.#tasks.includes(task)) return;
+    this.#tasks = this.#tasks.concat(task);
   }
 
   /** Whether no other task uses this table. */

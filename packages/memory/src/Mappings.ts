@@ -65,7 +65,7 @@ export class Mappings {
     this.pageSize = pageSize;
     this.#sysif = sysif;
     this.#account = account;
-    account.ways = [...account.ways, sysif];
+    account.ways = account.ways.concat(sysif);
   }
 
   /** What is known of the reserve, if there is one. */

@@ -81,9 +81,9 @@ export interface Welcoming {
   /** The connection of the handshake. */
   readonly lifeline: Socket;
   /** Sends the welcome, once. Returns the error if that fails; the process is told why, if it still listens. */
-  readonly send: () => SyscallError | HandshakeError | undefined;
+  send(): SyscallError | HandshakeError | undefined;
   /** Closes the far end, if the welcome was not sent. Our end and the connection are the caller's to close. */
-  readonly cancel: () => void;
+  cancel(): void;
 }
 
 /** A Thread, its connection, and the end of its process. */
@@ -171,10 +171,11 @@ const bootstrapNow = (
     return Effect.void;
   };
   Effect.runSync(Scope.addFinalizerExit(scope, release));
-  welcoming = welcome(acceptedAndKept);
-  const { channel, lifeline: access, send } = welcoming;
+  const ready = welcome(acceptedAndKept);
+  welcoming = ready;
+  const { channel, lifeline: access } = ready;
   const options = ringOptions(abi, accessEpoller, channel, arena, description);
-  const started = SyscallRing.start(options, arena.window, send);
+  const started = SyscallRing.start(options, arena.window, () => ready.send());
   end = started.end;
   const sysif = started.connection;
   const connected = { sysif, allocator: sysif.memory.allocator, memory: arena };
@@ -275,7 +276,7 @@ export const taskOf = (
     pid,
     fdTable: new FdTable(pid),
     addressSpace: new AddressSpace(pid),
-    namespaces: makeNamespaces(namespaces),
+    namespaces: () => makeNamespaces(namespaces),
     allocator,
     pageSize,
     sigmask: sigmask.has(LIFELINE_SIGNAL)

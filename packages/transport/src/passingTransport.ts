@@ -1,7 +1,7 @@
 import { Errno, MSG } from "@rsyscall/abi";
 import { type Connection, LocalCalls } from "@rsyscall/connection";
 import { refuseFds, type Socket } from "@rsyscall/handle";
-import { catchErrno, SyscallError } from "@rsyscall/near";
+import { catchErrno, type Fd, SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { Transport, Welcoming } from "./bootstrapThread.ts";
 import { HandshakeError } from "./errors.ts";
@@ -63,26 +63,44 @@ const welcome = (local: LocalCalls, socket: Socket, message: Uint8Array): Welcom
   }
   const [channel, far] = pair;
   local.refuseFds(channel);
-  let isOpen = true;
-  const closeFar = () => {
-    if (isOpen) local.closeFar(far);
-    isOpen = false;
-  };
-  return {
-    channel,
-    lifeline,
-    send: () => {
-      const sent = local.sendFds(lifeline, message, [far]);
-      closeFar();
-      if (sent === message.length) return undefined;
-      if (sent >= 0 || sent === -Errno.EAGAIN) return notTaken();
-      const error = SyscallError.from("sendmsg", sent, `fd ${lifeline.near}`);
-      local.send(lifeline, refused(error.message));
-      return error;
-    },
-    cancel: closeFar,
-  };
+  return new OwnWelcome(local, message, channel, far, lifeline);
 };
+
+class OwnWelcome implements Welcoming {
+  readonly channel: Socket;
+  readonly lifeline: Socket;
+  readonly #local: LocalCalls;
+  readonly #message: Uint8Array;
+  #far: Fd | undefined;
+
+  constructor(local: LocalCalls, message: Uint8Array, channel: Socket, far: Fd, lifeline: Socket) {
+    this.channel = channel;
+    this.lifeline = lifeline;
+    this.#local = local;
+    this.#message = message;
+    this.#far = far;
+  }
+
+  send(): SyscallError | HandshakeError | undefined {
+    const { lifeline } = this;
+    const sent = this.#local.sendFds(
+      lifeline,
+      this.#message,
+      this.#far === undefined ? [] : [this.#far],
+    );
+    this.cancel();
+    if (sent === this.#message.length) return undefined;
+    if (sent >= 0 || sent === -Errno.EAGAIN) return notTaken();
+    const error = SyscallError.from("sendmsg", sent, `fd ${lifeline.near}`);
+    this.#local.send(lifeline, refused(error.message));
+    return error;
+  }
+
+  cancel(): void {
+    if (this.#far !== undefined) this.#local.closeFar(this.#far);
+    this.#far = undefined;
+  }
+}
 
 /** The channel through which descriptors are passed: the second one of the welcome. */
 const PASSING = 1;

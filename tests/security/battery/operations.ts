@@ -853,6 +853,8 @@ const passive: ReadonlySet<string> = new Set([
   "LocalTask.make",
   "Task#atLeave",
   "Task#decorate",
+  "Task#namespaces",
+  "Task#childNamespaces",
   "Thread#trace",
   "tracing",
   "Epoller.makeSubsidiary",
