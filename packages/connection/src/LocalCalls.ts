@@ -49,6 +49,9 @@ const FDS_AT_MOST = 253;
 const CONTROL_SIZE =
   cmsgSpace(Int32.size * FDS_AT_MOST) + cmsgSpace(Ucred.size) + cmsgSpace(Int32.size);
 
+/** Of `msg_controllen`, and of `iov_len` in an iovec. */
+const CONTROL_LENGTH_AT = 40;
+const IOVEC_LENGTH = 8;
 const IOVEC_AT = Msghdr.size;
 /** Of the length that getsockopt(2) takes. */
 const LENGTH_AT = IOVEC_AT + Iovec.size;
@@ -69,7 +72,6 @@ export class LocalCalls {
   readonly #message: number;
   readonly #length: number;
   readonly #control: number;
-  readonly #iovec: number;
 
   private constructor(task: Task, address: number, memory: ArrayBuffer) {
     this.task = task;
@@ -78,8 +80,20 @@ export class LocalCalls {
     this.#data = address + DATA_AT;
     this.#message = address;
     this.#control = address + CONTROL_AT;
-    this.#iovec = address + IOVEC_AT;
     this.#length = address + LENGTH_AT;
+    Msghdr.encode(
+      {
+        name: 0,
+        nameLength: 0,
+        iov: address + IOVEC_AT,
+        iovLength: 1,
+        control: this.#control,
+        controlLength: 0,
+        flags: 0,
+      },
+      this.#block,
+    );
+    Iovec.encode({ base: this.#data, length: 0 }, this.#block.subarray(IOVEC_AT));
   }
 
   /** Makes those of a task that is this process, for the scope. */
@@ -117,10 +131,10 @@ export class LocalCalls {
     const type = SOCK.STREAM | SOCK.CLOEXEC;
     const result = this.#call("socketpair", AF.UNIX, type, 0, this.#data);
     if (result < 0) return result;
-    const [near, far] = numbers.decode(this.#block.subarray(DATA_AT, DATA_AT + 2 * Int32.size));
-    const socket = FileDescriptor.opened(Socket, this.task, Fd(near as number));
+    const near = this.#view.getInt32(DATA_AT, true);
+    const socket = FileDescriptor.opened(Socket, this.task, Fd(near));
     socket.closeOnFork = true;
-    return [socket, Fd(far as number)];
+    return [socket, Fd(this.#view.getInt32(DATA_AT + Int32.size, true))];
   }
 
   /** F_DUPFD_CLOEXEC: another descriptor of a socket of this process, close-on-fork. */
@@ -205,26 +219,15 @@ export class LocalCalls {
     this.#setHeader(CONTROL_SIZE, SIZE_AT_MOST);
     const count = this.#call("recvmsg", near, this.#message, MSG.DONTWAIT | MSG.CMSG_CLOEXEC);
     if (count < 0) return count;
-    const { controlLength } = Msghdr.decode(this.#block);
+    const controlLength = this.#view.getUint32(CONTROL_LENGTH_AT, true);
     const fds = controlLength === 0 ? [] : this.#received(controlLength);
     return { bytes: this.#block.slice(DATA_AT, DATA_AT + Math.min(count, SIZE_AT_MOST)), fds };
   }
 
-  /** The header of a message. The kernel changes it. */
+  /** What differs from one message to the next, in the header: sizes of 8 bytes, and the kernel changes the first. */
   #setHeader(controlLength: number, length: number): void {
-    Msghdr.encode(
-      {
-        name: 0,
-        nameLength: 0,
-        iov: this.#iovec,
-        iovLength: 1,
-        control: this.#control,
-        controlLength,
-        flags: 0,
-      },
-      this.#block,
-    );
-    Iovec.encode({ base: this.#data, length }, this.#block.subarray(IOVEC_AT));
+    this.#view.setUint32(CONTROL_LENGTH_AT, controlLength, true);
+    this.#view.setUint32(IOVEC_AT + IOVEC_LENGTH, length, true);
   }
 
   #received(length: number): ReadonlyArray<FileDescriptor> {
