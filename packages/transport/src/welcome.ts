@@ -1,6 +1,6 @@
 import { Uint64 } from "@rsyscall/abi";
 import { encode } from "@rsyscall/handle";
-import { ACCEPTED, KEEP, MAGIC, REFUSED, RING, VERSION, Welcome } from "@rsyscall/wire";
+import { ACCEPTED, KEEP, MAGIC, PROCESSING, REFUSED, RING, VERSION, Welcome } from "@rsyscall/wire";
 
 const magic = Uint64.decode(new TextEncoder().encode(MAGIC));
 
@@ -23,6 +23,9 @@ export const acceptedWithRing: Uint8Array = welcome(ACCEPTED, RING, new Uint8Arr
 
 /** The same, and keeps the connection of the handshake as the lifeline. */
 export const acceptedAndKept: Uint8Array = welcome(ACCEPTED, RING | KEEP, new Uint8Array(0));
+
+/** Says that a handler is at work, and that another welcome follows. */
+export const processing: Uint8Array = welcome(PROCESSING, 0, new Uint8Array(0));
 
 /** Turns a client away. It prints the text. */
 export const refused = (problem: string): Uint8Array =>

@@ -108,14 +108,15 @@ struct rsyscall_hello {
 	u64 arena_address;
 	u64 arena_size;
 	u64 ignored; /* as sigmask: those signals that the caller ignored and that the stub handles */
-	u64 answers; /* bit N: it takes a welcome of status N, RSYSCALL_REPLY or RSYSCALL_EXEC */
+	u64 answers; /* bit N: it takes a welcome of status N, RSYSCALL_REPLY and above */
 	u64 welcome_flags; /* the flags of a welcome that it knows */
 };
 
 /* With RSYSCALL_ACCEPTED descriptors come with it, in this order: syscall, connection and lifeline unless
  * RSYSCALL_KEEP is set, and data unless RSYSCALL_RING is set. With RSYSCALL_REFUSED it is followed by message_size bytes
  * of text, with RSYSCALL_EXEC by as many of a struct rsyscall_exec and its strings, and with RSYSCALL_REPLY by parts up to
- * the one that ends the process; message_size is 0 then. */
+ * the one that ends the process; message_size is 0 then. RSYSCALL_PROCESSING says that another welcome follows, at any
+ * time. */
 struct rsyscall_welcome {
 	u8 magic[8];
 	u32 version;
@@ -128,6 +129,7 @@ struct rsyscall_welcome {
 #define RSYSCALL_REFUSED 1u
 #define RSYSCALL_REPLY 2u
 #define RSYSCALL_EXEC 3u
+#define RSYSCALL_PROCESSING 4u
 
 /* Requests arrive in the ring of the arena. */
 #define RSYSCALL_RING 1u
