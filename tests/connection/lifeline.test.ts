@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { AF, O, SOCK } from "@rsyscall/abi";
 import {
   bindUnix,
@@ -9,11 +9,11 @@ import {
   Memfd,
   Socket,
 } from "@rsyscall/handle";
-import { it, launchStub, start, tempDirectory } from "@rsyscall/harness";
-import { decorated, dup3, Fd, SyscallHangup, type SyscallInterface } from "@rsyscall/near";
-import { StubServer } from "@rsyscall/stub-server";
+import { it, launchStub, start, tempDirectory, turn } from "@rsyscall/harness";
+import { decorated, dup3, Fd, getpid, SyscallHangup, type SyscallInterface } from "@rsyscall/near";
+import { type StubCall, StubServer } from "@rsyscall/stub-server";
 import { LocalThread, type Thread } from "@rsyscall/thread";
-import { Effect, type Scope } from "effect";
+import { Deferred, Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
 
 const openFds = () => readdirSync("/proc/self/fd").length;
@@ -151,4 +151,58 @@ describe("the lifeline of a stub", () => {
       yield* call.ended();
       assert.isAtMost(openFds(), before);
     });
+});
+
+describe("the welcome of a stub", () => {
+  /** Bytes that a process has got by read(2), as the bells of its ring: proc(5). */
+  const bytesRead = (pid: number): number =>
+    Number(/^rchar: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, "latin1"))?.[1]);
+
+  /** The sockets that a process has. */
+  const sockets = (pid: number): ReadonlySet<string> =>
+    new Set(
+      readdirSync(`/proc/${pid}/fd`)
+        .map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))
+        .filter((file) => file.startsWith("socket:")),
+    );
+
+  /** Serves one call by a handler, and gives what the handler gives. */
+  const handled = <A>(handler: (call: StubCall) => Effect.Effect<A, unknown, Scope.Scope>) =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory;
+      const server = yield* StubServer.make(yield* LocalThread, directory, "stub");
+      const result = yield* Deferred.make<A, unknown>();
+      yield* Effect.forkScoped(
+        server.serve((call) =>
+          Effect.flatMap(Effect.exit(handler(call)), (exit) =>
+            Effect.asVoid(Deferred.done(result, exit)),
+          ),
+        ),
+      );
+      spawn(`${directory}/stub`, { stdio: "ignore" });
+      return yield* Deferred.await(result);
+    });
+
+  it("comes when the first calls are in the ring, so no bell is needed for them", function* () {
+    const [before, after] = yield* handled((call) =>
+      Effect.gen(function* () {
+        const before = bytesRead(call.pid);
+        yield* getpid(call.thread.task.sysif);
+        return [before, bytesRead(call.pid)] as const;
+      }),
+    );
+    assert.equal(after, before);
+  });
+
+  it("comes at the end of the turn, if no call is made", function* () {
+    const found = yield* handled((call) =>
+      Effect.gen(function* () {
+        const { pid, thread } = call;
+        const before = sockets(pid).size;
+        while (sockets(pid).size === before) yield* turn;
+        return thread.task.pid === pid;
+      }),
+    );
+    assert.isTrue(found);
+  });
 });
