@@ -7,11 +7,12 @@ import {
   decoded,
   type InvalidArgumentError,
   oneLine,
+  readInto,
   type SyscallFailure,
 } from "@rsyscall/near";
 import { Effect } from "effect";
 import { SizeError, UseAfterFreeError } from "./errors.ts";
-import { encoded } from "./internal/checked.ts";
+import { argument, bytes as arrayOfBytes, checked, encoded } from "./internal/checked.ts";
 import type { Task } from "./Task.ts";
 
 /**
@@ -102,6 +103,27 @@ export class Pointer<out A> {
             decoded("memory read", this.#subject, () => this.type.decode(bytes) as A),
           );
     });
+  }
+
+  /**
+   * Reads the beginning of the range into bytes of the caller, as many as these are. A program that reads large ranges
+   * again and again spares itself fresh memory, whose page faults take longer than the copy. SizeError for more bytes
+   * than the range has. If it fails otherwise, the content of the bytes is undefined.
+   */
+  readInto(
+    bytes: Uint8Array,
+  ): Effect.Effect<void, UseAfterFreeError | SizeError | InvalidArgumentError | SyscallFailure> {
+    const problem = argument("bytes", bytes, arrayOfBytes);
+    return checked(
+      "memory read",
+      [problem],
+      Effect.flatMap(this.address(), (address): Effect.Effect<void, SizeError | SyscallFailure> => {
+        const needed = bytes.length;
+        return needed <= this.size
+          ? readInto(this.task.sysif, address, bytes)
+          : Effect.fail(new SizeError({ subject: this.#subject, needed, available: this.size }));
+      }),
+    );
   }
 
   /**
