@@ -10,9 +10,9 @@ import {
   readInto,
   type SyscallFailure,
 } from "@rsyscall/near";
-import { Effect } from "effect";
+import { Effect, Exit } from "effect";
 import { SizeError, UseAfterFreeError } from "./errors.ts";
-import { argument, bytes as arrayOfBytes, checked, encoded } from "./internal/checked.ts";
+import { argument, bytes as arrayOfBytes, checked, encodedNow } from "./internal/checked.ts";
 import type { Task } from "./Task.ts";
 
 /**
@@ -136,15 +136,21 @@ export class Pointer<out A> {
     WrittenPointer<B>,
     UseAfterFreeError | ConnectionError | SizeError | InvalidArgumentError
   > {
-    return Effect.flatMap(
-      Effect.andThen(this.address(), encoded("memory write", "value", this.type, value)),
-      (bytes): Effect.Effect<WrittenPointer<B>, ConnectionError | SizeError> => {
-        const needed = bytes.length;
+    // One step, because a program may hold memory and write to it again and again.
+    return Effect.suspend(
+      (): Effect.Effect<
+        WrittenPointer<B>,
+        UseAfterFreeError | ConnectionError | SizeError | InvalidArgumentError
+      > => {
+        if (!this.isValid) return Effect.fail(new UseAfterFreeError({ subject: this.#subject }));
+        const bytes = encodedNow("memory write", "value", this.type as Codec<unknown>, value);
+        if (Exit.isFailure(bytes)) return Exit.failCause(bytes.cause);
+        const needed = bytes.value.length;
         if (needed > this.size)
           return Effect.fail(
             new SizeError({ subject: this.#subject, needed, available: this.size }),
           );
-        return Effect.map(this.task.sysif.write(this.#at, bytes), () => {
+        return Effect.map(this.task.sysif.write(this.#at, bytes.value), () => {
           this.#consumed = true;
           return new WrittenPointer<B>(this as Pointer<unknown>, this.#offset, this.size, value);
         });
