@@ -4,7 +4,7 @@ import { AF, Errno, O, SOCK, type Sockaddr } from "@rsyscall/abi";
 import { bindUnix, pipe, Socket, UseAfterFreeError } from "@rsyscall/handle";
 import { it, launchStub, tempDirectory } from "@rsyscall/harness";
 import type { LocalSyscallInterface, SyscallError } from "@rsyscall/near";
-import { LocalThread } from "@rsyscall/thread";
+import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
 
@@ -29,6 +29,16 @@ const places = [
   ["in a stub", Effect.map(launchStub, ({ call }) => call.thread)],
 ] as const;
 
+/** A socket of a thread at a path, for connections. */
+const listen = (thread: Thread) =>
+  Effect.gen(function* () {
+    const path = `${yield* tempDirectory}/socket`;
+    const socket = yield* Socket.make(thread.task, AF.UNIX, SOCK.STREAM);
+    yield* bindUnix(socket, path);
+    yield* socket.listen(8);
+    return { path, listening: yield* thread.makeAfd(socket) };
+  });
+
 const families = [
   ["inet", "127.0.0.1", AF.INET],
   ["inet6", "::1", AF.INET6],
@@ -38,11 +48,7 @@ describe("asynchronous sockets", () => {
   for (const [where, threadOf] of places)
     it(`are accepted as non-blocking ones, and registered once something waits, ${where}`, function* () {
       const thread = yield* threadOf;
-      const path = `${yield* tempDirectory}/socket`;
-      const socket = yield* Socket.make(thread.task, AF.UNIX, SOCK.STREAM);
-      yield* bindUnix(socket, path);
-      yield* socket.listen(8);
-      const listening = yield* thread.makeAfd(socket);
+      const { path, listening } = yield* listen(thread);
       const client = netConnect(path);
       yield* Effect.callback<void>(
         (resume) => void client.on("connect", () => resume(Effect.void)),
@@ -74,11 +80,7 @@ describe("asynchronous sockets", () => {
   for (const [where, threadOf] of places)
     it(`that were accepted wake those who wait when they are closed, ${where}`, function* () {
       const thread = yield* threadOf;
-      const path = `${yield* tempDirectory}/socket`;
-      const socket = yield* Socket.make(thread.task, AF.UNIX, SOCK.STREAM);
-      yield* bindUnix(socket, path);
-      yield* socket.listen(8);
-      const listening = yield* thread.makeAfd(socket);
+      const { path, listening } = yield* listen(thread);
       const client = netConnect(path);
       for (const waits of [true, false]) {
         const accepted = yield* listening.accept();
