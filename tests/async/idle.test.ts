@@ -53,7 +53,6 @@ const held = (pid: number) => {
 const connections = (thread: Thread, count: number) =>
   Effect.gen(function* () {
     const local = yield* LocalThread;
-    const { watched } = held(thread.task.pid);
     const { listener, address } = yield* listen(thread, unix, 128);
     const all = [];
     for (let i = 0; i < count; i++) {
@@ -62,7 +61,8 @@ const connections = (thread: Thread, count: number) =>
       const server = yield* listener.accept();
       all.push({ client, reading: yield* begin(server.readBytes()) });
     }
-    yield* eventually(() => held(thread.task.pid).watched >= watched + count);
+    // And the listening socket.
+    yield* eventually(() => held(thread.task.pid).watched > count);
     return all;
   });
 
