@@ -284,6 +284,7 @@ const ALL_EVENTS = EPOLL.IN | EPOLL.OUT | EPOLL.RDHUP | EPOLL.PRI | EPOLL.ET;
 
 /** The readiness of a descriptor that is registered when a fiber waits. */
 export interface LaterReadiness {
+  /** What is known of its events. */
   readonly readiness: Readiness;
   /** Waits until the event may be there. */
   readonly wait: (event: WaitableEvent) => Effect.Effect<void, IoFailure>;
