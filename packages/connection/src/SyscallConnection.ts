@@ -276,8 +276,8 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
     return this.memory.transfers;
   }
 
-  read(address: Address, length: number) {
-    return this.memory.read(address, length);
+  read(address: Address, length: number, into?: Uint8Array) {
+    return this.memory.read(address, length, into);
   }
 
   write(address: Address, bytes: Uint8Array) {
