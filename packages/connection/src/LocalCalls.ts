@@ -120,6 +120,14 @@ export class LocalCalls {
   }
 
   /**
+   * As `of`, unless the task's calls go through a decorator: a trace shows what a call has written where an Effect
+   * reads it.
+   */
+  static undecorated(task: Task): LocalCalls | undefined {
+    return LocalSyscallInterface.of(task.sysif) === task.sysif ? callsOf.get(task) : undefined;
+  }
+
+  /**
    * socketpair(2) of Unix stream sockets: a handle of ours, close-on-fork, and the number of the far end, which is for
    * another process.
    */

@@ -69,7 +69,8 @@ export const fieldsOf = <M extends MemoryTransport>(
   const { near, task } = options.socket;
   const local = LocalSyscallInterface.of(task.sysif);
   if (local === undefined) throw new TypeError("a connection's own end must be in this process");
-  return { ...options, fd: near, local };
+  const { abi, socket, epoller, serverFd, memory, isCut } = options;
+  return { abi, socket, epoller, serverFd, memory, isCut, fd: near, local };
 };
 
 /**

@@ -177,7 +177,7 @@ export class ChildProcess {
     }
     const state =
       Exit.isExit(atEnd) && this.pidfd.isValid
-        ? LocalCalls.of(this.task)?.reap(this.pidfd)
+        ? LocalCalls.undecorated(this.task)?.reap(this.pidfd)
         : undefined;
     if (state !== undefined) this.#over(Exit.succeed(state));
     else
