@@ -88,7 +88,7 @@ const openHere = (
         memory: (sysif: SyscallConnection) =>
           new SharedMemoryTransport(sysif, ownMemory, task.allocator),
       };
-      started = SyscallRing.start(options, { buffer: ring as ArrayBuffer, address });
+      started = SyscallRing.start(options, { buffer: ring as ArrayBuffer, address }, true);
       return started.connection;
     });
   };
