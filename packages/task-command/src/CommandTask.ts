@@ -139,9 +139,10 @@ export class CommandTask extends LaunchedTask {
         const multiplexer = yield* Multiplexer.make(near, accessEpoller);
         const socket = yield* AsyncFileDescriptor.make(accessEpoller, multiplexer.first);
         const policy = { handshakeTimeout: timeout, allow: () => true, descriptionLimit: 2 ** 23 };
+        // What ends the stream also ends the handshake, which knows no more than that.
         const greeted = yield* Effect.raceFirst(
-          handshake(socket, policy),
           Effect.mapError(multiplexer.ended(), noTask),
+          handshake(socket, policy),
         );
         return yield* bootstrapThread(
           {

@@ -14,9 +14,9 @@ import {
   u32,
   WINDOW,
 } from "@rsyscall/harness/taskStream";
-import { catchErrno, type LocalSyscallInterface } from "@rsyscall/near";
+import { catchErrno, type LocalSyscallInterface, SyscallError } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
-import { Deferred, Effect, Exit, Fiber, Scope } from "effect";
+import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
 import { Multiplexer, type StreamError } from "../src/index.ts";
 import { Far } from "./far.ts";
@@ -658,14 +658,12 @@ const refusing = (epoller: Epoller, from: number): Epoller => {
   let count = 0;
   return new Proxy(epoller, {
     get: (target, name) => {
-      if (name !== "watch") {
-        const value = Reflect.get(target, name, target);
-        return typeof value === "function" ? value.bind(target) : value;
-      }
-      return (...args: Parameters<Epoller["watch"]>) =>
-        ++count < from
-          ? target.watch(...args)
-          : Effect.flatMap(Deferred.make<void>(), () => Effect.fail(new Error("ENOSPC") as never));
+      const value = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      if (name !== "watch" && name !== "watchNow") return value.bind(target);
+      const error = SyscallError.of("epoll_ctl", "ENOSPC");
+      return (...args: ReadonlyArray<unknown>) =>
+        ++count < from ? value.apply(target, args) : name === "watch" ? Effect.fail(error) : error;
     },
   });
 };
@@ -681,7 +679,7 @@ describe("a multiplexer without room", () => {
     const failed = yield* Effect.scoped(
       Effect.flip(Effect.asVoid(mux.open(mux.first, 3, message))),
     );
-    assert.equal(failed.message, "ENOSPC");
+    assert.equal(failed instanceof SyscallError && failed.errno, "ENOSPC");
     assert.equal(descriptors(), before);
     assert.equal(mux.stats.channels, 1);
     far.sendData(0, message);

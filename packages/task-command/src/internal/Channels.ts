@@ -1,7 +1,6 @@
 import { Errno, SHUT } from "@rsyscall/abi";
 import { isError } from "@rsyscall/near";
 import { FRAME, WINDOW } from "@rsyscall/wire";
-import { Effect, Exit, Scope } from "effect";
 import type { Channel } from "./Channel.ts";
 import { ChannelIds } from "./ChannelIds.ts";
 import type { ChannelTurns } from "./ChannelTurns.ts";
@@ -251,7 +250,7 @@ export class Channels implements FrameHandler {
     channel.unwritten.clear();
     // An empty socket closes without a reset, so that the other end sees the end of the stream.
     if (!channel.isCut) this.#calls.discard(channel.fd);
-    Effect.runFork(Scope.close(channel.scope, Exit.void));
+    channel.close();
   }
 
   /** As `drop`, after all received bytes are written to the socket. */
