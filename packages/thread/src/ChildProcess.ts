@@ -6,7 +6,7 @@ import {
   type BorrowFailure,
   type ChildState,
   type Cloned,
-  type FileDescriptor,
+  FileDescriptor,
   type HandleFailure,
   Pidfd,
   type Task,
@@ -131,21 +131,23 @@ export class ChildProcess {
       const { accessTask, accessEpoller } = parent.connection;
       if (child.pidfd.task !== accessTask || parent.outside !== undefined)
         return ChildProcess.#watchOther(parent, child, atEnd);
-      // A child of this process, as most are: its descriptor is the controller's.
-      const process = new ChildProcess(
-        parent,
-        child,
-        insideOf(parent, child),
-        child.pidfd,
-        accessEpoller,
+      // A child of this process, as most are: plain code, and a handle of the same descriptor.
+      const ours = new Pidfd(accessTask, child.pidfd.near);
+      ours.closeOnFork = true;
+      const named = insideOf(parent, child);
+      const process = new ChildProcess(parent, child, named, ours, accessEpoller);
+      const end = accessEpoller.watchNow(ours, (hasEnded) => process.#onReadable(hasEnded, atEnd));
+      const release = (exit: Exit.Exit<unknown, unknown>) => {
+        if (typeof end === "function") end();
+        return FileDescriptor.releaseNow(ours, exit) ?? Effect.void;
+      };
+      return Effect.flatMap(Scope.addFinalizerExit(child.life, release), () =>
+        typeof end === "function"
+          ? Effect.succeed(process)
+          : end === undefined
+            ? ChildProcess.#watchOther(parent, child, atEnd)
+            : Effect.fail(end),
       );
-      const end = accessEpoller.watchNow(child.pidfd, (hasEnded) =>
-        process.#onReadable(hasEnded, atEnd),
-      );
-      if (end === undefined) return ChildProcess.#watchOther(parent, child, atEnd);
-      return typeof end !== "function"
-        ? Effect.fail(end)
-        : Effect.as(Scope.addFinalizer(child.life, Effect.sync(end)), process);
     });
   }
 
