@@ -1,5 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import * as module from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Effect } from "effect";
 import { interleaved } from "./interleaved.ts";
@@ -12,13 +15,20 @@ for (const name of process.argv.slice(1)) await import(name);
 console.log(String(process.hrtime.bigint() - start));
 `;
 
-const time = (urls: ReadonlyArray<string>) => () => [
+const time = (urls: ReadonlyArray<string>, cache?: string) => () => [
   Number(
     execFileSync(process.execPath, ["--input-type=module", "-e", importing, ...urls], {
       encoding: "utf8",
+      env: { ...process.env, NODE_COMPILE_CACHE: cache },
     }),
   ),
 ];
+
+/** A directory for compiled code. */
+const directory = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "rsyscall-bench-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true })),
+);
 
 /** The modules of Effect that a built package imports, and the packages of ours that it imports. */
 const effectModules = (
@@ -36,21 +46,25 @@ const effectModules = (
   return [...new Set([...own, ...others.flatMap((name) => effectModules(name, seen))])];
 };
 
-/** Imports in fresh processes, beside that of what they use of Effect. */
+/** Imports in fresh processes, beside that of what they use of Effect; with a compile cache as well, where Node has one. */
 export const imports = (): Effect.Effect<ReadonlyArray<Row>> =>
   Effect.gen(function* () {
     const stubServer = import.meta.resolve("@rsyscall/stub-server");
-    const all = yield* interleaved<"ours" | "effect" | "whole", number, never, never>({
-      ours: time([stubServer]),
-      effect: time(effectModules(stubServer)),
-      whole: time([import.meta.resolve("effect")]),
-    });
-    const row: Row = {
-      name: "import of @rsyscall/stub-server",
+    const measured = (cache?: string) =>
+      interleaved<"ours" | "effect" | "whole", number, never, never>({
+        ours: time([stubServer], cache),
+        effect: time(effectModules(stubServer), cache),
+        whole: time([import.meta.resolve("effect")], cache),
+      });
+    const row = (name: string, all: Effect.Success<ReturnType<typeof measured>>): Row => ({
+      name,
       unit: "ns",
       samples: all.ours,
       floor: { name: "import of what it uses of effect", samples: all.effect },
       instead: { name: "import of effect", samples: all.whole },
-    };
-    return [row];
-  });
+    });
+    const rows = [row("import of @rsyscall/stub-server", yield* measured())];
+    if (!("enableCompileCache" in module)) return rows;
+    const cached = yield* measured(yield* directory);
+    return [...rows, row("import of @rsyscall/stub-server, NODE_COMPILE_CACHE set", cached)];
+  }).pipe(Effect.scoped);

@@ -34,6 +34,11 @@ void start_deadline(const char *variable)
 	set_left(FIRST_WAIT);
 }
 
+void lift_deadline(void)
+{
+	stage = NO_LIMIT;
+}
+
 void set_server_path(const char *path)
 {
 	server_path[0] = 0;

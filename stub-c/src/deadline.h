@@ -13,6 +13,9 @@ void start_deadline(const char *variable);
 /* Sets the path of the server's socket, for messages and for the server's own limit. */
 void set_server_path(const char *path);
 
+/* Lifts the limit: the server has said that it is at work. */
+void lift_deadline(void);
+
 int has_deadline(void);
 
 /* Waits for an event of poll(2) on a descriptor, within the limit. */

@@ -268,11 +268,15 @@ static int check_welcome(const struct answer *answer, const struct control_fds *
 int receive_welcome(const struct control_fds *control, u64 answers, struct rsyscall_welcome *welcome,
 		    struct problem *problem)
 {
-	struct answer answer;
-	receive_answer(control->handshake, &answer);
-	int result = check_welcome(&answer, control, answers, problem);
-	for (u32 i = 0; i < answer.fd_count; i++)
-		sys_close(answer.rights.fds[i]);
-	*welcome = answer.welcome;
-	return result;
+	for (;;) {
+		struct answer answer;
+		receive_answer(control->handshake, &answer);
+		int result = check_welcome(&answer, control, answers, problem);
+		for (u32 i = 0; i < answer.fd_count; i++)
+			sys_close(answer.rights.fds[i]);
+		*welcome = answer.welcome;
+		if (result < 0 || welcome->status != RSYSCALL_PROCESSING)
+			return result;
+		lift_deadline();
+	}
 }

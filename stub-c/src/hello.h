@@ -29,7 +29,7 @@ struct problem {
 
 /* Welcomes that a process takes besides RSYSCALL_ACCEPTED, as bits of `answers` of the hello. */
 #define NO_ANSWERS 0
-#define ALL_ANSWERS (1u << RSYSCALL_REPLY | 1u << RSYSCALL_EXEC)
+#define ALL_ANSWERS (1u << RSYSCALL_REPLY | 1u << RSYSCALL_EXEC | 1u << RSYSCALL_PROCESSING)
 
 /* More open descriptors than this are not listed. */
 #define LISTED_FDS_AT_MOST 1024

@@ -1,6 +1,16 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { execute, it, mock, quietly, seen, start, tempDirectory } from "@rsyscall/harness";
+import { setImmediate } from "node:timers/promises";
+import {
+  type Ended,
+  execute,
+  it,
+  mock,
+  quietly,
+  seen,
+  start,
+  tempDirectory,
+} from "@rsyscall/harness";
 import { type StubCall, StubServer, type StubServerOptions } from "@rsyscall/stub-server";
 import { LocalThread } from "@rsyscall/thread";
 import { Data, Deferred, Effect, Fiber, Latch, Logger, Stream } from "effect";
@@ -39,12 +49,14 @@ describe("many stubs", () => {
         return yield* answer(call);
       }),
     );
-    const ended = yield* Effect.all(
-      times(COUNT, (i) => execute(path, [String(i)], { input: `input ${i}` })),
-      { concurrency: "unbounded" },
-    );
+    const running: Array<Fiber.Fiber<Ended>> = [];
+    for (let i = 0; i < COUNT; i++) {
+      running.push(yield* Effect.forkChild(execute(path, [String(i)], { input: `input ${i}` })));
+      // 200 spawns in one turn of the loop take 0.5 s, on a busy machine 7 s: a stub says after 5 s that it waits.
+      yield* Effect.promise(() => setImmediate());
+    }
     assert.deepEqual(
-      ended.map(seen),
+      (yield* Effect.all(running.map(Fiber.join))).map(seen),
       times(COUNT, (i) => ({ status: i % 200, stdout: `${i} has input ${i}`, stderr: "" })),
     );
     assert.equal(pids.size, COUNT);

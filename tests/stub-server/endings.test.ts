@@ -4,7 +4,17 @@ import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 import { SIG } from "@rsyscall/abi";
 import { pipe } from "@rsyscall/handle";
-import { execute, it, launchStub, missing, python, start, tempDirectory } from "@rsyscall/harness";
+import {
+  execute,
+  it,
+  launchStub,
+  missing,
+  mock,
+  python,
+  seen,
+  start,
+  tempDirectory,
+} from "@rsyscall/harness";
 import { stubPath } from "@rsyscall/native";
 import { SyscallHangup } from "@rsyscall/near";
 import { type StubCall, StubServer, type StubServerOptions } from "@rsyscall/stub-server";
@@ -264,6 +274,30 @@ describe("when the server does not answer", () => {
     assert.equal(call.thread.environ.get("OWN"), "x");
     yield* call.thread.exit(4);
     assert.equal((yield* caller.ended).status, 4);
+  });
+
+  it("its answer, however long the handler takes", function* () {
+    const { path } = yield* mock(
+      (call) =>
+        Effect.gen(function* () {
+          yield* Effect.sleep("1300 millis");
+          // Answered through the Thread, by a reply and as a status.
+          if (call.argv[1] === "thread") yield* call.thread.stdout.writeAllText("done");
+          if (call.argv[1] !== "reply") return 3;
+          return yield* call.reply({ stdout: "done" });
+        }),
+      { stubTimeout: 1 },
+    );
+    const ended = yield* Effect.forEach(
+      ["thread", "reply", "status"],
+      (answer) => execute(path, [answer]),
+      { concurrency: "unbounded" },
+    );
+    assert.deepEqual(ended.map(seen), [
+      { status: 3, stdout: "done", stderr: "" },
+      { status: 0, stdout: "done", stderr: "" },
+      { status: 3, stdout: "", stderr: "" },
+    ]);
   });
 
   it.skipIf(missing("python3"))(

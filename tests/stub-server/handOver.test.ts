@@ -70,6 +70,15 @@ describe("a call that is handed over", () => {
     assert.match(stderr.toString(), /gave no status within/);
   });
 
+  it("may take longer there than a stub waits for a server", function* () {
+    const { post } = yield* worker({ deadline: "1300 millis" });
+    const { path } = yield* serving((call) => Effect.map(call.handOver(), post));
+    const env = { RSYSCALL_UNIX_STUB_TIMEOUT: "1" };
+    const { status, stderr } = yield* execute(path, ["never"], { env });
+    assert.equal(status, 75);
+    assert.notMatch(stderr.toString(), /waiting for the server/);
+  });
+
   it("can be taken once, and taken back", function* () {
     const errors: Array<string> = [];
     const { path } = yield* serving((call) =>

@@ -247,6 +247,8 @@ describe("who waits", () => {
     }
     sysif.settle();
     yield* bell;
+    // What was not taken within a turn of the event loop, as on a busy machine, is taken in the next.
+    while (calls.at(-1)?.outcome === undefined) yield* turn;
     assert.deepEqual(
       calls.map(({ outcome }) => outcome),
       range(2000),

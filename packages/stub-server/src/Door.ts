@@ -17,8 +17,10 @@ import {
   goneThread,
   type HandshakeError,
   passingTransport,
+  processing,
   turnAway,
 } from "@rsyscall/transport";
+import { PROCESSING } from "@rsyscall/wire";
 import { Cause, Effect, Exit, Option, Scope } from "effect";
 import { type HandedOver, offer, withdraw } from "./handOver.ts";
 import { problemOf } from "./logs.ts";
@@ -54,6 +56,9 @@ export interface DoorFields {
 
 type State = "Waiting" | "Opening" | "Open" | "Answered" | "HandedOver" | "Left";
 
+/** Milliseconds until a caller hears that its handler is at work: the shortest `stubTimeout` is a second. */
+const PROCESSING_AFTER = 250;
+
 /** Bytes that are sent at a time: less than a socket takes at once. */
 const PIECE_SIZE = 64 * 1024;
 
@@ -73,9 +78,14 @@ export class Door {
   #handed: HandedOver | undefined;
   #gone: Thread | undefined;
   readonly #watchers = new Set<() => void>();
+  readonly #processing: NodeJS.Timeout;
 
   constructor(fields: DoorFields) {
     this.#fields = fields;
+    // A stub would take a handler that waits for a server that is blocked, and give up.
+    this.#processing = setTimeout(() => {
+      if (this.takes(PROCESSING)) fields.connection.sendNow(processing);
+    }, PROCESSING_AFTER).unref();
   }
 
   get greeted(): Greeted {
@@ -156,7 +166,7 @@ export class Door {
       if (this.#bootstrapped !== undefined) return Effect.succeed(this.#bootstrapped.thread);
       if (this.#failure !== undefined) return Effect.failCause(this.#failure);
       if (this.#state !== "Waiting") return Effect.fail(this.#refusal("thread"));
-      this.#state = "Opening";
+      this.#enter("Opening");
       const { connection, onSettled } = this.#fields;
       return Effect.uninterruptibleMask((restore) =>
         restore(this.#bootstrap()).pipe(
@@ -359,6 +369,7 @@ export class Door {
   }
 
   #enter(state: State): void {
+    clearTimeout(this.#processing);
     this.#state = state;
     for (const tell of [...this.#watchers]) tell();
   }

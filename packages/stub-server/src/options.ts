@@ -21,7 +21,7 @@ export interface ListenOptions extends LimitOptions {
   readonly stallLimit?: Duration.Input;
   /**
    * How long a stub waits for this server before it exits with 69, in whole seconds; 0 is for ever. After half of
-   * the time, or 5 seconds, it says on its stderr what it waits for. The caller's environment variable
+   * the time, or 5 seconds, it says on its stderr what it waits for. A handler may take any time. The caller's environment variable
    * RSYSCALL_UNIX_STUB_TIMEOUT overrides this. Default: 60.
    */
   readonly stubTimeout?: number;

@@ -1,3 +1,4 @@
+import { LocalCalls } from "@rsyscall/connection";
 import type { HandleFailure } from "@rsyscall/handle";
 import { Environment, once, type Thread } from "@rsyscall/thread";
 import type { HandshakeError } from "@rsyscall/transport";
@@ -24,7 +25,7 @@ export const takeOver = (
       connection: {
         socket,
         afd: once(Scope.provide(thread.makeAfd(socket), scope)),
-        sendNow: () => undefined,
+        sendNow: (bytes) => LocalCalls.of(thread.task)?.send(socket, bytes),
         release: () => Scope.close(scope, Exit.void),
       },
       place,

@@ -31,4 +31,4 @@ export {
   removeOwn,
   workshop,
 } from "./placement.ts";
-export { refused } from "./welcome.ts";
+export { processing, refused } from "./welcome.ts";

@@ -11,7 +11,7 @@ import { struct, Uint32, Uint64 } from "@rsyscall/abi";
 export const Welcome = struct("struct rsyscall_welcome", {
   magic: Uint64,
   version: Uint32,
-  /** ACCEPTED, REFUSED, REPLY or EXEC. */
+  /** ACCEPTED, REFUSED, REPLY, EXEC or PROCESSING. */
   status: Uint32,
   messageSize: Uint32,
   /** RING or 0. */
@@ -29,6 +29,9 @@ export const REPLY = 2;
 
 /** A status: the program that the process becomes follows. */
 export const EXEC = 3;
+
+/** A status: the handler is at work, and another welcome follows, at any time. */
+export const PROCESSING = 4;
 
 /** A flag: the requests will come through the ring of the arena, and there is no data socket. */
 export const RING = 1;

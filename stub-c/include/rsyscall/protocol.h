@@ -108,13 +108,13 @@ struct rsyscall_hello {
 	u64 arena_address;
 	u64 arena_size;
 	u64 ignored; /* as sigmask: those signals that the caller ignored and that the stub handles */
-	u64 answers; /* bit N: it takes a welcome of status N, RSYSCALL_REPLY or RSYSCALL_EXEC */
+	u64 answers; /* bit N: it takes a welcome of status N, RSYSCALL_REPLY and above */
 };
 
 /* With RSYSCALL_ACCEPTED four descriptors come with it, in this order: syscall, connection, lifeline, data. With
  * RSYSCALL_RING there is no data socket. With RSYSCALL_REFUSED it is followed by message_size bytes of text, with
  * RSYSCALL_EXEC by as many of a struct rsyscall_exec and its strings, and with RSYSCALL_REPLY by parts up to the one that
- * ends the process; message_size is 0 then. */
+ * ends the process; message_size is 0 then. RSYSCALL_PROCESSING says that another welcome follows, at any time. */
 struct rsyscall_welcome {
 	u8 magic[8];
 	u32 version;
@@ -127,6 +127,7 @@ struct rsyscall_welcome {
 #define RSYSCALL_REFUSED 1u
 #define RSYSCALL_REPLY 2u
 #define RSYSCALL_EXEC 3u
+#define RSYSCALL_PROCESSING 4u
 #define RSYSCALL_RING 1u
 
 /* A part of a reply. STDOUT and STDERR, which are descriptors, are followed by value bytes of output. EXIT and SIGNAL end
