@@ -150,6 +150,7 @@ export class CommandTask extends LaunchedTask {
             accessEpoller,
             sendChannels: (message, count) => multiplexer.open(multiplexer.first, count, message),
             isCut: (access) => multiplexer.isCut(access),
+            relay: (access) => multiplexer.relay(access),
             connect: (access, task) =>
               new MultiplexedConnection(multiplexer, access, accessEpoller, task),
             sharesMemory: false,

@@ -1,5 +1,5 @@
 import { EPOLL, Errno, SHUT } from "@rsyscall/abi";
-import { LocalCalls, type MappedMemory, ownMemory } from "@rsyscall/connection";
+import { LocalCalls, type MappedMemory, ownMemory, type Relay } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import { FileDescriptor, type HandleFailure, type Socket } from "@rsyscall/handle";
 import {
@@ -132,6 +132,21 @@ export class Multiplexer {
    */
   isCut(end: Socket): boolean {
     return this.#byEnd.get(end)?.isCut ?? false;
+  }
+
+  /**
+   * The way of a channel to a connection of this process. Undefined if it is no channel of this stream.
+   *
+   * @param end the near end of the channel
+   */
+  relay(end: Socket): Relay | undefined {
+    const channel = this.#byEnd.get(end);
+    return (
+      channel && {
+        sent: () => this.#channels.onSent(channel),
+        onArrival: (callback) => channel.onArrival(callback),
+      }
+    );
   }
 
   /** The number of bytes in each direction so far, including frame headers, and the number of open channels. */

@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
 import { SHUT } from "@rsyscall/abi";
+import { LocalCalls } from "@rsyscall/connection";
 import { AsyncFileDescriptor, AsyncReadBuffer, type Epoller } from "@rsyscall/epoller";
 import { type HandleFailure, Socket } from "@rsyscall/handle";
 import { it } from "@rsyscall/harness";
@@ -16,6 +17,7 @@ import {
 } from "@rsyscall/harness/taskStream";
 import { catchErrno, type LocalSyscallInterface, SyscallError } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
+import { FRAME_HEADER_SIZE } from "@rsyscall/wire";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
 import { Multiplexer, type StreamError } from "../src/index.ts";
@@ -365,6 +367,41 @@ describe("a multiplexer", () => {
     yield* far.flushed;
     const bytes = yield* readAll(client, count);
     assert.isTrue(bytes.every((byte) => byte === 7));
+  });
+});
+
+describe("a relay of a connection", () => {
+  it("sends in the same turn what the connection has written", function* () {
+    const { local, far, mux } = yield* make;
+    const [end] = yield* mux.open(mux.first, 1, message);
+    yield* far.until(() => far.opened.length === 1);
+    const relay = mux.relay(end as Socket);
+    const before = mux.stats.bytesOut;
+    yield* Effect.promise(async () => {
+      assert.equal(LocalCalls.of(local.task)?.send(end as Socket, message), message.length);
+      relay?.sent();
+      await Promise.resolve();
+      assert.equal(mux.stats.bytesOut, before + FRAME_HEADER_SIZE + message.length);
+    });
+    assert.equal((yield* far.readData(idOf(far, 0), message.length)).toString(), "hello");
+  });
+
+  it("tells of what has arrived, once a turn", function* () {
+    const { far, mux } = yield* make;
+    const [end] = yield* mux.open(mux.first, 1, message);
+    yield* far.until(() => far.opened.length === 1);
+    let told = 0;
+    mux.relay(end as Socket)?.onArrival(() => told++);
+    for (let i = 0; i < 3; i++) far.sendData(idOf(far, 0), message);
+    yield* turns;
+    assert.equal(told, 1);
+  });
+
+  it("is only of channels of the stream", function* () {
+    const { local, mux } = yield* make;
+    const [other] = yield* Socket.pair(local.task);
+    assert.isUndefined(mux.relay(other));
+    assert.isDefined(mux.relay(mux.first));
   });
 });
 

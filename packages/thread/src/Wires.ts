@@ -174,6 +174,7 @@ const connect = Effect.fnUntraced(function* (
   return yield* SyscallSocket.make({
     ...options,
     isCut: () => connection.isCut?.(access) ?? false,
+    relay: connection.relay?.(access),
     memory: (sysif) => new SocketMemoryTransport(sysif, dataSocket, dataFar.near),
   });
 });

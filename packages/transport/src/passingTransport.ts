@@ -46,6 +46,7 @@ export const passingTransport = (
       openChannelsNow &&
       ((message, count) => sendNow(local, socket, message, openChannelsNow(count))),
     isCut: (access) => connection.isCut?.(access) ?? false,
+    relay: (access) => connection.relay?.(access),
     connect: (access, task) => connection.extendTo(access, task),
     sharesMemory,
   };

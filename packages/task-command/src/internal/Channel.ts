@@ -41,6 +41,8 @@ export class Channel {
   isCut = false;
 
   #stopWatching: () => void = () => {};
+  #onArrival: (() => void) | undefined;
+  #hasArrived = false;
 
   private constructor(
     id: number,
@@ -77,6 +79,20 @@ export class Channel {
   /** Says how to stop waiting for the socket, which is done before it closes. */
   isWatched(stop: () => void): void {
     this.#stopWatching = stop;
+  }
+
+  /** Calls back at the end of each turn of the event loop in which bytes were written to the socket. */
+  onArrival(callback: () => void): void {
+    this.#onArrival = callback;
+  }
+
+  #tellArrival(): void {
+    if (this.#onArrival === undefined || this.#hasArrived) return;
+    this.#hasArrived = true;
+    queueMicrotask(() => {
+      this.#hasArrived = false;
+      this.#onArrival?.();
+    });
   }
 
   /** Closes the socket. */
@@ -143,6 +159,7 @@ export class Channel {
       done += sent;
     }
     this.writtenOn += done;
+    if (done > 0) this.#tellArrival();
     return done;
   }
 

@@ -101,6 +101,13 @@ export class Channels implements FrameHandler {
     this.#turns.add(channel);
   }
 
+  /** As `onReady`, for a socket into which this process has just written. */
+  onSent(channel: Channel): void {
+    if (!this.#has(channel) || channel.saidEnd) return;
+    channel.isReadable = true;
+    this.#turns.add(channel);
+  }
+
   /**
    * Prepares for the shutdown for writing of the other end of a channel's socket.
    *
