@@ -52,8 +52,14 @@ export const layer = <R = never>({
   R | Hosts | Sharding.Sharding | MessageStorage.MessageStorage
 > => {
   const all = new Set([...programs, ...rollouts.flatMap(({ steps }) => steps)]);
-  const names = new Set([...all].map(({ name }) => name));
-  if (names.size !== all.size) throw new TypeError("Fleet.layer: two programs have the same name");
+  const names = new Set<string>();
+  for (const { name } of all) {
+    if (names.has(name))
+      throw new TypeError(
+        `Fleet.layer: two programs have the name ${JSON.stringify(name)}: give one of them another`,
+      );
+    names.add(name);
+  }
   return Layer.mergeAll(
     hostLayer([...all], options),
     ...rollouts.map((rollout) => rollout.layer()),

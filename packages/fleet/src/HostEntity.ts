@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { inspect } from "node:util";
 import { getpid } from "@rsyscall/near";
 import { ThreadChildProcessSpawner, ThreadFileSystem, ThreadPath } from "@rsyscall/platform";
 import {
@@ -94,10 +95,7 @@ export const hostLayer = <R>(
       const acquire = Effect.gen(function* () {
         const opening = hosts.open(name);
         if (opening === undefined)
-          return yield* failure(
-            "UnknownHost",
-            false,
-          )(new Error("the inventory has no host of this name"));
+          return yield* refusal("UnknownHost", "the inventory has no host of this name", false);
         yield* states.opening(name);
         const opened = yield* Effect.mapError(opening, failure("Open", false)).pipe(
           Effect.tapError((error) => states.failed(name, error.detail)),
@@ -122,6 +120,10 @@ export const hostLayer = <R>(
         ),
       ).pipe(turn.withPermits(1));
 
+      function refusal(problem: HostError["problem"], detail: string, mayHaveRun: boolean) {
+        return new HostError({ host: name, problem, error: problem, detail, mayHaveRun });
+      }
+
       function failure(problem: HostError["problem"], mayHaveRun: boolean) {
         return (error: unknown) =>
           new HostError({ host: name, problem, ...described(error), mayHaveRun });
@@ -140,7 +142,7 @@ export const hostLayer = <R>(
           const services = yield* host;
           yield* states.running(name, program.name, key);
           const exit = yield* Effect.exit(
-            Effect.scoped(program.execute(payload)).pipe(
+            Effect.scoped(Effect.suspend(() => program.execute(payload))).pipe(
               Effect.provideContext(
                 Context.merge(outer, Context.add(services, Attempt, { key, again })),
               ),
@@ -161,7 +163,12 @@ export const hostLayer = <R>(
             return { _tag: "Failure", again, error: encoded as Schema.Json } as const;
           }
           const isCut = Exit.isFailure(yield* Effect.exit(answers(services)));
-          return yield* failure(isCut ? "Cut" : "Program", true)(error);
+          if (!isCut) return yield* failure("Program", true)(error);
+          const { error: kind, detail } = described(error);
+          return yield* new HostError({
+            ...{ host: name, problem: "Cut", error: kind, mayHaveRun: true },
+            detail: `the connection to the host ended (${detail})`,
+          });
         }).pipe(Effect.scoped, permits.withPermits(1)) as Effect.Effect<Outcome, HostError>;
 
       /** Runs in the scope of the host, once for each key, until it has come to an end that is final. */
@@ -189,18 +196,20 @@ export const hostLayer = <R>(
         Run: ({ payload }) => {
           if (payload.incarnation !== incarnation)
             return Effect.fail(
-              failure(
+              refusal(
                 "Moved",
+                "the process that owned the host has ended, or has given it to another",
                 true,
-              )(new Error("the process that owned the host has ended, or has given it to another")),
+              ),
             );
           const program = byName.get(payload.program);
           if (program === undefined)
             return Effect.fail(
-              failure(
+              refusal(
                 "UnknownProgram",
+                `the runner has no program ${JSON.stringify(payload.program)}`,
                 false,
-              )(new Error(`the runner has no program ${JSON.stringify(payload.program)}`)),
+              ),
             );
           const effect = run(program, payload.input, payload.key, payload.again);
           return payload.joins ? join(payload.key, effect) : effect;
@@ -222,7 +231,7 @@ const described = (error: unknown): { readonly error: string; readonly detail: s
         error: "_tag" in error && typeof error._tag === "string" ? error._tag : error.name,
         detail: error.message,
       }
-    : { error: "unknown", detail: String(error) };
+    : { error: "unknown", detail: typeof error === "object" ? inspect(error) : String(error) };
 
 type OpenServices = Context.Context<Exclude<HostServices, Scope.Scope | Attempt>>;
 

@@ -1,11 +1,16 @@
 import { randomUUID } from "node:crypto";
+import { inspect } from "node:util";
+import { fsDecode } from "@rsyscall/abi";
 import { Cause, Context, Effect, Exit, Layer, Option, Schema } from "effect";
 import type { Sharding } from "effect/cluster";
 import { Activity, DurableDeferred, WorkflowEngine } from "effect/workflow";
+import { checked } from "./checked.ts";
+import { CommandError } from "./command.ts";
 import { FleetState } from "./FleetState.ts";
 import { HostError, isPassing } from "./HostError.ts";
 import type { StorageError } from "./Journal.ts";
 import type { AnyProgram, Plain } from "./Program.ts";
+import { RolloutError } from "./RolloutError.ts";
 import type { RolloutStatus } from "./RolloutStatus.ts";
 import {
   admitting,
@@ -112,6 +117,8 @@ export class Rollout<Payload extends Plain, R> {
 
   /**
    * Starts a rollout and does not wait for it. One that was started under the same id before goes on as it was planned.
+   * A process of the cluster performs it that has this kind of rollouts in its `Fleet.layer({ rollouts })`: this one, if
+   * there is no other.
    *
    * @param id names the rollout, for as long as the storage keeps it
    */
@@ -127,28 +134,47 @@ export class Rollout<Payload extends Plain, R> {
       attempts = 3,
     }: RolloutOptions = {},
   ): Effect.Effect<void, never, WorkflowEngine.WorkflowEngine> {
+    const plan = {
+      id,
+      batches: inBatches([...new Set(hosts)], batches),
+      approval,
+      failures: stored("failures", failures, 0),
+      concurrency: stored("concurrency", concurrency, 1),
+      attempts: stored("attempts", attempts, 1),
+    };
     return Effect.gen({ self: this }, function* () {
       const input = (yield* Schema.encodeUnknownEffect(Schema.toCodecJson(this.#payload))(
         payload,
       ).pipe(Effect.orDie)) as Schema.Json;
-      const plan = { id, batches: inBatches([...new Set(hosts)], batches), approval, failures };
-      yield* this.#whole.execute({ ...plan, concurrency, attempts, input }, { discard: true });
+      yield* this.#whole.execute({ ...plan, input }, { discard: true });
     });
   }
 
   /** Lets a batch begin that waits for it, or will: 1 is the second one. */
-  approve(id: string, batch: number): Effect.Effect<void, never, WorkflowEngine.WorkflowEngine> {
+  approve(
+    id: string,
+    batch: number,
+  ): Effect.Effect<void, RolloutError | StorageError, FleetState | WorkflowEngine.WorkflowEngine> {
     return this.#decide(id, batch, true);
   }
 
   /** Ends a rollout instead of a batch that waits for approval, or will. Its hosts, and all later ones, are skipped. */
-  reject(id: string, batch: number): Effect.Effect<void, never, WorkflowEngine.WorkflowEngine> {
+  reject(
+    id: string,
+    batch: number,
+  ): Effect.Effect<void, RolloutError | StorageError, FleetState | WorkflowEngine.WorkflowEngine> {
     return this.#decide(id, batch, false);
   }
 
   /** Waits for the end of a rollout. */
-  outcome(id: string): Effect.Effect<RolloutOutcome, never, WorkflowEngine.WorkflowEngine> {
-    return Effect.flatMap(this.executionId(id), (executionId) => {
+  outcome(
+    id: string,
+  ): Effect.Effect<
+    RolloutOutcome,
+    RolloutError | StorageError,
+    FleetState | WorkflowEngine.WorkflowEngine
+  > {
+    return Effect.flatMap(Effect.andThen(this.#known(id), this.executionId(id)), (executionId) => {
       const ended = Effect.map(this.#whole.poll(executionId), (result) =>
         Option.flatMap(result, (known) =>
           known._tag === "Complete" ? Option.some(known.exit) : Option.none(),
@@ -174,14 +200,35 @@ export class Rollout<Payload extends Plain, R> {
     return wholeExecutionId(this.name, id);
   }
 
+  /** The status of a rollout that was started. */
+  #known(id: string): Effect.Effect<RolloutStatus, RolloutError | StorageError, FleetState> {
+    return Effect.flatMap(this.status(id), (status) =>
+      status.state._tag === "Unknown"
+        ? Effect.fail(
+            new RolloutError({
+              ...{ rollout: this.name, id },
+              problem: "none of this id was started: start it first, with the same storage",
+            }),
+          )
+        : Effect.succeed(status),
+    );
+  }
+
   #decide(id: string, batch: number, value: boolean) {
-    return Effect.flatMap(this.executionId(id), (executionId) => {
+    return Effect.gen({ self: this }, function* () {
+      const last = (yield* this.#known(id)).batches.length - 1;
+      if (!(Number.isInteger(batch) && batch >= 1 && batch <= last))
+        return yield* new RolloutError({
+          ...{ rollout: this.name, id },
+          problem: `batch ${batch} waits for no approval: ${last < 1 ? "it has one batch, which needs none" : `those that do are 1 to ${last}`}`,
+        });
+      const executionId = yield* this.executionId(id);
       const deferred = approvalOf(batch);
       const token = DurableDeferred.tokenFromExecutionId(deferred, {
         workflow: this.#whole,
         executionId,
       });
-      return DurableDeferred.succeed(deferred, { token, value });
+      yield* DurableDeferred.succeed(deferred, { token, value });
     });
   }
 
@@ -297,19 +344,25 @@ const performStep = <R>(
 const failureOf = (exit: Exit.Exit<unknown, unknown>): Pick<typeof StepOutcome.Type, "failure"> => {
   if (Exit.isSuccess(exit)) return {};
   const failed = Cause.squash(exit.cause);
-  const { name = "unknown", message = String(failed) } = failed as Partial<Error>;
+  const { name = "unknown", message = inspect(failed) } = failed as Partial<Error>;
   const error = failed instanceof HostError ? failed.error : name;
-  return { failure: { error, detail: message.slice(0, DETAIL) } };
+  const said =
+    failed instanceof CommandError ? fsDecode(failed.stderr.subarray(-DETAIL)).trim() : "";
+  const detail = said === "" ? message : `${message}: ${said}`;
+  return { failure: { error, detail: detail.slice(0, DETAIL) } };
 };
+
+/** A number of a plan: JSON has no infinity. */
+const stored = (name: string, value: number, least: number): number =>
+  Math.min(checked(name, value, least), Number.MAX_SAFE_INTEGER);
 
 /** Divides hosts into batches of these sizes, of which the last one is repeated. */
 const inBatches = (
   hosts: ReadonlyArray<string>,
   sizes: ReadonlyArray<number>,
 ): ReadonlyArray<ReadonlyArray<string>> => {
-  const bad = sizes.find((size) => !(size >= 1));
-  if (sizes.length === 0 || bad !== undefined)
-    throw new RangeError(`batches: the sizes must be 1 or more, and not ${bad ?? "none"}`);
+  if (sizes.length === 0) throw new RangeError("batches has no sizes: [1, 10] is 1, 10, 10 ...");
+  for (const size of sizes) checked("a size in batches", size, 1);
   const batches: Array<ReadonlyArray<string>> = [];
   for (let from = 0, index = 0; from < hosts.length; index++) {
     const size = sizes[Math.min(index, sizes.length - 1)] as number;

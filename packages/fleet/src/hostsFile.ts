@@ -276,8 +276,22 @@ const sshProblem = (destination: string, options: ReadonlyArray<string>): string
   const special = SPECIAL.exec(`${user?.replaceAll("\\", "") ?? ""}${host}`);
   if (special !== null)
     return `${shown(destination)} has ${shown(JSON.stringify(special[0]))} in it, which no host has`;
-  const [option] = options;
-  if (option !== undefined && !option.startsWith("-"))
-    return `${shown(option)} behind ${shown(destination)} is no option of ssh: write each host on a line of its own, and a name as NAME = ${shown(destination)}`;
+  const other = wordOfOther(options);
+  if (other !== undefined)
+    return `${shown(other)} behind ${shown(destination)} is no option of ssh: write each host on a line of its own, and a name as NAME = ${shown(destination)}`;
+  return undefined;
+};
+
+/** The options of ssh(1) that have a value, in the same word or in the next one. */
+const WITH_VALUE = "BbcDEeFIiJLlmOoPpQRSWw";
+
+/** The first word that is neither an option of ssh nor the value of one: ssh would take it for the destination. */
+const wordOfOther = (words: ReadonlyArray<string>): string | undefined => {
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] as string;
+    if (!word.startsWith("-") || word === "-" || word === "--") return word;
+    const value = [...word].findIndex((letter, at) => at > 0 && WITH_VALUE.includes(letter));
+    if (value === word.length - 1) i++;
+  }
   return undefined;
 };

@@ -32,6 +32,7 @@ export {
   Program,
 } from "./Program.ts";
 export { Rollout, type RolloutOptions } from "./Rollout.ts";
+export { RolloutError } from "./RolloutError.ts";
 export type {
   HostStatus,
   RolloutCounts,

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Cause, Effect, Exit, Queue, Schema, Stream } from "effect";
 import type { Sharding } from "effect/cluster";
+import { checked } from "./checked.ts";
 import { HostEntity, type Outcome } from "./HostEntity.ts";
 import { HostError } from "./HostError.ts";
 import type { Plain, Program } from "./Program.ts";
@@ -121,8 +122,10 @@ export const run = <Payload extends Plain, Success extends Plain, Error extends 
   hosts: Iterable<string>,
   payload: Payload["Type"],
   { concurrency = 20, stopAfter = Number.POSITIVE_INFINITY }: RunOptions = {},
-): Stream.Stream<RunEvent<Success["Type"], Error["Type"]>, never, Sharding.Sharding> =>
-  Stream.callback((queue) => {
+): Stream.Stream<RunEvent<Success["Type"], Error["Type"]>, never, Sharding.Sharding> => {
+  checked("concurrency", concurrency, 1);
+  checked("stopAfter", stopAfter, 1);
+  return Stream.callback((queue) => {
     const id = randomUUID();
     let failures = 0;
     const one = (host: string) =>
@@ -142,3 +145,4 @@ export const run = <Payload extends Plain, Success extends Plain, Error extends 
       Effect.andThen(Queue.end(queue)),
     );
   });
+};

@@ -9,6 +9,9 @@ const SHOWN = 20;
 /** Names that `toString` shows of one kind. */
 const NAMES = 10;
 
+/** Characters of the text of a failure that `toString` shows. */
+const REASON = 300;
+
 /** Characters of the text of a failure that is kept. */
 const DETAIL = 4096;
 
@@ -123,9 +126,11 @@ export class RunSummary {
     return [...this.#waiting];
   }
 
-  /** Milliseconds from the beginning to the last event. */
+  /** Milliseconds from the beginning to the last event; to now, while there are hosts of which no end is known. */
   get duration(): number {
-    return this.#duration;
+    return this.#running.size + this.#waiting.size > 0
+      ? performance.now() - this.#begun
+      : this.#duration;
   }
 
   /** Whether it is done on every host. */
@@ -144,11 +149,11 @@ export class RunSummary {
     ];
     const counts = kinds.flatMap(([name, count]) => (count > 0 ? [`${count} ${name}`] : []));
     const hosts = this.#hosts === 1 ? "1 host" : `${this.#hosts} hosts`;
-    const seconds = (this.#duration / 1000).toFixed(1);
+    const seconds = (this.duration / 1000).toFixed(1);
     const lines = [`${hosts} in ${seconds} s: ${counts.join(", ") || "nothing to do"}`];
     const byText = new Map<string, Array<string>>();
     for (const { host, detail } of this.#failed) {
-      const text = printable(detail, 500);
+      const text = printable(reasonIn(detail));
       const names = byText.get(text);
       if (names === undefined) byText.set(text, [host]);
       else names.push(host);
@@ -178,6 +183,12 @@ export class RunSummary {
     return { hosts, done, failed, skipped, unfinished, notBegun, duration: Math.round(duration) };
   }
 }
+
+/** The end of a long text, where the reason is. */
+const reasonIn = (detail: string): string => {
+  const text = detail.trim();
+  return text.length <= REASON ? text : `...${text.slice(-REASON)}`;
+};
 
 const listed = (names: ReadonlyArray<string>): string => {
   const shown = names.slice(0, NAMES).map((name) => printable(name, 100));

@@ -174,12 +174,37 @@ describe("a rollout", () => {
     );
   });
 
-  it.skipIf(noFleet)("refuses batches of no size", function* () {
-    for (const batches of [[], [0], [1, -1], [Number.NaN]]) {
-      const exit = yield* Effect.exit(
-        Effect.provide(work.start("3", ["a"], { fails: [] }, { batches }), inMemory),
-      );
-      assert.match(String(exit), /batches/);
-    }
+  it("refuses numbers that are none", function* () {
+    yield* Effect.void;
+    const refused = (options: RolloutOptions, message: RegExp) =>
+      assert.throws(() => work.start("3", ["a"], { fails: [] }, options), message);
+    for (const batches of [[], [0], [1, -1], [1.5], [Number.NaN]]) refused({ batches }, /batches/);
+    refused({ failures: -1 }, /failures is -1: it must be a whole number from 0 on, or Infinity/);
+    refused({ failures: 0.5 }, /failures is 0.5/);
+    refused({ concurrency: 0 }, /concurrency is 0/);
+    refused({ attempts: 0 }, /attempts is 0/);
+  });
+
+  it.skipIf(noFleet)("may have no limits", function* () {
+    const options = { failures: Infinity, concurrency: Infinity, attempts: Infinity };
+    const outcome = yield* Effect.provide(rolledOut(["a"], [], options), inMemory);
+    assert.deepEqual(outcome, [{ host: "a", status: "done", again: [] }]);
+  });
+
+  it.skipIf(noFleet)("that was not started has no outcome, and nothing to approve", function* () {
+    yield* Effect.provide(
+      Effect.gen(function* () {
+        const none = /^work "none": none of this id was started/;
+        assert.match((yield* Effect.flip(work.outcome("none"))).message, none);
+        assert.match((yield* Effect.flip(work.approve("none", 1))).message, none);
+        yield* rolledOut(["a", "b"], [], { batches: [1] });
+        for (const batch of [0, 2, 1.5])
+          assert.match(
+            (yield* Effect.flip(work.reject("1", batch))).message,
+            /^work "1": batch .* waits for no approval: those that do are 1 to 1$/,
+          );
+      }),
+      inMemory,
+    );
   });
 });

@@ -57,7 +57,10 @@ const waits = Program.make("waits", { payload: Schema.Number }, (ms) =>
 );
 const unknown = Program.make("unknown", {}, () => Effect.void);
 
-const programs = [pid, add, refuses, fails, dies, isKilled, lists, waits];
+const throws = Program.make("throws", {}, (): Effect.Effect<void> => {
+  throw new Error("thrown outside of its Effect");
+});
+const programs = [pid, add, refuses, fails, dies, throws, isKilled, lists, waits];
 const fleet = (options: Partial<FleetOptions<never>>) =>
   Fleet.layer({ programs, ...options }).pipe(
     Layer.provide(hosts),
@@ -112,6 +115,7 @@ describe("a program on a host", () => {
         [
           [fails, "a"],
           [dies, "a"],
+          [throws, "a"],
           [unknown, "a"],
           [pid, "closed"],
           [pid, "nowhere"],
@@ -125,14 +129,18 @@ describe("a program on a host", () => {
       [
         ["a", "Program", "SyscallError", true],
         ["a", "Program", "Error", true],
-        ["a", "UnknownProgram", "Error", false],
+        ["a", "Program", "Error", true],
+        ["a", "UnknownProgram", "UnknownProgram", false],
         ["closed", "Open", "LaunchError", false],
-        ["nowhere", "UnknownHost", "Error", false],
+        ["nowhere", "UnknownHost", "UnknownHost", false],
         ["a", "Cut", "SyscallHangup", true],
       ],
     );
     assert.match(seen[0]?.message ?? "", /^a: .*\/no\/such\/file.*ENOENT/);
-    assert.match(seen[5]?.message ?? "", /; the program may have been performed/);
+    assert.match(
+      seen[6]?.message ?? "",
+      /the connection to the host ended \(.*\); the program may have been performed/,
+    );
   });
 
   it.skipIf(noFleet)("finds its host opened again after a cut", function* () {
@@ -227,6 +235,16 @@ describe("a run on many hosts", () => {
     most = now = 0;
     yield* inFleet(Stream.runDrain(Fleet.run(waits, ["a", "b", "c"], 20, { concurrency: 2 })));
     assert.equal(most, 2);
+  });
+
+  it("refuses numbers that are none", function* () {
+    yield* Effect.void;
+    for (const concurrency of [0, -1, Number.NaN, 1.5])
+      assert.throws(
+        () => Fleet.run(pid, ["a"], undefined, { concurrency }),
+        /concurrency is .*: it must be a whole number from 1 on, or Infinity/,
+      );
+    assert.throws(() => Fleet.run(pid, ["a"], undefined, { stopAfter: 0 }), /stopAfter is 0/);
   });
 
   it.skipIf(noFleet)("ends with its stream", function* () {

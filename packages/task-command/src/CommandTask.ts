@@ -300,7 +300,7 @@ const advised = (error: LaunchError, { state }: ChildProcess, isSent: boolean): 
       ? "it must lead to a POSIX shell, /bin/sh; where there is none, give the path of rsyscall-task there as `executable`"
       : "`executable` must be the path of an rsyscall-task there, for the machine that is there"
     : error.kind === "TimedOut" && isSent && state === undefined
-      ? "where the way is slow, or asks for a password, more time is needed (`timeout`): the executable that is sent has some 30,000 bytes"
+      ? "a slow way, or a person that is asked, needs more time (`timeout`); the executable that is sent has some 30,000 bytes"
       : undefined;
   if (advice === undefined) return error;
   const { command, problem, kind, stderr, cause } = error;

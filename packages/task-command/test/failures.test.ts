@@ -188,7 +188,7 @@ describe("a command that does not carry bytes", () => {
   it("may be slow, and is told what can be done", function* () {
     const error = yield* failure(script('sleep 60; "$@"'), short);
     assert.equal(error.kind, "TimedOut");
-    assert.match(error.message, /no answer within 500ms: where the way is slow.*`timeout`/);
+    assert.match(error.message, /no answer within 500ms: a slow way.*needs more time \(`timeout`/);
   });
 
   it("is shown with nothing that a terminal would obey", function* () {

@@ -68,7 +68,13 @@ export class SshTask extends LaunchedTask {
         options,
       ).pipe(
         Effect.mapError((error) =>
-          error._tag === "LaunchError" ? sshError(destination, error) : error,
+          error._tag === "LaunchError"
+            ? sshError(
+                destination,
+                String(ssh.args(...(options.options ?? []), destination)),
+                error,
+              )
+            : error,
         ),
       );
       return new SshTask(task, task);

@@ -1,5 +1,5 @@
 import { printable, printableLines, TaggedError } from "@rsyscall/near";
-import type { LaunchError } from "@rsyscall/transport";
+import { LaunchError } from "@rsyscall/transport";
 
 /** The number of characters of ssh's stderr in a message: the last ones, which have the reason. */
 const SAID = 4096;
@@ -24,9 +24,19 @@ export class SshError extends TaggedError("SshError")<{
   readonly cause: LaunchError;
 }> {
   override get message(): string {
-    return `${printable(this.destination)}: ${printableLines(this.stderr.trim().slice(-SAID))}`;
+    const said = this.stderr.trim().slice(-SAID);
+    // ssh(1) begins some of its lines with the destination itself.
+    const prefix = `${this.destination}: `;
+    const text = printableLines(said.startsWith(prefix) ? said.slice(prefix.length) : said);
+    return `${printable(prefix)}${text}${REMEDIES[this.reason] ?? ""}`;
   }
 }
+
+const REMEDIES: Partial<Record<SshProblem, string>> = {
+  HostKey:
+    "\nCompare the key of the host with what its owner says, and put it into known_hosts: ssh-keyscan(1), or ssh by hand.",
+  Authentication: "\nLoad a key that the host knows into ssh-agent(1): ssh asked for nothing here.",
+};
 
 /** The messages of ssh(1), in all of its versions. It has only one exit status for all of these problems. */
 const patterns: ReadonlyArray<readonly [SshProblem, RegExp]> = [
@@ -45,12 +55,22 @@ const CUT = /^(Read from remote host|client_loop:|packet_write_wait:).*$/gm;
 /** The exit status of ssh(1) for its own failures; any other status is that of the command. */
 const FAILED = /exited with status 255$/;
 
-/** Returns the error of ssh(1) that made a launch fail, if there is one. */
-export const sshError = (destination: string, error: LaunchError): SshError | LaunchError => {
-  if (!FAILED.test(error.problem)) return error;
+/**
+ * Returns the error of ssh(1) that made a launch fail, if there is one.
+ *
+ * @param shown the command without the options that are always there
+ */
+export const sshError = (
+  destination: string,
+  shown: string,
+  error: LaunchError,
+): SshError | LaunchError => {
+  const { problem, kind, stderr, cause } = error;
+  const launchError = new LaunchError({ command: shown, problem, kind, stderr, cause });
+  if (!FAILED.test(problem)) return launchError;
   const said = error.stderr.replace(CUT, "");
   const found = patterns.find(([, pattern]) => pattern.test(said));
   return found === undefined
-    ? error
+    ? launchError
     : new SshError({ destination, reason: found[0], stderr: error.stderr, cause: error });
 };

@@ -21,15 +21,18 @@ export class ExecutableNotFoundError extends near.TaggedError("ExecutableNotFoun
 
   override get message(): string {
     const program = near.printable(this.program);
+    if (program === "") return "the name of the program is empty: give its name, or its path";
     if (this.notExecutable !== undefined) {
       const file = near.printable(this.notExecutable);
-      return `${program}: ${file} may not be executed: give it execute permission (chmod +x), or another file`;
+      const subject = file === program ? file : `${program}: ${file}`;
+      return `${subject} may not be executed: give it execute permission (chmod +x) if it is a program, or name another file`;
     }
     // A name with a slash is a path, and PATH is not used.
     if (this.program.includes("/"))
       return `${program}: there is no such file: give a path that exists, or a name to look for in PATH`;
     const tried = near.printable([...new Set(this.tried)].join(", ")) || "nothing";
-    return `${program}: not found in PATH (tried ${tried}): install it, or give its path`;
+    const words = /\s/.test(this.program) ? "; its arguments are words of their own" : "";
+    return `${program}: not found in PATH (tried ${tried}): install it, or give its path${words}`;
   }
 }
 

@@ -37,6 +37,10 @@ const present: CliOutput.Presenter["present"] = Effect.fnUntraced(function* (eve
   if (event._tag !== "InvalidInvocation") return yield* CliOutput.defaultPresenter.present(event);
   for (const error of event.errors)
     yield* Console.error(`${event.commandPath[0]}: ${error.message}`);
+  if (event.errors.some(({ _tag }) => _tag === "UnrecognizedOption"))
+    yield* Console.error(
+      "A command comes behind --, with its own options. A value that begins with - is joined: --OPTION='-VALUE'.",
+    );
   yield* Console.error(`See ${event.commandPath.join(" ")} --help.`);
 });
 
@@ -64,7 +68,8 @@ const services = Layer.mergeAll(
 
 // The outputs may end, or be full. Nothing can be said of stderr.
 process.stderr.on("error", () => {});
-process.stdout.on("error", (error: Error) => {
+process.stdout.once("error", (error: Error) => {
+  process.stdout.on("error", () => {});
   process.stderr.write(`rsyscall: stdout cannot be written: ${error.message}\n`);
   process.on("exit", (status) => {
     if (status === 0) process.exitCode = 1;

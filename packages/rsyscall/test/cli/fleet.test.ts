@@ -190,6 +190,22 @@ describeUnless(noFleet ?? noSshd, "rsyscall fleet", () => {
     yield* eventually(() => server.processes().length === 0);
   });
 
+  it("begins no more when nothing reads its output, and says so once", function* () {
+    const directory = yield* tempDirectory;
+    writeFileSync(
+      `${directory}/hosts`,
+      Array.from({ length: 200 }, (_, i) => `h${i} = !env`).join("\n"),
+    );
+    const { stdout, stderr } = yield* execute("sh", [
+      ...["-c", '"$0" "$@" | head -n 1', process.execPath, BIN, "fleet"],
+      ...["--hosts", `${directory}/hosts`, "--concurrency", "1", "--", "seq", "100000"],
+    ]);
+    assert.match(String(stdout), /^h0: 1\n$/);
+    assert.equal(String(stderr).split("stdout cannot be written").length, 2);
+    const [, notBegun = "0"] = /(\d+) not begun/.exec(String(stderr)) ?? [];
+    assert.isAbove(Number(notBegun), 150);
+  });
+
   it("is used wrongly with status 2, and says what is right", function* () {
     const directory = yield* tempDirectory;
     writeFileSync(`${directory}/hosts`, "a\nb\na\n-x\n");
@@ -207,6 +223,11 @@ describeUnless(noFleet ?? noSshd, "rsyscall fleet", () => {
       [["--host", "a", "--concurrency", "0", "--", "true"], /must be a whole number from 1 on/],
       [["--host", "a", "--timeout", "x", "--", "true"], /must be a whole number from 1 on/],
       [["--host", "a"], /Missing required argument: command/],
+      [["--host", "a", "uname", "-r"], /A command comes behind --, with its own options/],
+      [["--host", "a", "--ssh-option", "-p 1", "--", "true"], /--OPTION='-VALUE'/],
+      [["--host", "a", "--ssh-option", "", "--", "true"], /--ssh-option is empty/],
+      [["--host", "a -p 1 b", "--", "true"], /^rsyscall: --host "a -p 1 b":1: b behind a is/],
+      [["--host", "a", "--", "echo", "\ufffd"], /is not UTF-8: Node cannot pass it on/],
     ];
     for (const [args, message] of cases) {
       const { status, stdout, stderr } = yield* fleet(...args);

@@ -27,6 +27,9 @@ const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 /** How long the hosts get to say that what ran there was killed. */
 const GRACE = "5 seconds";
 
+/** Milliseconds after which this process ends all the same, because the ssh of a host that is frozen does not end. */
+const LEAVE_AFTER = 10_000;
+
 /**
  * How long a connection stays open without a command: from its opening to the command, and after that. The command line
  * runs one command, and must not keep thousands of connections.
@@ -40,6 +43,12 @@ export const runFleet = async (
 ): Promise<number> => {
   const { Cluster, command, Fleet, Hosts, RunSummary } = fleet;
   const all = await hostsOf(fleet, options);
+  const sshOptions = sshOptionsOf(options);
+  const broken = options.command.find((word) => word.includes("\ufffd"));
+  if (broken !== undefined)
+    throw new UsageError(
+      `${JSON.stringify(broken)} is not UTF-8: Node cannot pass it on unchanged; have a shell there make it, as by printf`,
+    );
   const { concurrency, connectTimeout, json, quiet, shell, stopAfter, timeout } = options;
   const words = options.command as unknown as readonly [string, ...ReadonlyArray<string>];
   const summary = new RunSummary(all.keys());
@@ -47,7 +56,7 @@ export const runFleet = async (
   const report = json ? jsonReport(screen, options) : textReport(screen, quiet);
   const runtime = Fleet.layer({ programs: [command], idle: IDLE }).pipe(
     Layer.provide(
-      Hosts.layer((name) => withOptions(all.get(name), options.sshOption), {
+      Hosts.layer((name) => withOptions(all.get(name), sshOptions), {
         timeout: `${connectTimeout} seconds`,
       }),
     ),
@@ -59,8 +68,9 @@ export const runFleet = async (
     { words, shell, ...(timeout === undefined ? {} : { timeout: timeout * 1000 }) },
     { concurrency, ...(stopAfter === undefined ? {} : { stopAfter }) },
   );
+  let leaving: NodeJS.Timeout | undefined;
   const program = Effect.gen(function* () {
-    const signalled = yield* untilSignalled;
+    const stopped = yield* untilStopped;
     const run = Stream.runForEach(events, (event) =>
       Effect.promise(async () => {
         summary.add(event);
@@ -69,14 +79,30 @@ export const runFleet = async (
       }),
     );
     const running = yield* Effect.forkChild(run);
-    const signal = yield* Effect.raceFirst(
+    const status = yield* Effect.raceFirst(
       Effect.as(Fiber.join(running), undefined),
-      Deferred.await(signalled),
+      Deferred.await(stopped),
     );
+    if (status !== undefined) {
+      if (!quiet && summary.unfinished.length > 0)
+        yield* Effect.promise(() =>
+          screen.write(process.stderr, `ending what runs on ${hostsIn(summary.unfinished)} ...\n`),
+        );
+      leaving = setTimeout(() => {
+        void finish().finally(() => process.exit(status));
+      }, LEAVE_AFTER).unref();
+    }
     // A host that does not answer any more cannot hold us up.
     yield* Effect.ignore(Effect.timeout(Fiber.interrupt(running), GRACE));
-    return signal;
+    return status;
   }).pipe(Effect.scoped);
+  const finish = async () => {
+    screen.close();
+    await report.end(summary);
+    if (!quiet) process.stderr.write(`${summary}\n`);
+    else if (summary.skipped.length > 0)
+      process.stderr.write(`skipped, because others have failed: ${hostsIn(summary.skipped)}\n`);
+  };
   screen.open();
   const ended = await Effect.runPromiseExit(
     // Its logs would be on stdout.
@@ -85,30 +111,41 @@ export const runFleet = async (
       Effect.provideService(References.MinimumLogLevel, "None"),
     ),
   );
-  screen.close();
-  await report.end(summary);
+  clearTimeout(leaving);
+  await finish();
   if (Exit.isFailure(ended)) throw Effect.runSync(Effect.flip(Effect.failCause(ended.cause)));
-  if (!quiet) process.stderr.write(`${summary}\n`);
-  if (ended.value !== undefined) return 128 + constants.signals[ended.value];
-  return summary.isDone ? 0 : 1;
+  return ended.value ?? (summary.isDone ? 0 : 1);
 };
 
-/** Completes with the first signal that ends the run. The second one ends this process at once. */
-const untilSignalled = Effect.gen(function* () {
-  const signalled = yield* Deferred.make<(typeof ENDING)[number]>();
+const hostsIn = ({ length }: ReadonlyArray<string>): string =>
+  length === 1 ? "1 host" : `${length} hosts`;
+
+/**
+ * Completes with an exit status, by the first signal that ends the run, or when stdout cannot be written any more. The
+ * second signal ends this process at once.
+ */
+const untilStopped = Effect.gen(function* () {
+  const stopped = yield* Deferred.make<number>();
+  const stop = (status: number) => Deferred.doneUnsafe(stopped, Effect.succeed(status));
+  const isGone = () => stop(1);
+  yield* Effect.acquireRelease(
+    Effect.sync(() => process.stdout.on("error", isGone)),
+    () => Effect.sync(() => process.stdout.off("error", isGone)),
+  );
   let isFirst = true;
   for (const signal of ENDING) {
+    const status = 128 + constants.signals[signal];
     const hear = () => {
-      if (!isFirst) process.exit(128 + constants.signals[signal]);
+      if (!isFirst) process.exit(status);
       isFirst = false;
-      Deferred.doneUnsafe(signalled, Effect.succeed(signal));
+      stop(status);
     };
     yield* Effect.acquireRelease(
       Effect.sync(() => process.on(signal, hear)),
       () => Effect.sync(() => process.off(signal, hear)),
     );
   }
-  return signalled;
+  return stopped;
 });
 
 /** What happens on a host, with what the command has written. */
@@ -141,7 +178,7 @@ const hostsOf = async (
   const parsed = await Effect.runPromise(
     Effect.result(
       hosts.length === 0
-        ? parseHosts([{ file: "--host", text: host.join("\n") }])
+        ? parseHosts(host.map((text) => ({ file: `--host ${JSON.stringify(text)}`, text })))
         : readHosts(hosts),
     ),
   );
@@ -155,14 +192,21 @@ const hostsOf = async (
   return new Map(host.map((name) => [name, parsed.success.get(name) as HostAddress]));
 };
 
+/** The words of `--ssh-option`. */
+const sshOptionsOf = ({ sshOption }: FleetCommandOptions): ReadonlyArray<string> =>
+  sshOption.flatMap((option) => {
+    if (option.trim() === "")
+      throw new UsageError("--ssh-option is empty: give ProxyJump=bastion, or '-p 2222'");
+    return option.startsWith("-")
+      ? option.split(/\s+/).filter((word) => word !== "")
+      : ["-o", option];
+  });
+
 /** An address with the options that are for all hosts. Its own come first: of an option, ssh takes the first value. */
 const withOptions = (
   address: HostAddress | undefined,
   given: ReadonlyArray<string>,
 ): HostAddress | undefined => {
   if (address === undefined || !("ssh" in address)) return address;
-  const more = given.flatMap((option) =>
-    option.startsWith("-") ? option.split(/\s+/).filter((word) => word !== "") : ["-o", option],
-  );
-  return { ...address, options: [...(address.options ?? []), ...more] };
+  return { ...address, options: [...(address.options ?? []), ...given] };
 };
