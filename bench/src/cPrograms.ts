@@ -31,6 +31,13 @@ export const pipeReads = (rounds: number, mib: number): Array<number> => run("pi
 export const vmCopies = (into: "kept" | "fresh", rounds: number, bytes: number): Array<number> =>
   run("vm", into, rounds, bytes);
 
+/**
+ * Children by clone3(2), as rsyscall makes them: nanoseconds of each run of a program to its end, or of each fork to its
+ * first answer.
+ */
+export const clones = (what: "run" | "fork", count: number, ...path: [] | [string]) =>
+  run("clone", what, count, ...path);
+
 /** A file of so many MiB, copied by copy_file_range(2): nanoseconds. */
 export const fileCopies = (rounds: number, mib: number): Array<number> => run("copy", rounds, mib);
 

@@ -1,6 +1,7 @@
 import type { AsyncFileDescriptor, Epoller } from "@rsyscall/epoller";
 import type { FileDescriptor, HandleFailure, Socket, Task } from "@rsyscall/handle";
 import type { Effect, Scope } from "effect";
+import type { Relay } from "./SyscallConnection.ts";
 
 /**
  * Opens channels between two tasks, the access task, which drives, and the task that is driven, and passes
@@ -21,6 +22,13 @@ export interface Connection {
    * @param access our end
    */
   readonly isCut?: ((access: Socket) => boolean) | undefined;
+
+  /**
+   * What carries the bytes of a channel, if that is in this process.
+   *
+   * @param access our end
+   */
+  readonly relay?: ((access: Socket) => Relay | undefined) | undefined;
 
   /**
    * New stream sockets, connected to each other: our end, which is close-on-fork, and the task's.

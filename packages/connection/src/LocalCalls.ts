@@ -1,5 +1,6 @@
 import {
   AF,
+  ChildSiginfo,
   cmsgSpace,
   decodeControl,
   Errno,
@@ -11,6 +12,7 @@ import {
   MAP,
   MSG,
   Msghdr,
+  P,
   PROT,
   RLIMIT,
   SCM,
@@ -20,8 +22,16 @@ import {
   SOL,
   type SyscallName,
   Ucred,
+  W,
 } from "@rsyscall/abi";
-import { FileDescriptor, type HandleFailure, Socket, type Task } from "@rsyscall/handle";
+import {
+  ChildState,
+  FileDescriptor,
+  type HandleFailure,
+  type Pidfd,
+  Socket,
+  type Task,
+} from "@rsyscall/handle";
 import { unviewMemory, viewMemory } from "@rsyscall/native";
 import { acquire, Fd, LocalSyscallInterface, oneLine, type Word } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
@@ -121,6 +131,14 @@ export class LocalCalls {
   /** Those of a task, which LocalThread has made. Undefined if the task is another process. */
   static of(task: Task): LocalCalls | undefined {
     return callsOf.get(task);
+  }
+
+  /**
+   * As `of`, unless the task's calls go through a decorator: a trace shows what a call has written where an Effect
+   * reads it.
+   */
+  static undecorated(task: Task): LocalCalls | undefined {
+    return LocalSyscallInterface.of(task.sysif) === task.sysif ? callsOf.get(task) : undefined;
   }
 
   /**
@@ -250,6 +268,13 @@ export class LocalCalls {
     this.#block.set(size === bytes.length ? bytes : bytes.subarray(0, size), DATA_AT);
     const flags = MSG.DONTWAIT | MSG.NOSIGNAL;
     return Math.min(this.#call("sendto", near, this.#data, size, flags), size);
+  }
+
+  /** waitid(2) by a pidfd, without waiting: how the child has ended. Undefined if that is not known. */
+  reap({ near }: Pidfd): ChildState | undefined {
+    if (this.#call("waitid", P.PIDFD, near, this.#data, W.EXITED | W.NOHANG) < 0) return undefined;
+    const info = ChildSiginfo.decode(this.#block.subarray(DATA_AT, DATA_AT + ChildSiginfo.size));
+    return info.signo === 0 ? undefined : ChildState.from(info);
   }
 
   /** close(2) of a descriptor of this task, in any state. */

@@ -32,6 +32,17 @@ import { OP_CLONE, OP_COPY, OP_EPOLL_WAIT, OP_RECV_ALL, OP_SEND_ALL } from "@rsy
 import { Effect, Exit, Scope } from "effect";
 import { Queue } from "./internal/Queue.ts";
 
+/**
+ * What carries bytes between a socket of this process and the task. It and the connection tell each other at once what
+ * the event loop would tell them in its next turn.
+ */
+export interface Relay {
+  /** The connection has written bytes. */
+  readonly sent: () => void;
+  /** Has the relay call back soon after it has written bytes for the connection. */
+  readonly onArrival: (callback: () => void) => void;
+}
+
 /** What a connection is made of. */
 export interface ConnectionOptions<M extends MemoryTransport = MemoryTransport> {
   /** The machine of the task, whose numbers and layouts its calls have. */
@@ -49,6 +60,8 @@ export interface ConnectionOptions<M extends MemoryTransport = MemoryTransport> 
    * the socket, only the server ends it.
    */
   readonly isCut?: (() => boolean) | undefined;
+  /** What carries the bytes, if that is in this process. */
+  readonly relay?: Relay | undefined;
 }
 
 /** Options, and what follows from them. */
@@ -69,7 +82,8 @@ export const fieldsOf = <M extends MemoryTransport>(
   const { near, task } = options.socket;
   const local = LocalSyscallInterface.of(task.sysif);
   if (local === undefined) throw new TypeError("a connection's own end must be in this process");
-  return { ...options, fd: near, local };
+  const { abi, socket, epoller, serverFd, memory, isCut, relay } = options;
+  return { abi, socket, epoller, serverFd, memory, isCut, relay, fd: near, local };
 };
 
 /**

@@ -47,6 +47,7 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
   readonly #ring: Ring;
   readonly #sendto: number;
   readonly #recvfrom: number;
+  readonly #yield: number;
   readonly #getaffinity: number;
   /** Calls that end the task, or replace its program. */
   readonly #last: ReadonlySet<number>;
@@ -63,6 +64,8 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
   #sleeping = false;
   #wokeServer = false;
   #hasAnswered = false;
+  /** Whether the server is a child of this process that has answered nothing yet. */
+  #isBeginning = false;
   /** The only CPU that we run on; -1: there are several. In a new ring it is 0. */
   #cpu = 0;
   #wakes = 0;
@@ -84,6 +87,7 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
     const { abi } = fields.local;
     this.#sendto = abi.syscallNumber("sendto") as number;
     this.#recvfrom = abi.syscallNumber("recvfrom") as number;
+    this.#yield = abi.syscallNumber("sched_yield") as number;
     this.#getaffinity = abi.syscallNumber("sched_getaffinity") as number;
     this.#last = lastCalls(fields.abi);
   }
@@ -111,16 +115,18 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
    * Throws the error if the socket cannot be watched.
    *
    * @param options with an epoller of this process
-   * @param startServer starts the server, whose first calls are in the ring by then: so it is woken once for both. It is
-   *   called when a result is waited for, or else at the end of this turn. It returns the error if that fails, which ends
-   *   the connection.
+   * @param server `child` is a child of this process that is about to be made. Otherwise it starts the server, whose first
+   *   calls are in the ring by then: so it is woken once for both. It is called when a result is waited for, or else at
+   *   the end of this turn. It returns the error if that fails, which ends the connection.
    */
   static start<M extends MemoryTransport>(
     options: ConnectionOptions<M>,
     ring: MappedMemory,
-    startServer: () => unknown,
+    server: "child" | (() => unknown),
   ): { readonly connection: SyscallRing<M>; readonly end: () => void } {
+    const startServer = server === "child" ? undefined : server;
     const connection = new SyscallRing(fieldsOf(options), ring, startServer);
+    connection.#isBeginning = server === "child";
     connection.#learnCpu();
     const end = options.epoller.watchNow(options.socket, (hasEnded) =>
       connection.#onBell(hasEnded),
@@ -256,6 +262,11 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
     if (isLast || !ring.isOnOtherCpu(this.#cpu)) return ring.isDone(call);
     const learned = this.#wokeServer ? this.#woken : this.#awake;
     const budget = this.#hasAnswered ? learned : ofNew;
+    // A child begins on the CPU of its parent unless another one is idle, and only once the parent leaves that.
+    if (this.#isBeginning) {
+      this.#isBeginning = false;
+      this.local.submit(this.#yield, 0, 0, 0, 0, 0, 0);
+    }
     for (let end = 0; ; ) {
       for (let look = 0; look < LOOKS; look++)
         if (ring.isDone(call)) {

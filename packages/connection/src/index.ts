@@ -10,6 +10,6 @@ export { type MappedMemory, ownMemory, type SharedMemory } from "./SharedMemory.
 export { SharedMemoryTransport } from "./SharedMemoryTransport.ts";
 export { SharedTableConnection } from "./SharedTableConnection.ts";
 export { SocketMemoryTransport } from "./SocketMemoryTransport.ts";
-export { type ConnectionOptions, SyscallConnection } from "./SyscallConnection.ts";
+export { type ConnectionOptions, type Relay, SyscallConnection } from "./SyscallConnection.ts";
 export { SyscallRing } from "./SyscallRing.ts";
 export { SyscallSocket } from "./SyscallSocket.ts";

@@ -149,19 +149,20 @@ export class Epoller {
   }
 
   /**
-   * As `watch` for readability, as plain code: gives a function that ends it, or the error. Undefined if that takes an
-   * Effect, because the descriptors are those of another process.
+   * As `watch`, as plain code: gives a function that ends it, or the error. Undefined if that takes an Effect, because
+   * the descriptors are those of another process.
    */
   watchNow(
     fd: FileDescriptor,
     onReady: (hasEnded: boolean) => void,
+    events: number = EPOLL.IN,
   ): (() => void) | SyscallError | InvalidHandleError | undefined {
     const control = this.#control;
     if (control === undefined || fd.task.fdTable !== this.#registrar.task.fdTable) return undefined;
     for (const handle of [this.#registrar, fd]) if (!handle.isValid) return handle.invalidError;
     const registration: Registration = new Watch(onReady);
     const id = this.#registrations.add(registration);
-    const error = control.add(fd, { events: EPOLL.IN | EPOLL.ET, data: id });
+    const error = control.add(fd, { events: events | EPOLL.ET, data: id });
     if (error !== undefined) {
       this.#registrations.delete(id);
       return error;

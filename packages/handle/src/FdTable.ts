@@ -167,8 +167,10 @@ export class FdTable extends far.FdTable {
       return [...this.#handles]
         .filter(([number, handles]) => isPrivate(handles) && !kept.includes(number))
         .map(([number]) => ({ first: number, last: number }));
-    const open = [...this.#handles].filter(([, handles]) => !isPrivate(handles));
-    return gaps([0, 1, 2, ...kept, ...open.map(([number]) => number)]);
+    const open = [0, 1, 2, ...kept];
+    for (const handles of this.#handles.values())
+      if (!isPrivate(handles)) open.push((handles[0] as FileDescriptor).near);
+    return gaps(open);
   }
 
   /**
@@ -216,7 +218,8 @@ const isPrivate = (handles: Handles): boolean =>
 const gaps = (numbers: ReadonlyArray<number>): ReadonlyArray<FdRange> => {
   const ranges: Array<FdRange> = [];
   let first = 0;
-  for (const number of [...new Set(numbers)].sort((a, b) => a - b)) {
+  for (const number of [...numbers].sort((a, b) => a - b)) {
+    if (number < first) continue;
     if (first < number) ranges.push({ first, last: number - 1 });
     first = number + 1;
   }

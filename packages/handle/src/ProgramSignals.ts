@@ -54,9 +54,14 @@ export class ProgramSignals {
   /** The signals for which the process and programs have different actions, with the action for programs. */
   get actions(): ReadonlyArray<readonly [signal: number, handler: number]> {
     return [
-      ...[...this.ignored].map((signal) => [signal, SIG_IGN] as const),
+      ...this.childActions,
       ...[...this.defaulted].map((signal) => [signal, SIG_DFL] as const),
     ];
+  }
+
+  /** The same of a child: see `forChild`. */
+  get childActions(): ReadonlyArray<readonly [signal: number, handler: number]> {
+    return [...this.ignored].map((signal) => [signal, SIG_IGN] as const);
   }
 }
 

@@ -158,8 +158,18 @@ export class Allocator {
     return this.#stacks.take(this.#mappings, extra);
   }
 
+  /** As `takeStack`, here and now: undefined if no such stack is idle. */
+  takeIdleStack(extra: number): Stack | undefined {
+    return this.#stacks.takeIdle(extra);
+  }
+
   /** Gives a stack back. No child may run on it any more. */
   giveBackStack(stack: Stack): Effect.Effect<void> {
+    return Effect.suspend(() => this.releaseStack(stack) ?? Effect.void);
+  }
+
+  /** As `giveBackStack`, and gives an effect only where something is left to do. */
+  releaseStack(stack: Stack): Effect.Effect<void> | undefined {
     return this.#stacks.giveBack(this.#mappings, stack);
   }
 

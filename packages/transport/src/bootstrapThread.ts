@@ -64,6 +64,8 @@ export interface Transport {
   readonly welcome?: ((message: Uint8Array) => Welcoming) | undefined;
   /** Whether the stream to the far end of such a channel was cut: see `Connection`. */
   readonly isCut?: Connection["isCut"];
+  /** See `Connection.relay` of @rsyscall/connection. */
+  readonly relay?: Connection["relay"];
   /** The connection that opens more channels, and passes them through the two ends of one. */
   readonly connect: (access: Socket, task: Socket) => Connection;
   /** Whether calls and memory may go through memory that both sides share, if it is offered. */

@@ -43,6 +43,7 @@ export const passingTransport = (
       }),
     welcome: local && ((message) => welcome(local, socket, message)),
     isCut: (access) => connection.isCut?.(access) ?? false,
+    relay: (access) => connection.relay?.(access),
     connect: (access, task) => connection.extendTo(access, task),
     sharesMemory,
   };
