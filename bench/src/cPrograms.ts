@@ -24,8 +24,19 @@ export const pairCalls = (
 /** Rounds of a program that writes so many MiB into a pipe: nanoseconds for each of these. */
 export const pipeReads = (rounds: number, mib: number): Array<number> => run("pipe", rounds, mib);
 
-/** Memory of another process, written and read back by process_vm_writev(2) and process_vm_readv(2): nanoseconds. */
-export const vmCopies = (rounds: number, bytes: number): Array<number> => run("vm", rounds, bytes);
+/**
+ * Memory of another process, written and read back by process_vm_writev(2) and process_vm_readv(2), into memory that is
+ * kept, or into fresh memory: nanoseconds.
+ */
+export const vmCopies = (into: "kept" | "fresh", rounds: number, bytes: number): Array<number> =>
+  run("vm", into, rounds, bytes);
+
+/**
+ * Children by clone3(2), as rsyscall makes them: nanoseconds of each run of a program to its end, or of each fork to its
+ * first answer.
+ */
+export const clones = (what: "run" | "fork", count: number, ...path: [] | [string]) =>
+  run("clone", what, count, ...path);
 
 /** A file of so many MiB, copied by copy_file_range(2): nanoseconds. */
 export const fileCopies = (rounds: number, mib: number): Array<number> => run("copy", rounds, mib);

@@ -1,4 +1,5 @@
 import { Bytes } from "@rsyscall/abi";
+import type { Pointer } from "@rsyscall/handle";
 import type { Thread } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { vmCopies } from "./cPrograms.ts";
@@ -26,6 +27,20 @@ const sizes: ReadonlyArray<Size> = [
 const thereAndBack = (thread: Thread, value: Uint8Array) =>
   Effect.scoped(Effect.flatMap(thread.ptr(value), (pointer) => pointer.read()));
 
+/** As `thereAndBack`, in memory that is allocated once and into an array that is made once. */
+const throughKept = (thread: Thread, value: Uint8Array) =>
+  Effect.map(thread.ptr(value), (first: Pointer<Uint8Array>) => {
+    const bytes = new Uint8Array(value.length);
+    let pointer = first;
+    return Effect.flatMap(
+      Effect.suspend(() => pointer.write(value)),
+      (written) => {
+        pointer = written;
+        return written.readInto(bytes);
+      },
+    );
+  });
+
 /** Memory of a stub, written and read back. */
 export const remoteMemory = ({ local, ring, socket }: Remotes, scale: number) =>
   Effect.map(
@@ -41,18 +56,24 @@ export const remoteMemory = ({ local, ring, socket }: Remotes, scale: number) =>
             apart,
             interleaved({
               ring: time(rounds, thereAndBack(ring, value)),
+              kept: time(rounds, yield* throughKept(ring, value)),
               socket: timed(Math.ceil(rounds / 20), thereAndBack(socket, value)),
               copies: time(
                 rounds,
                 Effect.sync(() => Bytes.decode(value.slice())),
               ),
-              vm: () => vmCopies(rounds, bytes),
+              vm: () => vmCopies("kept", rounds, bytes),
+              vmFresh: () => vmCopies("fresh", rounds, bytes),
               echo: timed(Math.ceil(rounds / 20), echo(value)),
             }),
           );
           const floor = { name: "two copies here", samples: all.copies };
           const instead = { name: "process.send and back", samples: all.echo };
           const vm = { name: "process_vm_writev and readv in C", samples: all.vm };
+          const vmFresh = {
+            name: "process_vm_writev and readv into fresh memory in C",
+            samples: all.vmFresh,
+          };
           const shared = {
             name: `${name} into a stub and back`,
             unit: "ns",
@@ -60,7 +81,14 @@ export const remoteMemory = ({ local, ring, socket }: Remotes, scale: number) =>
           } as const;
           const rows: Array<Row> = [
             { ...shared, floor, instead, aims },
-            { ...shared, floor: vm, aims: bytes > 4096 ? [{ ofFloor: 1.3 }] : [] },
+            { ...shared, floor: vmFresh, aims: bytes > 4096 ? [{ ofFloor: 1.3 }] : [] },
+            {
+              name: `${name} into memory of a stub that is kept, and back`,
+              unit: "ns",
+              samples: all.kept,
+              floor: vm,
+              aims: bytes > 4096 ? [{ ofFloor: 1.3 }] : bytes === 64 ? [{ most: 1000 }] : [],
+            },
             {
               name: `${name} into a stub and back, over sockets`,
               unit: "ns",

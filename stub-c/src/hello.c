@@ -6,9 +6,8 @@
 #include "sys.h"
 #include "text.h"
 
-/* Descriptors that come with a welcome, without and with RSYSCALL_RING. */
+/* Descriptors that come with a welcome, at most. */
 #define WELCOME_FDS 4
-#define WELCOME_FDS_WITH_RING 3
 
 /* Ancillary data of a message with descriptors: cmsg(3). */
 struct rights {
@@ -162,6 +161,7 @@ void make_hello(struct hello *to, const struct control_fds *control, const struc
 		.arena_address = (u64)arena->start,
 		.arena_size = arena->size,
 		.answers = answers,
+		.welcome_flags = WELCOME_FLAGS,
 	};
 	hello.argv_size = strings_size(launch->argv, &hello.argc);
 	hello.envp_size = strings_size(launch->environment, &hello.envc);
@@ -189,16 +189,29 @@ int send_hello(const struct hello *hello, struct arena *arena, struct problem *p
 	return error ? set_problem(problem, "cannot send the hello to the server", -error) : 0;
 }
 
-/* Moves the descriptors that came to the numbers that the hello announced. Returns 0 or -errno. */
-static int place_fds(const i32 *fds, u32 count, const struct control_fds *control)
+/* The numbers that the hello announced for the descriptors that come with a welcome of these flags. Returns how many. */
+static u32 find_places(u32 flags, const struct control_fds *control, int places[WELCOME_FDS])
 {
-	const int places[WELCOME_FDS] = {control->syscall, control->connection, control->lifeline, control->data};
-	for (u32 i = 0; i < count; i++) {
-		int result = sys_dup3(fds[i], places[i], O_CLOEXEC);
-		if (result < 0)
-			return result;
+	u32 count = 0;
+	places[count++] = control->syscall;
+	if (!(flags & RSYSCALL_KEEP)) {
+		places[count++] = control->connection;
+		places[count++] = control->lifeline;
 	}
-	return 0;
+	if (!(flags & RSYSCALL_RING))
+		places[count++] = control->data;
+	return count;
+}
+
+/* Moves the descriptors that came to their places, and the lifeline to its own. Returns 0 or -errno. */
+static int place_fds(const i32 *fds, const int *places, u32 count, u32 flags, const struct control_fds *control)
+{
+	int result = 0;
+	for (u32 i = 0; i < count && result >= 0; i++)
+		result = sys_dup3(fds[i], places[i], O_CLOEXEC);
+	if (flags & RSYSCALL_KEEP && result >= 0)
+		result = sys_dup3(control->handshake, control->lifeline, O_CLOEXEC);
+	return result < 0 ? result : 0;
 }
 
 /* The server's answer, as far as it came. */
@@ -250,18 +263,20 @@ static int check_welcome(const struct answer *answer, const struct control_fds *
 	/* The kernel drops descriptors for which a low RLIMIT_NOFILE leaves no number. */
 	if (answer->flags & MSG_CTRUNC)
 		return set_problem(problem, "cannot take the descriptors of the server", EMFILE);
-	u32 fd_count = welcome->flags & RSYSCALL_RING ? WELCOME_FDS_WITH_RING : WELCOME_FDS;
-	int is_known = welcome->status == RSYSCALL_ACCEPTED;
-	if (!is_known) {
-		is_known = welcome->status < 64 && answers >> welcome->status & 1 && !welcome->flags;
-		fd_count = 0;
-	}
+	u32 flags = welcome->flags;
+	int places[WELCOME_FDS];
+	u32 fd_count = 0;
+	int is_accepted = welcome->status == RSYSCALL_ACCEPTED;
+	int is_known = is_accepted ? !(flags & ~WELCOME_FLAGS)
+				   : welcome->status < 64 && answers >> welcome->status & 1 && !flags;
+	if (is_accepted)
+		fd_count = find_places(flags, control, places);
 	/* The size is that of the program: a reply goes on up to the part that ends it. */
 	if (welcome->status != RSYSCALL_EXEC && welcome->message_size)
 		is_known = 0;
 	if (!is_known || welcome->version != RSYSCALL_VERSION || answer->fd_count != fd_count)
 		return set_problem(problem, "cannot understand the welcome of the server", 0);
-	int error = place_fds(answer->rights.fds, answer->fd_count, control);
+	int error = is_accepted ? place_fds(answer->rights.fds, places, fd_count, flags, control) : 0;
 	return error ? set_problem(problem, "cannot place a descriptor from the server", -error) : 0;
 }
 

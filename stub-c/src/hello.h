@@ -31,6 +31,9 @@ struct problem {
 #define NO_ANSWERS 0
 #define ALL_ANSWERS (1u << RSYSCALL_REPLY | 1u << RSYSCALL_EXEC | 1u << RSYSCALL_PROCESSING)
 
+/* The flags of a welcome that are known here. */
+#define WELCOME_FLAGS (RSYSCALL_RING | RSYSCALL_KEEP)
+
 /* More open descriptors than this are not listed. */
 #define LISTED_FDS_AT_MOST 1024
 

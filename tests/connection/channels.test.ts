@@ -37,10 +37,14 @@ const limitedStub = (resource: "n" | "v", limit: number) =>
     return yield* server.accept();
   });
 
+/** Has a stub open the socket for descriptors that go to it, which it does at the first use. */
+const warmUp = ({ thread }: StubCall) => Effect.scoped(thread.connection.openChannels(1));
+
 describe("channels to a stub", () => {
   it("carry data both ways, ten at once, and close on both sides with their scope", function* () {
     const { call } = yield* launchStub;
     const local = yield* LocalThread;
+    yield* warmUp(call);
     const before = yield* openFds(call);
     yield* Effect.scoped(
       Effect.gen(function* () {
@@ -89,6 +93,7 @@ describe("channels to a stub", () => {
   it("that the stub has no room for are refused as a whole, and leave nothing open", function* () {
     const call = yield* limitedStub("n", 120);
     const { connection } = call.thread;
+    yield* warmUp(call);
     const before = yield* openFds(call);
     const error = yield* Effect.flip(connection.openChannels(150));
     assert.instanceOf(error, SyscallError);
@@ -152,6 +157,7 @@ describe("descriptors are passed", () => {
       Memfd.make((yield* LocalThread).task, "too many"),
       300,
     );
+    yield* warmUp(call);
     const before = yield* openFds(call);
     for (const count of [300, 130]) {
       const error = yield* Effect.flip(connection.passTo(fds.slice(0, count)));

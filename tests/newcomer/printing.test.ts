@@ -71,7 +71,7 @@ describe("what prints, compares or sends a value", () => {
       [call.thread, /^Thread\(process \d+\)$/],
       [call, /^StubCall\(process \d+: .*\)$/],
       [call.thread.environ, /^Environment\(\d+ variables\)$/],
-      [call.thread.connection, /^FdPassConnection\(from process \d+\)$/],
+      [call.thread.connection, /^LifelineConnection\(from process \d+\)$/],
       [server, /^StubServer\(.*\)$/],
       [local, /^Thread\(process \d+\)$/],
       [yield* local.epoller(), /^Epoller\(.*\)$/],

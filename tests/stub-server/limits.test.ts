@@ -111,12 +111,13 @@ describe("a fault of one client", () => {
     const directory = yield* tempDirectory;
     const server = yield* StubServer.make(local, directory, "stub");
     let count = 0;
-    const connection = Object.assign(Object.create(local.connection), {
-      openChannels: (channels: number) =>
-        ++count === 1
-          ? Effect.die(new RangeError("as\n\u001b[31mexpected"))
-          : local.connection.openChannels(channels),
-      openChannelsNow: undefined,
+    const connection = Object.create(local.connection, {
+      accessTask: {
+        get: () => {
+          if (++count === 1) throw new RangeError("as\n\u001b[31mexpected");
+          return local.connection.accessTask;
+        },
+      },
     });
     const warnings: Array<string> = [];
     const logger = Logger.make(
@@ -144,7 +145,7 @@ describe("a fault of one client", () => {
       // Room for the client's connection, but not for its channels.
       const limits = yield* prlimit(task, running.pid, RLIMIT.NOFILE);
       const { length } = readdirSync(`/proc/${running.pid}/fd`);
-      yield* prlimit(task, running.pid, RLIMIT.NOFILE, { ...limits, cur: length + 4 });
+      yield* prlimit(task, running.pid, RLIMIT.NOFILE, { ...limits, cur: length + 3 });
       const pressed: Ended = yield* execute(path);
       assert.equal(pressed.status, 69);
       assert.match(pressed.stderr.toString(), /EMFILE/);

@@ -32,8 +32,9 @@ const opened = (open: Effect.Effect<Thread, unknown, Scope.Scope | LocalThread>)
     // A child of another file may have changed its ids, in the memory of this process: see `setuid`.
     yield* prctl.setDumpable(thread, 1);
     if (pid === process.pid) return thread;
-    // What waits needs descriptors that stay.
+    // What waits, and what passes descriptors, needs some that stay.
     yield* Effect.scoped(Effect.flatMap(thread.pipe(), ([reader]) => thread.makeAfd(reader)));
+    yield* Effect.scoped(thread.connection.openChannels(1));
     const before = descriptors(pid);
     // Descriptors are closed without waiting for it.
     const settled = Effect.orDie(thread.task.sysif.barrier());

@@ -39,6 +39,7 @@ import {
 } from "@rsyscall/harness/taskStream";
 import { taskPath } from "@rsyscall/native";
 import { Command, LocalThread } from "@rsyscall/thread";
+import { KEEP } from "@rsyscall/wire";
 import { Effect, type Scope } from "effect";
 import { assert, describe } from "vitest";
 
@@ -810,6 +811,49 @@ describe("a task whose stdin is a socket", () => {
     yield* lifeline.close();
     assert.equal((yield* task.wait()).exitStatus, 69);
   });
+
+  const launched = Effect.gen(function* () {
+    const local = yield* LocalThread;
+    const [near, far] = yield* Socket.pair(local.task);
+    const task = yield* local.spawn(Command.make(taskPath, "stdin"), { stdin: far });
+    yield* far.close();
+    yield* waitForMessage(near);
+    /** Sends a welcome with the far ends of new channels, and gives our ends. */
+    const welcome = (flags: number, channels: number) =>
+      Effect.gen(function* () {
+        const message = Buffer.from(WELCOME);
+        message.writeUInt32LE(flags, 20);
+        const pairs = yield* Effect.all(
+          Array.from({ length: channels }, () => Socket.pair(local.task)),
+        );
+        const theirs = pairs.map(([, end]) => end);
+        yield* near.sendFds(message, theirs);
+        yield* Effect.forEach(theirs, (end) => end.close());
+        return pairs.map(([end]) => end);
+      });
+    return { near, task, welcome };
+  });
+
+  it("keeps the connection as its lifeline, if it is told so", function* () {
+    const { near, task, welcome } = yield* launched;
+    const [syscalls] = (yield* welcome(KEEP, 2)) as [Socket];
+    yield* syscalls.writeAllBytes(request(x86_64, "getpid"));
+    const result = yield* waitForMessage(syscalls);
+    assert.equal(Buffer.from(result.bytes).readBigInt64LE(0), BigInt(task.pid));
+    yield* near.close();
+    assert.equal((yield* task.wait()).exitStatus, 69);
+  });
+
+  for (const [what, flags, channels] of [
+    ["too many descriptors for that", KEEP, 4],
+    ["too few", KEEP, 1],
+    ["a flag that it does not know", 4, 4],
+  ] as const)
+    it(`does not understand a welcome with ${what}`, function* () {
+      const { task, welcome } = yield* launched;
+      yield* welcome(flags, channels);
+      assert.equal((yield* task.wait()).exitStatus, 69);
+    });
 
   it("ends with the socket", function* () {
     const { socket, ended } = yield* onSocket;

@@ -286,8 +286,9 @@ export const listOf = <A>(element: Codec<A>): Codec<ReadonlyArray<A>> => {
 /** An array of `count` elements, as a field of a {@link struct} has it. */
 export const arrayOf = <A>(element: FixedCodec<A>, count: number): FixedCodec<ReadonlyArray<A>> => {
   const list = listOf(element);
-  const size = count * alignTo(element.size, element.alignment);
-  return fixed(
+  const stride = alignTo(element.size, element.alignment);
+  const size = count * stride;
+  const codec = fixed<ReadonlyArray<A>>(
     `${element.name}[${count}]`,
     size,
     element.alignment,
@@ -298,6 +299,22 @@ export const arrayOf = <A>(element: FixedCodec<A>, count: number): FixedCodec<Re
     },
     (bytes) => list.decode(bytes.subarray(0, size)),
   );
+  // An array that is a field needs no view for each element.
+  const direct = inPlace.get(element) as InPlace<A> | undefined;
+  if (direct !== undefined)
+    inPlace.set(codec, {
+      write: (values: ReadonlyArray<A>, into: DataView, at: number) => {
+        if (values.length !== count)
+          throw new RangeError(`${values.length} elements are not ${codec.name}`);
+        for (const [i, value] of values.entries()) direct.write(value, into, at + i * stride);
+      },
+      read: (from: DataView, at: number) => {
+        const values: Array<A> = [];
+        for (let i = 0; i < count; i++) values.push(direct.read(from, at + i * stride));
+        return values;
+      },
+    } as InPlace<unknown>);
+  return codec;
 };
 
 /** A field of a {@link struct} that is zero and not part of the record. */

@@ -1,6 +1,6 @@
 import { Bytes, Uint64 } from "@rsyscall/abi";
 import { Memfd } from "@rsyscall/handle";
-import { Address, batchThen, pipelined, pread, pwrite, write } from "@rsyscall/near";
+import { Address, batchThen, pipelined, pread, pwrite, readInto, write } from "@rsyscall/near";
 import { fieldsOf } from "@rsyscall/thread";
 import { Effect } from "effect";
 import { type Behaviour, behaviour, topic } from "./Behaviour.ts";
@@ -58,6 +58,25 @@ export const memory: ReadonlyArray<Behaviour> = topic("memory", [
             }
           }
         equalBytes(yield* task.sysif.read(address, size), all, "all of it, at the end");
+      }),
+    );
+  }),
+
+  behaviour("reads into bytes of the caller, and nothing beside", [], function* () {
+    const { task } = yield* newThread;
+    const largest = 18 * MiB;
+    const all = pattern(largest, 4);
+    yield* task.withMemory(largest, task.pageSize, (address) =>
+      Effect.gen(function* () {
+        yield* task.sysif.write(address, all);
+        for (const length of [0, 7, 5000, 64 * KiB + 1, MiB, largest - 3]) {
+          // From an odd address to an odd place.
+          const around = new Uint8Array(length + 8).fill(9);
+          yield* readInto(task.sysif, Address(address + 3), around.subarray(5, 5 + length));
+          equalBytes(around.subarray(5, 5 + length), all.subarray(3, 3 + length), "what was read");
+          equalBytes(around.slice(0, 5), new Uint8Array(5).fill(9), "the bytes before it");
+          equalBytes(around.slice(5 + length), new Uint8Array(3).fill(9), "the bytes behind it");
+        }
       }),
     );
   }),

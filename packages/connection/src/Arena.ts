@@ -1,7 +1,7 @@
 import { readSync, writeSync } from "node:fs";
 import { F_SEAL, MAP, PROT } from "@rsyscall/abi";
 import { type BorrowFailure, FileDescriptor, SizeError } from "@rsyscall/handle";
-import { unviewMemory, viewMemory } from "@rsyscall/native";
+import { readMemory, uninitialized, unviewMemory, viewMemory } from "@rsyscall/native";
 import {
   Address,
   acquire,
@@ -17,8 +17,14 @@ import { Effect, type Scope } from "effect";
 import type { LocalCalls } from "./LocalCalls.ts";
 import { type MappedMemory, type SharedMemory, view } from "./SharedMemory.ts";
 
-/** Bytes at the beginning that are mapped here, so that small things are copied without a system call. */
+/** Bytes at the beginning that are an array here, so that small things are copied by JavaScript. */
 const WINDOW_SIZE = 64 * 1024;
+
+/**
+ * Bytes at the beginning that are mapped here at most: allocations begin there, and pages that are kept are there. All of
+ * it would leave no room for thousands of arenas where addresses have 39 bits.
+ */
+const MAPPED_AT_MOST = 16 * 1024 * 1024;
 
 /** fallocate(2): FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE gives pages back. */
 const PUNCH_HOLE = 0x3;
@@ -47,8 +53,10 @@ const sealedSize = (local: LocalCalls, memfd: FileDescriptor): number => {
 };
 
 /**
- * Memory that another process on this host has mapped, and that we reach by its memfd. We map the window at its
- * beginning, where copies need no system call. In the rest a copy is one pread(2) or pwrite(2).
+ * Memory that another process on this host has mapped, and that we reach by its memfd. We map its beginning. Copies
+ * in the window need no system call, and copies out of what is mapped need none either: pread(2) takes three times as
+ * long. But larger bytes are written by pwrite(2), which finds the pages of the memfd without a page fault for each, and
+ * does not fill new ones with zeros first.
  */
 export class Arena implements SharedMemory {
   /** Where the other process has it. */
@@ -60,6 +68,8 @@ export class Arena implements SharedMemory {
   readonly #local: LocalCalls;
   readonly #memfd: FileDescriptor;
   readonly #bytes: Uint8Array;
+  /** Bytes that are mapped here: 0 once they are unmapped. */
+  #mapped: number;
   /** How many keep it. */
   #kept = 1;
 
@@ -69,6 +79,7 @@ export class Arena implements SharedMemory {
     address: Address,
     size: number,
     window: MappedMemory,
+    mapped: number,
   ) {
     this.#local = local;
     this.#memfd = memfd;
@@ -76,6 +87,7 @@ export class Arena implements SharedMemory {
     this.size = size;
     this.window = window;
     this.#bytes = new Uint8Array(window.buffer);
+    this.#mapped = mapped;
   }
 
   /**
@@ -98,20 +110,22 @@ export class Arena implements SharedMemory {
     if (size < WINDOW_SIZE || size > sealedSize(local, memfd)) return undefined;
     // What is not in the window is written by pwrite(2), as a file.
     if (local.fileSizeLimit() < BigInt(size)) return undefined;
-    const start = local.map(memfd, WINDOW_SIZE);
+    const mapped = Math.min(size, MAPPED_AT_MOST);
+    const start = local.map(memfd, mapped);
     if (isError(start)) return undefined;
     const window = { buffer: viewMemory(start, WINDOW_SIZE), address: Address(start) };
     memfd.disown();
     const own = FileDescriptor.opened(FileDescriptor, local.task, memfd.near);
     own.closeOnFork = true;
-    return new Arena(local, own, address, size, window);
+    return new Arena(local, own, address, size, window, mapped);
   }
 
   /** Gives it up. It stays as long as a part that `map` has given. */
   release(): void {
     if (--this.#kept > 0) return;
     unviewMemory(this.window.buffer);
-    this.#local.unmap(this.window.address, WINDOW_SIZE);
+    this.#local.unmap(this.window.address, this.#mapped);
+    this.#mapped = 0;
     this.#local.close(this.#memfd);
   }
 
@@ -124,11 +138,12 @@ export class Arena implements SharedMemory {
     return address >= this.address && address + length <= this.address + this.size;
   }
 
-  read(address: Address, length: number): Uint8Array {
+  read(address: Address, length: number, into?: Uint8Array): Uint8Array {
     const offset = address - this.address;
-    if (offset + length <= WINDOW_SIZE) return this.#bytes.slice(offset, offset + length);
-    // Without zeros, which cost as much as the rest: all of it is written.
-    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+    const end = offset + length;
+    if (into === undefined && end <= WINDOW_SIZE) return this.#bytes.slice(offset, end);
+    const bytes = into ?? uninitialized(length);
+    if (end <= this.#mapped) return readMemory(this.window.address + offset, length, bytes);
     for (let at = 0; at < length; ) {
       const count = readSync(this.#memfd.near, bytes, at, length - at, offset + at);
       if (count === 0) throw new Error(`the arena ends at ${offset + at}, in spite of its seal`);

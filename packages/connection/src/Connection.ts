@@ -1,7 +1,7 @@
 import type { AsyncFileDescriptor, Epoller } from "@rsyscall/epoller";
 import type { FileDescriptor, HandleFailure, Socket, Task } from "@rsyscall/handle";
-import type { Fd } from "@rsyscall/near";
 import type { Effect, Scope } from "effect";
+import type { Relay } from "./SyscallConnection.ts";
 
 /**
  * Opens channels between two tasks, the access task, which drives, and the task that is driven, and passes
@@ -24,22 +24,19 @@ export interface Connection {
   readonly isCut?: ((access: Socket) => boolean) | undefined;
 
   /**
+   * What carries the bytes of a channel, if that is in this process.
+   *
+   * @param access our end
+   */
+  readonly relay?: ((access: Socket) => Relay | undefined) | undefined;
+
+  /**
    * New stream sockets, connected to each other: our end, which is close-on-fork, and the task's.
    * Both block.
    */
   readonly openChannels: (
     count: number,
   ) => Effect.Effect<ReadonlyArray<[access: Socket, task: Socket]>, HandleFailure, Scope.Scope>;
-
-  /**
-   * As `openChannels`, as plain code: our ends, which the caller must close, and the numbers of the far ends. Undefined
-   * where that takes an Effect.
-   *
-   * @throws SyscallError
-   */
-  readonly openChannelsNow?:
-    | ((count: number) => ReadonlyArray<readonly [access: Socket, far: Fd]>)
-    | undefined;
 
   /** As `openChannels`, and our ends are non-blocking and registered. */
   readonly openAsyncChannels: (

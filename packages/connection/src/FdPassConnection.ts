@@ -29,8 +29,7 @@ export class FdPassConnection implements Connection {
   readonly canPass = true;
   readonly #access: Socket;
   readonly #task: Socket;
-  /** No other fiber may send or take a message between the two calls of this one. */
-  readonly #lock = Semaphore.makeUnsafe(1);
+  #lock: Semaphore.Semaphore | undefined;
   /** Of the messages: one that could not be taken for want of memory must not pass for the next. */
   #lastId = 0;
 
@@ -82,6 +81,12 @@ export class FdPassConnection implements Connection {
     return this.#pass(this.#task, this.#access, fds);
   }
 
+  /** No other fiber may send or take a message between the two calls of this one. */
+  #alone<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    this.#lock ??= Semaphore.makeUnsafe(1);
+    return this.#lock.withPermits(1)(effect);
+  }
+
   #pass(
     from: Socket,
     to: Socket,
@@ -114,7 +119,7 @@ export class FdPassConnection implements Connection {
         );
       });
     return Effect.uninterruptible(
-      this.#lock.withPermits(1)(
+      this.#alone(
         allOrNothing(Effect.map(Effect.forEach(batches, passBatch), (passed) => passed.flat())),
       ),
     );

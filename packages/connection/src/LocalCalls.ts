@@ -1,5 +1,6 @@
 import {
   AF,
+  ChildSiginfo,
   cmsgSpace,
   decodeControl,
   Errno,
@@ -11,6 +12,7 @@ import {
   MAP,
   MSG,
   Msghdr,
+  P,
   PROT,
   RLIMIT,
   SCM,
@@ -20,8 +22,16 @@ import {
   SOL,
   type SyscallName,
   Ucred,
+  W,
 } from "@rsyscall/abi";
-import { FileDescriptor, type HandleFailure, Socket, type Task } from "@rsyscall/handle";
+import {
+  ChildState,
+  FileDescriptor,
+  type HandleFailure,
+  type Pidfd,
+  Socket,
+  type Task,
+} from "@rsyscall/handle";
 import { unviewMemory, viewMemory } from "@rsyscall/native";
 import { acquire, Fd, LocalSyscallInterface, oneLine, type Word } from "@rsyscall/near";
 import { Effect, type Scope } from "effect";
@@ -49,6 +59,9 @@ const FDS_AT_MOST = 253;
 const CONTROL_SIZE =
   cmsgSpace(Int32.size * FDS_AT_MOST) + cmsgSpace(Ucred.size) + cmsgSpace(Int32.size);
 
+/** Of `msg_controllen`, and of `iov_len` in an iovec. */
+const CONTROL_LENGTH_AT = 40;
+const IOVEC_LENGTH = 8;
 const IOVEC_AT = Msghdr.size;
 /** Of the length that getsockopt(2) takes. */
 const LENGTH_AT = IOVEC_AT + Iovec.size;
@@ -69,7 +82,6 @@ export class LocalCalls {
   readonly #message: number;
   readonly #length: number;
   readonly #control: number;
-  readonly #iovec: number;
 
   private constructor(task: Task, address: number, memory: ArrayBuffer) {
     this.task = task;
@@ -78,8 +90,20 @@ export class LocalCalls {
     this.#data = address + DATA_AT;
     this.#message = address;
     this.#control = address + CONTROL_AT;
-    this.#iovec = address + IOVEC_AT;
     this.#length = address + LENGTH_AT;
+    Msghdr.encode(
+      {
+        name: 0,
+        nameLength: 0,
+        iov: address + IOVEC_AT,
+        iovLength: 1,
+        control: this.#control,
+        controlLength: 0,
+        flags: 0,
+      },
+      this.#block,
+    );
+    Iovec.encode({ base: this.#data, length: 0 }, this.#block.subarray(IOVEC_AT));
   }
 
   /** Makes those of a task that is this process, for the scope. */
@@ -110,6 +134,14 @@ export class LocalCalls {
   }
 
   /**
+   * As `of`, unless the task's calls go through a decorator: a trace shows what a call has written where an Effect
+   * reads it.
+   */
+  static undecorated(task: Task): LocalCalls | undefined {
+    return LocalSyscallInterface.of(task.sysif) === task.sysif ? callsOf.get(task) : undefined;
+  }
+
+  /**
    * socketpair(2) of Unix stream sockets: a handle of ours, close-on-fork, and the number of the far end, which is for
    * another process.
    */
@@ -117,10 +149,19 @@ export class LocalCalls {
     const type = SOCK.STREAM | SOCK.CLOEXEC;
     const result = this.#call("socketpair", AF.UNIX, type, 0, this.#data);
     if (result < 0) return result;
-    const [near, far] = numbers.decode(this.#block.subarray(DATA_AT, DATA_AT + 2 * Int32.size));
-    const socket = FileDescriptor.opened(Socket, this.task, Fd(near as number));
+    const near = this.#view.getInt32(DATA_AT, true);
+    const socket = FileDescriptor.opened(Socket, this.task, Fd(near));
     socket.closeOnFork = true;
-    return [socket, Fd(far as number)];
+    return [socket, Fd(this.#view.getInt32(DATA_AT + Int32.size, true))];
+  }
+
+  /** F_DUPFD_CLOEXEC: another descriptor of a socket of this process, close-on-fork. */
+  duplicate({ near }: Socket): Socket | number {
+    const fd = this.#call("fcntl", near, F.DUPFD_CLOEXEC);
+    if (fd < 0) return fd;
+    const socket = FileDescriptor.opened(Socket, this.task, Fd(fd));
+    socket.closeOnFork = true;
+    return socket;
   }
 
   /** SO_PASSRIGHTS: as `Socket.refuseFds`, so kernels before 6.16 do nothing. */
@@ -196,26 +237,15 @@ export class LocalCalls {
     this.#setHeader(CONTROL_SIZE, SIZE_AT_MOST);
     const count = this.#call("recvmsg", near, this.#message, MSG.DONTWAIT | MSG.CMSG_CLOEXEC);
     if (count < 0) return count;
-    const { controlLength } = Msghdr.decode(this.#block);
+    const controlLength = this.#view.getUint32(CONTROL_LENGTH_AT, true);
     const fds = controlLength === 0 ? [] : this.#received(controlLength);
     return { bytes: this.#block.slice(DATA_AT, DATA_AT + Math.min(count, SIZE_AT_MOST)), fds };
   }
 
-  /** The header of a message. The kernel changes it. */
+  /** What differs from one message to the next, in the header: sizes of 8 bytes, and the kernel changes the first. */
   #setHeader(controlLength: number, length: number): void {
-    Msghdr.encode(
-      {
-        name: 0,
-        nameLength: 0,
-        iov: this.#iovec,
-        iovLength: 1,
-        control: this.#control,
-        controlLength,
-        flags: 0,
-      },
-      this.#block,
-    );
-    Iovec.encode({ base: this.#data, length }, this.#block.subarray(IOVEC_AT));
+    this.#view.setUint32(CONTROL_LENGTH_AT, controlLength, true);
+    this.#view.setUint32(IOVEC_AT + IOVEC_LENGTH, length, true);
   }
 
   #received(length: number): ReadonlyArray<FileDescriptor> {
@@ -238,6 +268,13 @@ export class LocalCalls {
     this.#block.set(size === bytes.length ? bytes : bytes.subarray(0, size), DATA_AT);
     const flags = MSG.DONTWAIT | MSG.NOSIGNAL;
     return Math.min(this.#call("sendto", near, this.#data, size, flags), size);
+  }
+
+  /** waitid(2) by a pidfd, without waiting: how the child has ended. Undefined if that is not known. */
+  reap({ near }: Pidfd): ChildState | undefined {
+    if (this.#call("waitid", P.PIDFD, near, this.#data, W.EXITED | W.NOHANG) < 0) return undefined;
+    const info = ChildSiginfo.decode(this.#block.subarray(DATA_AT, DATA_AT + ChildSiginfo.size));
+    return info.signo === 0 ? undefined : ChildState.from(info);
   }
 
   /** close(2) of a descriptor of this task, in any state. */

@@ -1,11 +1,10 @@
 import type { Epoller } from "@rsyscall/epoller";
 import { type FileDescriptor, Socket, type Task } from "@rsyscall/handle";
-import { type Fd, oneLine, SyscallError } from "@rsyscall/near";
+import { oneLine } from "@rsyscall/near";
 import { Effect } from "effect";
 import type { Connection } from "./Connection.ts";
 import { openAsyncChannels } from "./channels.ts";
 import { FdPassConnection } from "./FdPassConnection.ts";
-import { LocalCalls } from "./LocalCalls.ts";
 
 /** The connection of a task with itself: a channel is a socket pair. */
 export class SelfConnection implements Connection {
@@ -14,14 +13,10 @@ export class SelfConnection implements Connection {
   /** See {@link Connection.accessEpoller}. */
   readonly accessEpoller: Epoller;
   readonly canPass = true;
-  /** See {@link Connection.openChannelsNow}. */
-  readonly openChannelsNow: Connection["openChannelsNow"];
 
   constructor(task: Task, epoller: Epoller) {
     this.accessTask = task;
     this.accessEpoller = epoller;
-    const calls = LocalCalls.of(task);
-    this.openChannelsNow = calls && ((count) => openNow(calls, count));
   }
 
   openChannels(count: number) {
@@ -50,19 +45,3 @@ export class SelfConnection implements Connection {
 }
 
 oneLine(SelfConnection, ({ accessTask }) => `from process ${accessTask.pid}`);
-
-const openNow = (calls: LocalCalls, count: number): ReadonlyArray<readonly [Socket, Fd]> => {
-  const channels: Array<readonly [Socket, Fd]> = [];
-  for (let i = 0; i < count; i++) {
-    const pair = calls.pair();
-    if (typeof pair === "number") {
-      for (const [access, far] of channels) {
-        calls.close(access);
-        calls.closeFar(far);
-      }
-      throw SyscallError.from("socketpair", pair);
-    }
-    channels.push(pair);
-  }
-  return channels;
-};

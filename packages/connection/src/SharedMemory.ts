@@ -15,8 +15,8 @@ export interface MappedMemory {
 export interface SharedMemory {
   /** Whether all of it is shared. */
   readonly has: (address: Address, length: number) => boolean;
-  /** A copy of bytes that are shared: see `has`. */
-  readonly read: (address: Address, length: number) => Uint8Array;
+  /** A copy of bytes that are wholly shared, in an array of this length if one is given: see `has`. */
+  readonly read: (address: Address, length: number, into?: Uint8Array) => Uint8Array;
   /** Writes bytes that are wholly shared: see `has`. */
   readonly write: (address: Address, bytes: Uint8Array) => void;
   /** Whole pages, without a copy, until the scope closes. */

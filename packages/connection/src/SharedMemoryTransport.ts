@@ -33,22 +33,26 @@ export class SharedMemoryTransport implements MemoryTransport {
     this.allocator = allocator;
   }
 
-  read(address: Address, length: number): Effect.Effect<Uint8Array, SyscallFailure> {
+  read(
+    address: Address,
+    length: number,
+    into?: Uint8Array,
+  ): Effect.Effect<Uint8Array, SyscallFailure> {
     return Effect.suspend(() => {
       const connection = this.#connection;
       if (connection.hasPending) connection.settle();
       if (connection.hasEnded) return Effect.fail(connection.sendError("memory read"));
       const isShared = this.#memory.has(address, length);
-      if (!connection.hasPending && isShared) return this.#read(address, length);
+      if (!connection.hasPending && isShared) return this.#read(address, length, into);
       return Effect.acquireUseRelease(
         Effect.option(this.allocator.malloc(length, ALIGNMENT)),
         (copy) =>
           Option.isNone(copy)
             ? // No room for a copy: wait for all that is in flight.
               isShared
-              ? Effect.flatMap(connection.barrier(), () => this.#read(address, length))
+              ? Effect.flatMap(connection.barrier(), () => this.#read(address, length, into))
               : Effect.fail(SyscallError.of("memory read", "ENOMEM", `address ${address}`))
-            : this.#readStaged(copy.value.address, address, length),
+            : this.#readStaged(copy.value.address, address, length, into),
         (copy) => (Option.isNone(copy) ? Effect.void : copy.value.free()),
       );
     });
@@ -58,19 +62,24 @@ export class SharedMemoryTransport implements MemoryTransport {
     copy: Address,
     address: Address,
     length: number,
+    into?: Uint8Array,
   ): Effect.Effect<Uint8Array, SyscallFailure> {
     return Effect.flatMap(
       this.#connection.syscall(OP_COPY, copy, address, length),
       (result): Effect.Effect<Uint8Array, SyscallFailure> =>
         isError(result)
           ? Effect.fail(SyscallError.from("memory read", result, `address ${address}`))
-          : this.#read(copy, length),
+          : this.#read(copy, length, into),
     );
   }
 
   /** Touches memory that we have. It fails if the other process has made it unusable. */
-  #read(address: Address, length: number): Exit.Exit<Uint8Array, SyscallSendError> {
-    return this.#touching("memory read", () => this.#memory.read(address, length));
+  #read(
+    address: Address,
+    length: number,
+    into?: Uint8Array,
+  ): Exit.Exit<Uint8Array, SyscallSendError> {
+    return this.#touching("memory read", () => this.#memory.read(address, length, into));
   }
 
   #write(address: Address, bytes: Uint8Array): Exit.Exit<void, SyscallSendError> {

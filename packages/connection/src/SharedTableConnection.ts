@@ -43,6 +43,10 @@ export class SharedTableConnection implements Connection {
     return this.#other.isCut?.(access) ?? false;
   }
 
+  relay(access: Socket) {
+    return this.#other.relay?.(access);
+  }
+
   /** unshare(2) with CLONE_FILES, after which descriptors have to be passed. */
   unshareFiles(): Effect.Effect<void, HandleFailure, Scope.Scope> {
     return Effect.suspend(() => {

@@ -121,10 +121,11 @@ export class SocketMemoryTransport implements MemoryTransport, FileTransfers {
   read(
     address: Address,
     length: number,
+    into?: Uint8Array,
   ): Effect.Effect<Uint8Array, ConnectionError | SyscallError> {
     if (length === 0) return Effect.succeed(new Uint8Array(0));
     return Effect.suspend(() => {
-      const bytes = new Uint8Array(length);
+      const bytes = into ?? new Uint8Array(length);
       const move = length > PART_SIZE ? this.#fillLarge(bytes) : this.#fill(bytes);
       return this.#receive(address, length, move, nothing, Effect.succeed(bytes));
     });

@@ -32,6 +32,17 @@ import { OP_CLONE, OP_COPY, OP_EPOLL_WAIT, OP_RECV_ALL, OP_SEND_ALL } from "@rsy
 import { Effect, Exit, Scope } from "effect";
 import { Queue } from "./internal/Queue.ts";
 
+/**
+ * What carries bytes between a socket of this process and the task. It and the connection tell each other at once what
+ * the event loop would tell them in its next turn.
+ */
+export interface Relay {
+  /** The connection has written bytes. */
+  readonly sent: () => void;
+  /** Has the relay call back soon after it has written bytes for the connection. */
+  readonly onArrival: (callback: () => void) => void;
+}
+
 /** What a connection is made of. */
 export interface ConnectionOptions<M extends MemoryTransport = MemoryTransport> {
   /** The machine of the task, whose numbers and layouts its calls have. */
@@ -49,6 +60,8 @@ export interface ConnectionOptions<M extends MemoryTransport = MemoryTransport> 
    * the socket, only the server ends it.
    */
   readonly isCut?: (() => boolean) | undefined;
+  /** What carries the bytes, if that is in this process. */
+  readonly relay?: Relay | undefined;
 }
 
 /** Options, and what follows from them. */
@@ -69,7 +82,8 @@ export const fieldsOf = <M extends MemoryTransport>(
   const { near, task } = options.socket;
   const local = LocalSyscallInterface.of(task.sysif);
   if (local === undefined) throw new TypeError("a connection's own end must be in this process");
-  return { ...options, fd: near, local };
+  const { abi, socket, epoller, serverFd, memory, isCut, relay } = options;
+  return { abi, socket, epoller, serverFd, memory, isCut, relay, fd: near, local };
 };
 
 /**
@@ -84,8 +98,6 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
   readonly direct: DirectCalls = this;
   /** Its text says which process the task is, and how it has ended if that is known: for errors. */
   subject: { readonly toString: () => string } = "the task";
-  /** For errors of this connection: what is known when the message is read, not when the call failed. */
-  readonly #describeLater = () => this.subject.toString();
   /** Our end, in this process. */
   readonly #handle: Socket;
   /** The number of our end of the socket. */
@@ -124,7 +136,7 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
     this.epoller = epoller;
     this.#prompt = promptNumbers(abi);
     this.memory = memory(this);
-    this.#isCut = isCut ?? (() => false);
+    this.#isCut = isCut ?? NEVER;
   }
 
   /** The connection below an interface that may be decorated; undefined if there is none. */
@@ -159,14 +171,14 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
   /** Calls back once, when the connection ends, from whichever side. */
   onEnd(callback: () => void): void {
     if (this.#end !== undefined) callback();
-    else this.#onEnd.push(callback);
+    else this.#onEnd = this.#onEnd.concat(callback);
   }
 
   /** Closes a scope as soon as the connection ends: what it gives back has gone with the task. */
   closeAtEnd(scope: Scope.Closeable): void {
-    const end = Exit.fail(new ConnectionEnd((operation) => this.sendError(operation)));
     // Not by a fiber of the scope, which would wait for itself.
     this.onEnd(() => {
+      const end = Exit.fail(new ConnectionEnd((operation) => this.sendError(operation)));
       const rest = Scope.closeUnsafe(scope, end);
       if (rest !== undefined && !Exit.isExit(rest)) Effect.runFork(rest);
     });
@@ -278,8 +290,8 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
     return this.memory.transfers;
   }
 
-  read(address: Address, length: number) {
-    return this.memory.read(address, length);
+  read(address: Address, length: number, into?: Uint8Array) {
+    return this.memory.read(address, length, into);
   }
 
   write(address: Address, bytes: Uint8Array) {
@@ -351,7 +363,7 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
         syscall: this.#name(number),
         cause,
         byTask,
-        describe: this.#describeLater,
+        describe: this.#describe(),
       });
     // Every process ends so. That is no failure, and was caused in that process.
     return byTask && number === this.abi.syscallNumber("exit_group") ? withoutStack(make) : make();
@@ -367,7 +379,12 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
   /** The error of a request after the end. */
   sendError(syscall: string): SyscallSendError {
     const cause = this.#end?.cause;
-    return new SyscallSendError({ syscall, cause, describe: this.#describeLater });
+    return new SyscallSendError({ syscall, cause, describe: this.#describe() });
+  }
+
+  /** For errors: what is known when the message is read, not when the call failed. */
+  #describe(): () => string {
+    return () => this.subject.toString();
   }
 
   #name(number: number): string {
@@ -376,6 +393,8 @@ export abstract class SyscallConnection<M extends MemoryTransport = MemoryTransp
 }
 
 oneLine(SyscallConnection, ({ activityFd }) => `to fd ${activityFd} of a task`);
+const NEVER = (): boolean => false;
+
 /** Milliseconds between the ends of two sockets of one process, at most. */
 const END_LIMIT = 1000;
 

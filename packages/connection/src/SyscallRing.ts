@@ -47,6 +47,7 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
   readonly #ring: Ring;
   readonly #sendto: number;
   readonly #recvfrom: number;
+  readonly #yield: number;
   readonly #getaffinity: number;
   /** Calls that end the task, or replace its program. */
   readonly #last: ReadonlySet<number>;
@@ -63,20 +64,30 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
   #sleeping = false;
   #wokeServer = false;
   #hasAnswered = false;
+  /** Whether the server is a child of this process that has answered nothing yet. */
+  #isBeginning = false;
   /** The only CPU that we run on; -1: there are several. In a new ring it is 0. */
   #cpu = 0;
   #wakes = 0;
   /** How long we watch for a result: of a server that is awake, and of one that had to be woken. */
   readonly #awake = new Budget(0.03, 0.001);
   readonly #woken = new Budget(0.1, 0);
+  /** Starts the server, which has not been started yet. Returns the error if that fails. */
+  #startServer: (() => unknown) | undefined;
 
-  private constructor(fields: ConnectionFields<M>, ring: MappedMemory) {
+  private constructor(
+    fields: ConnectionFields<M>,
+    ring: MappedMemory,
+    startServer?: () => unknown,
+  ) {
     super(fields);
+    this.#startServer = startServer;
     this.#ring = new Ring(ring.buffer);
     this.#spare = ring.address + SPARE_OFFSET;
     const { abi } = fields.local;
     this.#sendto = abi.syscallNumber("sendto") as number;
     this.#recvfrom = abi.syscallNumber("recvfrom") as number;
+    this.#yield = abi.syscallNumber("sched_yield") as number;
     this.#getaffinity = abi.syscallNumber("sched_getaffinity") as number;
     this.#last = lastCalls(fields.abi);
   }
@@ -104,18 +115,36 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
    * Throws the error if the socket cannot be watched.
    *
    * @param options with an epoller of this process
+   * @param server `child` is a child of this process that is about to be made. Otherwise it starts the server, whose first
+   *   calls are in the ring by then: so it is woken once for both. It is called when a result is waited for, or else at
+   *   the end of this turn. It returns the error if that fails, which ends the connection.
    */
   static start<M extends MemoryTransport>(
     options: ConnectionOptions<M>,
     ring: MappedMemory,
+    server: "child" | (() => unknown),
   ): { readonly connection: SyscallRing<M>; readonly end: () => void } {
-    const connection = new SyscallRing(fieldsOf(options), ring);
+    const startServer = server === "child" ? undefined : server;
+    const connection = new SyscallRing(fieldsOf(options), ring, startServer);
+    connection.#isBeginning = server === "child";
     connection.#learnCpu();
     const end = options.epoller.watchNow(options.socket, (hasEnded) =>
       connection.#onBell(hasEnded),
     );
-    if (typeof end === "function") return { connection, end };
+    if (typeof end === "function") {
+      queueMicrotask(() => connection.#begin());
+      return { connection, end };
+    }
     throw end ?? new TypeError("the epoller must be one of this process");
+  }
+
+  /** Starts the server, if it was not started yet. */
+  #begin(): void {
+    const start = this.#startServer;
+    if (start === undefined || this.hasEnded) return;
+    const error = start();
+    if (error !== undefined) this.fail(error);
+    this.#startServer = undefined;
   }
 
   protected send(
@@ -154,7 +183,7 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
   }
 
   protected get unsent(): number {
-    return this.#waiting.length;
+    return this.#startServer === undefined ? this.#waiting.length : this.pending.length;
   }
 
   /** Sends a byte. If the socket is full, the server has bytes to wake it anyway. */
@@ -180,6 +209,8 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
 
   settle(): void {
     // Callbacks of the end may come here. No result belongs to a call any more.
+    if (this.hasEnded) return;
+    this.#begin();
     if (this.hasEnded) return;
     if (this.#delivering) {
       // This runs inside the callback of a result. The loop in #deliver looks for further results as well;
@@ -231,6 +262,11 @@ export class SyscallRing<M extends MemoryTransport = MemoryTransport> extends Sy
     if (isLast || !ring.isOnOtherCpu(this.#cpu)) return ring.isDone(call);
     const learned = this.#wokeServer ? this.#woken : this.#awake;
     const budget = this.#hasAnswered ? learned : ofNew;
+    // A child begins on the CPU of its parent unless another one is idle, and only once the parent leaves that.
+    if (this.#isBeginning) {
+      this.#isBeginning = false;
+      this.local.submit(this.#yield, 0, 0, 0, 0, 0, 0);
+    }
     for (let end = 0; ; ) {
       for (let look = 0; look < LOOKS; look++)
         if (ring.isDone(call)) {

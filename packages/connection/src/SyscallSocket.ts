@@ -26,6 +26,7 @@ import {
   type ConnectionFields,
   type ConnectionOptions,
   connectionFields,
+  type Relay,
   SyscallConnection,
 } from "./SyscallConnection.ts";
 
@@ -69,6 +70,7 @@ export class SyscallSocket<M extends MemoryTransport = MemoryTransport>
   readonly #waiting = new Queue<Waiting>();
   /** Bytes of an answer of which only a part has come. */
   #carried = 0;
+  readonly #relay: Relay | undefined;
   readonly #eventSize: number;
   readonly #eventList: Codec<ReadonlyArray<EpollEvent>>;
   /** How many of the pending calls are waits for events. */
@@ -82,6 +84,7 @@ export class SyscallSocket<M extends MemoryTransport = MemoryTransport>
     const { abi } = fields.local;
     this.#sendto = abi.syscallNumber("sendto") as number;
     this.#recvfrom = abi.syscallNumber("recvfrom") as number;
+    this.#relay = fields.relay;
     this.#buffer = buffer;
     this.#view = new DataView(buffer.buffer);
     const { epollEvent } = fields.abi;
@@ -111,6 +114,7 @@ export class SyscallSocket<M extends MemoryTransport = MemoryTransport>
         (hasEnded) => connection.#onReady(hasEnded),
         EPOLL.IN | EPOLL.OUT,
       );
+      options.relay?.onArrival(() => connection.#onReady(false));
       return connection;
     });
   }
@@ -181,6 +185,7 @@ export class SyscallSocket<M extends MemoryTransport = MemoryTransport>
         this.fail(SyscallError.from("sendto", sent, `fd ${this.fd}`));
         return;
       }
+      this.#relay?.sent();
       this.#sent += Number(sent);
       if (this.#sent === this.#filled) this.#refill();
     }

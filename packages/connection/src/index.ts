@@ -2,6 +2,7 @@ export { Arena } from "./Arena.ts";
 export type { Connection } from "./Connection.ts";
 export { openAsyncChannels } from "./channels.ts";
 export { FdPassConnection } from "./FdPassConnection.ts";
+export { type Lifeline, LifelineConnection } from "./LifelineConnection.ts";
 export { LocalCalls, type Message } from "./LocalCalls.ts";
 export { allOrNothing, type Passed, receivePassed, takesNone } from "./passing.ts";
 export { SelfConnection } from "./SelfConnection.ts";
@@ -9,6 +10,6 @@ export { type MappedMemory, ownMemory, type SharedMemory } from "./SharedMemory.
 export { SharedMemoryTransport } from "./SharedMemoryTransport.ts";
 export { SharedTableConnection } from "./SharedTableConnection.ts";
 export { SocketMemoryTransport } from "./SocketMemoryTransport.ts";
-export { type ConnectionOptions, SyscallConnection } from "./SyscallConnection.ts";
+export { type ConnectionOptions, type Relay, SyscallConnection } from "./SyscallConnection.ts";
 export { SyscallRing } from "./SyscallRing.ts";
 export { SyscallSocket } from "./SyscallSocket.ts";

@@ -2,7 +2,6 @@ import { EPOLL, MSG, SOCK, type Sockaddr } from "@rsyscall/abi";
 import {
   type BorrowFailure,
   type FileDescriptor,
-  type InvalidHandleError,
   type IoFailure,
   type MallocFailure,
   type MessageRoom,
@@ -77,20 +76,12 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     epoller: Epoller,
     fd: A,
   ): Effect.Effect<AsyncFileDescriptor<A>, MallocFailure | BorrowFailure, Scope.Scope> {
-    return AsyncFileDescriptor.#register(epoller, fd, NonblockingCalls.make(fd));
-  }
-
-  static #register<A extends FileDescriptor>(
-    epoller: Epoller,
-    fd: A,
-    making: Effect.Effect<NonblockingCalls, IoFailure>,
-  ): Effect.Effect<AsyncFileDescriptor<A>, MallocFailure | BorrowFailure, Scope.Scope> {
     return Effect.uninterruptible(
       Effect.flatMap(Effect.flatMap(Effect.scope, Scope.fork), (scope) =>
         // If epoll refuses the file, its flags are not changed.
         Effect.flatMap(Scope.provide(epoller.register(fd), scope), (readiness) =>
           Effect.map(
-            making,
+            NonblockingCalls.make(fd),
             (calls) =>
               new AsyncFileDescriptor(new AsyncParts(fd, epoller, readiness, calls, scope)),
           ),
@@ -99,12 +90,16 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
     );
   }
 
-  /** Registers a connection that was accepted with SOCK_NONBLOCK. */
-  #accepted(
-    socket: Socket,
-  ): Effect.Effect<AsyncFileDescriptor<Socket>, MallocFailure | BorrowFailure, Scope.Scope> {
-    const calls = Effect.succeed(NonblockingCalls.ofOpened(socket));
-    return AsyncFileDescriptor.#register(this.#parts.epoller, socket, calls);
+  /** Makes one of a connection that was accepted with SOCK_NONBLOCK. */
+  #accepted(socket: Socket): Effect.Effect<AsyncFileDescriptor<Socket>, never, Scope.Scope> {
+    const { epoller } = this.#parts;
+    return Effect.map(Effect.flatMap(Effect.scope, Scope.fork), (scope) => {
+      const { readiness, wait } = epoller.registerLater(socket, scope);
+      const calls = NonblockingCalls.ofOpened(socket);
+      return new AsyncFileDescriptor(
+        new AsyncParts(socket, epoller, readiness, calls, scope, wait),
+      );
+    });
   }
 
   /** read(2) into memory of the descriptor's task. Gives the number of bytes, 0 at the end. */
@@ -413,7 +408,7 @@ export class AsyncFileDescriptor<out A extends FileDescriptor = FileDescriptor> 
   whenReady<B, E>(
     event: typeof EPOLL.IN | typeof EPOLL.OUT,
     call: Effect.Effect<B | "EAGAIN", E>,
-  ): Effect.Effect<B, E | InvalidHandleError> {
+  ): Effect.Effect<B, E | IoFailure> {
     return this.#parts.attempts.await(event, call);
   }
 

@@ -4,6 +4,7 @@ import type {
   Epoll,
   FileDescriptor,
   InvalidHandleError,
+  IoFailure,
   MallocFailure,
 } from "@rsyscall/handle";
 import {
@@ -14,12 +15,13 @@ import {
   oneLine,
   type SyscallError,
 } from "@rsyscall/near";
-import { Effect, type Scope } from "effect";
+import { Effect, Scope } from "effect";
 import type { EventSource } from "./internal/EventSource.ts";
 import { LocalControl } from "./internal/LocalControl.ts";
 import { type Registration, Registrations } from "./internal/Registrations.ts";
 import { rootEvents } from "./internal/rootEvents.ts";
 import { subsidiaryEvents } from "./internal/subsidiaryEvents.ts";
+import { Turns } from "./internal/Turns.ts";
 import { Readiness, type WaitableEvent } from "./Readiness.ts";
 import type { Holdable, Wakeup } from "./Wakeup.ts";
 
@@ -143,23 +145,24 @@ export class Epoller {
     onReady: (hasEnded: boolean) => void,
     events: number = EPOLL.IN,
   ): Effect.Effect<void, MallocFailure | BorrowFailure, Scope.Scope> {
-    return this.#add(fd, events | EPOLL.ET, registrationOf(onReady), this.#events);
+    return this.#add(fd, events | EPOLL.ET, new Watch(onReady), this.#events);
   }
 
   /**
-   * As `watch` for readability, as plain code: gives a function that ends it, or the error. Undefined if that takes an
-   * Effect, because the descriptors are those of another process.
+   * As `watch`, as plain code: gives a function that ends it, or the error. Undefined if that takes an Effect, because
+   * the descriptors are those of another process.
    */
   watchNow(
     fd: FileDescriptor,
     onReady: (hasEnded: boolean) => void,
+    events: number = EPOLL.IN,
   ): (() => void) | SyscallError | InvalidHandleError | undefined {
     const control = this.#control;
     if (control === undefined || fd.task.fdTable !== this.#registrar.task.fdTable) return undefined;
     for (const handle of [this.#registrar, fd]) if (!handle.isValid) return handle.invalidError;
-    const registration = registrationOf(onReady);
+    const registration: Registration = new Watch(onReady);
     const id = this.#registrations.add(registration);
-    const error = control.add(fd, { events: EPOLL.IN | EPOLL.ET, data: id });
+    const error = control.add(fd, { events: events | EPOLL.ET, data: id });
     if (error !== undefined) {
       this.#registrations.delete(id);
       return error;
@@ -181,9 +184,47 @@ export class Epoller {
   ): Effect.Effect<Readiness, MallocFailure | BorrowFailure, Scope.Scope> {
     return Effect.suspend(() => {
       const readiness = new Readiness(this.#events.hold, this.#events.letGo);
-      const events = EPOLL.IN | EPOLL.OUT | EPOLL.RDHUP | EPOLL.PRI | EPOLL.ET;
-      return Effect.as(this.#add(fd, events, readiness), readiness);
+      return Effect.as(this.#add(fd, ALL_EVENTS, readiness), readiness);
     });
+  }
+
+  /**
+   * As `register`, but when a fiber waits for the first time: most accepted connections have bytes by then, and many are
+   * closed before anything waits for them. The kernel reports at the registration what is there already, so no event
+   * is missed.
+   *
+   * @param scope ends the registration
+   */
+  registerLater(fd: FileDescriptor, scope: Scope.Scope): LaterReadiness {
+    const readiness = new Readiness(this.#events.hold, this.#events.letGo);
+    const turns = new Turns();
+    let isRegistered = false;
+    const register = Effect.suspend(() =>
+      isRegistered
+        ? Effect.void
+        : Effect.map(Scope.provide(this.#add(fd, ALL_EVENTS, readiness), scope), () => {
+            isRegistered = true;
+          }),
+    ).pipe(
+      // The task has left the descriptor table since: there is nothing more to wait for.
+      Effect.catchTag("NamespaceMismatchError", () => Effect.fail(readiness.endError(fd))),
+    );
+    const once = turns.inTurn(
+      () => register,
+      () => undefined,
+    );
+    return {
+      readiness,
+      wait: (event) =>
+        Effect.suspend(() =>
+          isRegistered
+            ? readiness.wait(event)
+            : Effect.andThen(
+                once,
+                Effect.suspend(() => readiness.wait(event)),
+              ),
+        ),
+    };
   }
 
   /**
@@ -239,10 +280,33 @@ export class Epoller {
   }
 }
 
-const registrationOf = (onReady: (hasEnded: boolean) => void): Registration => ({
-  rose: () => onReady(false),
-  end: () => onReady(true),
-});
+/** All that an operation may wait for, edge-triggered. */
+const ALL_EVENTS = EPOLL.IN | EPOLL.OUT | EPOLL.RDHUP | EPOLL.PRI | EPOLL.ET;
+
+/** The readiness of a descriptor that is registered when a fiber waits. */
+export interface LaterReadiness {
+  /** What is known of its events. */
+  readonly readiness: Readiness;
+  /** Waits until the event may be there. */
+  readonly wait: (event: WaitableEvent) => Effect.Effect<void, IoFailure>;
+}
+
+/** Tells a function of events of any kind. */
+class Watch implements Registration {
+  readonly #onReady: (hasEnded: boolean) => void;
+
+  constructor(onReady: (hasEnded: boolean) => void) {
+    this.#onReady = onReady;
+  }
+
+  rose(): void {
+    this.#onReady(false);
+  }
+
+  end(): void {
+    this.#onReady(true);
+  }
+}
 
 oneLine(Epoller, () => "epoll instance of a task");
 

@@ -7,7 +7,7 @@ export { AsyncPty } from "./AsyncPty.ts";
 export { AsyncReadBuffer, type ReadFailure } from "./AsyncReadBuffer.ts";
 export { AsyncSignalfd } from "./AsyncSignalfd.ts";
 export { AsyncTimerfd } from "./AsyncTimerfd.ts";
-export { Epoller, type WaitableEvent } from "./Epoller.ts";
+export { Epoller, type LaterReadiness, type WaitableEvent } from "./Epoller.ts";
 export { EndOfFileError, MalformedError, TooLongError } from "./errors.ts";
 export { Readiness } from "./Readiness.ts";
 export type { Holdable, Wakeup } from "./Wakeup.ts";

@@ -4,8 +4,8 @@ import { AF, Errno, O, SOCK, type Sockaddr } from "@rsyscall/abi";
 import { bindUnix, pipe, Socket, UseAfterFreeError } from "@rsyscall/handle";
 import { it, launchStub, tempDirectory } from "@rsyscall/harness";
 import type { LocalSyscallInterface, SyscallError } from "@rsyscall/near";
-import { LocalThread } from "@rsyscall/thread";
-import { Effect, Fiber, Scope, Stream } from "effect";
+import { LocalThread, type Thread } from "@rsyscall/thread";
+import { Effect, Fiber, Stream } from "effect";
 import { assert, describe } from "vitest";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -29,6 +29,16 @@ const places = [
   ["in a stub", Effect.map(launchStub, ({ call }) => call.thread)],
 ] as const;
 
+/** A socket of a thread at a path, for connections. */
+const listen = (thread: Thread) =>
+  Effect.gen(function* () {
+    const path = `${yield* tempDirectory}/socket`;
+    const socket = yield* Socket.make(thread.task, AF.UNIX, SOCK.STREAM);
+    yield* bindUnix(socket, path);
+    yield* socket.listen(8);
+    return { path, listening: yield* thread.makeAfd(socket) };
+  });
+
 const families = [
   ["inet", "127.0.0.1", AF.INET],
   ["inet6", "::1", AF.INET6],
@@ -36,29 +46,55 @@ const families = [
 
 describe("asynchronous sockets", () => {
   for (const [where, threadOf] of places)
-    it(`are accepted as non-blocking ones, without a further call for that, ${where}`, function* () {
+    it(`are accepted as non-blocking ones, and registered once something waits, ${where}`, function* () {
       const thread = yield* threadOf;
-      const path = `${yield* tempDirectory}/socket`;
-      const socket = yield* Socket.make(thread.task, AF.UNIX, SOCK.STREAM);
-      yield* bindUnix(socket, path);
-      yield* socket.listen(8);
-      const listening = yield* thread.makeAfd(socket);
+      const { path, listening } = yield* listen(thread);
       const client = netConnect(path);
       yield* Effect.callback<void>(
         (resume) => void client.on("connect", () => resume(Effect.void)),
       );
       const calls: Array<string> = [];
-      const scope = yield* Effect.scope;
-      const accepted = yield* Effect.scoped(
-        Effect.andThen(
-          thread.trace(({ _tag, call }) => {
-            if (_tag === "Ended") calls.push(call.name);
-          }),
-          Effect.suspend(() => Scope.provide(listening.accept(), scope)),
-        ),
-      );
-      assert.deepEqual(calls, ["accept4", "epoll_ctl"]);
+      yield* thread.trace(({ _tag, call }) => {
+        if (_tag === "Ended") calls.push(call.name);
+      });
+      const accepted = yield* listening.accept();
+      assert.deepEqual(calls.splice(0), ["accept4"]);
       assert.ok((yield* accepted.handle.statusFlags()) & O.NONBLOCK);
+      calls.splice(0);
+      // Several wait at once, each for an event of its own, and one is interrupted.
+      const interrupted = yield* Effect.forkChild(accepted.readBytes(), {
+        startImmediately: true,
+      });
+      const hangUp = yield* Effect.forkChild(accepted.waitForRdhup(), { startImmediately: true });
+      yield* Fiber.interrupt(interrupted);
+      const reading = yield* Effect.forkChild(accepted.readBytes(), { startImmediately: true });
+      client.write("hello");
+      assert.equal(text(yield* Fiber.join(reading)), "hello");
+      assert.equal(calls.filter((name) => name === "epoll_ctl").length, 1);
+      client.end();
+      yield* Fiber.join(hangUp);
+      assert.equal((yield* accepted.readBytes()).length, 0);
+      client.destroy();
+    });
+
+  for (const [where, threadOf] of places)
+    it(`that were accepted wake those who wait when they are closed, ${where}`, function* () {
+      const thread = yield* threadOf;
+      const { path, listening } = yield* listen(thread);
+      const client = netConnect(path);
+      for (const waits of [true, false]) {
+        const accepted = yield* listening.accept();
+        const reading = yield* Effect.forkChild(Effect.flip(accepted.readBytes()), {
+          startImmediately: waits,
+        });
+        yield* accepted.close();
+        assert.instanceOf(yield* Fiber.join(reading), UseAfterFreeError);
+        assert.instanceOf(yield* Effect.flip(accepted.waitForRdhup()), UseAfterFreeError);
+        if (waits)
+          netConnect(path)
+            .on("error", () => {})
+            .unref();
+      }
       client.destroy();
     });
 

@@ -211,7 +211,10 @@ const refused = (
   return undefined;
 };
 
-const withoutToken = text(403, "The token in the address is missing or wrong: use the address that was logged.");
+const withoutToken = text(
+  403,
+  "The token in the address is missing or wrong: use the address that was logged.",
+);
 
 /** Takes as long for any text. */
 const isSame = (one: string, other: string): boolean => {

@@ -23,8 +23,11 @@ export interface FdTableOptions {
   readonly atEnd?: { readonly marks: Uint8Array; readonly close: number };
 }
 
-/** The handles of one number, mostly one. The array is never modified. */
-type Handles = ReadonlyArray<FileDescriptor>;
+/** The handles of one number, mostly one. An array is never modified. */
+type Handles = FileDescriptor | ReadonlyArray<FileDescriptor>;
+
+const allOf = (handles: Handles): ReadonlyArray<FileDescriptor> =>
+  Array.isArray(handles) ? handles : [handles as FileDescriptor];
 
 /**
  * A file descriptor table: the tasks in it, and which handles they have for each number. A
@@ -34,7 +37,8 @@ export class FdTable extends far.FdTable {
   readonly #handles: Map<number, Handles> | NumberMap<Handles>;
   /** Handles of the table that this one is a copy of, for numbers that have not been closed since. */
   #inherited: Map<number, Handles> | undefined;
-  readonly #tasks = new Set<Task>();
+  /** Those that have been in it for longest come first. */
+  #tasks: ReadonlyArray<Task> = [];
   readonly #strangers: boolean;
   readonly #atEnd: FdTableOptions["atEnd"];
 
@@ -57,18 +61,18 @@ export class FdTable extends far.FdTable {
   /** Notes that a handle stands for a descriptor of the table. */
   add(handle: FileDescriptor): void {
     const handles = this.#handles.get(handle.near);
-    this.#handles.set(handle.near, handles === undefined ? [handle] : [...handles, handle]);
+    this.#handles.set(handle.near, handles === undefined ? handle : [...allOf(handles), handle]);
   }
 
   /** Forgets a handle. Returns whether it was the last one of its number. */
   remove(handle: FileDescriptor): boolean {
     const handles = this.#handles.get(handle.near);
-    if (!handles?.includes(handle)) return false;
-    if (handles.length > 1) {
-      this.#handles.set(
-        handle.near,
-        handles.filter((other) => other !== handle),
-      );
+    if (handles === undefined) return false;
+    if (handles !== handle) {
+      const all = allOf(handles);
+      if (!all.includes(handle)) return false;
+      const others = all.filter((other) => other !== handle);
+      this.#handles.set(handle.near, others.length === 1 ? (others[0] as FileDescriptor) : others);
       return false;
     }
     this.#inherited?.delete(handle.near);
@@ -84,12 +88,13 @@ export class FdTable extends far.FdTable {
 
   /** Adds a task that uses this table. */
   join(task: Task): void {
-    this.#tasks.add(task);
+    if (this.#tasks.includes(task)) return;
+    this.#tasks = this.#tasks.concat(task);
   }
 
   /** Whether no other task uses this table. */
   isOnlyOf(task: Task): boolean {
-    return this.#tasks.size === 1 && this.#tasks.has(task);
+    return this.#tasks.length === 1 && this.#tasks[0] === task;
   }
 
   /**
@@ -98,10 +103,10 @@ export class FdTable extends far.FdTable {
    */
   leave(task: Task, to?: FdTable): Effect.Effect<void> {
     return Effect.suspend(() => {
-      this.#tasks.delete(task);
+      this.#tasks = this.#tasks.filter((other) => other !== task);
       const orphans: Array<number> = [];
       for (const [number, handles] of this.#handles)
-        for (const handle of handles)
+        for (const handle of allOf(handles))
           if (handle.task === task) {
             if (this.remove(handle)) orphans.push(number);
             to?.add(handle);
@@ -146,14 +151,14 @@ export class FdTable extends far.FdTable {
     const inherited = new Map(this.#inherited);
     for (const [number, handles] of this.#handles)
       if (!isPrivate(handles))
-        inherited.set(number, [...handles, ...(inherited.get(number) ?? [])]);
+        inherited.set(number, [...allOf(handles), ...allOf(inherited.get(number) ?? [])]);
     copy.#inherited = inherited;
     return copy;
   }
 
   /** Whether this table is a copy that has the descriptor of a handle of the original. */
   inherited(handle: FileDescriptor): boolean {
-    return this.#inherited?.get(handle.near)?.includes(handle) ?? false;
+    return allOf(this.#inherited?.get(handle.near) ?? []).includes(handle);
   }
 
   /** The numbers that a child with a copy of this table closes, except `kept`. */
@@ -162,8 +167,10 @@ export class FdTable extends far.FdTable {
       return [...this.#handles]
         .filter(([number, handles]) => isPrivate(handles) && !kept.includes(number))
         .map(([number]) => ({ first: number, last: number }));
-    const open = [...this.#handles].filter(([, handles]) => !isPrivate(handles));
-    return gaps([0, 1, 2, ...kept, ...open.map(([number]) => number)]);
+    const open = [0, 1, 2, ...kept];
+    for (const handles of this.#handles.values())
+      if (!isPrivate(handles)) open.push((handles[0] as FileDescriptor).near);
+    return gaps(open);
   }
 
   /**
@@ -189,7 +196,7 @@ export class FdTable extends far.FdTable {
     const isClosed = (number: number) =>
       ranges.some(({ first, last }) => first <= number && number <= last);
     for (const [number, handles] of [...this.#handles])
-      if (isClosed(number)) for (const handle of handles) handle.disown();
+      if (isClosed(number)) for (const handle of allOf(handles)) handle.disown();
     for (const number of this.#inherited?.keys() ?? [])
       if (isClosed(number)) this.#inherited?.delete(number);
   }
@@ -197,20 +204,22 @@ export class FdTable extends far.FdTable {
   /** The numbers for which the task has no handle, except stdio. */
   notOf(task: Task): ReadonlyArray<FdRange> {
     const own = [...this.#handles].filter(([, handles]) =>
-      handles.some((handle) => handle.task === task),
+      allOf(handles).some((handle) => handle.task === task),
     );
     return gaps([0, 1, 2, ...own.map(([number]) => number)]);
   }
 }
 
 /** Whether children must not get the descriptor. */
-const isPrivate = (handles: Handles): boolean => handles.every((handle) => handle.closeOnFork);
+const isPrivate = (handles: Handles): boolean =>
+  allOf(handles).every((handle) => handle.closeOnFork);
 
 /** All numbers but these. */
 const gaps = (numbers: ReadonlyArray<number>): ReadonlyArray<FdRange> => {
   const ranges: Array<FdRange> = [];
   let first = 0;
-  for (const number of [...new Set(numbers)].sort((a, b) => a - b)) {
+  for (const number of [...numbers].sort((a, b) => a - b)) {
+    if (number < first) continue;
     if (first < number) ranges.push({ first, last: number - 1 });
     first = number + 1;
   }

@@ -7,11 +7,12 @@ import {
   decoded,
   type InvalidArgumentError,
   oneLine,
+  readInto,
   type SyscallFailure,
 } from "@rsyscall/near";
-import { Effect } from "effect";
+import { Effect, Exit } from "effect";
 import { SizeError, UseAfterFreeError } from "./errors.ts";
-import { encoded } from "./internal/checked.ts";
+import { argument, bytes as arrayOfBytes, checked, encodedNow } from "./internal/checked.ts";
 import type { Task } from "./Task.ts";
 
 /**
@@ -105,6 +106,27 @@ export class Pointer<out A> {
   }
 
   /**
+   * Reads the beginning of the range into bytes of the caller, as many as these are. A program that reads large ranges
+   * again and again spares itself fresh memory, whose page faults take longer than the copy. SizeError for more bytes
+   * than the range has. If it fails otherwise, the content of the bytes is undefined.
+   */
+  readInto(
+    bytes: Uint8Array,
+  ): Effect.Effect<void, UseAfterFreeError | SizeError | InvalidArgumentError | SyscallFailure> {
+    const problem = argument("bytes", bytes, arrayOfBytes);
+    return checked(
+      "memory read",
+      [problem],
+      Effect.flatMap(this.address(), (address): Effect.Effect<void, SizeError | SyscallFailure> => {
+        const needed = bytes.length;
+        return needed <= this.size
+          ? readInto(this.task.sysif, address, bytes)
+          : Effect.fail(new SizeError({ subject: this.#subject, needed, available: this.size }));
+      }),
+    );
+  }
+
+  /**
    * Writes a value, which may be shorter than the range. Consumes the pointer. InvalidArgumentError for a value
    * that the type cannot have.
    */
@@ -114,15 +136,21 @@ export class Pointer<out A> {
     WrittenPointer<B>,
     UseAfterFreeError | ConnectionError | SizeError | InvalidArgumentError
   > {
-    return Effect.flatMap(
-      Effect.andThen(this.address(), encoded("memory write", "value", this.type, value)),
-      (bytes): Effect.Effect<WrittenPointer<B>, ConnectionError | SizeError> => {
-        const needed = bytes.length;
+    // One step, because a program may hold memory and write to it again and again.
+    return Effect.suspend(
+      (): Effect.Effect<
+        WrittenPointer<B>,
+        UseAfterFreeError | ConnectionError | SizeError | InvalidArgumentError
+      > => {
+        if (!this.isValid) return Effect.fail(new UseAfterFreeError({ subject: this.#subject }));
+        const bytes = encodedNow("memory write", "value", this.type as Codec<unknown>, value);
+        if (Exit.isFailure(bytes)) return Exit.failCause(bytes.cause);
+        const needed = bytes.value.length;
         if (needed > this.size)
           return Effect.fail(
             new SizeError({ subject: this.#subject, needed, available: this.size }),
           );
-        return Effect.map(this.task.sysif.write(this.#at, bytes), () => {
+        return Effect.map(this.task.sysif.write(this.#at, bytes.value), () => {
           this.#consumed = true;
           return new WrittenPointer<B>(this as Pointer<unknown>, this.#offset, this.size, value);
         });

@@ -9,19 +9,30 @@ import { oneLine } from "@rsyscall/near";
 export class ProgramSignals {
   /** Blocked in programs, although not in the process. */
   readonly blocked: Sigset;
-  /** Ignored in programs, although not in the process. */
-  readonly ignored: Set<number>;
-  /** Not ignored in programs, although the process ignores them. */
-  readonly defaulted: Set<number>;
+  // Made at the first use: most processes have none.
+  #ignored: Set<number> | undefined;
+  #defaulted: Set<number> | undefined;
 
   constructor(signals: {
     readonly blocked?: Iterable<number>;
     readonly ignored?: Iterable<number>;
     readonly defaulted?: Iterable<number>;
   }) {
-    this.blocked = new Set(signals.blocked);
-    this.ignored = new Set(signals.ignored);
-    this.defaulted = new Set(signals.defaulted);
+    this.blocked = setOf(signals.blocked) ?? NONE;
+    this.#ignored = setOf(signals.ignored);
+    this.#defaulted = setOf(signals.defaulted);
+  }
+
+  /** Ignored in programs, although not in the process. */
+  get ignored(): Set<number> {
+    this.#ignored ??= new Set();
+    return this.#ignored;
+  }
+
+  /** Not ignored in programs, although the process ignores them. */
+  get defaulted(): Set<number> {
+    this.#defaulted ??= new Set();
+    return this.#defaulted;
   }
 
   /** The same for a child, which starts with the default action for the signals of `defaulted`. */
@@ -31,8 +42,8 @@ export class ProgramSignals {
 
   /** Called when a caller has set the action of a signal, which programs get from then on. */
   forget(signal: number): void {
-    this.ignored.delete(signal);
-    this.defaulted.delete(signal);
+    this.#ignored?.delete(signal);
+    this.#defaulted?.delete(signal);
   }
 
   /** The signal mask of a program. */
@@ -43,11 +54,23 @@ export class ProgramSignals {
   /** The signals for which the process and programs have different actions, with the action for programs. */
   get actions(): ReadonlyArray<readonly [signal: number, handler: number]> {
     return [
-      ...[...this.ignored].map((signal) => [signal, SIG_IGN] as const),
+      ...this.childActions,
       ...[...this.defaulted].map((signal) => [signal, SIG_DFL] as const),
     ];
   }
+
+  /** The same of a child: see `forChild`. */
+  get childActions(): ReadonlyArray<readonly [signal: number, handler: number]> {
+    return [...this.ignored].map((signal) => [signal, SIG_IGN] as const);
+  }
 }
+
+const NONE: Sigset = new Set();
+
+const setOf = (signals: Iterable<number> = NONE): Set<number> | undefined => {
+  const set = new Set(signals);
+  return set.size === 0 ? undefined : set;
+};
 
 oneLine(ProgramSignals, ({ blocked, ignored, defaulted }) =>
   [

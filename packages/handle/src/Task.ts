@@ -68,17 +68,8 @@ export class Task implements far.Task, TaskLike {
   fdTable: FdTable;
   /** The memory in which the task's pointers are valid. */
   readonly addressSpace: far.AddressSpace;
-  /**
-   * The namespaces of the task itself. Those of a process that has come over a transport are unknown until
-   * `learnNamespaces` asks for them.
-   */
-  namespaces: far.Namespaces;
-  /**
-   * The namespaces of its future children. The pid or time namespace differs from that of the task once the task
-   * has unshared or joined one. The time namespace is also that of the program that the task executes. See
-   * pid_namespaces(7), time_namespaces(7).
-   */
-  childNamespaces: far.Namespaces;
+  #namespaces: far.Namespaces | (() => far.Namespaces);
+  #childNamespaces: far.Namespaces | undefined;
   /** Allocates the memory of calls in the task's address space. */
   readonly allocator: Allocator;
   /** Bytes of a page of memory. */
@@ -96,15 +87,10 @@ export class Task implements far.Task, TaskLike {
   constructor(
     fields: Pick<
       Task,
-      | "sysif"
-      | "pid"
-      | "fdTable"
-      | "addressSpace"
-      | "namespaces"
-      | "allocator"
-      | "pageSize"
-      | "sigmask"
+      "sysif" | "pid" | "fdTable" | "addressSpace" | "allocator" | "pageSize" | "sigmask"
     > & {
+      /** A function makes them at the first use. */
+      readonly namespaces: far.Namespaces | (() => far.Namespaces);
       readonly programSignals?: ProgramSignals;
       /** Default: those that the environment asks for, by `RSYSCALL_TRACE`. */
       readonly decorators?: ReadonlyArray<Decorator>;
@@ -120,13 +106,39 @@ export class Task implements far.Task, TaskLike {
     this.fdTable = fields.fdTable;
     this.fdTable.join(this);
     this.addressSpace = fields.addressSpace;
-    this.namespaces = fields.namespaces;
-    this.childNamespaces = fields.namespaces;
+    this.#namespaces = fields.namespaces;
     this.allocator = fields.allocator;
     this.pageSize = fields.pageSize;
     this.sigmask = fields.sigmask;
     this.programSignals = fields.programSignals ?? new ProgramSignals({});
     if (this.#decorators.length > 0) this.#redecorate();
+  }
+
+  /**
+   * The namespaces of the task itself. Those of a process that has come over a transport are unknown until
+   * `learnNamespaces` asks for them.
+   */
+  get namespaces(): far.Namespaces {
+    if (typeof this.#namespaces === "function") this.#namespaces = this.#namespaces();
+    return this.#namespaces;
+  }
+
+  set namespaces(namespaces: far.Namespaces) {
+    this.#childNamespaces = this.childNamespaces;
+    this.#namespaces = namespaces;
+  }
+
+  /**
+   * The namespaces of its future children. The pid or time namespace differs from that of the task once the task
+   * has unshared or joined one. The time namespace is also that of the program that the task executes. See
+   * pid_namespaces(7), time_namespaces(7).
+   */
+  get childNamespaces(): far.Namespaces {
+    return this.#childNamespaces ?? this.namespaces;
+  }
+
+  set childNamespaces(namespaces: far.Namespaces) {
+    this.#childNamespaces = namespaces;
   }
 
   /** Makes system calls in the task, and reads and writes its memory. */

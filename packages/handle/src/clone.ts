@@ -18,7 +18,7 @@ import {
   RING_SIZE,
   setWord,
 } from "@rsyscall/wire";
-import { Effect, type Scope } from "effect";
+import { Effect, Exit, Scope } from "effect";
 import type { MallocFailure } from "./errors.ts";
 import { FileDescriptor } from "./FileDescriptor.ts";
 import { flagSet } from "./internal/checked.ts";
@@ -93,7 +93,7 @@ export interface Cloned {
   readonly ring: near.Address;
   /**
    * The error of the step that has failed, if one has so far. It is read from the stack, which must not be freed
-   * yet.
+   * yet; in this process at once.
    */
   readonly failure: () => Effect.Effect<near.SyscallError | undefined, near.SyscallFailure>;
   /** Frees the stack, at most once. Only for a child that has left the memory, by exec or exit. */
@@ -120,57 +120,100 @@ export const clone = <E = never, R = never>(
       }),
     );
   return Effect.uninterruptible(
-    Effect.gen(function* () {
+    Effect.flatMap(Effect.scope, (scope) => {
       const ranges = flags & CLONE.FILES ? [] : task.fdTable.closedOnFork(options.kept);
       const area = layOut(ranges.length, task.pageSize, options);
-      const stack = yield* task.allocator.takeStack(area.size);
-      let taken = true;
-      const freeStack = Effect.suspend(() => {
-        if (!taken) return Effect.void;
-        taken = false;
-        return task.allocator.giveBackStack(stack);
-      });
-      const base = near.Address(stack.address + stack.size - area.size);
-      const at = (offset: number) => near.Address(base + offset);
-      const makeClone = near.clone(task.sysif, at(area.args), at(area.child));
-      const makeIt = near.batchThen(
-        [flags === 0 ? makeClone : makeClone.about(() => cloneFlagNames(flags))],
-        task.sysif.read(at(area.pidfd), Int32.size),
-      );
-      const [[pid], fd] = yield* task.sysif
-        .write(base, contents(task, options, stack, area, base, ranges))
-        .pipe(
-          Effect.andThen(options.before?.(at(area.ring)) ?? Effect.void),
-          Effect.andThen(explainDenied(task, flags)(makeIt)),
-          Effect.tapError(() => freeStack),
-        );
-      const pidfd = yield* FileDescriptor.acquire(
-        Pidfd,
-        task,
-        Effect.map(
-          near.decoded("clone", `pid ${pid}`, () => decodeFds(fd)),
-          ([pidfd]) => pidfd as near.Fd,
-        ),
-      );
-      pidfd.closeOnFork = true;
-      const outcome = at(area.child + Child.offsets.failed);
-      const failure = Effect.flatMap(task.sysif.read(outcome, ChildOutcome.size), (bytes) =>
-        near.decoded("clone", `pid ${pid}`, () => {
-          const { failed, result } = ChildOutcome.decode(bytes);
-          const step = options.steps?.[failed - 1];
-          if (step === undefined) return undefined;
-          if (!near.isError(result)) throw new RangeError(`${step.syscall} failed with ${result}`);
-          return near.SyscallError.from(step.syscall, result, step.subject);
-        }),
-      );
-      return {
-        pid,
-        pidfd,
-        ring: at(area.ring),
-        failure: () => failure,
-        freeStack: () => freeStack,
-      };
+      const idle = task.allocator.takeIdleStack(area.size);
+      return idle !== undefined
+        ? makeOn(idle, area, task, options, ranges, scope)
+        : Effect.flatMap(task.allocator.takeStack(area.size), (stack) =>
+            makeOn(stack, area, task, options, ranges, scope),
+          );
     }),
+  );
+};
+
+/** Makes a child on a stack. The scope closes its pidfd. */
+const makeOn = <E, R>(
+  stack: Stack,
+  area: Area,
+  task: Task,
+  options: CloneOptions<E, R>,
+  ranges: ReadonlyArray<FdRange>,
+  scope: Scope.Scope,
+): Effect.Effect<Cloned, MallocFailure | E, R> => {
+  const { flags, before, steps = [] } = options;
+  const { sysif } = task;
+  const base = near.Address(stack.address + stack.size - area.size);
+  const at = (offset: number) => near.Address(base + offset);
+  let taken = true;
+  const freeStack = Effect.suspend(() => {
+    if (!taken) return Effect.void;
+    taken = false;
+    return task.allocator.releaseStack(stack) ?? Effect.void;
+  });
+  const local = near.LocalSyscallInterface.of(sysif);
+  // In this process that is plain code: Effects take as long as the calls.
+  const isHere = local !== undefined && sysif === local;
+  const call = near.clone(sysif, at(area.args), at(area.child));
+  if (flags !== 0) call.about(() => cloneFlagNames(flags));
+  const makeIt: Effect.Effect<readonly [near.Pid, Uint8Array], near.SyscallFailure> = isHere
+    ? Effect.suspend(() =>
+        Exit.map(
+          call.exit(call.submit() as near.Word),
+          (pid) => [pid, local.readNow(at(area.pidfd), Int32.size)] as const,
+        ),
+      )
+    : Effect.map(
+        near.batchThen([call], sysif.read(at(area.pidfd), Int32.size)),
+        ([[pid], fd]) => [pid, fd] as const,
+      );
+  const own = ([pid, fd]: readonly [near.Pid, Uint8Array]) =>
+    Effect.flatMap(
+      near.decoded("clone", `pid ${pid}`, () => decodeFds(fd)),
+      ([number]) => {
+        const pidfd = FileDescriptor.opened(Pidfd, task, number as near.Fd);
+        pidfd.closeOnFork = true;
+        const outcome = at(area.child + Child.offsets.failed);
+        const failure = (bytes: Uint8Array) =>
+          near.decoded("clone", `pid ${pid}`, () => {
+            const { failed, result } = ChildOutcome.decode(bytes);
+            const step = steps[failed - 1];
+            if (step === undefined) return undefined;
+            if (!near.isError(result))
+              throw new RangeError(`${step.syscall} failed with ${result}`);
+            return near.SyscallError.from(step.syscall, result, step.subject);
+          });
+        return Effect.as(
+          Scope.addFinalizerExit(
+            scope,
+            (exit) => FileDescriptor.releaseNow(pidfd, exit) ?? Effect.void,
+          ),
+          {
+            pid,
+            pidfd,
+            ring: at(area.ring),
+            failure: () =>
+              isHere
+                ? failure(local.readNow(outcome, ChildOutcome.size))
+                : Effect.flatMap(sysif.read(outcome, ChildOutcome.size), failure),
+            freeStack: () => freeStack,
+          },
+        );
+      },
+    );
+  const write = sysif.write(base, contents(task, options, stack, area, base, ranges));
+  const ready =
+    before === undefined
+      ? write
+      : Effect.andThen(
+          write,
+          Effect.suspend(() => before(at(area.ring))),
+        );
+  const made = Effect.andThen(ready, explainDenied(task, flags)(makeIt));
+  return Effect.flatMap(
+    Effect.tapError(made, () => freeStack),
+    own,
   );
 };
 
@@ -235,8 +278,10 @@ const contents = (
   setWord(view, child + field.ranges, base + area.ranges);
   setWord(view, child + field.requests, base + area.requests);
   if (hasRing) setWord(view, child + field.ring, base + area.ring);
-  for (const [i, range] of ranges.entries())
-    FdRange.encode(range, bytes.subarray(area.ranges + FdRange.size * i));
+  for (const [i, { first, last }] of ranges.entries()) {
+    view.setUint32(area.ranges + FdRange.size * i + FdRange.offsets.first, first, true);
+    view.setUint32(area.ranges + FdRange.size * i + FdRange.offsets.last, last, true);
+  }
   const imageAddress = near.Address(base + area.image);
   for (const [i, { syscall, words }] of steps.entries()) {
     // The child gets ENOSYS for a number that no system call has.

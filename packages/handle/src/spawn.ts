@@ -51,7 +51,7 @@ export const spawn: (
     if (strings instanceof near.InvalidArgumentError) return yield* strings;
     const cwds = cwd === undefined ? [] : execStrings("chdir", cwd, [], []);
     if (cwds instanceof near.InvalidArgumentError) return yield* cwds;
-    const exec = execImage(strings, argv.length, sigmask, signals.forChild().actions);
+    const exec = execImage(strings, argv.length, sigmask, signals.childActions);
     const cwdAt = exec.size;
     const steps: Array<Step> = redirections(sources, kept);
     if (options.session) steps.push({ syscall: "setsid", words: () => [] });

@@ -1,6 +1,7 @@
 import { Bytes, Int32, Timespec } from "@rsyscall/abi";
 import { NamespaceMismatchError } from "@rsyscall/far";
 import { it, launchStub } from "@rsyscall/harness";
+import { InvalidArgumentError } from "@rsyscall/near";
 import { LocalThread } from "@rsyscall/thread";
 import { Effect, Exit, Scope } from "effect";
 import { assert, describe } from "vitest";
@@ -32,6 +33,21 @@ describe("Pointer", () => {
     const error = yield* Effect.flip(written.write(new Uint8Array(5)));
     assert.instanceOf(error, SizeError);
     assert.include(error.message, "needs 5 bytes, and there are 4");
+  });
+
+  it("is read into bytes of the caller, which may be fewer, but not more", function* () {
+    for (const { task } of [yield* LocalThread, (yield* launchStub).call.thread]) {
+      const all = Uint8Array.from({ length: 70_000 }, (_, i) => i % 251);
+      const pointer = yield* task.ptr(all);
+      const bytes = new Uint8Array(69_000);
+      yield* pointer.readInto(bytes);
+      assert.deepEqual(bytes, all.slice(0, 69_000));
+      assert.instanceOf(yield* Effect.flip(pointer.readInto(new Uint8Array(70_001))), SizeError);
+      const wrong = yield* Effect.flip(pointer.readInto("text" as unknown as Uint8Array));
+      assert.instanceOf(wrong, InvalidArgumentError);
+      yield* pointer.free();
+      assert.instanceOf(yield* Effect.flip(pointer.readInto(bytes)), UseAfterFreeError);
+    }
   });
 
   it("is cut and put together again, neighbours only", function* () {

@@ -42,8 +42,10 @@ interface Account {
   readonly limit: number;
   mapped: number;
   /** The tasks of the address space. Calls of a task that is gone fail. */
-  readonly ways: Set<SyscallInterface>;
-  readonly reserve: ReserveState | undefined;
+  ways: ReadonlyArray<SyscallInterface>;
+  readonly memory: Reserve | undefined;
+  /** Of that memory, since the first use. */
+  reserve: ReserveState | undefined;
 }
 
 /**
@@ -63,7 +65,14 @@ export class Mappings {
     this.pageSize = pageSize;
     this.#sysif = sysif;
     this.#account = account;
-    account.ways.add(sysif);
+    account.ways = account.ways.concat(sysif);
+  }
+
+  /** What is known of the reserve, if there is one. */
+  get #reserve(): ReserveState | undefined {
+    const account = this.#account;
+    if (account.memory !== undefined) account.reserve ??= reserveState(account.memory);
+    return account.reserve;
   }
 
   /**
@@ -80,8 +89,9 @@ export class Mappings {
     return new Mappings(sysif, pageSize, {
       limit,
       mapped: 0,
-      ways: new Set(),
-      reserve: reserve && reserveState(reserve),
+      ways: [],
+      memory: reserve,
+      reserve: undefined,
     });
   }
 
@@ -92,14 +102,15 @@ export class Mappings {
 
   /** Makes the system calls through another interface of the same task from now on. */
   goThrough(sysif: SyscallInterface): void {
-    const { ways } = this.#account;
-    if (ways.delete(this.#sysif)) ways.add(sysif);
+    const account = this.#account;
+    account.ways = account.ways.map((way) => (way === this.#sysif ? sysif : way));
     this.#sysif = sysif;
   }
 
   /** A task has left the address space: nothing can be mapped through it any more. */
   leave(sysif: SyscallInterface): void {
-    this.#account.ways.delete(sysif);
+    const account = this.#account;
+    account.ways = account.ways.filter((way) => way !== sysif);
   }
 
   /** Bytes that are mapped now, or taken from the reserve. */
@@ -119,8 +130,9 @@ export class Mappings {
     return Effect.suspend((): Effect.Effect<Address, OutOfSpaceError | SyscallFailure> => {
       if (account.mapped + length > account.limit) return outOfSpace();
       account.mapped += length;
-      if (account.reserve !== undefined) {
-        const { memory, free } = account.reserve;
+      const reserve = this.#reserve;
+      if (reserve !== undefined) {
+        const { memory, free } = reserve;
         const offset = free.allocate(length, this.pageSize);
         if (offset !== undefined) return Effect.succeed(Address(memory.address + offset));
         account.mapped -= length;
@@ -151,9 +163,9 @@ export class Mappings {
     requested: number,
   ): Effect.Effect<Address, OutOfSpaceError | SyscallFailure> {
     const account = this.#account;
-    const kept = account.reserve?.kept;
-    if (account.reserve === undefined || kept === undefined) return this.map(length, requested);
-    const { reserve } = account;
+    const reserve = this.#reserve;
+    const kept = reserve?.kept;
+    if (reserve === undefined || kept === undefined) return this.map(length, requested);
     return Effect.suspend(() => {
       const address = account.mapped + length > account.limit ? undefined : kept.take(length);
       if (address !== undefined) {
@@ -171,7 +183,7 @@ export class Mappings {
 
   /** Gives back what `take` gave. Its pages may be kept for a while. */
   release(address: Address, length: number): Effect.Effect<void> {
-    const { reserve } = this.#account;
+    const reserve = this.#reserve;
     const kept = reserve?.kept;
     if (reserve === undefined || kept === undefined) return this.unmap(address, length);
     return Effect.suspend(() => {
@@ -194,7 +206,7 @@ export class Mappings {
   /** Gives back what `map` gave. If all tasks are gone, there is nothing left to unmap. */
   unmap(address: Address, length: number): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const { reserve } = this.#account;
+      const reserve = this.#reserve;
       this.#account.mapped -= length;
       if (reserve === undefined) return this.throughAny((sysif) => munmap(sysif, address, length));
       const discard =
@@ -209,7 +221,7 @@ export class Mappings {
   /** As `unmap`, for a mapping whose first `guarded` bytes `guard` has made inaccessible. */
   unmapGuarded(address: Address, guarded: number, length: number): Effect.Effect<void> {
     const unmap = this.unmap(address, length);
-    if (this.#account.reserve === undefined) return unmap;
+    if (this.#account.memory === undefined) return unmap;
     const unguard = (sysif: SyscallInterface) =>
       mprotect(sysif, address, guarded, PROT.READ | PROT.WRITE);
     return Effect.andThen(this.throughAny(unguard), unmap);
@@ -219,7 +231,7 @@ export class Mappings {
   throughAny(
     change: (sysif: SyscallInterface) => Effect.Effect<void, SyscallFailure>,
   ): Effect.Effect<void> {
-    const others = [...this.#account.ways].filter((sysif) => sysif !== this.#sysif);
+    const others = this.#account.ways.filter((sysif) => sysif !== this.#sysif);
     const through = ([sysif, ...rest]: Array<SyscallInterface>): Effect.Effect<void> =>
       sysif === undefined
         ? Effect.void

@@ -7,7 +7,11 @@ import type { Effect } from "effect";
  */
 export interface MemoryTransport {
   /** See `SyscallInterface.read`. */
-  readonly read: (address: Address, length: number) => Effect.Effect<Uint8Array, SyscallFailure>;
+  readonly read: (
+    address: Address,
+    length: number,
+    into?: Uint8Array,
+  ) => Effect.Effect<Uint8Array, SyscallFailure>;
   /** See `SyscallInterface.write`. */
   readonly write: (address: Address, bytes: Uint8Array) => Effect.Effect<void, ConnectionError>;
   /** See `SyscallInterface.transfers`. */

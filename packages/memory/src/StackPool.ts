@@ -7,6 +7,9 @@ import type { Mappings } from "./Mappings.ts";
 /** Bytes of a stack. The server loop uses about 8 KiB; pages that are not touched cost nothing. */
 const SIZE = 64 * 1024;
 
+/** Bytes of it that the parent may use. */
+const ROOM = SIZE / 2;
+
 /** Idle stacks that are kept for the next children, at most. */
 const IDLE_AT_MOST = 16;
 
@@ -29,10 +32,9 @@ export class StackPool {
   take(mappings: Mappings, extra: number): Effect.Effect<Stack, OutOfSpaceError | SyscallFailure> {
     return Effect.suspend((): Effect.Effect<Stack, OutOfSpaceError | SyscallFailure> => {
       const { pageSize } = mappings;
-      const more = extra <= SIZE / 2 ? 0 : Math.ceil(extra / pageSize) * pageSize;
-      const idle = more === 0 ? this.#idle.pop() : undefined;
+      const idle = this.takeIdle(extra);
       if (idle !== undefined) return Effect.succeed(idle);
-      const size = SIZE + more;
+      const size = extra <= ROOM ? SIZE : SIZE + Math.ceil(extra / pageSize) * pageSize;
       return Effect.flatMap(mappings.map(pageSize + size, size), (address) => {
         const stack = { address: Address(address + pageSize), size };
         return Effect.as(
@@ -43,14 +45,17 @@ export class StackPool {
     });
   }
 
-  /** Gives a stack back. No child may run on it any more. */
-  giveBack(mappings: Mappings, stack: Stack): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (stack.size > SIZE || this.#idle.length === IDLE_AT_MOST)
-        return this.#unmap(mappings, stack);
-      this.#idle.push(stack);
-      return Effect.void;
-    });
+  /** As `take`, here and now: undefined if no stack with that room is idle. */
+  takeIdle(extra: number): Stack | undefined {
+    return extra <= ROOM ? this.#idle.pop() : undefined;
+  }
+
+  /** Gives a stack back: an effect, if that is more than a note. No child may run on it any more. */
+  giveBack(mappings: Mappings, stack: Stack): Effect.Effect<void> | undefined {
+    if (stack.size > SIZE || this.#idle.length === IDLE_AT_MOST)
+      return this.#unmap(mappings, stack);
+    this.#idle.push(stack);
+    return undefined;
   }
 
   /** Unmaps the idle stacks. */

@@ -38,6 +38,14 @@ describe("Allocator", () => {
     }
   });
 
+  it("aligns what is more than a few bytes for copies, whatever lies before it", function* () {
+    const allocator = yield* make();
+    for (const size of [256, 5000, 65536]) {
+      yield* allocator.malloc(3);
+      assert.equal((yield* allocator.malloc(size)).address % 64, 0);
+    }
+  });
+
   it("allocates anew each time that the same effect runs", function* () {
     const malloc = (yield* make()).malloc(16);
     const first = yield* malloc;

@@ -78,9 +78,22 @@ const addon = loadFrom(directory) as Addon;
  */
 export const syscall = addon.syscall;
 
-/** Copies `length` bytes of this process's memory. A wrong address ends the process. */
-export const readMemory = (address: number, length: number): Uint8Array => {
-  const bytes = new Uint8Array(length);
+/** Bytes from which on zeros take longer than an array without them. */
+const LARGE = 4096;
+
+/** An array of any content, all of which is to be overwritten. */
+export const uninitialized = (length: number): Uint8Array =>
+  length < LARGE ? new Uint8Array(length) : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+
+/**
+ * Copies this process's memory into bytes, as much as these hold, and returns them: `length` new ones by default. A
+ * wrong address ends the process.
+ */
+export const readMemory = (
+  address: number,
+  length: number,
+  bytes: Uint8Array = uninitialized(length),
+): Uint8Array => {
   addon.read(address, bytes);
   return bytes;
 };

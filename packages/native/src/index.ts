@@ -8,6 +8,7 @@ export {
   symbols,
   syscall,
   taskPath,
+  uninitialized,
   unviewMemory,
   viewMemory,
   type Watch,

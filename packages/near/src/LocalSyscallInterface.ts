@@ -52,8 +52,8 @@ export class LocalSyscallInterface implements SyscallInterface, DirectCalls {
 
   settle() {}
 
-  read(address: number, length: number) {
-    return Effect.sync(() => native.readMemory(address, length));
+  read(address: number, length: number, into?: Uint8Array) {
+    return Effect.sync(() => native.readMemory(address, length, into));
   }
 
   /** As `read`, without an Effect. */

@@ -35,8 +35,17 @@ export interface SyscallInterface {
   /** Optional: waits for events in the task that do not delay other calls. */
   readonly waits?: EventWaits | undefined;
 
-  /** Copies `length` bytes out of the task's memory. */
-  readonly read: (address: Address, length: number) => Effect.Effect<Uint8Array, SyscallFailure>;
+  /**
+   * Copies `length` bytes out of the task's memory.
+   *
+   * @param into an array of this length that may be overwritten. The result is this array where that saves a copy, and
+   *   else a new one: see `readInto`.
+   */
+  readonly read: (
+    address: Address,
+    length: number,
+    into?: Uint8Array,
+  ) => Effect.Effect<Uint8Array, SyscallFailure>;
 
   /**
    * Copies bytes into the task's memory. Completes as soon as it is submitted: every later operation

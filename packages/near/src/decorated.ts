@@ -19,7 +19,7 @@ export const decorated = (
   activityFd: inner.activityFd,
   inner,
   syscall: (number, ...words) => inner.syscall(number, ...words),
-  read: (address, length) => inner.read(address, length),
+  read: (address, length, into) => inner.read(address, length, into),
   write: (address, bytes) => inner.write(address, bytes),
   transfers: inner.transfers,
   get lastWrite() {

@@ -85,6 +85,7 @@ export type { Result } from "./Result.ts";
 /** Results, for `define`. */
 export * as results from "./Result.ts";
 export { Roster } from "./Roster.ts";
+export { readInto } from "./readInto.ts";
 export { type Refusal, refused } from "./refused.ts";
 export { isError, Syscall } from "./Syscall.ts";
 export { type DefinitionOptions, SyscallDefinition } from "./SyscallDefinition.ts";

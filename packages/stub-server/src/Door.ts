@@ -68,7 +68,17 @@ const PIECE_SIZE = 64 * 1024;
  * the server has hung up.
  */
 export class Door {
-  readonly #fields: DoorFields;
+  /** What the caller has said. */
+  readonly description: Greeted["description"];
+  /** The caller's credentials, as the kernel reports them. */
+  readonly peer: Greeted["peer"];
+  readonly place: Place;
+  readonly environ: Environment;
+  /** Does the bootstrap. */
+  readonly driver: Thread;
+  readonly #abi: Greeted["abi"];
+  /** What is needed until the caller has become a Thread, and not kept any longer. */
+  #waiting: DoorFields | undefined;
   #state: State = "Waiting";
   #bootstrapped: Bootstrapped | undefined;
   #failure: Cause.Cause<HandleFailure | HandshakeError> | undefined;
@@ -77,32 +87,27 @@ export class Door {
   #isAnswered = false;
   #handed: HandedOver | undefined;
   #gone: Thread | undefined;
-  readonly #watchers = new Set<() => void>();
-  readonly #processing: NodeJS.Timeout;
+  #watchers: ReadonlyArray<() => void> = NO_WATCHERS;
+  #processing: NodeJS.Timeout | undefined;
 
   constructor(fields: DoorFields) {
-    this.#fields = fields;
+    const { greeted, place, environ, thread } = fields;
+    this.description = greeted.description;
+    this.peer = greeted.peer;
+    this.place = place;
+    this.environ = environ;
+    this.driver = thread;
+    this.#abi = greeted.abi;
+    this.#waiting = fields;
     // A stub would take a handler that waits for a server that is blocked, and give up.
     this.#processing = setTimeout(() => {
-      if (this.takes(PROCESSING)) fields.connection.sendNow(processing);
+      if (this.takes(PROCESSING)) this.#fields.connection.sendNow(processing);
     }, PROCESSING_AFTER).unref();
   }
 
-  get greeted(): Greeted {
-    return this.#fields.greeted;
-  }
-
-  get place(): Place {
-    return this.#fields.place;
-  }
-
-  get environ(): Environment {
-    return this.#fields.environ;
-  }
-
-  /** Does the bootstrap. */
-  get driver(): Thread {
-    return this.#fields.thread;
+  get #fields(): DoorFields {
+    if (this.#waiting === undefined) throw new Error("this door has become a Thread");
+    return this.#waiting;
   }
 
   get isWaiting(): boolean {
@@ -148,13 +153,12 @@ export class Door {
       const exit = Effect.runSyncExit(this.open());
       if (Exit.isSuccess(exit)) return exit.value;
     }
-    const { greeted, thread, environ } = this.#fields;
-    const { pid } = greeted.description;
+    const { description } = this;
     this.#gone ??= goneThread(
-      greeted,
-      thread.connection,
-      environ,
-      () => `process ${pid}, which ${this.#problem},`,
+      { abi: this.#abi, description },
+      this.driver.connection,
+      this.environ,
+      () => `process ${description.pid}, which ${this.#problem},`,
       this.#failure && Cause.squash(this.#failure),
     );
     return this.#gone;
@@ -175,6 +179,7 @@ export class Door {
               this.#bootstrapped = bootstrapped;
               this.#enter("Open");
               onSettled(bootstrapped.connection);
+              this.#waiting = undefined;
             }),
           ),
           Effect.onError((cause) =>
@@ -199,7 +204,8 @@ export class Door {
     return Effect.scoped(
       Effect.flatMap(socketIn(thread, place.thread, connection.socket), (inThread) => {
         const passing = passingTransport(thread.connection, inThread, sharedMemory);
-        const transport = { ...passing, ancestor: ancestorOf(place.thread, greeted) };
+        const ancestor = ancestorOf(place.thread, greeted);
+        const transport = { ...passing, ancestor, pid: ancestor?.pid };
         return Scope.provide(bootstrapThread(transport, greeted, environ), scope);
       }),
     );
@@ -207,9 +213,7 @@ export class Door {
 
   /** Whether a welcome of this status can be sent: the caller waits for one, and takes it. */
   takes(status: number): boolean {
-    return (
-      this.#state === "Waiting" && (this.greeted.description.answers >> BigInt(status)) % 2n === 1n
-    );
+    return this.#state === "Waiting" && (this.description.answers >> BigInt(status)) % 2n === 1n;
   }
 
   /**
@@ -225,7 +229,7 @@ export class Door {
       this.#enter("Answered");
       const [first = new Uint8Array(0), ...others] = pieces;
       const sent = this.#fields.connection.sendNow(first);
-      if (sent === first.length && others.length === 0) return this.#release() ?? Effect.void;
+      if (sent === first.length && others.length === 0) return this.release() ?? Effect.void;
       const rest = sent === undefined || sent < 0 ? pieces : [first.subarray(sent), ...others];
       return this.#sendSlowly(rest).pipe(
         catchErrno(["EPIPE", "ECONNRESET"], (cause) => {
@@ -273,27 +277,30 @@ export class Door {
 
   /** Ends the call if the kernel says that the caller is gone: see `WaitingCaller`. */
   look(): Effect.Effect<void> {
-    return Effect.flatMap(
-      Effect.option(pollNow(this.#fields.connection.socket, POLL.RDHUP)),
-      (events) => {
-        if (Option.isNone(events) || events.value === 0 || this.#state !== "Waiting")
-          return Effect.void;
-        this.#hasHungUp = true;
-        return this.leave();
-      },
-    );
+    return Effect.suspend(() => {
+      if (this.#state !== "Waiting") return Effect.void;
+      return Effect.flatMap(
+        Effect.option(pollNow(this.#fields.connection.socket, POLL.RDHUP)),
+        (events) => {
+          if (Option.isNone(events) || events.value === 0 || this.#state !== "Waiting")
+            return Effect.void;
+          this.#hasHungUp = true;
+          return this.leave();
+        },
+      );
+    });
   }
 
   /** Hangs up, if the caller waits for an answer: it exits with 69. Otherwise does nothing. */
   leave(): Effect.Effect<void> {
-    return Effect.suspend(() => this.#release() ?? Effect.void);
+    return Effect.suspend(() => this.release() ?? Effect.void);
   }
 
   /** As `leave`. Gives an effect only where something is left to do. */
-  #release(): Effect.Effect<void> | undefined {
-    const { connection, onSettled } = this.#fields;
+  release(): Effect.Effect<void> | undefined {
     if (this.#state === "Open" || this.#state === "Opening" || this.#state === "Left")
       return undefined;
+    const { connection, onSettled } = this.#fields;
     if (this.#handed !== undefined) withdraw(this.#handed);
     this.#enter("Left");
     onSettled(undefined);
@@ -313,8 +320,10 @@ export class Door {
         return Effect.void;
       const changed = Effect.callback<void>((resume) => {
         const tell = () => resume(Effect.void);
-        this.#watchers.add(tell);
-        return Effect.sync(() => this.#watchers.delete(tell));
+        this.#watchers = [...this.#watchers, tell];
+        return Effect.sync(() => {
+          this.#watchers = this.#watchers.filter((other) => other !== tell);
+        });
       });
       const hungUp = Effect.flatMap(this.#fields.connection.afd, (socket) =>
         socket.waitForRdhup(),
@@ -370,8 +379,9 @@ export class Door {
 
   #enter(state: State): void {
     clearTimeout(this.#processing);
+    this.#processing = undefined;
     this.#state = state;
-    for (const tell of [...this.#watchers]) tell();
+    for (const tell of this.#watchers) tell();
   }
 
   /** Why it takes no answer. */
@@ -384,15 +394,16 @@ export class Door {
   /** The error of an answer that comes too late. */
   #refusal(syscall: string): InvalidStateError | SyscallHangup {
     if (this.#hasHungUp && !this.#isAnswered) return new SyscallHangup({ syscall, byTask: true });
-    const { pid } = this.greeted.description;
     return new InvalidStateError({
       syscall,
-      subject: `the call of process ${pid}`,
+      subject: `the call of process ${this.description.pid}`,
       problem: this.#problem,
       remedy: "use the Thread before the call is answered, and answer it once",
     });
   }
 }
+
+const NO_WATCHERS: ReadonlyArray<() => void> = [];
 
 const problems = {
   Waiting: "waits for an answer of another kind",
@@ -413,9 +424,11 @@ const ancestorOf = (
 ): Ancestor | undefined => {
   const { addressSpace, namespaces } = connection.accessTask;
   return pid > 0 && task.addressSpace === addressSpace && task.namespaces.pid.is(namespaces.pid)
-    ? { pid, uid, isGone: () => false }
+    ? { pid, uid, isGone: NEVER }
     : undefined;
 };
+
+const NEVER = (): boolean => false;
 
 /** The accepted connection where a thread can use it. */
 const socketIn = (

@@ -262,7 +262,7 @@ export class StubCall {
   }
 
   private constructor(door: Door) {
-    const { description, peer } = door.greeted;
+    const { description, peer } = door;
     this.#door = door;
     this.#description = description;
     this.environ = door.environ;

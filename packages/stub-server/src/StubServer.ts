@@ -237,9 +237,9 @@ export class StubServer {
             const door = doorOf(call);
             // Before the handler runs: it may be what ends the server.
             const number = running.add({ door, fiber });
-            return Effect.onExit(handled, (exit) => {
+            return Effect.onExitPrimitive(handled, (exit) => {
               running.delete(number);
-              return Scope.close(scope, exit);
+              return Scope.closeUnsafe(scope, exit);
             });
           }),
         );
@@ -271,18 +271,16 @@ export class StubServer {
     failed: Deferred.Deferred<never, E2>,
   ): Effect.Effect<void, ServerFailure, R | R2> {
     const door = doorOf(call);
-    const dropped = Effect.suspend(() =>
+    const dropped = () =>
       door.failure === undefined
         ? Effect.void
-        : Effect.asVoid(drop(this.#host, this.thread, door.failure)),
-    );
-    const handled = Effect.suspend(() =>
+        : Effect.asVoid(drop(this.#host, this.thread, door.failure));
+    const handled = () =>
       door.failure === undefined
-        ? Effect.andThen(handleCall(call, handler, options, failed), dropped)
-        : dropped,
-    );
+        ? Effect.flatMap(handleCall(call, handler, options, failed), dropped)
+        : dropped();
     // Where a Thread takes calls of another process, it is made before the handler reads it.
-    return door.opensAtOnce ? handled : Effect.andThen(Effect.ignore(door.open()), handled);
+    return door.opensAtOnce ? handled() : Effect.flatMap(Effect.ignore(door.open()), handled);
   }
 
   /**

@@ -133,60 +133,76 @@ export const handleCall = <E, R, E2, R2>(
   failed: Deferred.Deferred<never, E2>,
 ): Effect.Effect<void, never, R | R2> => {
   const door = doorOf(call);
-  // A process that has ended already, or was answered, needs no status.
-  const exit = (status: number, stderr = "") =>
-    Effect.suspend(() => {
-      const { opened } = door;
-      if (opened === undefined)
-        return door.isWaiting ? Effect.ignore(call.reply({ stderr, status })) : Effect.void;
-      const told = stderr === "" ? Effect.void : Effect.ignore(opened.stderr.writeAllText(stderr));
-      return Effect.ignore(Effect.andThen(told, opened.exit(status)));
-    });
-
   const handled = statusOf(call, door, handler);
-  const limited =
-    deadline === undefined
-      ? handled
-      : Effect.timeoutOrElse(interruptibly(door, handled), {
-          duration: deadline,
-          orElse: () => {
-            const limit = Duration.format(Duration.fromInputUnsafe(deadline));
-            return handlerError("DeadlineExceeded", `the handler gave no status within ${limit}`);
-          },
-        });
-
-  const log = (cause: Cause.Cause<E | HandlerError>) =>
-    toStderr(
-      Effect.logError(
-        `The handler of ${nameOf(call)} (pid ${call.pid}) failed: ${printableLines(Cause.pretty(cause))}`,
-      ),
-    );
-
-  const tellOfDeadline = (problem: string) =>
-    withGrace([door], exit(EX.TEMPFAIL, `${nameOf(call)}: rsyscall: ${problem}\n`));
-
-  const fail = (cause: Cause.Cause<E | HandlerError>): Effect.Effect<void, never, R2> =>
-    Effect.gen(function* () {
-      if (wasKilled(door, cause))
-        return yield* Effect.logDebug(`${nameOf(call)} (pid ${call.pid}) was killed`);
-      const reported = yield* Effect.exit(
-        onFailure === undefined ? log(cause) : onFailure(cause, call),
-      );
-      const error = Cause.squash(cause);
-      const isLate = error instanceof HandlerError && error.reason === "DeadlineExceeded";
-      const end = isLate ? tellOfDeadline(error.problem) : exit(EX.SOFTWARE);
-      if (Exit.isSuccess(reported)) return yield* end;
-      yield* withGrace([door], end);
-      yield* Deferred.failCause(failed, reported.cause);
-    });
-
-  return limited.pipe(
-    Effect.flatMap((status) => (status === undefined ? Effect.void : exit(status))),
-    Effect.catchCauseIf((cause) => !Cause.hasInterrupts(cause) && door.failure === undefined, fail),
-    Effect.andThen(
-      Effect.suspend(() => (door.handed === undefined ? Effect.void : settled(door.handed))),
-    ),
-    Effect.ignore,
-    Effect.ensuring(door.leave()),
+  const limited = deadline === undefined ? handled : within(deadline, door, handled);
+  const exited = Effect.flatMap(limited, (status) =>
+    status === undefined ? Effect.void : exit(call, door, status),
   );
+  const ended = Effect.matchCauseEffect(exited, {
+    onSuccess: () => (door.handed === undefined ? Effect.void : settled(door.handed)),
+    onFailure: (cause) =>
+      Cause.hasInterrupts(cause) || door.failure !== undefined
+        ? Effect.ignore(Effect.failCause(cause))
+        : fail(call, door, cause, onFailure, failed),
+  });
+  return Effect.onExitPrimitive(ended, () => door.release());
 };
+
+/** Interrupts a handler that takes too long. */
+const within = <E, R>(
+  deadline: Duration.Input,
+  door: Door,
+  handled: Effect.Effect<number | undefined, E | HandlerError, R>,
+): Effect.Effect<number | undefined, E | HandlerError, R> =>
+  Effect.timeoutOrElse(interruptibly(door, handled), {
+    duration: deadline,
+    orElse: () => {
+      const limit = Duration.format(Duration.fromInputUnsafe(deadline));
+      return handlerError("DeadlineExceeded", `the handler gave no status within ${limit}`);
+    },
+  });
+
+/** Ends the process. One that has ended already, or was answered, needs no status. */
+const exit = (call: StubCall, door: Door, status: number, stderr = ""): Effect.Effect<void> => {
+  const { opened } = door;
+  if (opened === undefined)
+    return door.isWaiting ? Effect.ignore(call.reply({ stderr, status })) : Effect.void;
+  const exited = Effect.ignore(opened.exit(status));
+  return stderr === ""
+    ? exited
+    : Effect.andThen(Effect.ignore(opened.stderr.writeAllText(stderr)), exited);
+};
+
+/** Tells of a handler that has failed, and ends its process. */
+const fail = <E, E2, R2>(
+  call: StubCall,
+  door: Door,
+  cause: Cause.Cause<E | HandlerError>,
+  onFailure: ServeOptions<E, E2, R2>["onFailure"],
+  failed: Deferred.Deferred<never, E2>,
+): Effect.Effect<void, never, R2> =>
+  Effect.gen(function* () {
+    if (wasKilled(door, cause))
+      return yield* Effect.logDebug(`${nameOf(call)} (pid ${call.pid}) was killed`);
+    const reported = yield* Effect.exit(
+      onFailure === undefined ? log(call, cause) : onFailure(cause, call),
+    );
+    const error = Cause.squash(cause);
+    const isLate = error instanceof HandlerError && error.reason === "DeadlineExceeded";
+    const end = isLate
+      ? withGrace(
+          [door],
+          exit(call, door, EX.TEMPFAIL, `${nameOf(call)}: rsyscall: ${error.problem}\n`),
+        )
+      : exit(call, door, EX.SOFTWARE);
+    if (Exit.isSuccess(reported)) return yield* end;
+    yield* withGrace([door], end);
+    yield* Deferred.failCause(failed, reported.cause);
+  });
+
+const log = (call: StubCall, cause: Cause.Cause<unknown>) =>
+  toStderr(
+    Effect.logError(
+      `The handler of ${nameOf(call)} (pid ${call.pid}) failed: ${printableLines(Cause.pretty(cause))}`,
+    ),
+  );

@@ -76,7 +76,10 @@ export const DESCRIPTION_LIMIT = 8 * 1024 * 1024;
 const part = (limit: number, divisor: number, most: number): number =>
   Math.max(4, Math.min(Math.floor(limit / divisor), most));
 
-/** A pending client has 2 descriptors (its socket, its arena's), a call 5: together two thirds of the table. */
+/**
+ * A pending client has 2 descriptors (its socket, its arena's), a call 3, and one more each once descriptors go to it and
+ * once it waits for some: together two thirds of the table.
+ */
 const defaultLimits = (descriptors: number): Limits => ({
   pending: new Places(part(descriptors, 8, PENDING_AT_MOST)),
   greetings: new Set(),

@@ -36,6 +36,7 @@ export const callOf = (
 ): StubCall => {
   const { place, limits, stallLimit, sharedMemory } = host;
   const { greeted, bytes } = client;
+  const { description } = greeted;
   // From now on the budget is the call's.
   client.bytes = 0;
   const giveBack = () => {
@@ -47,7 +48,7 @@ export const callOf = (
     connection: client,
     place,
     thread,
-    environ: new Environment(() => callerEnvironment(greeted.description)),
+    environ: new Environment(() => callerEnvironment(description)),
     sharedMemory,
     stallLimit,
     scope,

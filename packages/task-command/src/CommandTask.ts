@@ -3,7 +3,6 @@ import { MSG, SHUT } from "@rsyscall/abi";
 import { allOrNothing } from "@rsyscall/connection";
 import { AsyncFileDescriptor } from "@rsyscall/epoller";
 import type { HandleFailure, Socket } from "@rsyscall/handle";
-import { taskPath } from "@rsyscall/native";
 import { catchErrno, type PathLike, pathText, printable } from "@rsyscall/near";
 import type { ChildProcess, Command, Thread } from "@rsyscall/thread";
 import {
@@ -17,7 +16,7 @@ import {
 import { type Duration, Effect, type Scope } from "effect";
 import { bootWords, READY, REFUSED, type Refusal, refusals } from "./bootScript.ts";
 import type { StreamError } from "./errors.ts";
-import { type Executables, readExecutables } from "./executables.ts";
+import { type Executables, readExecutables, readOwnExecutable } from "./executables.ts";
 import { LineSearch } from "./internal/LineSearch.ts";
 import { MultiplexedConnection } from "./MultiplexedConnection.ts";
 import { Multiplexer } from "./Multiplexer.ts";
@@ -48,11 +47,6 @@ export interface CommandTaskOptions {
    */
   readonly session?: boolean;
 }
-
-/** Machines by Node's names for them. */
-const machines: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
-
-const ownExecutables = { [machines[process.arch] as string]: taskPath };
 
 /** The number of bytes that other programs may write before the script does: a login message, for example. */
 const PREAMBLE_SIZE = 64 * 1024;
@@ -100,7 +94,7 @@ export class CommandTask extends LaunchedTask {
     {
       timeout = "10 seconds",
       executable,
-      executables = ownExecutables,
+      executables,
       onStderr,
       session = false,
     }: CommandTaskOptions = {},
@@ -113,10 +107,13 @@ export class CommandTask extends LaunchedTask {
           : command(pathText(executable), "command");
       const sent =
         executable === undefined
-          ? yield* Effect.mapError(readExecutables(executables), (cause) => {
-              const { problem } = cause;
-              return new LaunchError({ command: String(shown), problem, stderr: "", cause });
-            })
+          ? yield* Effect.mapError(
+              executables === undefined ? readOwnExecutable : readExecutables(executables),
+              (cause) => {
+                const { problem } = cause;
+                return new LaunchError({ command: String(shown), problem, stderr: "", cause });
+              },
+            )
           : undefined;
       const [[near, far]] = (yield* parent.connection.openChannels(1)) as [[Socket, Socket]];
       const launched = yield* launch(parent, sent === undefined ? shown : command(...bootWords), {
@@ -142,9 +139,10 @@ export class CommandTask extends LaunchedTask {
         const multiplexer = yield* Multiplexer.make(near, accessEpoller);
         const socket = yield* AsyncFileDescriptor.make(accessEpoller, multiplexer.first);
         const policy = { handshakeTimeout: timeout, allow: () => true, descriptionLimit: 2 ** 23 };
+        // What ends the stream also ends the handshake, which knows no more than that.
         const greeted = yield* Effect.raceFirst(
-          handshake(socket, policy),
           Effect.mapError(multiplexer.ended(), noTask),
+          handshake(socket, policy),
         );
         const bootstrapped = yield* bootstrapThread(
           {
@@ -152,6 +150,7 @@ export class CommandTask extends LaunchedTask {
             accessEpoller,
             sendChannels: (message, count) => multiplexer.open(multiplexer.first, count, message),
             isCut: (access) => multiplexer.isCut(access),
+            relay: (access) => multiplexer.relay(access),
             connect: (access, task) =>
               new MultiplexedConnection(multiplexer, access, accessEpoller, task),
             sharesMemory: false,

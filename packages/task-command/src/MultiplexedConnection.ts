@@ -52,6 +52,10 @@ export class MultiplexedConnection implements Connection {
     return this.#multiplexer.isCut(access);
   }
 
+  relay(access: Socket) {
+    return this.#multiplexer.relay(access);
+  }
+
   openChannels(
     count: number,
   ): Effect.Effect<ReadonlyArray<[access: Socket, task: Socket]>, HandleFailure, Scope.Scope> {

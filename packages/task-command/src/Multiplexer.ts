@@ -1,7 +1,7 @@
 import { EPOLL, Errno, SHUT } from "@rsyscall/abi";
-import { type MappedMemory, ownMemory } from "@rsyscall/connection";
+import { LocalCalls, type MappedMemory, ownMemory, type Relay } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
-import type { HandleFailure, Socket } from "@rsyscall/handle";
+import { FileDescriptor, type HandleFailure, type Socket } from "@rsyscall/handle";
 import {
   InvalidArgumentError,
   InvalidStateError,
@@ -12,7 +12,7 @@ import {
   SyscallSendError,
 } from "@rsyscall/near";
 import { CHANNELS_AT_MOST, FRAME, MESSAGE_AT_MOST, PAYLOAD_AT_MOST, WINDOW } from "@rsyscall/wire";
-import { Deferred, Effect, Scope } from "effect";
+import { Deferred, Effect, type Exit, Scope } from "effect";
 import { StreamError } from "./errors.ts";
 import { Channel } from "./internal/Channel.ts";
 import { Channels } from "./internal/Channels.ts";
@@ -40,7 +40,7 @@ const ROUNDS = 16;
  */
 export class Multiplexer {
   #first: Socket | undefined;
-  readonly #stream: Socket;
+  readonly #local: LocalCalls;
   readonly #epoller: Epoller;
   readonly #calls: SocketCalls;
   readonly #output: Output;
@@ -59,10 +59,11 @@ export class Multiplexer {
     stream: Socket,
     epoller: Epoller,
     local: LocalSyscallInterface,
+    calls: LocalCalls,
     memory: MappedMemory,
   ) {
     const fd = stream.near;
-    this.#stream = stream;
+    this.#local = calls;
     this.#epoller = epoller;
     this.#calls = new SocketCalls(local, memory, OUTPUT_SIZE + INPUT_SIZE);
     this.#output = new Output(this.#calls, fd);
@@ -93,9 +94,10 @@ export class Multiplexer {
         (allocation) => allocation.free(),
       );
       const memory = yield* ownMemory.map(address, MEMORY_SIZE);
-      const multiplexer = new Multiplexer(stream, epoller, local, memory);
+      const calls = LocalCalls.of(task) ?? (yield* LocalCalls.make(task));
+      const multiplexer = new Multiplexer(stream, epoller, local, calls, memory);
       multiplexer.#first = yield* multiplexer.#make(0);
-      // The channels must be cut before their sockets close, so each socket has a scope of its own.
+      // The channels must be cut before their sockets close, so no scope closes these.
       const close = Effect.sync(() => multiplexer.#close());
       yield* Effect.onError(
         epoller.watch(
@@ -109,6 +111,8 @@ export class Multiplexer {
         () => close,
       );
       yield* Effect.addFinalizer(() => close);
+      // The far side may have spoken first: that need not wait for the event loop.
+      multiplexer.#onStream();
       return multiplexer;
     }).pipe(Effect.uninterruptible);
   }
@@ -148,6 +152,21 @@ export class Multiplexer {
    */
   isCut(end: Socket): boolean {
     return this.#byEnd.get(end)?.isCut ?? false;
+  }
+
+  /**
+   * The way of a channel to a connection of this process. Undefined if it is no channel of this stream.
+   *
+   * @param end the near end of the channel
+   */
+  relay(end: Socket): Relay | undefined {
+    const channel = this.#byEnd.get(end);
+    return (
+      channel && {
+        sent: () => this.#channels.onSent(channel),
+        onArrival: (callback) => channel.onArrival(callback),
+      }
+    );
   }
 
   /** The number of bytes in each direction so far, including frame headers, and the number of open channels. */
@@ -231,24 +250,34 @@ export class Multiplexer {
 
   /** Makes a channel, and returns the end to give away. */
   #make(id: number): Effect.Effect<Socket, HandleFailure, Scope.Scope> {
-    return Effect.gen({ self: this }, function* () {
+    return Effect.flatMap(Effect.scope, (scope) => {
       const channels = this.#channels;
-      const [end, channel] = yield* Channel.make(this.#stream.task, id, (channel, fd) =>
-        channels.onShutdown(channel, fd),
-      );
+      const made = Channel.make(this.#local, id, (channel, fd) => channels.onShutdown(channel, fd));
+      if (typeof made === "number") return Effect.fail(SyscallError.from("socketpair", made));
+      const [end, channel] = made;
       channels.add(channel);
-      const watch = this.#epoller.watch(
+      const stop = this.#epoller.watchNow(
         channel.socket,
         (hasEnded) => {
           if (!hasEnded) channels.onReady(channel);
         },
         EPOLL.IN | EPOLL.OUT,
       );
-      yield* Effect.onError(Scope.provide(watch, channel.scope), () =>
-        Effect.sync(() => channels.drop(channel)),
-      );
+      const release = (exit: Exit.Exit<unknown, unknown>) =>
+        FileDescriptor.releaseNow(end, exit) ?? Effect.void;
+      const owned = Scope.addFinalizerExit(scope, release);
+      if (typeof stop !== "function") {
+        channels.drop(channel);
+        return Effect.andThen(
+          owned,
+          stop === undefined
+            ? Effect.die(new TypeError("streams are multiplexed in this process"))
+            : Effect.fail(stop),
+        );
+      }
+      channel.isWatched(stop);
       this.#byEnd.set(end, channel);
-      return end;
+      return Effect.as(owned, end);
     });
   }
 

@@ -18,9 +18,10 @@ const start = [
   // The name that uname(1) would give. The file needs no further process, but only newer kernels have it.
   "if test -r /proc/sys/kernel/arch; then read -r machine < /proc/sys/kernel/arch; else machine=$(uname -m); fi",
   `echo "${READY}$machine"`,
-  // PERL_BADLANG keeps perl from warning about locales that are not installed.
-  // hash(1) fails if there is none, and needs no process, as $(command -v perl) does.
-  `if hash perl 2>&-; then PERL_BADLANG=0 exec perl -e "$1" "$machine" "$2"; fi`,
+  // hash(1) fails if there is none, and needs no process, as $(command -v perl) does. Without a locale perl begins
+  // sooner, and does not warn about one that is not installed. The program gets that of the command.
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is shell
+  'if hash perl 2>&-; then LC_ALL=C exec perl -e "$1" "$machine" "$2" ${LC_ALL+"$LC_ALL"}; fi',
   `eval "$2"`,
 ].join("; ");
 
@@ -29,8 +30,8 @@ const start = [
  * own exec runs an executable of another machine with a shell). `$!`, the errno, cannot be written as such.
  */
 const perl = [
-  "($machine, $script) = @ARGV",
-  "delete $ENV{PERL_BADLANG}",
+  "($machine, $script, @locale) = @ARGV",
+  "@locale ? ($ENV{LC_ALL} = $locale[0]) : delete $ENV{LC_ALL}",
   // perl ignores SIGFPE, and programs that are executed would inherit that.
   "$SIG{FPE} = q(DEFAULT)",
   // biome-ignore lint/suspicious/noTemplateCurlyInString: it is perl

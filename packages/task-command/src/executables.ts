@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { abiOf } from "@rsyscall/abi";
+import { taskPath } from "@rsyscall/native";
 import { type PathLike, pathText } from "@rsyscall/near";
 import { HandshakeError } from "@rsyscall/transport";
 import { Effect } from "effect";
@@ -17,6 +18,20 @@ export const readExecutables = (
     ),
     (entries) => new Map(entries),
   );
+
+/** Machines by Node's names for them. */
+const machines: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
+
+let own: Executables | undefined;
+
+/** As `readExecutables`, for the executable of this package, for the machine of this process. It is read once. */
+export const readOwnExecutable: Effect.Effect<Executables, HandshakeError> = Effect.suspend(() =>
+  own !== undefined
+    ? Effect.succeed(own)
+    : Effect.tap(readExecutables({ [machines[process.arch] as string]: taskPath }), (read) =>
+        Effect.sync(() => (own = read)),
+      ),
+);
 
 const readExecutable = Effect.fnUntraced(function* (
   machine: string,

@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
 import { SHUT } from "@rsyscall/abi";
+import { LocalCalls } from "@rsyscall/connection";
 import { AsyncFileDescriptor, AsyncReadBuffer, type Epoller } from "@rsyscall/epoller";
 import { type HandleFailure, Socket } from "@rsyscall/handle";
 import { it } from "@rsyscall/harness";
@@ -14,9 +15,10 @@ import {
   u32,
   WINDOW,
 } from "@rsyscall/harness/taskStream";
-import { catchErrno, type LocalSyscallInterface } from "@rsyscall/near";
+import { catchErrno, type LocalSyscallInterface, SyscallError } from "@rsyscall/near";
 import { LocalThread, type Thread } from "@rsyscall/thread";
-import { Deferred, Effect, Exit, Fiber, Scope } from "effect";
+import { FRAME_HEADER_SIZE } from "@rsyscall/wire";
+import { Effect, Exit, Fiber, Scope } from "effect";
 import { assert, describe } from "vitest";
 import { Multiplexer, type StreamError } from "../src/index.ts";
 import { Far } from "./far.ts";
@@ -368,6 +370,41 @@ describe("a multiplexer", () => {
   });
 });
 
+describe("a relay of a connection", () => {
+  it("sends in the same turn what the connection has written", function* () {
+    const { local, far, mux } = yield* make;
+    const [end] = yield* mux.open(mux.first, 1, message);
+    yield* far.until(() => far.opened.length === 1);
+    const relay = mux.relay(end as Socket);
+    const before = mux.stats.bytesOut;
+    yield* Effect.promise(async () => {
+      assert.equal(LocalCalls.of(local.task)?.send(end as Socket, message), message.length);
+      relay?.sent();
+      await Promise.resolve();
+      assert.equal(mux.stats.bytesOut, before + FRAME_HEADER_SIZE + message.length);
+    });
+    assert.equal((yield* far.readData(idOf(far, 0), message.length)).toString(), "hello");
+  });
+
+  it("tells of what has arrived, once a turn", function* () {
+    const { far, mux } = yield* make;
+    const [end] = yield* mux.open(mux.first, 1, message);
+    yield* far.until(() => far.opened.length === 1);
+    let told = 0;
+    mux.relay(end as Socket)?.onArrival(() => told++);
+    for (let i = 0; i < 3; i++) far.sendData(idOf(far, 0), message);
+    yield* turns;
+    assert.equal(told, 1);
+  });
+
+  it("is only of channels of the stream", function* () {
+    const { local, mux } = yield* make;
+    const [other] = yield* Socket.pair(local.task);
+    assert.isUndefined(mux.relay(other));
+    assert.isDefined(mux.relay(mux.first));
+  });
+});
+
 describe("the end of a channel", () => {
   it("comes in each direction by itself", function* () {
     const { far, mux, sockets } = yield* makeWith(1);
@@ -658,14 +695,12 @@ const refusing = (epoller: Epoller, from: number): Epoller => {
   let count = 0;
   return new Proxy(epoller, {
     get: (target, name) => {
-      if (name !== "watch") {
-        const value = Reflect.get(target, name, target);
-        return typeof value === "function" ? value.bind(target) : value;
-      }
-      return (...args: Parameters<Epoller["watch"]>) =>
-        ++count < from
-          ? target.watch(...args)
-          : Effect.flatMap(Deferred.make<void>(), () => Effect.fail(new Error("ENOSPC") as never));
+      const value = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      if (name !== "watch" && name !== "watchNow") return value.bind(target);
+      const error = SyscallError.of("epoll_ctl", "ENOSPC");
+      return (...args: ReadonlyArray<unknown>) =>
+        ++count < from ? value.apply(target, args) : name === "watch" ? Effect.fail(error) : error;
     },
   });
 };
@@ -681,7 +716,7 @@ describe("a multiplexer without room", () => {
     const failed = yield* Effect.scoped(
       Effect.flip(Effect.asVoid(mux.open(mux.first, 3, message))),
     );
-    assert.equal(failed.message, "ENOSPC");
+    assert.equal(failed instanceof SyscallError && failed.errno, "ENOSPC");
     assert.equal(descriptors(), before);
     assert.equal(mux.stats.channels, 1);
     far.sendData(0, message);

@@ -1,12 +1,12 @@
 import { SIG, W } from "@rsyscall/abi";
-import type { Connection } from "@rsyscall/connection";
+import { type Connection, LocalCalls } from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import { type Namespace, NamespaceMismatchError } from "@rsyscall/far";
 import {
   type BorrowFailure,
   type ChildState,
   type Cloned,
-  type FileDescriptor,
+  FileDescriptor,
   type HandleFailure,
   Pidfd,
   type Task,
@@ -127,6 +127,35 @@ export class ChildProcess {
     child: Watched,
     atEnd: Effect.Effect<void>,
   ): Effect.Effect<ChildProcess, HandleFailure> {
+    return Effect.suspend(() => {
+      const { accessTask, accessEpoller } = parent.connection;
+      if (child.pidfd.task !== accessTask || parent.outside !== undefined)
+        return ChildProcess.#watchOther(parent, child, atEnd);
+      // A child of this process, as most are: plain code, and a handle of the same descriptor.
+      const ours = new Pidfd(accessTask, child.pidfd.near);
+      ours.closeOnFork = true;
+      const named = insideOf(parent, child);
+      const process = new ChildProcess(parent, child, named, ours, accessEpoller);
+      const end = accessEpoller.watchNow(ours, (hasEnded) => process.#onReadable(hasEnded, atEnd));
+      const release = (exit: Exit.Exit<unknown, unknown>) => {
+        if (typeof end === "function") end();
+        return FileDescriptor.releaseNow(ours, exit) ?? Effect.void;
+      };
+      return Effect.flatMap(Scope.addFinalizerExit(child.life, release), () =>
+        typeof end === "function"
+          ? Effect.succeed(process)
+          : end === undefined
+            ? ChildProcess.#watchOther(parent, child, atEnd)
+            : Effect.fail(end),
+      );
+    });
+  }
+
+  static #watchOther(
+    parent: Parent,
+    child: Watched,
+    atEnd: Effect.Effect<void>,
+  ): Effect.Effect<ChildProcess, HandleFailure> {
     const { connection } = parent;
     const watching = Effect.gen(function* () {
       const ours = connection.canPass ? yield* passed(connection, child.pidfd) : child.pidfd;
@@ -144,18 +173,31 @@ export class ChildProcess {
     if (this.#reaping) return;
     this.#reaping = true;
     // Readable means ended, unless the epoller itself has ended: then no end is reported any more.
-    const reap = epollerHasEnded
-      ? Deferred.fail(this.#ended, new SyscallSendError({ syscall: "waitid" }))
-      : Effect.flatMap(Effect.exit(Effect.andThen(atEnd, this.pidfd.waitid(W.EXITED))), (exit) => {
-          this.#isOver = true;
-          if (exit._tag === "Success") this.#state = exit.value;
-          // There is nothing left to watch. Fibers that wait for the end find everything closed.
-          return Effect.andThen(
-            Scope.close(this.#life, Exit.void),
-            Deferred.done(this.#ended, exit as Exit.Exit<ChildState, HandleFailure>),
-          );
-        });
-    Effect.runFork(reap);
+    if (epollerHasEnded) {
+      Deferred.doneUnsafe(this.#ended, Effect.fail(new SyscallSendError({ syscall: "waitid" })));
+      return;
+    }
+    const state =
+      Exit.isExit(atEnd) && this.pidfd.isValid
+        ? LocalCalls.undecorated(this.task)?.reap(this.pidfd)
+        : undefined;
+    if (state !== undefined) this.#over(Exit.succeed(state));
+    else
+      Effect.runFork(
+        Effect.map(Effect.exit(Effect.andThen(atEnd, this.pidfd.waitid(W.EXITED))), (exit) =>
+          this.#over(exit as Exit.Exit<ChildState, HandleFailure>),
+        ),
+      );
+  }
+
+  /** The parent was asked how the child has ended. */
+  #over(exit: Exit.Exit<ChildState, HandleFailure>): void {
+    this.#isOver = true;
+    if (exit._tag === "Success") this.#state = exit.value;
+    // There is nothing left to watch. Fibers that wait for the end find everything closed.
+    const rest = Scope.closeUnsafe(this.#life, Exit.void);
+    if (rest === undefined || Exit.isExit(rest)) Deferred.doneUnsafe(this.#ended, exit);
+    else Effect.runFork(Effect.andThen(rest, Deferred.done(this.#ended, exit)));
   }
 
   /** How the child ended; undefined if it has not ended, or if that is unknown. */
@@ -371,15 +413,22 @@ export class ChildProcess {
   }
 }
 
+/** The number of a child in the pid namespace of its parent. */
+const insideOf = ({ task }: Parent, { pid }: Watched): Named => ({
+  pid,
+  namespace: task.namespaces.pid,
+});
+
 /**
  * The number by which callers know a child: that in the pid namespace of the task for which it was started, if
  * that task can see it.
  */
-const nameOf = ({ task, outside }: Parent, { pid, pidfd }: Watched): Effect.Effect<Named> => {
-  const inside = { pid, namespace: task.namespaces.pid };
+const nameOf = (parent: Parent, child: Watched): Effect.Effect<Named> => {
+  const { outside } = parent;
+  const inside = insideOf(parent, child);
   return outside === undefined
     ? Effect.succeed(inside)
-    : Effect.map(numberIn(outside, pidfd), (pid) =>
+    : Effect.map(numberIn(outside, child.pidfd), (pid) =>
         pid === undefined ? inside : { pid, namespace: outside.namespaces.pid },
       );
 };

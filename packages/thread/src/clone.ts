@@ -1,14 +1,10 @@
 import { CLONE, SIG } from "@rsyscall/abi";
 import {
   type Connection,
-  SharedMemoryTransport,
   SharedTableConnection,
-  SocketMemoryTransport,
   type SyscallConnection,
-  SyscallRing,
-  SyscallSocket,
 } from "@rsyscall/connection";
-import { AsyncFileDescriptor } from "@rsyscall/epoller";
+import type { Epoller } from "@rsyscall/epoller";
 import {
   type Cloned,
   clone,
@@ -23,14 +19,7 @@ import {
   type UserMapping,
   writeUserMapping,
 } from "@rsyscall/handle";
-import {
-  type Address,
-  Fd,
-  getpid,
-  InvalidArgumentError,
-  type SyscallFailure,
-} from "@rsyscall/near";
-import { RING_SIZE } from "@rsyscall/wire";
+import { Fd, getpid, InvalidArgumentError, type Pid } from "@rsyscall/near";
 import { Effect, Exit, Scope } from "effect";
 import { abandon } from "./abandon.ts";
 import { ChildProcess } from "./ChildProcess.ts";
@@ -39,6 +28,7 @@ import { NativeLoader } from "./NativeLoader.ts";
 import { once } from "./once.ts";
 import type { Starter } from "./Starter.ts";
 import type { ThreadFields } from "./ThreadFields.ts";
+import { isOurs, openWires, type Wires } from "./Wires.ts";
 
 /** What a child is made with. */
 export interface CloneChildOptions {
@@ -54,6 +44,12 @@ export interface CloneChildOptions {
   readonly user?: UserMapping["inside"] | false;
 }
 
+/** A child that serves, and the parts of its Thread. */
+interface Made {
+  readonly fields: ThreadFields;
+  readonly process: ChildProcess;
+}
+
 /**
  * Makes a child of a thread, which serves system calls in the same memory. Unless it is detached, the scope kills
  * it, and the kernel kills it when the parent dies for any reason.
@@ -62,73 +58,115 @@ export const cloneThread = (
   parent: Starter,
   flags: number,
   { detached = false, user }: CloneChildOptions = {},
-): Effect.Effect<{ fields: ThreadFields; process: ChildProcess }, HandleFailure, Scope.Scope> =>
+): Effect.Effect<Made, HandleFailure, Scope.Scope> =>
   Effect.uninterruptible(
-    Effect.gen(function* () {
+    Effect.flatMap(Effect.scope, (outer): Effect.Effect<Made, HandleFailure> => {
       // Else the child would silently have the ids of its parent.
       if (typeof user === "object" && (flags & CLONE.NEWUSER) === 0)
-        return yield* new InvalidArgumentError({
-          syscall: "clone",
-          argument: "user",
-          value: user,
-          expected: "left out without CLONE.NEWUSER, because only a new user namespace maps ids",
-        });
-      const outer = yield* Effect.scope;
+        return Effect.fail(
+          new InvalidArgumentError({
+            syscall: "clone",
+            argument: "user",
+            value: user,
+            expected: "left out without CLONE.NEWUSER, because only a new user namespace maps ids",
+          }),
+        );
       // The channels close with the caller's scope, or as soon as the child serves no longer.
-      const scope = yield* Scope.fork(outer);
+      const scope = Scope.forkUnsafe(outer);
       // Holds what is open for the child, for as long as the child exists.
-      const life = yield* Scope.fork(detached ? parent.scope : outer);
-      return yield* Effect.gen(function* () {
-        const ids =
-          flags & CLONE.NEWUSER && user !== false ? yield* effectiveIds(parent.task) : undefined;
-        yield* parent.beforeChildren();
-        const channels = yield* openChannels(parent, flags);
-        const far = channels.all.map(([, end]) => end);
-        const table = parent.task.fdTable;
-        const fdTable = flags & CLONE.FILES ? table : table.copy(parent.task.pid);
-        let sysif!: SyscallConnection;
-        const cloned = yield* Scope.provide(
-          clone(parent.task, {
+      const life = Scope.forkUnsafe(detached ? parent.scope : outer);
+      const ids =
+        flags & CLONE.NEWUSER && user !== false
+          ? effectiveIds(parent.task)
+          : Effect.succeed(undefined);
+      const made = Effect.flatMap(Effect.andThen(parent.beforeChildren(), ids), (ids) =>
+        Effect.flatMap(openWires(parent, flags, scope), (wires) => {
+          const table = parent.task.fdTable;
+          const fdTable = flags & CLONE.FILES ? table : table.copy(parent.task.pid);
+          let sysif!: SyscallConnection;
+          const cloned = clone(parent.task, {
             flags,
-            serverFd: channels.syscalls[1].near,
+            serverFd: wires.far[0],
             hasRing: parent.memory !== undefined,
             // A child watches its ring for a moment before it sleeps: so that it finds the first request there, what
             // need not wait for the child is done before.
             before: (ring) =>
-              Effect.map(Scope.provide(connect(parent, channels, ring), scope), (connected) => {
+              Effect.map(wires.connect(ring), (connected) => {
                 sysif = connected;
               }),
-            kept: far.map(({ near }) => near),
+            kept: wires.far,
             deathSignal: detached ? undefined : SIG.KILL,
-          }),
-          life,
-        );
-        // This runs while the child starts.
-        return yield* Effect.gen(function* () {
-          sysif.subject = `pid ${cloned.pid}`;
-          const fields = yield* makeThread(parent, flags, channels, fdTable, cloned, sysif, scope);
-          const { task } = fields;
-          task.atLeave(cloned.freeStack());
-          const process = yield* ChildProcess.watch(
-            parent,
-            { ...cloned, life },
-            Effect.andThen(lastWords(task, sysif), task.leave()),
+          });
+          // This runs while the child starts.
+          return Effect.flatMap(Scope.provide(cloned, life), (cloned) =>
+            Effect.onError(
+              finish(
+                parent,
+                flags,
+                { fdTable, wires, cloned, sysif, scope, life, outer },
+                {
+                  detached,
+                  ids,
+                  user,
+                },
+              ),
+              () => abandon(cloned),
+            ),
           );
-          sysif.subject = process;
-          if (!detached) yield* Scope.addFinalizer(outer, process.killAndWait());
-          if (ids !== undefined)
-            yield* writeUserMapping(task, { outside: ids, ...(user && { inside: user }) });
-          yield* learnChildNamespaces(parent.task, task, flags);
-          return { fields, process };
-        }).pipe(Effect.onError(() => abandon(cloned)));
-      }).pipe(
-        Scope.provide(scope),
-        Effect.onError(() =>
-          Effect.andThen(Scope.close(scope, Exit.void), Scope.close(life, Exit.void)),
-        ),
+        }),
+      );
+      return Effect.onError(made, () =>
+        Effect.andThen(Scope.close(scope, Exit.void), Scope.close(life, Exit.void)),
       );
     }),
   );
+
+/** What there is of a child that was just made. */
+interface Begun {
+  readonly fdTable: FdTable;
+  readonly wires: Wires;
+  readonly cloned: Cloned;
+  readonly sysif: SyscallConnection;
+  readonly scope: Scope.Closeable;
+  readonly life: Scope.Closeable;
+  readonly outer: Scope.Scope;
+}
+
+/** Puts the Thread of a child together, and watches the child. */
+const finish = Effect.fnUntraced(function* (
+  parent: Starter,
+  flags: number,
+  begun: Begun,
+  {
+    detached,
+    ids,
+    user,
+  }: Required<Pick<CloneChildOptions, "detached">> & {
+    readonly ids: UserMapping["outside"] | undefined;
+    readonly user: CloneChildOptions["user"];
+  },
+): Effect.fn.Return<Made, HandleFailure> {
+  const { cloned, sysif, life, outer, wires } = begun;
+  sysif.subject = `pid ${cloned.pid}`;
+  sysif.closeAtEnd(begun.scope);
+  // In another pid namespace the child has a number of its own.
+  const isElsewhere = flags & CLONE.NEWPID || parent.task.isOutsideOfChildren;
+  const fields = assemble(parent, begun, isElsewhere ? yield* getpid(sysif) : cloned.pid);
+  const { task } = fields;
+  yield* wires.handOver();
+  task.atLeave(cloned.freeStack());
+  const process = yield* ChildProcess.watch(
+    parent,
+    { ...cloned, life },
+    Effect.andThen(lastWords(task, sysif), task.leave()),
+  );
+  sysif.subject = process;
+  if (!detached) yield* Scope.addFinalizerExit(outer, () => process.killAndWait());
+  if (ids !== undefined)
+    yield* writeUserMapping(task, { outside: ids, ...(user && { inside: user }) });
+  yield* learnChildNamespaces(parent.task, task, flags);
+  return { fields, process };
+});
 
 /**
  * Ends the connection to a child that has ended, after the answers that it has sent: the end of its socket tells
@@ -141,16 +179,12 @@ const lastWords = (task: Task, connection: SyscallConnection): Effect.Effect<voi
       : Effect.sync(() => connection.failAtEnd()),
   );
 
-const makeThread = Effect.fnUntraced(function* (
-  parent: ThreadFields,
-  flags: number,
-  channels: Channels,
-  fdTable: FdTable,
-  { pid }: Cloned,
-  sysif: SyscallConnection,
-  scope: Scope.Closeable,
-): Effect.fn.Return<ThreadFields, SyscallFailure, Scope.Scope> {
-  sysif.closeAtEnd(scope);
+/** Puts the parts of a child's Thread together. */
+const assemble = (
+  parent: Starter,
+  { fdTable, wires, cloned, sysif, scope }: Begun,
+  pid: Pid,
+): ThreadFields => {
   const {
     allocator,
     addressSpace,
@@ -162,8 +196,7 @@ const makeThread = Effect.fnUntraced(function* (
   } = parent.task;
   const task = new Task({
     sysif,
-    // In another pid namespace the child has a number of its own.
-    pid: flags & CLONE.NEWPID || parent.task.isOutsideOfChildren ? yield* getpid(sysif) : pid,
+    pid,
     fdTable,
     addressSpace,
     // A task that shares memory shares its clock: only an exec moves it to the other time namespace.
@@ -173,27 +206,27 @@ const makeThread = Effect.fnUntraced(function* (
     sigmask,
     programSignals: programSignals.forChild(),
     decorators: parent.task.inheritedDecorators,
-    outerPid: pid,
+    outerPid: cloned.pid,
   });
   task.childNamespaces = childNamespaces;
   // The child has these, or copies of them; the parent has no use for them.
-  const ends = yield* Effect.forEach(channels.all, ([, end]) => {
-    const own = new Socket(task, end.near);
+  const ends = wires.far.map((fd) => {
+    const own = new Socket(task, fd);
     own.closeOnFork = true;
-    return Effect.as(end.release(), own);
+    return own;
   });
   const connection: Connection =
-    channels.passing === undefined
+    wires.passing === undefined
       ? new SharedTableConnection(parent.connection, parent.task, task)
-      : parent.connection.extendTo(channels.passing[0], ends.at(-1) as Socket);
+      : parent.connection.extendTo(wires.passing, ends.at(-1) as Socket);
   const stdio = (fd: number) => new FileDescriptor(task, Fd(fd));
-  const epoller = once(Scope.provide(makeEpoller(task, connection), scope));
+  let epoller: Effect.Effect<Epoller, HandleFailure> | undefined;
   return {
     task,
     connection,
     memory: parent.memory,
     loader: NativeLoader.makeFromSymbols(task, { server: parent.loader.server.address }),
-    epoller: () => epoller,
+    epoller: () => (epoller ??= once(Scope.provide(makeEpoller(task, connection), scope))),
     environ: parent.environ.copy(),
     stdin: stdio(0),
     stdout: stdio(1),
@@ -202,7 +235,7 @@ const makeThread = Effect.fnUntraced(function* (
     beforeChildren: () => Effect.void,
     ancestor: parent.ancestor,
   };
-});
+};
 
 /** Learns the namespaces of a child: those of its parent's children, except for the ones that it has anew. */
 const learnChildNamespaces = (
@@ -216,68 +249,3 @@ const learnChildNamespaces = (
     if (isFirst) parent.childNamespaces = { ...parent.childNamespaces, pid: child.namespaces.pid };
   });
 };
-
-/** The channels of a child: the controller's end, and the end that the child will have. */
-interface Channels {
-  /** All channels, in the order of the fields below. */
-  readonly all: ReadonlyArray<[Socket, Socket]>;
-  readonly syscalls: [Socket, Socket];
-  /** For its memory, unless the controller shares it. */
-  readonly data: [Socket, Socket] | undefined;
-  /** To pass descriptors, unless it shares its parent's table. */
-  readonly passing: [Socket, Socket] | undefined;
-}
-
-const openChannels = (
-  { connection, memory }: ThreadFields,
-  flags: number,
-): Effect.Effect<Channels, HandleFailure, Scope.Scope> => {
-  const hasData = memory === undefined;
-  const hasPassing = (flags & CLONE.FILES) === 0;
-  const opened = connection.openChannels(1 + Number(hasData) + Number(hasPassing));
-  return Effect.map(opened, (all) => {
-    for (const [, far] of all) far.closeOnFork = true;
-    const [syscalls, ...rest] = all as [[Socket, Socket], ...Array<[Socket, Socket]>];
-    return {
-      all,
-      syscalls,
-      data: hasData ? rest.shift() : undefined,
-      passing: hasPassing ? rest.shift() : undefined,
-    };
-  });
-};
-
-/** Whether the memory of a thread is that of this process. */
-const isOurs = ({ task, connection: { accessTask } }: ThreadFields): boolean =>
-  task.addressSpace === accessTask.addressSpace;
-
-const connect = Effect.fnUntraced(function* (
-  parent: ThreadFields,
-  { syscalls: [access, far], data }: Channels,
-  ring: Address,
-): Effect.fn.Return<SyscallConnection, HandleFailure, Scope.Scope> {
-  const { task, memory, connection } = parent;
-  const { accessTask, accessEpoller } = connection;
-  const options = {
-    abi: task.abi,
-    socket: access,
-    epoller: accessEpoller,
-    serverFd: far.near,
-  };
-  if (memory !== undefined) {
-    const { allocator } = isOurs(parent) ? accessTask : task;
-    const mapped = yield* memory.map(ring, RING_SIZE);
-    new Uint8Array(mapped.buffer).fill(0);
-    return yield* SyscallRing.make(
-      { ...options, memory: (sysif) => new SharedMemoryTransport(sysif, memory, allocator) },
-      mapped,
-    );
-  }
-  const [dataAccess, dataFar] = data as [Socket, Socket];
-  const dataSocket = yield* AsyncFileDescriptor.make(accessEpoller, dataAccess);
-  return yield* SyscallSocket.make({
-    ...options,
-    isCut: () => connection.isCut?.(access) ?? false,
-    memory: (sysif) => new SocketMemoryTransport(sysif, dataSocket, dataFar.near),
-  });
-});

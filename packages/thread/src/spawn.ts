@@ -63,31 +63,42 @@ export interface Started {
  *
  * @param holder holds what is open for the child, as long as the child exists
  */
-export const watched: (
+export const watched = (
   parent: ThreadFields,
   holder: Scope.Scope,
   make: Effect.Effect<Cloned, HandleFailure, Scope.Scope>,
-) => Effect.Effect<Started, HandleFailure> = Effect.fnUntraced(function* (parent, holder, make) {
-  const life = yield* Scope.fork(holder);
-  const cloned = yield* make.pipe(
-    Scope.provide(life),
-    Effect.onError((cause) => Scope.close(life, Exit.failCause(cause))),
-  );
-  yield* Scope.addFinalizer(life, cloned.freeStack());
-  // The error is read from the stack, which is freed with the child: so it is kept.
-  let known: Exit.Exit<SyscallError | undefined, SyscallFailure> | undefined;
-  const read = Effect.flatMap(Effect.exit(cloned.failure()), (exit) => {
-    known = exit;
-    return exit;
+): Effect.Effect<Started, HandleFailure> =>
+  Effect.suspend(() => {
+    const life = Scope.forkUnsafe(holder);
+    const made = Effect.onError(Scope.provide(make, life), (cause) =>
+      Scope.close(life, Exit.failCause(cause)),
+    );
+    return Effect.flatMap(made, (cloned) => {
+      // The error is read from the stack, which is freed with the child: so it is kept.
+      let known: Exit.Exit<SyscallError | undefined, SyscallFailure> | undefined;
+      const failure = Effect.suspend(
+        () =>
+          known ??
+          Effect.flatMap(Effect.exit(cloned.failure()), (exit) => {
+            known = exit;
+            return exit;
+          }),
+      );
+      const freeStack = Effect.flatMap(Effect.exit(failure), () => cloned.freeStack());
+      return Effect.flatMap(Scope.addFinalizer(life, freeStack), () =>
+        Effect.map(
+          Effect.onError(ChildProcess.watch(parent, { ...cloned, life }, Effect.void), () =>
+            abandon(cloned),
+          ),
+          (process): Started => ({
+            process,
+            failure: () => failure,
+            freeStack: () => freeStack,
+          }),
+        ),
+      );
+    });
   });
-  const failure = Effect.suspend(() => known ?? read);
-  const process = yield* ChildProcess.watch(
-    parent,
-    { ...cloned, life },
-    Effect.ignore(failure),
-  ).pipe(Effect.onError(() => abandon(cloned)));
-  return { process, failure: () => failure, freeStack: () => cloned.freeStack() };
-});
 
 const start = (
   parent: Starter,
@@ -96,7 +107,7 @@ const start = (
     stdin,
     stdout,
     stderr,
-    fds = new Map(),
+    fds,
     cwd,
     sigmask,
     session = false,
@@ -104,46 +115,49 @@ const start = (
     onSpared,
   }: SpawnOptions,
   untilExec: FileDescriptor | undefined,
-): Effect.Effect<Started, HandleFailure, Scope.Scope> =>
-  Effect.uninterruptible(
-    Effect.gen(function* () {
-      const scope = yield* Effect.scope;
-      yield* parent.beforeChildren();
-      const envp = yield* parent.environ.stringsFor(command);
-      const given = new Map(fds);
-      for (const [number, fd] of [stdin, stdout, stderr].entries())
-        if (fd !== undefined) given.set(number, fd);
-      const started = yield* watched(
-        parent,
-        detached ? parent.scope : scope,
-        spawn(parent.task, {
-          path: command.executable,
-          argv: command.argv,
-          envp,
-          fds: given,
-          cwd,
-          sigmask,
-          session,
-          untilExec,
-          deathSignal: detached ? undefined : SIG.KILL,
-        }),
+): Effect.Effect<Started, HandleFailure, Scope.Scope> => {
+  const given = new Map(fds);
+  for (const [number, fd] of [stdin, stdout, stderr].entries())
+    if (fd !== undefined) given.set(number, fd);
+  const spawned = (envp: ReadonlyArray<Uint8Array>) =>
+    spawn(parent.task, {
+      path: command.executable,
+      argv: command.argv,
+      envp,
+      fds: given,
+      cwd,
+      sigmask,
+      session,
+      untilExec,
+      deathSignal: detached ? undefined : SIG.KILL,
+    });
+  const end = (process: ChildProcess) => {
+    const killed =
+      onSpared === undefined
+        ? process.killAndWait()
+        : Effect.andThen(tellIfSpared(process, onSpared), process.killAndWait());
+    // The group is killed first: its number is certainly its own until its leader was waited for.
+    return session ? Effect.andThen(Effect.ignore(process.killpg(SIG.KILL)), killed) : killed;
+  };
+  return Effect.uninterruptible(
+    Effect.flatMap(Effect.scope, (scope) => {
+      const envp = Effect.andThen(parent.beforeChildren(), parent.environ.stringsFor(command));
+      return Effect.flatMap(
+        watched(parent, detached ? parent.scope : scope, Effect.flatMap(envp, spawned)),
+        (started) => {
+          const { process } = started;
+          process.executes(command);
+          return detached
+            ? Effect.succeed(started)
+            : Effect.as(
+                Scope.addFinalizerExit(scope, () => end(process)),
+                started,
+              );
+        },
       );
-      const { process } = started;
-      if (!detached)
-        yield* Effect.addFinalizer(() =>
-          // The group is killed first: its number is certainly its own until its leader was waited for.
-          Effect.andThen(
-            Effect.andThen(
-              session ? Effect.ignore(process.killpg(SIG.KILL)) : Effect.void,
-              onSpared === undefined ? Effect.void : tellIfSpared(process, onSpared),
-            ),
-            process.killAndWait(),
-          ),
-        );
-      process.executes(command);
-      return started;
     }),
   );
+};
 
 const tellIfSpared = (process: ChildProcess, onSpared: () => void): Effect.Effect<void> =>
   Effect.suspend(() =>
@@ -205,6 +219,10 @@ const runOnce = (
 ): Effect.Effect<ChildState, HandleFailure> =>
   Effect.scoped(
     Effect.flatMap(start(parent, command, options, undefined), ({ process, failure }) =>
-      Effect.tap(process.wait(), () => Effect.flatMap(failure(), orFail)),
+      Effect.flatMap(process.wait(), (state) =>
+        Effect.flatMap(failure(), (error) =>
+          error === undefined ? Effect.succeed(state) : Effect.fail(error),
+        ),
+      ),
     ),
   );

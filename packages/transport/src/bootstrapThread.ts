@@ -1,5 +1,10 @@
 import { CLONE, SA, SIG, SIG_IGN, type Sigset } from "@rsyscall/abi";
-import { type Connection, type SyscallConnection, SyscallRing } from "@rsyscall/connection";
+import {
+  type Connection,
+  LifelineConnection,
+  type SyscallConnection,
+  SyscallRing,
+} from "@rsyscall/connection";
 import type { Epoller } from "@rsyscall/epoller";
 import { AddressSpace, makeNamespaces } from "@rsyscall/far";
 import {
@@ -25,12 +30,13 @@ import {
   once,
   Thread,
 } from "@rsyscall/thread";
+import { KEEP } from "@rsyscall/wire";
 import { Effect, Exit, Fiber, Scope } from "effect";
 import { type Connected, connectBySockets, ringOptions, takeArena } from "./connect.ts";
 import { HandshakeError } from "./errors.ts";
 import type { Greeted } from "./handshake.ts";
 import type { Description } from "./hello.ts";
-import { accepted, acceptedWithRing } from "./welcome.ts";
+import { accepted, acceptedAndKept, acceptedWithRing } from "./welcome.ts";
 
 /** The signal by which the kernel tells the process that its lifeline has closed. */
 const LIFELINE_SIGNAL = 64;
@@ -50,21 +56,36 @@ export interface Transport {
     count: number,
   ) => Effect.Effect<ReadonlyArray<Socket>, HandleFailure | HandshakeError, Scope.Scope>;
   /**
-   * The same, as plain code. Undefined where that takes an Effect: the channels are opened or sent by another process.
+   * Makes all that is needed to welcome the process by a message, as plain code. Undefined where another process has the
+   * connection of the handshake.
    *
-   * @throws SyscallError, InvalidHandleError or HandshakeError
+   * @throws SyscallError or InvalidHandleError
    */
-  readonly sendChannelsNow?:
-    | ((message: Uint8Array, count: number) => ReadonlyArray<Socket>)
-    | undefined;
+  readonly welcome?: ((message: Uint8Array) => Welcoming) | undefined;
   /** Whether the stream to the far end of such a channel was cut: see `Connection`. */
   readonly isCut?: Connection["isCut"];
+  /** See `Connection.relay` of @rsyscall/connection. */
+  readonly relay?: Connection["relay"];
   /** The connection that opens more channels, and passes them through the two ends of one. */
   readonly connect: (access: Socket, task: Socket) => Connection;
   /** Whether calls and memory may go through memory that both sides share, if it is offered. */
   readonly sharesMemory: boolean;
+  /** The pid of the process, if the kernel has told it to this process: by SO_PEERCRED of a socket that it has connected. */
+  readonly pid?: number | undefined;
   /** The process from which its children certainly descend: see `ThreadFields` of @rsyscall/thread. */
   readonly ancestor?: Ancestor | undefined;
+}
+
+/** A welcome that can be sent, and the connection of the handshake, which stays open. */
+export interface Welcoming {
+  /** Our end of a channel, whose far end comes with the welcome. */
+  readonly channel: Socket;
+  /** The connection of the handshake. */
+  readonly lifeline: Socket;
+  /** Sends the welcome, once. Returns the error if that fails; the process is told why, if it still listens. */
+  send(): SyscallError | HandshakeError | undefined;
+  /** Closes the far end, if the welcome was not sent. Our end and the connection are the caller's to close. */
+  cancel(): void;
 }
 
 /** A Thread, its connection, and the end of its process. */
@@ -121,7 +142,8 @@ const isExpected = (error: unknown): error is SyscallError | InvalidHandleError 
   error instanceof HandshakeError;
 
 /**
- * Makes a Thread through an arena, as plain code. Undefined if that takes an Effect.
+ * Makes a Thread of a process that has connected to this one, through an arena and as plain code. The connection of the
+ * handshake becomes the lifeline. Undefined if that takes an Effect.
  *
  * @throws SyscallError, InvalidHandleError or HandshakeError
  */
@@ -131,32 +153,41 @@ const bootstrapNow = (
   environ: Environment,
   scope: Scope.Closeable,
 ): Bootstrapped | undefined => {
-  const { accessTask, accessEpoller, sendChannelsNow, sharesMemory } = transport;
-  if (!sharesMemory || sendChannelsNow === undefined || description.listeningFd !== undefined)
-    return undefined;
+  const { accessTask, accessEpoller, welcome, sharesMemory, pid } = transport;
+  // By its pid we know a socket of the process.
+  if (!sharesMemory || welcome === undefined || pid === undefined) return undefined;
+  if (description.listeningFd !== undefined || !takesKeep(description)) return undefined;
   const arena = takeArena(accessTask, arenaFd, description);
   if (arena === undefined) return undefined;
-  let channels: ReadonlyArray<Socket> = [];
-  let end: () => void = () => {};
+  let welcoming: Welcoming | undefined;
+  let end: (() => void) | undefined;
   const release = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
-    end();
-    const rest = channels.map((socket) => FileDescriptor.releaseNow(socket, exit));
+    end?.();
+    // This process has them, so no effect is left to do.
+    if (welcoming !== undefined) {
+      welcoming.cancel();
+      FileDescriptor.releaseNow(welcoming.channel, exit);
+      FileDescriptor.releaseNow(welcoming.lifeline, exit);
+    }
     arena.release();
-    return rest.reduce<Effect.Effect<void>>(
-      (all, one) => (one === undefined ? all : Effect.andThen(all, one)),
-      Effect.void,
-    );
+    return Effect.void;
   };
   Effect.runSync(Scope.addFinalizerExit(scope, release));
-  channels = sendChannelsNow(acceptedWithRing, 3);
-  const [syscalls, passing] = channels as Channels;
-  const options = ringOptions(abi, accessEpoller, syscalls, arena, description);
-  const started = SyscallRing.start(options, arena.window);
+  const ready = welcome(acceptedAndKept);
+  welcoming = ready;
+  const { channel, lifeline: access } = ready;
+  const options = ringOptions(abi, accessEpoller, channel, arena, description);
+  const started = SyscallRing.start(options, arena.window, () => ready.send());
   end = started.end;
   const sysif = started.connection;
   const connected = { sysif, allocator: sysif.memory.allocator, memory: arena };
-  return assemble(transport, description, environ, scope, connected, passing);
+  return assemble(transport, description, environ, scope, connected, (task, reserved) => {
+    const lifeline = { access, task, reserved, pid, scope };
+    return new LifelineConnection(lifeline, accessEpoller);
+  });
 };
+
+const takesKeep = ({ welcomeFlags }: Description): boolean => (Number(welcomeFlags) & KEEP) !== 0;
 
 const bootstrapSlowly = (
   transport: Transport,
@@ -184,7 +215,9 @@ const bootstrapSlowly = (
         );
     if (description.listeningFd !== undefined)
       yield* Effect.addFinalizer(() => arrival(connected.sysif));
-    return assemble(transport, description, environ, scope, connected, passing);
+    return assemble(transport, description, environ, scope, connected, (_, end) =>
+      transport.connect(passing, end),
+    );
   }).pipe(Scope.provide(scope));
 
 /** Puts a Thread together. */
@@ -194,21 +227,20 @@ const assemble = (
   environ: Environment,
   scope: Scope.Closeable,
   { sysif, allocator, memory }: Connected,
-  passing: Socket,
+  connect: (lifeline: Socket, passing: Socket) => Connection,
 ): Bootstrapped => {
   sysif.closeAtEnd(scope);
   sysif.subject = `pid ${description.pid}`;
   const task = taskOf(description, sysif, allocator);
   // Handles of what we use ourselves, so that the numbers are known to be taken.
-  const ownEnd = (fd: FileDescriptor) => {
-    fd.closeOnFork = true;
+  const ownEnd = (fd: Fd): Socket => {
+    const end = new Socket(task, fd);
+    end.closeOnFork = true;
+    return end;
   };
-  ownEnd(new FileDescriptor(task, description.syscallFd));
-  ownEnd(new FileDescriptor(task, description.lifelineFd));
-  if (memory === undefined) ownEnd(new FileDescriptor(task, description.dataFd));
-  const passingEnd = new Socket(task, description.connectionFd);
-  ownEnd(passingEnd);
-  const connection = transport.connect(passing, passingEnd);
+  ownEnd(description.syscallFd);
+  if (memory === undefined) ownEnd(description.dataFd);
+  const connection = connect(ownEnd(description.lifelineFd), ownEnd(description.connectionFd));
   let epoller: Effect.Effect<Epoller, HandleFailure> | undefined;
   let beforeChildren: Effect.Effect<void, HandleFailure> | undefined;
   const thread = new Thread({
@@ -246,7 +278,7 @@ export const taskOf = (
     pid,
     fdTable: new FdTable(pid),
     addressSpace: new AddressSpace(pid),
-    namespaces: makeNamespaces(namespaces),
+    namespaces: () => makeNamespaces(namespaces),
     allocator,
     pageSize,
     sigmask: sigmask.has(LIFELINE_SIGNAL)

@@ -87,13 +87,13 @@ const reserveOf = ({ arena, listeningFd, pageSize }: Description): Reserve | und
 /** Through sockets, one of them for what is in memory. */
 export const connectBySockets: (
   abi: Abi,
-  transport: Pick<Transport, "accessEpoller" | "isCut">,
+  transport: Pick<Transport, "accessEpoller" | "isCut" | "relay">,
   syscalls: Socket,
   data: Socket,
   description: Description,
 ) => Effect.Effect<Connected, HandleFailure, Scope.Scope> = Effect.fnUntraced(function* (
   abi,
-  { accessEpoller, isCut },
+  { accessEpoller, isCut, relay },
   syscalls,
   data,
   description,
@@ -106,6 +106,7 @@ export const connectBySockets: (
     epoller: accessEpoller,
     serverFd: syscallFd,
     isCut: () => isCut?.(syscalls) ?? false,
+    relay: relay?.(syscalls),
     memory: (connection) => new SocketMemoryTransport(connection, dataSocket, dataFd),
   });
   const allocator = new Allocator(sysif, pageSize, { reserve: reserveOf(description) });

@@ -47,7 +47,7 @@ class GoneSyscalls implements SyscallInterface {
  * @param describe names the process, and says what has become of it
  */
 export const goneThread = (
-  { abi, description }: Greeted,
+  { abi, description }: Pick<Greeted, "abi" | "description">,
   access: Pick<Connection, "accessTask" | "accessEpoller">,
   environ: Environment,
   describe: () => string,

@@ -9,7 +9,7 @@ import { HandshakeError } from "./errors.ts";
  * Checks what a process says of itself. Nothing in a hello can be believed before that.
  */
 
-/** Bytes of the structure at least. More may be appended to it, as `ignored` and `answers` were: what is not there is 0. */
+/** Bytes of the structure at least. More may be appended to it, as `ignored` and what follows it were: what is not there is 0. */
 export const HELLO_SIZE = Hello.offsets.ignored;
 
 /** Bytes of the structure at most: more than any version will need. */
@@ -76,6 +76,8 @@ export interface Description {
   readonly serverSymbol: Address;
   /** Which welcomes besides ACCEPTED the process takes: bit N is the status N. */
   readonly answers: bigint;
+  /** The flags of a welcome that the process knows. */
+  readonly welcomeFlags: bigint;
   /** Where the process has mapped its arena, whose memfd comes with the hello; of size 0 if there is none. */
   readonly arena: { readonly address: Address; readonly size: number };
 }
@@ -110,9 +112,7 @@ export const decodePrefix = (bytes: Uint8Array): { readonly abi: Abi; readonly s
 
 /** Decodes the fixed part. Throws HandshakeError: see `checked`. */
 export const decodeHeader = (bytes: Uint8Array, limit: number): Header => {
-  const whole = new Uint8Array(Math.max(bytes.length, Hello.size));
-  whole.set(bytes);
-  const fields = Hello.decode(whole);
+  const fields = Hello.decode(atLeast(bytes, Hello.size));
   const { fdCount, cwdSize, execfnSize } = fields;
   const fdsSize = fdCount === FDS_UNKNOWN ? 0 : 4 * fdCount;
   // Every part is small enough for exact arithmetic before they are added up.
@@ -129,6 +129,14 @@ export const decodeHeader = (bytes: Uint8Array, limit: number): Header => {
   if (Math.max(cwdSize, execfnSize) > PATH_SIZE_AT_MOST)
     throw new HandshakeError({ problem: `a path of ${Math.max(cwdSize, execfnSize)} bytes` });
   return { fields, rest };
+};
+
+/** Bytes with zeros behind them, where there are fewer than that. */
+const atLeast = (bytes: Uint8Array, size: number): Uint8Array => {
+  if (bytes.length >= size) return bytes;
+  const whole = new Uint8Array(size);
+  whole.set(bytes);
+  return whole;
 };
 
 /** NUL-terminated strings, one behind the other. */
@@ -268,9 +276,22 @@ const decodeCounted = (
   return new Decoded(header.fields, argv, environment, { cwd, execfn, fds });
 };
 
+const NO_NAMESPACES: Description["namespaces"] = {};
+
+const namespacesOf = (ids: ReadonlyArray<bigint>): Description["namespaces"] =>
+  ids.every((id) => id === 0n)
+    ? NO_NAMESPACES
+    : Object.fromEntries(
+        namespaceKinds
+          .map(
+            (kind) =>
+              [kind, ids[NS[kind.toUpperCase() as Uppercase<NamespaceKind>]] ?? 0n] as const,
+          )
+          .filter(([, id]) => id !== 0n),
+      );
+
 /** A description that makes what most servers never ask for when it is asked for. */
 class Decoded implements Description {
-  readonly #fields: Hello;
   readonly #argv: Uint8Array;
   readonly #environment: Uint8Array;
   readonly cwd: Path | undefined;
@@ -278,6 +299,14 @@ class Decoded implements Description {
   readonly fds: ReadonlyArray<Fd> | undefined;
   readonly pid: Pid;
   readonly ppid: Pid;
+  readonly uid: number;
+  readonly gid: number;
+  readonly pageSize: number;
+  readonly sigmask: Sigset;
+  readonly ignored: Sigset;
+  readonly namespaces: Description["namespaces"];
+  readonly answers: bigint;
+  readonly welcomeFlags: bigint;
   readonly syscallFd: Fd;
   readonly dataFd: Fd;
   readonly connectionFd: Fd;
@@ -292,7 +321,6 @@ class Decoded implements Description {
     environment: Uint8Array,
     { cwd, execfn, fds }: Pick<Description, "cwd" | "execfn" | "fds">,
   ) {
-    this.#fields = fields;
     this.#argv = argv;
     this.#environment = environment;
     this.cwd = cwd;
@@ -300,6 +328,14 @@ class Decoded implements Description {
     this.fds = fds;
     this.pid = Pid(fields.pid);
     this.ppid = Pid(fields.ppid);
+    this.uid = fields.uid;
+    this.gid = fields.gid;
+    this.pageSize = fields.pageSize;
+    this.sigmask = signals(fields.sigmask);
+    this.ignored = signals(fields.ignored);
+    this.namespaces = namespacesOf(fields.namespaces);
+    this.answers = fields.answers;
+    this.welcomeFlags = fields.welcomeFlags;
     this.syscallFd = fdNumber(fields.syscallFd);
     this.dataFd = fdNumber(fields.dataFd);
     this.connectionFd = fdNumber(fields.connectionFd);
@@ -328,41 +364,5 @@ class Decoded implements Description {
 
   variable(name: string): Uint8Array | undefined {
     return findVariable(this.#environment, name);
-  }
-
-  get uid(): number {
-    return this.#fields.uid;
-  }
-
-  get gid(): number {
-    return this.#fields.gid;
-  }
-
-  get pageSize(): number {
-    return this.#fields.pageSize;
-  }
-
-  get sigmask(): Sigset {
-    return signals(this.#fields.sigmask);
-  }
-
-  get ignored(): Sigset {
-    return signals(this.#fields.ignored);
-  }
-
-  get namespaces(): Description["namespaces"] {
-    const ids = this.#fields.namespaces;
-    if (ids.every((id) => id === 0n)) return {};
-    return Object.fromEntries(
-      namespaceKinds
-        .map(
-          (kind) => [kind, ids[NS[kind.toUpperCase() as Uppercase<NamespaceKind>]] ?? 0n] as const,
-        )
-        .filter(([, id]) => id !== 0n),
-    );
-  }
-
-  get answers(): bigint {
-    return this.#fields.answers;
   }
 }

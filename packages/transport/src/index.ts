@@ -1,5 +1,10 @@
 export { type End, encodeExec, encodeReply, type Output, type Program } from "./answer.ts";
-export { type Bootstrapped, bootstrapThread, type Transport } from "./bootstrapThread.ts";
+export {
+  type Bootstrapped,
+  bootstrapThread,
+  type Transport,
+  type Welcoming,
+} from "./bootstrapThread.ts";
 export { HandshakeError, type HandshakeProblem, LaunchError, PathTakenError } from "./errors.ts";
 export { goneThread } from "./goneThread.ts";
 export {

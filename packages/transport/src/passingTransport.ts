@@ -3,8 +3,9 @@ import { type Connection, LocalCalls } from "@rsyscall/connection";
 import { refuseFds, type Socket } from "@rsyscall/handle";
 import { catchErrno, type Fd, SyscallError } from "@rsyscall/near";
 import { Effect } from "effect";
-import type { Transport } from "./bootstrapThread.ts";
+import type { Transport, Welcoming } from "./bootstrapThread.ts";
 import { HandshakeError } from "./errors.ts";
+import { refused } from "./welcome.ts";
 
 /**
  * The transport to a process on this host that has said hello on a Unix socket: descriptors can be passed
@@ -20,7 +21,6 @@ export const passingTransport = (
   sharesMemory: boolean,
 ): Transport => {
   const { accessTask, accessEpoller } = connection;
-  const { openChannelsNow } = connection;
   const local = socket.task === accessTask ? LocalCalls.of(accessTask) : undefined;
   return {
     accessTask,
@@ -41,11 +41,9 @@ export const passingTransport = (
         yield* Effect.forEach(far, (end) => end.close(), { discard: true });
         return own;
       }),
-    sendChannelsNow:
-      local &&
-      openChannelsNow &&
-      ((message, count) => sendNow(local, socket, message, openChannelsNow(count))),
+    welcome: local && ((message) => welcome(local, socket, message)),
     isCut: (access) => connection.isCut?.(access) ?? false,
+    relay: (access) => connection.relay?.(access),
     connect: (access, task) => connection.extendTo(access, task),
     sharesMemory,
   };
@@ -54,33 +52,56 @@ export const passingTransport = (
 const notTaken = () =>
   new HandshakeError({ kind: "HungUp", problem: "the stub does not take its welcome" });
 
-/** Sends the far ends of channels, and closes them. Gives our ends, which it closes if that fails. */
-const sendNow = (
-  local: LocalCalls,
-  socket: Socket,
-  message: Uint8Array,
-  channels: ReadonlyArray<readonly [access: Socket, far: Fd]>,
-): ReadonlyArray<Socket> => {
-  let isSent = false;
-  try {
-    if (!socket.isValid) throw socket.invalidError;
-    for (const [i, [access]] of channels.entries()) if (i !== PASSING) local.refuseFds(access);
-    const far = channels.map(([, fd]) => fd);
-    const sent = local.sendFds(socket, message, far);
-    isSent = sent === message.length;
-    if (isSent) return channels.map(([access]) => access);
-    if (sent >= 0 || UNTAKEN.has(sent)) throw notTaken();
-    throw SyscallError.from("sendmsg", sent, `fd ${socket.near}`);
-  } finally {
-    for (const [access, far] of channels) {
-      local.closeFar(far);
-      if (!isSent) local.close(access);
-    }
+/** Opens a channel, whose far end goes with the message over a duplicate of the socket. */
+const welcome = (local: LocalCalls, socket: Socket, message: Uint8Array): Welcoming => {
+  if (!socket.isValid) throw socket.invalidError;
+  const lifeline = local.duplicate(socket);
+  if (typeof lifeline === "number") throw SyscallError.from("fcntl", lifeline, `fd ${socket.near}`);
+  const pair = local.pair();
+  if (typeof pair === "number") {
+    local.close(lifeline);
+    throw SyscallError.from("socketpair", pair);
   }
+  const [channel, far] = pair;
+  local.refuseFds(channel);
+  return new OwnWelcome(local, message, channel, far, lifeline);
 };
 
-/** The socket takes no message. */
-const UNTAKEN = new Set([-Errno.EPIPE, -Errno.ECONNRESET, -Errno.EAGAIN]);
+class OwnWelcome implements Welcoming {
+  readonly channel: Socket;
+  readonly lifeline: Socket;
+  readonly #local: LocalCalls;
+  readonly #message: Uint8Array;
+  #far: Fd | undefined;
+
+  constructor(local: LocalCalls, message: Uint8Array, channel: Socket, far: Fd, lifeline: Socket) {
+    this.channel = channel;
+    this.lifeline = lifeline;
+    this.#local = local;
+    this.#message = message;
+    this.#far = far;
+  }
+
+  send(): SyscallError | HandshakeError | undefined {
+    const { lifeline } = this;
+    const sent = this.#local.sendFds(
+      lifeline,
+      this.#message,
+      this.#far === undefined ? [] : [this.#far],
+    );
+    this.cancel();
+    if (sent === this.#message.length) return undefined;
+    if (sent >= 0 || sent === -Errno.EAGAIN) return notTaken();
+    const error = SyscallError.from("sendmsg", sent, `fd ${lifeline.near}`);
+    this.#local.send(lifeline, refused(error.message));
+    return error;
+  }
+
+  cancel(): void {
+    if (this.#far !== undefined) this.#local.closeFar(this.#far);
+    this.#far = undefined;
+  }
+}
 
 /** The channel through which descriptors are passed: the second one of the welcome. */
 const PASSING = 1;

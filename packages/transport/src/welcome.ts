@@ -1,6 +1,6 @@
 import { Uint64 } from "@rsyscall/abi";
 import { encode } from "@rsyscall/handle";
-import { ACCEPTED, MAGIC, PROCESSING, REFUSED, RING, VERSION, Welcome } from "@rsyscall/wire";
+import { ACCEPTED, KEEP, MAGIC, PROCESSING, REFUSED, RING, VERSION, Welcome } from "@rsyscall/wire";
 
 const magic = Uint64.decode(new TextEncoder().encode(MAGIC));
 
@@ -20,6 +20,9 @@ export const accepted: Uint8Array = welcome(ACCEPTED, 0, new Uint8Array(0));
 
 /** The same, and says that requests will come through the ring of its arena. */
 export const acceptedWithRing: Uint8Array = welcome(ACCEPTED, RING, new Uint8Array(0));
+
+/** The same, and keeps the connection of the handshake as the lifeline. */
+export const acceptedAndKept: Uint8Array = welcome(ACCEPTED, RING | KEEP, new Uint8Array(0));
 
 /** Says that a handler is at work, and that another welcome follows. */
 export const processing: Uint8Array = welcome(PROCESSING, 0, new Uint8Array(0));

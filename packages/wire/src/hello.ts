@@ -70,6 +70,8 @@ export const Hello = struct("struct rsyscall_hello", {
   ignored: Uint64,
   /** Bit N: it takes a welcome of status N. */
   answers: Uint64,
+  /** The flags of a welcome that it knows. */
+  welcomeFlags: Uint64,
 });
 
 /** The fields that every version has: `Hello` up to `argc`. */

@@ -14,7 +14,7 @@ export const Welcome = struct("struct rsyscall_welcome", {
   /** ACCEPTED, REFUSED, REPLY, EXEC or PROCESSING. */
   status: Uint32,
   messageSize: Uint32,
-  /** RING or 0. */
+  /** Of RING and KEEP. */
   flags: Uint32,
 });
 
@@ -35,6 +35,12 @@ export const PROCESSING = 4;
 
 /** A flag: the requests will come through the ring of the arena, and there is no data socket. */
 export const RING = 1;
+
+/**
+ * A flag: the connection of the handshake stays open and is the lifeline, and there is no connection socket until the
+ * process has made one.
+ */
+export const KEEP = 2;
 
 /** `struct rsyscall_part`: a part of a reply. */
 export const Part = struct("struct rsyscall_part", {

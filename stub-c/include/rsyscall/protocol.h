@@ -109,18 +109,20 @@ struct rsyscall_hello {
 	u64 arena_size;
 	u64 ignored; /* as sigmask: those signals that the caller ignored and that the stub handles */
 	u64 answers; /* bit N: it takes a welcome of status N, RSYSCALL_REPLY and above */
+	u64 welcome_flags; /* the flags of a welcome that it knows */
 };
 
-/* With RSYSCALL_ACCEPTED four descriptors come with it, in this order: syscall, connection, lifeline, data. With
- * RSYSCALL_RING there is no data socket. With RSYSCALL_REFUSED it is followed by message_size bytes of text, with
- * RSYSCALL_EXEC by as many of a struct rsyscall_exec and its strings, and with RSYSCALL_REPLY by parts up to the one that
- * ends the process; message_size is 0 then. RSYSCALL_PROCESSING says that another welcome follows, at any time. */
+/* With RSYSCALL_ACCEPTED descriptors come with it, in this order: syscall, connection and lifeline unless
+ * RSYSCALL_KEEP is set, and data unless RSYSCALL_RING is set. With RSYSCALL_REFUSED it is followed by message_size bytes
+ * of text, with RSYSCALL_EXEC by as many of a struct rsyscall_exec and its strings, and with RSYSCALL_REPLY by parts up to
+ * the one that ends the process; message_size is 0 then. RSYSCALL_PROCESSING says that another welcome follows, at any
+ * time. */
 struct rsyscall_welcome {
 	u8 magic[8];
 	u32 version;
 	u32 status;
 	u32 message_size;
-	u32 flags; /* RSYSCALL_RING: requests arrive in the ring of the arena */
+	u32 flags; /* RSYSCALL_RING, RSYSCALL_KEEP */
 };
 
 #define RSYSCALL_ACCEPTED 0u
@@ -128,7 +130,13 @@ struct rsyscall_welcome {
 #define RSYSCALL_REPLY 2u
 #define RSYSCALL_EXEC 3u
 #define RSYSCALL_PROCESSING 4u
+
+/* Requests arrive in the ring of the arena. */
 #define RSYSCALL_RING 1u
+
+/* The connection of the handshake stays open: it is the lifeline. The number of the connection socket stays reserved,
+ * until the controller has the process make one. */
+#define RSYSCALL_KEEP 2u
 
 /* A part of a reply. STDOUT and STDERR, which are descriptors, are followed by value bytes of output. EXIT and SIGNAL end
  * the process: by a status from 0 to 255, by a signal from 1 to 64. */
@@ -162,7 +170,7 @@ struct rsyscall_exec {
 #define RSYSCALL_EXEC_SIZE_AT_MOST 0x1000000u
 
 _Static_assert(sizeof(struct rsyscall_request) == 56, "request");
-_Static_assert(sizeof(struct rsyscall_hello) == 208, "hello");
+_Static_assert(sizeof(struct rsyscall_hello) == 216, "hello");
 _Static_assert(sizeof(struct rsyscall_welcome) == 24, "welcome");
 _Static_assert(sizeof(struct rsyscall_part) == 8, "part");
 _Static_assert(sizeof(struct rsyscall_exec) == 32, "exec");

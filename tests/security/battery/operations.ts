@@ -401,6 +401,7 @@ const handleOperations: Record<string, Operation> = {
   "Pidfd#waitid": (w) => w.fd(handle.Pidfd).waitid(4),
   "Pidfd#getfd": (w) => w.fd(handle.Pidfd).getfd(Fd(1)),
   "Pointer#read": ({ task }) => Effect.flatMap(task.malloc(Timespec), (pointer) => pointer.read()),
+  "Pointer#readInto": memory((pointer) => pointer.readInto(new Uint8Array(50))),
   "Pointer#free": memory((pointer) => pointer.free()),
   "Pointer#write": memory((pointer) => pointer.write(text)),
   "Pointer#split": memory((pointer, { random }) => pointer.split(random.below(120))),
@@ -658,6 +659,10 @@ const epollerOperations: Record<string, Operation> = {
   "Epoller.makeRoot": (w) => w.epoller,
   "Epoller#watch": (w) => Effect.flatMap(w.epoller, (one) => one.watch(w.fd(), () => {})),
   "Epoller#register": (w) => Effect.flatMap(w.epoller, (one) => one.register(w.fd())),
+  "Epoller#registerLater": (w) =>
+    Effect.flatMap(w.epoller, (one) =>
+      Effect.flatMap(Effect.scope, (scope) => one.registerLater(w.fd(), scope).wait(1)),
+    ),
   "Epoller#waitFor": (w) => Effect.flatMap(w.epoller, (one) => one.waitFor(w.fd(), 1)),
   "Epoller#holding": (w) => Effect.flatMap(w.epoller, (one) => one.holding(Effect.void)),
 };
@@ -853,6 +858,8 @@ const passive: ReadonlySet<string> = new Set([
   "LocalTask.make",
   "Task#atLeave",
   "Task#decorate",
+  "Task#namespaces",
+  "Task#childNamespaces",
   "Thread#trace",
   "tracing",
   "Epoller.makeSubsidiary",

@@ -320,9 +320,10 @@ export const encodeControl = (messages: ReadonlyArray<ControlMessage>): Uint8Arr
   return bytes;
 };
 
+const numbers = listOf(Int32);
+
 /** The control message that passes these descriptors. See unix(7). */
 export const encodeScmRights = (fds: ReadonlyArray<number>): Uint8Array => {
-  const numbers = listOf(Int32);
   const data = new Uint8Array(numbers.sizeOf(fds));
   numbers.encode(fds, data);
   return encodeControl([{ level: SOL.SOCKET, type: SCM.RIGHTS, data }]);

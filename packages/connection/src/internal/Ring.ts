@@ -32,11 +32,17 @@ const RESULT = Slot.offsets.result / 4;
  */
 export class Ring {
   readonly #words: Int32Array;
-  readonly #longs: BigInt64Array;
+  #longs: BigInt64Array | undefined;
 
   constructor(memory: ArrayBuffer) {
     this.#words = new Int32Array(memory, 0, RING_SIZE / 4);
-    this.#longs = new BigInt64Array(memory, 0, RING_SIZE / 8);
+  }
+
+  /** The same in words of 64 bits. Few calls have numbers that need them. */
+  #asLongs(): BigInt64Array {
+    const { buffer, byteOffset } = this.#words;
+    this.#longs ??= new BigInt64Array(buffer, byteOffset, RING_SIZE / 8);
+    return this.#longs;
   }
 
   /** Puts a call into its slot, which must be free. */
@@ -65,7 +71,7 @@ export class Ring {
 
   #setWord(at: number, word: Word): void {
     const words = this.#words;
-    if (typeof word === "bigint") this.#longs[at >> 1] = word;
+    if (typeof word === "bigint") this.#asLongs()[at >> 1] = word;
     else {
       const low = word | 0;
       words[at] = low;
@@ -86,7 +92,7 @@ export class Ring {
     // Beyond 2^53 a number is not exact.
     return high >= -(2 ** 21) && high < 2 ** 21
       ? high * 2 ** 32 + (low >>> 0)
-      : (this.#longs[at >> 1] as bigint);
+      : (this.#asLongs()[at >> 1] as bigint);
   }
 
   /** Whether the server sleeps and has not been woken yet. If so, the caller must wake it. */

@@ -1,6 +1,6 @@
 import type { BorrowFailure, FileDescriptor } from "@rsyscall/handle";
 import { type Effect, Scope } from "effect";
-import type { Epoller } from "../Epoller.ts";
+import type { Epoller, LaterReadiness } from "../Epoller.ts";
 import type { Readiness } from "../Readiness.ts";
 import { Attempts } from "./Attempts.ts";
 import { KeptBytes } from "./KeptBytes.ts";
@@ -24,11 +24,12 @@ export class AsyncParts<out A extends FileDescriptor> {
     readiness: Readiness,
     calls: NonblockingCalls,
     scope: Scope.Closeable,
+    wait?: LaterReadiness["wait"],
   ) {
     this.handle = handle;
     this.epoller = epoller;
     this.calls = calls;
-    this.attempts = new Attempts(handle, readiness);
+    this.attempts = new Attempts(handle, readiness, wait);
     this.scope = scope;
   }
 

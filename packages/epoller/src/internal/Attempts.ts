@@ -1,5 +1,5 @@
 import { EPOLL } from "@rsyscall/abi";
-import type { FileDescriptor, InvalidHandleError, IoFailure } from "@rsyscall/handle";
+import type { FileDescriptor, IoFailure } from "@rsyscall/handle";
 import { Effect, Exit } from "effect";
 import { identity } from "effect/Function";
 import type { Readiness, WaitableEvent } from "../Readiness.ts";
@@ -13,13 +13,14 @@ export class Attempts {
   /** The turns of the fibers that take something from the descriptor. */
   readonly turns = new Turns();
 
-  readonly #wait: (event: WaitableEvent) => Effect.Effect<void>;
+  readonly #wait: (event: WaitableEvent) => Effect.Effect<void, IoFailure>;
 
   /** @param wait waits until an event may be there */
   constructor(
     handle: FileDescriptor,
     readiness: Readiness,
-    wait = (event: WaitableEvent) => readiness.wait(event),
+    wait: (event: WaitableEvent) => Effect.Effect<void, IoFailure> = (event) =>
+      readiness.wait(event),
   ) {
     this.#handle = handle;
     this.readiness = readiness;
@@ -36,8 +37,8 @@ export class Attempts {
     operation: Effect.Effect<B | "EAGAIN", E, R>,
     restore: Restore,
     use: (result: B) => C,
-  ): Effect.Effect<C, E | InvalidHandleError, R> {
-    const attempt: Effect.Effect<C, E | InvalidHandleError, R> = Effect.suspend(() => {
+  ): Effect.Effect<C, E | IoFailure, R> {
+    const attempt: Effect.Effect<C, E | IoFailure, R> = Effect.suspend(() => {
       const edges = this.readiness.edges(event);
       return Effect.flatMap(operation, (result) =>
         result === "EAGAIN"
@@ -54,16 +55,12 @@ export class Attempts {
   await<B, E, R>(
     event: WaitableEvent,
     operation: Effect.Effect<B | "EAGAIN", E, R>,
-  ): Effect.Effect<B, E | InvalidHandleError, R> {
+  ): Effect.Effect<B, E | IoFailure, R> {
     return Effect.uninterruptibleMask((restore) => this.retry(event, operation, restore, identity));
   }
 
   /** Waits for an event after the EAGAIN of a call that was made when there were `edges` edges. */
-  waitAfter(
-    event: WaitableEvent,
-    edges: number,
-    restore: Restore,
-  ): Effect.Effect<void, InvalidHandleError> {
+  waitAfter(event: WaitableEvent, edges: number, restore: Restore): Effect.Effect<void, IoFailure> {
     return Effect.suspend(() => {
       if (this.readiness.hasEnded) return Effect.fail(this.readiness.endError(this.#handle));
       this.readiness.fell(event, edges);
@@ -83,7 +80,7 @@ export class Attempts {
     size: number,
     call: Effect.Effect<B | "EAGAIN", E, R>,
     use: ((result: B) => C) | undefined,
-  ): Effect.Effect<C, E | InvalidHandleError, R> {
+  ): Effect.Effect<C, E | IoFailure, R> {
     const next = Effect.suspend(() =>
       kept.isEmpty || !this.#handle.isValid ? call : kept.take(size),
     );

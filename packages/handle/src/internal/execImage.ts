@@ -1,5 +1,6 @@
 import { cStringBytes, Sigaction, Sigset } from "@rsyscall/abi";
 import { InvalidArgumentError, invalidPath, type PathLike, pathArgument } from "@rsyscall/near";
+import { setWord } from "@rsyscall/wire";
 
 /** The memory that execve(2) reads and that sets a program's signals, by offsets from its start. */
 export interface ExecImage {
@@ -83,7 +84,7 @@ export const execImage = (
     for (const [i, string] of strings.entries()) {
       // The first string is the path; a null pointer ends each vector.
       const word = i <= argc ? i - 1 : i;
-      if (i > 0) words.setBigUint64(8 * word, BigInt(base + offset), true);
+      if (i > 0) setWord(words, 8 * word, base + offset);
       bytes.set(string, offset);
       offset += string.length + 1;
     }

@@ -162,11 +162,15 @@ class TracedSyscallInterface implements SyscallInterface {
     };
   }
 
-  read(address: Address, length: number): Effect.Effect<Uint8Array, SyscallFailure> {
+  read(
+    address: Address,
+    length: number,
+    into?: Uint8Array,
+  ): Effect.Effect<Uint8Array, SyscallFailure> {
     return Effect.suspend(() => {
       const calls = this.#writersOf(address, length);
       for (const call of calls) this.#reads.set(call, (this.#reads.get(call) ?? 0) + 1);
-      return Effect.onExitPrimitive(this.inner.read(address, length), (exit) => {
+      return Effect.onExitPrimitive(this.inner.read(address, length, into), (exit) => {
         if (Exit.isSuccess(exit)) this.#seen.note(address, exit.value);
         const bytes = Exit.isSuccess(exit) ? beginning(exit.value) : undefined;
         for (const call of calls) this.#wasRead(call, address, bytes);

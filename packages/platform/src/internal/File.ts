@@ -271,7 +271,12 @@ export class ThreadFile implements FileSystem.File {
     if (size === 0) return this.#use(() => Effect.succeed(0));
     const room = Math.min(size, readWindow(this.#thread));
     const start = BigInt(position ?? 0);
-    return this.#withWindow(room, size, target, (buffer, take) => {
+    const { task } = this.#thread;
+    const take = (buffer: near.Address, count: number, at: number) =>
+      target instanceof Uint8Array
+        ? near.readInto(task.sysif, buffer, target.subarray(at, at + count))
+        : Effect.map(task.sysif.read(buffer, count), (bytes) => void target.push(bytes));
+    return task.withMemory(room, 1, (buffer) => {
       const readFrom = (at: number): Effect.Effect<number, HandleFailure> => {
         const offset = position === undefined ? undefined : start + BigInt(at);
         const there = offset === undefined ? room : Number(LAST_OFFSET - offset);
@@ -280,7 +285,7 @@ export class ThreadFile implements FileSystem.File {
         return Effect.flatMap(this.#readInto(buffer, wanted, offset, restore, isFixed), (count) =>
           count === 0
             ? Effect.succeed(at)
-            : Effect.flatMap(take(count, at), () => {
+            : Effect.flatMap(take(buffer, count, at), () => {
                 const end = at + count;
                 return end === size || count < wanted || !this.#hasOffset
                   ? Effect.succeed(end)
@@ -293,39 +298,6 @@ export class ThreadFile implements FileSystem.File {
       };
       return readFrom(0);
     });
-  }
-
-  /**
-   * Gives memory of the process to read into, and the way from there to the target. From shared memory, large
-   * reads are copied to their final place at once.
-   */
-  #withWindow<A>(
-    room: number,
-    size: number,
-    target: Target,
-    use: (
-      buffer: near.Address,
-      take: (count: number, at: number) => Effect.Effect<void, HandleFailure>,
-    ) => Effect.Effect<A, HandleFailure>,
-  ): Effect.Effect<A, HandleFailure> {
-    const { task, memory } = fieldsOf(this.#thread);
-    const { sysif, pageSize } = task;
-    return task.withMemory(room, size > room ? pageSize : 1, (buffer) =>
-      target instanceof Uint8Array && size > room && memory?.has(buffer, room)
-        ? Effect.scoped(
-            Effect.flatMap(memory.map(buffer, room), (mapped) =>
-              use(buffer, (count, at) =>
-                Effect.sync(() => target.set(new Uint8Array(mapped.buffer, 0, count), at)),
-              ),
-            ),
-          )
-        : use(buffer, (count, at) =>
-            Effect.map(sysif.read(buffer, count), (bytes) => {
-              if (target instanceof Uint8Array) target.set(bytes, at);
-              else target.push(bytes);
-            }),
-          ),
-    );
   }
 
   /** Waits for input, and reads once into memory of the process. 0 at the end. */

@@ -1,8 +1,9 @@
 import { Errno, MSG } from "@rsyscall/abi";
-import { type HandleFailure, Socket, type Task } from "@rsyscall/handle";
+import type { LocalCalls } from "@rsyscall/connection";
+import { FileDescriptor, type Socket } from "@rsyscall/handle";
 import { type Fd, isError } from "@rsyscall/near";
 import { PAYLOAD_AT_MOST, WINDOW } from "@rsyscall/wire";
-import { Effect, Scope } from "effect";
+import { Exit } from "effect";
 import { Backlog } from "./Backlog.ts";
 import { ChannelEnd, type EndName } from "./ChannelEnd.ts";
 import { SCRATCH_SIZE, type SocketCalls } from "./SocketCalls.ts";
@@ -12,8 +13,6 @@ export class Channel {
   readonly id: number;
   /** The end that was not given away. */
   readonly socket: Socket;
-  /** The scope of the socket. */
-  readonly scope: Scope.Closeable;
   /** The number of bytes that may be sent. */
   credit = WINDOW;
   /** The number of bytes that may be received. */
@@ -41,45 +40,67 @@ export class Channel {
   /** Whether bytes are missing, and the other end must see an error. */
   isCut = false;
 
+  #stopWatching: () => void = () => {};
+  #onArrival: (() => void) | undefined;
+  #hasArrived = false;
+
   private constructor(
     id: number,
     socket: Socket,
-    scope: Scope.Closeable,
     given: ChannelEnd,
     onShutdown: (channel: Channel, fd: Fd) => void,
   ) {
     this.id = id;
     this.socket = socket;
-    this.scope = scope;
     this.end = given.identify((fd) => onShutdown(this, fd));
   }
 
   /**
-   * Makes a channel, whose scope the caller must close, and the end to give away, which the caller owns.
+   * Makes a channel, which the caller must close, and the end to give away, which the caller owns; or gives `-errno`.
+   * Plain code, because a Thread has several channels.
    *
    * @param onShutdown runs before the other end is shut down for writing; it gets a descriptor of that end
    */
   static make(
-    task: Task,
+    calls: LocalCalls,
     id: number,
     onShutdown: (channel: Channel, fd: Fd) => void,
-  ): Effect.Effect<readonly [given: Socket, channel: Channel], HandleFailure, Scope.Scope> {
-    return Effect.uninterruptible(
-      Effect.gen(function* () {
-        const own = yield* Scope.make();
-        const [first, socket] = yield* Scope.provide(Socket.pair(task), own);
-        first.closeOnFork = socket.closeOnFork = true;
-        yield* first.refuseFds();
-        yield* socket.refuseFds();
-        const given = yield* first.reclassify(ChannelEnd);
-        const channel = new Channel(id, socket, own, given, onShutdown);
-        yield* Scope.addFinalizer(
-          own,
-          Effect.sync(() => ChannelEnd.forget(channel.end)),
-        );
-        return [given, channel] as const;
-      }),
-    );
+  ): readonly [given: Socket, channel: Channel] | number {
+    const pair = calls.pair();
+    if (typeof pair === "number") return pair;
+    const [socket, far] = pair;
+    const given = FileDescriptor.opened(ChannelEnd, calls.task, far);
+    given.closeOnFork = true;
+    calls.refuseFds(socket);
+    calls.refuseFds(given);
+    return [given, new Channel(id, socket, given, onShutdown)];
+  }
+
+  /** Says how to stop waiting for the socket, which is done before it closes. */
+  isWatched(stop: () => void): void {
+    this.#stopWatching = stop;
+  }
+
+  /** Calls back at the end of each turn of the event loop in which bytes were written to the socket. */
+  onArrival(callback: () => void): void {
+    this.#onArrival = callback;
+  }
+
+  #tellArrival(): void {
+    if (this.#onArrival === undefined || this.#hasArrived) return;
+    this.#hasArrived = true;
+    queueMicrotask(() => {
+      this.#hasArrived = false;
+      this.#onArrival?.();
+    });
+  }
+
+  /** Closes the socket. */
+  close(): void {
+    ChannelEnd.forget(this.end);
+    this.#stopWatching();
+    // This process closes its descriptors at once.
+    FileDescriptor.releaseNow(this.socket, Exit.void);
   }
 
   get fd(): number {
@@ -138,6 +159,7 @@ export class Channel {
       done += sent;
     }
     this.writtenOn += done;
+    if (done > 0) this.#tellArrival();
     return done;
   }
 

@@ -1,7 +1,6 @@
 import { Errno, SHUT } from "@rsyscall/abi";
 import { isError } from "@rsyscall/near";
 import { FRAME, WINDOW } from "@rsyscall/wire";
-import { Effect, Exit, Scope } from "effect";
 import type { Channel } from "./Channel.ts";
 import { ChannelIds } from "./ChannelIds.ts";
 import type { ChannelTurns } from "./ChannelTurns.ts";
@@ -98,6 +97,13 @@ export class Channels implements FrameHandler {
       if (this.#calls.hasHungUp(channel.fd)) this.#close(channel);
       return;
     }
+    channel.isReadable = true;
+    this.#turns.add(channel);
+  }
+
+  /** As `onReady`, for a socket into which this process has just written. */
+  onSent(channel: Channel): void {
+    if (!this.#has(channel) || channel.saidEnd) return;
     channel.isReadable = true;
     this.#turns.add(channel);
   }
@@ -251,7 +257,7 @@ export class Channels implements FrameHandler {
     channel.unwritten.clear();
     // An empty socket closes without a reset, so that the other end sees the end of the stream.
     if (!channel.isCut) this.#calls.discard(channel.fd);
-    Effect.runFork(Scope.close(channel.scope, Exit.void));
+    channel.close();
   }
 
   /** As `drop`, after all received bytes are written to the socket. */
