@@ -168,8 +168,7 @@ export class FdTable extends far.FdTable {
         .filter(([number, handles]) => isPrivate(handles) && !kept.includes(number))
         .map(([number]) => ({ first: number, last: number }));
     const open = [0, 1, 2, ...kept];
-    for (const handles of this.#handles.values())
-      if (!isPrivate(handles)) open.push((handles[0] as FileDescriptor).near);
+    for (const [number, handles] of this.#handles) if (!isPrivate(handles)) open.push(number);
     return gaps(open);
   }
 
