@@ -11,7 +11,7 @@ import {
   Program,
   Rollout,
 } from "@rsyscall/fleet";
-import { it, noFleet } from "@rsyscall/harness";
+import { it, noFleet, tempDirectory } from "@rsyscall/harness";
 import { noBrowser, openBrowser } from "@rsyscall/harness/browser";
 import { Effect, Layer, Logger, Schema, Stream } from "effect";
 import { SqlClient } from "effect/sql";
@@ -62,11 +62,18 @@ const fleet = Fleet.layer({ programs: [waits], rollouts: [work, oddWork, broken]
 const log: Array<string> = [];
 const logger = Logger.layer([Logger.make(({ message }) => void log.push(String(message)))]);
 
-const cluster = Layer.suspend(() =>
-  FleetPage.layer().pipe(
-    Layer.provideMerge(fleet),
-    Layer.provideMerge(Cluster.sqlite({ filename: ":memory:" }, { entityMessagePollInterval: 50 })),
-    Layer.provide(logger),
+const cluster = Layer.unwrap(
+  Effect.map(tempDirectory, (directory) =>
+    FleetPage.layer().pipe(
+      Layer.provideMerge(fleet),
+      Layer.provideMerge(
+        Cluster.sqlite(
+          { filename: `${directory}/fleet.sqlite` },
+          { entityMessagePollInterval: 50 },
+        ),
+      ),
+      Layer.provide(logger),
+    ),
   ),
 );
 

@@ -179,7 +179,10 @@ describe("the state of a fleet", () => {
         for (let i = 0; i < 200; i++) yield* run;
         assert.isBelow((yield* changes) - before, 50);
       }),
-      Layer.provideMerge(fleet, Cluster.sqlite({ filename: ":memory:" }, settings)),
+      Layer.provideMerge(
+        fleet,
+        Cluster.sqlite({ filename: `${yield* tempDirectory}/fleet.sqlite` }, settings),
+      ),
     );
   });
 

@@ -87,7 +87,7 @@ describe("a command that is to lead to a shell", () => {
       [
         `mount --bind ${directory} /media; ${places("noexec")}; export TMPDIR=/media`,
         only(...NEEDED.filter((program) => program !== "head")),
-        "echo '#!/bin/sh' > /mnt/head; echo 'exec /usr/bin/head -c 30000' >> /mnt/head",
+        "echo '#!/bin/sh' > /mnt/head; echo 'exec /usr/bin/head -c 100000' >> /mnt/head",
         "/bin/chmod 755 /mnt/head",
       ].join("; "),
     );
