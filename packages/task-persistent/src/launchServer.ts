@@ -105,7 +105,7 @@ export const launchServer = (
       );
       const { pidfd } = cloned;
       // The outcome lies on the child's stack, which is freed with the child.
-      const failure = once(cloned.failure());
+      const failure = once(Effect.suspend(() => cloned.failure()));
       yield* Scope.addFinalizer(scope, cloned.freeStack());
       const process = yield* ChildProcess.watch(
         fields,
