@@ -61,7 +61,7 @@ describeUnless(noFleet, "the storage of a fleet", () => {
         failureOf(sqlite(missing)),
         failureOf(sqlite(`${directory}/text`)),
       ]);
-      says(none, missing, "unable to open database file", "its directory must be there");
+      says(none, missing, "unable to open database file", "is not there (ENOENT)");
       says(text, `${directory}/text`, "file is not a database");
     },
     LONG,
