@@ -10,7 +10,9 @@ import { Host } from "./Program.ts";
  * and where that is, nothing is done. Gives whether it was done now.
  *
  * An attempt holds a lock (flock(2)) on `MARKER.begun` on the host, so two attempts never run at the same time, also
- * if the process that began the first one is cut off but not dead: the second one waits. What an attempt has done
+ * if the process that began the first one is cut off but not dead: the second one waits. When the connection to the host
+ * is cut, what the attempt has begun there is killed before the lock is released; docs/fleets.md, "What a cut ends", has the
+ * few things that go on. What an attempt has done
  * before it was killed is not undone: `again` says whether one was begun before and did not come to its end.
  *
  * @param marker a path on the host, in a directory that is there
