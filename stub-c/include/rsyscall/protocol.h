@@ -107,8 +107,8 @@ struct rsyscall_hello {
 	 * rsyscall_ring. Size 0: there is no arena. */
 	u64 arena_address;
 	u64 arena_size;
-	u64 ignored; /* as sigmask: those signals that the caller ignored and that the stub handles */
-	u64 answers; /* bit N: it takes a welcome of status N, RSYSCALL_REPLY and above */
+	u64 ignored;       /* as sigmask: those signals that the caller ignored and that the stub handles */
+	u64 answers;       /* bit N: it takes a welcome of status N, RSYSCALL_REPLY and above */
 	u64 welcome_flags; /* the flags of a welcome that it knows */
 };
 

@@ -99,7 +99,13 @@ const resultOf = (event: Exclude<ReportedEvent, { readonly _tag: "Started" }>): 
   if (event._tag === "Skipped") return { skipped: true };
   const written = writtenOf(event);
   const output =
-    written === undefined ? {} : { ...textOf("stdout", written), ...textOf("stderr", written) };
+    written === undefined
+      ? {}
+      : {
+          ...textOf("stdout", written),
+          ...textOf("stderr", written),
+          ...(written.outputOpen === true ? { outputOpen: true } : {}),
+        };
   const duration = Math.round(event.duration);
   if (event._tag === "Done") return { status: 0, ...output, duration };
   const { error } = event;

@@ -166,7 +166,10 @@ export type ReportedEvent =
     };
 
 /** What a command has written. */
-export type Written = Pick<CommandError, "stdout" | "stderr" | "stdoutCut" | "stderrCut">;
+export type Written = Pick<
+  CommandError,
+  "stdout" | "stderr" | "stdoutCut" | "stderrCut" | "outputOpen"
+>;
 
 /** The hosts of the files, or of --host. What is wrong with them is wrong usage. */
 const hostsOf = async (
