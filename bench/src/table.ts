@@ -1,14 +1,18 @@
 import { type Aim, type Beside, isReached, type Row, ratio, type Unit } from "./Row.ts";
 import { median, quantile } from "./statistics.ts";
 
+/** A number in some digits, and never as 1.0e+3. */
+const inDigits = (value: number, digits: number): string =>
+  value >= 10 ** digits - 0.5 ? value.toFixed(0) : value.toPrecision(digits);
+
 const amount = (value: number, unit: Unit): string => {
   if (unit === "fds") return value.toFixed(1);
   if (unit === "%") return `${value.toFixed(2)} %`;
   if (unit === "bytes") return `${(value / 1024).toFixed(1)} KiB`;
   if (value < 1000) return `${value.toFixed(0)} ns`;
-  if (value < 1e6) return `${(value / 1000).toPrecision(3)} us`;
-  if (value < 1e9) return `${(value / 1e6).toPrecision(3)} ms`;
-  return `${(value / 1e9).toPrecision(3)} s`;
+  if (value < 1e6) return `${inDigits(value / 1000, 3)} us`;
+  if (value < 1e9) return `${inDigits(value / 1e6, 3)} ms`;
+  return `${inDigits(value / 1e9, 3)} s`;
 };
 
 const aimText = (row: Row, aim: Aim): string => {
@@ -16,8 +20,8 @@ const aimText = (row: Row, aim: Aim): string => {
     "most" in aim
       ? amount(aim.most, row.unit)
       : "ofFloor" in aim
-        ? `${aim.ofFloor} x floor`
-        : `${aim.ofInstead} x instead`;
+        ? `${inDigits(aim.ofFloor, 3)} x floor`
+        : `${inDigits(aim.ofInstead, 3)} x instead`;
   return `${isReached(row, aim) ? "ok" : "MISSED"} (at most ${wanted})`;
 };
 
@@ -28,7 +32,7 @@ const beside = (row: Row, other: Beside | undefined): [string, string] =>
     ? ["", ""]
     : [
         `${other.name}: ${amount(median(other.samples), row.unit)}`,
-        (ratio(row, other) ?? 0).toPrecision(2),
+        inDigits(ratio(row, other) ?? 0, 2),
       ];
 
 const cells = (row: Row): Array<string> => [
