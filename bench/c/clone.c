@@ -84,7 +84,8 @@ __attribute__((noreturn, used)) static void child(void)
 /* A system call that returns on another stack in the child. */
 long clone_child(struct clone_args *args, size_t size);
 #if defined(__x86_64__)
-__asm__(".text\nclone_child:\n\tmov $435, %eax\n\tsyscall\n\ttest %rax, %rax\n\tjz 1f\n\tret\n1:\txor %ebp, %ebp\n\tcall "
+__asm__(".text\nclone_child:\n\tmov $435, %eax\n\tsyscall\n\ttest %rax, %rax\n\tjz 1f\n\tret\n1:\txor %ebp, "
+	"%ebp\n\tcall "
 	"child\n");
 #elif defined(__aarch64__)
 __asm__(".text\nclone_child:\n\tmov x8, #435\n\tsvc #0\n\tcbz x0, 1f\n\tret\n1:\tmov x29, #0\n\tbl child\n");
