@@ -125,10 +125,14 @@ export class CommandTask extends LaunchedTask {
       });
       yield* far.close();
       const search = new LineSearch(READY, REFUSED);
+      let hasShell = false;
+      const onShell = () => {
+        hasShell = true;
+      };
       const begin = Effect.scoped(
         Effect.flatMap(AsyncFileDescriptor.make(accessEpoller, near), (stream) =>
           Effect.andThen(
-            sent === undefined ? Effect.void : sendExecutable(stream, search, sent),
+            sent === undefined ? Effect.void : sendExecutable(stream, search, sent, onShell),
             awaitTask(stream, search),
           ),
         ),
@@ -161,7 +165,7 @@ export class CommandTask extends LaunchedTask {
       });
       const { multiplexer, bootstrapped } = yield* Effect.mapError(
         launched.within(timeout, bootstrap),
-        (error) => advised(error, launched.process, sent !== undefined),
+        (error) => advised(error, launched.process, sent !== undefined, hasShell),
       );
       yield* Effect.addFinalizer(() =>
         launched.letEnd(Effect.andThen(multiplexer.leave(), near.shutdown(SHUT.RDWR))),
@@ -192,8 +196,10 @@ const sendExecutable = Effect.fnUntraced(function* (
   stream: Stream,
   search: LineSearch,
   executables: Executables,
+  onShell: () => void,
 ): Effect.fn.Return<void, HandleFailure | HandshakeError> {
   const machine = yield* readMachine(stream, search);
+  onShell();
   // The words of the script have the marker too, followed by a variable of the shell.
   if (machine.startsWith("$"))
     return yield* new HandshakeError({
@@ -298,7 +304,12 @@ const awaitTask = (
 const CANNOT_EXECUTE: ReadonlyArray<number | undefined> = [126, 127];
 
 /** Adds a remedy to an error, if the exit status of the command or a timeout suggests one. */
-const advised = (error: LaunchError, { state }: ChildProcess, isSent: boolean): LaunchError => {
+const advised = (
+  error: LaunchError,
+  { state }: ChildProcess,
+  isSent: boolean,
+  hasShell: boolean,
+): LaunchError => {
   const advice = CANNOT_EXECUTE.includes(state?.exitStatus)
     ? isSent
       ? "it must lead to a POSIX shell, /bin/sh; where there is none, give the path of rsyscall-task there as `executable`"
@@ -306,7 +317,9 @@ const advised = (error: LaunchError, { state }: ChildProcess, isSent: boolean): 
     : error.kind === "TimedOut" && isSent && state === undefined
       ? "a slow way, or a person that is asked, needs more time (`timeout`); the executable that is sent has some 30,000 bytes"
       : undefined;
-  if (advice === undefined) return error;
-  const { command, problem, kind, stderr, cause } = error;
-  return new LaunchError({ command, problem: `${problem}: ${advice}`, kind, stderr, cause });
+  const isCut = hasShell && state !== undefined && (error.kind ?? "HungUp") === "HungUp";
+  if (advice === undefined && !isCut) return error;
+  const { command, kind, stderr, cause } = error;
+  const problem = advice === undefined ? error.problem : `${error.problem}: ${advice}`;
+  return new LaunchError({ command, problem, kind: isCut ? "Cut" : kind, stderr, cause });
 };

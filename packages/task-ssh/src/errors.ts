@@ -67,7 +67,8 @@ export const sshError = (
 ): SshError | LaunchError => {
   const { problem, kind, stderr, cause } = error;
   const launchError = new LaunchError({ command: shown, problem, kind, stderr, cause });
-  if (!FAILED.test(problem)) return launchError;
+  // Of a connection that is reset, ssh says the same before it has reached the host and after that.
+  if (!FAILED.test(problem) || kind === "Cut") return launchError;
   const said = error.stderr.replace(CUT, "");
   const found = patterns.find(([, pattern]) => pattern.test(said));
   return found === undefined

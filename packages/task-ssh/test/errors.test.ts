@@ -288,4 +288,15 @@ describe("an ssh whose connection was cut", () => {
     const ssh = Command.make("/bin/sh", "-c", `echo '${text}' >&2; exit 255`);
     assert.include((yield* launchFailure("host", { ssh })).stderr, text);
   });
+
+  it("has reached the host, if a shell had begun there", function* () {
+    const text = "Connection reset by 127.0.0.1 port 22";
+    // The shell says that it has begun, and no more.
+    const script = `for last; do :; done; sh -c "$last" < /dev/null | head -n 1; echo '${text}' >&2; exit 255`;
+    const ssh = Command.make("/bin/sh", "-c", script, "ssh");
+    const error = yield* launchFailure("host", { ssh });
+    assert.deepEqual([error.kind, error.stderr.trim()], ["Cut", text]);
+    const before = Command.make("/bin/sh", "-c", `echo '${text}' >&2; exit 255`);
+    assert.equal((yield* sshFailure("host", { ssh: before })).reason, "Unreachable");
+  });
 });

@@ -4,13 +4,14 @@ import { printable, printableLines, TaggedError } from "@rsyscall/near";
 const SAID = 4096;
 
 /**
- * Why a handshake failed: no answer in time, a hang-up, a user that is not allowed, another version of the protocol;
+ * Why a handshake failed: no answer in time, a hang-up, a command that ended after a shell had begun behind it (`Cut`), a user that is not allowed, another version of the protocol;
  * or a command that does not carry bytes, because it is a terminal, its stdin ends at once, or its stdin does not
  * block.
  */
 export type HandshakeProblem =
   | "TimedOut"
   | "HungUp"
+  | "Cut"
   | "NotAllowed"
   | "WrongVersion"
   | "Terminal"
