@@ -153,6 +153,16 @@ describe("the lifeline of a stub", () => {
     });
 });
 
+/** The file of a descriptor of another process; empty if that has closed it since its descriptors were listed. */
+const fileOf = (pid: number, fd: string): string => {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${fd}`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw error;
+  }
+};
+
 describe("the welcome of a stub", () => {
   /** Bytes that a process has got by read(2), as the bells of its ring: proc(5). */
   const bytesRead = (pid: number): number =>
@@ -162,7 +172,7 @@ describe("the welcome of a stub", () => {
   const sockets = (pid: number): ReadonlySet<string> =>
     new Set(
       readdirSync(`/proc/${pid}/fd`)
-        .map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))
+        .map((fd) => fileOf(pid, fd))
         .filter((file) => file.startsWith("socket:")),
     );
 

@@ -4,7 +4,7 @@ import { Cluster, Fleet, Host, Hosts, once, Program } from "@rsyscall/fleet";
 import { eventually, it, noFleet, statusOf, tempDirectory } from "@rsyscall/harness";
 import { getppid } from "@rsyscall/near";
 import { PersistentTask } from "@rsyscall/task-persistent";
-import { LocalThread } from "@rsyscall/thread";
+import { LocalThread, type Thread } from "@rsyscall/thread";
 import { Effect, Layer, Schema } from "effect";
 import { assert, describe } from "vitest";
 
@@ -12,17 +12,21 @@ const parent = Program.make("parent", { success: Schema.Number }, () =>
   Effect.flatMap(Host, ({ thread }) => Effect.map(getppid(thread.task.sysif), Number)),
 );
 
+/** Starts a persistent task that goes on, and gives its pid. */
+const keptTask = (thread: Thread, path: string) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const task = yield* PersistentTask.make(thread, path);
+      yield* task.keep();
+      return Number(task.thread.task.pid);
+    }),
+  );
+
 describe("a host", () => {
   it.skipIf(noFleet)("is a persistent task, which goes on when the fleet has ended", function* () {
     const path = `${yield* tempDirectory}/task.sock`;
     const thread = yield* LocalThread;
-    const started = yield* Effect.scoped(
-      Effect.gen(function* () {
-        const task = yield* PersistentTask.make(thread, path);
-        yield* task.keep();
-        return Number(task.thread.task.pid);
-      }),
-    );
+    const started = yield* keptTask(thread, path);
     const seen = Effect.provide(
       Fleet.runOn(parent, "kept", undefined),
       Fleet.layer({ programs: [parent] }).pipe(
@@ -41,13 +45,7 @@ describe("a host", () => {
     const directory = yield* tempDirectory;
     const path = `${directory}/task.sock`;
     const thread = yield* LocalThread;
-    const started = yield* Effect.scoped(
-      Effect.gen(function* () {
-        const task = yield* PersistentTask.make(thread, path);
-        yield* task.keep();
-        return Number(task.thread.task.pid);
-      }),
-    );
+    const started = yield* keptTask(thread, path);
     const script = `
       const { Host, Hosts, once } = await import(process.argv[1]);
       const { Effect } = await import(process.argv[2]);

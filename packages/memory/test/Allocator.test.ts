@@ -38,7 +38,7 @@ describe("Allocator", () => {
     }
   });
 
-  it("aligns what is more than a few bytes for copies, whatever lies before it", function* () {
+  it("begins an allocation of 256 bytes or more at a cache line, also behind a small one", function* () {
     const allocator = yield* make();
     for (const size of [256, 5000, 65536]) {
       yield* allocator.malloc(3);

@@ -1,18 +1,16 @@
-import { Uint64 } from "@rsyscall/abi";
 import { encode } from "@rsyscall/handle";
 import {
   EXEC,
   EXEC_SIZE_AT_MOST,
   Exec,
-  MAGIC,
   OWN_ENVIRONMENT,
   PART,
   PART_SIZE_AT_MOST,
   Part,
   REPLY,
-  VERSION,
   Welcome,
 } from "@rsyscall/wire";
+import { welcome } from "./welcome.ts";
 
 /*
  * Welcomes by which a process ends alone, without a Thread: docs/protocol.md, "Answers".
@@ -38,15 +36,6 @@ export interface Program {
   /** Undefined: the environment that the process has. */
   readonly envp: ReadonlyArray<Uint8Array> | undefined;
 }
-
-const welcome = (status: number, messageSize = 0): Uint8Array =>
-  encode(Welcome, {
-    magic: Uint64.decode(new TextEncoder().encode(MAGIC)),
-    version: VERSION,
-    status,
-    messageSize,
-    flags: 0,
-  });
 
 const replyHeader = welcome(REPLY);
 
@@ -110,7 +99,7 @@ export const encodeExec = ({ path, argv, envp }: Program): Uint8Array | undefine
     envpSize: BigInt(envpSize),
   });
   const block = new Uint8Array(Welcome.size + size);
-  block.set(welcome(EXEC, size));
+  block.set(welcome(EXEC, { messageSize: size }));
   block.set(header, Welcome.size);
   let at = Welcome.size + Exec.size;
   for (const string of [path, ...argv, ...(envp ?? [])]) {
